@@ -1,0 +1,90 @@
+// Package chunk decides where content is cut into chunks, so that two versions of a data set share all chunks but those
+// that changed.
+//
+// A Cutter is a pure decision over bytes in memory; a Chunker drives it over an io.Reader:
+//
+//	cutter, err := chunk.NewRabin(chunk.Limits{})
+//	c := chunk.New(r, cutter, 0)
+//	for {
+//		data, err := c.Next()
+//		if err == io.EOF {
+//			break
+//		}
+//		…
+//	}
+//
+// The chunks of an input, one after the other, are that input, byte for byte; where they are cut depends on nothing but
+// their content (not on how the reader hands it out), and memory is bounded by the largest chunk. Cutters hold no state
+// and may be used by many goroutines at once; a Chunker may not.
+package chunk
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+)
+
+const (
+	// Window is the bytes that a rolling fingerprint looks at, and the least that Limits.Min may be.
+	Window = 64
+	// Largest is the most bytes that a chunk may have: a chunk becomes a block, and stock Hypercore takes none larger.
+	Largest = 15 << 20
+	// DefaultAverage, DefaultMin and DefaultMax are the bytes that zero Limits stand for.
+	DefaultAverage = 64 << 10
+	DefaultMin     = DefaultAverage / 4
+	DefaultMax     = DefaultAverage * 4
+)
+
+// ErrLimits is wrapped by errors about limits that no cutter can work with.
+var ErrLimits = errors.New("impossible chunk limits")
+
+// ErrTooLong is wrapped by the error for content that may not be cut and is longer than a chunk may be (a line).
+var ErrTooLong = errors.New("too long for one chunk")
+
+// Limits bound the chunks of a content-defined cutter, in bytes. A zero Average is DefaultAverage; a zero Min is a
+// quarter of the average (at least Window), a zero Max four times the average (at most Largest).
+//
+// Average is a power of two, Window ≤ Average ≤ 8 MiB; Window ≤ Min ≤ Max ≤ Largest. Average is what the fingerprint
+// alone aims at behind Min: it need not stand between the two others.
+type Limits struct {
+	Average, Min, Max int
+}
+
+// Resolved returns l with its zeros replaced, or an error that wraps ErrLimits and says which limit is wrong.
+func (l Limits) Resolved() (Limits, error) {
+	if l.Average == 0 {
+		l.Average = DefaultAverage
+	}
+	if l.Average < Window || l.Average > 8<<20 || bits.OnesCount(uint(l.Average)) != 1 {
+		return l, fmt.Errorf("%w: average %d: must be a power of two from %d to %d", ErrLimits, l.Average, Window, 8<<20)
+	}
+	if l.Min == 0 {
+		l.Min = max(l.Average/4, Window)
+		if l.Max > 0 {
+			l.Min = min(l.Min, l.Max)
+		}
+	}
+	if l.Max == 0 {
+		l.Max = max(min(l.Average*4, Largest), l.Min)
+	}
+	switch {
+	case l.Min < Window:
+		return l, fmt.Errorf("%w: min %d: must be at least %d", ErrLimits, l.Min, Window)
+	case l.Max > Largest:
+		return l, fmt.Errorf("%w: max %d: must be at most %d", ErrLimits, l.Max, Largest)
+	case l.Min > l.Max:
+		return l, fmt.Errorf("%w: min %d is over max %d", ErrLimits, l.Min, l.Max)
+	}
+	return l, nil
+}
+
+// A Cutter says where the next chunk ends. It is a pure function of what it is given.
+type Cutter interface {
+	// Cut returns the length of the chunk that begins at buf[0]: 1 … len(buf), and at most Max. buf is what is known of
+	// the content from there on; eof says that nothing follows it. Cut returns 0 when more content is needed to tell
+	// (never when eof, nor when len(buf) > Max; for an empty buf always), and a negative number when the content may
+	// not be cut within Max.
+	Cut(buf []byte, eof bool) int
+	// Max returns the most bytes that a chunk may have.
+	Max() int
+}

@@ -1,0 +1,141 @@
+package chunk
+
+import (
+	"fmt"
+	"io"
+)
+
+// readSize is the least room, in bytes, that a Chunker offers to its reader when its buffer has been tidied.
+const readSize = 1 << 20
+
+// maxEmptyReads is how often a reader may return neither bytes nor an error.
+const maxEmptyReads = 100
+
+// resumer is a Cutter that can go on where it stopped, so it may be asked after every read, however short.
+type resumer interface {
+	cutFrom(buf []byte, from int, eof bool) int
+}
+
+// A Chunker cuts what it reads. It holds one buffer: 1 MiB and the largest chunk; for lines, which are mostly short, as
+// much as the longest one so far needs.
+type Chunker struct {
+	r          io.Reader
+	cutter     Cutter
+	resume     resumer // cutter, if it is one
+	max        int
+	buf        []byte
+	start, end int    // what is read and not yet returned: buf[start:end]
+	offset     uint64 // of buf[start] in the input
+	eof        bool
+	err        error // sticky; what the reader returned at the end
+}
+
+// New returns a Chunker that cuts r where cutter says. A max above 0 is a further bound on a chunk's bytes, at most
+// cutter.Max(): a chunk that would be longer is an error.
+func New(r io.Reader, cutter Cutter, max int) *Chunker {
+	if max <= 0 || max > cutter.Max() {
+		max = cutter.Max()
+	}
+	c := &Chunker{r: r, cutter: cutter, max: max}
+	size := readSize + max
+	if resume, ok := cutter.(resumer); ok {
+		c.resume = resume
+		size = readSize
+	}
+	c.buf = make([]byte, size)
+	return c
+}
+
+// Offset returns the bytes of all chunks that Next has returned: where the next one begins.
+func (c *Chunker) Offset() uint64 { return c.offset }
+
+// Next returns the next chunk; its bytes are valid until the next call. At the end of the input it returns io.EOF.
+// An error of the reader comes behind the chunks that were complete before it. Errors are final.
+func (c *Chunker) Next() ([]byte, error) {
+	n, err := c.next()
+	if err != nil {
+		return nil, err
+	}
+	data := c.buf[c.start : c.start+n : c.start+n]
+	c.start += n
+	c.offset += uint64(n)
+	return data, nil
+}
+
+// next returns the length of the chunk at buf[start].
+func (c *Chunker) next() (int, error) {
+	scanned := 0
+	for {
+		if n, err := c.cut(scanned); n > 0 || err != nil {
+			return n, err
+		}
+		if c.eof || c.err != nil {
+			return 0, c.finish()
+		}
+		scanned = c.end - c.start
+		c.fill()
+	}
+}
+
+// cut asks the cutter, if it can tell yet; scanned bytes have been shown to it before.
+func (c *Chunker) cut(scanned int) (int, error) {
+	data := c.buf[c.start:c.end]
+	if len(data) == 0 {
+		return 0, nil
+	}
+	n := 0
+	switch {
+	case c.resume != nil:
+		n = c.resume.cutFrom(data, scanned, c.eof)
+	case c.eof || len(data) >= c.cutter.Max():
+		n = c.cutter.Cut(data, c.eof)
+	case len(data) > c.max:
+		n = c.cutter.Cut(data, false)
+	}
+	if n < 0 || n > c.max || n == 0 && len(data) > c.max {
+		c.err = fmt.Errorf("chunk at byte %d: %w: over %d bytes", c.offset, ErrTooLong, c.max)
+		return 0, c.err
+	}
+	return n, nil
+}
+
+// finish returns the error that ends the input.
+func (c *Chunker) finish() error {
+	if c.err == nil {
+		c.err = io.EOF
+	}
+	return c.err
+}
+
+// fill reads once, at least one byte or up to the end of the input, and makes room before it.
+func (c *Chunker) fill() {
+	have := c.end - c.start
+	if c.start > 0 && (have == 0 || c.end == len(c.buf)) {
+		copy(c.buf, c.buf[c.start:c.end])
+		c.start, c.end = 0, have
+	}
+	if c.end == len(c.buf) {
+		bigger := make([]byte, min(2*len(c.buf), c.max+readSize))
+		copy(bigger, c.buf[:c.end])
+		c.buf = bigger
+	}
+	for range maxEmptyReads {
+		n, err := c.r.Read(c.buf[c.end:])
+		if n < 0 || n > len(c.buf)-c.end {
+			c.err = fmt.Errorf("chunk: reader returned an impossible count of %d bytes", n)
+			return
+		}
+		c.end += n
+		switch {
+		case err == io.EOF:
+			c.eof = true
+			return
+		case err != nil:
+			c.err = err
+			return
+		case n > 0:
+			return
+		}
+	}
+	c.err = io.ErrNoProgress
+}
