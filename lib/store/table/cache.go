@@ -1,0 +1,177 @@
+package table
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// frameCost is the memory that one cached page takes, in bytes: the page, its frame, its entry in the map.
+const frameCost = pageSize + 160
+
+// A Cache holds pages of any number of tables, those that were used last. Its memory is bounded and used again, so look-ups
+// leave nothing to collect. It is safe for concurrent use.
+type Cache struct {
+	tables atomic.Uint64 // tables opened so far: their numbers in the keys
+	shards []cacheShard
+}
+
+// cacheShards is how many locks share the pages of a cache that is large enough.
+const cacheShards = 8
+
+// NewCache returns a cache of at most that many bytes, but of at least 16 pages.
+func NewCache(bytes int64) *Cache {
+	frames := max(int(bytes/frameCost), 16)
+	shards := 1
+	if frames >= 64*cacheShards {
+		shards = cacheShards
+	}
+	c := &Cache{shards: make([]cacheShard, shards)}
+	for i := range c.shards {
+		c.shards[i].init(frames / shards)
+	}
+	return c
+}
+
+// pageKey names a page in a cache.
+type pageKey struct {
+	table  uint64 // as numbered by the cache
+	number uint64 // of the page in the table
+}
+
+func (c *Cache) shard(key pageKey) *cacheShard {
+	// Fibonacci hashing: neighbours go to different shards.
+	mixed := (key.number + key.table<<40) * 0x9E3779B97F4A7C15
+	return &c.shards[mixed>>32%uint64(len(c.shards))]
+}
+
+// frame is room for one page. Who holds it (pins > 0) reads page, and nobody writes it.
+type frame struct {
+	key        pageKey
+	pins       atomic.Int32 // raised under the shard's lock only, so that who has the lock and sees 0 owns the frame
+	prev, next *frame       // in the shard's list; nil if it is in none
+	page       [pageSize]byte
+}
+
+func (f *frame) release() { f.pins.Add(-1) }
+
+// cacheShard is a part of a cache with its own lock.
+type cacheShard struct {
+	mu     sync.Mutex
+	frames map[pageKey]*frame // guarded by mu
+	used   frame              // guarded by mu; head of the ring of frames, last used first
+	room   int                // guarded by mu; frames that may still be made
+	free   []*frame           // guarded by mu; made, and empty
+}
+
+func (s *cacheShard) init(frames int) {
+	s.frames = make(map[pageKey]*frame)
+	s.used.prev, s.used.next = &s.used, &s.used
+	s.room = frames
+}
+
+// get returns the frame that holds the page, pinned, or nil.
+func (s *cacheShard) get(key pageKey) *frame {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.frames[key]
+	if f == nil {
+		return nil
+	}
+	f.pins.Add(1)
+	if s.used.next != f {
+		s.unlink(f)
+		s.link(f)
+	}
+	return f
+}
+
+// reserve returns a frame to read a page into, in no list and pinned: a new one, or the one whose page was not used for longest.
+func (s *cacheShard) reserve() *frame {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.take()
+	f.pins.Store(1)
+	return f
+}
+
+func (s *cacheShard) take() *frame {
+	if n := len(s.free); n > 0 {
+		f := s.free[n-1]
+		s.free = s.free[:n-1]
+		return f
+	}
+	if s.room > 0 {
+		s.room--
+		return new(frame)
+	}
+	for f := s.used.prev; f != &s.used; f = f.prev {
+		if f.pins.Load() == 0 {
+			delete(s.frames, f.key)
+			s.unlink(f)
+			return f
+		}
+	}
+	// All pages are being read by someone just now. One more, which put and discard do not keep.
+	s.room--
+	return new(frame)
+}
+
+// put makes a reserved frame, filled, known under key, and returns it, or the one that another reader was quicker to put there.
+func (s *cacheShard) put(key pageKey, f *frame) *frame {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if other := s.frames[key]; other != nil {
+		other.pins.Add(1)
+		f.release()
+		s.discard(f)
+		return other
+	}
+	if s.room < 0 {
+		s.room++
+		return f
+	}
+	f.key = key
+	s.frames[key] = f
+	s.link(f)
+	return f
+}
+
+// give takes back a reserved frame whose page could not be read.
+func (s *cacheShard) give(f *frame) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.release()
+	s.discard(f)
+}
+
+// drop forgets the pages of a table.
+func (s *cacheShard) drop(table uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, f := range s.frames {
+		if key.table == table {
+			delete(s.frames, key)
+			s.unlink(f)
+			s.discard(f)
+		}
+	}
+}
+
+// discard makes a frame that is in no list free, or leaves it to the collector if there are too many or someone reads it.
+func (s *cacheShard) discard(f *frame) {
+	if s.room < 0 || f.pins.Load() > 0 {
+		s.room++
+		return
+	}
+	s.free = append(s.free, f)
+}
+
+func (s *cacheShard) link(f *frame) {
+	f.prev, f.next = &s.used, s.used.next
+	f.prev.next, f.next.prev = f, f
+}
+
+func (s *cacheShard) unlink(f *frame) {
+	f.prev.next, f.next.prev = f.next, f.prev
+	f.prev, f.next = nil, nil
+}

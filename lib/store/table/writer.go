@@ -1,0 +1,196 @@
+package table
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+)
+
+const writeBuffer = 64 * pageSize // bytes gathered before they are written
+
+// A Writer writes a table, row by row. It is not for concurrent use. It ends with Finish or Abort; after an error of Add
+// or Finish the file is gone, or has no header that Open takes.
+type Writer struct {
+	fs     FS
+	path   string
+	file   File
+	schema Schema
+	header header
+	err    error // the first one; kept
+
+	keys, values []byte // rows of the page to come
+	count        int    // how many
+	dense        bool   // their keys follow one another
+	follows      uint64 // where dense: the key that goes on
+	last         []byte // last key added
+
+	pages []byte // encoded pages that are not written yet
+	done  bool
+}
+
+// Create begins a table in a new file at path; a file that is there already is an error wrapping fs.ErrExist.
+func Create(fsys FS, path string, schema Schema) (*Writer, error) {
+	if err := schema.check(); err != nil {
+		return nil, fmt.Errorf("creating table %s: %w", path, err)
+	}
+	file, err := fsys.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("creating table %s: %w", path, err)
+	}
+	rows := max(schema.sparseRows(), schema.denseRows())
+	w := &Writer{
+		fs: fsys, path: path, file: file, schema: schema,
+		keys:   make([]byte, 0, rows*schema.KeySize),
+		values: make([]byte, 0, rows*schema.ValueSize),
+		last:   make([]byte, 0, schema.KeySize),
+		pages:  make([]byte, 0, writeBuffer),
+	}
+	rand.Read(w.header.id[:]) // never fails
+	return w, nil
+}
+
+// Add writes a row, which is copied. Its key must be above that of the row before (ErrOrder), both of the schema's size (ErrSize).
+func (w *Writer) Add(key, value []byte) error {
+	if w.err != nil {
+		return w.err
+	}
+	if err := w.add(key, value); err != nil {
+		w.fail(fmt.Errorf("writing table %s: %w", w.path, err))
+	}
+	return w.err
+}
+
+func (w *Writer) add(key, value []byte) error {
+	if err := w.schema.checkKey(key); err != nil {
+		return err
+	}
+	if len(value) != w.schema.ValueSize {
+		return fmt.Errorf("%w: value has %d bytes, the table's have %d", ErrSize, len(value), w.schema.ValueSize)
+	}
+	if w.header.rows > 0 && bytes.Compare(w.last, key) >= 0 {
+		return fmt.Errorf("%w: %x after %x", ErrOrder, key, w.last)
+	}
+	if err := w.makeRoom(key); err != nil {
+		return err
+	}
+	w.keys = append(w.keys, key...)
+	w.values = append(w.values, value...)
+	w.count++
+	if w.header.rows == 0 {
+		w.header.first = bytes.Clone(key)
+	}
+	w.header.rows++
+	w.last = append(w.last[:0], key...)
+	return nil
+}
+
+// makeRoom ends the page to come if the row with that key cannot go into it, and sees whether its keys go on one by one.
+func (w *Writer) makeRoom(key []byte) error {
+	integers := w.schema.denseRows() > 0
+	follows := integers && w.count > 0 && w.dense && binary.BigEndian.Uint64(key) == w.follows
+	full := w.schema.sparseRows()
+	if follows {
+		full = w.schema.denseRows()
+	}
+	if w.count >= full {
+		if err := w.endPage(); err != nil {
+			return err
+		}
+	}
+	if w.count == 0 {
+		w.dense = integers
+	} else {
+		w.dense = follows
+	}
+	if w.dense {
+		w.follows = binary.BigEndian.Uint64(key) + 1 // at the highest key to 0, which no key that comes can be
+	}
+	return nil
+}
+
+// endPage encodes the rows gathered as a page.
+func (w *Writer) endPage() error {
+	if len(w.pages) == cap(w.pages) {
+		if err := w.writePages(); err != nil {
+			return err
+		}
+	}
+	at := len(w.pages)
+	w.pages = w.pages[:at+pageSize]
+	raw := w.pages[at:]
+	if w.dense {
+		encodeDense(w.schema, raw, w.keys[:8], w.values)
+	} else {
+		encodeSparse(w.schema, raw, w.keys, w.values)
+	}
+	w.header.pages++
+	seal(raw, w.header.id, w.header.pages)
+	w.keys, w.values, w.count = w.keys[:0], w.values[:0], 0
+	return nil
+}
+
+func (w *Writer) writePages() error {
+	at := int64(1+w.header.pages)*pageSize - int64(len(w.pages))
+	_, err := w.file.WriteAt(w.pages, at)
+	w.pages = w.pages[:0]
+	return err
+}
+
+// Finish writes what is left, the header last, syncs the file and closes it. It returns the number of rows. The folder is
+// for the caller to sync. After an error the file is removed.
+func (w *Writer) Finish() (rows uint64, err error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	if err := w.finish(); err != nil {
+		w.fail(fmt.Errorf("writing table %s: %w", w.path, err))
+		return 0, w.err
+	}
+	w.err = errFinished
+	return w.header.rows, nil
+}
+
+var errFinished = errors.New("table is finished")
+
+func (w *Writer) finish() error {
+	if w.count > 0 {
+		if err := w.endPage(); err != nil {
+			return err
+		}
+	}
+	if err := w.writePages(); err != nil {
+		return err
+	}
+	w.header.last = w.last
+	if _, err := w.file.WriteAt(encodeHeader(w.schema, w.header), 0); err != nil {
+		return err
+	}
+	if err := w.file.Sync(); err != nil {
+		return err
+	}
+	return w.close()
+}
+
+func (w *Writer) close() error {
+	w.done = true
+	return w.file.Close()
+}
+
+// Abort removes the file. After Finish it does nothing.
+func (w *Writer) Abort() {
+	if w.err == nil {
+		w.fail(errors.New("table was aborted"))
+	}
+}
+
+// fail keeps the first error and removes the file; one that cannot be removed has no header, and is no table.
+func (w *Writer) fail(err error) {
+	w.err = err
+	if !w.done {
+		_ = w.close()
+	}
+	_ = w.fs.Remove(w.path)
+}
