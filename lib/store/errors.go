@@ -1,0 +1,20 @@
+package store
+
+import (
+	"errors"
+
+	"hc/lib/store/packlog"
+)
+
+// Sentinels to be told with errors.Is. Those of lib/store/packlog that a caller decides on are repeated here.
+var (
+	ErrNotFound     = errors.New("not found")                 // no such core, name or secret key
+	ErrBlockMissing = errors.New("block is not in the store") // the core may have it, this store does not
+	ErrConflict     = errors.New("conflict")                  // the core moved on, or holds something else
+	ErrName         = errors.New("not a valid name")          // see SetName
+	ErrPermission   = errors.New("secret key is not private") // mode or owner of a key file
+	ErrLocked       = packlog.ErrLocked
+	ErrOvertaken    = packlog.ErrOvertaken
+	ErrDamaged      = packlog.ErrDamaged
+	ErrReadOnly     = packlog.ErrReadOnly
+)
