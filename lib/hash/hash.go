@@ -1,0 +1,138 @@
+// Package hash computes the digests of Hypercore's tree: of blocks, of pairs of nodes, of namespaces.
+//
+// Start with [Leaf] and [Parent]. All digests are BLAKE2b with 32 bytes of output; SHA-256 is here only for what
+// people compare with other tools. Every function is safe for concurrent use and keeps no reference to its input.
+package hash
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+	"sync"
+
+	"golang.org/x/crypto/blake2b"
+)
+
+// Size is the length of a [Digest] in bytes.
+const Size = 32
+
+// The first byte of what is hashed tells leaves, parents and roots apart. Source: hypercore-crypto.
+const (
+	typeLeaf   = 0
+	typeParent = 1
+	typeRoot   = 2
+)
+
+// Digest is a BLAKE2b-256 digest.
+type Digest [Size]byte
+
+// String returns the digest as 64 lower-case hex digits.
+func (d Digest) String() string { return hex.EncodeToString(d[:]) }
+
+// states holds unkeyed BLAKE2b-256 states, so that hashing a block allocates nothing.
+var states = sync.Pool{New: func() any {
+	s, err := blake2b.New256(nil)
+	if err != nil {
+		panic("hash: internal error: " + err.Error())
+	}
+	return s
+}}
+
+// Leaf returns BLAKE2b-256(0x00 ‖ u64le(length) ‖ block), the name of a block.
+// Source: hypercore-crypto, data; vectors: crypto.json.
+func Leaf(block []byte) Digest {
+	s := states.Get().(hash.Hash)
+	d := leaf(s, block)
+	states.Put(s)
+	return d
+}
+
+// Leaves sets dst[i] to the [Leaf] of blocks[i], for many blocks at once. dst must be at least as long as blocks.
+func Leaves(dst []Digest, blocks [][]byte) {
+	_ = dst[:len(blocks)]
+	s := states.Get().(hash.Hash)
+	for i, b := range blocks {
+		dst[i] = leaf(s, b)
+	}
+	states.Put(s)
+}
+
+func leaf(s hash.Hash, block []byte) (d Digest) {
+	// 247 bytes of a block and its head fit on the stack: a short line is hashed in one go.
+	const small = 256
+	if len(block) <= small-9 {
+		var b [small]byte
+		binary.LittleEndian.PutUint64(b[1:], uint64(len(block)))
+		return blake2b.Sum256(b[:9+copy(b[9:], block)])
+	}
+	s.Reset()
+	var head [9]byte // typeLeaf is 0
+	binary.LittleEndian.PutUint64(head[1:], uint64(len(block)))
+	s.Write(head[:])
+	s.Write(block)
+	s.Sum(d[:0])
+	return d
+}
+
+// Parent returns BLAKE2b-256(0x01 ‖ u64le(size) ‖ left ‖ right), the hash of the node over both. size is the bytes
+// below it; left has the lower flat-tree index. Source: hypercore-crypto, parent; vectors: crypto.json.
+func Parent(size uint64, left, right Digest) Digest {
+	var b [9 + 2*Size]byte
+	b[0] = typeParent
+	binary.LittleEndian.PutUint64(b[1:], size)
+	copy(b[9:], left[:])
+	copy(b[9+Size:], right[:])
+	return blake2b.Sum256(b[:])
+}
+
+// Root is one of the full roots that a [Tree] hash is over.
+type Root struct {
+	Index uint64 // flat-tree number
+	Size  uint64 // bytes below it
+	Hash  Digest
+}
+
+// Tree returns BLAKE2b-256(0x02 ‖ hash ‖ u64le(index) ‖ u64le(size) ‖ …), over all full roots from left to right.
+// Note the order in it: the hash first. Source: hypercore-crypto, tree; vectors: crypto.json.
+func Tree(roots []Root) Digest {
+	b := make([]byte, 1, 1+len(roots)*(Size+16))
+	b[0] = typeRoot
+	for _, r := range roots {
+		b = append(b, r.Hash[:]...)
+		b = binary.LittleEndian.AppendUint64(b, r.Index)
+		b = binary.LittleEndian.AppendUint64(b, r.Size)
+	}
+	return blake2b.Sum256(b)
+}
+
+// Sum returns the BLAKE2b-256 of the parts, one behind the other.
+func Sum(parts ...[]byte) (d Digest) {
+	s := states.Get().(hash.Hash)
+	s.Reset()
+	for _, p := range parts {
+		s.Write(p)
+	}
+	s.Sum(d[:0])
+	states.Put(s)
+	return d
+}
+
+// Keyed returns the BLAKE2b-256 of the parts under a key of at most 64 bytes. A longer key panics.
+func Keyed(key []byte, parts ...[]byte) (d Digest) {
+	s, err := blake2b.New256(key)
+	if err != nil {
+		panic("hash: internal error: " + err.Error())
+	}
+	for _, p := range parts {
+		s.Write(p)
+	}
+	s.Sum(d[:0])
+	return d
+}
+
+// Namespace returns BLAKE2b-256(BLAKE2b-256(name) ‖ i), the i-th constant of a protocol, which keeps one use of a
+// key apart from another. Source: hypercore-crypto, namespace; vectors: crypto.json.
+func Namespace(name string, i byte) Digest {
+	n := blake2b.Sum256([]byte(name))
+	return Sum(n[:], []byte{i})
+}
