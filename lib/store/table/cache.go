@@ -52,7 +52,12 @@ type frame struct {
 	page       [pageSize]byte
 }
 
-func (f *frame) release() { f.pins.Add(-1) }
+// release gives back a pinned frame; nil is none.
+func (f *frame) release() {
+	if f != nil {
+		f.pins.Add(-1)
+	}
+}
 
 // cacheShard is a part of a cache with its own lock.
 type cacheShard struct {

@@ -90,7 +90,7 @@ func (t *Table) Get(ctx context.Context, key []byte) (value []byte, ok bool, err
 		return nil, false, nil
 	}
 	f, p, err := t.find(ctx, key)
-	if err != nil || f == nil {
+	if err != nil {
 		return nil, false, t.failed(err)
 	}
 	defer f.release()
@@ -106,16 +106,22 @@ func (t *Table) Floor(ctx context.Context, key []byte) (floor, value []byte, ok 
 	if err := t.schema.checkKey(key); err != nil {
 		return nil, nil, false, t.failed(err)
 	}
-	return nil, nil, false, nil
-}
-
-// outside reports whether there can be no row with that key.
-func (t *Table) outside(key []byte) bool {
-	return t.header.rows == 0 || bytes.Compare(key, t.header.first) < 0 || bytes.Compare(key, t.header.last) > 0
-}
-
-func (t *Table) find(ctx context.Context, key []byte) (*frame, page, error) {
-	return nil, page{}, ErrDamaged
+	if t.header.rows == 0 || bytes.Compare(key, t.header.first) < 0 {
+		return nil, nil, false, nil
+	}
+	if bytes.Compare(key, t.header.last) > 0 {
+		key = t.header.last
+	}
+	f, p, err := t.find(ctx, key)
+	if err != nil {
+		return nil, nil, false, t.failed(err)
+	}
+	defer f.release()
+	row, equal := p.search(key)
+	if !equal {
+		row-- // there is one: the page begins at or below key
+	}
+	return p.appendKey(nil, row), bytes.Clone(p.value(row)), true, nil
 }
 
 // failed says in which table an error was met.
