@@ -1,0 +1,54 @@
+package packlog
+
+import (
+	"io"
+	"io/fs"
+)
+
+// BootID names one run of the operating system: it changes when the machine starts again.
+type BootID [16]byte
+
+// FS is how a store reaches the disk. Paths are as in package os. OS is the real one; package memfs has one that
+// crashes for tests. All methods are safe for concurrent use, errors are as those of package os (errors.Is with
+// fs.ErrNotExist, fs.ErrExist, fs.ErrPermission).
+type FS interface {
+	// OpenFile takes the flags of os.OpenFile.
+	OpenFile(name string, flag int, perm fs.FileMode) (File, error)
+	// Rename replaces to, if there is one.
+	Rename(from, to string) error
+	Remove(name string) error
+	// ReadDir returns the names in a folder, sorted.
+	ReadDir(name string) ([]string, error)
+	MkdirAll(name string, perm fs.FileMode) error
+	// SyncDir makes the entries of a folder durable.
+	SyncDir(name string) error
+	// Stat returns a file's size, or that of a folder, which means nothing.
+	Stat(name string) (size int64, dir bool, err error)
+	// Watch signals, coalesced, that the file was written to. The file must exist.
+	Watch(name string) (Watcher, error)
+	BootID() (BootID, error)
+}
+
+// File is one open file. ReadAt and WriteAt are those of io, and are safe for concurrent use.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Size() (int64, error)
+	// Sync makes what was written, and the file's length, durable. After an error nothing is known about the file, and
+	// a second Sync may lie.
+	Sync() error
+	// StartWriteback hints that these bytes will be synced soon. It does not wait, and promises nothing.
+	StartWriteback(offset, length int64)
+	// TryLock takes the file's lock and reports false if another open file has it; shared locks exclude exclusive ones.
+	TryLock(shared bool) (bool, error)
+	Unlock() error
+	Truncate(size int64) error
+}
+
+// Watcher is what FS.Watch returns.
+type Watcher interface {
+	// Events has room for one signal, and is not closed.
+	Events() <-chan struct{}
+	Close() error
+}
