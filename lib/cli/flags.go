@@ -1,8 +1,6 @@
 package cli
 
-import (
-	urfave "github.com/urfave/cli/v2"
-)
+import urfave "github.com/urfave/cli/v2"
 
 // DefaultStore is the store's folder where neither --store nor $HC_DIR names one.
 const DefaultStore = ".hc"
@@ -16,7 +14,8 @@ func StoreFlag() urfave.Flag {
 	}
 }
 
-// JSONFlag is --json; an action reads IO.JSON.
+// JSONFlag is --json; an action reads IO.JSON. Results are JSON Lines on standard output where they are words;
+// progress, the summary and the error are JSON Lines on standard error.
 func JSONFlag() urfave.Flag {
 	return &urfave.BoolFlag{Name: "json", Usage: "write JSON Lines instead of text"}
 }
@@ -25,8 +24,16 @@ func JSONFlag() urfave.Flag {
 func SecretFlag() urfave.Flag {
 	return &urfave.StringFlag{
 		Name: "secret-key-file", TakesFile: true,
-		Usage: "read the secret key from `FILE` (a descriptor: /dev/fd/3) instead of the store",
+		Usage: "read the secret key from `FILE` (/dev/fd/3: from a descriptor)",
 	}
+}
+
+func quietFlag() urfave.Flag {
+	return &urfave.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no notes, only errors"}
+}
+
+func verboseFlag() urfave.Flag {
+	return &urfave.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "log what happens on standard error"}
 }
 
 // StoreDir returns the store's folder: --store, else $HC_DIR, else ./.hc.

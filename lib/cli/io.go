@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"os"
+	"sync/atomic"
+	"syscall"
 
 	"golang.org/x/term"
 )
@@ -12,9 +15,9 @@ import (
 // process's own. The zero value of every field but In, Out and Err is useful: not a terminal, an empty environment.
 //
 // Run fills Name, Quiet, JSON and Log from the command line before the action is called; an action only reads them.
-// In, Out and Err are for one goroutine at a time each, but that writes to Err, Log and Warnf may be mixed freely.
+// Err, Log, Warnf and Notef may be used by many goroutines at once; In and Out by one each.
 type IO struct {
-	In  io.Reader // standard input
+	In  io.Reader // standard input; a read ends with an error when the context does
 	Out io.Writer // data, and nothing else
 	Err io.Writer // words: errors, warnings, progress, logs
 
@@ -23,7 +26,7 @@ type IO struct {
 	OutPipe bool // Out goes to another process, which may draw a progress line of its own
 	Width   int  // columns of the terminal behind Err; 0: 80
 
-	InFile *os.File // standard input where it is a file or a device; nil in tests. For Stat; read from In.
+	InFile *os.File // what In reads from; nil in tests. For Stat only
 
 	Env   func(name string) string // the environment; nil: empty
 	Unset func(name string)        // removes a variable, so that children do not inherit it; nil: nothing
@@ -32,8 +35,6 @@ type IO struct {
 	Quiet bool         // --quiet
 	JSON  bool         // --json
 	Log   *slog.Logger // --verbose: text on Err; else discards. Never nil in an action
-
-	signalled func() os.Signal // what ended the context, if a signal did; nil: none
 }
 
 // Getenv returns an environment variable, empty if unset.
@@ -42,6 +43,22 @@ func (std *IO) Getenv(name string) string {
 		return ""
 	}
 	return std.Env(name)
+}
+
+// InSize returns how many bytes standard input has left, and false where that cannot be told: it is not a file.
+func (std *IO) InSize() (int64, bool) {
+	if std.InFile == nil {
+		return 0, false
+	}
+	info, err := std.InFile.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return 0, false
+	}
+	at, err := std.InFile.Seek(0, io.SeekCurrent)
+	if err != nil || at > info.Size() {
+		return 0, false
+	}
+	return info.Size() - at, true
 }
 
 // system returns the process's own IO.
@@ -63,3 +80,23 @@ func system() *IO {
 	}
 	return std
 }
+
+// errOutputGone is returned by a write to standard output whose reader went away.
+var errOutputGone = errors.New("standard output was closed by its reader")
+
+// output is standard output. It tells its own broken pipe from any other, say a socket's.
+type output struct {
+	w      io.Writer
+	broken atomic.Bool
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) {
+		o.broken.Store(true)
+		err = errOutputGone
+	}
+	return n, err
+}
+
+func isBadDescriptor(err error) bool { return errors.Is(err, syscall.EBADF) }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -9,29 +10,129 @@ import (
 	urfave "github.com/urfave/cli/v2"
 )
 
-// Main runs an app as this process and exits.
+// Main runs an app as this process and exits. SIGINT, SIGTERM and SIGHUP end the action's context, the second of them
+// ends the process; a reader that goes away ends the tool without a word, as it does any filter.
 func Main(newApp func(*IO) *urfave.App) {
-	os.Exit(Run(context.Background(), newApp, system(), os.Args))
+	std := system()
+	ctx := untilSignal(context.Background())
+	std.In = interruptible(ctx, os.Stdin)
+	code := Run(ctx, newApp, std, os.Args)
+	// The last that can fail, on a network file system or over quota, is closing the output.
+	if err := os.Stdout.Close(); err != nil && code == ExitDone && !errors.Is(err, os.ErrClosed) {
+		if !isBadDescriptor(err) {
+			fmt.Fprintf(os.Stderr, "%s: closing standard output: %v\n", std.Name, err)
+			code = ExitFailed
+		}
+	}
+	os.Exit(code)
 }
 
 // Run runs an app and returns its exit code. args[0] is the program's name, as in os.Args. What went wrong stands on
-// std.Err, in one line.
+// std.Err, in one line. std itself is not changed: the app gets a copy.
 func Run(ctx context.Context, newApp func(*IO) *urfave.App, std *IO, args []string) int {
-	if std.Log == nil {
-		std.Log = slog.New(slog.DiscardHandler)
+	own := *std
+	out := &output{w: std.Out}
+	own.Out, own.Err = out, newScreen(std.Err)
+	if own.Log == nil {
+		own.Log = slog.New(slog.DiscardHandler)
 	}
-	app := newApp(std)
+	app := newApp(&own)
+	own.Name = app.Name
 	std.Name = app.Name
-	app.HideHelpCommand = true
-	app.Writer, app.ErrWriter = std.Out, std.Err
-	err := app.RunContext(ctx, args)
-	if err != nil {
-		fmt.Fprintf(std.Err, "%s: %v\n", std.Name, err)
+
+	err := run(ctx, app, &own, args)
+	code := ExitCode(err)
+	var sig *signalError
+	switch {
+	case errors.As(context.Cause(ctx), &sig):
+		// Cancelled is never success, even if the action says so. A failed verification stays one.
+		if code != ExitUnverified {
+			code = exitSignal + sig.number()
+		}
+		if err == nil || errors.Is(err, context.Canceled) {
+			err = sig
+		}
+	case err != nil && out.broken.Load() && (errors.Is(err, errOutputGone) || errors.Is(err, context.Canceled)):
+		return exitBrokenOutput
 	}
-	return ExitCode(err)
+	if err != nil {
+		own.reportError(err, code)
+	}
+	return code
+}
+
+func run(ctx context.Context, app *urfave.App, std *IO, args []string) error {
+	app.Flags = append(app.Flags, quietFlag(), verboseFlag())
+	p := pageOf(app)
+	if len(args) == 3 && args[1] == generateFlag {
+		return p.generate(std.Out, args[2])
+	}
+	line, err := p.read(args[1:])
+	if err != nil {
+		return Hint(err, fmt.Sprintf("see '%s --help'", app.Name))
+	}
+	switch {
+	case line.help:
+		_, err := fmt.Fprint(std.Out, p.help())
+		return err
+	case line.version:
+		_, err := fmt.Fprintln(std.Out, versionLine(app.Name))
+		return err
+	}
+	tame(app, std)
+	return app.RunContext(ctx, append([]string{args[0]}, line.words()...))
+}
+
+// tame undoes urfave/cli's defaults: a help command that takes the place of an argument named help, help on standard
+// output when the usage is wrong, a comma that splits values, and an exit from inside. Lines are read by page.read.
+func tame(app *urfave.App, std *IO) {
+	app.HideHelp, app.HideHelpCommand, app.HideVersion = true, true, true
+	app.DisableSliceFlagSeparator = true
+	app.Reader, app.Writer, app.ErrWriter = std.In, std.Out, std.Err
+	app.ExitErrHandler = func(*urfave.Context, error) {}
+	app.OnUsageError = func(_ *urfave.Context, err error, _ bool) error {
+		return Hint(Usagef("%s", usageText(err)), fmt.Sprintf("see '%s --help'", app.Name))
+	}
+	before := app.Before
+	app.Before = func(c *urfave.Context) error {
+		std.Quiet, std.JSON = c.Bool("quiet"), c.Bool("json")
+		if c.Bool("verbose") {
+			std.Log = slog.New(slog.NewTextHandler(std.Err, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		}
+		if before != nil {
+			return before(c)
+		}
+		return nil
+	}
+}
+
+// reportError writes an error's one line, or its one object under --json.
+func (std *IO) reportError(err error, code int) {
+	what, next := oneLine(err.Error()), oneLine(hintOf(err))
+	if std.JSON {
+		_ = WriteJSON(std.Err, struct {
+			Type  string `json:"type"`
+			Tool  string `json:"tool"`
+			Exit  int    `json:"exit"`
+			Error string `json:"error"`
+			Hint  string `json:"hint,omitempty"`
+		}{"error", std.Name, code, what, next})
+		return
+	}
+	if next != "" {
+		what += ": " + next
+	}
+	fmt.Fprintf(std.Err, "%s: %s\n", std.Name, what)
 }
 
 // Warnf writes one line, `hc-x: warning: …`, to std.Err. --quiet does not silence it.
 func (std *IO) Warnf(format string, args ...any) {
-	fmt.Fprintf(std.Err, "%s: warning: %s\n", std.Name, fmt.Sprintf(format, args...))
+	fmt.Fprintf(std.Err, "%s: warning: %s\n", std.Name, oneLine(fmt.Sprintf(format, args...)))
+}
+
+// Notef writes one line, `hc-x: …`, to std.Err, unless --quiet is given.
+func (std *IO) Notef(format string, args ...any) {
+	if !std.Quiet {
+		fmt.Fprintf(std.Err, "%s: %s\n", std.Name, oneLine(fmt.Sprintf(format, args...)))
+	}
 }

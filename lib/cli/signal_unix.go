@@ -1,0 +1,109 @@
+//go:build unix
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// grace is how long a tool may take to end after a signal. It may stand in a write that nobody reads.
+const grace = 10 * time.Second
+
+// untilSignal returns a context that ends with the first SIGINT, SIGTERM or SIGHUP; its cause is a *signalError. The
+// next one ends the process.
+//
+// SIGINT is taken even where it came in ignored, as it does for a job that a script starts with &: so a script can stop
+// its hc-serve with any of them. SIGHUP is not, for nohup.
+//
+// SIGPIPE is caught and dropped, so that a write to a closed standard output fails instead of killing: there may be a
+// store to close and a child to wait for. Run then exits with the same code, and as silently.
+func untilSignal(parent context.Context) context.Context {
+	ctx, cancel := context.WithCancelCause(parent)
+	end := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		end = append(end, syscall.SIGHUP)
+	}
+	came := make(chan os.Signal, 1)
+	signal.Notify(came, end...)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	go func() {
+		s := &signalError{signal: (<-came).(syscall.Signal)}
+		signal.Reset(end...)
+		cancel(s)
+		time.AfterFunc(grace, func() { os.Exit(exitSignal + s.number()) })
+	}()
+	return ctx
+}
+
+// signalError is the cause of a context that a signal ended.
+type signalError struct{ signal syscall.Signal }
+
+func (e *signalError) number() int { return int(e.signal) }
+
+func (e *signalError) Error() string {
+	if e.signal == syscall.SIGINT {
+		return "interrupted"
+	}
+	return "ended by " + unix.SignalName(e.signal)
+}
+
+// Is makes a signal a cancellation.
+func (e *signalError) Is(target error) bool { return target == context.Canceled }
+
+// interruptible returns a reader of f whose Read returns the context's cause when that ends, also while it waits for
+// a pipe or a terminal. One goroutine may read.
+func interruptible(ctx context.Context, f *os.File) io.Reader {
+	info, err := f.Stat()
+	if err != nil || info.Mode().IsRegular() {
+		return &interruptibleReader{ctx: ctx, f: f}
+	}
+	woken, wake, err := os.Pipe()
+	if err != nil {
+		return &interruptibleReader{ctx: ctx, f: f}
+	}
+	context.AfterFunc(ctx, func() { _ = wake.Close() })
+	return &interruptibleReader{ctx: ctx, f: f, woken: woken}
+}
+
+type interruptibleReader struct {
+	ctx   context.Context
+	f     *os.File
+	woken *os.File // readable (at its end) once ctx is done; nil: a read of f never waits long
+}
+
+func (r *interruptibleReader) Read(p []byte) (int, error) {
+	if err := r.wait(); err != nil {
+		return 0, err
+	}
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	return r.f.Read(p)
+}
+
+// wait returns when a read of f would not block, or ctx is done.
+func (r *interruptibleReader) wait() error {
+	if r.woken == nil {
+		return nil
+	}
+	fds := []unix.PollFd{
+		{Fd: int32(r.f.Fd()), Events: unix.POLLIN},
+		{Fd: int32(r.woken.Fd()), Events: unix.POLLIN},
+	}
+	for {
+		// Any event on f lets the read decide: also POLLNVAL, which is what macOS says of some terminals.
+		_, err := unix.Poll(fds, -1)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		return err
+	}
+}
