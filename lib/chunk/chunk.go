@@ -39,7 +39,7 @@ const (
 var ErrLimits = errors.New("impossible chunk limits")
 
 // ErrTooLong is wrapped by the error for content that may not be cut and is longer than a chunk may be (a line).
-var ErrTooLong = errors.New("too long for one chunk")
+var ErrTooLong = errors.New("longer than a block may be")
 
 // Limits bound the chunks of a content-defined cutter, in bytes. A zero Average is DefaultAverage; a zero Min is a
 // quarter of the average (at least Window), a zero Max four times the average (at most Largest).

@@ -93,10 +93,19 @@ func (c *Chunker) cut(scanned int) (int, error) {
 		n = c.cutter.Cut(data, false)
 	}
 	if n < 0 || n > c.max || n == 0 && len(data) > c.max {
-		c.err = fmt.Errorf("chunk at byte %d: %w: over %d bytes", c.offset, ErrTooLong, c.max)
+		c.err = c.tooLong()
 		return 0, c.err
 	}
 	return n, nil
+}
+
+// tooLong returns the error for content that may not be cut.
+func (c *Chunker) tooLong() error {
+	what := "chunk"
+	if c.resume != nil {
+		what = "line"
+	}
+	return fmt.Errorf("%s at byte %d: %w: over %d bytes", what, c.offset, ErrTooLong, c.max)
 }
 
 // finish returns the error that ends the input.

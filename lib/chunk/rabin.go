@@ -9,53 +9,46 @@ import (
 // the coefficient of x^i). Source: npm rabin 2.0.1.
 const Polynomial = 0x3DA3358B4DC173
 
-// A fingerprint is the 64 bytes of the window, read as one polynomial (first byte highest), modulo Polynomial. It is
-// kept multiplied by x^scale: its degree is then below 64, its highest byte is the one that the next step pushes out
-// over x^64, and a shift by 8 drops that byte by itself.
-const (
-	degree = 53
-	scale  = 64 - degree
-)
+// degree is that of Polynomial, and the bits of a fingerprint.
+const degree = 53
 
-// rabinTables hold, for each value of a byte, what it adds to a fingerprint. All are linear over XOR.
+// rabinTables hold, for each value of a byte, what it adds to a fingerprint: the 64 bytes of the window, read as one
+// polynomial (the first byte is the highest), modulo Polynomial.
 type rabinTables struct {
-	// push[k][b] is b·x^64·x^8k, reduced: what stands in place of a byte b that k+1 steps of 8 bits have pushed out.
-	push [4][256]uint64
-	// out[b] is b·x^512, reduced: what byte b, now 64 steps old, has become and must be taken away.
+	// push[b] is b·x^53, reduced, and b·x^53 itself, which cancels the byte that a step has pushed above the degree.
+	push [256]uint64
+	// out[b] is b·x^512, reduced: what a byte has become 64 steps after it came in, and must be taken away.
 	out [256]uint64
 }
 
 // tables are computed once; they are read-only from then on.
 var tables = sync.OnceValue(func() *rabinTables {
 	t := new(rabinTables)
-	for b := range 256 {
-		v := times8(uint64(b) << (64 - 8))
-		for k := range t.push {
-			t.push[k][b] = v
-			v = times8(v)
+	for b := range uint64(256) {
+		f := b
+		for range degree {
+			f = timesX(f)
 		}
-		o := uint64(b) << scale
-		for range Window {
-			o = times8(o)
+		t.push[b] = f ^ b<<degree
+		f = b
+		for range 8 * Window {
+			f = timesX(f)
 		}
-		t.out[b] = o
+		t.out[b] = f
 	}
 	return t
 })
 
-// times8 returns the scaled fingerprint f, times x^8, reduced.
-func times8(f uint64) uint64 {
-	for range 8 {
-		carry := f >> 63
-		f = f<<1 ^ carry*(Polynomial<<scale&(1<<64-1))
-	}
-	return f
+// timesX returns f·x, reduced.
+func timesX(f uint64) uint64 {
+	f <<= 1
+	return f ^ f>>degree*Polynomial
 }
 
 // rabin cuts behind the first window, at least min bytes into the chunk, whose fingerprint ends in zeros.
 type rabin struct {
 	tables   *rabinTables
-	mask     uint64 // bits of a scaled fingerprint that must be zero
+	mask     uint64 // bits of a fingerprint that must be zero
 	min, max int
 }
 
@@ -68,7 +61,7 @@ func NewRabin(limits Limits) (Cutter, error) {
 		return nil, err
 	}
 	mask := uint64(1)<<bits.TrailingZeros(uint(l.Average)) - 1
-	return &rabin{tables: tables(), mask: mask << scale, min: l.Min, max: l.Max}, nil
+	return &rabin{tables: tables(), mask: mask, min: l.Min, max: l.Max}, nil
 }
 
 func (r *rabin) Max() int { return r.max }

@@ -1,58 +1,85 @@
 package chunk
 
-import "encoding/binary"
+// A step from a fingerprint to the next waits for the table look-up of the step before it: one lane of them leaves most
+// of a processor idle. So four neighbouring stretches of the content are scanned side by side. Whether a window is a
+// hit depends on nothing before it, so only the first hit counts, and little is scanned in vain: some 2 KiB of steps a
+// chunk, and a window to start each lane.
+const (
+	lane  = 512 // bytes
+	group = 4 * lane
+)
 
-// scan returns where the first cut of buf is, or 0 if buf has none; len(buf) ≥ r.min.
-//
-// A fingerprint f becomes f·x^8 + b for a byte b that comes in, less out[o] for the byte o that leaves. Done a byte at
-// a time, each step waits for a table look-up by the one before it. So four steps are taken at once: f·x^32 needs four
-// look-ups, for the four bytes that the shift drops, that do not wait for each other; what the four bytes that come in
-// and leave add to it (z) does not depend on f at all. The three fingerprints between are computed one by one beside it,
-// where nothing waits for them. Nothing before the window of the first possible cut is looked at.
+// groupWindows are the bytes behind which, and up to which, a group's windows end.
+type groupWindows = [Window + group]byte
+
+// scan returns where the first cut of buf is, or 0 if buf has none; len(buf) ≥ r.min. It looks at nothing before the
+// window of the first possible cut.
 func (r *rabin) scan(buf []byte) int {
-	t, mask := r.tables, r.mask
-	push := &t.push[0]
-	tail, head := buf[r.min-Window:], buf[r.min:] // head[i] is Window bytes behind tail[i]
-	var f uint64
-	for _, b := range tail[:Window] {
-		f = f<<8 ^ push[f>>56] ^ uint64(b)<<scale
+	from := r.min
+	f := r.tables.fingerprint((*[Window]byte)(buf[from-Window:]))
+	if f&r.mask == 0 {
+		return from
 	}
-	if f&mask == 0 {
-		return r.min
-	}
-	i := 0
-	tail = tail[:len(head)]
-	for ; i+4 <= len(head) && i+4 <= len(tail); i += 4 {
-		in := binary.LittleEndian.Uint32(head[i:])
-		out := binary.LittleEndian.Uint32(tail[i:])
-		a0 := t.out[byte(out)] ^ uint64(byte(in))<<scale
-		a1 := t.out[byte(out>>8)] ^ uint64(byte(in>>8))<<scale
-		a2 := t.out[byte(out>>16)] ^ uint64(byte(in>>16))<<scale
-		a3 := t.out[out>>24] ^ uint64(in>>24)<<scale
-		z := a0<<8 ^ push[a0>>56] ^ a1
-		z = z<<8 ^ push[z>>56] ^ a2
-		z = z<<8 ^ push[z>>56] ^ a3
-
-		f1 := f<<8 ^ push[f>>56] ^ a0
-		f2 := f1<<8 ^ push[f1>>56] ^ a1
-		f3 := f2<<8 ^ push[f2>>56] ^ a2
-		f = f<<32 ^ t.push[3][f>>56] ^ t.push[2][byte(f>>48)] ^ t.push[1][byte(f>>40)] ^ push[byte(f>>32)] ^ z
-		switch {
-		case f1&mask == 0:
-			return r.min + i + 1
-		case f2&mask == 0:
-			return r.min + i + 2
-		case f3&mask == 0:
-			return r.min + i + 3
-		case f&mask == 0:
-			return r.min + i + 4
+	for ; len(buf)-from >= group; from += group {
+		var n int
+		if n, f = r.scanGroup((*groupWindows)(buf[from-Window:]), f); n > 0 {
+			return from + n
 		}
 	}
-	for ; i < len(head); i++ {
-		f = f<<8 ^ push[f>>56] ^ t.out[tail[i]] ^ uint64(head[i])<<scale
-		if f&mask == 0 {
-			return r.min + i + 1
-		}
+	if n, _ := r.scanLane(buf[from-Window:], f); n > 0 {
+		return from + n
 	}
 	return 0
+}
+
+// fingerprint returns the fingerprint of one window.
+func (t *rabinTables) fingerprint(window *[Window]byte) uint64 {
+	var f uint64
+	for _, b := range window {
+		f = f<<8 ^ t.push[byte(f>>(degree-8))] ^ uint64(b)
+	}
+	return f
+}
+
+// scanLane rolls the fingerprint f of the first window of b over the rest of b. It returns how many bytes behind that
+// window the first hit ends, or 0, and the fingerprint there, or at the end.
+func (r *rabin) scanLane(b []byte, f uint64) (int, uint64) {
+	t := r.tables
+	in := b[Window:]
+	out := b[:len(in)]
+	for i := range in {
+		f = f<<8 ^ t.push[byte(f>>(degree-8))] ^ t.out[out[i]] ^ uint64(in[i])
+		if f&r.mask == 0 {
+			return i + 1, f
+		}
+	}
+	return 0, f
+}
+
+// scanGroup is scanLane for a whole group.
+func (r *rabin) scanGroup(b *groupWindows, f uint64) (int, uint64) {
+	t, mask := r.tables, r.mask
+	var g, h, k uint64
+	for i := range Window {
+		g = g<<8 ^ t.push[byte(g>>(degree-8))] ^ uint64(b[lane+i])
+		h = h<<8 ^ t.push[byte(h>>(degree-8))] ^ uint64(b[2*lane+i])
+		k = k<<8 ^ t.push[byte(k>>(degree-8))] ^ uint64(b[3*lane+i])
+	}
+	if g&mask == 0 || h&mask == 0 || k&mask == 0 {
+		return r.scanLane(b[:], f)
+	}
+	for i := range lane {
+		f = f<<8 ^ t.push[byte(f>>(degree-8))] ^ t.out[b[i]] ^ uint64(b[i+Window])
+		g = g<<8 ^ t.push[byte(g>>(degree-8))] ^ t.out[b[i+lane]] ^ uint64(b[i+lane+Window])
+		h = h<<8 ^ t.push[byte(h>>(degree-8))] ^ t.out[b[i+2*lane]] ^ uint64(b[i+2*lane+Window])
+		k = k<<8 ^ t.push[byte(k>>(degree-8))] ^ t.out[b[i+3*lane]] ^ uint64(b[i+3*lane+Window])
+		if f&mask == 0 {
+			return i + 1, f
+		}
+		if g&mask == 0 || h&mask == 0 || k&mask == 0 {
+			n, last := r.scanLane(b[i+1:], f)
+			return i + 1 + n, last
+		}
+	}
+	return 0, k
 }

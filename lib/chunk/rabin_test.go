@@ -8,8 +8,9 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/iotest"
@@ -30,7 +31,11 @@ func randomBytes(n int, seed uint64) []byte {
 var sourceBytes = sync.OnceValues(func() ([]byte, error) {
 	const want = 64 << 20
 	var all bytes.Buffer
-	root := filepath.Join(runtime.GOROOT(), "src")
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return nil, err
+	}
+	root := filepath.Join(strings.TrimSpace(string(out)), "src")
 	for all.Len() < want {
 		before := all.Len()
 		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -153,6 +158,51 @@ func TestRabinOddTails(t *testing.T) {
 			compareCuts(t, cuts(c, data[:n]), resticCuts(t, data[:n], l))
 		}
 	}
+}
+
+// The four lanes against one, where hits stand at every place of a group, alone and together.
+func TestRabinGroupsAsOneLane(t *testing.T) {
+	c := rabinCutter(t, Limits{64 << 10, 64, Largest}).(*rabin)
+	noise := randomBytes(64<<10, 4)
+	quiet := bytes.Repeat([]byte{1}, Window+3*group+5) // never a hit
+	start := c.tables.fingerprint((*[Window]byte)(quiet))
+	if n, _ := c.scanLane(quiet, start); n != 0 {
+		t.Fatalf("the quiet content has a hit at %d", n)
+	}
+	hit := make([]byte, Window) // zeros are one
+	for i := range 2 * group {
+		b := bytes.Clone(quiet)
+		copy(b[i:], hit)
+		if i%3 > 0 {
+			copy(b[(i*7919)%(len(b)-Window):], hit)
+		}
+		if i%5 > 2 {
+			copy(b[(i*104729)%(len(b)-Window):], noise[i:i+50])
+		}
+		b = b[:len(b)-i%9]
+		want := Window
+		if f := c.tables.fingerprint((*[Window]byte)(b)); f&c.mask != 0 {
+			if want, _ = c.scanLane(b, f); want > 0 {
+				want += Window
+			}
+		}
+		if got := c.scan(b); got != want {
+			t.Fatalf("hit planted at %d: scan = %d, one lane says %d", i, got, want)
+		}
+	}
+}
+
+func FuzzRabin(f *testing.F) {
+	f.Add([]byte("seed"), uint16(5000), uint8(6), uint16(64), uint16(700))
+	f.Add([]byte{0}, uint16(9000), uint8(13), uint16(100), uint16(6000))
+	f.Fuzz(func(t *testing.T, pattern []byte, size uint16, avg uint8, least, most uint16) {
+		l := Limits{1 << (6 + avg%12), Window + int(least), Window + int(least) + int(most)}
+		data := randomBytes(int(size), uint64(len(pattern)))
+		for i := 0; len(pattern) > 0 && i < len(data); i += 97 * len(pattern) {
+			copy(data[i:], pattern)
+		}
+		compareCuts(t, cuts(rabinCutter(t, l), data), resticCuts(t, data, l))
+	})
 }
 
 func TestRabinDefaults(t *testing.T) {

@@ -1,0 +1,272 @@
+package chunk
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+func must(c Cutter, err error) Cutter {
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
+// cutters are one of each kind, small enough that a few KiB show their limits.
+func cutters() map[string]Cutter {
+	return map[string]Cutter{
+		"rabin":   must(NewRabin(Limits{256, 64, 1000})),
+		"fastcdc": must(NewFastCDC(Limits{256, 64, 1000})),
+		"fixed":   must(NewFixed(300)),
+		"lines":   must(NewLines(5000)),
+	}
+}
+
+// Whatever the reader does, the chunks are those of the whole content, and their concatenation is the content.
+func TestChunkerIsFaithful(t *testing.T) {
+	random := randomBytes(40_000, 5)
+	inputs := [][]byte{nil, {0}, {'\n'}, []byte("a\n\nb"), random, random[:64], random[:65], random[:1000], random[:1001], make([]byte, 3000)}
+	for kind, cutter := range cutters() {
+		for name, wrap := range readers {
+			for i, input := range inputs {
+				t.Run(fmt.Sprintf("%s/%s/%d", kind, name, i), func(t *testing.T) {
+					got := chunksOf(t, New(wrap(bytes.NewReader(input)), cutter, 0), input)
+					want := cuts(cutter, input)
+					if len(got) != len(want) {
+						t.Fatalf("%d chunks, want %d", len(got), len(want))
+					}
+					for i := range got {
+						if len(got[i]) != want[i] || len(got[i]) > cutter.Max() {
+							t.Fatalf("chunk %d has %d bytes, want %d, at most %d", i, len(got[i]), want[i], cutter.Max())
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// A cutter that asks for more must come to the same end when it gets it.
+func TestCutNeedsNoMoreThanMax(t *testing.T) {
+	data := randomBytes(6000, 6)
+	for kind, c := range cutters() {
+		want := c.Cut(data, true)
+		for n := range len(data) {
+			got := c.Cut(data[:n], false)
+			if got != want && got != 0 {
+				t.Fatalf("%s: Cut of %d bytes = %d, of more = %d", kind, n, got, want)
+			}
+			if got == 0 && n > c.Max() {
+				t.Fatalf("%s: Cut of %d bytes asks for more than its max of %d", kind, n, c.Max())
+			}
+		}
+	}
+}
+
+func TestChunkerReadError(t *testing.T) {
+	broken := errors.New("disk on fire")
+	input := bytes.Repeat([]byte("line\n"), 3)
+	c := New(io.MultiReader(bytes.NewReader(input), strings.NewReader("half"), iotest.ErrReader(broken)), must(NewLines(0)), 0)
+	for range 3 {
+		if b, err := c.Next(); err != nil || string(b) != "line\n" {
+			t.Fatalf("Next() = %q, %v before the error", b, err)
+		}
+	}
+	for range 2 {
+		if b, err := c.Next(); b != nil || err != broken {
+			t.Fatalf("Next() = %q, %v, want the reader's error", b, err)
+		}
+	}
+}
+
+func TestChunkerNoProgress(t *testing.T) {
+	stuck := readerFunc(func([]byte) (int, error) { return 0, nil })
+	if _, err := New(stuck, must(NewFixed(1)), 0).Next(); err != io.ErrNoProgress {
+		t.Fatalf("Next() = %v, want %v", err, io.ErrNoProgress)
+	}
+	liar := readerFunc(func(p []byte) (int, error) { return len(p) + 1, nil })
+	if _, err := New(liar, must(NewFixed(1)), 0).Next(); err == nil || err == io.EOF {
+		t.Fatalf("Next() = %v from a reader that lies", err)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// A line comes out when its LF came in, not when a buffer is full.
+func TestLinesAreLive(t *testing.T) {
+	reads := 0
+	parts := []string{"on", "e\ntw", "o\n", "three\n"}
+	c := New(readerFunc(func(p []byte) (int, error) {
+		reads++
+		if reads > len(parts) {
+			return 0, io.EOF
+		}
+		return copy(p, parts[reads-1]), nil
+	}), must(NewLines(0)), 0)
+	for i, want := range []string{"one\n", "two\n", "three\n"} {
+		b, err := c.Next()
+		if err != nil || string(b) != want || reads != i+2 {
+			t.Fatalf("Next() = %q, %v after %d reads, want %q after %d", b, err, reads, want, i+2)
+		}
+	}
+}
+
+func TestLinesTooLong(t *testing.T) {
+	for _, test := range []struct {
+		in   string
+		want []string
+		err  error
+	}{
+		{"1234\n", []string{"1234\n"}, io.EOF},
+		{"12345", []string{"12345"}, io.EOF},
+		{"a\n12345\n", []string{"a\n"}, ErrTooLong},
+		{"123456", nil, ErrTooLong},
+	} {
+		c := New(iotest.OneByteReader(strings.NewReader(test.in)), must(NewLines(5)), 0)
+		var got []string
+		var err error
+		for {
+			var b []byte
+			if b, err = c.Next(); err != nil {
+				break
+			}
+			got = append(got, string(b))
+		}
+		if fmt.Sprint(got) != fmt.Sprint(test.want) || !errors.Is(err, test.err) {
+			t.Errorf("lines of %q = %q, %v, want %q, %v", test.in, got, err, test.want, test.err)
+		}
+	}
+	_, err := New(strings.NewReader("a\n123456"), must(NewLines(5)), 0).Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := New(strings.NewReader("a\n123456"), must(NewLines(5)), 0)
+	_, _ = c.Next()
+	_, err = c.Next()
+	if want := "line at byte 2: longer than a block may be: over 5 bytes"; err == nil || err.Error() != want {
+		t.Errorf("error = %q, want %q", err, want)
+	}
+}
+
+func TestLongLineGrowsTheBuffer(t *testing.T) {
+	line := append(bytes.Repeat([]byte{'x'}, Largest-1), '\n')
+	input := append(append([]byte("short\n"), line...), "end"...)
+	if got := chunksOf(t, New(bytes.NewReader(input), must(NewLines(0)), 0), input); len(got) != 3 {
+		t.Fatalf("%d lines, want 3", len(got))
+	}
+	_, err := New(io.MultiReader(bytes.NewReader(line[:Largest-1]), strings.NewReader("xx")), must(NewLines(0)), 0).Next()
+	if !errors.Is(err, ErrTooLong) {
+		t.Fatalf("line of %d bytes: %v", Largest+1, err)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	for _, test := range []struct {
+		in, want Limits
+		bad      string
+	}{
+		{in: Limits{}, want: Limits{DefaultAverage, DefaultMin, DefaultMax}},
+		{in: Limits{Average: 64}, want: Limits{64, 64, 256}},
+		{in: Limits{Average: 8 << 20}, want: Limits{8 << 20, 2 << 20, Largest}},
+		{in: Limits{Max: 100}, want: Limits{DefaultAverage, 100, 100}},
+		{in: Limits{Average: 64, Min: 1000}, want: Limits{64, 1000, 1000}},
+		{in: Limits{Average: 65}, bad: "average 65"},
+		{in: Limits{Average: -64}, bad: "average -64"},
+		{in: Limits{Average: 32}, bad: "average 32"},
+		{in: Limits{Average: 16 << 20}, bad: "average 16777216"},
+		{in: Limits{Min: 63}, bad: "min 63"},
+		{in: Limits{Max: Largest + 1}, bad: "max 15728641"},
+		{in: Limits{Min: 2000, Max: 1999}, bad: "min 2000 is over max 1999"},
+		{in: Limits{Max: -1}, bad: "over max -1"},
+	} {
+		got, err := test.in.Resolved()
+		if test.bad == "" {
+			if err != nil || got != test.want {
+				t.Errorf("%v.Resolved() = %v, %v, want %v", test.in, got, err, test.want)
+			}
+			continue
+		}
+		_, rabin := NewRabin(test.in)
+		_, gear := NewFastCDC(test.in)
+		for _, err := range []error{err, rabin, gear} {
+			if !errors.Is(err, ErrLimits) || !strings.Contains(err.Error(), test.bad) {
+				t.Errorf("limits %v: error %v, want one about %q", test.in, err, test.bad)
+			}
+		}
+	}
+	for _, size := range []int{-1, Largest + 1} {
+		if _, err := NewFixed(size); !errors.Is(err, ErrLimits) {
+			t.Errorf("NewFixed(%d): %v", size, err)
+		}
+		if _, err := NewLines(size); !errors.Is(err, ErrLimits) {
+			t.Errorf("NewLines(%d): %v", size, err)
+		}
+	}
+}
+
+// Eleven bytes inserted into the middle cost at most three new chunks.
+func TestInsertion(t *testing.T) {
+	size := 100 << 20
+	if testing.Short() {
+		size = 4 << 20
+	}
+	real := source(t)
+	for len(real) < size {
+		real = append(real[:len(real):len(real)], real...)
+	}
+	inputs := map[string][]byte{"random": randomBytes(size, 7), "source": real[:size]}
+	for name, data := range inputs {
+		edited := append(append(bytes.Clone(data[:size/2]), "eleven more"...), data[size/2:]...)
+		for kind, c := range map[string]Cutter{"rabin": must(NewRabin(Limits{})), "fastcdc": must(NewFastCDC(Limits{}))} {
+			before := make(map[[32]byte]bool)
+			eachChunk(c, data, func(b []byte) { before[sha256.Sum256(b)] = true })
+			fresh := 0
+			eachChunk(c, edited, func(b []byte) {
+				if sum := sha256.Sum256(b); !before[sum] {
+					before[sum] = true
+					fresh++
+				}
+			})
+			t.Logf("%s, %s: %d new chunks", kind, name, fresh)
+			if fresh < 1 || fresh > 3 {
+				t.Errorf("%s, %s: %d new chunks, want 1 to 3", kind, name, fresh)
+			}
+		}
+	}
+}
+
+func eachChunk(c Cutter, data []byte, fn func([]byte)) {
+	for len(data) > 0 {
+		n := c.Cut(data, true)
+		fn(data[:n])
+		data = data[n:]
+	}
+}
+
+func FuzzChunker(f *testing.F) {
+	f.Add([]byte("a\nb\n\n"), uint8(0))
+	f.Add(bytes.Repeat([]byte{0}, 2000), uint8(1))
+	f.Fuzz(func(t *testing.T, data []byte, step uint8) {
+		for kind, c := range cutters() {
+			if kind == "lines" && len(data) > c.Max() {
+				continue
+			}
+			chunker := New(readerFunc(func() func([]byte) (int, error) {
+				r := bytes.NewReader(data)
+				return func(p []byte) (int, error) { return r.Read(p[:min(len(p), int(step)+1)]) }
+			}()), c, 0)
+			got, want := chunksOf(t, chunker, data), cuts(c, data)
+			if len(got) != len(want) {
+				t.Fatalf("%s: %d chunks through a reader, %d at once", kind, len(got), len(want))
+			}
+		}
+	})
+}
