@@ -26,6 +26,9 @@ var (
 	// ErrUnverified is returned for a proof that does not prove what it says.
 	ErrUnverified = errors.New("proof does not verify")
 
+	// ErrFork is returned for a request or proof that is about another fork.
+	ErrFork = errors.New("another fork")
+
 	// ErrHint is wrapped by a [HintError].
 	ErrHint = errors.New("size of a tree node is only a hint")
 )

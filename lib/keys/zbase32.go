@@ -1,0 +1,37 @@
+package keys
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// zBase32Alphabet has the digits 0 … 31 of z-base-32. Source: z32.
+const zBase32Alphabet = "ybndrfg8ejkmcpqxot1uwisza345h769"
+
+// zBase32Length is how many of them make 32 bytes: 256 bits and 4 that are zero.
+const zBase32Length = 52
+
+// parseZBase32 reads 52 characters. The 4 bits left over must be zero, where stock ignores them: a key has one
+// spelling.
+func parseZBase32(s string) (b [32]byte, err error) {
+	bits, held, at := uint(0), 0, 0
+	for i := range len(s) {
+		digit := strings.IndexByte(zBase32Alphabet, s[i])
+		if digit < 0 {
+			return b, fmt.Errorf("character %d is not of z-base-32", i+1)
+		}
+		bits = bits<<5 | uint(digit)
+		held += 5
+		if held >= 8 && at < len(b) {
+			held -= 8
+			b[at] = byte(bits >> held)
+			at++
+			bits &= 1<<held - 1
+		}
+	}
+	if bits != 0 {
+		return b, errors.New("the last character is not one that 32 bytes end with")
+	}
+	return b, nil
+}

@@ -1,0 +1,186 @@
+package merkle
+
+import (
+	"fmt"
+	"math/bits"
+)
+
+// subtrees returns the fewest whole subtrees that cover blocks from … to-1 of a log of length blocks, from left to
+// right. Their count is at most twice the depth of the tree.
+func subtrees(from, to, length uint64) []uint64 {
+	var out []uint64
+	for from < to && to <= length {
+		d := bits.Len64(to-from) - 1
+		if from > 0 {
+			d = min(d, bits.TrailingZeros64(from))
+		}
+		out = append(out, Index(d, from>>d))
+		from += 1 << d
+	}
+	return out
+}
+
+// Subtrees returns the numbers of the fewest whole subtrees that cover the blocks from … to-1, from left to right:
+// at most 104. from ≤ to ≤ [MaxLength].
+func Subtrees(from, to uint64) []uint64 { return subtrees(from, to, MaxLength) }
+
+// Climb hashes node together with siblings, which are those of its way up from the bottom, and returns the node at
+// the top. It fails with [ErrUnverified] where one of them is not the sibling that is next, or sizes overflow. What it
+// returns proves nothing until it is compared with a node that is known.
+func Climb(node Node, siblings []Node) (Node, error) {
+	for _, s := range siblings {
+		if Depth(node.Index) >= maxDepth || s.Index != Sibling(node.Index) {
+			return Node{}, fmt.Errorf("%w: node %d is not the sibling of %d", ErrUnverified, s.Index, node.Index)
+		}
+		var err error
+		if node, err = parentOf(node, s); err != nil {
+			return Node{}, err
+		}
+	}
+	return node, nil
+}
+
+// RangeSiblings returns which nodes, beside the blocks from … to-1 themselves, are needed to hash these up to nodes
+// that a verifier knows, in the order in which [ClimbRange] takes them: level by level from the leaves, from left to
+// right. known says which nodes the verifier knows with a certain size; it must know the full roots of length, whatever
+// known says. from < to ≤ length; else it returns none. It costs O(to-from + log length).
+func RangeSiblings(from, to, length uint64, known func(index uint64) bool) []uint64 {
+	if to > length || length > MaxLength {
+		return nil
+	}
+	knows := func(n uint64) bool { return Contains(Parent(n), 2*length) || known(n) }
+	var need []uint64
+	level := make([]uint64, 0, to-from)
+	for b := from; b < to; b++ {
+		level = append(level, 2*b)
+	}
+	for len(level) > 0 {
+		next := level[:0] // a parent is written behind what was read
+		for i := 0; i < len(level); {
+			n, width := level[i], pairWidth(level[i:])
+			i += width
+			if knows(n) && (width == 1 || knows(Sibling(n))) {
+				continue
+			}
+			if s := Sibling(n); width == 1 && !knows(s) {
+				need = append(need, s)
+			}
+			next = append(next, Parent(n))
+		}
+		level = next
+	}
+	return need
+}
+
+// pairWidth returns 2 if the first two numbers are siblings, else 1.
+func pairWidth(level []uint64) int {
+	if len(level) > 1 && level[1] == Sibling(level[0]) {
+		return 2
+	}
+	return 1
+}
+
+// ClimbRange verifies neighbouring blocks together: it hashes their leaves, in order, with the siblings that
+// [RangeSiblings] names up to nodes that are known, and compares. It returns all nodes that are verified by it and
+// were not known: leaves, siblings and computed ones, in no particular order, all certain. known returns nodes with a
+// certain size; one that is a hint counts as unknown.
+//
+// It fails with [ErrUnverified] where anything does not fit, also if a sibling is left over. Memory and time are in
+// proportion to leaves and siblings.
+func ClimbRange(leaves, siblings []Node, known func(index uint64) (Node, bool)) ([]Node, error) {
+	for i, n := range leaves {
+		if n.Index&1 != 0 || n.Index >= 2*MaxLength || n.Index != leaves[0].Index+2*uint64(i) {
+			return nil, fmt.Errorf("%w: leaf %d is out of order", ErrUnverified, n.Index)
+		}
+	}
+	c := &rangeClimber{known: known, siblings: siblings, fresh: make([]Node, 0, 2*(len(leaves)+len(siblings)))}
+	level := append([]Node(nil), leaves...)
+	for depth := 0; len(level) > 0; depth++ {
+		if depth > maxDepth {
+			return nil, fmt.Errorf("%w: climbed beyond the roots", ErrUnverified)
+		}
+		var err error
+		if level, err = c.climb(level); err != nil {
+			return nil, err
+		}
+	}
+	if len(c.siblings) > 0 {
+		return nil, fmt.Errorf("%w: node %d is not needed", ErrUnverified, c.siblings[0].Index)
+	}
+	return c.fresh, nil
+}
+
+type rangeClimber struct {
+	known    func(uint64) (Node, bool)
+	siblings []Node // not taken yet
+	fresh    []Node
+}
+
+// climb checks one level against what is known and returns the parents of what is not, in the same memory.
+func (c *rangeClimber) climb(level []Node) ([]Node, error) {
+	next := level[:0]
+	for i := 0; i < len(level); {
+		n := level[i]
+		i++
+		nKnown, err := c.check(n)
+		if err != nil {
+			return nil, err
+		}
+		var s Node
+		sKnown := true
+		inRange := i < len(level) && level[i].Index == Sibling(n.Index)
+		if inRange {
+			s = level[i]
+			i++
+			if sKnown, err = c.check(s); err != nil {
+				return nil, err
+			}
+		}
+		if nKnown && sKnown {
+			continue
+		}
+		if !inRange {
+			if s, sKnown, err = c.sibling(n.Index); err != nil {
+				return nil, err
+			}
+		}
+		if !nKnown {
+			c.fresh = append(c.fresh, n)
+		}
+		if !sKnown {
+			c.fresh = append(c.fresh, s)
+		}
+		parent, err := parentOf(n, s)
+		if err != nil {
+			return nil, err
+		}
+		next = append(next, parent)
+	}
+	return next, nil
+}
+
+// check reports whether n is known, and fails where the one known is another.
+func (c *rangeClimber) check(n Node) (bool, error) {
+	k, ok := c.known(n.Index)
+	if !ok || k.Hint {
+		return false, nil
+	}
+	if !Same(k, n) {
+		return false, fmt.Errorf("%w: node %d is not the one that is known", ErrUnverified, n.Index)
+	}
+	return true, nil
+}
+
+// sibling returns the sibling of n, known or the next of those given.
+func (c *rangeClimber) sibling(n uint64) (s Node, known bool, err error) {
+	want := Sibling(n)
+	if k, ok := c.known(want); ok && !k.Hint {
+		return k, true, nil
+	}
+	if len(c.siblings) == 0 || c.siblings[0].Index != want {
+		return Node{}, false, fmt.Errorf("%w: node %d is missing", ErrUnverified, want)
+	}
+	s, c.siblings = c.siblings[0], c.siblings[1:]
+	s.Hint = false // under a computed parent, beside a node hashed from its blocks
+	return s, false, nil
+}
