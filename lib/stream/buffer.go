@@ -1,0 +1,110 @@
+package stream
+
+import (
+	"bytes"
+	"errors"
+	"io"
+)
+
+// findHeader returns the bytes of the header line at start, its LF included.
+func (r *Reader) findHeader(pinned bool) (int, error) {
+	for seen := 0; ; {
+		have := r.buf[r.start:min(r.end, r.start+MaxHeader)]
+		if i := bytes.IndexByte(have[seen:], '\n'); i >= 0 {
+			return seen + i + 1, nil
+		}
+		if seen = len(have); seen == MaxHeader {
+			return 0, r.malformed(errors.New("its header has no end within the limit"))
+		}
+		if err := r.need(seen+1, pinned); err != nil {
+			return 0, r.unexpected(err)
+		}
+	}
+}
+
+// errEnd says that the underlying reader came to its end.
+var errEnd = errors.New("hc-stream: internal error: end of input")
+
+// need reads until n bytes wait in the buffer. It returns errEnd if the stream ends before, the underlying reader's
+// error, or errRoom, with pinned, if the buffer would have to be moved.
+func (r *Reader) need(n int, pinned bool) error {
+	for r.end-r.start < n {
+		if err := r.room(n, pinned); err != nil {
+			return err
+		}
+		if err := r.fill(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// room sees to it that there is room to read to, on the way to n bytes.
+func (r *Reader) room(n int, pinned bool) error {
+	switch {
+	case r.start+n <= len(r.buf):
+		return nil
+	case pinned:
+		return errRoom
+	case r.start > 0:
+		r.tidy()
+		return r.room(n, pinned)
+	case r.end < len(r.buf):
+		return nil // it grows when it is full: with what has come, not with what was promised
+	}
+	r.grow(min(2*len(r.buf), max(n, readBuffer)))
+	return nil
+}
+
+// makeRoom sees to it that maxBytes, and headers between them, fit behind start: twice, to move less often. Nothing in
+// the buffer is in use.
+func (r *Reader) makeRoom(maxBytes int) {
+	want := min(max(maxBytes, 0), MaxBlock) + MaxHeader
+	if len(r.buf)-r.start >= want {
+		return
+	}
+	r.tidy()
+	if len(r.buf) < want {
+		r.grow(2 * want)
+	}
+}
+
+// tidy moves what waits to the front of the buffer.
+func (r *Reader) tidy() {
+	r.end = copy(r.buf, r.buf[r.start:r.end])
+	r.start = 0
+}
+
+// grow gives the buffer size bytes.
+func (r *Reader) grow(size int) {
+	bigger := make([]byte, size)
+	copy(bigger, r.buf[:r.end])
+	r.buf = bigger
+}
+
+// fill reads at least one byte.
+func (r *Reader) fill() error {
+	if r.readErr != nil {
+		return r.readErr
+	}
+	for range maxEmptyReads {
+		n, err := r.r.Read(r.buf[r.end:])
+		if n < 0 || n > len(r.buf)-r.end {
+			r.readErr = errors.New("the reader returned an impossible count")
+			return r.readErr
+		}
+		r.end += n
+		if err == io.EOF {
+			err = errEnd
+		}
+		r.readErr = err
+		if n > 0 {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	r.readErr = io.ErrNoProgress
+	return r.readErr
+}

@@ -1,0 +1,276 @@
+package stream
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"strings"
+)
+
+// readBuffer is the bytes of a Reader's buffer at first: it grows with the frames that come.
+const readBuffer = 256 << 10
+
+// maxEmptyReads is how often a reader may return neither bytes nor an error.
+const maxEmptyReads = 100
+
+// A Reader reads a stream and yields its blocks. It believes no length before it has held it against the limits, and
+// gets no memory for bytes before most of them have come.
+type Reader struct {
+	r          io.Reader
+	buf        []byte
+	start, end int   // what is read and not yet consumed: buf[start:end]
+	readErr    error // what r said at its end
+
+	offset uint64 // of buf[start] in the stream
+	frame  uint64 // of the frame being read, from 1; 0 is the first line
+	at     uint64 // where that frame begins
+	crc    uint32 // of all frames before it
+	bytes  uint64 // of all their blocks
+
+	data    []byte // of the frame's blocks that were not yet yielded, a part of buf
+	lengths []int  // scratch: all lengths of a chunk frame
+	left    []int  // of the blocks in data; unused for lines
+	lines   bool
+
+	begun bool
+	err   error // sticky
+}
+
+// NewReader returns a Reader of r. It reads ahead.
+func NewReader(r io.Reader) *Reader {
+	return &Reader{r: r, buf: make([]byte, readBuffer)}
+}
+
+// Next returns the next block; its bytes are valid until the next call. It returns io.EOF behind a valid end frame with
+// nothing after it, and only there. Errors wrap ErrFormat, ErrTruncated, ErrFolder or what the underlying reader
+// returned; they name the frame (the first behind the first line is 1) and the byte of the stream where it begins. The
+// first error is final.
+func (r *Reader) Next() ([]byte, error) {
+	for !r.buffered() {
+		if err := r.advance(false); err != nil {
+			return nil, err
+		}
+	}
+	return r.take(r.nextLength()), nil
+}
+
+// NextBatch appends to dst the next blocks: at least one, and more while they have at most maxBytes together and are of
+// one kind, which lines tells. All are valid until the next call; the Reader's buffer grows to hold them. It waits for
+// more of the stream, so it is for throughput, not for what must be seen at once. An error, which is as Next's, comes
+// alone, behind the blocks that were complete before it.
+func (r *Reader) NextBatch(dst [][]byte, maxBytes int) (batch [][]byte, lines bool, err error) {
+	for !r.buffered() {
+		r.makeRoom(maxBytes)
+		if err := r.advance(false); err != nil {
+			return dst, false, err
+		}
+	}
+	lines = r.lines
+	n := r.nextLength()
+	for total := n; ; {
+		dst = append(dst, r.take(n))
+		for !r.buffered() {
+			if total >= maxBytes || r.advance(true) != nil {
+				return dst, lines, nil
+			}
+		}
+		n = r.nextLength()
+		if total += n; total > maxBytes || r.lines != lines {
+			return dst, lines, nil
+		}
+	}
+}
+
+// buffered reports whether blocks of the current frame wait.
+func (r *Reader) buffered() bool {
+	return len(r.data) > 0 || len(r.left) > 0
+}
+
+// nextLength returns the bytes of the next waiting block.
+func (r *Reader) nextLength() int {
+	if !r.lines {
+		return r.left[0]
+	}
+	if n := bytes.IndexByte(r.data, '\n') + 1; n > 0 {
+		return n
+	}
+	return len(r.data)
+}
+
+// take returns the next waiting block, which has n bytes.
+func (r *Reader) take(n int) []byte {
+	if !r.lines {
+		r.left = r.left[1:]
+	}
+	block := r.data[:n:n]
+	r.data = r.data[n:]
+	return block
+}
+
+// errRoom says that a frame does not fit behind what must stay where it is.
+var errRoom = errors.New("hc-stream: internal error: no room")
+
+// advance reads the next frame, after which blocks wait unless it had none. With pinned, bytes that are in the buffer
+// stay where they are; it returns errRoom, which is not final, where that leaves no room.
+func (r *Reader) advance(pinned bool) error {
+	if r.err != nil {
+		return r.err
+	}
+	var err error
+	if !r.begun {
+		err = r.readMagic()
+	} else {
+		err = r.readFrame(pinned)
+	}
+	if err == errRoom {
+		return err
+	}
+	r.err = err
+	return err
+}
+
+// readMagic reads the first line.
+func (r *Reader) readMagic() error {
+	for n := 1; n <= len(magic); n++ {
+		if err := r.need(n, false); err != nil {
+			if err == errEnd && r.end == 0 {
+				return fmt.Errorf("%w: it is empty", ErrTruncated)
+			}
+			return r.unexpected(err)
+		}
+		if r.buf[r.start+n-1] != magic[n-1] {
+			return r.noMagic()
+		}
+	}
+	r.begun = true
+	r.consume(len(magic))
+	return nil
+}
+
+// noMagic says what a stream is that is none of ours.
+func (r *Reader) noMagic() error {
+	have := r.buf[r.start:r.end]
+	line, _, _ := bytes.Cut(have, []byte("\n"))
+	switch {
+	case bytes.HasPrefix(line, []byte("hc-proof/")):
+		return fmt.Errorf("%w: this is a proof, from hc-fetch: pipe it through hc-verify", ErrFormat)
+	case bytes.HasPrefix(line, []byte(magic[:len("hc-stream/")])):
+		return fmt.Errorf("%w: version %s is not known here: this reads %s", ErrFormat, show(line), strings.TrimSpace(magic))
+	}
+	return fmt.Errorf("%w: it begins with %s, not with %q", ErrFormat, show(line), strings.TrimSpace(magic))
+}
+
+// readFrame reads a whole frame.
+func (r *Reader) readFrame(pinned bool) error {
+	r.frame++
+	r.at = r.offset
+	err := r.parseFrame(pinned)
+	if err == errRoom {
+		r.frame--
+	}
+	return err
+}
+
+// parseFrame reads the frame that begins at start.
+func (r *Reader) parseFrame(pinned bool) error {
+	size, err := r.findHeader(pinned)
+	if err != nil {
+		return err
+	}
+	word, rest, more := cutWord(r.buf[r.start : r.start+size-1])
+	var length, count int
+	switch {
+	case string(word) == "chunk" && more:
+		r.lengths, length, err = parseLengths(r.lengths[:0], rest)
+	case string(word) == "lines" && more:
+		count, length, err = parseLines(rest)
+	case string(word) == "end" && more:
+		return r.readEnd(size, pinned)
+	case folderWords[string(word)]:
+		return fmt.Errorf("%w (frame %d at byte %d is %q): it takes hc-append NAME --drive, which this build does not offer yet; "+
+			"a folder goes into a log as one tar: tar c DIR | hc-chunk", ErrFolder, r.frame, r.at, word)
+	default:
+		err = fmt.Errorf("unknown header %s", show(r.buf[r.start:r.start+size-1]))
+	}
+	if err != nil {
+		return r.malformed(err)
+	}
+	return r.readData(size, length, count, string(word) == "lines", pinned)
+}
+
+// readData reads the blocks of a frame with a header of size bytes: length bytes, and a LF.
+func (r *Reader) readData(size, length, count int, lines, pinned bool) error {
+	whole := size + length + 1
+	if err := r.need(whole, pinned); err != nil {
+		return r.unexpected(err)
+	}
+	data := r.buf[r.start+size : r.start+size+length]
+	if r.buf[r.start+whole-1] != '\n' {
+		return r.malformed(fmt.Errorf("no LF behind its %d bytes", length))
+	}
+	if lines {
+		if n := countLines(data); n != count {
+			return r.malformed(fmt.Errorf("it holds %d lines, not %d", n, count))
+		}
+	}
+	if r.bytes += uint64(length); r.bytes < uint64(length) {
+		return r.malformed(errors.New("more bytes than can be counted"))
+	}
+	r.consume(whole)
+	r.lines, r.data, r.left = lines, data, nil
+	if !lines {
+		r.left = r.lengths
+	}
+	return nil
+}
+
+// countLines returns in how many pieces data falls behind each LF.
+func countLines(data []byte) int {
+	n := bytes.Count(data, []byte{'\n'})
+	if len(data) > 0 && data[len(data)-1] != '\n' {
+		n++
+	}
+	return n
+}
+
+// readEnd checks the end frame, whose header has size bytes, and that nothing follows it.
+func (r *Reader) readEnd(size int, pinned bool) error {
+	header := r.buf[r.start : r.start+size]
+	if want := appendEnd(nil, r.frame-1, r.bytes, r.crc); !bytes.Equal(header, want) {
+		return r.malformed(fmt.Errorf("it says %s where %s is right: the stream was changed on its way",
+			show(header[:size-1]), show(want[:len(want)-1])))
+	}
+	err := r.need(size+1, pinned)
+	switch {
+	case err == errEnd:
+		return io.EOF
+	case err == nil:
+		return fmt.Errorf("%w: bytes behind the end frame (frame %d at byte %d)", ErrFormat, r.frame, r.at)
+	}
+	return r.unexpected(err)
+}
+
+// malformed returns err as one about the current frame.
+func (r *Reader) malformed(err error) error {
+	return fmt.Errorf("%w: frame %d at byte %d: %w", ErrFormat, r.frame, r.at, err)
+}
+
+// unexpected returns an error of need as one about the current frame.
+func (r *Reader) unexpected(err error) error {
+	switch err {
+	case errRoom:
+		return err
+	case errEnd:
+		return fmt.Errorf("%w: in frame %d, which begins at byte %d", ErrTruncated, r.frame, r.at)
+	}
+	return fmt.Errorf("reading hc-stream: frame %d at byte %d: %w", r.frame, r.at, err)
+}
+
+// consume moves on behind the next n bytes, which are in the buffer, and takes them into the checksum.
+func (r *Reader) consume(n int) {
+	r.crc = crc32.Update(r.crc, castagnoli, r.buf[r.start:r.start+n])
+	r.start += n
+	r.offset += uint64(n)
+}

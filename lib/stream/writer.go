@@ -1,0 +1,172 @@
+package stream
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"strconv"
+)
+
+// writeBuffer is how many bytes a Writer gathers before it writes.
+const writeBuffer = 256 << 10
+
+// direct is how many bytes a chunk has at least that gets a frame of its own: its header is not worth another copy.
+const direct = 8 << 10
+
+// errClosed is what a Writer returns when it is used behind its end.
+var errClosed = errors.New("hc-stream: write after the end frame")
+
+// A Writer writes a stream. Its first error is final: a stream that has failed gets no end frame.
+type Writer struct {
+	out     *bufio.Writer
+	crc     uint32 // of all that went to out
+	frames  uint64
+	bytes   uint64 // of blocks
+	pending []byte // small blocks that wait to share a frame
+	lengths []int  // of the chunks in pending; unused for lines
+	count   int    // blocks in pending
+	digits  int    // bytes that lengths take in a header
+	lines   bool   // pending holds lines
+	header  []byte // scratch
+	err     error
+}
+
+// NewWriter returns a Writer to w. It writes w in large pieces; all of it is written when Close has returned nil.
+func NewWriter(w io.Writer) *Writer {
+	s := &Writer{out: bufio.NewWriterSize(w, writeBuffer), pending: make([]byte, 0, MaxPacked)}
+	s.emit([]byte(magic))
+	return s
+}
+
+// Chunk writes one block of at most MaxBlock bytes. data may be used again once it has returned.
+func (w *Writer) Chunk(data []byte) error {
+	if w.err != nil {
+		return w.err
+	}
+	if len(data) > MaxBlock {
+		return w.fail(fmt.Errorf("chunk of %d bytes: %w (%d)", len(data), ErrTooLarge, MaxBlock))
+	}
+	digits := len(" ") + decimalDigits(len(data))
+	alone := len(data) >= direct
+	if w.lines || alone || !w.fits(len(data), digits) {
+		w.flush()
+	}
+	w.lines = false
+	w.lengths = append(w.lengths, len(data))
+	w.digits += digits
+	w.count++
+	if alone {
+		return w.flushWith(data)
+	}
+	w.pending = append(w.pending, data...)
+	return w.err
+}
+
+// fits reports whether a chunk of n bytes, whose length takes so many digits, may join those that wait.
+func (w *Writer) fits(n, digits int) bool {
+	const room = MaxHeader - len("chunk") - len("\n")
+	return len(w.pending)+n <= MaxPacked && w.count < maxLengths && w.digits+digits <= room
+}
+
+// Lines writes lines, each of which is a block with its LF; data holds any number of whole ones, the last may lack its
+// LF. A line has at most MaxBlock bytes. data may be used again once it has returned.
+func (w *Writer) Lines(data []byte) error {
+	for len(data) > 0 && w.err == nil {
+		n := bytes.IndexByte(data, '\n') + 1
+		if n == 0 {
+			n = len(data)
+		}
+		if err := w.line(data[:n]); err != nil {
+			return err
+		}
+		data = data[n:]
+	}
+	return w.err
+}
+
+// line writes one line.
+func (w *Writer) line(line []byte) error {
+	if len(line) > MaxBlock {
+		return w.fail(fmt.Errorf("line of %d bytes: %w (%d)", len(line), ErrTooLarge, MaxBlock))
+	}
+	open := len(w.pending) > 0 && w.pending[len(w.pending)-1] != '\n' // a line without LF takes none behind it
+	if !w.lines || open || len(w.pending)+len(line) > MaxPacked {
+		w.flush()
+	}
+	w.lines = true
+	w.count++
+	if len(line) > MaxPacked {
+		return w.flushWith(line)
+	}
+	w.pending = append(w.pending, line...)
+	return w.err
+}
+
+// Close writes the end frame and all that is still buffered. It does not close what the Writer writes to. Without Close
+// a stream is void, so a failed producer only has to leave it out.
+func (w *Writer) Close() error {
+	if w.err != nil {
+		return w.err
+	}
+	w.flush()
+	end := appendEnd(w.header[:0], w.frames, w.bytes, w.crc)
+	w.emit(end)
+	if w.err == nil {
+		w.fail(w.out.Flush())
+	}
+	if w.err != nil {
+		return w.err
+	}
+	w.err = errClosed
+	return nil
+}
+
+// flush writes the blocks that wait as one frame.
+func (w *Writer) flush() {
+	if w.count > 0 {
+		_ = w.flushWith(w.pending)
+	}
+}
+
+// flushWith writes the frame of the blocks that are counted, whose bytes are data.
+func (w *Writer) flushWith(data []byte) error {
+	if w.lines {
+		w.header = appendLines(w.header[:0], w.count, len(data))
+	} else {
+		w.header = appendChunk(w.header[:0], w.lengths)
+	}
+	w.emit(w.header)
+	w.emit(data)
+	w.emit([]byte{'\n'})
+	w.frames++
+	w.bytes += uint64(len(data))
+	w.pending, w.lengths, w.count, w.digits = w.pending[:0], w.lengths[:0], 0, 0
+	return w.err
+}
+
+// emit writes b and takes it into the checksum.
+func (w *Writer) emit(b []byte) {
+	if w.err != nil {
+		return
+	}
+	w.crc = crc32.Update(w.crc, castagnoli, b)
+	_, err := w.out.Write(b)
+	w.fail(err)
+}
+
+// fail keeps the first error.
+func (w *Writer) fail(err error) error {
+	if w.err == nil && err != nil {
+		w.err = fmt.Errorf("writing hc-stream: %w", err)
+	}
+	return w.err
+}
+
+// decimalDigits returns how many digits n is written with; n ≥ 0.
+func decimalDigits(n int) int {
+	var b [20]byte
+	return len(strconv.AppendInt(b[:0], int64(n), 10))
+}
