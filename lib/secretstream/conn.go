@@ -1,63 +1,100 @@
-// Package secretstream encrypts a byte stream between two peers as stock does: a Noise XX handshake, then libsodium's
-// secretstream.
 package secretstream
 
 import (
-	"context"
 	"errors"
+	"fmt"
 	"io"
+	"sync"
 )
 
 // MaxMessage is the longest message in bytes: what a frame's three bytes of length can say, less tag and MAC.
 const MaxMessage = maxFrame - overhead
 
-const (
-	maxFrame = 1<<24 - 1
-	overhead = 17
-)
-
-// ErrHandshake, ErrFrame and ErrTooLong say why a connection cannot go on.
+// Why a connection cannot go on; also [io.ErrUnexpectedEOF], where the stream ends inside a frame.
 var (
 	ErrHandshake = errors.New("handshake failed")
-	ErrFrame     = errors.New("bad frame")
-	ErrTooLong   = errors.New("message is too long")
+	ErrFrame     = errors.New("bad frame")           // a length or a MAC is wrong
+	ErrTooLong   = errors.New("message is too long") // one of ours, over MaxMessage: nothing was sent
 )
 
-// Options says which side we are.
-type Options struct {
-	Initiator bool
-	Static    *[32]byte // seed of the static key pair; nil: a new one
-	Rand      io.Reader // nil: crypto/rand
+// Conn is an encrypted connection. One goroutine may call ReadMessage while another one calls WriteMessage and Flush;
+// all other methods may be called at any time.
+type Conn struct {
+	rw     io.ReadWriteCloser
+	reader *frameReader
+	writer *frameWriter
+	in     *sealer
+	out    *sealer
+
+	initiator bool
+	hash      [64]byte
+	remote    [pointSize]byte
+	readErr   error // of ReadMessage, for ever
+	close     func() error
 }
 
-// Conn is an encrypted connection.
-type Conn struct{}
-
-// Handshake runs the handshake over rw.
-func Handshake(ctx context.Context, rw io.ReadWriteCloser, opt Options) (*Conn, error) {
-	return nil, ErrHandshake
+func newConn(rw io.ReadWriteCloser) *Conn {
+	return &Conn{rw: rw, reader: newFrameReader(rw), writer: newFrameWriter(rw), close: sync.OnceValue(rw.Close)}
 }
 
-// ReadMessage returns the next message that is not empty; valid until the next call.
-func (c *Conn) ReadMessage() ([]byte, error) { return nil, io.EOF }
+// ReadMessage returns the next message that is not empty (empty ones only keep a connection alive). It is decrypted in
+// place: valid, and the caller's to change, until the next call. It returns io.EOF where the stream ends between two
+// frames. Every error stays.
+func (c *Conn) ReadMessage() ([]byte, error) {
+	for c.readErr == nil {
+		frame, err := c.reader.next(overhead, maxFrame)
+		if err != nil {
+			c.readErr = err
+			break
+		}
+		frame[0] = frame[scratch] // the encrypted tag, to where a sealer has it
+		if _, err := c.in.open(frame); err != nil {
+			c.readErr = fmt.Errorf("%w: %w", ErrFrame, err)
+			break
+		}
+		if message := frame[blockSize : len(frame)-macSize]; len(message) > 0 {
+			return message, nil
+		}
+	}
+	return nil, c.readErr
+}
 
-// WriteMessage queues one message, made of the parts, until Flush.
-func (c *Conn) WriteMessage(parts ...[]byte) error { return nil }
+// WriteMessage adds one message, made of the parts, to what waits; the parts are free again when it returns. It is on
+// its way by the next Flush at the latest, and goes at once where enough waits. More than [MaxMessage] bytes are
+// refused with [ErrTooLong]; any other error stays. No parts at all are a message, too: a keep-alive.
+func (c *Conn) WriteMessage(parts ...[]byte) error {
+	n := 0
+	for _, p := range parts {
+		if n += len(p); n > MaxMessage {
+			return fmt.Errorf("%w: %d bytes and more, the limit is %d", ErrTooLong, n, MaxMessage)
+		}
+	}
+	return c.writer.message(c.out, n, parts)
+}
 
-// Flush writes what waits.
-func (c *Conn) Flush() error { return nil }
+// Flush writes all messages that wait.
+func (c *Conn) Flush() error { return c.writer.flush() }
 
-// CloseWrite flushes and ends our direction.
-func (c *Conn) CloseWrite() error { return nil }
+// Written returns how many bytes the stream below has taken. It grows while a long message is being written, too.
+func (c *Conn) Written() uint64 { return c.writer.written.Load() }
 
-// Close closes the byte stream. It may be called at any time.
-func (c *Conn) Close() error { return nil }
+// CloseWrite ends our direction, if the stream below can do that (has a CloseWrite); else it closes both. It must not
+// be called during a WriteMessage or Flush. What was not flushed is lost.
+func (c *Conn) CloseWrite() error {
+	if half, ok := c.rw.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return c.Close()
+}
 
-// HandshakeHash returns what both sides, and nobody else, know of this connection.
-func (c *Conn) HandshakeHash() [64]byte { return [64]byte{} }
+// Close closes the stream below, once: calls that wait for it return. What was not flushed is lost.
+func (c *Conn) Close() error { return c.close() }
 
-// Initiator says whether we are the initiator.
-func (c *Conn) Initiator() bool { return false }
+// HandshakeHash returns 64 bytes that both sides, and nobody else, know of this connection.
+func (c *Conn) HandshakeHash() [64]byte { return c.hash }
 
-// RemotePublic returns the remote's static public key.
-func (c *Conn) RemotePublic() [32]byte { return [32]byte{} }
+// Initiator says whether we were the initiator.
+func (c *Conn) Initiator() bool { return c.initiator }
+
+// RemotePublic returns the peer's static public key. Stock makes a new one for each connection unless told otherwise.
+func (c *Conn) RemotePublic() [32]byte { return c.remote }

@@ -1,0 +1,165 @@
+package secretstream
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/flynn/noise"
+
+	"hc/lib/hash"
+)
+
+// Lengths in bytes of the handshake's messages and of the header message behind it.
+const (
+	sizeE         = pointSize
+	sizeEES       = pointSize + (pointSize + macSize) + macSize
+	sizeS         = pointSize + macSize + macSize
+	streamIDSize  = hash.Size
+	headerMessage = streamIDSize + headerSize
+)
+
+var suite = noise.NewCipherSuite(curve{}, noise.CipherChaChaPoly, noise.HashBLAKE2b)
+
+// The constants that stream ids are made of.
+var (
+	namespaceInitiator = hash.Namespace("hyperswarm/secret-stream", 0)
+	namespaceResponder = hash.Namespace("hyperswarm/secret-stream", 1)
+)
+
+// Options says who we are in a handshake. The zero value is a responder with new keys.
+type Options struct {
+	Initiator bool
+	Static    *[32]byte // seed of our static Ed25519 key pair; nil: a new one
+	Rand      io.Reader // seeds and the header are read from it, in the order static (if new), ephemeral, header; nil: crypto/rand
+}
+
+// Handshake makes an encrypted connection over rw, which it owns from now on and closes on an error. When ctx ends
+// before the handshake does, rw is closed, too. Errors wrap [ErrHandshake], and the cause: ctx's, rw's, or
+// [io.ErrUnexpectedEOF] where the peer hung up.
+func Handshake(ctx context.Context, rw io.ReadWriteCloser, opt Options) (*Conn, error) {
+	c := newConn(rw)
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	err := c.handshake(opt)
+	if !stop() {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		c.Close()
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, fmt.Errorf("%w: %w", ErrHandshake, err)
+	}
+	return c, nil
+}
+
+func (c *Conn) handshake(opt Options) error {
+	if opt.Rand == nil {
+		opt.Rand = rand.Reader
+	}
+	static, err := staticKey(opt)
+	if err != nil {
+		return err
+	}
+	state, err := noise.NewHandshakeState(noise.Config{CipherSuite: suite, Random: opt.Rand,
+		Pattern: noise.HandshakeXX, Initiator: opt.Initiator, StaticKeypair: static})
+	if err != nil {
+		return err
+	}
+	keys, err := c.exchange(state, opt.Initiator)
+	if err != nil {
+		return err
+	}
+	c.initiator = opt.Initiator
+	copy(c.hash[:], state.ChannelBinding())
+	copy(c.remote[:], state.PeerStatic())
+	return c.headers(keys, opt.Rand)
+}
+
+func staticKey(opt Options) (noise.DHKey, error) {
+	if opt.Static == nil {
+		return curve{}.GenerateKeypair(opt.Rand)
+	}
+	seed := *opt.Static
+	return keyPair(seed[:]), nil
+}
+
+// exchange runs the three messages of XX and returns the keys of the initiator's and of the responder's direction.
+func (c *Conn) exchange(state *noise.HandshakeState, initiator bool) (keys [2][32]byte, err error) {
+	sending := initiator
+	for _, size := range [...]int{sizeE, sizeEES, sizeS} {
+		var first, second *noise.CipherState
+		if sending {
+			first, second, err = c.sendHandshake(state)
+		} else {
+			first, second, err = c.receiveHandshake(state, size)
+		}
+		if err != nil {
+			return keys, err
+		}
+		if first != nil {
+			keys = [2][32]byte{first.UnsafeKey(), second.UnsafeKey()}
+		}
+		sending = !sending
+	}
+	return keys, nil
+}
+
+func (c *Conn) sendHandshake(state *noise.HandshakeState) (first, second *noise.CipherState, err error) {
+	message, first, second, err := state.WriteMessage(nil, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.writer.raw(message)
+	if first != nil {
+		return first, second, nil // the header message goes along
+	}
+	return nil, nil, c.writer.flush()
+}
+
+func (c *Conn) receiveHandshake(state *noise.HandshakeState, size int) (first, second *noise.CipherState, err error) {
+	frame, err := c.reader.next(size, size)
+	if err != nil {
+		return nil, nil, err
+	}
+	payload, first, second, err := state.ReadMessage(nil, frame[scratch:])
+	if err == nil && len(payload) > 0 {
+		return nil, nil, errors.New("a payload where none belongs")
+	}
+	return first, second, err
+}
+
+// headers sends our header message, waits for the peer's, and so begins both secretstreams.
+func (c *Conn) headers(keys [2][32]byte, random io.Reader) error {
+	local, remote := namespaceResponder, namespaceInitiator
+	outKey, inKey := keys[1], keys[0]
+	if c.initiator {
+		local, remote = remote, local
+		outKey, inKey = inKey, outKey
+	}
+	id := hash.Keyed(c.hash[:], local[:])
+	message := append(id[:], make([]byte, headerSize)...)
+	if _, err := io.ReadFull(random, message[streamIDSize:]); err != nil {
+		return err
+	}
+	c.out = newSealer(outKey[:], message[streamIDSize:])
+	c.writer.raw(message)
+	if err := c.writer.flush(); err != nil {
+		return err
+	}
+	frame, err := c.reader.next(headerMessage, headerMessage)
+	if err != nil {
+		return err
+	}
+	received := frame[scratch:]
+	id = hash.Keyed(c.hash[:], remote[:])
+	if subtle.ConstantTimeCompare(received[:streamIDSize], id[:]) != 1 {
+		return errors.New("wrong stream id")
+	}
+	c.in = newSealer(inKey[:], received[streamIDSize:])
+	return nil
+}

@@ -1,0 +1,103 @@
+package secretstream
+
+import (
+	"fmt"
+	"io"
+	"sync/atomic"
+)
+
+const (
+	writeBuffer = 128 << 10 // bytes that wait before they are written unasked
+	writePiece  = 256 << 10 // bytes of one write, so that progress shows
+)
+
+// A frameWriter gathers frames in one buffer, which begins with headroom, and writes them together. A message is copied
+// once, into its place there, and encrypted in it. Not for concurrent use, but for written.
+type frameWriter struct {
+	dst     io.Writer
+	buf     []byte
+	written atomic.Uint64 // bytes that dst has taken
+	err     error         // of dst, for ever
+}
+
+func newFrameWriter(dst io.Writer) *frameWriter { return &frameWriter{dst: dst} }
+
+// raw adds a frame that is not encrypted.
+func (w *frameWriter) raw(frame []byte) {
+	at := w.grow(lengthSize + len(frame))
+	putLength(w.buf[at:], len(frame))
+	copy(w.buf[at+lengthSize:], frame)
+}
+
+// message adds an encrypted frame made of the parts, of n bytes together.
+func (w *frameWriter) message(s *sealer, n int, parts [][]byte) error {
+	if w.err != nil {
+		return w.err
+	}
+	size := lengthSize + overhead + n
+	if waiting := len(w.buf) - headroom; waiting > 0 && waiting+size > writeBuffer {
+		if err := w.flush(); err != nil {
+			return err
+		}
+	}
+	at := w.grow(size)
+	sealed := w.buf[at-headroom:] // a sealer's buffer: its scratch reaches back into the frames before
+	var saved [headroom]byte
+	copy(saved[:], sealed)
+	text := sealed[blockSize:blockSize]
+	for _, p := range parts {
+		text = append(text, p...)
+	}
+	s.seal(sealed, tagMessage)
+	sealed[scratch] = sealed[0] // the encrypted tag, to its place before the text
+	copy(sealed, saved[:])
+	putLength(w.buf[at:], overhead+n)
+	if len(w.buf)-headroom >= writeBuffer {
+		return w.flush()
+	}
+	return nil
+}
+
+// grow makes the buffer longer by n bytes and returns where they begin.
+func (w *frameWriter) grow(n int) (at int) {
+	if w.buf == nil {
+		w.buf = make([]byte, headroom, max(headroom+n, 4<<10))
+	}
+	at = len(w.buf)
+	if at+n <= cap(w.buf) {
+		w.buf = w.buf[:at+n]
+		return at
+	}
+	larger := make([]byte, at+n, max(at+n, min(2*cap(w.buf), headroom+writeBuffer)))
+	copy(larger, w.buf)
+	w.buf = larger
+	return at
+}
+
+// flush writes what waits.
+func (w *frameWriter) flush() error {
+	if w.err != nil || len(w.buf) <= headroom {
+		return w.err
+	}
+	for rest := w.buf[headroom:]; len(rest) > 0; {
+		piece := rest[:min(len(rest), writePiece)]
+		n, err := w.dst.Write(piece)
+		w.written.Add(uint64(n))
+		if err == nil && n < len(piece) {
+			err = io.ErrShortWrite
+		}
+		if err != nil {
+			w.err = fmt.Errorf("writing: %w", err)
+			w.buf = nil
+			return w.err
+		}
+		rest = rest[len(piece):]
+	}
+	w.buf = w.buf[:headroom]
+	if cap(w.buf) > keepBuffer {
+		w.buf = nil
+	}
+	return nil
+}
+
+func putLength(b []byte, n int) { b[0], b[1], b[2] = byte(n), byte(n>>8), byte(n>>16) }
