@@ -3,6 +3,16 @@ package cli
 import (
 	"errors"
 	"io/fs"
+	"os"
+	"syscall"
+
+	"hc/lib/keys"
+	"hc/lib/merkle"
+	"hc/lib/peer"
+	"hc/lib/proof"
+	"hc/lib/protomux"
+	"hc/lib/secretstream"
+	"hc/lib/store"
 )
 
 // The exit codes of all tools. A signal that ended one gives 128 and its number.
@@ -42,19 +52,52 @@ var exitMeanings = []struct {
 // exits maps errors to exit codes; the first row that matches decides, so the order is the rule:
 //
 //   - A failed verification first: whatever else went wrong, it accuses somebody.
-//   - A conflict before what it may wrap (a lock that timed out, a name that is taken).
-//   - Network before partial: a download that lost all peers is partial, too, and the peers are the cause.
+//   - Usage next: an action that says so has seen what it wraps.
+//   - Network before partial and not found: a download that lost its peers is partial, too, and the peers are the cause.
+//   - Conflict before key: a fork may be found while signing.
 //   - Partial before not found: of what was asked, some came.
 var exits = []struct {
 	is   error
 	code int
 }{
+	{proof.ErrUnverified, ExitUnverified},
+	{merkle.ErrUnverified, ExitUnverified},
+	{keys.ErrSignature, ExitUnverified},
+	{keys.ErrManifest, ExitUnverified},
+
 	{ErrUsage, ExitUsage},
+	{store.ErrName, ExitUsage},
+
+	{peer.ErrUnreachable, ExitNetwork},
+	{secretstream.ErrHandshake, ExitNetwork},
+	{secretstream.ErrFrame, ExitNetwork}, // tampered with under way; the data was not looked at
+	{protomux.ErrClosed, ExitNetwork},
+	{protomux.ErrBacklog, ExitNetwork},
+	{protomux.ErrProtocol, ExitNetwork},
+	{syscall.ECONNRESET, ExitNetwork},
+	{syscall.ECONNREFUSED, ExitNetwork},
+	{os.ErrDeadlineExceeded, ExitNetwork},
+
 	{ErrConflict, ExitConflict},
+	{proof.ErrConflict, ExitConflict},
+	{store.ErrConflict, ExitConflict},
+	{store.ErrLocked, ExitConflict},
+	{store.ErrOvertaken, ExitConflict},
+
 	{ErrKey, ExitKey},
+	{keys.ErrKey, ExitKey},
+	{store.ErrPermission, ExitKey},
+	{store.ErrReadOnly, ExitKey},
 	{fs.ErrPermission, ExitKey},
+
 	{ErrPartial, ExitPartial},
+	{proof.ErrPartial, ExitPartial},
+	{proof.ErrBlockMissing, ExitPartial},
+	{store.ErrBlockMissing, ExitPartial},
+
 	{ErrNotFound, ExitNotFound},
+	{store.ErrNotFound, ExitNotFound},
+	{protomux.ErrRejected, ExitNotFound}, // the peer does not have the core
 }
 
 // ExitCode returns the exit code for an action's error.

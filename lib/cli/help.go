@@ -2,7 +2,10 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"strings"
+
+	urfave "github.com/urfave/cli/v2"
 )
 
 const helpWidth = 80 // columns
@@ -17,6 +20,11 @@ func (p *page) help() string {
 			b.WriteString(indent(part.text, "    ") + "\n")
 		} else {
 			b.WriteString(wrap(part.text, helpWidth, "") + "\n")
+		}
+	}
+	if p.HelpOnly != nil {
+		if text := p.HelpOnly(); text != "" {
+			b.WriteString("\n" + text)
 		}
 	}
 	b.WriteString("\nflags:\n")
@@ -38,17 +46,25 @@ func (p *page) help() string {
 			fmt.Fprintf(&b, "  # %s\n  %s\n", e.Does, e.Command)
 		}
 	}
-	b.WriteString("\nenvironment:\n")
-	rows = rows[:0]
-	for _, v := range p.environment() {
-		rows = append(rows, [2]string{v.Name, v.Meaning})
+	if vars := p.environment(); len(vars) > 0 {
+		b.WriteString("\nenvironment:\n")
+		rows = rows[:0]
+		for _, v := range vars {
+			rows = append(rows, [2]string{v.Name, v.Meaning})
+		}
+		b.WriteString(columns(rows))
 	}
-	b.WriteString(columns(rows))
 	b.WriteString("\nexit status:\n")
 	for _, e := range exitMeanings {
 		fmt.Fprintf(&b, "  %3d  %s\n", e.code, e.meaning)
 	}
 	return b.String()
+}
+
+// PrintHelp prints an app's help, as --help does.
+func PrintHelp(std *IO, app *urfave.App) error {
+	_, err := io.WriteString(std.Out, pageOf(app).help())
+	return err
 }
 
 func (p *page) synopsis() string {

@@ -75,7 +75,7 @@ func (p *page) readLong(l *line, word string, rest []string) (int, error) {
 		return 0, nil
 	}
 	if len(rest) == 0 {
-		return 0, Usagef("--%s needs a value: %s", name, f.value)
+		return 0, Usagef("--%s needs a value (%s)", name, f.value)
 	}
 	l.set(f, rest[0])
 	return 1, nil
@@ -108,7 +108,7 @@ func (p *page) readShort(l *line, letters string, rest []string) (int, error) {
 			return 0, nil
 		}
 		if len(rest) == 0 {
-			return 0, Usagef("-%s needs a value: %s", letter, f.value)
+			return 0, Usagef("-%s needs a value (%s)", letter, f.value)
 		}
 		l.set(f, rest[0])
 		return 1, nil
@@ -148,10 +148,11 @@ func (p *page) unknown(flag string) error {
 			names = append(names, "--"+f.long)
 		}
 	}
+	err := Usagef("unknown flag %s", flag)
 	if near := Nearest("--"+strings.TrimLeft(flag, "-"), names); len(near) > 0 {
-		return Usagef("unknown flag %s: did you mean %s?", flag, strings.Join(near, " or "))
+		return Hint(err, "did you mean "+strings.Join(near, " or ")+"?")
 	}
-	return Usagef("unknown flag %s", flag)
+	return err
 }
 
 func (p *page) checkRequired(l *line) error {

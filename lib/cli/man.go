@@ -43,8 +43,11 @@ func (p *page) man() string {
 			fmt.Fprintf(&b, ".TP\n%s:\n.nf\n%s\n.fi\n", roff(e.Does), roffLines(e.Command))
 		}
 	}
-	b.WriteString(".SH ENVIRONMENT\n")
-	for _, v := range p.environment() {
+	vars := p.environment()
+	if len(vars) > 0 {
+		b.WriteString(".SH ENVIRONMENT\n")
+	}
+	for _, v := range vars {
 		fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", roff(v.Name), roffLines(v.Meaning))
 	}
 	b.WriteString(".SH EXIT STATUS\n")

@@ -11,6 +11,7 @@ type Manual struct {
 	Choices     map[string][]string // the values that a flag takes, by the flag's first name
 	Arguments   Arguments           // what completions offer for an argument
 	FlagsFirst  bool                // flags end at the first argument; the rest is passed on as it stands (hc VERB …)
+	HelpOnly    func() string       // what help alone tells, as it depends on the machine; nil: nothing
 }
 
 // Example is one command line and what it does, in a few words.

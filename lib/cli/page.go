@@ -149,7 +149,7 @@ func (p *page) environment() []Variable {
 				Variable{"HC_SECRET_KEY", "the secret key itself, as 64 hex digits (a seed)"})
 		}
 	}
-	return append(vars, Variable{"NO_COLOR", "no escape sequences on the terminal"})
+	return vars
 }
 
 func (p *page) generate(w io.Writer, what string) error {

@@ -69,18 +69,28 @@ func run(ctx context.Context, app *urfave.App, std *IO, args []string) error {
 	}
 	line, err := p.read(args[1:])
 	if err != nil {
-		return Hint(err, fmt.Sprintf("see '%s --help'", app.Name))
+		return seeHelp(app, err)
 	}
 	switch {
 	case line.help:
-		_, err := fmt.Fprint(std.Out, p.help())
-		return err
+		return PrintHelp(std, app)
 	case line.version:
-		_, err := fmt.Fprintln(std.Out, versionLine(app.Name))
-		return err
+		return PrintVersion(std)
 	}
 	tame(app, std)
-	return app.RunContext(ctx, append([]string{args[0]}, line.words()...))
+	err = app.RunContext(ctx, append([]string{args[0]}, line.words()...))
+	if errors.Is(err, ErrUsage) {
+		return seeHelp(app, err)
+	}
+	return err
+}
+
+// seeHelp points to the help where an error has no better hint.
+func seeHelp(app *urfave.App, err error) error {
+	if hintOf(err) != "" {
+		return err
+	}
+	return Hint(err, fmt.Sprintf("see '%s --help'", app.Name))
 }
 
 // tame undoes urfave/cli's defaults: a help command that takes the place of an argument named help, help on standard
@@ -91,7 +101,7 @@ func tame(app *urfave.App, std *IO) {
 	app.Reader, app.Writer, app.ErrWriter = std.In, std.Out, std.Err
 	app.ExitErrHandler = func(*urfave.Context, error) {}
 	app.OnUsageError = func(_ *urfave.Context, err error, _ bool) error {
-		return Hint(Usagef("%s", usageText(err)), fmt.Sprintf("see '%s --help'", app.Name))
+		return seeHelp(app, Usagef("%s", usageText(err)))
 	}
 	before := app.Before
 	app.Before = func(c *urfave.Context) error {

@@ -20,6 +20,8 @@ func Version() string {
 	return "devel"
 }
 
-func versionLine(name string) string {
-	return fmt.Sprintf("%s %s (%s %s/%s)", name, Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+// PrintVersion prints the tool's name and version and what it was built by and for, as --version does.
+func PrintVersion(std *IO) error {
+	_, err := fmt.Fprintf(std.Out, "%s %s (%s %s/%s)\n", std.Name, Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
 }
