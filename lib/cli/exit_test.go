@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"testing"
+
+	"hc/lib/keys"
+	"hc/lib/peer"
+	"hc/lib/proof"
+	"hc/lib/secretstream"
+	"hc/lib/store"
+)
+
+// TestExitCode holds the table against design's words, not against itself: what is both is decided by the order.
+func TestExitCode(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		err  error
+		want int
+	}{
+		{"nil", nil, 0},
+		{"plain", io.ErrUnexpectedEOF, 1},
+		{"cancelled", context.Canceled, 1},
+		{"missing file", fs.ErrNotExist, 1},
+		{"usage", Usagef("x"), 2},
+		{"name", store.ErrName, 2},
+		{"part of a core", proof.ErrPartial, 3},
+		{"unverified", proof.ErrUnverified, 4},
+		{"signature", keys.ErrSignature, 4},
+		{"unverified, then the peer was dropped", errors.Join(peer.ErrUnreachable, proof.ErrUnverified), 4},
+		{"unverified and partial", errors.Join(proof.ErrPartial, keys.ErrSignature), 4},
+		{"no such core", store.ErrNotFound, 5},
+		{"no peer", peer.ErrUnreachable, 6},
+		{"peers lost on the way", errors.Join(proof.ErrPartial, peer.ErrUnreachable), 6},
+		{"bad MAC", secretstream.ErrFrame, 6},
+		{"fork", proof.ErrConflict, 7},
+		{"locked", store.ErrLocked, 7},
+		{"not a key", keys.ErrKey, 8},
+		{"no permission", &fs.PathError{Op: "open", Path: "x", Err: fs.ErrPermission}, 8},
+		{"said by the action", Exitf(ErrPartial, "3 of 4 blocks"), 3},
+		{"said by the action about a cause", Exitf(ErrNotFound, "path %q: %w", "a", io.EOF), 5},
+	} {
+		for _, err := range []error{test.err, fmt.Errorf("fetching: %w", test.err)} {
+			if test.err == nil {
+				err = nil
+			}
+			if got := ExitCode(err); got != test.want {
+				t.Errorf("%s: ExitCode(%v) = %d, want %d", test.name, err, got, test.want)
+			}
+		}
+	}
+}
+
+func TestEveryCodeHasMeaning(t *testing.T) {
+	known := map[int]bool{}
+	for _, e := range exitMeanings {
+		known[e.code] = true
+	}
+	for _, row := range exits {
+		if !known[row.code] {
+			t.Errorf("code %d of %q is not in the printed table", row.code, row.is)
+		}
+	}
+}
