@@ -164,8 +164,13 @@ func sealed(page []byte, id [8]byte, number uint64) bool {
 }
 
 func checksum(page []byte, id [8]byte, number uint64) uint32 {
-	var place [16]byte
-	copy(place[:], id[:])
-	binary.LittleEndian.PutUint64(place[8:], number)
-	return crc32.Update(crc32.Update(0, castagnoli, place[:]), castagnoli, page[:bodySize])
+	crc := ^uint32(0) // the few bytes before the page by hand, for crc32.Update would move them to the heap
+	for _, b := range id {
+		crc = castagnoli[byte(crc)^b] ^ crc>>8
+	}
+	for range 8 {
+		crc = castagnoli[byte(crc)^byte(number)] ^ crc>>8
+		number >>= 8
+	}
+	return crc32.Update(^crc, castagnoli, page[:bodySize])
 }

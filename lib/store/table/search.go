@@ -14,6 +14,7 @@ const maxGuesses = 8
 // find returns the last page that begins at or below key, pinned. key is not outside of the table.
 func (t *Table) find(ctx context.Context, key []byte) (*frame, page, error) {
 	b := t.bracket()
+	var low, high [maxKeySize]byte // what b's keys are moved to
 	var below *frame // page b.from-1, once it is known
 	var belowPage page
 	for guesses := 0; b.from <= b.to; guesses++ {
@@ -31,12 +32,12 @@ func (t *Table) find(ctx context.Context, key []byte) (*frame, page, error) {
 			below.release()
 			return nil, page{}, err
 		case p.compare(0, key) > 0:
-			b.to, b.high = number-1, p.appendKey(nil, 0)
+			b.to, b.high = number-1, p.appendKey(high[:0], 0)
 			f.release()
 		case p.compare(p.count-1, key) < 0:
 			below.release()
 			below, belowPage = f, p
-			b.from, b.low = number+1, p.appendKey(nil, p.count-1)
+			b.from, b.low = number+1, p.appendKey(low[:0], p.count-1)
 		default:
 			below.release()
 			return f, p, nil

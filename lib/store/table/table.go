@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"hc/lib/store/packlog"
 )
 
 // A Table is a finished table, open for reading. It is safe for concurrent use, but for Close.
 type Table struct {
 	path   string
-	file   File
+	file   packlog.File
 	schema Schema
 	header header
 	cache  *Cache
@@ -21,7 +23,7 @@ type Table struct {
 
 // Open opens the table in the file at path and reads its header. A file that is not a finished table of that schema gives
 // an error wrapping ErrDamaged, one that is not there an error wrapping fs.ErrNotExist. Data pages are not read.
-func Open(fsys FS, path string, schema Schema, cache *Cache) (*Table, error) {
+func Open(fsys packlog.FS, path string, schema Schema, cache *Cache) (*Table, error) {
 	if err := schema.check(); err != nil {
 		return nil, fmt.Errorf("opening table %s: %w", path, err)
 	}
@@ -37,8 +39,8 @@ func Open(fsys FS, path string, schema Schema, cache *Cache) (*Table, error) {
 	return &Table{path: path, file: file, schema: schema, header: h, cache: cache, number: cache.tables.Add(1)}, nil
 }
 
-func readHeader(file File, schema Schema) (header, error) {
-	info, err := file.Stat()
+func readHeader(file packlog.File, schema Schema) (header, error) {
+	size, err := file.Size()
 	if err != nil {
 		return header{}, err
 	}
@@ -46,11 +48,11 @@ func readHeader(file File, schema Schema) (header, error) {
 	if err := readFull(file, raw, 0); err != nil {
 		return header{}, err
 	}
-	return decodeHeader(schema, raw, info.Size())
+	return decodeHeader(schema, raw, size)
 }
 
 // readFull reads len(p) bytes, or says that the file ends before.
-func readFull(file File, p []byte, at int64) error {
+func readFull(file packlog.File, p []byte, at int64) error {
 	n, err := file.ReadAt(p, at)
 	if n == len(p) {
 		return nil

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"hc/lib/store/packlog"
 )
 
 const writeBuffer = 64 * pageSize // bytes gathered before they are written
@@ -14,9 +16,9 @@ const writeBuffer = 64 * pageSize // bytes gathered before they are written
 // A Writer writes a table, row by row. It is not for concurrent use. It ends with Finish or Abort; after an error of Add
 // or Finish the file is gone, or has no header that Open takes.
 type Writer struct {
-	fs     FS
+	fs     packlog.FS
 	path   string
-	file   File
+	file   packlog.File
 	schema Schema
 	header header
 	err    error // the first one; kept
@@ -32,7 +34,7 @@ type Writer struct {
 }
 
 // Create begins a table in a new file at path; a file that is there already is an error wrapping fs.ErrExist.
-func Create(fsys FS, path string, schema Schema) (*Writer, error) {
+func Create(fsys packlog.FS, path string, schema Schema) (*Writer, error) {
 	if err := schema.check(); err != nil {
 		return nil, fmt.Errorf("creating table %s: %w", path, err)
 	}
