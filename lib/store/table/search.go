@@ -15,7 +15,7 @@ const maxGuesses = 8
 func (t *Table) find(ctx context.Context, key []byte) (*frame, page, error) {
 	b := t.bracket()
 	var low, high [maxKeySize]byte // what b's keys are moved to
-	var below *frame // page b.from-1, once it is known
+	var below *frame               // page b.from-1, once it is known
 	var belowPage page
 	for guesses := 0; b.from <= b.to; guesses++ {
 		number := b.from + (b.to-b.from)/2
