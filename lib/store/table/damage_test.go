@@ -117,6 +117,32 @@ func TestWrongLength(t *testing.T) {
 	}
 }
 
+// What a power cut leaves of a table that was not synced: its length, and any of its sectors.
+func TestLostSectors(t *testing.T) {
+	const sector = 512
+	r := newRand(1)
+	for _, s := range small(t) {
+		for range 300 {
+			file := bytes.Clone(s.file)
+			lost := 0
+			for at := 0; at < len(file); at += sector {
+				if r.IntN(8) == 0 && !bytes.Equal(file[at:at+sector], make([]byte, sector)) {
+					clear(file[at : at+sector])
+					lost++
+				}
+			}
+			table, err := s.open(file)
+			if err == nil {
+				s.neverWrong(t, table, r.IntN(1000))
+				err = table.Verify(ctx)
+			}
+			if errors.Is(err, ErrDamaged) != (lost > 0) {
+				t.Fatalf("%d sectors lost: %v", lost, err)
+			}
+		}
+	}
+}
+
 // A good page in a wrong place, or of another table with the very same rows, is found.
 func TestMisplacedPages(t *testing.T) {
 	for _, s := range small(t) {
