@@ -1,0 +1,184 @@
+package tests
+
+import (
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// layers are the packages from the ground up. A package imports only what stands in its own layer or below.
+var layers = []struct {
+	name     string
+	packages []string
+}{
+	{"primitives", []string{"lib/hash", "lib/compact", "lib/chunk", "lib/merkle", "lib/keys"}},
+	{"connections", []string{"lib/peer", "lib/protomux", "lib/secretstream"}},
+	{"data", []string{"lib/stream", "lib/proof", "lib/store/packlog", "lib/store/table", "lib/store", "lib/hypercore"}},
+	{"capabilities", []string{"lib/replicate", "lib/objects", "lib/hyperbee", "lib/hyperdrive"}},
+	{"what binaries share", []string{"lib/cli"}},
+	{"binaries", []string{"cmd/*"}},
+	{"tests", []string{"tests", "tests/*"}},
+}
+
+// never are imports that the layers would allow, or that come from outside, each with the reason why not. A pattern
+// ends in * where anything may follow; packages of this module are named without its name.
+var never = []struct{ from, to, why string }{
+	{"lib/*", "github.com/urfave/cli/*", "only lib/cli knows a command line"},
+	{"lib/*", "golang.org/x/term", "only lib/cli knows a terminal"},
+	{"lib/*", "os/signal", "only lib/cli knows a process"},
+	{"lib/*", "flag", "only lib/cli knows a command line"},
+	{"lib/*", "log", "a library has no global logger"},
+	{"*", "github.com/restic/chunker", "a reference for tests"},
+	{"*", "github.com/minio/sha256-simd", "lib/hash is the one package that knows it"},
+
+	{"primitives", "os*", "primitives do no I/O"},
+	{"primitives", "net*", "primitives do no I/O"},
+	{"primitives", "syscall", "primitives do no I/O"},
+	{"primitives", "golang.org/x/sys/unix", "primitives do no I/O"},
+	{"primitives", "log*", "primitives do no I/O"},
+	{"primitives", "time", "primitives have no clock"},
+	{"primitives", "math/rand*", "primitives have no randomness but a reader that is passed in"},
+	{"primitives", "crypto/rand", "primitives have no randomness but a reader that is passed in"},
+
+	{"connections", "lib/merkle", "a connection carries any bytes"},
+	{"connections", "lib/chunk", "a connection carries any bytes"},
+	{"lib/merkle", "lib/keys", "a tree does not know who signs it"},
+	{"lib/chunk", "lib/merkle", "where a cut goes does not depend on what it becomes"},
+
+	{"lib/store/packlog", "lib/store", "the log does not know what its records mean"},
+	{"lib/store/packlog", "lib/store/table", "the log does not know what is derived from it"},
+	{"lib/store/packlog", "lib/merkle", "the log does not know what its records mean"},
+	{"lib/store/packlog", "lib/keys", "the log does not know what its records mean"},
+	{"lib/store/table", "lib/store", "a table does not know its rows"},
+	{"lib/store", "lib/hypercore", "the store keeps heads, it does not make them"},
+	{"lib/store*", "lib/proof", "a pipe format is no way to store things"},
+	{"lib/store*", "lib/stream", "a pipe format is no way to store things"},
+	{"lib/stream", "lib/store*", "a stream is written and read without a store"},
+	{"lib/stream", "lib/proof", "the two pipe formats know nothing of each other"},
+	{"lib/proof", "lib/store*", "a proof is verified without a store"},
+	{"lib/proof", "lib/stream", "the two pipe formats know nothing of each other"},
+	{"lib/proof", "lib/hypercore", "a proof is verified without a store"},
+	{"data", "connections", "data does not know how it travels"},
+	{"cmd/*", "lib/store/packlog", "the store is used as a whole"},
+	{"cmd/*", "lib/store/table", "the store is used as a whole"},
+}
+
+// exempt are the packages that a rule from lib/* or * is about: the one that may.
+var exempt = map[string][]string{
+	"lib/cli":  {"github.com/urfave/cli/*", "golang.org/x/term", "os/signal"},
+	"lib/hash": {"github.com/minio/sha256-simd"},
+}
+
+type listed struct {
+	ImportPath, Dir  string
+	GoFiles, Imports []string
+}
+
+func listPackages(t *testing.T) []listed {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,GoFiles,Imports", "./...")
+	cmd.Dir = root
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal("go list: ", err)
+	}
+	var all []listed
+	for d := json.NewDecoder(strings.NewReader(string(out))); d.More(); {
+		var p listed
+		if err := d.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		p.ImportPath = strings.TrimPrefix(p.ImportPath, "hc/")
+		all = append(all, p)
+	}
+	if len(all) < 10 {
+		t.Fatalf("go list found only %d packages", len(all))
+	}
+	return all
+}
+
+func TestImportsPointDown(t *testing.T) {
+	for _, p := range listPackages(t) {
+		own := layerOf(p.ImportPath)
+		if own < 0 {
+			t.Errorf("%s: in no layer; give it its place in this file", p.ImportPath)
+			continue
+		}
+		for _, imported := range p.Imports {
+			imported, ours := strings.CutPrefix(imported, "hc/")
+			if at := layerOf(imported); ours && at > own {
+				t.Errorf("%s (%s) imports %s (%s), which stands above it", p.ImportPath, layers[own].name, imported, layers[at].name)
+			}
+			for _, rule := range never {
+				if applies(rule.from, p.ImportPath) && applies(rule.to, imported) && !mayImport(p.ImportPath, imported) {
+					t.Errorf("%s imports %s: %s", p.ImportPath, imported, rule.why)
+				}
+			}
+		}
+	}
+}
+
+// TestLibraryIsPure looks for what belongs to the process: only lib/cli and the binaries touch it.
+func TestLibraryIsPure(t *testing.T) {
+	forbidden := map[string][]string{
+		"os":   {"Args", "Exit", "Stdin", "Stdout", "Stderr", "Getenv", "LookupEnv", "Environ", "Setenv", "Unsetenv", "Chdir", "Getwd"},
+		"fmt":  {"Print", "Println", "Printf"},
+		"slog": {"Default", "SetDefault", "Debug", "Info", "Warn", "Error"},
+	}
+	for _, p := range listPackages(t) {
+		if !strings.HasPrefix(p.ImportPath, "lib/") || p.ImportPath == "lib/cli" {
+			continue
+		}
+		for _, name := range p.GoFiles {
+			fset := token.NewFileSet()
+			file, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				if s, ok := n.(*ast.SelectorExpr); ok {
+					if x, ok := s.X.(*ast.Ident); ok && x.Obj == nil && slices.Contains(forbidden[x.Name], s.Sel.Name) {
+						t.Errorf("%s: %s.%s belongs to lib/cli", fset.Position(s.Pos()), x.Name, s.Sel.Name)
+					}
+				}
+				return true
+			})
+		}
+	}
+}
+
+func layerOf(path string) int {
+	return slices.IndexFunc(layers, func(l struct {
+		name     string
+		packages []string
+	}) bool {
+		return slices.ContainsFunc(l.packages, func(pattern string) bool { return matches(pattern, path) })
+	})
+}
+
+// applies reports whether a pattern, or a layer's name, covers a package.
+func applies(pattern, path string) bool {
+	for i, l := range layers {
+		if l.name == pattern {
+			return layerOf(path) == i
+		}
+	}
+	return matches(pattern, path)
+}
+
+func mayImport(from, to string) bool {
+	return slices.ContainsFunc(exempt[from], func(pattern string) bool { return matches(pattern, to) })
+}
+
+func matches(pattern, path string) bool {
+	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
+		return strings.HasPrefix(path, prefix)
+	}
+	return path == pattern
+}

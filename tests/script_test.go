@@ -1,0 +1,178 @@
+package tests
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+const waitLimit = 30 * time.Second // how long waitfor waits on a loaded machine
+
+func TestScript(t *testing.T) {
+	scripts, err := filepath.Glob("script/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("no scripts in script/: %v", err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       update,
+		Setup:               setup,
+		Condition:           condition,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exit": cmdExit, "pipe": cmdPipe, "waitfor": cmdWaitfor,
+			"filesize": cmdFilesize, "flipbit": cmdFlipbit, "truncate": cmdTruncate,
+		},
+	})
+}
+
+func setup(env *testscript.Env) error {
+	env.Setenv("PATH", bin+string(filepath.ListSeparator)+env.Getenv("PATH"))
+	env.Setenv("PEERS", filepath.Join(root, "tests", "peers"))
+	env.Setenv("LC_ALL", "C")
+	env.Setenv("BIN", bin)
+	if dir := os.Getenv("HC_COVERDIR"); dir != "" {
+		env.Setenv("GOCOVERDIR", dir)
+	}
+	return nil
+}
+
+func condition(name string) (bool, error) {
+	if name != "node" {
+		return false, fmt.Errorf("unknown condition [%s]", name)
+	}
+	_, err := exec.LookPath("node")
+	if err == nil {
+		_, err = os.Stat(filepath.Join(root, "tests", "peers", "node_modules"))
+	}
+	if err != nil && os.Getenv("HC_REQUIRE_INTEROP") == "1" {
+		return false, fmt.Errorf("HC_REQUIRE_INTEROP=1, but the stock peers are not there (npm ci in tests/peers): %w", err)
+	}
+	return err == nil, nil
+}
+
+func cmdExit(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exit CODE program [ARG...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+func cmdPipe(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: pipe 'a | b'")
+	}
+	err := ts.Exec("bash", "-o", "pipefail", "-c", args[0])
+	var exit *exec.ExitError
+	switch {
+	case err != nil && !errors.As(err, &exit):
+		ts.Fatalf("%v", err)
+	case err == nil && neg:
+		ts.Fatalf("the pipeline succeeded")
+	case err != nil && !neg:
+		ts.Fatalf("the pipeline failed: %v", err)
+	}
+}
+
+func cmdWaitfor(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: waitfor FILE PATTERN [VAR...]")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	if pattern.NumSubexp() < len(args)-2 {
+		ts.Fatalf("the pattern has %d groups for %d variables", pattern.NumSubexp(), len(args)-2)
+	}
+	var text []byte
+	for until := time.Now().Add(waitLimit); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+		text, err = os.ReadFile(ts.MkAbs(args[0]))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			ts.Fatalf("%v", err)
+		}
+		if found := pattern.FindSubmatch(text); found != nil {
+			for i, name := range args[2:] {
+				ts.Setenv(name, string(found[i+1]))
+			}
+			return
+		}
+	}
+	ts.Fatalf("%s has no %q after %v:\n%s", args[0], args[1], waitLimit, text)
+}
+
+func cmdFilesize(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: filesize FILE OP BYTES")
+	}
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	got, want := info.Size(), number(ts, args[2])
+	ok, known := map[string]bool{
+		"==": got == want, "!=": got != want, "<=": got <= want, ">=": got >= want, "<": got < want, ">": got > want,
+	}[args[1]]
+	if !known {
+		ts.Fatalf("unknown comparison %q", args[1])
+	}
+	if !ok {
+		ts.Fatalf("%s has %d bytes, want %s %d", args[0], got, args[1], want)
+	}
+}
+
+func cmdFlipbit(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: flipbit FILE BIT")
+	}
+	path := ts.MkAbs(args[0])
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	bit := number(ts, args[1])
+	if bit < 0 {
+		bit += int64(len(data)) * 8
+	}
+	if bit < 0 || bit >= int64(len(data))*8 {
+		ts.Fatalf("%s has %d bits", args[0], len(data)*8)
+	}
+	data[bit/8] ^= 1 << (bit % 8)
+	ts.Check(os.WriteFile(path, data, 0o666))
+}
+
+func cmdTruncate(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: truncate FILE BYTES")
+	}
+	path := ts.MkAbs(args[0])
+	size := number(ts, args[1])
+	if size < 0 {
+		info, err := os.Stat(path)
+		ts.Check(err)
+		size += info.Size()
+	}
+	ts.Check(os.Truncate(path, size))
+}
+
+func number(ts *testscript.TestScript, s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	ts.Check(err)
+	return n
+}
