@@ -153,7 +153,7 @@ func BenchmarkMerge(b *testing.B) {
 		writeBench(b, fsys, path, indexSchema, rows, func(i int) []byte { return keys[i][:] })
 		tables = append(tables, openTable(b, fsys, path, indexSchema, cache))
 	}
-	b.SetBytes(benchRows * 56)
+	b.SetBytes(benchRows * 52)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		w, err := Create(fsys, filepath.Join(dir, fmt.Sprint(i)), indexSchema)

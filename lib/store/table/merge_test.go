@@ -81,8 +81,8 @@ func TestMerge(t *testing.T) {
 
 // The newest row of a key hides the older ones, also where it is dropped itself: it may say that the key is gone.
 func TestMergeDropHidesOlder(t *testing.T) {
-	tombstone := make([]byte, 41)
-	alive := bytes.Repeat([]byte{1}, 41)
+	tombstone := make([]byte, 40)
+	alive := bytes.Repeat([]byte{1}, 40)
 	table := mergeTables(t, treeSchema,
 		func(_, value []byte) bool { return bytes.Equal(value, tombstone) },
 		[]Row{{integer(1), tombstone}, {integer(3), alive}},

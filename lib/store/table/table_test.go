@@ -18,9 +18,9 @@ import (
 
 // The store's three kinds of rows.
 var (
-	indexSchema = Schema{Magic: [4]byte{'i', 'n', 'd', 'x'}, KeySize: 32, ValueSize: 24}
-	treeSchema  = Schema{Magic: [4]byte{'t', 'r', 'e', 'e'}, KeySize: 8, ValueSize: 41}
-	runsSchema  = Schema{Magic: [4]byte{'r', 'u', 'n', 's'}, KeySize: 8, ValueSize: 24}
+	indexSchema = Schema{Magic: [4]byte{'i', 'n', 'd', 'x'}, KeySize: 32, ValueSize: 20}
+	treeSchema  = Schema{Magic: [4]byte{'t', 'r', 'e', 'e'}, KeySize: 8, ValueSize: 40}
+	runsSchema  = Schema{Magic: [4]byte{'r', 'u', 'n', 's'}, KeySize: 8, ValueSize: 28}
 )
 
 var ctx = context.Background()
@@ -275,9 +275,9 @@ func TestDensePages(t *testing.T) {
 		gap   int // a key is left out every so many
 		pages int64
 	}{
-		{"dense", 9900, 0, 100},
-		{"gap in every dense page", 9900, 99, 100},
-		{"gap before a page is worth being dense", 9900, 50, 120}, // 9900 / 83
+		{"dense", 10200, 0, 100},
+		{"gap behind every dense page", 10200, 102, 100},
+		{"gap before a page is worth being dense", 10200, 50, 120}, // 10200 / 85
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := newRand(1)
