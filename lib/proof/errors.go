@@ -25,18 +25,26 @@ var (
 	ErrUnsupported = errors.New("not supported")
 )
 
-// FrameError says where in a stream something is wrong. It unwraps to its cause.
+// FrameError says where in a stream something is wrong. It unwraps to its kind and its reason.
 type FrameError struct {
-	Frame  uint64 // number of the frame, the line that names the format being 0
+	Frame  uint64 // number of the frame; the line that names the format is 0
 	Offset uint64 // bytes before the frame
-	Word   string // the frame's first word
-	Err    error
+	Kind   error  // ErrUnverified, ErrPartial or ErrConflict
+	Reason error
 }
 
 // Error implements error.
 func (e *FrameError) Error() string {
-	return fmt.Sprintf("frame %d (%s) at byte %d: %v", e.Frame, e.Word, e.Offset, e.Err)
+	return fmt.Sprintf("%v: frame %d at byte %d: %v", e.Kind, e.Frame, e.Offset, e.Reason)
 }
 
-// Unwrap returns the cause.
-func (e *FrameError) Unwrap() error { return e.Err }
+// Unwrap returns kind and reason.
+func (e *FrameError) Unwrap() []error { return []error{e.Kind, e.Reason} }
+
+// ClaimError says that a stream proves something else than what was asked for.
+type ClaimError struct{ Claim, Want Claim }
+
+// Error implements error.
+func (e *ClaimError) Error() string {
+	return fmt.Sprintf("the stream proves %q, not %q", e.Claim, e.Want)
+}

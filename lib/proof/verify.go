@@ -2,6 +2,7 @@ package proof
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"hc/lib/hash"
@@ -12,10 +13,10 @@ import (
 // Options says what a stream must prove. The zero value takes `claim all` of any key.
 type Options struct {
 	Key       *keys.Key    // nil: the stream's own key is trusted
-	Fork      *uint64      // nil: any fork
+	Fork      *uint64      // of every head; nil: any
 	TreeHash  *hash.Digest // of the length that the claim names with `at`, or else of the first head; nil: any
 	Claim     *Claim       // nil: `all`
-	AnyClaim  bool         // take whatever the stream claims
+	AnyClaim  bool         // take whatever the stream claims; of Claim, if there is one, only At counts
 	MinLength uint64       // blocks that a head must have at least
 
 	Out      io.Writer                  // gets the claimed bytes, each group's in one Write; nil: nobody
@@ -49,17 +50,17 @@ type GroupSink interface {
 type Group struct {
 	First    uint64        // block
 	Offset   uint64        // of the first block, in bytes of the log
-	Blocks   [][]byte      // none: only nodes came (a claim of the head)
+	Blocks   [][]byte      // none: only nodes came (under a head that brings none)
 	Leaves   []hash.Digest // the leaf hash of each block
 	Received []merkle.Node // that came in the stream, ascending
-	Computed []merkle.Node // above the group, from its nodes up, as for Sink.Nodes
+	Computed []merkle.Node // above the group, children before parents, as for Sink.Nodes
 	From, To uint64        // the claimed part: bytes of the group, To exclusive
 }
 
 // Summary is what a stream turned out to be. On an error it holds what was verified until then.
 type Summary struct {
 	Key      keys.Key
-	Manifest []byte
+	Manifest []byte // nil for a compat core
 	Claim    Claim
 	Head     Head          // the last verified; its Signature is empty if there was none
 	Roots    []merkle.Node // of the head
@@ -71,7 +72,190 @@ type Summary struct {
 }
 
 // Verify reads a proof stream up to its end frame and the end of r, and hands on what it has verified. sink may be nil.
-// Errors wrap ErrUnverified, ErrPartial or ErrConflict, or are those of r, of the sink and of ctx.
+// Errors wrap ErrUnverified, ErrPartial or ErrConflict, or are those of r, of the sink, of Out and of ctx. It looks at ctx
+// between frames; a reader that blocks has to be ended by its owner.
 func Verify(ctx context.Context, r io.Reader, opt Options, sink Sink) (Summary, error) {
-	return Summary{}, ErrUnsupported
+	v := &verifier{ctx: ctx, in: newReader(r), opt: opt, sink: sink, hasher: newHasher(), buffer: make([]byte, 0, maxGroup)}
+	v.groups, _ = sink.(GroupSink)
+	defer v.hasher.close()
+	err := v.read()
+	return v.sum, err
+}
+
+type verifier struct {
+	ctx    context.Context
+	in     *reader
+	opt    Options
+	sink   Sink
+	groups GroupSink // sink, if it is one
+	hasher *hasher
+
+	auth *keys.Auth
+	sum  Summary
+
+	head    Head          // the last, once its frame has come
+	roots   []merkle.Node // of the last head verified
+	barren  bool          // the last head brought no block
+	stack   []merkle.Node // verified and needed: they cover the rest of this head's part of the claim; the leftmost last
+	next    uint64        // block that comes next, once one has come
+	offset  uint64        // of it, in bytes of the log
+	size    uint64        // bytes that the log (at the length claimed) has
+	done    bool          // all that is claimed has come, whatever the log grows to
+	started bool          // a block has come
+	total   uint64        // bytes of all blocks
+
+	tail      bool   // whether the blocks from tailFirst on would be one group if they are not too many, see canonical
+	tailFirst uint64 // block
+	tailBytes uint64
+
+	// of the group at hand
+	group   Group
+	ids     []uint64      // of the nodes that it has to bring
+	split   []merkle.Node // roots of the length that the claim names with `at`, under a new head
+	buffer  []byte        // the blocks' bytes
+	lengths []int
+	run     run // the last frame
+}
+
+// read reads the stream.
+func (v *verifier) read() error {
+	if err := v.intro(); err != nil {
+		return err
+	}
+	for {
+		if err := v.ctx.Err(); err != nil {
+			return err
+		}
+		word, err := v.in.peek()
+		if err != nil {
+			return err
+		}
+		switch string(word) {
+		case wordHead:
+			err = v.readHead()
+		case wordEnd:
+			return v.readEnd()
+		default:
+			err = v.in.fail("%s where a head or the end has to stand", spell(word))
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// spell makes a word from outside fit for a message.
+func spell(word []byte) string { return fmt.Sprintf("%q", shorten(string(word))) }
+
+// intro reads the frames up to the first head.
+func (v *verifier) intro() error {
+	word, err := v.in.peek()
+	if err != nil {
+		return err
+	}
+	w := v.in.words()
+	if string(word) != version {
+		return v.in.fail("not an %s stream: it begins with %s", version, spell(word))
+	}
+	v.sum.Key = w.hex32()
+	if !w.ok() {
+		return v.in.fail("no key behind %s", version)
+	}
+	if v.opt.Key != nil && *v.opt.Key != v.sum.Key {
+		return v.in.fail("the stream is of %v, not of %v", v.sum.Key, *v.opt.Key)
+	}
+	v.in.take()
+	if err := v.readClaim(); err != nil {
+		return err
+	}
+	if err := v.readManifest(); err != nil {
+		return err
+	}
+	if v.sink != nil {
+		return v.sink.Core(v.sum.Key, v.sum.Manifest)
+	}
+	return nil
+}
+
+// readClaim reads what the stream proves, and compares it with what was asked for.
+func (v *verifier) readClaim() error {
+	word, err := v.in.peek()
+	if err != nil {
+		return err
+	}
+	if string(word) != wordClaim {
+		return v.in.fail("%s where the claim has to stand", spell(word))
+	}
+	claim, err := ParseClaim(string(v.in.words().left))
+	if err != nil {
+		return v.in.fail("%w", err)
+	}
+	want := Claim{}
+	if v.opt.Claim != nil {
+		want = *v.opt.Claim
+	}
+	if v.opt.AnyClaim {
+		asked := want
+		want = claim
+		if v.opt.Claim != nil {
+			want.At = asked.At
+		}
+	}
+	if !want.Equal(claim) {
+		return v.in.fail("%w", &ClaimError{Claim: claim, Want: want})
+	}
+	if claim.folder() {
+		return fmt.Errorf("claim %q: %w: folders cannot be verified by this version", claim, ErrUnsupported)
+	}
+	v.sum.Claim = claim
+	v.in.take()
+	return nil
+}
+
+func (v *verifier) readManifest() error {
+	word, err := v.in.peek()
+	if err != nil {
+		return err
+	}
+	if string(word) == wordManifest {
+		w := v.in.words()
+		n := w.number(maxManifest)
+		if !w.ok() || n == 0 {
+			return v.in.fail("the length of a manifest is from 1 to %d", maxManifest)
+		}
+		v.sum.Manifest = make([]byte, n)
+		if err := v.in.payload(v.sum.Manifest); err != nil {
+			return err
+		}
+	}
+	if v.auth, err = keys.NewAuth(v.sum.Key, v.sum.Manifest); err != nil {
+		return v.in.fail("%w", err)
+	}
+	return nil
+}
+
+// readEnd reads the last frame and says whether what is asked for was all there.
+func (v *verifier) readEnd() error {
+	w := v.in.words()
+	blocks, bytes := w.number(maxNumber), w.number(maxNumber)
+	if !w.ok() {
+		return v.in.fail("end takes the number of blocks and of bytes")
+	}
+	if blocks != v.sum.Blocks || bytes != v.total {
+		return v.in.fail("%d blocks with %d bytes came, not %d with %d", v.sum.Blocks, v.total, blocks, bytes)
+	}
+	v.in.take()
+	if err := v.in.end(); err != nil {
+		return err
+	}
+	return v.missing()
+}
+
+// missing returns an error if the log does not have all that was asked for.
+func (v *verifier) missing() error {
+	if v.sum.Heads == 0 {
+		return fmt.Errorf("%w: the log %v has no signed head: nothing was appended yet", ErrPartial, v.sum.Key)
+	}
+	c := v.sum.Claim
+	return c.missing(v.head.Length, v.size)
 }

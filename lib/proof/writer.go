@@ -1,8 +1,14 @@
 package proof
 
 import (
+	"bufio"
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"math"
+	"slices"
+	"strconv"
 
 	"hc/lib/keys"
 	"hc/lib/merkle"
@@ -17,7 +23,8 @@ type Head struct {
 }
 
 // Source is what a proof stream is written from. Every method may block until the data is there, as in a live download,
-// and returns when ctx is done. Write calls Block from one goroutine and the other methods from another.
+// and returns when ctx is done. Write calls Block and Node at the same time, from one goroutine each; Head and Next never
+// beside another one.
 type Source interface {
 	Key() keys.Key
 	Manifest() []byte // encoded; nil for a compat core
@@ -28,7 +35,8 @@ type Source interface {
 	// Next waits for a head longer than after, and returns io.EOF when there will be none.
 	Next(ctx context.Context, after Head) (Head, error)
 
-	// Node returns a tree node of the newest head that Head or Next returned.
+	// Node returns a tree node of the head that Head or Next returned last. Once Block has returned a block, the nodes
+	// on its way up and their siblings must not be hints.
 	merkle.NodeSource
 
 	// Block returns a block, or an error wrapping ErrBlockMissing when it will not come. The bytes must not change
@@ -42,8 +50,321 @@ type WriteOptions struct {
 	Live  bool // go on with later heads until the source has no more, or the claim's range is complete
 }
 
-// Write writes a proof stream. It returns an error wrapping ErrPartial if what was asked for did not all exist or come;
-// then what there is has been written.
+// Write writes a proof stream, and nothing that it would have to take back: each group goes out when it is complete. It
+// returns an error wrapping ErrPartial if what was asked for did not all exist or come; then what there is has been
+// written. A head that does not go on from the one before is ErrConflict.
 func Write(ctx context.Context, w io.Writer, src Source, opt WriteOptions) error {
-	return ErrUnsupported
+	if err := opt.Claim.check(); err != nil {
+		return err
+	}
+	if opt.Claim.folder() {
+		return fmt.Errorf("claim %q: %w: folders cannot be written by this version", opt.Claim, ErrUnsupported)
+	}
+	p := &writer{ctx: ctx, out: bufio.NewWriterSize(w, maxRun), src: src, claim: opt.Claim, live: opt.Live}
+	err := p.write()
+	if flushErr := p.out.Flush(); flushErr != nil && (err == nil || errors.Is(err, ErrPartial)) {
+		return flushErr
+	}
+	return err
+}
+
+type writer struct {
+	ctx   context.Context
+	out   *bufio.Writer
+	src   Source
+	claim Claim
+	live  bool
+	line  []byte // a frame's line in the making
+
+	head    Head          // the last written
+	heads   int           // written
+	roots   []merkle.Node // of head
+	known   []uint64      // as verifier.stack: what groups to come are hashed up to, the leftmost last
+	ids     []uint64      // nodes of the group at hand
+	size    uint64        // bytes that the log (at the length claimed) has
+	done    bool          // all that is claimed is written
+	started bool          // a block is written
+	next    uint64        // block that comes next, once one is written
+	blocks  uint64        // written
+	bytes   uint64        // of them
+}
+
+// write writes the stream.
+func (p *writer) write() error {
+	if err := p.intro(); err != nil {
+		return err
+	}
+	head, err := p.src.Head(p.ctx)
+	if err != nil {
+		return err
+	}
+	for {
+		if signed(head) {
+			if err := p.offer(head); err != nil {
+				return err
+			}
+		}
+		if p.done || !p.live {
+			break
+		}
+		if err := p.out.Flush(); err != nil {
+			return err
+		}
+		later, err := p.src.Next(p.ctx, head)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if signed(head) && (later.Fork != head.Fork || later.Length <= head.Length) {
+			return fmt.Errorf("%w: a head of %d blocks on fork %d follows one of %d on fork %d",
+				ErrConflict, later.Length, later.Fork, head.Length, head.Fork)
+		}
+		head = later
+	}
+	return p.end(head)
+}
+
+func signed(h Head) bool { return len(h.Signature) > 0 }
+
+// intro writes the frames up to the first head.
+func (p *writer) intro() error {
+	p.frame(version, p.src.Key())
+	p.frame(wordClaim, p.claim)
+	if m := p.src.Manifest(); m != nil {
+		if len(m) > maxManifest {
+			return fmt.Errorf("manifest of %d bytes: the limit is %d", len(m), maxManifest)
+		}
+		p.frame(wordManifest, len(m))
+		p.payload(m)
+	}
+	return p.out.Flush()
+}
+
+// end writes the last frame. A head that brings nothing is written only if no other is.
+func (p *writer) end(head Head) error {
+	if p.heads == 0 && signed(head) {
+		l, err := p.layout(head)
+		if err != nil {
+			return err
+		}
+		if err := p.part(head, l); err != nil {
+			return err
+		}
+	}
+	p.frame(wordEnd, p.blocks, p.bytes)
+	if err := p.out.Flush(); err != nil {
+		return err
+	}
+	if p.heads == 0 {
+		return fmt.Errorf("%w: the log %v has no signed head: nothing was appended yet", ErrPartial, p.src.Key())
+	}
+	return p.claim.missing(p.head.Length, p.size)
+}
+
+// offer writes a head and what comes under it, if it brings anything.
+func (p *writer) offer(head Head) error {
+	if err := p.extends(); err != nil {
+		return err
+	}
+	l, err := p.layout(head)
+	if err != nil {
+		return err
+	}
+	atReached := p.claim.At != nil && *p.claim.At <= head.Length
+	if l.first == l.end && !atReached && (p.claim.Kind != KindHead || p.claim.At != nil) {
+		return nil
+	}
+	if err := p.part(head, l); err != nil {
+		return err
+	}
+	if atReached || p.claim.Kind == KindBlocks && p.started && p.claim.To < p.next {
+		p.done = true
+	}
+	return nil
+}
+
+// extends checks that the log that the source now has goes on from the head written last.
+func (p *writer) extends() error {
+	for _, root := range p.roots {
+		now, err := p.src.Node(p.ctx, root.Index)
+		if err != nil {
+			return err
+		}
+		if !merkle.Same(now, root) {
+			return fmt.Errorf("%w: the log of %v was rewritten below block %d", ErrConflict, p.src.Key(), p.head.Length)
+		}
+	}
+	return nil
+}
+
+// layout returns what the first group under a head depends on.
+func (p *writer) layout(head Head) (layout, error) {
+	l := layout{length: head.Length, split: math.MaxUint64, known: crown}
+	if p.heads > 0 {
+		l.old = p.head.Length
+	}
+	if p.claim.At != nil {
+		l.split = *p.claim.At
+	}
+	limit := p.claim.limit(head.Length)
+	switch p.claim.Kind {
+	case KindAll:
+		l.first, l.end = 0, limit
+	case KindBlocks:
+		l.first, l.end = p.claim.From, limit
+		if p.claim.To != Open {
+			l.end = min(limit, p.claim.To+1)
+		}
+	case KindBytes:
+		if err := p.seek(&l, head, limit); err != nil {
+			return l, err
+		}
+	}
+	if p.started {
+		l.first = p.next
+	}
+	if l.first >= l.end {
+		l.first, l.end = l.old, l.old
+	}
+	return l, nil
+}
+
+// part writes a head and what comes under it.
+func (p *writer) part(head Head, l layout) error {
+	if len(head.Signature) > maxSignature {
+		return fmt.Errorf("signature of %d bytes: the limit is %d", len(head.Signature), maxSignature)
+	}
+	p.frame(wordHead, head.Fork, head.Length, head.ByteLength, len(head.Signature))
+	p.payload(head.Signature)
+	if l.first == l.end {
+		if err := p.nodes(&l, l.end); err != nil {
+			return err
+		}
+	}
+	if err := p.groups(l); err != nil {
+		return err
+	}
+	p.known = p.known[:0]
+	p.head = head
+	p.heads++
+	p.roots = p.roots[:0]
+	if !p.live {
+		return nil
+	}
+	for _, index := range merkle.FullRoots(head.Length) {
+		root, err := p.src.Node(p.ctx, index)
+		if err != nil {
+			return err
+		}
+		p.roots = append(p.roots, root)
+	}
+	return nil
+}
+
+// groups writes the blocks from l.first to l.end.
+func (p *writer) groups(l layout) error {
+	if l.first == l.end {
+		return nil
+	}
+	ahead := readAhead(p.ctx, p.src, l.first, l.end)
+	defer ahead.close()
+	last := p.claim.limit(l.length) - 1
+	for l.first < l.end {
+		count, err := ahead.fill()
+		e := l.fit(uint64(count))
+		if larger, _ := l.larger(e); err != nil && (count == 0 || larger > 0) {
+			return err // a group that may be too small is none
+		}
+		if err := p.nodes(&l, e); err != nil {
+			return err
+		}
+		blocks := ahead.take(int(e - l.first))
+		if err := p.run(l.first, blocks, last); err != nil {
+			return err
+		}
+		clear(blocks) // they are let go of
+		if err := p.out.Flush(); err != nil {
+			return err
+		}
+		p.started, p.next = true, e
+		l.first, l.old = e, 0
+		if k := len(p.known) - 1; k >= 0 {
+			l.known, p.known = p.known[k], p.known[:k]
+		}
+	}
+	return nil
+}
+
+// nodes writes the nodes of a group of the blocks up to e (exclusive).
+func (p *writer) nodes(l *layout, e uint64) error {
+	p.ids = l.nodes(p.ids[:0], e)
+	for _, index := range p.ids {
+		n, err := p.src.Node(p.ctx, index)
+		if err != nil {
+			return fmt.Errorf("tree node %d: %w", index, err)
+		}
+		if n.Hint {
+			return fmt.Errorf("tree node %d: %w", index, merkle.ErrHint)
+		}
+		p.frame(wordNode, index, n.Size, n.Hash)
+	}
+	for _, index := range slices.Backward(p.ids) {
+		if first := merkle.FirstBlock(index); e <= first && first < l.end {
+			p.known = append(p.known, index)
+		}
+	}
+	return nil
+}
+
+// run writes the blocks of a group, the first of which is block index.
+func (p *writer) run(index uint64, blocks [][]byte, last uint64) error {
+	for len(blocks) > 0 {
+		r, n := startRun(blocks[0]), 1
+		for n < len(blocks) && r.takes(blocks[n], index+uint64(n) == last) {
+			r.bytes += len(blocks[n])
+			n++
+		}
+		if r.bytes > maxBlock {
+			return fmt.Errorf("block %d: %d bytes are over the limit of %d", index, r.bytes, maxBlock)
+		}
+		p.blockFrame(index, blocks[:n], r)
+		index += uint64(n)
+		blocks = blocks[n:]
+		p.blocks += uint64(n)
+		p.bytes += uint64(r.bytes)
+	}
+	return nil
+}
+
+func (p *writer) blockFrame(index uint64, blocks [][]byte, r run) {
+	if r.lines {
+		p.frame(wordLines, index, len(blocks), r.bytes)
+	} else {
+		p.line = append(p.line[:0], wordBlock...)
+		p.line = strconv.AppendUint(append(p.line, ' '), index, 10)
+		for _, b := range blocks {
+			p.line = strconv.AppendUint(append(p.line, ' '), uint64(len(b)), 10)
+		}
+		p.out.Write(append(p.line, '\n')) // bufio.Writer keeps its error for Flush
+	}
+	for _, b := range blocks {
+		p.out.Write(b)
+	}
+	p.out.WriteByte('\n')
+}
+
+// frame writes a frame's line. Errors come with the next Flush.
+func (p *writer) frame(word string, args ...any) {
+	p.out.WriteString(word)
+	for _, a := range args {
+		fmt.Fprint(p.out, " ", a)
+	}
+	p.out.WriteByte('\n')
+}
+
+func (p *writer) payload(b []byte) {
+	p.out.Write(b)
+	p.out.WriteByte('\n')
 }

@@ -1,0 +1,172 @@
+package proof
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"hc/lib/merkle"
+)
+
+// An ahead reads blocks of a source while others are written: a group, and as much again, or one larger block.
+type ahead struct {
+	ctx     context.Context
+	batches <-chan batch
+	cancel  context.CancelFunc
+	blocks  [][]byte // read, not taken yet
+	bytes   int      // of them
+	err     error    // why no more come, if there are more
+	ended   bool
+}
+
+type batch struct {
+	blocks [][]byte
+	bytes  int
+	err    error
+}
+
+// readAhead starts to read the blocks from first to end (exclusive).
+func readAhead(ctx context.Context, src Source, first, end uint64) *ahead {
+	ctx, cancel := context.WithCancel(ctx)
+	batches := make(chan batch)
+	go func() {
+		defer close(batches)
+		for first < end {
+			var b batch
+			for first < end && b.err == nil && b.bytes <= maxGroup && len(b.blocks) <= maxCount {
+				b.read(ctx, src, first)
+				first++
+			}
+			select {
+			case batches <- b:
+			case <-ctx.Done():
+				return
+			}
+			if b.err != nil {
+				return
+			}
+		}
+	}()
+	return &ahead{ctx: ctx, batches: batches, cancel: cancel}
+}
+
+func (b *batch) read(ctx context.Context, src Source, index uint64) {
+	data, err := src.Block(ctx, index)
+	if errors.Is(err, ErrBlockMissing) {
+		err = fmt.Errorf("%w: block %d: %w", ErrPartial, index, err)
+	}
+	if err != nil {
+		b.err = err
+		return
+	}
+	b.blocks = append(b.blocks, data)
+	b.bytes += len(data)
+}
+
+// fill reads until it knows how many of the next blocks fit into one group, and returns that. With an error it is as
+// many as could be read, and whether the next one would fit is not known.
+func (a *ahead) fill() (count int, err error) {
+	for !a.ended && a.bytes <= maxGroup && len(a.blocks) <= maxCount {
+		b, more := <-a.batches
+		a.blocks = append(a.blocks, b.blocks...)
+		a.bytes += b.bytes
+		a.ended, a.err = !more || b.err != nil, b.err
+		if !more {
+			a.err = a.ctx.Err()
+		}
+	}
+	bytes := 0
+	for count < len(a.blocks) && count < maxCount && (count == 0 || bytes+len(a.blocks[count]) <= maxGroup) {
+		bytes += len(a.blocks[count])
+		count++
+	}
+	if count == len(a.blocks) && count < maxCount {
+		return count, a.err
+	}
+	return count, nil
+}
+
+// take returns the next n blocks, which have been read.
+func (a *ahead) take(n int) [][]byte {
+	taken := a.blocks[:n:n]
+	a.blocks = a.blocks[n:]
+	for _, b := range taken {
+		a.bytes -= len(b)
+	}
+	return taken
+}
+
+// close ends the reading and waits for it.
+func (a *ahead) close() {
+	a.cancel()
+	for range a.batches {
+	}
+}
+
+// seek sets where a claim of bytes begins and ends in blocks, and how many bytes there are.
+func (p *writer) seek(l *layout, head Head, limit uint64) error {
+	p.size = head.ByteLength
+	if limit != head.Length {
+		p.size = 0
+		for _, root := range merkle.FullRoots(limit) {
+			n, err := p.certain(root)
+			if err != nil {
+				return err
+			}
+			p.size += n.Size
+		}
+	}
+	if limit == 0 || p.claim.From >= p.size {
+		l.first, l.end = 0, 0
+		return nil
+	}
+	l.end = limit
+	if p.claim.To < p.size {
+		last, err := p.find(p.claim.To, limit)
+		if err != nil {
+			return err
+		}
+		l.end = last + 1
+		p.done = true
+	}
+	first, err := p.find(p.claim.From, limit)
+	l.first = first
+	return err
+}
+
+// find returns the block that holds a byte.
+func (p *writer) find(byteOffset, limit uint64) (uint64, error) {
+	for {
+		block, _, err := merkle.Seek(p.ctx, byteOffset, limit, p.src)
+		var hint *merkle.HintError
+		if !errors.As(err, &hint) {
+			return block, err
+		}
+		if err := p.settle(hint.Index); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// certain returns a node whose size is no hint.
+func (p *writer) certain(index uint64) (merkle.Node, error) {
+	n, err := p.src.Node(p.ctx, index)
+	if err == nil && n.Hint {
+		if err = p.settle(index); err == nil {
+			n, err = p.src.Node(p.ctx, index)
+		}
+	}
+	return n, err
+}
+
+// settle makes a node's size certain by having the source take the first block below it.
+func (p *writer) settle(index uint64) error {
+	if _, err := p.src.Block(p.ctx, merkle.FirstBlock(index)); err != nil {
+		return fmt.Errorf("tree node %d: %w", index, err)
+	}
+	n, err := p.src.Node(p.ctx, index)
+	if err == nil && n.Hint {
+		err = fmt.Errorf("tree node %d: %w", index, merkle.ErrHint)
+	}
+	return err
+}

@@ -1,0 +1,78 @@
+package proof
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// quotePath writes a path like git does: as it is, or, if it has a byte below 0x20, 0x7f, a quote, a backslash, a space
+// at an end or ` at ` in it, or is empty, between quotes with C's escapes.
+func quotePath(path string) string {
+	plain := path != "" && path[0] != ' ' && path[len(path)-1] != ' ' && !strings.Contains(path, " at ")
+	for i := 0; plain && i < len(path); i++ {
+		plain = path[i] >= 0x20 && path[i] != 0x7f && path[i] != '"' && path[i] != '\\'
+	}
+	if plain {
+		return path
+	}
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := 0; i < len(path); i++ {
+		switch c := path[i]; {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c == '\a' || c == '\b' || c == '\t' || c == '\n' || c == '\v' || c == '\f' || c == '\r':
+			b.WriteByte('\\')
+			b.WriteByte("abtnvfr"[c-'\a'])
+		case c < 0x20 || c == 0x7f:
+			fmt.Fprintf(&b, `\%03o`, c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// unquotePath undoes quotePath; that a path was spelt as it must be is checked by writing it again.
+func unquotePath(s string) (string, error) {
+	if !strings.HasPrefix(s, `"`) {
+		return s, nil
+	}
+	if len(s) < 2 || !strings.HasSuffix(s, `"`) {
+		return "", fmt.Errorf("path %s: no closing quote", shorten(s))
+	}
+	var b []byte
+	for in := s[1 : len(s)-1]; in != ""; {
+		if in[0] != '\\' {
+			b, in = append(b, in[0]), in[1:]
+			continue
+		}
+		c, left, err := unescape(in[1:])
+		if err != nil {
+			return "", fmt.Errorf("path %s: %w", shorten(s), err)
+		}
+		b, in = append(b, c), left
+	}
+	return string(b), nil
+}
+
+func unescape(s string) (c byte, left string, err error) {
+	if s == "" {
+		return 0, "", fmt.Errorf("ends inside an escape")
+	}
+	if i := strings.IndexByte("abtnvfr", s[0]); i >= 0 {
+		return '\a' + byte(i), s[1:], nil
+	}
+	if s[0] == '"' || s[0] == '\\' {
+		return s[0], s[1:], nil
+	}
+	if len(s) >= 3 {
+		if n, err := strconv.ParseUint(s[:3], 8, 8); err == nil {
+			return byte(n), s[3:], nil
+		}
+	}
+	return 0, "", fmt.Errorf("unknown escape")
+}
