@@ -46,6 +46,11 @@ func New(r io.Reader, cutter Cutter, max int) *Chunker {
 	return c
 }
 
+// Reset makes c cut r from its beginning, with the cutter and the buffer that it has.
+func (c *Chunker) Reset(r io.Reader) {
+	*c = Chunker{r: r, cutter: c.cutter, resume: c.resume, max: c.max, buf: c.buf}
+}
+
 // Offset returns the bytes of all chunks that Next has returned: where the next one begins.
 func (c *Chunker) Offset() uint64 { return c.offset }
 

@@ -85,6 +85,18 @@ func TestChunkerReadError(t *testing.T) {
 	}
 }
 
+func TestChunkerReset(t *testing.T) {
+	c := New(iotest.ErrReader(io.ErrClosedPipe), must(NewFixed(300)), 0)
+	if _, err := c.Next(); err != io.ErrClosedPipe {
+		t.Fatal(err)
+	}
+	for _, n := range []int{1000, 0, 300} {
+		data := randomBytes(n, 10)
+		c.Reset(bytes.NewReader(data))
+		chunksOf(t, c, data)
+	}
+}
+
 func TestChunkerNoProgress(t *testing.T) {
 	stuck := readerFunc(func([]byte) (int, error) { return 0, nil })
 	if _, err := New(stuck, must(NewFixed(1)), 0).Next(); err != io.ErrNoProgress {

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"hc/lib/chunk"
+	"hc/lib/cli"
+	"hc/lib/stream"
+)
+
+// input is one argument.
+type input struct {
+	name string // as the user wrote it; "-": standard input
+	size int64  // bytes, 0 if not known
+}
+
+// findInputs checks the arguments before anything is read or written.
+func findInputs(std *cli.IO, files []string) ([]input, error) {
+	if len(files) == 0 {
+		files = []string{"-"}
+	}
+	var inputs []input
+	standard := false
+	for _, name := range files {
+		in := input{name: name}
+		var err error
+		if name == "-" {
+			if standard {
+				return nil, cli.Usagef("standard input can be read only once, and '-' stands twice")
+			}
+			standard = true
+			in.size, _ = std.InSize()
+		} else if in.size, err = checkFile(name); err != nil {
+			return nil, err
+		}
+		inputs = append(inputs, in)
+	}
+	return inputs, nil
+}
+
+// checkFile returns the size of a file that may be read: 0 if it has none.
+func checkFile(name string) (int64, error) {
+	if hidden(name) {
+		return 0, cli.Usagef("%q is in a folder named .hc: that is a store, which holds secret keys, and is never read into a log", name)
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return 0, err
+	}
+	if info.IsDir() {
+		return 0, cli.Hint(cli.Usagef("%q is a folder", name), "chunk its files one at a time, or tar it: tar c DIR | hc-chunk")
+	}
+	if !info.Mode().IsRegular() {
+		return 0, nil
+	}
+	return info.Size(), nil
+}
+
+// hidden reports whether a name leads into a store: as it is written, from the current folder, or through links.
+func hidden(name string) bool {
+	if stream.HiddenPath(name) {
+		return true
+	}
+	whole, err := filepath.Abs(name)
+	if err == nil && stream.HiddenPath(whole) {
+		return true
+	}
+	real, err := filepath.EvalSymlinks(name)
+	if err != nil {
+		return false // what is not there, or is no file of any folder, as a pipe in /dev/fd
+	}
+	whole, err = filepath.Abs(real)
+	return err == nil && stream.HiddenPath(whole)
+}
+
+// open returns the input's bytes; reading ends with an error when ctx does.
+func (in input) open(ctx context.Context, std *cli.IO) (io.ReadCloser, error) {
+	if in.name == "-" {
+		return io.NopCloser(std.In), nil
+	}
+	f, err := os.Open(in.name)
+	if err != nil {
+		return nil, err
+	}
+	return &fileReader{f, ctx}, nil
+}
+
+// fileReader is a file until its context ends.
+type fileReader struct {
+	*os.File
+	ctx context.Context
+}
+
+func (f *fileReader) Read(p []byte) (int, error) {
+	if err := f.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return f.File.Read(p)
+}
+
+// source yields the chunks of all inputs, one input after the other. A chunk ends with its input at the latest, so that
+// a file has the same chunks whatever it is listed with.
+type source struct {
+	ctx     context.Context
+	std     *cli.IO
+	inputs  []input // those that are left; the first one is open if file is set
+	cutter  chunk.Cutter
+	file    io.ReadCloser
+	chunker *chunk.Chunker
+	base    uint64 // bytes of the inputs before this one
+}
+
+// next returns the next chunk, valid until the next call, and its offset in all of the input.
+func (s *source) next() (data []byte, offset uint64, err error) {
+	for {
+		if err := s.begin(); err != nil {
+			return nil, 0, err
+		}
+		offset = s.base + s.chunker.Offset()
+		data, err = s.chunker.Next()
+		if err == nil {
+			return data, offset, nil
+		}
+		if err != io.EOF {
+			return nil, 0, s.explain(err)
+		}
+		s.base = offset
+		if err := s.close(); err != nil {
+			return nil, 0, err
+		}
+		s.inputs = s.inputs[1:]
+	}
+}
+
+// begin sees to it that an input is open; without any left it returns io.EOF.
+func (s *source) begin() (err error) {
+	if s.file != nil {
+		return nil
+	}
+	if len(s.inputs) == 0 {
+		return io.EOF
+	}
+	if s.file, err = s.inputs[0].open(s.ctx, s.std); err != nil {
+		return err
+	}
+	if s.chunker == nil {
+		s.chunker = chunk.New(s.file, s.cutter, 0)
+	} else {
+		s.chunker.Reset(s.file)
+	}
+	return nil
+}
+
+// explain names the input that an error is about.
+func (s *source) explain(err error) error {
+	if name := s.inputs[0].name; name != "-" {
+		return fmt.Errorf("reading %q: %w", name, err)
+	}
+	return fmt.Errorf("reading standard input: %w", err)
+}
+
+func (s *source) close() error {
+	if s.file == nil {
+		return nil
+	}
+	err := s.file.Close()
+	s.file = nil
+	return err
+}

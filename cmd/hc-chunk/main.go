@@ -1,0 +1,66 @@
+// Command hc-chunk cuts bytes into blocks where their content says so, for hc-append.
+package main
+
+import (
+	urfave "github.com/urfave/cli/v2"
+
+	"hc/lib/cli"
+)
+
+func main() { cli.Main(newApp) }
+
+func newApp(std *cli.IO) *urfave.App {
+	return &urfave.App{
+		Name:        "hc-chunk",
+		Usage:       "cut bytes into blocks where their content says so",
+		ArgsUsage:   "[FILE...]",
+		Description: description,
+		Flags: []urfave.Flag{
+			&urfave.StringFlag{Name: "algorithm", Value: "rabin", Usage: "cut by `NAME`: rabin, fastcdc, fixed or lines"},
+			&urfave.StringFlag{Name: "avg", Usage: "aim at `SIZE` on average, a power of two; the size of fixed (64KiB)"},
+			&urfave.StringFlag{Name: "min", Usage: "cut no chunk shorter than `SIZE` (a quarter of the average)"},
+			&urfave.StringFlag{Name: "max", Usage: "cut no chunk longer than `SIZE` (four times the average; lines: 15MiB)"},
+			&urfave.BoolFlag{Name: "list", Usage: "write offset, length, leaf hash and SHA-256 of each chunk instead"},
+			&urfave.BoolFlag{Name: "cuts", Usage: "write offset and length of each chunk instead; nothing is hashed"},
+			&urfave.BoolFlag{Name: "join", Usage: "read a stream and write the bytes of its blocks"},
+			&urfave.BoolFlag{Name: "stats", Usage: "say on standard error how many chunks there were, and how long"},
+			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "write binary data even to a terminal"},
+			cli.JSONFlag(),
+		},
+		Metadata: cli.Manual{
+			Examples: []cli.Example{
+				{Does: "publish a table; an edited one costs its changed chunks", Command: "hc-chunk < table.csv | hc-append table"},
+				{Does: "publish a folder as one tar", Command: "tar c dataset | hc-chunk | hc-append dataset"},
+				{Does: "show where a file is cut, and the hashes", Command: "hc-chunk --list big.iso"},
+				{Does: "one block for each line", Command: "hc-chunk --algorithm lines events.ndjson | hc-append events"},
+				{Does: "back to bytes", Command: "hc-chunk big.iso | hc-chunk --join | cmp - big.iso"},
+			},
+			SeeAlso:   []string{"hc-append(1)", "hc-verify(1)"},
+			Choices:   map[string][]string{"algorithm": algorithms},
+			Arguments: cli.FileArguments,
+		}.Metadata(),
+		Action: func(c *urfave.Context) error {
+			opts, err := parse(c)
+			if err != nil {
+				return err
+			}
+			return run(c.Context, std, opts)
+		},
+	}
+}
+
+const description = `
+Reads files, or standard input where there are none or one is '-', cuts them into chunks, and writes them as an
+hc-stream, which hc-append takes. Chunks end where the content says so: an insertion changes the chunks that it touches,
+and all others are the same as before, wherever they have moved to. A file's last chunk ends with it.
+
+Content is cut by a Rabin fingerprint (the default; the cuts of restic/chunker and npm rabin with the polynomial
+0x3DA3358B4DC173), by FastCDC (its version of 2020), every so many bytes, or behind every line feed. Sizes are read as
+65536, 64k or 64KiB.
+
+A stream that was cut short, by a failure here or anywhere in the pipe, has no end; whatever reads it tells, and
+hc-append appends nothing of it. So does --join, which exits with 1: then what it wrote before is not to be used.
+
+A folder is not read: chunk its files one at a time, or tar it. Nothing is read from a folder named .hc, which is a store
+and holds secret keys.
+`
