@@ -29,49 +29,65 @@ type Digest [Size]byte
 // String returns the digest as 64 lower-case hex digits.
 func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 
-// states holds unkeyed BLAKE2b-256 states, so that hashing a block allocates nothing.
+// state is a BLAKE2b-256 state with room for what goes in before a block and what comes out: handed to an interface,
+// both would be allocated each time.
+type state struct {
+	hash.Hash
+	head [9]byte // type, u64le(length)
+	out  Digest
+}
+
 var states = sync.Pool{New: func() any {
-	s, err := blake2b.New256(nil)
+	h, err := blake2b.New256(nil)
 	if err != nil {
 		panic("hash: internal error: " + err.Error())
 	}
-	return s
+	return &state{Hash: h}
 }}
 
 // Leaf returns BLAKE2b-256(0x00 ‖ u64le(length) ‖ block), the name of a block.
 // Source: hypercore-crypto, data; vectors: crypto.json.
 func Leaf(block []byte) Digest {
-	s := states.Get().(hash.Hash)
-	d := leaf(s, block)
+	if len(block) <= small {
+		return smallLeaf(block)
+	}
+	s := states.Get().(*state)
+	d := s.leaf(block)
 	states.Put(s)
 	return d
 }
 
 // Leaves sets dst[i] to the [Leaf] of blocks[i], for many blocks at once. dst must be at least as long as blocks.
 func Leaves(dst []Digest, blocks [][]byte) {
-	_ = dst[:len(blocks)]
-	s := states.Get().(hash.Hash)
+	dst = dst[:len(blocks)]
+	s := states.Get().(*state)
 	for i, b := range blocks {
-		dst[i] = leaf(s, b)
+		if len(b) <= small {
+			dst[i] = smallLeaf(b)
+		} else {
+			dst[i] = s.leaf(b)
+		}
 	}
 	states.Put(s)
 }
 
-func leaf(s hash.Hash, block []byte) (d Digest) {
-	// 247 bytes of a block and its head fit on the stack: a short line is hashed in one go.
-	const small = 256
-	if len(block) <= small-9 {
-		var b [small]byte
-		binary.LittleEndian.PutUint64(b[1:], uint64(len(block)))
-		return blake2b.Sum256(b[:9+copy(b[9:], block)])
-	}
+// small is the longest block, in bytes, that is hashed in one go from the stack, with its head two BLAKE2b blocks.
+const small = 256 - 9
+
+func smallLeaf(block []byte) Digest {
+	var b [small + 9]byte // typeLeaf is 0
+	binary.LittleEndian.PutUint64(b[1:], uint64(len(block)))
+	return blake2b.Sum256(b[:9+copy(b[9:], block)])
+}
+
+func (s *state) leaf(block []byte) Digest {
 	s.Reset()
-	var head [9]byte // typeLeaf is 0
-	binary.LittleEndian.PutUint64(head[1:], uint64(len(block)))
-	s.Write(head[:])
+	s.head[0] = typeLeaf
+	binary.LittleEndian.PutUint64(s.head[1:], uint64(len(block)))
+	s.Write(s.head[:])
 	s.Write(block)
-	s.Sum(d[:0])
-	return d
+	s.Sum(s.out[:0])
+	return s.out
 }
 
 // Parent returns BLAKE2b-256(0x01 ‖ u64le(size) ‖ left ‖ right), the hash of the node over both. size is the bytes
@@ -106,13 +122,14 @@ func Tree(roots []Root) Digest {
 }
 
 // Sum returns the BLAKE2b-256 of the parts, one behind the other.
-func Sum(parts ...[]byte) (d Digest) {
-	s := states.Get().(hash.Hash)
+func Sum(parts ...[]byte) Digest {
+	s := states.Get().(*state)
 	s.Reset()
 	for _, p := range parts {
 		s.Write(p)
 	}
-	s.Sum(d[:0])
+	s.Sum(s.out[:0])
+	d := s.out
 	states.Put(s)
 	return d
 }
