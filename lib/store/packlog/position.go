@@ -23,6 +23,11 @@ func (p Position) Less(q Position) bool {
 // IsZero reports whether p is the zero Position.
 func (p Position) IsZero() bool { return p == Position{} }
 
+// valid reports whether a record can begin or end at p.
+func (p Position) valid() bool {
+	return p.Pack > 0 && p.ID > 0 && p.Offset >= packHeader && p.Offset%8 == 0
+}
+
 func (p Position) String() string { return fmt.Sprintf("%d:%d", p.Pack, p.Offset) }
 
 // AppendPosition appends p as u64le pack, id, offset: 24 bytes.

@@ -1,0 +1,260 @@
+package packlog
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// headRoom is kept free in a pack before a commit's record is asked for, so that as a rule nothing is sealed behind a
+// signature.
+const headRoom = 2 << 10 // bytes
+
+// tail is the last pack, open for writing.
+type tail struct {
+	info packInfo
+	file File
+	end  uint64 // offset of the next record
+}
+
+func (t *tail) position() Position {
+	return Position{Pack: t.info.sequence, Offset: t.end, ID: t.info.id}
+}
+
+// Append is one append: records that count together, or not at all. It belongs to one goroutine.
+type Append struct {
+	log    *Log
+	id     AppendID
+	closer uint64 // as it was at Begin
+	done   bool
+}
+
+var errDone = errors.New("append is done")
+
+// Begin starts an append, after recovering if that is needed. Look things up behind it, not before: Write and Commit
+// return ErrOvertaken if somebody recovered since. An append that is given up needs no call.
+func (l *Log) Begin(ctx context.Context) (*Append, error) {
+	if l.readOnly {
+		return nil, fmt.Errorf("store %q: %w", l.dir, ErrReadOnly)
+	}
+	a := &Append{log: l}
+	if _, err := rand.Read(a.id[:]); err != nil {
+		return nil, err
+	}
+	if err := l.lockAppend(ctx); err != nil {
+		return nil, err
+	}
+	defer l.unlockAppend()
+	if err := l.tidy(ctx); err != nil {
+		return nil, err
+	}
+	a.closer = l.tail.info.closer
+	_, err := l.load(ctx)
+	return a, err
+}
+
+// ID returns the append's id, which is in all its records.
+func (a *Append) ID() AppendID { return a.id }
+
+// Write writes one batch, and returns where the records are. They do not count before Commit. Big payloads are not
+// copied. After an error other than ErrLocked the batch may be there in part; that is void, and harmless.
+func (a *Append) Write(ctx context.Context, records ...Record) ([]Position, error) {
+	if a.done {
+		return nil, errDone
+	}
+	for i := range records {
+		if err := checkRecord(&records[i]); err != nil {
+			return nil, err
+		}
+		if records[i].Commit {
+			return nil, fmt.Errorf("record %d of a batch commits: %w", i, errFields)
+		}
+	}
+	l := a.log
+	if err := l.lockAppend(ctx); err != nil {
+		return nil, err
+	}
+	defer l.unlockAppend()
+	if err := l.tidy(ctx); err != nil {
+		return nil, err
+	}
+	if a.closer != l.tail.info.closer {
+		return nil, ErrOvertaken
+	}
+	b := l.newBatch()
+	positions := make([]Position, 0, len(records))
+	for _, r := range records {
+		r.Append = a.id
+		at, err := b.add(ctx, &r)
+		if err != nil {
+			return nil, err
+		}
+		positions = append(positions, at)
+	}
+	if err := b.flush(); err != nil {
+		return nil, err
+	}
+	m := l.marked
+	m.End = l.tail.position()
+	return positions, l.raise(m)
+}
+
+// batch writes records at the log's end, under the append lock, going on in a new pack where one is full.
+type batch struct {
+	l *Log
+	w *packWriter
+}
+
+func (l *Log) newBatch() *batch {
+	return &batch{l: l, w: newPackWriter(l.tail.file, l.tail.position(), l.buffer)}
+}
+
+// add returns where the record will be once the batch is flushed.
+func (b *batch) add(ctx context.Context, r *Record) (Position, error) {
+	if err := b.makeRoom(ctx, recordSize(r)); err != nil {
+		return Position{}, err
+	}
+	at := b.w.at
+	return at, b.w.add(r, b.l.marked.Synced)
+}
+
+// makeRoom seals the pack if a record of that size does not fit. A pack without records takes any.
+func (b *batch) makeRoom(ctx context.Context, size uint64) error {
+	if b.w.at.Offset == packHeader || b.w.at.Offset+size+recordHeader <= b.l.packSize {
+		return nil
+	}
+	if err := b.w.add(&Record{Kind: KindSeal}, b.l.marked.Synced); err != nil {
+		return err
+	}
+	if err := b.flush(); err != nil {
+		return err
+	}
+	if err := b.l.sealed(ctx); err != nil {
+		return err
+	}
+	b.w = newPackWriter(b.l.tail.file, b.l.tail.position(), b.w.buf)
+	return nil
+}
+
+func (b *batch) flush() error {
+	err := b.w.flush()
+	b.l.buffer = b.w.buf[:0]
+	b.l.tail.end = b.w.at.Offset
+	return err
+}
+
+// sealed syncs the last pack, behind whose seal nothing stands, and goes on in a new one.
+func (l *Log) sealed(ctx context.Context) error {
+	if err := l.syncTail(ctx); err != nil {
+		return err
+	}
+	id, err := randomID()
+	if err != nil {
+		return err
+	}
+	old := l.tail
+	sequence := old.info.through + 1
+	start := Position{Pack: sequence, Offset: packHeader, ID: id}
+	info := packInfo{id: id, sequence: sequence, through: sequence, closer: old.info.closer, synced: start}
+	file, err := l.makePack(info)
+	if err != nil {
+		return err
+	}
+	if err := l.publishPack(info); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	l.tail = &tail{info: info, file: file, end: packHeader}
+	err = l.raise(Mark{Boot: l.boot, Synced: start, Readable: start, End: start})
+	return errors.Join(err, old.file.Close())
+}
+
+// syncTail makes the last pack durable. If that fails the file is not synced again: the log is recovered into another.
+func (l *Log) syncTail(ctx context.Context) error {
+	err := l.tail.file.Sync()
+	if err == nil {
+		return nil
+	}
+	if recoverErr := l.recover(context.WithoutCancel(ctx)); recoverErr != nil {
+		return fmt.Errorf("%w (then recovering: %w)", err, recoverErr)
+	}
+	return err
+}
+
+// raise overwrites the mark.
+func (l *Log) raise(m Mark) error {
+	l.markDirty = true
+	if _, err := l.mark.WriteAt(encodeMark(m), 0); err != nil {
+		return err
+	}
+	l.marked = m
+	return nil
+}
+
+// tidy is what whoever gets the append lock does first: unless the mark says that all is well, it recovers.
+func (l *Log) tidy(ctx context.Context) error {
+	m, err := l.readMark()
+	if err != nil && !errors.Is(err, errMark) {
+		return err
+	}
+	if err == nil && m.Boot == l.boot {
+		ok, err := l.atEnd(ctx, m)
+		if err != nil {
+			return err
+		}
+		if ok {
+			l.marked = m
+			return nil
+		}
+	}
+	return l.recover(ctx)
+}
+
+// atEnd reports whether the mark's end is exactly the end of the last pack's file, and opens that pack.
+func (l *Log) atEnd(ctx context.Context, m Mark) (bool, error) {
+	if t := l.tail; t == nil || t.info.sequence != m.End.Pack || t.info.id != m.End.ID {
+		c, err := l.load(ctx)
+		if err != nil {
+			return false, err
+		}
+		if c.last.bad != nil || c.last.info.sequence != m.End.Pack || c.last.info.id != m.End.ID {
+			return false, nil
+		}
+		if !c.counts(m.Synced) || !c.counts(m.Readable) {
+			return false, nil
+		}
+		if err := l.openTail(c.last); err != nil {
+			return false, err
+		}
+	} else {
+		next := packInfo{sequence: t.info.through + 1}
+		_, _, err := l.fs.Stat(l.path(packsDir, next.name()))
+		if err == nil {
+			return false, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return false, err
+		}
+	}
+	size, err := l.tail.file.Size()
+	if err != nil {
+		return false, err
+	}
+	l.tail.end = m.End.Offset
+	return uint64(size) == m.End.Offset, nil
+}
+
+func (l *Log) openTail(head packHead) error {
+	file, err := l.fs.OpenFile(l.path(packsDir, head.name), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	old := l.tail
+	l.tail = &tail{info: head.info, file: file}
+	if old != nil {
+		return old.file.Close()
+	}
+	return nil
+}

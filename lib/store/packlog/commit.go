@@ -1,0 +1,161 @@
+package packlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// commitQueue holds the commits of this process that wait for the append lock. Whoever gets it makes all of them, with
+// one sync.
+type commitQueue struct {
+	mu      sync.Mutex
+	waiting []*commitRequest
+}
+
+type commitRequest struct {
+	append  *Append
+	head    func() (Record, error)
+	durable bool
+	at      Position
+	err     error
+	done    chan struct{} // closed when at and err are set
+}
+
+func (q *commitQueue) push(r *commitRequest) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting = append(q.waiting, r)
+}
+
+// withdraw reports whether the request was still waiting.
+func (q *commitQueue) withdraw(r *commitRequest) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := slices.Index(q.waiting, r)
+	if i >= 0 {
+		q.waiting = slices.Delete(q.waiting, i, i+1)
+	}
+	return i >= 0
+}
+
+// take returns all that wait if r is among them.
+func (q *commitQueue) take(r *commitRequest) []*commitRequest {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !slices.Contains(q.waiting, r) {
+		return nil
+	}
+	all := q.waiting
+	q.waiting = nil
+	return all
+}
+
+// Commit writes the append's last record, with the commit flag, and returns where it is. head makes it, under the append lock and
+// after any recovery: it is the place to sign, must not call the Log, and may be called by another goroutine that
+// commits at the same time. What it made must not leave the process before Commit has returned without an error.
+//
+// A durable commit costs one fdatasync, shared with those that wait at the same time, and survives power loss from then on. One that is
+// not is readable at once and survives the process. After an error the append is not there, or is wholly there: begin again and
+// look. ErrOvertaken says that somebody recovered since Begin.
+func (a *Append) Commit(ctx context.Context, head func() (Record, error), durable bool) (Position, error) {
+	if a.done {
+		return Position{}, errDone
+	}
+	l := a.log
+	r := &commitRequest{append: a, head: head, durable: durable, done: make(chan struct{})}
+	l.commits.push(r)
+	err := l.lockAppendOr(ctx, r.done)
+	if err != nil {
+		if l.commits.withdraw(r) {
+			return Position{}, err
+		}
+		<-r.done
+		return r.at, r.err
+	}
+	l.commitWaiting(context.WithoutCancel(ctx), r)
+	<-r.done
+	return r.at, r.err
+}
+
+// commitWaiting lets go of the append lock, whatever a head function does.
+func (l *Log) commitWaiting(ctx context.Context, r *commitRequest) {
+	defer l.unlockAppend()
+	if all := l.commits.take(r); all != nil {
+		l.commitAll(ctx, all)
+	}
+}
+
+var (
+	errElsewhere = errors.New("another goroutine has made the commit")
+	errPanic     = errors.New("another commit of this process panicked")
+)
+
+// commitAll makes commits under the append lock and tells each how it went.
+func (l *Log) commitAll(ctx context.Context, all []*commitRequest) {
+	err := errPanic
+	defer func() {
+		for _, r := range all {
+			if r.err == nil && err != nil {
+				r.at, r.err = Position{}, err
+			}
+			close(r.done)
+		}
+	}()
+	if err = l.tidy(ctx); err == nil {
+		err = l.commitTidied(ctx, all)
+	}
+}
+
+func (l *Log) commitTidied(ctx context.Context, all []*commitRequest) error {
+	b, durable, any := l.newBatch(), false, false
+	for _, r := range all {
+		if r.err = l.addHead(ctx, b, r); errors.Is(r.err, errBatch) {
+			return r.err
+		}
+		any = any || r.err == nil
+		durable = durable || r.err == nil && r.durable
+	}
+	if !any {
+		return nil
+	}
+	if err := b.flush(); err != nil {
+		return err
+	}
+	m := l.marked
+	m.Readable, m.End = l.tail.position(), l.tail.position()
+	if durable {
+		if err := l.syncTail(ctx); err != nil {
+			return err
+		}
+		m.Synced = m.End
+	}
+	return l.raise(m)
+}
+
+// errBatch is wrapped by what hurts all commits of a batch.
+var errBatch = errors.New("writing the log")
+
+func (l *Log) addHead(ctx context.Context, b *batch, r *commitRequest) error {
+	if r.append.closer != l.tail.info.closer {
+		return ErrOvertaken
+	}
+	if err := b.makeRoom(ctx, min(headRoom, l.packSize/2)); err != nil {
+		return fmt.Errorf("%w: %w", errBatch, err)
+	}
+	record, err := r.head()
+	if err != nil {
+		return err
+	}
+	if err := checkRecord(&record); err != nil {
+		return err
+	}
+	record.Append, record.Commit = r.append.id, true
+	r.append.done = true
+	if r.at, err = b.add(ctx, &record); err != nil {
+		return fmt.Errorf("%w: %w", errBatch, err)
+	}
+	return nil
+}

@@ -1,0 +1,184 @@
+package packlog
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+const (
+	dirPerm  = 0o777
+	filePerm = 0o666
+)
+
+func (l *Log) open(ctx context.Context, create bool) error {
+	err := l.checkFormat()
+	if errors.Is(err, fs.ErrNotExist) {
+		if !create {
+			return ErrNotStore
+		}
+		if err = l.create(ctx); err == nil {
+			err = l.checkFormat()
+		}
+	}
+	if err != nil {
+		return err
+	}
+	flag := os.O_RDWR | os.O_CREATE
+	if l.readOnly {
+		flag = os.O_RDONLY
+	}
+	l.mark, err = l.fs.OpenFile(l.path(markFile), flag, filePerm)
+	if errors.Is(err, fs.ErrNotExist) {
+		l.mark, err = nil, nil
+	}
+	return err
+}
+
+// checkFormat returns fs.ErrNotExist where there is no store.
+func (l *Log) checkFormat() error {
+	file, err := l.fs.OpenFile(l.path(formatFile), os.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	b := make([]byte, len(formatText)+1)
+	n, err := file.ReadAt(b, 0)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if string(b[:n]) != formatText {
+		return fmt.Errorf("%w: its format is %q, expected %q", ErrNotStore, b[:n], formatText)
+	}
+	return nil
+}
+
+// create makes a store in an empty folder, or goes on where somebody died doing so: the format file comes last.
+func (l *Log) create(ctx context.Context) error {
+	if names, err := l.fs.ReadDir(l.dir); err == nil {
+		for _, name := range names {
+			if !slices.Contains([]string{packsDir, locksDir, markFile, formatFile, formatFile + ".tmp"}, name) {
+				return fmt.Errorf("%w: the folder holds other things, such as %q", ErrNotStore, name)
+			}
+		}
+	}
+	for _, dir := range []string{packsDir, locksDir} {
+		if err := l.fs.MkdirAll(l.path(dir), dirPerm); err != nil {
+			return err
+		}
+	}
+	if err := l.lockAppend(ctx); err != nil {
+		return err
+	}
+	defer l.unlockAppend()
+	if err := l.checkFormat(); !errors.Is(err, fs.ErrNotExist) {
+		return err // somebody else was faster, or it is bad
+	}
+	first, err := l.firstPack()
+	if err != nil {
+		return err
+	}
+	if err := l.writeFile(markFile, encodeMark(Mark{Boot: l.boot, Synced: first, Readable: first, End: first})); err != nil {
+		return err
+	}
+	if err := l.writeFile(formatFile+".tmp", []byte(formatText)); err != nil {
+		return err
+	}
+	if err := l.fs.Rename(l.path(formatFile+".tmp"), l.path(formatFile)); err != nil {
+		return err
+	}
+	if err := l.fs.SyncDir(l.dir); err != nil {
+		return err
+	}
+	return l.fs.SyncDir(filepath.Dir(filepath.Clean(l.dir)))
+}
+
+// firstPack makes the first pack anew, and returns where its records begin. Without a format file nobody can have
+// written to one that is there.
+func (l *Log) firstPack() (Position, error) {
+	id, err := randomID()
+	if err != nil {
+		return Position{}, err
+	}
+	info := packInfo{id: id, sequence: 1, through: 1}
+	start := Position{Pack: 1, Offset: packHeader, ID: id}
+	info.synced = start
+	file, err := l.makePack(info)
+	if err != nil {
+		return Position{}, err
+	}
+	return start, errors.Join(l.publishPack(info), file.Close())
+}
+
+// writeFile writes a whole small file and syncs it.
+func (l *Log) writeFile(name string, b []byte) error {
+	file, err := l.fs.OpenFile(l.path(name), os.O_RDWR|os.O_CREATE|os.O_TRUNC, filePerm)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteAt(b, 0)
+	if err == nil {
+		err = file.Sync()
+	}
+	return errors.Join(err, file.Close())
+}
+
+// newPackFile opens a fresh file for a pack. What a dead process left there is removed, not overwritten: a sync of that
+// file may have failed.
+func (l *Log) newPackFile() (File, error) {
+	path := l.path(packsDir, newPack)
+	if err := l.fs.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return l.fs.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, filePerm)
+}
+
+// syncTries is how often a new pack is written anew after a failed sync.
+const syncTries = 3
+
+// makePack makes an empty pack under its temporary name, synced.
+func (l *Log) makePack(info packInfo) (File, error) {
+	var errs []error
+	for range syncTries {
+		file, err := l.newPackFile()
+		if err != nil {
+			return nil, err
+		}
+		if _, err := file.WriteAt(encodePackHeader(info), 0); err != nil {
+			return nil, errors.Join(err, file.Close())
+		}
+		err = file.Sync()
+		if err == nil {
+			return file, nil
+		}
+		errs = append(errs, err, file.Close())
+	}
+	return nil, errors.Join(errs...)
+}
+
+// publishPack gives a synced pack its name.
+func (l *Log) publishPack(info packInfo) error {
+	if err := l.fs.Rename(l.path(packsDir, newPack), l.path(packsDir, info.name())); err != nil {
+		return err
+	}
+	return l.fs.SyncDir(l.path(packsDir))
+}
+
+func randomID() (uint64, error) {
+	for {
+		var b [8]byte
+		if _, err := rand.Read(b[:]); err != nil {
+			return 0, err
+		}
+		if id := binary.LittleEndian.Uint64(b[:]); id != 0 {
+			return id, nil
+		}
+	}
+}

@@ -1,0 +1,35 @@
+package packlog
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+const bootIDFile = "/proc/sys/kernel/random/boot_id"
+
+func bootID() (BootID, error) {
+	text, err := os.ReadFile(bootIDFile)
+	if err != nil {
+		return BootID{}, fmt.Errorf("%w: %w", ErrBoot, err)
+	}
+	return parseBootID(string(bytes.TrimSpace(text)))
+}
+
+// datasync is fdatasync: data, and what of the metadata is needed to read it back, such as the length.
+func datasync(f *os.File) error {
+	if err := control(f, unix.Fdatasync); err != nil {
+		return &fs.PathError{Op: "fdatasync", Path: f.Name(), Err: err}
+	}
+	return nil
+}
+
+// startWriteback does not wait, so it does not take an error away from the fdatasync that comes later.
+func startWriteback(f *os.File, offset, length int64) {
+	_ = control(f, func(fd int) error {
+		return unix.SyncFileRange(fd, offset, length, unix.SYNC_FILE_RANGE_WRITE)
+	})
+}

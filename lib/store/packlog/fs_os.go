@@ -1,0 +1,157 @@
+package packlog
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/fsnotify/fsnotify"
+	"golang.org/x/sys/unix"
+)
+
+// OS returns the real file system.
+func OS() FS { return osFS{} }
+
+type osFS struct{}
+
+func (osFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
+	f, err := os.OpenFile(name, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
+}
+
+func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
+
+func (osFS) Remove(name string) error { return os.Remove(name) }
+
+func (osFS) ReadDir(name string) ([]string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
+	slices.Sort(names)
+	return names, err
+}
+
+func (osFS) MkdirAll(name string, perm fs.FileMode) error { return os.MkdirAll(name, perm) }
+
+func (osFS) SyncDir(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	return errors.Join(err, f.Close())
+}
+
+func (osFS) Stat(name string) (int64, bool, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return 0, false, err
+	}
+	return info.Size(), info.IsDir(), nil
+}
+
+func (osFS) BootID() (BootID, error) { return bootID() }
+
+type osFile struct{ *os.File }
+
+func (f osFile) Size() (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+func (f osFile) Sync() error { return datasync(f.File) }
+
+func (f osFile) StartWriteback(offset, length int64) { startWriteback(f.File, offset, length) }
+
+func (f osFile) TryLock(shared bool) (bool, error) {
+	how := unix.LOCK_EX
+	if shared {
+		how = unix.LOCK_SH
+	}
+	err := control(f.File, func(fd int) error { return unix.Flock(fd, how|unix.LOCK_NB) })
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return false, nil
+	}
+	if err != nil {
+		return false, &fs.PathError{Op: "flock", Path: f.Name(), Err: err}
+	}
+	return true, nil
+}
+
+func (f osFile) Unlock() error {
+	return control(f.File, func(fd int) error { return unix.Flock(fd, unix.LOCK_UN) })
+}
+
+// control makes one system call on a file's descriptor, again while signals interrupt it.
+func control(f *os.File, call func(fd int) error) error {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	err = conn.Control(func(fd uintptr) {
+		for {
+			if inner = call(int(fd)); inner != unix.EINTR {
+				return
+			}
+		}
+	})
+	return errors.Join(err, inner)
+}
+
+// osWatcher turns fsnotify's events on one file into coalesced signals.
+type osWatcher struct {
+	notify *fsnotify.Watcher
+	events chan struct{}
+	done   sync.WaitGroup
+}
+
+func (osFS) Watch(name string) (Watcher, error) {
+	notify, err := fsnotify.NewWatcher()
+	if err != nil {
+		return nil, err
+	}
+	if err := notify.Add(name); err != nil {
+		return nil, errors.Join(err, notify.Close())
+	}
+	w := &osWatcher{notify: notify, events: make(chan struct{}, 1)}
+	w.done.Go(w.run)
+	return w, nil
+}
+
+// run ends when Close closes fsnotify's channels. An error there is an overflow: events were lost, so it is a signal.
+func (w *osWatcher) run() {
+	for {
+		var open bool
+		select {
+		case _, open = <-w.notify.Events:
+		case _, open = <-w.notify.Errors:
+		}
+		if !open {
+			return
+		}
+		select {
+		case w.events <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (w *osWatcher) Events() <-chan struct{} { return w.events }
+
+func (w *osWatcher) Close() error {
+	err := w.notify.Close()
+	w.done.Wait()
+	return err
+}

@@ -1,0 +1,238 @@
+package packlog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Names of locks beside those of cores, which are "core-" and hex. This is their order.
+const (
+	LockUse        = "use"
+	LockAppend     = "append" // taken by Begin, Write and Commit only
+	LockCheckpoint = "checkpoint"
+	lockCore       = "core-"
+	locksDir       = "locks"
+)
+
+// DefaultLockWait is how long a lock is waited for unless Options say otherwise.
+const DefaultLockWait = 10 * time.Second
+
+const (
+	firstPause = 100 * time.Microsecond // between two tries for a lock
+	lastPause  = 20 * time.Millisecond
+	holderSize = 256 // bytes of a lock file that are read and written
+)
+
+// Lock is one held lock.
+type Lock struct {
+	name string
+	file File
+	once sync.Once
+	err  error
+}
+
+// lockRank is the place of a lock in the order in which locks are taken; 0 is no lock's name.
+func lockRank(name string) int {
+	if hex, ok := strings.CutPrefix(name, lockCore); ok && hex != "" && strings.Trim(hex, "0123456789abcdef") == "" {
+		return 1
+	}
+	switch name {
+	case LockUse:
+		return 2
+	case LockAppend:
+		return 3
+	case LockCheckpoint:
+		return 4
+	}
+	return 0
+}
+
+// Lock takes the lock of that name, waiting as long as Options.LockWait and ctx allow; then the error is a *LockedError.
+// It excludes other holders in this process, too. held are the locks that the caller has: it panics if they are not
+// of a lower rank (core, use, append, checkpoint), for that is how two processes wait for each other. Several cores'
+// locks may be held if they are taken in the order of their names.
+func (l *Log) Lock(ctx context.Context, name string, shared bool, held ...*Lock) (*Lock, error) {
+	rank := lockRank(name)
+	if rank == 0 || name == LockAppend {
+		panic(fmt.Sprintf("packlog: internal error: no lock is called %q", name))
+	}
+	for _, other := range held {
+		if r := lockRank(other.name); r > rank || r == rank && other.name >= name {
+			panic(fmt.Sprintf("packlog: internal error: lock %q taken behind %q", name, other.name))
+		}
+	}
+	if l.readOnly {
+		return nil, fmt.Errorf("lock %q: %w", name, ErrReadOnly)
+	}
+	file, err := l.openLock(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.waitLock(ctx, name, file, shared); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return &Lock{name: name, file: file}, nil
+}
+
+// Unlock lets go of the lock. It may be called more than once.
+func (k *Lock) Unlock() error {
+	k.once.Do(func() { k.err = k.file.Close() })
+	return k.err
+}
+
+// openLock opens a lock's file anew: flock belongs to an open file, so two holders in one process need two.
+func (l *Log) openLock(name string) (File, error) {
+	return l.fs.OpenFile(filepath.Join(l.dir, locksDir, name), os.O_RDWR|os.O_CREATE, 0o666)
+}
+
+// waitLock tries, with growing pauses, until the lock is had or the time is up.
+func (l *Log) waitLock(ctx context.Context, name string, file File, shared bool) error {
+	deadline := time.Now().Add(l.lockWait)
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("lock %q: %w", name, err)
+		}
+		ok, err := file.TryLock(shared)
+		if err != nil {
+			return fmt.Errorf("lock %q: %w", name, err)
+		}
+		if ok {
+			if !shared {
+				l.writeHolder(file)
+			}
+			return nil
+		}
+		if left := time.Until(deadline); left <= 0 {
+			return readHolder(name, file)
+		} else if err := sleep(ctx, min(pause, left)); err != nil {
+			return errors.Join(fmt.Errorf("lock %q: %w", name, err), readHolder(name, file))
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// holder returns what this process writes into a lock's file: padded, so that one write replaces what was there.
+func holder(program string) []byte {
+	text := fmt.Sprintf("%d %s", os.Getpid(), program)
+	text = strings.ReplaceAll(text[:min(len(text), holderSize-1)], "\n", " ")
+	return fmt.Appendf(nil, "%-*s\n", holderSize-1, text)
+}
+
+// programName is for Options that do not give one.
+func programName() string {
+	name, err := os.Executable()
+	if err != nil {
+		return "unknown"
+	}
+	return filepath.Base(name)
+}
+
+// writeHolder names this process as the holder. It is only for others' messages, so that it fails is no matter.
+func (l *Log) writeHolder(file File) {
+	now := make([]byte, holderSize)
+	if n, _ := file.ReadAt(now, 0); n == holderSize && bytes.Equal(now, l.holder) {
+		return
+	}
+	_, _ = file.WriteAt(l.holder, 0)
+}
+
+func readHolder(name string, file File) error {
+	b := make([]byte, holderSize)
+	n, _ := file.ReadAt(b, 0)
+	e := &LockedError{Name: name}
+	number, program, ok := strings.Cut(string(b[:n]), " ")
+	if pid, err := strconv.Atoi(number); ok && err == nil {
+		e.PID, e.Program = pid, strings.Map(printable, strings.TrimSpace(program))
+	}
+	return e
+}
+
+func printable(r rune) rune {
+	if r < ' ' || r == 0x7f {
+		return -1
+	}
+	return r
+}
+
+// appendLock is the append lock of one Log: a gate for the goroutines of this process, then flock for others.
+type appendLock struct {
+	gate chan struct{} // holds one token while the lock is held
+	file File          // guarded by gate
+}
+
+func (l *Log) lockAppend(ctx context.Context) error { return l.lockAppendOr(ctx, nil) }
+
+// lockAppendOr gives up with errElsewhere when done is closed.
+func (l *Log) lockAppendOr(ctx context.Context, done <-chan struct{}) error {
+	if err := l.passGate(ctx, done); err != nil {
+		return err
+	}
+	err := l.lockAppendFile(ctx)
+	if err != nil {
+		<-l.append.gate
+	}
+	return err
+}
+
+// passGate waits for the other goroutines of this process.
+func (l *Log) passGate(ctx context.Context, done <-chan struct{}) error {
+	select {
+	case l.append.gate <- struct{}{}:
+		return nil
+	default:
+	}
+	timer := time.NewTimer(max(l.lockWait, 0))
+	defer timer.Stop()
+	select {
+	case l.append.gate <- struct{}{}:
+		return nil
+	case <-done:
+		return errElsewhere
+	case <-timer.C:
+		return &LockedError{Name: LockAppend, PID: os.Getpid(), Program: "this process"}
+	case <-ctx.Done():
+		return fmt.Errorf("lock %q: %w", LockAppend, ctx.Err())
+	}
+}
+
+func (l *Log) lockAppendFile(ctx context.Context) error {
+	if l.append.file == nil {
+		file, err := l.openLock(LockAppend)
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%q: %w", l.dir, ErrNotStore)
+		}
+		if err != nil {
+			return err
+		}
+		l.append.file = file
+	}
+	return l.waitLock(ctx, LockAppend, l.append.file, false)
+}
+
+// unlockAppend never fails: a lock that cannot be let go is let go by closing its file.
+func (l *Log) unlockAppend() {
+	if err := l.append.file.Unlock(); err != nil {
+		_ = l.append.file.Close()
+		l.append.file = nil
+	}
+	<-l.append.gate
+}

@@ -1,0 +1,173 @@
+package packlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+const (
+	packsDir   = "packs"
+	markFile   = "mark"
+	formatFile = "format"
+	formatText = "hc-store 1\n"
+	newPack    = "new.tmp" // a pack that is being made, under the append lock
+)
+
+// Options are for Open. The zero value opens an existing store on the real disk for reading and writing.
+type Options struct {
+	FS       FS            // nil: OS()
+	Create   bool          // make the store if there is none
+	ReadOnly bool          // nothing is written, no lock is taken
+	LockWait time.Duration // how long to wait for a lock; 0: DefaultLockWait; negative: not at all
+	PackSize uint64        // bytes at which a pack is full; 0: DefaultPackSize
+	Program  string        // named to others while a lock is held; empty: the executable's name
+	// Applied returns the position up to which derived state was made, zero if there is none: it counts among those
+	// known to be synced. It is called by recoveries, and must not call the Log.
+	Applied func() Position
+	// OnDamage is told of each damaged place that a Scan or a recovery passes over; it may be called by several
+	// goroutines at once. See also Log.Damage.
+	OnDamage func(*DamageError)
+}
+
+// Log is an open log. Its methods are safe for concurrent use.
+type Log struct {
+	fs       FS
+	dir      string
+	readOnly bool
+	lockWait time.Duration
+	packSize uint64
+	applied  func() Position
+	onDamage func(*DamageError)
+	holder   []byte
+	boot     BootID
+	mark     File // nil where there is none (read-only)
+
+	append  appendLock
+	commits commitQueue
+
+	// While the append lock is held.
+	tail      *tail  // the last pack, as this process knows it
+	marked    Mark   // as it stands in the file
+	buffer    []byte // of a batch
+	markDirty bool
+
+	mu      sync.Mutex // guards what follows
+	closed  bool
+	chain   *chain
+	headers map[string]*packHead // by file name
+	files   fileCache
+	damage  []*DamageError
+	survey  *cachedSurvey
+}
+
+// Open opens the store in dir. Without Options.Create an error wrapping ErrNotStore says that there is none. An open log
+// may be used by other processes at the same time. A log that was not closed well is mended by whoever next writes to it.
+func Open(ctx context.Context, dir string, options Options) (*Log, error) {
+	l := newLog(dir, options)
+	boot, err := l.fs.BootID()
+	if err != nil {
+		return nil, err
+	}
+	l.boot = boot
+	if err := l.open(ctx, options.Create && !options.ReadOnly); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening store %q: %w", dir, err), l.Close())
+	}
+	return l, nil
+}
+
+func newLog(dir string, options Options) *Log {
+	l := &Log{
+		fs:       options.FS,
+		dir:      dir,
+		readOnly: options.ReadOnly,
+		lockWait: options.LockWait,
+		packSize: options.PackSize,
+		applied:  options.Applied,
+		onDamage: options.OnDamage,
+		append:   appendLock{gate: make(chan struct{}, 1)},
+		headers:  map[string]*packHead{},
+	}
+	if l.fs == nil {
+		l.fs = OS()
+	}
+	if l.lockWait == 0 {
+		l.lockWait = DefaultLockWait
+	}
+	if l.packSize == 0 {
+		l.packSize = DefaultPackSize
+	}
+	if l.applied == nil {
+		l.applied = func() Position { return Position{} }
+	}
+	program := options.Program
+	if program == "" {
+		program = programName()
+	}
+	l.holder = holder(program)
+	return l
+}
+
+func (l *Log) path(parts ...string) string {
+	return filepath.Join(append([]string{l.dir}, parts...)...)
+}
+
+// Dir returns the store's folder.
+func (l *Log) Dir() string { return l.dir }
+
+// Close syncs the mark, if this process has moved it, and releases all files. What an append has written and not
+// committed is void. It waits for calls that write; no other call may be made any more.
+func (l *Log) Close() error {
+	l.append.gate <- struct{}{}
+	defer func() { <-l.append.gate }()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	var errs []error
+	if l.mark != nil {
+		if l.markDirty {
+			errs = append(errs, l.mark.Sync())
+		}
+		errs = append(errs, l.mark.Close())
+	}
+	if l.tail != nil {
+		errs = append(errs, l.tail.file.Close())
+		l.tail = nil
+	}
+	if l.append.file != nil {
+		errs = append(errs, l.append.file.Close())
+		l.append.file = nil
+	}
+	errs = append(errs, l.files.close())
+	return errors.Join(errs...)
+}
+
+// Damage returns the damaged places that scans and recoveries have met so far, at most a thousand.
+func (l *Log) Damage() []*DamageError {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]*DamageError(nil), l.damage...)
+}
+
+const maxDamage = 1000 // places that are remembered
+
+func (l *Log) report(d *DamageError) {
+	l.mu.Lock()
+	known := len(l.damage) >= maxDamage
+	for _, other := range l.damage {
+		known = known || other.Position == d.Position
+	}
+	if !known {
+		l.damage = append(l.damage, d)
+	}
+	l.mu.Unlock()
+	if l.onDamage != nil {
+		l.onDamage(d)
+	}
+}

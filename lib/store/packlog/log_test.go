@@ -1,0 +1,307 @@
+package packlog_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"hc/lib/store/packlog"
+)
+
+func open(t testing.TB, dir string, options packlog.Options) *packlog.Log {
+	t.Helper()
+	l, err := packlog.Open(t.Context(), dir, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func run(meta string, payload string) packlog.Record {
+	return packlog.Record{Kind: packlog.KindRun, Meta: []byte(meta), Payload: []byte(payload)}
+}
+
+func head(meta string) func() (packlog.Record, error) {
+	return func() (packlog.Record, error) {
+		return packlog.Record{Kind: packlog.KindHead, Meta: []byte(meta)}, nil
+	}
+}
+
+// appendTo makes one whole append of one run and a head.
+func appendTo(t testing.TB, l *packlog.Log, name, payload string, durable bool) (packlog.Position, error) {
+	t.Helper()
+	ctx := context.Background()
+	a, err := l.Begin(ctx)
+	if err != nil {
+		return packlog.Position{}, err
+	}
+	positions, err := a.Write(ctx, run(name, payload))
+	if err != nil {
+		return packlog.Position{}, err
+	}
+	if _, err := a.Commit(ctx, head(name), durable); err != nil {
+		return packlog.Position{}, err
+	}
+	return positions[0], nil
+}
+
+func mustAppend(t testing.TB, l *packlog.Log, name, payload string, durable bool) packlog.Position {
+	t.Helper()
+	at, err := appendTo(t, l, name, payload, durable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+// committed returns the metas of the heads that count, in order.
+func committed(t testing.TB, l *packlog.Log) []string {
+	t.Helper()
+	view, err := l.View(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	err = l.Scan(context.Background(), view, packlog.Position{}, true, func(r packlog.Record) error {
+		if r.Commit {
+			names = append(names, string(r.Meta))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func TestAppendAndRead(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), ".hc")
+	if _, err := packlog.Open(t.Context(), dir, packlog.Options{}); !errors.Is(err, packlog.ErrNotStore) {
+		t.Fatalf("Open of nothing = %v, want ErrNotStore", err)
+	}
+	l := open(t, dir, packlog.Options{Create: true})
+	big := strings.Repeat("0123456789", 20_000)
+	var at []packlog.Position
+	for i, payload := range []string{"", "x", "12345678", big} {
+		at = append(at, mustAppend(t, l, fmt.Sprint("r", i), payload, true))
+	}
+	other := open(t, dir, packlog.Options{ReadOnly: true})
+	for _, l := range []*packlog.Log{l, other} {
+		if got, want := strings.Join(committed(t, l), " "), "r0 r1 r2 r3"; got != want {
+			t.Errorf("committed = %q, want %q", got, want)
+		}
+		payload, err := l.ReadPayload(t.Context(), at[3])
+		if err != nil || string(payload) != big {
+			t.Errorf("ReadPayload = %d bytes, %v", len(payload), err)
+		}
+		r, err := l.ReadRecord(t.Context(), at[1])
+		if err != nil || string(r.Payload) != "x" || string(r.Meta) != "r1" || r.PayloadLen != 1 {
+			t.Errorf("ReadRecord = %+v, %v", r, err)
+		}
+		if d := l.Damage(); len(d) > 0 {
+			t.Errorf("damage: %v", d)
+		}
+	}
+	m, err := other.Mark(t.Context())
+	if err != nil || m.Synced != m.End || m.Readable != m.End {
+		t.Errorf("Mark = %+v, %v", m, err)
+	}
+	for _, l := range []*packlog.Log{l, other} {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := other.Begin(t.Context()); !errors.Is(err, packlog.ErrReadOnly) {
+		t.Errorf("Begin on a read-only log = %v", err)
+	}
+}
+
+func TestReadOnlyFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), ".hc")
+	l := open(t, dir, packlog.Options{Create: true})
+	mustAppend(t, l, "a", "data", true)
+	l.Close()
+	chmod(t, dir, 0o555, 0o444)
+	defer chmod(t, dir, 0o755, 0o644)
+	l = open(t, dir, packlog.Options{ReadOnly: true})
+	defer l.Close()
+	if got := committed(t, l); len(got) != 1 {
+		t.Errorf("committed = %v", got)
+	}
+}
+
+func chmod(t *testing.T, dir string, dirMode, fileMode os.FileMode) {
+	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			return os.Chmod(path, dirMode)
+		}
+		return os.Chmod(path, fileMode)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSealing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), ".hc")
+	l := open(t, dir, packlog.Options{Create: true, PackSize: 4096})
+	defer l.Close()
+	var want []string
+	for i := range 40 {
+		name := fmt.Sprint("n", i)
+		mustAppend(t, l, name, strings.Repeat("p", i*37), i%3 == 0)
+		want = append(want, name)
+	}
+	a, err := l.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var records []packlog.Record
+	for i := range 30 {
+		records = append(records, run(fmt.Sprint("batch", i), strings.Repeat("b", 400)))
+	}
+	positions, err := a.Write(t.Context(), records...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Commit(t.Context(), head("batch"), true); err != nil {
+		t.Fatal(err)
+	}
+	if positions[0].Pack == positions[29].Pack {
+		t.Error("a batch of 12 KB fits into a pack of 4 KB")
+	}
+	for i, at := range positions {
+		r, err := l.ReadRecord(t.Context(), at)
+		if err != nil || string(r.Meta) != fmt.Sprint("batch", i) {
+			t.Errorf("record %d = %q, %v", i, r.Meta, err)
+		}
+	}
+	want = append(want, "batch")
+	if got := committed(t, l); strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("committed = %v, want %v", got, want)
+	}
+	if d := l.Damage(); len(d) > 0 {
+		t.Errorf("damage: %v", d)
+	}
+}
+
+func TestTornBatchIsRecovered(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), ".hc")
+	l := open(t, dir, packlog.Options{Create: true})
+	defer l.Close()
+	mustAppend(t, l, "synced", "1", true)
+	mustAppend(t, l, "readable", "2", false)
+	live, err := l.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := live.Write(t.Context(), run("live", "3")); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.OpenFile(filepath.Join(dir, "packs", "1.0.pack"), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.Write(bytes.Repeat([]byte("hcr\x01"), 50))
+	file.Close()
+	if got := strings.Join(committed(t, l), " "); got != "synced readable" {
+		t.Errorf("a reader sees %q", got)
+	}
+	mustAppend(t, l, "next", "4", true)
+	if _, err := live.Commit(t.Context(), head("live"), true); !errors.Is(err, packlog.ErrOvertaken) {
+		t.Errorf("Commit of an overtaken append = %v", err)
+	}
+	if got := strings.Join(committed(t, l), " "); got != "synced readable next" {
+		t.Errorf("after a recovery: %q", got)
+	}
+	if names, _ := os.ReadDir(filepath.Join(dir, "packs")); len(names) != 2 {
+		t.Errorf("packs: %v", names)
+	}
+	if d := l.Damage(); len(d) > 0 {
+		t.Errorf("damage: %v", d)
+	}
+}
+
+func TestWatch(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), ".hc")
+	l := open(t, dir, packlog.Options{Create: true})
+	defer l.Close()
+	reader := open(t, dir, packlog.Options{ReadOnly: true})
+	defer reader.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	signals, err := reader.Watch(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-signals
+	for i := range 3 {
+		mustAppend(t, l, fmt.Sprint(i), "x", true)
+		for len(committed(t, reader)) <= i {
+			if _, ok := <-signals; !ok {
+				t.Fatal("no signal")
+			}
+		}
+	}
+	cancel()
+	for range signals {
+	}
+}
+
+func TestLocks(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), ".hc")
+	l := open(t, dir, packlog.Options{Create: true, LockWait: -1, Program: "hc-append"})
+	defer l.Close()
+	ctx := t.Context()
+	core, err := l.Lock(ctx, "core-0a", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = l.Lock(ctx, "core-0a", false)
+	var locked *packlog.LockedError
+	if !errors.As(err, &locked) || !errors.Is(err, packlog.ErrLocked) || locked.PID != os.Getpid() || locked.Program != "hc-append" {
+		t.Errorf("second Lock = %v", err)
+	}
+	use, err := l.Lock(ctx, packlog.LockUse, true, core)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if use2, err := l.Lock(ctx, packlog.LockUse, true); err != nil {
+		t.Error(err)
+	} else {
+		use2.Unlock()
+	}
+	if _, err := l.Lock(ctx, packlog.LockUse, false); !errors.Is(err, packlog.ErrLocked) {
+		t.Errorf("exclusive Lock beside a shared one = %v", err)
+	}
+	for _, name := range []string{"append", "Use", "core-", "core-../x"} {
+		if !panics(func() { l.Lock(ctx, name, false) }) {
+			t.Errorf("Lock(%q) does not panic", name)
+		}
+	}
+	if !panics(func() { l.Lock(ctx, "core-0b", false, use) }) {
+		t.Error("a core's lock behind use does not panic")
+	}
+	if err := errors.Join(use.Unlock(), core.Unlock(), core.Unlock()); err != nil {
+		t.Error(err)
+	}
+	if core, err = l.Lock(ctx, "core-0a", false); err != nil {
+		t.Fatal(err)
+	}
+	core.Unlock()
+}
+
+func panics(f func()) (did bool) {
+	defer func() { did = recover() != nil }()
+	f()
+	return false
+}

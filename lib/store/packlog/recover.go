@@ -1,0 +1,127 @@
+package packlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// errChanged says that bytes which were valid a moment ago are not: the pages were lost after a failed sync.
+var errChanged = errors.New("the log changed while it was recovered")
+
+const recoverTries = 3
+
+// recover copies what is whole behind the synced position into a fresh pack that closes the log there. Under the append
+// lock. A crash at any place in it leaves what the next one can recover from.
+func (l *Log) recover(ctx context.Context) error {
+	if err := l.fs.SyncDir(l.path(packsDir)); err != nil {
+		return err
+	}
+	c, err := l.load(ctx)
+	if err != nil {
+		return err
+	}
+	mark, err := l.readMark()
+	trusted := &mark
+	if errors.Is(err, errMark) {
+		trusted = nil
+	} else if err != nil {
+		return err
+	}
+	var errs []error
+	for range recoverTries {
+		err := l.recoverFrom(ctx, c, trusted)
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
+		if !errors.Is(err, errChanged) && !errors.Is(err, errSyncFailed) {
+			break
+		}
+	}
+	return fmt.Errorf("recovering: %w", errors.Join(errs...))
+}
+
+func (l *Log) recoverFrom(ctx context.Context, c *chain, mark *Mark) error {
+	s, err := l.surveyLog(ctx, c, mark, true)
+	if err != nil {
+		return err
+	}
+	for _, d := range s.damage {
+		l.report(d)
+	}
+	id, err := randomID()
+	if err != nil {
+		return err
+	}
+	sequence := l.nextSequence(c, mark)
+	info := packInfo{id: id, sequence: sequence, through: sequence, closer: sequence, close: s.synced}
+	file, err := l.copyWhole(ctx, c, s, &info)
+	if err != nil {
+		return err
+	}
+	if err := l.publishPack(info); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	old := l.tail
+	l.tail = &tail{info: info, file: file, end: info.synced.Offset}
+	if old != nil {
+		_ = old.file.Close() // nothing of ours is unwritten there that counts
+	}
+	end := info.synced
+	if err := l.raise(Mark{Boot: l.boot, Synced: end, Readable: end, End: end}); err != nil {
+		return err
+	}
+	_, err = l.load(ctx)
+	return err
+}
+
+// nextSequence is higher than that of any pack that is, or is said to be, there.
+func (l *Log) nextSequence(c *chain, mark *Mark) uint64 {
+	last := max(c.last.info.through, l.applied().Pack)
+	if mark != nil {
+		last = max(last, mark.End.Pack)
+	}
+	return last + 1
+}
+
+var errSyncFailed = errors.New("syncing the recovered pack")
+
+// copyWhole writes the fresh pack under its temporary name, syncs it, and sets info.synced to the end of the copies.
+func (l *Log) copyWhole(ctx context.Context, c *chain, s *survey, info *packInfo) (file File, err error) {
+	file, err = l.newPackFile()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, file.Close())
+		}
+	}()
+	start := Position{Pack: info.sequence, Offset: packHeader, ID: info.id}
+	w := newPackWriter(file, start, l.buffer)
+	err = l.walk(ctx, c, s.synced, s.torn, true, func(it item) error {
+		if it.damage != nil {
+			return fmt.Errorf("%w: %w", errChanged, it.damage)
+		}
+		if _, ok := s.whole[it.record.Append]; !ok || it.record.Kind == KindSeal {
+			return nil
+		}
+		return w.add(&it.record, s.synced)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err = w.flush(); err != nil {
+		return nil, err
+	}
+	l.buffer = w.buf[:0]
+	info.synced = w.at
+	if _, err = file.WriteAt(encodePackHeader(*info), 0); err != nil {
+		return nil, err
+	}
+	if err = file.Sync(); err != nil {
+		return nil, fmt.Errorf("%w: %w", errSyncFailed, err)
+	}
+	return file, nil
+}

@@ -1,0 +1,99 @@
+package packlog
+
+import "context"
+
+// survey is what counts after a crash.
+type survey struct {
+	synced Position              // the highest position known to be synced
+	torn   Position              // the first invalid place at or behind it, or the log's end
+	whole  map[AppendID]struct{} // appends whose commit record lies between the two
+	damage []*DamageError        // before synced
+}
+
+type commitAt struct {
+	at     Position
+	append AppendID
+}
+
+// surveyor collects what a walk sees.
+type surveyor struct {
+	chain   *chain
+	synced  Position
+	end     Position
+	commits []commitAt
+	damage  []*DamageError
+}
+
+func (s *surveyor) name(p Position) {
+	if s.chain.counts(p) && s.synced.Less(p) {
+		s.synced = p
+		s.commits = dropBefore(s.commits, p)
+	}
+}
+
+func dropBefore(commits []commitAt, p Position) []commitAt {
+	n := 0
+	for n < len(commits) && commits[n].at.Less(p) {
+		n++
+	}
+	return commits[n:]
+}
+
+func (s *surveyor) see(it item) error {
+	at, size := it.record.Position, it.header.size()
+	if it.damage != nil {
+		at, size = it.damage.Position, it.damage.Length
+		s.damage = append(s.damage, it.damage)
+	}
+	if it.damage == nil || it.payload {
+		s.name(it.header.synced)
+	}
+	if it.damage == nil && it.header.commit {
+		s.commits = append(s.commits, commitAt{at, it.record.Append})
+	}
+	at.Offset += size
+	s.end = at
+	return nil
+}
+
+// result is made when all has been seen: synced may rise until then.
+func (s *surveyor) result() *survey {
+	r := &survey{synced: s.synced, torn: later(s.end, s.synced), whole: map[AppendID]struct{}{}}
+	for _, d := range s.damage {
+		end := d.Position
+		end.Offset += d.Length
+		if d.Position.Less(s.synced) {
+			r.damage = append(r.damage, d)
+			if !s.synced.Less(end) {
+				continue
+			}
+		}
+		r.torn = later(d.Position, s.synced)
+		break
+	}
+	for _, c := range s.commits {
+		if !c.at.Less(r.synced) && c.at.Less(r.torn) {
+			r.whole[c.append] = struct{}{}
+		}
+	}
+	return r
+}
+
+// surveyLog finds what counts. mark is nil if its checksum does not hold. Without payloads only synced is right: nothing
+// is known about what lies behind it.
+func (l *Log) surveyLog(ctx context.Context, c *chain, mark *Mark, payloads bool) (*survey, error) {
+	s := &surveyor{chain: c}
+	if mark != nil {
+		s.name(mark.Synced)
+	}
+	s.name(l.applied())
+	for _, e := range c.extents {
+		if e.bad == nil {
+			s.name(e.info.synced)
+		}
+	}
+	if err := l.walk(ctx, c, s.synced, Position{}, payloads, s.see); err != nil {
+		return nil, err
+	}
+	return s.result(), nil
+}

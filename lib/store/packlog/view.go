@@ -1,0 +1,198 @@
+package packlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// View is a bound for scans: the log up to Readable, as it was at one moment.
+type View struct {
+	Synced   Position // what stands before it survives power loss, and may be announced
+	Readable Position // what stands at or behind it is not seen; not before Synced
+	Closer   uint64   // changes when somebody recovers; then what was read behind Synced may not count any more
+
+	chain *chain
+}
+
+// markTries is how often an invalid mark is read again: a write to it may be half done.
+const markTries = 8
+
+// readMark reads the mark once. An error wraps errMark if its content is not valid.
+func (l *Log) readMark() (Mark, error) {
+	if l.mark == nil {
+		return Mark{}, fmt.Errorf("%w: there is none", errMark)
+	}
+	b := make([]byte, markSize+1)
+	n, err := l.mark.ReadAt(b, 0)
+	if err != nil && err != io.EOF && !isBadSector(err) {
+		return Mark{}, err
+	}
+	return decodeMark(b[:n])
+}
+
+// Mark reads the mark. It takes no lock.
+func (l *Log) Mark(ctx context.Context) (Mark, error) {
+	pause := firstPause
+	for try := 1; ; try++ {
+		m, err := l.readMark()
+		if err == nil || !errors.Is(err, errMark) || try == markTries {
+			return m, err
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return Mark{}, err
+		}
+		pause *= 2
+	}
+}
+
+// View returns what may be read now. It takes no lock. After a restart of the machine it finds in memory what a recovery
+// would, unless somebody has recovered.
+func (l *Log) View(ctx context.Context) (View, error) {
+	for {
+		mark, markErr := l.Mark(ctx)
+		if markErr != nil && !errors.Is(markErr, errMark) {
+			return View{}, markErr
+		}
+		c, err := l.load(ctx)
+		if err != nil {
+			return View{}, err
+		}
+		view, err := l.view(ctx, c, mark, markErr == nil)
+		if errors.Is(err, ErrMoved) && ctx.Err() == nil {
+			continue
+		}
+		if err != nil {
+			return View{}, err
+		}
+		if view.final {
+			return view.View, nil
+		}
+		again, err := l.Mark(ctx)
+		if err != nil && !errors.Is(err, errMark) {
+			return View{}, err
+		}
+		if again == mark && (err == nil) == (markErr == nil) {
+			return view.View, nil
+		}
+	}
+}
+
+type candidate struct {
+	View
+	final bool // need not read the mark again
+}
+
+func (l *Log) view(ctx context.Context, c *chain, mark Mark, valid bool) (candidate, error) {
+	if valid && mark.Boot == l.boot {
+		ok, err := l.agrees(c, mark)
+		if err != nil {
+			return candidate{}, err
+		}
+		if ok {
+			v := View{Synced: mark.Synced, Readable: mark.Readable, Closer: c.closer, chain: c}
+			if e := c.find(v.Readable.Pack); v.Readable.Offset > e.limit {
+				v.Readable.Offset = e.limit // a recovery is under way
+			}
+			return candidate{v, c.last.info.sequence == mark.End.Pack}, nil
+		}
+	}
+	reboot := valid && mark.Boot != l.boot
+	s, err := l.surveyForView(ctx, c, mark, valid, reboot)
+	if err != nil {
+		return candidate{}, err
+	}
+	v := View{Synced: s.synced, Readable: s.synced, Closer: c.closer, chain: c}
+	if reboot {
+		v.Readable = s.torn
+	}
+	return candidate{v, false}, nil
+}
+
+// agrees reports whether the mark's positions are those of packs that are there, and not behind their files' ends.
+func (l *Log) agrees(c *chain, mark Mark) (bool, error) {
+	for _, p := range []Position{mark.Synced, mark.Readable, mark.End} {
+		e := c.find(p.Pack)
+		if e == nil || e.bad != nil || e.info.id != p.ID {
+			return false, nil
+		}
+		size, _, err := l.fs.Stat(l.path(packsDir, e.name))
+		if err != nil {
+			return false, ifGone(err)
+		}
+		if uint64(size) < p.Offset {
+			return false, nil
+		}
+	}
+	return c.counts(mark.Synced), nil
+}
+
+// cachedSurvey saves a reader after a restart from reading the unsynced end again and again.
+type cachedSurvey struct {
+	mark    Mark
+	valid   bool
+	reboot  bool
+	applied Position
+	last    string // name and size of the last pack
+	result  *survey
+}
+
+func (l *Log) surveyForView(ctx context.Context, c *chain, mark Mark, valid, reboot bool) (*survey, error) {
+	key := cachedSurvey{mark: mark, valid: valid, reboot: reboot, applied: l.applied()}
+	if c.last.name != "" {
+		size, _, err := l.fs.Stat(l.path(packsDir, c.last.name))
+		if err != nil {
+			return nil, ifGone(err)
+		}
+		key.last = fmt.Sprintf("%s %d %x", c.last.name, size, c.last.info.id)
+	}
+	l.mu.Lock()
+	known := l.survey
+	l.mu.Unlock()
+	if known != nil {
+		if key.result = known.result; key == *known {
+			return known.result, nil
+		}
+	}
+	var trusted *Mark
+	if valid {
+		trusted = &mark
+	}
+	s, err := l.surveyLog(ctx, c, trusted, reboot)
+	if err != nil {
+		return nil, err
+	}
+	key.result = s
+	l.mu.Lock()
+	l.survey = &key
+	l.mu.Unlock()
+	return s, nil
+}
+
+// Watch signals, coalesced, whenever the mark moves: somebody has written, committed or recovered. There is a first
+// signal at once, for what moved before. The channel is closed when ctx ends.
+func (l *Log) Watch(ctx context.Context) (<-chan struct{}, error) {
+	watcher, err := l.fs.Watch(l.path(markFile))
+	if err != nil {
+		return nil, fmt.Errorf("watching %q: %w", l.dir, err)
+	}
+	out := make(chan struct{}, 1)
+	out <- struct{}{}
+	go func() {
+		defer close(out)
+		defer watcher.Close()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-watcher.Events():
+			}
+			select {
+			case out <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	return out, nil
+}
