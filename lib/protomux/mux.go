@@ -1,14 +1,18 @@
-// Package protomux carries many channels over one connection, as stock's protomux does.
 package protomux
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// Conn is the connection below. ReadMessage's slice is valid until the next call. WriteMessage and Flush are called by
-// one goroutine, ReadMessage by another; Close by any, and unblocks both.
+// Conn is the connection below, a secretstream. One goroutine calls ReadMessage, whose result is valid until the next
+// call, while another one calls WriteMessage and Flush. Close may be called at any time, and ends calls that wait. A
+// Conn may also have CloseWrite() error, which ends one direction, and Written() uint64, which shows progress inside
+// of a long WriteMessage.
 type Conn interface {
 	ReadMessage() ([]byte, error)
 	WriteMessage(parts ...[]byte) error
@@ -16,68 +20,145 @@ type Conn interface {
 	Close() error
 }
 
-// Errors of this package.
-var (
-	ErrClosed   = errors.New("closed")
-	ErrRejected = errors.New("the peer does not offer this channel")
-	ErrBacklog  = errors.New("the peer does not read")
-	ErrProtocol = errors.New("protocol violation")
-)
-
-// Options has useful zero values.
+// Options has a useful zero value.
 type Options struct {
-	KeepAlive time.Duration // 0: 5 s; negative: none
+	KeepAlive  time.Duration // an empty message is sent when nothing was for so long; 0: 5 s, negative: never
+	Linger     time.Duration // how long Close may take to send what waits, and the peer to hang up; 0: 5 s
+	Stall      time.Duration // a peer that takes no byte of what waits for so long is dropped; 0: never
+	QueueLimit int           // bytes that wait before Send does; 0: 1 MiB. It is exceeded by one message
+	LoopLimit  int           // bytes that the read loop may add beyond QueueLimit; 0: 8 MiB. It is exceeded by one message
+	Channels   int           // channels that each side may have open; 0: 4096. More are rejected
 }
 
-// Handler is told what happens on a channel, by the mux's read loop, one call at a time. An error drops the
-// connection.
-type Handler interface {
-	OnOpen(ch *Channel, remoteHandshake []byte) error
-	OnMessage(ch *Channel, typ uint64, body []byte) error // body is valid until it returns
-	OnClose(ch *Channel, err error)
+func (o Options) withDefaults() Options {
+	setDefault(&o.KeepAlive, 5*time.Second)
+	setDefault(&o.Linger, 5*time.Second)
+	setDefault(&o.QueueLimit, 1<<20)
+	setDefault(&o.LoopLimit, 8<<20)
+	setDefault(&o.Channels, 4096)
+	return o
 }
 
-// Message is one message of a batch.
-type Message struct {
-	Type uint64
-	Body []byte
+func setDefault[T int | time.Duration](value *T, def T) {
+	if *value == 0 {
+		*value = def
+	}
 }
 
-// Mux is one connection's channels.
-type Mux struct{}
+// Mux is the channels of one connection. All methods but OnPair and Run may be called by any goroutine.
+type Mux struct {
+	conn Conn
+	opt  Options
+	pair func(protocol string, id, handshake []byte)
+	wake chan struct{} // tells the writer that there is something to do; holds one
+	done chan struct{} // closed when the connection is over: mu.over
 
-// New returns a mux over conn.
-func New(conn Conn, opt Options) *Mux { return &Mux{} }
+	calls atomic.Uint64 // the writer's, see there
 
-// OnPair sets what is called, in the read loop, for an open that nobody asked for. It may call Open for the same
-// protocol and id, else the open is rejected. Set it before Run.
-func (m *Mux) OnPair(pair func(protocol string, id, handshake []byte)) {}
+	mu   sync.Mutex
+	room *sync.Cond // the queue is shorter, a channel has closed, or the connection is over
 
-// Open opens a channel. handshake goes along with it.
-func (m *Mux) Open(protocol string, id, handshake []byte, h Handler) (*Channel, error) {
-	return &Channel{}, nil
+	// All below is guarded by mu.
+	table    table       // of channels: table.go
+	queue    queue       // of messages to send: queue.go
+	draining bool        // Close was called: nothing is taken any more, neither to be sent nor from the peer
+	grace    *time.Timer // ends the connection when draining takes too long; may be nil
+	over     bool        // err is final, done is closed
+	err      error       // why
 }
 
-// Run reads until the end, and waits for its goroutines.
-func (m *Mux) Run(ctx context.Context) error { return nil }
+// New returns a mux over conn. [Mux.Run] must follow: it owns conn.
+func New(conn Conn, opt Options) *Mux {
+	m := &Mux{conn: conn, opt: opt.withDefaults(), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	m.room = sync.NewCond(&m.mu)
+	m.table = newTable(m.opt.Channels)
+	return m
+}
 
-// Close ends the connection. With a nil reason what is queued is sent first.
-func (m *Mux) Close(reason error) {}
+// OnPair sets the hook that is called, in the read loop, for an open that nobody here has asked for. If it [Mux.Open]s
+// that protocol and id the channel is open, else the open is rejected. id and handshake are valid until it returns. Set
+// it before Run.
+func (m *Mux) OnPair(pair func(protocol string, id, handshake []byte)) { m.pair = pair }
 
-// Channel is one channel.
-type Channel struct{}
+// Run reads and writes until the connection is over, and returns when all of its goroutines have ended, conn is closed,
+// and every channel that was open has had its OnClose. It returns nil if the peer has hung up between two messages, or
+// [Mux.Close] was called without a reason; the cause of ctx if that has ended; a [*DropError] if the peer was dropped.
+func (m *Mux) Run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { m.end(context.Cause(ctx)) })
+	defer stop()
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		<-m.done
+		m.conn.Close()
+	})
+	wait.Go(m.writeLoop)
+	if m.opt.Stall > 0 {
+		wait.Go(m.watchLoop)
+	}
+	m.end(m.readLoop())
+	wait.Wait()
+	m.closeAll()
+	if m.err == io.EOF || m.err == ErrClosed {
+		return nil
+	}
+	return m.err
+}
 
-// Send queues one message; the body is copied.
-func (c *Channel) Send(typ uint64, body ...[]byte) error { return nil }
+// Close ends the connection, and does not wait for it. With a reason that is at once, and Run returns the reason.
+// Without one, what waits to be sent still is, then the peer is given a moment to hang up (see Options.Linger), and
+// what it sends meanwhile is thrown away.
+func (m *Mux) Close(reason error) {
+	if reason != nil {
+		m.end(reason)
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.over || m.draining {
+		return
+	}
+	m.draining = true
+	m.room.Broadcast()
+	m.wakeWriter()
+	m.endLater(ErrClosed)
+}
 
-// SendOwned is Send without the copy: the body must not be changed any more.
-func (c *Channel) SendOwned(typ uint64, body ...[]byte) error { return nil }
+// endLater ends the connection when the time of grace is over. The caller holds mu.
+func (m *Mux) endLater(err error) {
+	if m.grace == nil && !m.over {
+		m.grace = time.AfterFunc(m.opt.Linger, func() { m.end(err) })
+	}
+}
 
-// SendBatch queues messages that go out together.
-func (c *Channel) SendBatch(messages ...Message) error { return nil }
+// end makes the connection be over; only the first reason counts.
+func (m *Mux) end(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.endLocked(err)
+}
 
-// Close closes the channel.
-func (c *Channel) Close() {}
+func (m *Mux) endLocked(err error) {
+	if m.over {
+		return
+	}
+	if m.draining && err == io.EOF {
+		err = ErrClosed
+	}
+	m.over, m.err = true, err
+	if m.grace != nil {
+		m.grace.Stop()
+	}
+	close(m.done)
+	m.room.Broadcast()
+}
 
-// Queued returns how many bytes wait to be sent on the connection.
-func (c *Channel) Queued() int { return 0 }
+// closed returns an error if nothing can be sent any more. The caller holds mu.
+func (m *Mux) closed() error {
+	switch {
+	case m.over && m.err != ErrClosed:
+		return fmt.Errorf("%w: %w", ErrClosed, m.err)
+	case m.over || m.draining:
+		return ErrClosed
+	}
+	return nil
+}

@@ -1,0 +1,24 @@
+// Package protomux carries many channels over one encrypted connection, as stock's protomux does.
+//
+// Begin with [New], give it an [Mux.OnPair] hook or [Mux.Open] channels, and [Mux.Run] it until the connection ends. A
+// channel is open when both sides have opened the same protocol and id. What happens on it is told to a [Handler] by
+// one goroutine, the read loop. Everything that sends may be called by any goroutine.
+//
+// Memory is bounded, whatever the peer does. Messages that wait for a peer who does not read make [Channel.Send] wait;
+// only the read loop never waits, since two loops that wait for one another would wait for ever: what it adds beyond
+// a second limit drops the peer. Nothing that the peer sends is kept: an open that nobody offers is rejected at once.
+//
+// # Format
+//
+// A message is: uint channel, uint type, body. The channel's number is the sender's own. Channel 0 is control:
+//
+//	0 batch    uint channel, then items: uint length, and uint type ‖ body  |  00, uint channel (switches to it)
+//	1 open     uint number, string protocol, buffer id, handshake (all that is left)
+//	2 reject   uint number       the receiver's own, of a channel that it has opened
+//	3 close    uint number       the sender's own
+//
+// Each side numbers its channels from 1, and uses the number freed last first. A number that comes is free, and at most
+// one more than there have been. Empty messages, unknown control types, and messages on channels that are not open (any
+// more) are ignored; a batch inside a batch is not allowed. Uints, strings and buffers are those of package compact.
+// Source: protomux 3.12.1; vectors: transcripts.json.
+package protomux

@@ -1,0 +1,87 @@
+package protomux
+
+import (
+	"sync/atomic"
+
+	"hc/lib/compact"
+)
+
+// What goes into a batch: messages of one channel, of at most smallMessage bytes each, up to maxBatch together. A frame
+// for each would cost 20 bytes and the encryption's fixed time; a longer batch would keep the peer waiting.
+const (
+	smallMessage = 1 << 10
+	maxBatch     = 32 << 10
+)
+
+// A writer makes messages of what was queued, and puts them on the connection.
+type writer struct {
+	conn  Conn
+	calls *atomic.Uint64 // odd while a call of conn is under way
+	batch []byte         // reused
+	parts [][]byte       // reused
+}
+
+// write writes messages in order, and calls written for each part of them that it has written; that part it then clears.
+func (w *writer) write(messages []outgoing, written func([]outgoing)) error {
+	for len(messages) > 0 {
+		var err error
+		n := batchable(messages)
+		if n > 1 {
+			err = w.writeBatch(messages[:n])
+		} else {
+			n = 1
+			err = w.writeOne(&messages[0])
+		}
+		if err != nil {
+			return err
+		}
+		written(messages[:n])
+		clear(messages[:n])
+		messages = messages[n:]
+	}
+	return nil
+}
+
+// batchable says how many of the first messages go into one batch.
+func batchable(messages []outgoing) (n int) {
+	channel, size := messages[0].channel, 0
+	for i := range messages {
+		m := &messages[i]
+		size += len(m.head)
+		if channel == control || m.channel != channel || m.parts != nil || len(m.head) > smallMessage || size > maxBatch {
+			return i
+		}
+	}
+	return len(messages)
+}
+
+func (w *writer) writeBatch(messages []outgoing) error {
+	w.batch = appendBatch(w.batch[:0], messages[0].channel)
+	for i := range messages {
+		w.batch = compact.AppendBuffer(w.batch, messages[i].head)
+	}
+	return w.message(w.batch)
+}
+
+func (w *writer) writeOne(m *outgoing) error {
+	if m.channel == control {
+		return w.message(m.head)
+	}
+	w.batch = compact.AppendUint(w.batch[:0], m.channel)
+	w.parts = append(append(w.parts[:0], w.batch, m.head), m.parts...)
+	err := w.message(w.parts...)
+	clear(w.parts)
+	return err
+}
+
+func (w *writer) message(parts ...[]byte) error {
+	w.calls.Add(1)
+	defer w.calls.Add(1)
+	return w.conn.WriteMessage(parts...)
+}
+
+func (w *writer) flush() error {
+	w.calls.Add(1)
+	defer w.calls.Add(1)
+	return w.conn.Flush()
+}
