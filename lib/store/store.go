@@ -2,10 +2,25 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"sync"
 	"time"
 
 	"hc/lib/hash"
 	"hc/lib/keys"
+	"hc/lib/store/packlog"
+	"hc/lib/store/table"
+)
+
+const (
+	tableCache      = 6 << 20   // bytes of pages that are held
+	checkpointAfter = 64 << 10  // blocks in the tail
+	checkpointBytes = 256 << 20 // of log behind the applied position
+	maxDamage       = 64        // reports that are held
 )
 
 // Options say how a store is opened. The zero value opens an existing one for reading and writing.
@@ -13,58 +28,309 @@ type Options struct {
 	Create   bool          // make the folder if it is not there
 	ReadOnly bool          // never write; works on a read-only disk
 	LockWait time.Duration // how long to wait for a lock; 0: a default of 10 s, negative: not at all
+
+	fs       packlog.FS // nil: the real one
+	packSize uint64     // bytes; 0: the log's
+	tuning   tuning
+}
+
+// tuning is sizes that tests make small. Zero fields take the defaults.
+type tuning struct {
+	blocks     uint64 // checkpointAfter
+	bytes      int    // checkpointBytes
+	bufferRows int    // of a checkpoint, before they become a table
+	fanOut     int    // tables of a level before they are merged
+	spanBlocks uint64 // of a span record
+	never      bool   // no checkpoints but those asked for
+}
+
+func (t tuning) withDefaults() tuning {
+	if t.blocks == 0 {
+		t.blocks = checkpointAfter
+	}
+	if t.bytes == 0 {
+		t.bytes = checkpointBytes
+	}
+	if t.bufferRows == 0 {
+		t.bufferRows = 64 << 10
+	}
+	if t.fanOut == 0 {
+		t.fanOut = 8
+	}
+	if t.spanBlocks == 0 {
+		t.spanBlocks = maxSpanBlocks
+	}
+	return t
 }
 
 // Store is an open store. Its methods are safe for concurrent use, by many goroutines and many processes.
 type Store struct {
-	dir string
+	dir     string
+	options Options
+	fs      packlog.FS
+	log     *packlog.Log
+	files   *files
+	reader  *runReader
+
+	mu    sync.Mutex
+	state *state // nil: to be made anew
+
+	reports    sync.Mutex
+	damage     []error // guarded by reports
+	checkpoint error   // what the last checkpoint behind a commit came to; guarded by reports
 }
 
 // Open opens the store in folder dir.
 func Open(ctx context.Context, dir string, options Options) (*Store, error) {
-	return nil, ErrNotFound
+	s := &Store{dir: dir, options: options, fs: options.fs}
+	s.options.tuning = options.tuning.withDefaults()
+	if s.fs == nil {
+		s.fs = packlog.OS()
+	}
+	s.files = &files{dir: dir, fs: s.fs, cache: table.NewCache(tableCache), open: make(map[string]*table.Table)}
+	log, err := packlog.Open(ctx, dir, packlog.Options{
+		FS:       s.fs,
+		Create:   options.Create,
+		ReadOnly: options.ReadOnly,
+		LockWait: options.LockWait,
+		PackSize: options.packSize,
+		Applied:  s.appliedPosition,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening store %s: %w", dir, err)
+	}
+	s.log = log
+	s.reader = newRunReader(log, func(ctx context.Context, leaf hash.Digest) (place, error) {
+		st, _, err := s.current(ctx)
+		if err != nil {
+			return place{}, err
+		}
+		return st.locate(ctx, s, leaf)
+	})
+	return s, nil
 }
 
-// Close waits for nothing but lets go of all files; views and transactions must be done with.
-func (s *Store) Close() error { return nil }
+// appliedPosition tells a recovery what the derived files say is synced.
+func (s *Store) appliedPosition() packlog.Position {
+	raw, err := readSmall(s.fs, filepath.Join(s.dir, appliedName), maxAppliedFile)
+	if err != nil {
+		return packlog.Position{}
+	}
+	a, err := decodeApplied(raw)
+	if err != nil {
+		return packlog.Position{}
+	}
+	return a.position
+}
+
+// Close lets go of all files. Views and transactions must be done with.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	s.state = nil
+	s.mu.Unlock()
+	return errors.Join(s.log.Close(), s.files.close())
+}
 
 // Dir returns the store's folder, as it was given to Open.
 func (s *Store) Dir() string { return s.dir }
 
-// NetworkFS reports whether the store lies on a network file system, where locks and syncs cannot be relied on.
-func (s *Store) NetworkFS() bool { return false }
-
-// Cores lists the keys of all cores that have a head or a transaction of their own, sorted.
-func (s *Store) Cores(ctx context.Context) ([]keys.Key, error) { return nil, ErrNotFound }
-
-// Has reports whether the store holds the block with that leaf hash, in any core.
-func (s *Store) Has(ctx context.Context, leaf hash.Digest) (bool, error) { return false, ErrNotFound }
-
-// Watch returns a signal that comes, coalesced, whenever something was committed by any process. Closed with ctx.
-func (s *Store) Watch(ctx context.Context) (<-chan struct{}, error) { return nil, ErrNotFound }
-
-// Name is a local name for a core.
-type Name struct {
-	Name string
-	Key  keys.Key
+// Damage returns what was found to be damaged so far: records that were passed over, whose blocks are not held.
+func (s *Store) Damage() []error {
+	s.reports.Lock()
+	damage := slices.Clone(s.damage)
+	s.reports.Unlock()
+	for _, d := range s.log.Damage() {
+		damage = append(damage, d)
+	}
+	return damage
 }
 
-// Names lists the local names, sorted.
-func (s *Store) Names() ([]Name, error) { return nil, ErrNotFound }
-
-// Resolve returns the key that a local name stands for, or ErrNotFound.
-func (s *Store) Resolve(name string) (keys.Key, error) { return keys.Key{}, ErrNotFound }
-
-// SetName makes name stand for key, durably.
-func (s *Store) SetName(ctx context.Context, name string, key keys.Key) error { return ErrName }
-
-// Secret returns the secret key of the core, or ErrNotFound.
-func (s *Store) Secret(key keys.Key) (keys.Secret, error) { return keys.Secret{}, ErrNotFound }
-
-// PutSecret keeps the secret key of a core, durably.
-func (s *Store) PutSecret(ctx context.Context, key keys.Key, secret keys.Secret) error {
-	return ErrPermission
+func (s *Store) damaged(err error) {
+	s.reports.Lock()
+	defer s.reports.Unlock()
+	if len(s.damage) < maxDamage {
+		s.damage = append(s.damage, fmt.Errorf("%w: %w", ErrDamaged, err))
+	}
 }
 
-// SeenHeads lists heads of the core that conflict with the stored one, oldest first.
-func (s *Store) SeenHeads(ctx context.Context, key keys.Key) ([]Head, error) { return nil, ErrNotFound }
+// current returns the store as it is now, and what of it is durable.
+func (s *Store) current(ctx context.Context) (*state, packlog.View, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	view, err := s.log.View(ctx)
+	if err != nil {
+		return nil, view, err
+	}
+	st := s.state
+	if st == nil || st.closer != view.Closer || s.outgrown(st) {
+		s.state = nil
+		if st, err = s.load(ctx, &view); err != nil {
+			return nil, view, err
+		}
+	}
+	if st.scanned.Less(view.Readable) {
+		if err := st.extend(ctx, view); err != nil {
+			s.state = nil
+			return nil, view, err
+		}
+	}
+	s.state = st
+	return st, view, nil
+}
+
+// outgrown reports whether the tail is long, and another process has made a checkpoint that makes it short.
+func (s *Store) outgrown(st *state) bool {
+	t := s.options.tuning
+	if st.blocks < 2*t.blocks && st.replay.bytes < 2*t.bytes {
+		return false
+	}
+	return st.derived.applied.position.Less(s.appliedPosition())
+}
+
+// load begins a state from what is derived.
+func (s *Store) load(ctx context.Context, view *packlog.View) (*state, error) {
+	a, err := s.files.readApplied(s.log.Current)
+	if err != nil {
+		return nil, err
+	}
+	d, err := openDerived(s.files, a)
+	if errors.Is(err, table.ErrDamaged) {
+		a = &applied{next: a.next}
+		d, err = openDerived(s.files, a)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if view.Readable.Less(a.position) { // another process's checkpoint, behind our look at the mark
+		if *view, err = s.log.View(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return newState(s.log, d, view.Closer, s.damaged), nil
+}
+
+// forgetState makes the next look at the store read everything anew, if st is what it would build on.
+func (s *Store) forgetState(st *state) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == st {
+		s.state = nil
+	}
+}
+
+// locate returns where a block is that the store holds. ErrBlockMissing if it does not.
+func (st *state) locate(ctx context.Context, s *Store, leaf hash.Digest) (place, error) {
+	at, ok, err := st.lookUp(ctx, s.log, leaf)
+	if err != nil || ok {
+		return at, err
+	}
+	st.mu.RLock()
+	skipped := slices.Clone(st.skipped)
+	st.mu.RUnlock()
+	for _, run := range skipped { // a tail that is longer than what is held of it; the next checkpoint mends that
+		e, err := s.reader.meta(ctx, run, packlog.KindRun)
+		if err != nil {
+			return place{}, err
+		}
+		if i := slices.Index(e.run.leaves, leaf); i >= 0 {
+			return place{run, uint32(i)}, nil
+		}
+	}
+	return place{}, fmt.Errorf("%w: nothing has leaf hash %v", ErrBlockMissing, leaf)
+}
+
+// lookUp returns where the index says that a block is.
+func (st *state) lookUp(ctx context.Context, log *packlog.Log, leaf hash.Digest) (at place, ok bool, err error) {
+	st.mu.RLock()
+	at, ok = st.index[leaf]
+	st.mu.RUnlock()
+	if ok && log.Current(at.run) {
+		return at, true, nil
+	}
+	ok = false
+	err = st.derived.places(ctx, leaf, func(p place) bool {
+		if log.Current(p.run) {
+			at, ok = p, true
+		}
+		return !ok
+	})
+	return at, ok, err
+}
+
+// Has reports whether the store holds the block with that leaf hash, in any core. Blocks of short transactions are not found.
+func (s *Store) Has(ctx context.Context, leaf hash.Digest) (bool, error) {
+	ok := false
+	err := try(ctx, func() error {
+		st, _, err := s.current(ctx)
+		if err == nil {
+			_, ok, err = st.lookUp(ctx, s.log, leaf)
+		}
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("looking up leaf hash %v: %w", leaf, err)
+	}
+	return ok, nil
+}
+
+// Cores lists the keys of all cores of the store, ascending.
+func (s *Store) Cores(ctx context.Context) ([]keys.Key, error) {
+	var list []keys.Key
+	err := try(ctx, func() error {
+		st, _, err := s.current(ctx)
+		if err != nil {
+			return err
+		}
+		list = st.keys()
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing cores: %w", err)
+	}
+	return list, nil
+}
+
+func (st *state) keys() []keys.Key {
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	var list []keys.Key
+	for _, c := range st.derived.applied.cores {
+		if st.cores[c.key] == nil {
+			list = append(list, c.key)
+		}
+	}
+	for key, c := range st.cores {
+		if !c.dropped && len(c.heads) > 0 {
+			list = append(list, key)
+		}
+	}
+	slices.SortFunc(list, func(a, b keys.Key) int { return slices.Compare(a[:], b[:]) })
+	return list
+}
+
+// SeenHeads lists signed heads of the core that conflict with the one that is stored, oldest first; none if all is well.
+func (s *Store) SeenHeads(ctx context.Context, key keys.Key) ([]Head, error) {
+	v, err := s.View(ctx, key, false)
+	if err != nil {
+		return nil, err
+	}
+	v.state.mu.RLock()
+	defer v.state.mu.RUnlock()
+	return slices.Clone(v.core.seen), nil
+}
+
+// Watch returns a signal that comes, coalesced, whenever something was committed by any process. It is closed when ctx ends.
+func (s *Store) Watch(ctx context.Context) (<-chan struct{}, error) { return s.log.Watch(ctx) }
+
+// exists reports whether a file is there.
+func exists(fsys packlog.FS, path string) (bool, error) {
+	_, _, err := fsys.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// NetworkFS reports whether the store lies on a network file system, where locks and syncs cannot be relied on: as far as
+// the system tells, so false is no promise.
+func (s *Store) NetworkFS() bool { return networkFS(s.dir) }

@@ -2,52 +2,299 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/store/packlog"
 )
 
 // TxOptions say what a transaction is for.
 type TxOptions struct {
-	Manifest []byte // encoded; for a core that the store does not know yet, nil if it is a compat core
+	Manifest []byte // encoded; for a core whose manifest the store does not know yet, nil if it is a compat core
 	Durable  bool   // synced at the commit: own appends
-	Short    bool   // many small blocks such as lines: stored compactly, not found by Has
+	Short    bool   // many small blocks such as lines: stored compactly, neither deduplicated nor found by Has
 }
 
-// Tx is one append to, or download into, one core. Not for concurrent use. End it with Commit or Abort.
-type Tx struct{}
+const (
+	useLock    = "use"
+	spanBytes  = 2 << 20  // bytes of a span's meta
+	nodesFlush = 16 << 10 // nodes that are held before they are written
+)
+
+// Tx is one append to, or download into, one core. Not for concurrent use. End it with Commit or Abort. Its memory does not
+// depend on how much it writes.
+type Tx struct {
+	store   *Store
+	key     keys.Key
+	options TxOptions
+	view    *View
+	append  *packlog.Append
+	locks   []*packlog.Lock
+	runs    *runWriter
+	err     error // the first one; the transaction is dead
+	done    bool
+
+	own    recent                 // leaf hashes of blocks that this transaction wrote
+	span   spanBuilder            // of Append
+	puts   []putBlock             // of Put
+	nodes  map[uint64]merkle.Node // of Nodes
+	next   uint64                 // block that Append adds
+	blocks uint64                 // added
+	bytes  int                    // written
+}
 
 // Begin starts a transaction on the core: it is the core's only writer until Commit or Abort. ErrLocked (after the wait
-// of Options) if there is another one.
+// of Options, naming the holder) if there is another one.
 func (s *Store) Begin(ctx context.Context, key keys.Key, options TxOptions) (*Tx, error) {
-	return nil, ErrReadOnly
+	if len(options.Manifest) > maxManifest {
+		return nil, fmt.Errorf("beginning a transaction on core %v: manifest of %d bytes, the limit is %d", key, len(options.Manifest), maxManifest)
+	}
+	tx := &Tx{store: s, key: key, options: options, nodes: make(map[uint64]merkle.Node)}
+	if err := tx.begin(ctx); err != nil {
+		tx.release()
+		return nil, fmt.Errorf("beginning a transaction on core %v: %w", key, err)
+	}
+	return tx, nil
+}
+
+func (tx *Tx) begin(ctx context.Context) error {
+	s := tx.store
+	if s.options.ReadOnly {
+		return ErrReadOnly
+	}
+	for _, lock := range []struct {
+		name   string
+		shared bool
+	}{{"core-" + tx.key.String(), false}, {useLock, true}} {
+		l, err := s.log.Lock(ctx, lock.name, lock.shared, tx.locks...)
+		if err != nil {
+			return err
+		}
+		tx.locks = append(tx.locks, l)
+	}
+	var err error
+	if tx.append, err = s.log.Begin(ctx); err != nil {
+		return err
+	}
+	tx.view, err = s.View(ctx, tx.key, false)
+	if errors.Is(err, ErrNotFound) {
+		tx.view, err = s.noView(ctx, tx.key)
+	}
+	if err != nil {
+		return err
+	}
+	tx.next = tx.view.head.Length
+	tx.runs = newRunWriter(tx.options.Short, tx.write)
+	tx.span = spanBuilder{key: tx.key, first: tx.next}
+	if tx.options.Manifest != nil && tx.view.Manifest() == nil || tx.view.core == nil {
+		return tx.record(ctx, packlog.KindCore, encodeCore(tx.key, tx.options.Manifest))
+	}
+	return nil
+}
+
+// noView returns the view of a core that is not there.
+func (s *Store) noView(ctx context.Context, key keys.Key) (*View, error) {
+	st, _, err := s.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &View{store: s, state: st, key: key}, nil
+}
+
+// release lets go of the locks, the last one first.
+func (tx *Tx) release() {
+	for i := len(tx.locks) - 1; i >= 0; i-- {
+		_ = tx.locks[i].Unlock() // nothing was written under it that would not be there
+	}
+	tx.locks = nil
+	tx.done = true
+}
+
+// write writes a batch of records.
+func (tx *Tx) write(ctx context.Context, records ...packlog.Record) error {
+	_, err := tx.append.Write(ctx, records...)
+	for _, r := range records {
+		tx.bytes += len(r.Meta) + len(r.Payload)
+	}
+	return err
+}
+
+// record writes one record behind all runs that came before it.
+func (tx *Tx) record(ctx context.Context, kind packlog.Kind, meta []byte) error {
+	return tx.runs.flush(ctx, packlog.Record{Kind: kind, Meta: meta})
+}
+
+// failed keeps the first error.
+func (tx *Tx) failed(what string, err error) error {
+	if err != nil && tx.err == nil {
+		tx.err = fmt.Errorf("%s core %v: %w", what, tx.key, err)
+	}
+	return tx.err
+}
+
+var errDone = errors.New("transaction has ended")
+
+func (tx *Tx) check() error {
+	if tx.done {
+		return errDone
+	}
+	return tx.err
 }
 
 // View returns the core as it was when the transaction began.
-func (tx *Tx) View() *View { return nil }
+func (tx *Tx) View() *View { return tx.view }
 
-// Has reports whether a block is in the store or came earlier in this transaction.
-func (tx *Tx) Has(ctx context.Context, leaf hash.Digest) (bool, error) { return false, ErrNotFound }
-
-// Append adds the next block. leaf is its leaf hash, which is trusted. data is not kept after the return.
-func (tx *Tx) Append(ctx context.Context, leaf hash.Digest, data []byte) error { return ErrReadOnly }
-
-// Put adds a verified block anywhere. data nil: a block of that leaf hash is in the store already (ErrBlockMissing if
-// not); data is not kept after the return.
-func (tx *Tx) Put(ctx context.Context, block uint64, leaf hash.Digest, data []byte) error {
-	return ErrReadOnly
+// Has reports whether a block is in the store or came earlier in this transaction (of the last 64 Ki at least).
+func (tx *Tx) Has(ctx context.Context, leaf hash.Digest) (bool, error) {
+	if err := tx.check(); err != nil {
+		return false, err
+	}
+	if _, ok := tx.own.get(leaf); ok {
+		return true, nil
+	}
+	_, ok, err := tx.view.state.lookUp(ctx, tx.store.log, leaf)
+	return ok, err
 }
 
-// Nodes adds verified tree nodes that do not follow from blocks that are held.
-func (tx *Tx) Nodes(ctx context.Context, nodes []merkle.Node) error { return ErrReadOnly }
+// Append adds the next block, at most 15 MiB. leaf is its leaf hash, which is trusted. data is not kept after the return.
+// A block that the store has is not stored again, unless the transaction is short.
+func (tx *Tx) Append(ctx context.Context, leaf hash.Digest, data []byte) error {
+	if err := tx.check(); err != nil {
+		return err
+	}
+	return tx.failed("appending to", tx.add(ctx, leaf, data))
+}
 
-// Seen keeps a signed head of this core that conflicts with the stored one.
-func (tx *Tx) Seen(ctx context.Context, head Head) error { return ErrReadOnly }
+func (tx *Tx) add(ctx context.Context, leaf hash.Digest, data []byte) error {
+	if len(data) > maxBlock {
+		return fmt.Errorf("block of %d bytes, the limit is %d", len(data), maxBlock)
+	}
+	node := merkle.LeafNodeHash(tx.next, uint64(len(data)), leaf)
+	known := false
+	var err error
+	if !tx.options.Short {
+		if known, err = tx.Has(ctx, leaf); err != nil {
+			return err
+		}
+	}
+	if known {
+		tx.span.byLeaf(node)
+	} else {
+		run, at, err := tx.runs.add(ctx, leaf, data)
+		if err != nil {
+			return err
+		}
+		tx.span.inRun(node, run, at)
+		if !tx.options.Short {
+			tx.own.add(leaf, len(data))
+		}
+	}
+	tx.next++
+	tx.blocks++
+	if tx.span.count >= tx.store.options.tuning.spanBlocks || tx.span.bytes >= spanBytes {
+		return tx.endSpan(ctx)
+	}
+	return nil
+}
+
+// endSpan writes the span of the blocks that were appended since the last one.
+func (tx *Tx) endSpan(ctx context.Context) error {
+	if tx.span.count == 0 {
+		return nil
+	}
+	meta := tx.span.meta()
+	tx.span = spanBuilder{key: tx.key, first: tx.next}
+	return tx.record(ctx, packlog.KindSpan, meta)
+}
+
+// Seen keeps a signed head of this core that conflicts with the stored one: it shows in SeenHeads after the commit.
+func (tx *Tx) Seen(ctx context.Context, head Head) error {
+	if err := tx.check(); err != nil {
+		return err
+	}
+	return tx.failed("keeping a head of", tx.record(ctx, packlog.KindSeen, encodeSeen(tx.key, head, false)))
+}
+
+// truncate cuts the core back to length blocks; the head of Commit has the new fork.
+func (tx *Tx) truncate(ctx context.Context, fork, length uint64) error {
+	if err := tx.check(); err != nil {
+		return err
+	}
+	if length > tx.next || tx.blocks > 0 {
+		return tx.failed("truncating", fmt.Errorf("length %d is not below %d", length, tx.next))
+	}
+	err := tx.record(ctx, packlog.KindTruncate, cutMeta{tx.key, fork, length}.encode())
+	tx.next = length
+	tx.span.first = length
+	return tx.failed("truncating", err)
+}
 
 // Commit makes all of the transaction visible at once under the head that it gets from head, which is called under the
-// append lock, behind the last check that nobody recovered: sign there. ErrOvertaken: begin again.
-func (tx *Tx) Commit(ctx context.Context, head func() (Head, error)) error { return ErrReadOnly }
+// append lock, behind the last check that nobody recovered: sign there. nil repeats the head of the View. After an error
+// nothing is visible; ErrOvertaken: begin again.
+func (tx *Tx) Commit(ctx context.Context, head func() (Head, error)) error {
+	if err := tx.check(); err != nil {
+		return err
+	}
+	err := tx.failed("committing", tx.commit(ctx, head))
+	tx.Abort()
+	if err != nil {
+		return err
+	}
+	tx.store.checkpointAfter(ctx, tx)
+	return nil
+}
 
-// Abort ends the transaction without a trace. After Commit it does nothing.
-func (tx *Tx) Abort() {}
+func (tx *Tx) commit(ctx context.Context, head func() (Head, error)) error {
+	if err := tx.endSpan(ctx); err != nil {
+		return err
+	}
+	if err := tx.endPuts(ctx); err != nil {
+		return err
+	}
+	if err := tx.runs.flush(ctx); err != nil {
+		return err
+	}
+	if head == nil {
+		head = func() (Head, error) { return tx.view.head, nil }
+	}
+	_, err := tx.append.Commit(ctx, func() (packlog.Record, error) {
+		h, err := head()
+		if err == nil && len(h.Signature) > maxSignature {
+			err = fmt.Errorf("signature of %d bytes, the limit is %d", len(h.Signature), maxSignature)
+		}
+		return packlog.Record{Kind: packlog.KindHead, Meta: encodeHead(tx.key, h)}, err
+	}, tx.options.Durable || tx.store.longTail(tx))
+	return err
+}
+
+// Abort ends the transaction without a trace. After Commit, or a second time, it does nothing.
+func (tx *Tx) Abort() {
+	if tx.done {
+		return
+	}
+	tx.runs.wait()
+	tx.release()
+}
+
+// recent is the sizes of the blocks that came last, by leaf hash: at least recentLimit of them, at most twice that.
+type recent struct{ now, before map[hash.Digest]uint32 }
+
+const recentLimit = 64 << 10
+
+func (r *recent) get(leaf hash.Digest) (size uint32, ok bool) {
+	if size, ok = r.now[leaf]; !ok {
+		size, ok = r.before[leaf]
+	}
+	return size, ok
+}
+
+func (r *recent) add(leaf hash.Digest, size int) {
+	if r.now == nil || len(r.now) >= recentLimit {
+		r.now, r.before = make(map[hash.Digest]uint32), r.now
+	}
+	r.now[leaf] = uint32(size)
+}

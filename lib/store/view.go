@@ -2,54 +2,372 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"sort"
 
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/store/packlog"
 )
 
 // Head is what a core's owner signed.
 type Head struct {
 	Fork, Length, ByteLength uint64
 	TreeHash                 hash.Digest
-	Signature                []byte // the signature field as it travels (lib/keys), empty for an unsigned empty core
+	Signature                []byte // the signature field as it travels (lib/keys); empty for an unsigned empty core
 }
 
-// View is a core at one instant. Safe for concurrent use.
-type View struct{}
+// View is a core at one instant. What is appended, downloaded or truncated later does not change it. Safe for concurrent use.
+// It holds memory and open files as long as it is referred to; there is nothing to close.
+type View struct {
+	store *Store
+	state *state
+	core  *coreTail // nil: the core is not there yet
+	key   keys.Key
+	seq   uint64
+	head  Head
+}
 
 // View returns the core as it is now; with durable only what a power cut cannot take back. ErrNotFound if there is none.
 func (s *Store) View(ctx context.Context, key keys.Key, durable bool) (*View, error) {
-	return nil, ErrNotFound
+	var v *View
+	err := try(ctx, func() (err error) {
+		v, err = s.view(ctx, key, durable)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading core %v: %w", key, err)
+	}
+	return v, nil
+}
+
+func (s *Store) view(ctx context.Context, key keys.Key, durable bool) (*View, error) {
+	st, bound, err := s.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	seq := uint64(len(st.commits))
+	if durable {
+		seq = st.durable(bound.Synced)
+	}
+	core, err := st.core(key)
+	if err != nil {
+		s.forgetState(st)
+		return nil, err
+	}
+	if core = core.at(seq); core == nil {
+		return nil, ErrNotFound
+	}
+	head, ok := core.headAt(seq)
+	if !ok {
+		return nil, ErrNotFound
+	}
+	return &View{store: s, state: st, core: core, key: key, seq: seq, head: head}, nil
 }
 
 // Key returns the core's key.
-func (v *View) Key() keys.Key { return keys.Key{} }
+func (v *View) Key() keys.Key { return v.key }
 
 // Manifest returns the encoded manifest, nil for a compat core. The caller must not change it.
-func (v *View) Manifest() []byte { return nil }
+func (v *View) Manifest() []byte {
+	if v.core == nil {
+		return nil
+	}
+	v.state.mu.RLock()
+	defer v.state.mu.RUnlock()
+	return v.core.manifest
+}
 
-// Head returns the newest head; the zero Head if there is none.
-func (v *View) Head() Head { return Head{} }
+// Head returns the newest head; the zero Head if there is none. The caller must not change the signature.
+func (v *View) Head() Head { return v.head }
 
-// Has reports whether the block is held.
-func (v *View) Has(ctx context.Context, block uint64) (bool, error) { return false, ErrBlockMissing }
+// held reports whether a block is held, and up to which block that answer is the same for all.
+func (v *View) held(ctx context.Context, block uint64) (ok bool, end uint64, err error) {
+	v.state.mu.RLock()
+	rows := v.core.rows.rows
+	end = v.head.Length
+	for i := v.core.rows.find(block); i < len(rows); i++ {
+		r := rows[i]
+		if r.seq > v.seq {
+			continue
+		}
+		if r.first > block {
+			end = min(end, r.first)
+			break
+		}
+		v.state.mu.RUnlock()
+		return r.held(), min(end, r.end()), nil
+	}
+	v.state.mu.RUnlock()
+	base := v.core.base
+	if base == nil || block >= v.core.limit {
+		return false, end, nil
+	}
+	end = min(end, v.core.limit)
+	r, found, err := base.rangeAt(ctx, block)
+	switch {
+	case err != nil || !found:
+		return false, end, err
+	case r.first > block:
+		return false, min(end, r.first), nil
+	}
+	return true, min(end, r.end), nil
+}
 
-// Have returns the next range of blocks [start, end) that are held, at or behind from. ok is false if there is none.
+// Has reports whether the block is held. It is not if it lies beyond the head.
+func (v *View) Has(ctx context.Context, block uint64) (bool, error) {
+	if v.core == nil || block >= v.head.Length {
+		return false, nil
+	}
+	ok, _, err := v.held(ctx, block)
+	return ok, err
+}
+
+// Have returns the next range of blocks [start, end) that are held, at or behind from, as long as it is. ok is false if
+// there is none.
 func (v *View) Have(ctx context.Context, from uint64) (start, end uint64, ok bool, err error) {
-	return 0, 0, false, ErrBlockMissing
+	if v.core == nil {
+		return 0, 0, false, nil
+	}
+	start = from
+	for at := from; at < v.head.Length; {
+		held, next, err := v.held(ctx, at)
+		if err != nil {
+			return 0, 0, false, err
+		}
+		switch {
+		case held:
+			ok, end = true, next
+		case ok:
+			return start, end, true, nil
+		default:
+			start = next
+		}
+		at = next
+	}
+	return start, end, ok, nil
 }
 
 // Contiguous returns how many blocks are held from block 0 on without a gap.
-func (v *View) Contiguous(ctx context.Context) (uint64, error) { return 0, ErrBlockMissing }
-
-// Node returns a tree node that is held or follows from what is held, else merkle.ErrNodeMissing.
-func (v *View) Node(ctx context.Context, index uint64) (merkle.Node, error) {
-	return merkle.Node{}, merkle.ErrNodeMissing
+func (v *View) Contiguous(ctx context.Context) (uint64, error) {
+	start, end, ok, err := v.Have(ctx, 0)
+	if err != nil || !ok || start > 0 {
+		return 0, err
+	}
+	return end, nil
 }
 
-// Roots returns the roots of the tree at the head's length.
-func (v *View) Roots(ctx context.Context) ([]merkle.Node, error) { return nil, merkle.ErrNodeMissing }
+// Node returns a tree node that is held or follows from what is held, else an error wrapping merkle.ErrNodeMissing. Nodes
+// above blocks that lie beyond the head are missing.
+func (v *View) Node(ctx context.Context, index uint64) (merkle.Node, error) {
+	if v.core == nil || index >= 2*v.head.Length || merkle.LastBlock(index) >= v.head.Length {
+		return merkle.Node{}, fmt.Errorf("node %d of core %v: %w", index, v.key, merkle.ErrNodeMissing)
+	}
+	n, ok, err := v.known(ctx, index)
+	if err != nil {
+		return merkle.Node{}, fmt.Errorf("node %d of core %v: %w", index, v.key, err)
+	}
+	if ok {
+		return n, nil
+	}
+	n, err = v.compute(ctx, index)
+	if err != nil {
+		return merkle.Node{}, fmt.Errorf("node %d of core %v: %w", index, v.key, err)
+	}
+	return n, nil
+}
 
-// Block returns a block's bytes, which the caller owns. ErrBlockMissing if it is not held, ErrDamaged if the disk lost it.
-func (v *View) Block(ctx context.Context, block uint64) ([]byte, error) { return nil, ErrBlockMissing }
+func (v *View) known(ctx context.Context, index uint64) (merkle.Node, bool, error) {
+	v.state.mu.RLock()
+	n, ok := v.core.nodes[index]
+	v.state.mu.RUnlock()
+	if ok || v.core.base == nil || merkle.LastBlock(index) >= v.core.limit {
+		return n, ok, nil
+	}
+	return v.core.base.node(ctx, index)
+}
+
+// compute returns a node inside a span of the tail, of which only the roots are held: from its blocks' leaf hashes.
+func (v *View) compute(ctx context.Context, index uint64) (merkle.Node, error) {
+	rows, ok := v.lazyRows(merkle.FirstBlock(index), merkle.LastBlock(index))
+	if !ok {
+		return merkle.Node{}, merkle.ErrNodeMissing
+	}
+	return v.computeIn(ctx, index, rows)
+}
+
+// lazyRows returns the rows that have the blocks first … last, if they all do and their nodes are to be computed.
+func (v *View) lazyRows(first, last uint64) ([]row, bool) {
+	v.state.mu.RLock()
+	defer v.state.mu.RUnlock()
+	set := &v.core.rows
+	from := set.find(first)
+	to := from
+	for next := first; next <= last; to++ {
+		if to == len(set.rows) {
+			return nil, false
+		}
+		r := set.rows[to]
+		if r.first > next || !r.lazy || r.seq > v.seq {
+			return nil, false
+		}
+		next = r.end()
+	}
+	return append([]row(nil), set.rows[from:to]...), true
+}
+
+func (v *View) computeIn(ctx context.Context, index uint64, rows []row) (merkle.Node, error) {
+	left, right, inner := merkle.Children(index)
+	if !inner {
+		i := sort.Search(len(rows), func(i int) bool { return rows[i].end() > index/2 })
+		return v.leafIn(ctx, rows[i], index/2)
+	}
+	c := v.core
+	c.computing.Lock()
+	n, ok := c.computed[index]
+	c.computing.Unlock()
+	if ok {
+		return n, nil
+	}
+	l, err := v.computeIn(ctx, left, rows)
+	if err != nil {
+		return merkle.Node{}, err
+	}
+	r, err := v.computeIn(ctx, right, rows)
+	if err != nil {
+		return merkle.Node{}, err
+	}
+	n = merkle.ParentNode(l, r)
+	if merkle.Depth(index) >= 3 { // lower ones are made again faster than they are kept
+		c.computing.Lock()
+		if len(c.computed) >= maxComputed {
+			clear(c.computed)
+		}
+		c.computed[index] = n
+		c.computing.Unlock()
+	}
+	return n, nil
+}
+
+func (v *View) leafIn(ctx context.Context, r row, block uint64) (merkle.Node, error) {
+	r = r.part(block, block+1)
+	if r.kind == rowPlaced {
+		return v.store.reader.leaf(ctx, r.place, block)
+	}
+	ref, err := v.leafRef(ctx, r.place.run, block)
+	if err != nil {
+		return merkle.Node{}, err
+	}
+	return merkle.LeafNodeHash(block, ref.size, ref.leaf), nil
+}
+
+// leafRef returns what the span record at a position says about a block that it names by leaf hash.
+func (v *View) leafRef(ctx context.Context, at packlog.Position, block uint64) (leafRef, error) {
+	e, err := v.store.reader.meta(ctx, at, packlog.KindSpan)
+	if err != nil {
+		return leafRef{}, err
+	}
+	parts := e.span.parts
+	i := sort.Search(len(parts), func(i int) bool { return parts[i].end() > block })
+	if i == len(parts) || parts[i].first > block || parts[i].byLeaf == nil {
+		return leafRef{}, fmt.Errorf("%w: span at %v does not name block %d by its leaf hash", ErrDamaged, at, block)
+	}
+	return parts[i].byLeaf[block-parts[i].first], nil
+}
+
+// Roots returns the roots of the tree at the head's length, from left to right.
+func (v *View) Roots(ctx context.Context) ([]merkle.Node, error) {
+	indexes := merkle.FullRoots(v.head.Length)
+	roots := make([]merkle.Node, 0, len(indexes))
+	for _, index := range indexes {
+		n, err := v.Node(ctx, index)
+		if err != nil {
+			return nil, err
+		}
+		roots = append(roots, n)
+	}
+	return roots, nil
+}
+
+// Block returns a block's bytes, which the caller owns. ErrBlockMissing if it is not held, ErrDamaged, with what and
+// where, if the disk lost it. Blocks that are read one after another are decompressed once.
+func (v *View) Block(ctx context.Context, block uint64) ([]byte, error) {
+	data, err := v.block(ctx, block)
+	if errors.Is(err, packlog.ErrMoved) {
+		data, err = v.blockMoved(ctx, block)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("block %d of core %v: %w", block, v.key, err)
+	}
+	return append(make([]byte, 0, len(data)), data...), nil
+}
+
+func (v *View) block(ctx context.Context, block uint64) ([]byte, error) {
+	if v.core == nil || block >= v.head.Length {
+		return nil, ErrBlockMissing
+	}
+	r, err := v.row(ctx, block)
+	if err != nil {
+		return nil, err
+	}
+	switch r.kind {
+	case rowPlaced:
+		return v.store.reader.block(ctx, r.part(block, block+1).place)
+	case rowByLeaf:
+		leaf, err := v.leafHash(ctx, r, block)
+		if err != nil {
+			return nil, err
+		}
+		at, err := v.state.locate(ctx, v.store, leaf)
+		if err != nil {
+			return nil, err
+		}
+		return v.store.reader.block(ctx, at)
+	}
+	return nil, ErrBlockMissing
+}
+
+// row returns what says where a block is.
+func (v *View) row(ctx context.Context, block uint64) (row, error) {
+	v.state.mu.RLock()
+	r, ok := v.core.rows.at(block)
+	v.state.mu.RUnlock()
+	if ok && r.seq <= v.seq {
+		return r, nil
+	}
+	if v.core.base == nil || block >= v.core.limit {
+		return row{}, ErrBlockMissing
+	}
+	r, ok, err := v.core.base.row(ctx, block)
+	if err == nil && !ok {
+		err = ErrBlockMissing
+	}
+	return r, err
+}
+
+// leafHash returns the name of a block that is held under it.
+func (v *View) leafHash(ctx context.Context, r row, block uint64) (hash.Digest, error) {
+	if !r.place.run.IsZero() {
+		ref, err := v.leafRef(ctx, r.place.run, block)
+		return ref.leaf, err
+	}
+	n, err := v.Node(ctx, 2*block)
+	return n.Hash, err
+}
+
+// blockMoved reads a block whose pack was rewritten since: it looks again at the newest state.
+func (v *View) blockMoved(ctx context.Context, block uint64) ([]byte, error) {
+	v.store.forgetState(v.state)
+	now, err := v.store.View(ctx, v.key, false)
+	if err != nil {
+		return nil, err
+	}
+	if now.head.Fork != v.head.Fork {
+		return nil, fmt.Errorf("%w: it was cut off under a new fork", ErrBlockMissing)
+	}
+	return now.block(ctx, block)
+}

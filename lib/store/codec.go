@@ -1,0 +1,101 @@
+package store
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+
+	"hc/lib/hash"
+)
+
+// worthIt is the part of a run that zstd must save, as a divisor: less than 1/32, and it stays raw.
+const worthIt = 32
+
+// deltaDictionary is the id under which a base goes to the decoder; frames name none.
+const deltaDictionary = 0
+
+// encoders compress one run at a time each. A window of 1 MiB holds any run of small blocks whole, and keeps an encoder
+// at a few MiB while it works on a large block.
+var encoders = sync.Pool{New: func() any {
+	e, err := zstd.NewWriter(nil,
+		zstd.WithEncoderConcurrency(1),
+		zstd.WithLowerEncoderMem(true),
+		zstd.WithWindowSize(1<<20),
+		zstd.WithEncoderCRC(false), // the record has one
+		zstd.WithEncoderLevel(zstd.SpeedDefault))
+	if err != nil {
+		panic("store: internal error: " + err.Error())
+	}
+	return e
+}}
+
+// compress appends the frame of raw to dst, or returns nil where that does not save enough.
+func compress(dst, raw []byte) []byte {
+	if len(raw) < 64 {
+		return nil // a frame's head and a sync'd record's padding eat it up
+	}
+	e := encoders.Get().(*zstd.Encoder)
+	defer encoders.Put(e)
+	frame := e.EncodeAll(raw, dst)
+	if len(frame)-len(dst) > len(raw)-len(raw)/worthIt {
+		return nil
+	}
+	return frame
+}
+
+// decoders are for frames without a base.
+var decoders = sync.Pool{New: func() any { return newDecoder() }}
+
+func newDecoder(options ...zstd.DOption) *zstd.Decoder {
+	options = append(options,
+		zstd.WithDecoderConcurrency(1),
+		zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxWindow(maxWindow),
+		zstd.WithDecoderMaxMemory(maxRaw+1), // nothing may grow beyond, whatever a frame says
+		zstd.WithDecodeAllCapLimit(true))
+	d, err := zstd.NewReader(nil, options...)
+	if err != nil {
+		panic("store: internal error: " + err.Error())
+	}
+	return d
+}
+
+// decompress returns the bytes of a run, in a slice of its own or payload itself. base is that of codecDelta.
+func decompress(m *runMeta, payload, base []byte) ([]byte, error) {
+	var d *zstd.Decoder
+	switch m.codec {
+	case codecRaw:
+		if len(payload) != m.raw {
+			return nil, fmt.Errorf("%w: %d bytes, expected %d", ErrDamaged, len(payload), m.raw)
+		}
+		return payload, nil
+	case codecDelta:
+		d = newDecoder(zstd.WithDecoderDictRaw(deltaDictionary, base))
+		defer d.Close()
+	default:
+		d = decoders.Get().(*zstd.Decoder)
+		defer decoders.Put(d)
+	}
+	// The limit is the capacity: a frame cannot make it grow.
+	raw, err := d.DecodeAll(payload, make([]byte, 0, m.raw))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if len(raw) != m.raw {
+		return nil, fmt.Errorf("%w: it decodes to %d bytes, expected %d", ErrDamaged, len(raw), m.raw)
+	}
+	return raw, nil
+}
+
+// leavesOf returns the leaf hashes of a run whose bytes are data, with the blocks' ends.
+func leavesOf(data []byte, ends []uint32) []hash.Digest {
+	blocks := make([][]byte, len(ends))
+	at := uint32(0)
+	for i, end := range ends {
+		blocks[i], at = data[at:end], end
+	}
+	leaves := make([]hash.Digest, len(blocks))
+	hash.Leaves(leaves, blocks)
+	return leaves
+}

@@ -1,0 +1,284 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"sync"
+
+	"hc/lib/hash"
+	"hc/lib/keys"
+	"hc/lib/merkle"
+	"hc/lib/store/packlog"
+	"hc/lib/store/table"
+)
+
+const (
+	maxAppliedFile = 256 << 20 // bytes; a million cores take a sixth
+	maxCoreFile    = 32 << 20  // bytes
+)
+
+// files opens derived tables, each once.
+type files struct {
+	dir   string
+	fs    packlog.FS
+	cache *table.Cache
+
+	mu   sync.Mutex
+	open map[string]*table.Table
+}
+
+func (f *files) indexPath(number uint64) string {
+	return filepath.Join(f.dir, "index", strconv.FormatUint(number, 10)+".table")
+}
+
+func (f *files) coreDir(key keys.Key) string {
+	return filepath.Join(f.dir, "cores", keys.DiscoveryKey(key).String())
+}
+
+func (f *files) corePath(key keys.Key, number uint64, what string) string {
+	return filepath.Join(f.coreDir(key), strconv.FormatUint(number, 10)+"."+what)
+}
+
+func (f *files) table(path string, schema table.Schema) (*table.Table, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if t := f.open[path]; t != nil {
+		return t, nil
+	}
+	t, err := table.Open(f.fs, path, schema, f.cache)
+	if err != nil {
+		return nil, err
+	}
+	f.open[path] = t
+	return t, nil
+}
+
+// forget drops the tables that are not in use any more. Views may still read them: they are closed with the last view.
+func (f *files) forget(keep map[string]bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for path := range f.open {
+		if !keep[path] {
+			delete(f.open, path)
+		}
+	}
+}
+
+func (f *files) close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var err error
+	for path, t := range f.open {
+		err = errors.Join(err, t.Close())
+		delete(f.open, path)
+	}
+	return err
+}
+
+// readApplied returns what `applied` names, an empty one if there is none, or if it is not what it should be: then all
+// that is derived is built again.
+func (f *files) readApplied(current func(packlog.Position) bool) (*applied, error) {
+	raw, err := readSmall(f.fs, filepath.Join(f.dir, appliedName), maxAppliedFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &applied{next: 1}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	a, err := decodeApplied(raw)
+	if err != nil {
+		return &applied{next: 1}, nil
+	}
+	for _, p := range a.packs {
+		if !current(p) {
+			return &applied{next: a.next}, nil
+		}
+	}
+	return a, nil
+}
+
+// derived is what one `applied` names. Safe for concurrent use.
+type derived struct {
+	files   *files
+	applied *applied
+	index   []*table.Table // newest first
+
+	mu    sync.Mutex
+	cores map[keys.Key]*coreTables
+}
+
+func openDerived(f *files, a *applied) (*derived, error) {
+	d := &derived{files: f, applied: a, cores: make(map[keys.Key]*coreTables)}
+	for _, ref := range a.index {
+		t, err := f.table(f.indexPath(ref.number), indexSchema)
+		if err != nil {
+			return nil, err
+		}
+		d.index = append(d.index, t)
+	}
+	return d, nil
+}
+
+// places calls fn for what the index knows about a block, newest first, until it returns false.
+func (d *derived) places(ctx context.Context, leaf hash.Digest, fn func(place) bool) error {
+	for _, t := range d.index {
+		value, ok, err := t.Get(ctx, leaf[:])
+		if err != nil {
+			return err
+		}
+		if ok && !fn(decodePlace(value)) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// core returns the derived state of a core, nil if there is none.
+func (d *derived) core(key keys.Key) (*coreTables, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c := d.cores[key]; c != nil {
+		return c, nil
+	}
+	cores := d.applied.cores
+	i := sort.Search(len(cores), func(i int) bool { return string(cores[i].key[:]) >= string(key[:]) })
+	if i == len(cores) || cores[i].key != key {
+		return nil, nil
+	}
+	c, err := d.files.openCore(key, cores[i].number)
+	if err != nil {
+		return nil, err
+	}
+	d.cores[key] = c
+	return c, nil
+}
+
+// coreTables is the derived state of a core. Immutable.
+type coreTables struct {
+	file       *coreFile
+	tree, runs []limited
+	ranges     *table.Table // nil: they are in the file
+}
+
+// limited is a table of which only rows with keys below limit count.
+type limited struct {
+	*table.Table
+	limit uint64
+}
+
+func (f *files) openCore(key keys.Key, number uint64) (*coreTables, error) {
+	path := f.corePath(key, number, "core")
+	raw, err := readSmall(f.fs, path, maxCoreFile)
+	if err != nil {
+		return nil, err
+	}
+	file, err := decodeCoreFile(raw)
+	if err == nil && file.key != key {
+		err = fmt.Errorf("%w: it is of core %v", errDerived, file.key)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return f.openTables(file)
+}
+
+func (f *files) openTables(file *coreFile) (*coreTables, error) {
+	c := &coreTables{file: file}
+	open := func(refs []tableRef, what string, schema table.Schema) (list []limited, err error) {
+		for _, ref := range refs {
+			t, err := f.table(f.corePath(file.key, ref.number, what), schema)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, limited{t, ref.limit})
+		}
+		return list, nil
+	}
+	var err error
+	if c.tree, err = open(file.tree, "tree", treeSchema); err != nil {
+		return nil, err
+	}
+	if c.runs, err = open(file.runs, "runs", runsSchema); err != nil {
+		return nil, err
+	}
+	if file.rangesFile != 0 {
+		c.ranges, err = f.table(f.corePath(file.key, file.rangesFile, "ranges"), rangesSchema)
+	}
+	return c, err
+}
+
+// node returns a tree node.
+func (c *coreTables) node(ctx context.Context, index uint64) (merkle.Node, bool, error) {
+	number := postOrder(index)
+	var key [8]byte
+	binary.BigEndian.PutUint64(key[:], number)
+	for _, t := range c.tree {
+		if number >= t.limit {
+			continue
+		}
+		value, ok, err := t.Get(ctx, key[:])
+		if err != nil {
+			return merkle.Node{}, false, err
+		}
+		if ok {
+			return decodeTreeValue(index, value), true, nil
+		}
+	}
+	return merkle.Node{}, false, nil
+}
+
+// row returns what the tables say about a block. The row's other blocks may be overridden by newer tables.
+func (c *coreTables) row(ctx context.Context, block uint64) (row, bool, error) {
+	for _, t := range c.runs {
+		if block >= t.limit {
+			continue
+		}
+		key, value, ok, err := t.Floor(ctx, blockKey(block))
+		if err != nil {
+			return row{}, false, err
+		}
+		if !ok {
+			continue
+		}
+		r, ok := decodeRow(key, value)
+		if !ok {
+			return row{}, false, fmt.Errorf("%w: a row of runs of core %v at block %d", ErrDamaged, c.file.key, block)
+		}
+		if block < r.end() {
+			return r, true, nil
+		}
+	}
+	return row{}, false, nil
+}
+
+// rangeAt returns the range of held blocks that has block, or else the next one.
+func (c *coreTables) rangeAt(ctx context.Context, block uint64) (blockRange, bool, error) {
+	if c.ranges == nil {
+		ranges := c.file.ranges
+		i := sort.Search(len(ranges), func(i int) bool { return ranges[i].end > block })
+		if i == len(ranges) {
+			return blockRange{}, false, nil
+		}
+		return ranges[i], true, nil
+	}
+	key, value, ok, err := c.ranges.Floor(ctx, blockKey(block))
+	if err != nil {
+		return blockRange{}, false, err
+	}
+	if ok && binary.BigEndian.Uint64(value) > block {
+		return blockRange{binary.BigEndian.Uint64(key), binary.BigEndian.Uint64(value)}, true, nil
+	}
+	for r, err := range c.ranges.Scan(ctx, blockKey(block)) {
+		if err != nil {
+			return blockRange{}, false, err
+		}
+		return blockRange{binary.BigEndian.Uint64(r.Key), binary.BigEndian.Uint64(r.Value)}, true, nil
+	}
+	return blockRange{}, false, nil
+}

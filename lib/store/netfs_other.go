@@ -1,0 +1,5 @@
+//go:build !linux
+
+package store
+
+func networkFS(string) bool { return false }

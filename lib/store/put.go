@@ -1,0 +1,249 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"hc/lib/hash"
+	"hc/lib/merkle"
+	"hc/lib/store/packlog"
+)
+
+// putBlock is a block on its way into a span.
+type putBlock struct {
+	block   uint64
+	byLeaf  bool
+	ref     leafRef
+	run, at uint32
+}
+
+// Put adds a verified block, at most 15 MiB, anywhere. data nil: a block of that leaf hash is in the store already
+// (ErrBlockMissing if not); data is not kept after the return. An empty block is not nil. A block that is put again replaces what
+// was there, which may be damaged.
+func (tx *Tx) Put(ctx context.Context, block uint64, leaf hash.Digest, data []byte) error {
+	if err := tx.check(); err != nil {
+		return err
+	}
+	return tx.failed("storing a block of", tx.put(ctx, block, leaf, data))
+}
+
+func (tx *Tx) put(ctx context.Context, block uint64, leaf hash.Digest, data []byte) error {
+	if block >= merkle.MaxLength || len(data) > maxBlock {
+		return fmt.Errorf("block %d of %d bytes is over the limit of %d blocks of %d bytes", block, len(data), uint64(merkle.MaxLength), maxBlock)
+	}
+	p := putBlock{block: block, ref: leafRef{uint64(len(data)), leaf}}
+	var err error
+	if p.byLeaf, err = tx.knows(ctx, &p, data == nil); err != nil {
+		return err
+	}
+	if !p.byLeaf {
+		if p.run, p.at, err = tx.runs.add(ctx, leaf, data); err != nil {
+			return err
+		}
+		if !tx.options.Short {
+			tx.own.add(leaf, len(data))
+		}
+	}
+	tx.puts = append(tx.puts, p)
+	tx.blocks++
+	if uint64(len(tx.puts)) >= tx.store.options.tuning.spanBlocks {
+		return tx.endPuts(ctx)
+	}
+	return nil
+}
+
+// knows reports whether a block is in the store, in a place that can be read, and fills in its size if it was not told.
+func (tx *Tx) knows(ctx context.Context, p *putBlock, must bool) (bool, error) {
+	if tx.options.Short && !must {
+		return false, nil
+	}
+	if size, ok := tx.own.get(p.ref.leaf); ok {
+		p.ref.size = uint64(size)
+		return true, nil
+	}
+	at, ok, err := tx.view.state.lookUp(ctx, tx.store.log, p.ref.leaf)
+	if err != nil {
+		return false, err
+	}
+	if !ok {
+		if !must {
+			return false, nil
+		}
+		return false, fmt.Errorf("block %d: %w", p.block, ErrBlockMissing)
+	}
+	if !must && !tx.replaces(ctx, p.block) {
+		return true, nil
+	}
+	n, err := tx.store.reader.leaf(ctx, at, p.block)
+	if err != nil || n.Hash != p.ref.leaf {
+		if must {
+			return false, fmt.Errorf("block %d: %w: what is stored at %v: %w", p.block, ErrBlockMissing, at.run, err)
+		}
+		return false, nil
+	}
+	if !must { // it is held, and came again: see that what is here can be read
+		_, err := tx.store.reader.block(ctx, at)
+		return err == nil, nil
+	}
+	p.ref.size = n.Size
+	return true, nil
+}
+
+// replaces reports whether the core has that block already.
+func (tx *Tx) replaces(ctx context.Context, block uint64) bool {
+	ok, err := tx.view.Has(ctx, block)
+	return ok || err != nil
+}
+
+// Nodes adds verified tree nodes that do not follow from blocks that are held. It may be given more: those that do follow are
+// left out.
+func (tx *Tx) Nodes(ctx context.Context, nodes []merkle.Node) error {
+	if err := tx.check(); err != nil {
+		return err
+	}
+	return tx.failed("storing tree nodes of", tx.addNodes(ctx, nodes))
+}
+
+func (tx *Tx) addNodes(ctx context.Context, nodes []merkle.Node) error {
+	for _, n := range nodes {
+		if n.Index >= 2*merkle.MaxLength || n.Size > merkle.MaxBytes {
+			return fmt.Errorf("node %d of %d bytes is over the limit", n.Index, n.Size)
+		}
+		known, ok, err := tx.knownNode(ctx, n.Index)
+		if err != nil {
+			return err
+		}
+		if !ok || known.Hint && !n.Hint || !merkle.Same(known, n) {
+			tx.nodes[n.Index] = n
+		}
+		if len(tx.nodes) >= nodesFlush {
+			if err := tx.endPuts(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// knownNode returns a node that the view holds, or that came in this transaction and is not written yet.
+func (tx *Tx) knownNode(ctx context.Context, index uint64) (merkle.Node, bool, error) {
+	if n, ok := tx.nodes[index]; ok {
+		return n, true, nil
+	}
+	if tx.view.core == nil {
+		return merkle.Node{}, false, nil
+	}
+	return tx.view.known(ctx, index)
+}
+
+// endPuts writes the blocks of Put and the nodes of Nodes that came since the last time.
+func (tx *Tx) endPuts(ctx context.Context) error {
+	slices.SortStableFunc(tx.puts, func(a, b putBlock) int {
+		switch {
+		case a.block < b.block:
+			return -1
+		case a.block > b.block:
+			return 1
+		}
+		return 0
+	})
+	tx.puts = lastOfEach(tx.puts)
+	records, err := tx.nodeRecords(ctx)
+	if err != nil {
+		return err
+	}
+	for puts := tx.puts; len(puts) > 0; {
+		meta, n := tx.putSpan(puts)
+		records = append(records, packlog.Record{Kind: packlog.KindSpan, Meta: meta})
+		puts = puts[n:]
+	}
+	tx.puts = tx.puts[:0]
+	if len(records) == 0 {
+		return nil
+	}
+	return tx.runs.flush(ctx, records...)
+}
+
+// lastOfEach keeps of blocks that came several times the last.
+func lastOfEach(puts []putBlock) []putBlock {
+	kept := puts[:0]
+	for i, p := range puts {
+		if i+1 < len(puts) && puts[i+1].block == p.block {
+			continue
+		}
+		kept = append(kept, p)
+	}
+	return kept
+}
+
+// putSpan returns the meta of a span of the first n of puts.
+func (tx *Tx) putSpan(puts []putBlock) (meta []byte, n int) {
+	m := spanMeta{key: tx.key, first: puts[0].block}
+	var roots cover
+	bytes := 0
+	for n = 0; n < len(puts) && bytes < spanBytes; n++ {
+		p := puts[n]
+		if tx.options.Short { // the run does not tell
+			roots.add(merkle.LeafNodeHash(p.block, p.ref.size, p.ref.leaf))
+			bytes += 48
+		}
+		last := len(m.parts) - 1
+		follows := last >= 0 && m.parts[last].end() == p.block && (m.parts[last].byLeaf != nil) == p.byLeaf
+		switch {
+		case p.byLeaf && follows:
+			m.parts[last].byLeaf = append(m.parts[last].byLeaf, p.ref)
+			m.parts[last].count++
+			bytes += 38
+		case p.byLeaf:
+			m.parts = append(m.parts, spanPart{first: p.block, count: 1, byLeaf: []leafRef{p.ref}})
+			bytes += 52
+		case follows && m.parts[last].run == p.run && uint64(m.parts[last].at)+m.parts[last].count == uint64(p.at):
+			m.parts[last].count++
+		default:
+			m.parts = append(m.parts, spanPart{first: p.block, count: 1, run: p.run, at: p.at})
+			bytes += 24
+		}
+	}
+	m.roots = roots.nodes
+	return m.encode(), n
+}
+
+// nodeRecords returns records of the nodes that came, but for those that follow from the blocks that came and the nodes
+// that are known.
+func (tx *Tx) nodeRecords(ctx context.Context) ([]packlog.Record, error) {
+	follows := make(map[uint64]bool, 2*len(tx.puts)) // by what is put
+	for _, p := range tx.puts {
+		for index := 2 * p.block; !follows[index]; index = merkle.Parent(index) {
+			follows[index] = true
+			sibling := merkle.Sibling(index)
+			if follows[sibling] {
+				continue
+			}
+			n, ok, err := tx.knownNode(ctx, sibling)
+			if err != nil {
+				return nil, err
+			}
+			if !ok || n.Hint {
+				break
+			}
+		}
+	}
+	nodes := make([]merkle.Node, 0, len(tx.nodes))
+	for index, n := range tx.nodes {
+		if !follows[index] {
+			nodes = append(nodes, n)
+		}
+	}
+	clear(tx.nodes)
+	slices.SortFunc(nodes, func(a, b merkle.Node) int {
+		if a.Index < b.Index {
+			return -1
+		}
+		return 1
+	})
+	if len(nodes) == 0 {
+		return nil, nil
+	}
+	return []packlog.Record{{Kind: packlog.KindNodes, Meta: encodeNodes(tx.key, nodes)}}, nil
+}

@@ -1,0 +1,310 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+
+	"hc/lib/compact"
+	"hc/lib/hash"
+	"hc/lib/keys"
+	"hc/lib/merkle"
+)
+
+// Limits of records, see FORMAT.md.
+const (
+	maxBlock       = 15 << 20 // bytes, stock's limit
+	maxRaw         = 16 << 20 // bytes of a run, not compressed
+	maxRunBlocks   = 1 << 16
+	maxSpanBlocks  = 1 << 16
+	maxRecordNodes = 1 << 16
+	maxManifest    = 64 << 10  // bytes
+	maxSignature   = 256 << 10 // bytes
+	maxWindow      = 8 << 20   // bytes, of a zstd frame
+)
+
+// errMeta is wrapped by all errors about a record's meta that breaks a rule of FORMAT.md.
+var errMeta = errors.New("malformed record")
+
+// spanMeta names blocks that a core gains.
+type spanMeta struct {
+	append bool // it begins where the core, or the span before it, ended
+	key    keys.Key
+	first  uint64
+	parts  []spanPart // ascending
+	roots  []merkle.Node
+}
+
+// spanPart is neighbouring blocks of a core.
+type spanPart struct {
+	first  uint64    // block
+	count  uint64    // blocks
+	run    uint32    // ordinal of the run in its append
+	at     uint32    // number of the first block in the run
+	byLeaf []leafRef // count of them; nil: in the run
+}
+
+// leafRef names a block that the store has.
+type leafRef struct {
+	size uint64 // bytes
+	leaf hash.Digest
+}
+
+func (p spanPart) end() uint64 { return p.first + p.count }
+
+const (
+	spanAppend   = 1 // flag
+	seenSettled  = 1 // flag
+	codecRaw     = 0
+	codecZstd    = 1
+	codecDelta   = 2
+	minNodeBytes = 2 + hash.Size
+)
+
+func malformed(what string, err error) error {
+	return fmt.Errorf("%w: %s: %w", errMeta, what, err)
+}
+
+// finish returns the decoder's error, or one for bytes behind the end.
+func finish(what string, d *compact.Decoder) error {
+	if d.Err() == nil && d.Left() > 0 {
+		d.Fail("%d bytes behind the end", d.Left())
+	}
+	if err := d.Err(); err != nil {
+		return malformed(what, err)
+	}
+	return nil
+}
+
+// flags reads the flags; those that are not known are an error.
+func flags(d *compact.Decoder, known byte) byte {
+	b := u8(d)
+	if b&^known != 0 {
+		d.Fail("unknown flags %#02x", b)
+	}
+	return b
+}
+
+func u8(d *compact.Decoder) byte {
+	v := d.Uint()
+	if v >= 0xfd { // so that every such byte has one spelling, which is itself
+		d.Fail("byte %#x is out of range", v)
+		return 0
+	}
+	return byte(v)
+}
+
+func appendNode(b []byte, n merkle.Node) []byte {
+	b = compact.AppendUint(b, n.Index)
+	b = compact.AppendUint(b, n.Size)
+	return append(b, n.Hash[:]...)
+}
+
+func readNodes(d *compact.Decoder, max int, hint bool) []merkle.Node {
+	n := d.ArrayLen(minNodeBytes, max)
+	nodes := make([]merkle.Node, 0, n)
+	for range n {
+		nodes = append(nodes, merkle.Node{Index: d.Uint(), Size: d.Uint(), Hash: d.Fixed32(), Hint: hint})
+	}
+	return nodes
+}
+
+func (m *spanMeta) encode() []byte {
+	b := []byte{0}
+	if m.append {
+		b[0] = spanAppend
+	}
+	b = append(b, m.key[:]...)
+	b = compact.AppendUint(b, m.first)
+	b = compact.AppendUint(b, uint64(len(m.parts)))
+	next := m.first
+	for _, p := range m.parts {
+		b = compact.AppendUint(b, p.first-next)
+		next = p.end()
+		if p.byLeaf == nil {
+			b = compact.AppendUint(b, 2*p.count)
+			b = compact.AppendUint(b, uint64(p.run))
+			b = compact.AppendUint(b, uint64(p.at))
+			continue
+		}
+		b = compact.AppendUint(b, 2*p.count+1)
+		for _, ref := range p.byLeaf {
+			b = compact.AppendUint(b, ref.size)
+			b = append(b, ref.leaf[:]...)
+		}
+	}
+	b = compact.AppendUint(b, uint64(len(m.roots)))
+	for _, n := range m.roots {
+		b = appendNode(b, n)
+	}
+	return b
+}
+
+func decodeSpan(meta []byte) (*spanMeta, error) {
+	d := compact.NewDecoder(meta)
+	m := &spanMeta{append: flags(d, spanAppend) != 0, key: d.Fixed32(), first: d.Uint()}
+	n := d.ArrayLen(4, maxSpanBlocks)
+	if n == 0 {
+		d.Fail("no parts")
+	}
+	m.parts = make([]spanPart, 0, n)
+	next, total := m.first, uint64(0)
+	for i := range n {
+		gap := d.Uint()
+		if gap != 0 && (i == 0 || m.append) {
+			d.Fail("gap of %d blocks", gap)
+		}
+		p := readPart(d, next+gap, maxSpanBlocks-total)
+		if d.Err() != nil {
+			break
+		}
+		next, total = p.end(), total+p.count
+		if next > merkle.MaxLength {
+			d.Fail("block %d is out of range", next-1)
+		}
+		m.parts = append(m.parts, p)
+	}
+	m.roots = readNodes(d, maxRecordNodes, false)
+	return m, finish("span", d)
+}
+
+func readPart(d *compact.Decoder, first, max uint64) spanPart {
+	what := d.Uint()
+	p := spanPart{first: first, count: what / 2}
+	if d.Err() == nil && (p.count == 0 || p.count > max) {
+		d.Fail("%d blocks in a part, the span has room for %d", p.count, max)
+	}
+	if what&1 == 0 {
+		run, at := d.Uint(), d.Uint()
+		if run > 1<<32-1 || at+p.count > maxRunBlocks {
+			d.Fail("blocks %d of run %d", at, run)
+		}
+		p.run, p.at = uint32(run), uint32(at)
+		return p
+	}
+	if p.count*(1+hash.Size) > uint64(d.Left()) {
+		d.Fail("%d leaf hashes, but %d bytes are left", p.count, d.Left())
+		return p
+	}
+	p.byLeaf = make([]leafRef, p.count)
+	for i := range p.byLeaf {
+		p.byLeaf[i] = leafRef{size: d.Uint(), leaf: d.Fixed32()}
+		if p.byLeaf[i].size > maxBlock {
+			d.Fail("block of %d bytes", p.byLeaf[i].size)
+		}
+	}
+	return p
+}
+
+// encodeNodes writes a nodes record: certain ones first.
+func encodeNodes(key keys.Key, nodes []merkle.Node) []byte {
+	b := append([]byte{0}, key[:]...)
+	for _, hint := range []bool{false, true} {
+		count := 0
+		for _, n := range nodes {
+			if n.Hint == hint {
+				count++
+			}
+		}
+		b = compact.AppendUint(b, uint64(count))
+		for _, n := range nodes {
+			if n.Hint == hint {
+				b = appendNode(b, n)
+			}
+		}
+	}
+	return b
+}
+
+func decodeNodes(meta []byte) (keys.Key, []merkle.Node, error) {
+	d := compact.NewDecoder(meta)
+	flags(d, 0)
+	key := keys.Key(d.Fixed32())
+	nodes := readNodes(d, maxRecordNodes, false)
+	nodes = append(nodes, readNodes(d, maxRecordNodes-len(nodes), true)...)
+	return key, nodes, finish("nodes", d)
+}
+
+func appendHead(b []byte, h Head) []byte {
+	b = compact.AppendUint(b, h.Fork)
+	b = compact.AppendUint(b, h.Length)
+	b = compact.AppendUint(b, h.ByteLength)
+	b = append(b, h.TreeHash[:]...)
+	return compact.AppendBuffer(b, h.Signature)
+}
+
+func readHead(d *compact.Decoder) Head {
+	h := Head{Fork: d.Uint(), Length: d.Uint(), ByteLength: d.Uint(), TreeHash: d.Fixed32()}
+	if h.Length > merkle.MaxLength {
+		d.Fail("length %d is out of range", h.Length)
+	}
+	if signature := d.Buffer(maxSignature); len(signature) > 0 {
+		h.Signature = append([]byte(nil), signature...)
+	}
+	return h
+}
+
+func encodeHead(key keys.Key, h Head) []byte {
+	return appendHead(append([]byte{0}, key[:]...), h)
+}
+
+func decodeHead(meta []byte) (keys.Key, Head, error) {
+	d := compact.NewDecoder(meta)
+	flags(d, 0)
+	key, h := keys.Key(d.Fixed32()), readHead(d)
+	return key, h, finish("head", d)
+}
+
+func encodeCore(key keys.Key, manifest []byte) []byte {
+	return compact.AppendBuffer(append([]byte{0}, key[:]...), manifest)
+}
+
+func decodeCore(meta []byte) (key keys.Key, manifest []byte, err error) {
+	d := compact.NewDecoder(meta)
+	flags(d, 0)
+	key = d.Fixed32()
+	if m := d.Buffer(maxManifest); len(m) > 0 {
+		manifest = append([]byte(nil), m...)
+	}
+	return key, manifest, finish("core", d)
+}
+
+// cutMeta is a truncate (fork, length) or a clear (first, end).
+type cutMeta struct {
+	key  keys.Key
+	a, b uint64
+}
+
+func (m cutMeta) encode() []byte {
+	return compact.AppendUint(compact.AppendUint(append([]byte{0}, m.key[:]...), m.a), m.b)
+}
+
+func decodeCut(what string, meta []byte) (cutMeta, error) {
+	d := compact.NewDecoder(meta)
+	flags(d, 0)
+	m := cutMeta{key: d.Fixed32(), a: d.Uint(), b: d.Uint()}
+	return m, finish(what, d)
+}
+
+func encodeDrop(key keys.Key) []byte { return append([]byte{0}, key[:]...) }
+
+func decodeDrop(meta []byte) (keys.Key, error) {
+	d := compact.NewDecoder(meta)
+	flags(d, 0)
+	key := keys.Key(d.Fixed32())
+	return key, finish("drop", d)
+}
+
+func encodeSeen(key keys.Key, h Head, settled bool) []byte {
+	b := encodeHead(key, h)
+	if settled {
+		b[0] = seenSettled
+	}
+	return b
+}
+
+func decodeSeen(meta []byte) (key keys.Key, h Head, settled bool, err error) {
+	d := compact.NewDecoder(meta)
+	settled = flags(d, seenSettled) != 0
+	key, h = d.Fixed32(), readHead(d)
+	return key, h, settled, finish("seen", d)
+}

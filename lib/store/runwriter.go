@@ -1,0 +1,216 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"runtime"
+	"sync"
+
+	"hc/lib/hash"
+	"hc/lib/store/packlog"
+)
+
+const (
+	runBytes    = 256 << 10 // bytes of blocks in a run, unless it is one larger block
+	inFlight    = 6 << 20   // bytes of runs that are compressed or wait for it, beyond the one that was just handed in
+	batchBytes  = 2 << 20   // bytes of records that are written at once
+	shortBlocks = 16 << 10  // blocks in a short run: what a look at one of them has to split
+)
+
+// runJob is a run on its way into the log. done is closed when record is ready.
+type runJob struct {
+	meta   runMeta
+	raw    []byte
+	record packlog.Record
+	done   chan struct{}
+}
+
+// runWriter packs blocks into runs, compresses them in parallel and writes them in order. Not for concurrent use.
+type runWriter struct {
+	write   func(context.Context, ...packlog.Record) error
+	short   bool
+	current *runJob // takes blocks; nil: the next block begins one
+	isLines bool    // all blocks of current but the last end with their only LF
+	ordinal uint32  // of current, or of the next one
+
+	queue   []*runJob // in order
+	waiting int       // bytes of queue
+	slots   chan struct{}
+	workers sync.WaitGroup
+
+	batch      []packlog.Record
+	batchBytes int
+}
+
+func newRunWriter(short bool, write func(context.Context, ...packlog.Record) error) *runWriter {
+	return &runWriter{write: write, short: short, slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+}
+
+// buffers are for runs of small blocks.
+var buffers = sync.Pool{New: func() any { return make([]byte, 0, runBytes) }}
+
+// add puts a block into the current run and returns the run's ordinal and the block's number in it. data is copied.
+func (w *runWriter) add(ctx context.Context, leaf hash.Digest, data []byte) (run, at uint32, err error) {
+	if w.current != nil && !w.fits(data) {
+		if err := w.end(ctx); err != nil {
+			return 0, 0, err
+		}
+	}
+	if w.current == nil {
+		w.begin(len(data))
+	}
+	m := &w.current.meta
+	if w.short {
+		w.isLines = w.isLines && (m.count == 0 || w.endsWithLF()) && isLine(data)
+	} else {
+		m.leaves = append(m.leaves, leaf)
+	}
+	m.lengths = append(m.lengths, uint32(len(data)))
+	w.current.raw = append(w.current.raw, data...)
+	m.count++
+	m.raw += len(data)
+	return m.ordinal, uint32(m.count - 1), nil
+}
+
+func (w *runWriter) fits(data []byte) bool {
+	m := &w.current.meta
+	if w.short && m.count >= shortBlocks || m.count >= maxRunBlocks {
+		return false
+	}
+	return m.raw+len(data) <= runBytes
+}
+
+func (w *runWriter) begin(size int) {
+	job := &runJob{done: make(chan struct{})}
+	if size <= runBytes {
+		job.raw = buffers.Get().([]byte)[:0]
+	} else {
+		job.raw = make([]byte, 0, size)
+	}
+	job.meta = runMeta{short: w.short, ordinal: w.ordinal}
+	w.current, w.isLines = job, true
+}
+
+func (w *runWriter) endsWithLF() bool {
+	raw := w.current.raw
+	return len(raw) > 0 && raw[len(raw)-1] == '\n'
+}
+
+// isLine reports whether a block is a line, with or without its LF at the end.
+func isLine(data []byte) bool {
+	i := bytes.IndexByte(data, '\n')
+	return i == len(data)-1 && i >= 0 || i < 0 && len(data) > 0
+}
+
+// end hands the current run to the workers, and writes what is ready.
+func (w *runWriter) end(ctx context.Context) error {
+	job := w.current
+	if job == nil {
+		return nil
+	}
+	w.current = nil
+	w.ordinal++
+	job.meta.lines = w.short && w.isLines
+	w.queue = append(w.queue, job)
+	w.waiting += len(job.raw)
+	select {
+	case w.slots <- struct{}{}:
+	case <-ctx.Done():
+		close(job.done)
+		return ctx.Err()
+	}
+	w.workers.Go(func() {
+		job.finish()
+		<-w.slots
+		close(job.done)
+	})
+	for w.waiting > inFlight+len(job.raw) || len(w.queue) > 0 && w.queue[0].ready() {
+		if err := w.writeFirst(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *runJob) ready() bool {
+	select {
+	case <-j.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// finish makes the record.
+func (j *runJob) finish() {
+	j.record = packlog.Record{Kind: packlog.KindRun, Payload: j.raw}
+	var dst []byte
+	if len(j.raw) <= runBytes {
+		dst = buffers.Get().([]byte)[:0]
+	}
+	if frame := compress(dst, j.raw); frame != nil {
+		j.meta.codec = codecZstd
+		j.record.Payload = frame
+		recycle(j.raw)
+	} else {
+		recycle(dst)
+	}
+	j.raw = nil
+	j.record.Meta = j.meta.encode()
+}
+
+func recycle(b []byte) {
+	if cap(b) >= runBytes && cap(b) <= 2*runBytes {
+		buffers.Put(b[:0]) //nolint:staticcheck // a slice header a run is nothing
+	}
+}
+
+// writeFirst waits for the first run of the queue and puts it into the batch.
+func (w *runWriter) writeFirst(ctx context.Context) error {
+	job := w.queue[0]
+	select {
+	case <-job.done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	w.queue[0] = nil
+	w.queue = w.queue[1:]
+	w.waiting -= job.meta.raw
+	w.batch = append(w.batch, job.record)
+	w.batchBytes += len(job.record.Payload) + len(job.record.Meta)
+	if w.batchBytes < batchBytes {
+		return nil
+	}
+	return w.writeBatch(ctx)
+}
+
+// writeBatch writes the runs that are ready, with more records behind them.
+func (w *runWriter) writeBatch(ctx context.Context, more ...packlog.Record) error {
+	records := append(w.batch, more...)
+	if len(records) == 0 {
+		return nil
+	}
+	err := w.write(ctx, records...)
+	for i := range w.batch {
+		recycle(w.batch[i].Payload)
+		w.batch[i] = packlog.Record{}
+	}
+	w.batch, w.batchBytes = w.batch[:0], 0
+	return err
+}
+
+// flush writes all runs, then more records.
+func (w *runWriter) flush(ctx context.Context, more ...packlog.Record) error {
+	if err := w.end(ctx); err != nil {
+		return err
+	}
+	for len(w.queue) > 0 {
+		if err := w.writeFirst(ctx); err != nil {
+			return err
+		}
+	}
+	return w.writeBatch(ctx, more...)
+}
+
+// wait waits for the workers, for a transaction that ends early.
+func (w *runWriter) wait() { w.workers.Wait() }

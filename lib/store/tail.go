@@ -1,0 +1,314 @@
+package store
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sort"
+	"sync"
+
+	"hc/lib/hash"
+	"hc/lib/keys"
+	"hc/lib/merkle"
+	"hc/lib/store/packlog"
+)
+
+const (
+	maxTailIndex = 512 << 10 // leaf hashes of the tail that are held; more are looked for in the log
+	maxComputed  = 32 << 10  // tree nodes of a core's tail that are held after they were computed
+)
+
+// state is the store at one position: what is derived, and the tail of the log behind it, in memory. It only grows; a
+// recovery, or a checkpoint, begins another one.
+type state struct {
+	derived *derived
+	closer  uint64 // of the log's view
+
+	mu      sync.RWMutex
+	replay  *replay
+	scanned packlog.Position   // up to where the tail was read
+	commits []packlog.Position // heads in the tail; a commit's seq is its number in it, plus 1
+	cores   map[keys.Key]*coreTail
+	index   map[hash.Digest]place
+	skipped []packlog.Position // runs whose leaf hashes did not fit into index
+	blocks  uint64             // in the tail
+}
+
+// coreTail is a core: what the tail says, in front of what is derived. Guarded by the state's mu.
+type coreTail struct {
+	key      keys.Key
+	base     *coreTables // nil: nothing
+	limit    uint64      // blocks of base from here on do not count
+	dropped  bool
+	manifest []byte
+	heads    []headAt // ascending; the base's first
+	rows     rowSet
+	nodes    map[uint64]merkle.Node
+	seen     []Head
+
+	since    uint64    // seq of the commit that began this one, by cutting history back
+	previous *coreTail // as it was before
+
+	computing sync.Mutex
+	computed  map[uint64]merkle.Node // inner nodes of append spans; guarded by computing
+}
+
+type headAt struct {
+	seq  uint64
+	head Head
+}
+
+func newState(log *packlog.Log, d *derived, closer uint64, damaged func(error)) *state {
+	return &state{
+		derived: d,
+		closer:  closer,
+		replay:  newReplay(log, d.applied.open, damaged),
+		scanned: d.applied.position,
+		cores:   make(map[keys.Key]*coreTail),
+		index:   make(map[hash.Digest]place),
+	}
+}
+
+// extend reads the log from where the tail ends. After an error the state must not be used any more.
+func (st *state) extend(ctx context.Context, view packlog.View) error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	err := st.replay.run(ctx, view, st.scanned, func(c *committed) error { return st.apply(ctx, c) })
+	if err != nil {
+		return err
+	}
+	st.scanned = view.Readable
+	return nil
+}
+
+// durable returns the seq of the last commit before synced.
+func (st *state) durable(synced packlog.Position) uint64 {
+	return uint64(sort.Search(len(st.commits), func(i int) bool { return !st.commits[i].Less(synced) }))
+}
+
+// core returns a core, nil if there is none. mu must be held for writing.
+func (st *state) core(key keys.Key) (*coreTail, error) {
+	if c := st.cores[key]; c != nil {
+		return c, nil
+	}
+	base, err := st.derived.core(key)
+	if err != nil || base == nil {
+		return nil, err
+	}
+	c := newCoreTail(key)
+	c.base, c.manifest, c.seen = base, base.file.manifest, slices.Clone(base.file.seen)
+	if base.file.known {
+		c.heads = []headAt{{0, base.file.head}}
+	}
+	st.cores[key] = c
+	return c, nil
+}
+
+func newCoreTail(key keys.Key) *coreTail {
+	return &coreTail{key: key, limit: noLimit, nodes: make(map[uint64]merkle.Node), computed: make(map[uint64]merkle.Node)}
+}
+
+// at returns the core as it was at a commit, nil if it was not there.
+func (c *coreTail) at(seq uint64) *coreTail {
+	for c != nil && c.since > seq {
+		c = c.previous
+	}
+	if c == nil || c.dropped {
+		return nil
+	}
+	return c
+}
+
+// headAt returns the head at a commit; ok is false if there was none yet.
+func (c *coreTail) headAt(seq uint64) (Head, bool) {
+	i := sort.Search(len(c.heads), func(i int) bool { return c.heads[i].seq > seq })
+	if i == 0 {
+		return Head{}, false
+	}
+	return c.heads[i-1].head, true
+}
+
+// apply takes a whole append into the tail. mu is held.
+func (st *state) apply(ctx context.Context, c *committed) error {
+	st.commits = append(st.commits, c.at)
+	seq := uint64(len(st.commits))
+	core, err := st.core(c.key)
+	if err != nil {
+		return err
+	}
+	if core == nil || core.dropped {
+		previous := core
+		core = newCoreTail(c.key)
+		core.since, core.previous = seq, previous
+		st.cores[c.key] = core
+	}
+	a := tailAppend{ctx: ctx, state: st, core: core, seq: seq}
+	if err := c.each(a.entry); err != nil {
+		return err
+	}
+	if a.dropped {
+		st.cores[c.key] = &coreTail{key: c.key, dropped: true, since: seq, previous: a.core}
+		return nil
+	}
+	a.core.heads = append(a.core.heads, headAt{seq, c.head})
+	a.core.seen = unsettled(a.core.seen, c.head)
+	return nil
+}
+
+// unsettled returns those of the conflicting heads that a new head does not settle.
+func unsettled(seen []Head, head Head) []Head {
+	if len(seen) == 0 {
+		return seen
+	}
+	return slices.DeleteFunc(slices.Clone(seen), func(s Head) bool { return s.Fork < head.Fork || sameHead(s, head) })
+}
+
+func sameHead(a, b Head) bool {
+	return a.Fork == b.Fork && a.Length == b.Length && a.TreeHash == b.TreeHash
+}
+
+// addSeen returns seen with one more, the oldest going where there are too many.
+func addSeen(seen []Head, head Head, settled bool) []Head {
+	seen = slices.DeleteFunc(slices.Clone(seen), func(s Head) bool { return sameHead(s, head) })
+	if !settled {
+		seen = append(seen, head)
+	}
+	if len(seen) > maxSeen {
+		seen = seen[len(seen)-maxSeen:]
+	}
+	return seen
+}
+
+// tailAppend is one append on its way into the tail.
+type tailAppend struct {
+	ctx     context.Context
+	state   *state
+	core    *coreTail
+	seq     uint64
+	runs    runList
+	dropped bool
+}
+
+func (a *tailAppend) entry(e *entry) error {
+	switch e.kind {
+	case packlog.KindCore:
+		a.core.manifest = e.manifest
+	case packlog.KindRun:
+		a.runs.add(e)
+		a.state.addRun(e)
+	case packlog.KindSpan:
+		return a.span(e)
+	case packlog.KindNodes:
+		for _, n := range e.nodes {
+			if err := a.core.learn(a.ctx, n); err != nil {
+				return err
+			}
+		}
+	case packlog.KindTruncate:
+		a.core = a.core.truncated(e.cut.b, a.seq)
+		a.state.cores[a.core.key] = a.core
+	case packlog.KindClear:
+		a.core = a.core.cleared(e.cut.a, e.cut.b, a.seq)
+		a.state.cores[a.core.key] = a.core
+	case packlog.KindDrop:
+		a.dropped = true
+	case packlog.KindSeen:
+		a.core.seen = addSeen(a.core.seen, e.head, e.settled)
+	}
+	return nil
+}
+
+// addRun takes a run's leaf hashes into the index.
+func (st *state) addRun(e *entry) {
+	if e.run.short {
+		return
+	}
+	if len(st.index)+len(e.run.leaves) > maxTailIndex {
+		st.skipped = append(st.skipped, e.at)
+		return
+	}
+	for i, leaf := range e.run.leaves {
+		st.index[leaf] = place{e.at, uint32(i)}
+	}
+}
+
+// span adds blocks, and the nodes that follow from them.
+func (a *tailAppend) span(e *entry) error {
+	a.runs.forget(e.span)
+	rows := make([]row, 0, len(e.span.parts))
+	for _, p := range e.span.parts {
+		r := row{first: p.first, count: p.count, seq: a.seq, lazy: e.span.append}
+		if p.byLeaf != nil {
+			r.kind, r.place = rowByLeaf, place{run: e.at}
+		} else {
+			run := a.runs.find(p.run)
+			if run == nil || uint64(p.at)+p.count > uint64(run.run.count) {
+				continue // the run was damaged: its blocks are not held
+			}
+			r.kind, r.place = rowPlaced, place{run.at, p.at}
+			r.lazy = r.lazy || run.run.short
+		}
+		rows = append(rows, r)
+		a.state.blocks += p.count
+	}
+	a.core.rows.add(rows)
+	for _, n := range e.span.roots {
+		if err := a.core.learn(a.ctx, n); err != nil {
+			return err
+		}
+	}
+	if e.span.append {
+		return nil
+	}
+	return a.runs.leaves(e.span, func(n merkle.Node) error { return a.core.learn(a.ctx, n) })
+}
+
+// node returns a node that is held; not one that would have to be computed.
+func (c *coreTail) node(ctx context.Context, index uint64) (merkle.Node, bool, error) {
+	if n, ok := c.nodes[index]; ok {
+		return n, true, nil
+	}
+	if c.base == nil || merkle.LastBlock(index) >= c.limit {
+		return merkle.Node{}, false, nil
+	}
+	return c.base.node(ctx, index)
+}
+
+// learn takes a node, and all nodes above it that follow from it and what is here.
+func (c *coreTail) learn(ctx context.Context, n merkle.Node) error {
+	return climb(n,
+		func(index uint64) (merkle.Node, bool, error) { return c.node(ctx, index) },
+		func(n merkle.Node) { c.nodes[n.Index] = n })
+}
+
+// truncated returns a core of which only the first length blocks are left. c stays what it is, for its views.
+func (c *coreTail) truncated(length, seq uint64) *coreTail {
+	t := c.copied(seq)
+	t.limit = min(t.limit, length)
+	t.rows.cut(length)
+	maps.DeleteFunc(t.nodes, func(index uint64, _ merkle.Node) bool { return merkle.LastBlock(index) >= length })
+	return t
+}
+
+// cleared returns a core without blocks first … end-1.
+func (c *coreTail) cleared(first, end, seq uint64) *coreTail {
+	t := c.copied(seq)
+	for first < end { // rows of tables count blocks with 32 bits
+		count := min(end-first, 1<<31)
+		t.rows.add([]row{{first: first, count: count, kind: rowCleared, seq: seq}})
+		first += count
+		if first >= noLimit {
+			break
+		}
+	}
+	return t
+}
+
+func (c *coreTail) copied(seq uint64) *coreTail {
+	t := newCoreTail(c.key)
+	t.base, t.limit, t.manifest = c.base, c.limit, c.manifest
+	t.heads, t.seen = slices.Clone(c.heads), slices.Clone(c.seen)
+	t.rows.rows, t.nodes = slices.Clone(c.rows.rows), maps.Clone(c.nodes)
+	t.since, t.previous = seq, c
+	return t
+}
