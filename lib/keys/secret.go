@@ -12,11 +12,9 @@ const redacted = "[secret key]"
 // Secret is an Ed25519 signing key. It prints as "[secret key]" in every format and encoding, and cannot be compared;
 // its only way out is [Secret.Seed]. The zero Secret is none: its public key is zero, and it must not sign.
 type Secret struct {
-	_ [0]func() // no ==
-
-	// A pointer, since fmt calls no method of a field that is not exported: inside a caller's struct the bytes
-	// would be printed, of a pointer only the address is. What it points to never changes.
-	private *[ed25519.PrivateKeySize]byte
+	// A function, since fmt calls no method of a field that is not exported: inside a caller's struct it would print
+	// the bytes, also behind a pointer. Of a function it has the address only. Functions have no == either.
+	private func() *[ed25519.PrivateKeySize]byte // never changed; nil in the zero Secret
 }
 
 // NewSecret makes a secret from 32 bytes of rand, which should be crypto/rand.Reader.
@@ -30,13 +28,14 @@ func NewSecret(rand io.Reader) (Secret, error) {
 
 // SecretFromSeed returns the secret that has that seed: the first half of a libsodium secret key.
 func SecretFromSeed(seed [32]byte) Secret {
-	return Secret{private: (*[ed25519.PrivateKeySize]byte)(ed25519.NewKeyFromSeed(seed[:]))}
+	private := (*[ed25519.PrivateKeySize]byte)(ed25519.NewKeyFromSeed(seed[:]))
+	return Secret{private: func() *[ed25519.PrivateKeySize]byte { return private }}
 }
 
 // Seed returns what [SecretFromSeed] takes: all that must be kept, and kept secret.
 func (s Secret) Seed() (seed [32]byte) {
 	if s.private != nil {
-		copy(seed[:], s.private[:])
+		copy(seed[:], s.private()[:])
 	}
 	return seed
 }
@@ -44,14 +43,14 @@ func (s Secret) Seed() (seed [32]byte) {
 // Public returns the public key.
 func (s Secret) Public() (k Key) {
 	if s.private != nil {
-		copy(k[:], s.private[ed25519.SeedSize:])
+		copy(k[:], s.private()[ed25519.SeedSize:])
 	}
 	return k
 }
 
 // Sign returns the Ed25519 signature of message (RFC 8032). The zero Secret panics.
 func (s Secret) Sign(message []byte) (signature [64]byte) {
-	copy(signature[:], ed25519.Sign(s.private[:], message))
+	copy(signature[:], ed25519.Sign(s.private()[:], message))
 	return signature
 }
 
