@@ -2,6 +2,7 @@ package tests
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,6 +35,9 @@ func run(m *testing.M) (int, error) {
 		return 0, err
 	}
 	defer os.RemoveAll(bin)
+	if err := watchSources(); err != nil {
+		return 0, err
+	}
 	args := []string{"build", "-o", bin + string(filepath.Separator)}
 	if os.Getenv("HC_COVERDIR") != "" {
 		args = append(args, "-cover", "-coverpkg=hc/...")
@@ -45,6 +49,23 @@ func run(m *testing.M) (int, error) {
 		return 0, fmt.Errorf("building the binaries: %w", err)
 	}
 	return m.Run(), nil
+}
+
+// watchSources looks at every source file, so that go test, which remembers what a test looked at, does not take a result
+// from its cache when the binaries have changed: it does not see what the go build below reads.
+func watchSources() error {
+	for _, dir := range []string{"cmd", "lib", "go.mod"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, _ fs.DirEntry, err error) error {
+			if err == nil {
+				_, err = os.Stat(path)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // binaries returns the names of what was built.
