@@ -73,7 +73,7 @@ var exits = []struct {
 	{secretstream.ErrFrame, ExitNetwork}, // tampered with under way; the data was not looked at
 	{protomux.ErrClosed, ExitNetwork},
 	{protomux.ErrBacklog, ExitNetwork},
-	{protomux.ErrProtocol, ExitNetwork},
+	{protomux.ErrDropped, ExitNetwork},
 	{syscall.ECONNRESET, ExitNetwork},
 	{syscall.ECONNREFUSED, ExitNetwork},
 	{os.ErrDeadlineExceeded, ExitNetwork},
