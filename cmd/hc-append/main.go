@@ -1,0 +1,166 @@
+// Command hc-append adds blocks to a signed log.
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"hc/lib/cli"
+	"hc/lib/hypercore"
+	"hc/lib/keys"
+	"hc/lib/store"
+)
+
+func main() { cli.Main(newApp) }
+
+func newApp(std *cli.IO) *urfave.App {
+	return &urfave.App{
+		Name:        "hc-append",
+		Usage:       "append blocks to a signed log, and print its key and length",
+		ArgsUsage:   "NAME|KEY",
+		Description: description,
+		Flags: []urfave.Flag{
+			cli.StoreFlag(),
+			&urfave.BoolFlag{Name: "raw", Usage: "all of standard input is one block (at most 15 MiB)"},
+			&urfave.BoolFlag{Name: "lines", Usage: "each line, with its LF, is one block, published as it comes"},
+			&urfave.StringFlag{Name: "flush-every", Usage: "with --lines: sign and publish once per `N` lines, or per duration (default 200ms behind the first line)"},
+			&urfave.BoolFlag{Name: "new", Usage: "the name must not be taken yet"},
+			&urfave.Uint64Flag{Name: "expect-length", Usage: "fail unless the log has `N` blocks now"},
+			&urfave.BoolFlag{Name: "compat", Usage: "a new log's key is its plain public key, without a manifest"},
+			cli.SecretFlag(),
+			cli.JSONFlag(),
+		},
+		Metadata: cli.Manual{
+			Examples: []cli.Example{
+				{Does: "publish a table", Command: "hc-chunk < table.csv | hc-append table"},
+				{Does: "one line, one block", Command: "hc-append --lines events < events.ndjson"},
+				{Does: "follow a log file", Command: "tail -F app.log | hc-append --lines app"},
+				{Does: "one block", Command: "echo 'one item' | hc-append --raw notes"},
+			},
+			Environment: []cli.Variable{
+				{Name: "HC_SECRET_KEY_FILE", Meaning: "a file with the secret key, instead of the store's"},
+				{Name: "HC_SECRET_KEY", Meaning: "the secret key itself"},
+			},
+			SeeAlso:   []string{"hc-chunk(1)", "hc-fetch(1)", "hc-serve(1)"},
+			Arguments: cli.CoreArguments,
+		}.Metadata(),
+		Action: func(c *urfave.Context) error {
+			j, err := parse(c, std)
+			if err != nil {
+				return err
+			}
+			return j.run(c, std)
+		},
+	}
+}
+
+const description = `
+hc-append reads an hc-stream, as hc-chunk writes it, adds its blocks to the log NAME of the store, signs the new head, and
+prints the log's KEY and LENGTH. A name that is not taken yet becomes a new log with a fresh key pair, whose secret half
+stays in the store. The append is durable when the line is printed. A stream that is cut off, or changed on its way,
+appends nothing.
+
+A log is the concatenation of all that was ever appended to it: right for events, tables that only grow, and single
+files. To publish the next version of a file, append it to a log of its own.
+
+With --lines and --raw the input has no end mark: what came is published. Lines are published 200 ms after the first of
+them came, unless --flush-every says otherwise, and an endless input is fine.
+`
+
+type job struct {
+	word       string
+	raw, lines bool
+	flush      hypercore.Flush
+	options    hypercore.AppendOptions
+}
+
+func parse(c *urfave.Context, std *cli.IO) (job, error) {
+	j := job{
+		word:    c.Args().First(),
+		raw:     c.Bool("raw"),
+		lines:   c.Bool("lines"),
+		options: hypercore.AppendOptions{New: c.Bool("new"), Compat: c.Bool("compat")},
+	}
+	switch {
+	case c.NArg() != 1:
+		return j, cli.Usagef("want one NAME or KEY, got %d arguments", c.NArg())
+	case j.raw && j.lines:
+		return j, cli.Usagef("--raw and --lines exclude one another")
+	case c.IsSet("flush-every") && !j.lines:
+		return j, cli.Usagef("--flush-every goes with --lines")
+	}
+	if c.IsSet("expect-length") {
+		length := c.Uint64("expect-length")
+		j.options.ExpectLength = &length
+	}
+	var err error
+	if j.flush, err = parseFlush(c.String("flush-every")); err != nil {
+		return j, err
+	}
+	seed, err := std.Secret(c)
+	if err != nil {
+		return j, err
+	}
+	if seed != nil {
+		secret := keys.SecretFromSeed(*seed)
+		j.options.Secret = &secret
+	}
+	return j, nil
+}
+
+// parseFlush reads a count ("1000") or a duration ("500ms").
+func parseFlush(s string) (hypercore.Flush, error) {
+	if s == "" {
+		return hypercore.Flush{Interval: hypercore.DefaultFlush}, nil
+	}
+	if count, err := strconv.ParseUint(s, 10, 64); err == nil && count > 0 {
+		return hypercore.Flush{Count: count}, nil
+	}
+	interval, err := time.ParseDuration(s)
+	if err != nil || interval <= 0 {
+		return hypercore.Flush{}, cli.Usagef("--flush-every %q is neither a number of lines nor a duration such as 500ms", s)
+	}
+	return hypercore.Flush{Interval: interval}, nil
+}
+
+func (j job) run(c *urfave.Context, std *cli.IO) error {
+	in, err := store.Open(c.Context, std.StoreDir(c), store.Options{Create: true})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if in.NetworkFS() {
+		std.Warnf("the store is on a network file system, which may lose what it says is synced")
+	}
+	size, _ := std.InSize()
+	progress := cli.NewProgress(std, cli.ProgressOptions{Total: size})
+	defer progress.Done()
+	result, err := j.append(c, in, std, progress)
+	if err != nil {
+		return err
+	}
+	progress.Done()
+	if std.JSON {
+		return cli.WriteJSON(std.Out, result)
+	}
+	_, err = fmt.Fprintf(std.Out, "%s %d\n", result.Key, result.Length)
+	return err
+}
+
+func (j job) append(c *urfave.Context, in *store.Store, std *cli.IO, progress *cli.Progress) (hypercore.Result, error) {
+	switch {
+	case j.raw:
+		return hypercore.AppendRaw(c.Context, in, j.word, std.In, j.options)
+	case j.lines:
+		return hypercore.AppendLines(c.Context, in, j.word, std.In, j.options, j.flush, func(r hypercore.Result) {
+			std.Log.Info("published", "key", r.Key, "length", r.Length, "lines", r.Blocks)
+			progress.Add(int64(r.Bytes), int64(r.Blocks))
+		})
+	}
+	return hypercore.AppendStream(c.Context, in, j.word, std.In, j.options, func(bytes, blocks int) {
+		progress.Add(int64(bytes), int64(blocks))
+	})
+}

@@ -1,0 +1,175 @@
+// Command hc-fetch writes a core, or a part of it, as a proof stream.
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"hc/lib/cli"
+	"hc/lib/hypercore"
+	"hc/lib/merkle"
+	"hc/lib/peer"
+	"hc/lib/proof"
+	"hc/lib/replicate"
+	"hc/lib/store"
+)
+
+func main() { cli.Main(newApp) }
+
+func newApp(std *cli.IO) *urfave.App {
+	return &urfave.App{
+		Name:        "hc-fetch",
+		Usage:       "fetch a log, or a part of it, and write it with its proof",
+		ArgsUsage:   "KEY|NAME",
+		Description: description,
+		Flags: []urfave.Flag{
+			cli.StoreFlag(),
+			&urfave.StringSliceFlag{Name: "peer", Usage: "fetch from the peer at `HOST[:PORT]`; may be given many times"},
+			&urfave.StringSliceFlag{Name: "exec", Usage: "fetch through the standard input and output of `COMMAND`"},
+			&urfave.StringFlag{Name: "blocks", Usage: "only the blocks `A-B`, both included (A-: to the end)"},
+			&urfave.StringFlag{Name: "bytes", Usage: "only the bytes `A-B`, both included"},
+			&urfave.BoolFlag{Name: "head", Usage: "only the signed head with the tree's roots, no data"},
+			&urfave.BoolFlag{Name: "live", Usage: "go on with what is appended, until interrupted"},
+			&urfave.BoolFlag{Name: "no-store", Usage: "keep nothing"},
+			&urfave.BoolFlag{Name: "sync", Usage: "sync what is kept to the disk before it counts as kept"},
+			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "write to a terminal, too"},
+			cli.JSONFlag(),
+		},
+		Metadata: cli.Manual{
+			Examples: []cli.Example{
+				{Does: "fetch a log and check it", Command: "hc-fetch KEY --peer host:4977 | hc-verify KEY > table.csv"},
+				{Does: "the same over ssh", Command: "hc-fetch KEY --exec 'ssh host hc-serve --stdio' | hc-verify KEY"},
+				{Does: "a part", Command: "hc-fetch KEY --bytes 1000000-1999999 | hc-verify KEY --bytes 1000000-1999999"},
+				{Does: "follow a log", Command: "hc-fetch KEY --peer host --live | hc-verify KEY"},
+				{Does: "a version that cannot change", Command: "hc-fetch 0.LENGTH.KEY | hc-verify 0.LENGTH.KEY"},
+				{Does: "carry it on a stick", Command: "hc-fetch KEY --peer host > usb.proof"},
+			},
+			SeeAlso:   []string{"hc-serve(1)", "hc-verify(1)"},
+			Arguments: cli.CoreArguments,
+		}.Metadata(),
+		Action: func(c *urfave.Context) error {
+			claim, err := parse(c)
+			if err != nil {
+				return err
+			}
+			if err := cli.RefuseTerminal(std, c.Bool("force")); err != nil {
+				return err
+			}
+			return fetch(c, std, claim)
+		},
+	}
+}
+
+const description = `
+hc-fetch writes a proof stream: the blocks of the log with just those hashes that tie them to the head which its key
+signed, for hc-verify to check and to turn into bytes. It takes the log from the peers that are named, keeps it in the
+store, so that what is here already is not fetched again, and writes it while it comes. Without a peer it writes what
+the store holds.
+
+A fetch that was interrupted goes on from where it was.
+`
+
+func parse(c *urfave.Context) (proof.Claim, error) {
+	claim := proof.Claim{}
+	if c.NArg() != 1 {
+		return claim, cli.Usagef("want one KEY or NAME, got %d arguments", c.NArg())
+	}
+	parts := 0
+	for name, kind := range map[string]proof.Kind{"blocks": proof.KindBlocks, "bytes": proof.KindBytes, "head": proof.KindHead} {
+		if c.IsSet(name) && (name != "head" || c.Bool(name)) {
+			claim.Kind = kind
+			parts++
+		}
+	}
+	if parts > 1 {
+		return claim, cli.Usagef("--blocks, --bytes and --head exclude one another")
+	}
+	var err error
+	switch claim.Kind {
+	case proof.KindBlocks:
+		claim.From, claim.To, err = cli.ParseRange(c.String("blocks"))
+	case proof.KindBytes:
+		claim.From, claim.To, err = cli.ParseRange(c.String("bytes"))
+	}
+	if c.Bool("live") && (claim.Kind == proof.KindHead || claim.Kind == proof.KindBytes) {
+		return claim, cli.Usagef("--live goes with all of the log, or with --blocks")
+	}
+	return claim, err
+}
+
+func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {
+	dialers := peers(c, std)
+	in, err := openStore(c, std, len(dialers) > 0)
+	if err != nil {
+		return err
+	}
+	if in != nil {
+		defer in.Close()
+	}
+	ref, err := hypercore.Find(c.Context, in, c.Args().First())
+	if err != nil {
+		return err
+	}
+	if c.Bool("no-store") && len(dialers) > 0 {
+		in = nil
+	}
+	progress := cli.NewProgress(std, cli.ProgressOptions{DataOut: true})
+	defer progress.Done()
+	received := 0
+	defer func() { std.Log.Info("done", "received", received) }()
+	return replicate.WriteProof(c.Context, counted{std.Out, progress}, ref, replicate.PipeOptions{
+		Store: in,
+		Peers: dialers,
+		Sync:  c.Bool("sync"),
+		Claim: claim,
+		Live:  c.Bool("live"),
+		Fetch: replicate.FetchOptions{
+			Dropped: func(_ string, reason error) { std.Log.Warn("lost a peer", "reason", reason) },
+			Trace: func(_ bool, p *merkle.Proof) {
+				if p.Block != nil {
+					received++
+				}
+			},
+		},
+	})
+}
+
+// openStore opens the store, and makes it where something is to be kept. Without one there may still be peers.
+func openStore(c *urfave.Context, std *cli.IO, fetching bool) (*store.Store, error) {
+	keep := fetching && !c.Bool("no-store")
+	in, err := store.Open(c.Context, std.StoreDir(c), store.Options{Create: keep, ReadOnly: !keep})
+	if errors.Is(err, store.ErrNotFound) && !keep {
+		return nil, nil
+	}
+	return in, err
+}
+
+func peers(c *urfave.Context, std *cli.IO) []replicate.Dialer {
+	var dialers []replicate.Dialer
+	for _, address := range c.StringSlice("peer") {
+		dialers = append(dialers, replicate.Dialer{Name: address, Dial: func(ctx context.Context) (peer.Conn, error) {
+			return peer.Dial(ctx, address)
+		}})
+	}
+	for _, command := range c.StringSlice("exec") {
+		dialers = append(dialers, replicate.Dialer{Name: command, Dial: func(ctx context.Context) (peer.Conn, error) {
+			return peer.Exec(ctx, command, peer.ExecOptions{Stderr: std.Err})
+		}})
+	}
+	return dialers
+}
+
+// counted shows the progress of what is written.
+type counted struct {
+	w        io.Writer
+	progress *cli.Progress
+}
+
+func (c counted) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.progress.Add(int64(n), 0)
+	return n, err
+}

@@ -1,0 +1,242 @@
+package hypercore
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"hc/lib/hash"
+	"hc/lib/keys"
+	"hc/lib/merkle"
+	"hc/lib/store"
+)
+
+// AppendOptions say how a log is opened for appending. The zero value opens or creates it by name.
+type AppendOptions struct {
+	New          bool         // the name must not be taken yet
+	Compat       bool         // a new core's key is its public key, without a manifest
+	Short        bool         // many small blocks, such as lines: kept together, not deduplicated
+	ExpectLength *uint64      // fail with ErrConflict where the log has another length
+	Secret       *keys.Secret // instead of the one in the store; for a new core, instead of a fresh one
+}
+
+// Writer appends to one core. All of it becomes visible with Commit, or nothing. Not for concurrent use.
+type Writer struct {
+	store  *store.Store
+	tx     *store.Tx
+	auth   *keys.Auth
+	secret keys.Secret
+	roots  *merkle.Roots
+	head   store.Head // before this append
+	name   string     // to be written before the first commit, "" if the core is there already
+	leaves []hash.Digest
+}
+
+// OpenWriter opens the core that word names, a local name or a key, for appending. A name that is not taken becomes a
+// new core with a fresh key pair; a key is never created. It holds the core's lock until Commit or Abort.
+func OpenWriter(ctx context.Context, in *store.Store, word string, options AppendOptions) (*Writer, error) {
+	w := &Writer{store: in}
+	if err := w.identify(ctx, word, options); err != nil {
+		return nil, err
+	}
+	if err := w.refuseFork(ctx); err != nil {
+		return nil, err
+	}
+	tx, err := in.Begin(ctx, w.auth.Key(), store.TxOptions{Manifest: w.auth.Manifest(), Durable: true, Short: options.Short})
+	if err != nil {
+		return nil, fmt.Errorf("opening core %q: %w", word, err)
+	}
+	w.tx = tx
+	if err := w.load(ctx, word, options); err != nil {
+		tx.Abort()
+		return nil, err
+	}
+	return w, nil
+}
+
+// identify finds out which core it is, and with which key it is signed.
+func (w *Writer) identify(ctx context.Context, word string, options AppendOptions) error {
+	ref, err := Find(ctx, w.store, word)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return w.create(word, options)
+	case err != nil:
+		return err
+	case options.New:
+		return fmt.Errorf("%w: core %q exists already", ErrConflict, word)
+	case ref.Pinned:
+		return fmt.Errorf("%w: %q is a pinned version: append to %v", ErrConflict, word, ref.Key)
+	}
+	secret, err := w.secretOf(ref.Key, options)
+	if err != nil {
+		return err
+	}
+	w.secret = secret
+	manifest, err := w.manifestOf(ctx, ref.Key)
+	if err != nil {
+		return err
+	}
+	w.auth, err = keys.NewAuth(ref.Key, manifest)
+	return err
+}
+
+func (w *Writer) create(name string, options AppendOptions) error {
+	secret, err := keys.NewSecret(rand.Reader)
+	if err != nil {
+		return fmt.Errorf("making a key pair: %w", err)
+	}
+	if options.Secret != nil {
+		secret = *options.Secret
+	}
+	w.secret, w.name = secret, name
+	if options.Compat {
+		w.auth, err = keys.NewAuth(secret.Public(), nil)
+		return err
+	}
+	manifest := keys.DefaultManifest(secret.Public())
+	w.auth, err = keys.NewAuth(manifest.Key(), manifest.Encode())
+	return err
+}
+
+func (w *Writer) secretOf(key keys.Key, options AppendOptions) (keys.Secret, error) {
+	if options.Secret != nil {
+		return *options.Secret, nil
+	}
+	secret, err := w.store.Secret(key)
+	if errors.Is(err, store.ErrNotFound) {
+		return keys.Secret{}, fmt.Errorf("%w for core %v in this store: only its owner can append to it", ErrReadOnly, key)
+	}
+	return secret, err
+}
+
+// manifestOf returns the manifest of a core: from the store, else the one that its key is the hash of.
+func (w *Writer) manifestOf(ctx context.Context, key keys.Key) ([]byte, error) {
+	view, err := w.store.View(ctx, key, false)
+	if err == nil {
+		return view.Manifest(), nil
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	manifest := keys.DefaultManifest(w.secret.Public())
+	if manifest.Key() == key {
+		return manifest.Encode(), nil
+	}
+	if w.secret.Public() == key {
+		return nil, nil
+	}
+	return nil, fmt.Errorf("%w: the secret key is not that of core %v", ErrReadOnly, key)
+}
+
+// refuseFork keeps an owner from signing on top of an old copy: a longer or different signed head was seen elsewhere.
+func (w *Writer) refuseFork(ctx context.Context) error {
+	seen, err := w.store.SeenHeads(ctx, w.auth.Key())
+	if errors.Is(err, store.ErrNotFound) || err == nil && len(seen) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	other := seen[len(seen)-1]
+	return fmt.Errorf("%w: another head of core %v was signed elsewhere (fork %d, length %d, tree %v): this copy is old, or its key is used twice; fetch the newer one before appending",
+		ErrConflict, w.auth.Key(), other.Fork, other.Length, other.TreeHash)
+}
+
+func (w *Writer) load(ctx context.Context, word string, options AppendOptions) error {
+	view := w.tx.View()
+	w.head = view.Head()
+	if options.ExpectLength != nil && *options.ExpectLength != w.head.Length {
+		return fmt.Errorf("%w: core %q has %d blocks, expected %d: look at what was appended, then try again", ErrConflict, word, w.head.Length, *options.ExpectLength)
+	}
+	nodes, err := view.Roots(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the tree of core %q: %w", word, err)
+	}
+	w.roots, err = merkle.NewRoots(w.head.Length, nodes)
+	return err
+}
+
+// Key returns the core's key.
+func (w *Writer) Key() keys.Key { return w.auth.Key() }
+
+// Length returns the blocks of the log with those that were appended so far.
+func (w *Writer) Length() uint64 { return w.roots.Length() }
+
+// Append adds blocks in order. They are not kept after the return. Many at a time are hashed in parallel.
+func (w *Writer) Append(ctx context.Context, blocks ...[]byte) error {
+	for _, block := range blocks {
+		if len(block) > MaxBlock {
+			return fmt.Errorf("%w: block %d has %d bytes, the limit is %d", ErrTooLarge, w.roots.Length(), len(block), MaxBlock)
+		}
+	}
+	if cap(w.leaves) < len(blocks) {
+		w.leaves = make([]hash.Digest, len(blocks))
+	}
+	leaves := w.leaves[:len(blocks)]
+	hashAll(leaves, blocks)
+	for i, block := range blocks {
+		w.roots.Append(merkle.LeafNodeHash(w.roots.Length(), uint64(len(block)), leaves[i]), nil)
+		if err := w.tx.Append(ctx, leaves[i], block); err != nil {
+			return fmt.Errorf("storing block %d: %w", w.roots.Length()-1, err)
+		}
+	}
+	return nil
+}
+
+// Commit signs the new head and makes the append durable. A log that nothing was appended to keeps its head; a new one
+// then exists, empty and unsigned.
+func (w *Writer) Commit(ctx context.Context) (store.Head, error) {
+	defer w.tx.Abort()
+	if err := w.keepKey(ctx); err != nil {
+		return store.Head{}, err
+	}
+	if w.name == "" && w.roots.Length() == w.head.Length {
+		return w.head, nil
+	}
+	var head store.Head
+	err := w.tx.Commit(ctx, func() (store.Head, error) {
+		if w.roots.Length() == 0 {
+			return store.Head{}, nil
+		}
+		var err error
+		head, err = w.sign()
+		return head, err
+	})
+	if err != nil {
+		return store.Head{}, fmt.Errorf("committing core %v: %w", w.auth.Key(), err)
+	}
+	return head, nil
+}
+
+// keepKey writes the secret key and the name before the core's first commit: a log whose key is lost ends there.
+func (w *Writer) keepKey(ctx context.Context) error {
+	if w.name == "" {
+		return nil
+	}
+	if err := w.store.PutSecret(ctx, w.auth.Key(), w.secret); err != nil {
+		return fmt.Errorf("keeping the secret key of core %q: %w", w.name, err)
+	}
+	if err := w.store.SetName(ctx, w.name, w.auth.Key()); err != nil {
+		return fmt.Errorf("naming core %q: %w", w.name, err)
+	}
+	return nil
+}
+
+func (w *Writer) sign() (store.Head, error) {
+	head := store.Head{
+		Fork:       w.head.Fork,
+		Length:     w.roots.Length(),
+		ByteLength: w.roots.ByteLength(),
+		TreeHash:   w.roots.TreeHash(),
+	}
+	signature, err := w.auth.Sign(w.secret, keys.Head{Fork: head.Fork, Length: head.Length, TreeHash: head.TreeHash})
+	if err != nil {
+		return store.Head{}, fmt.Errorf("signing length %d: %w", head.Length, err)
+	}
+	head.Signature = signature
+	return head, nil
+}
+
+// Abort ends the append without a trace. After Commit it does nothing.
+func (w *Writer) Abort() { w.tx.Abort() }

@@ -1,0 +1,50 @@
+// Package hypercore is one signed, append-only log: appending to it, proving what it holds, and taking it from others.
+//
+// Begin with OpenWriter to append, with OpenSnapshot to read or to prove, with NewDownload to take a core from peers.
+//
+// A Writer's commit is durable and whole: once Commit has returned, the blocks survive a crash, and before that nobody
+// sees any of them. A Snapshot never changes. What a Download holds has been verified against the key; it becomes
+// durable in the sense of a copied file, at the next sync, unless DownloadOptions say otherwise.
+//
+// The formats are stock Hypercore's: the tree in lib/merkle, manifests and signatures in lib/keys.
+package hypercore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"hc/lib/keys"
+	"hc/lib/store"
+)
+
+// Sentinels to be told with errors.Is.
+var (
+	ErrConflict = errors.New("conflict")              // another length than expected, a name that is taken, another signed head
+	ErrReadOnly = errors.New("no secret key")         // the core is somebody else's
+	ErrForked   = errors.New("the log was rewritten") // the key signed a history that does not extend ours
+	ErrTooLarge = errors.New("block is too large")
+)
+
+// MaxBlock is the size, in bytes, of the largest block that can be appended: stock's limit.
+const MaxBlock = 15 << 20
+
+// Find returns the core that word names: a key in any of its spellings, else a local name of the store (which may be
+// nil where there is none).
+func Find(ctx context.Context, from *store.Store, word string) (keys.Ref, error) {
+	ref, err := keys.ParseRef(word)
+	if err == nil {
+		return ref, nil
+	}
+	if from == nil {
+		return keys.Ref{}, err
+	}
+	key, nameErr := from.Resolve(word)
+	if nameErr == nil {
+		return keys.Ref{Key: key}, nil
+	}
+	if errors.Is(nameErr, store.ErrName) { // it could only have been meant as a key
+		return keys.Ref{}, err
+	}
+	return keys.Ref{}, fmt.Errorf("looking up %q: %w", word, nameErr)
+}

@@ -1,0 +1,305 @@
+package hypercore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"hc/lib/hash"
+	"hc/lib/keys"
+	"hc/lib/merkle"
+	"hc/lib/store"
+)
+
+// DownloadOptions say where a download is kept.
+type DownloadOptions struct {
+	Store *store.Store // nil: in memory, for as long as the reader needs it
+	Sync  bool         // each save is synced before Save returns
+}
+
+// Download is a core on its way from peers. Whoever talks to them gives it their proofs with Apply; what verified can be
+// read at once, and is kept with Save. It is also the source of a proof stream (see source methods): a reader moves on
+// block by block, and the download follows it. Safe for concurrent use; Save and Apply are for one goroutine.
+type Download struct {
+	key  keys.Key
+	into *store.Store
+	sync bool
+
+	mu       sync.Mutex // guards all below
+	auth     *keys.Auth // nil until the manifest, or that there is none, is known
+	state    merkle.State
+	head     store.Head
+	view     *store.View // what the store holds, nil if nothing
+	nodes    map[uint64]merkle.Node
+	pruned   int             // nodes that the last pruning left
+	blocks   map[uint64]held // what the reader needs, and what is not saved
+	unsaved  unsaved
+	reader   readerState
+	settled  bool
+	finished bool
+	failure  error         // with finished: why nothing more comes, nil if all has come
+	changed  chan struct{} // closed, and replaced, at every change
+}
+
+// unsaved is what verified and is not in the store yet.
+type unsaved struct {
+	blocks []merkle.Node // leaves; their bytes are in Download.blocks
+	nodes  []merkle.Node
+	bytes  int
+	head   bool
+}
+
+// held is a verified block in memory.
+type held struct {
+	data  []byte
+	saved bool // or there is nowhere to save it
+}
+
+// readerState is where the reader of the proof stream stands.
+type readerState struct {
+	start, position uint64 // blocks; what lies between them has been read
+	node            uint64 // the tree node that it waits for
+	waits           bool   // for node
+}
+
+// NewDownload continues the download of a core with what the store holds of it.
+func NewDownload(ctx context.Context, key keys.Key, options DownloadOptions) (*Download, error) {
+	d := &Download{
+		key:     key,
+		into:    options.Store,
+		sync:    options.Sync,
+		nodes:   map[uint64]merkle.Node{},
+		blocks:  map[uint64]held{},
+		changed: make(chan struct{}),
+	}
+	if d.into == nil {
+		return d, nil
+	}
+	view, err := d.into.View(ctx, key, false)
+	if errors.Is(err, store.ErrNotFound) {
+		return d, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening core %v: %w", key, err)
+	}
+	if d.auth, err = keys.NewAuth(key, view.Manifest()); err != nil {
+		return nil, fmt.Errorf("opening core %v: %w", key, err)
+	}
+	roots, err := view.Roots(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the tree of core %v: %w", key, err)
+	}
+	d.view, d.head = view, view.Head()
+	d.state = merkle.State{Length: d.head.Length, Fork: d.head.Fork, Roots: roots}
+	return d, nil
+}
+
+// Key returns the core's key.
+func (d *Download) Key() keys.Key { return d.key }
+
+// Length returns the verified length and fork.
+func (d *Download) Length() (length, fork uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.state.Length, d.state.Fork
+}
+
+// ByteLength returns the bytes below the verified head.
+func (d *Download) ByteLength() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.head.ByteLength
+}
+
+// NeedsManifest reports whether it is still unknown how heads are verified.
+func (d *Download) NeedsManifest() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.auth == nil
+}
+
+// Adopt takes the fork under which the first head will be asked for; ErrForked once there is a head under another.
+func (d *Download) Adopt(fork uint64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.state.Length > 0 && d.state.Fork != fork {
+		return d.forked(fork)
+	}
+	d.state.Fork = fork
+	return nil
+}
+
+func (d *Download) forked(fork uint64) error {
+	return fmt.Errorf("%w: core %v is at fork %d here and at fork %d there; what is here was kept as it is", ErrForked, d.key, d.state.Fork, fork)
+}
+
+// Knows reports whether the tree node is verified already.
+func (d *Download) Knows(ctx context.Context, index uint64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, err := d.node(ctx, index)
+	return err == nil
+}
+
+// Holds reports whether the block is here.
+func (d *Download) Holds(ctx context.Context, block uint64) (bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, ok := d.blocks[block]; ok {
+		return true, nil
+	}
+	if d.view == nil {
+		return false, nil
+	}
+	return d.view.Has(ctx, block)
+}
+
+// Peek returns a tree node that is verified already, or merkle.ErrNodeMissing. Unlike Node it does not wait.
+func (d *Download) Peek(ctx context.Context, index uint64) (merkle.Node, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.node(ctx, index)
+}
+
+// SameTree reports whether a verified head is the one that is here.
+func (d *Download) SameTree(head store.Head) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return head.Fork == d.head.Fork && head.Length == d.head.Length && head.TreeHash == d.head.TreeHash
+}
+
+// node returns a verified node. d.mu is held.
+func (d *Download) node(ctx context.Context, index uint64) (merkle.Node, error) {
+	if node, ok := d.nodes[index]; ok {
+		return node, nil
+	}
+	for _, root := range d.state.Roots {
+		if root.Index == index {
+			return root, nil
+		}
+	}
+	if d.view != nil {
+		return d.view.Node(ctx, index)
+	}
+	return merkle.Node{}, fmt.Errorf("node %d: %w", index, merkle.ErrNodeMissing)
+}
+
+// nodeSource lets merkle.Verify look nodes up while d.mu is held.
+type nodeSource func(ctx context.Context, index uint64) (merkle.Node, error)
+
+func (f nodeSource) Node(ctx context.Context, index uint64) (merkle.Node, error) {
+	return f(ctx, index)
+}
+
+// Apply verifies a proof and takes in what it brought; the block's bytes are kept, so the caller must not change them.
+// merkle.ErrUnverified, keys.ErrSignature or keys.ErrManifest if it is not what the key signed.
+func (d *Download) Apply(ctx context.Context, proof *merkle.Proof) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if proof.Fork != d.state.Fork {
+		return d.forked(proof.Fork)
+	}
+	auth, err := d.authFor(proof)
+	if err != nil {
+		return err
+	}
+	verified, err := merkle.Verify(ctx, proof, d.state, nodeSource(d.node), checkHead(auth))
+	if err != nil {
+		return err
+	}
+	d.auth = auth
+	d.take(proof, verified)
+	d.notify()
+	return nil
+}
+
+// authFor returns how to verify the proof's head: with the manifest that came with it, if one was needed.
+func (d *Download) authFor(proof *merkle.Proof) (*keys.Auth, error) {
+	if d.auth != nil || (proof.Upgrade == nil && proof.Manifest == nil) {
+		return d.auth, nil
+	}
+	return keys.NewAuth(d.key, proof.Manifest)
+}
+
+func checkHead(auth *keys.Auth) func(length, fork uint64, treeHash hash.Digest, signature []byte) error {
+	return func(length, fork uint64, treeHash hash.Digest, signature []byte) error {
+		if auth == nil {
+			return fmt.Errorf("%w: no manifest came with the head", keys.ErrSignature)
+		}
+		return auth.Verify(keys.Head{Fork: fork, Length: length, TreeHash: treeHash}, signature)
+	}
+}
+
+func (d *Download) take(proof *merkle.Proof, verified *merkle.Verified) {
+	for _, node := range verified.Nodes {
+		d.nodes[node.Index] = node
+	}
+	if d.into != nil {
+		d.unsaved.nodes = appendLasting(d.unsaved.nodes, proof, verified)
+		d.unsaved.head = d.unsaved.head || verified.Upgraded
+	}
+	if verified.Upgraded {
+		d.state = merkle.State{Length: verified.Length, Fork: verified.Fork, Roots: verified.Roots}
+		d.head = store.Head{
+			Fork:       verified.Fork,
+			Length:     verified.Length,
+			ByteLength: merkle.ByteLength(verified.Roots),
+			TreeHash:   verified.TreeHash,
+			Signature:  append([]byte(nil), verified.Signature...),
+		}
+	}
+	if proof.Block == nil || verified.Leaf == nil {
+		return
+	}
+	d.blocks[proof.Block.Index] = held{data: proof.Block.Value, saved: d.into == nil}
+	if d.into != nil {
+		d.unsaved.blocks = append(d.unsaved.blocks, *verified.Leaf)
+		d.unsaved.bytes += len(proof.Block.Value)
+	}
+}
+
+// appendLasting adds the nodes that the store cannot compute: not those between a block and what it was climbed to.
+func appendLasting(to []merkle.Node, proof *merkle.Proof, verified *merkle.Verified) []merkle.Node {
+	for _, node := range verified.Nodes {
+		if proof.Block != nil && !verified.Upgraded && merkle.Contains(node.Index, 2*proof.Block.Index) {
+			continue
+		}
+		to = append(to, node)
+	}
+	return to
+}
+
+// ConflictsWith verifies the whole head in a proof that starts from nothing, without taking it in: nil error means that
+// the key signed it although it does not extend what is here.
+func (d *Download) ConflictsWith(ctx context.Context, proof *merkle.Proof) (store.Head, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	auth, err := d.authFor(proof)
+	if err != nil {
+		return store.Head{}, err
+	}
+	none := nodeSource(func(_ context.Context, index uint64) (merkle.Node, error) {
+		return merkle.Node{}, merkle.ErrNodeMissing
+	})
+	verified, err := merkle.Verify(ctx, proof, merkle.State{Fork: proof.Fork}, none, checkHead(auth))
+	if err != nil {
+		return store.Head{}, err
+	}
+	if !verified.Upgraded {
+		return store.Head{}, fmt.Errorf("%w: no head in it", merkle.ErrUnverified)
+	}
+	return store.Head{
+		Fork:       verified.Fork,
+		Length:     verified.Length,
+		ByteLength: merkle.ByteLength(verified.Roots),
+		TreeHash:   verified.TreeHash,
+		Signature:  append([]byte(nil), verified.Signature...),
+	}, nil
+}
+
+// notify wakes all who wait. d.mu is held.
+func (d *Download) notify() {
+	close(d.changed)
+	d.changed = make(chan struct{})
+}

@@ -1,0 +1,198 @@
+package hypercore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"hc/lib/keys"
+	"hc/lib/merkle"
+	"hc/lib/proof"
+	"hc/lib/store"
+)
+
+// A Download is a proof.Source whose methods wait for what is on its way. One goroutine reads; another asks peers.
+
+// Start sets the first block that the reader will want.
+func (d *Download) Start(block uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.reader.start, d.reader.position = block, block
+	d.notify()
+}
+
+// Reader returns the block at which the reader stands, and the tree node that it waits for, if any.
+func (d *Download) Reader() (block uint64, node uint64, waits bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.reader.position, d.reader.node, d.reader.waits
+}
+
+// Changed returns a channel that is closed at the next change: something verified, or the reader moved.
+func (d *Download) Changed() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.changed
+}
+
+// Settle says that the newest head which the peers have is known.
+func (d *Download) Settle() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.settled {
+		d.settled = true
+		d.notify()
+	}
+}
+
+// Finish says that nothing more will come: err nil if all was there, else why not. The first call counts.
+func (d *Download) Finish(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.finished {
+		return
+	}
+	d.finished, d.failure = true, err
+	d.notify()
+}
+
+// await calls ready under d.mu until it says that it is done, waiting for a change in between.
+func (d *Download) await(ctx context.Context, ready func() (bool, error)) error {
+	for {
+		d.mu.Lock()
+		done, err := ready()
+		changed := d.changed
+		d.mu.Unlock()
+		if done || err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Manifest returns the encoded manifest, nil for a compat core. It is known when Head has returned.
+func (d *Download) Manifest() []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.auth == nil {
+		return nil
+	}
+	return d.auth.Manifest()
+}
+
+// Auth returns how heads are verified, nil if that is not known yet.
+func (d *Download) Auth() *keys.Auth {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.auth
+}
+
+// Head waits until the newest head is known, and returns it; a zero one if nothing was signed.
+func (d *Download) Head(ctx context.Context) (head proof.Head, err error) {
+	err = d.await(ctx, func() (bool, error) {
+		head = proofHead(d.head)
+		if !d.settled && d.finished && d.failure != nil {
+			return false, d.failure
+		}
+		return d.settled || d.finished, nil
+	})
+	return head, err
+}
+
+// Next waits for a head that is longer than after; io.EOF when there will be none.
+func (d *Download) Next(ctx context.Context, after proof.Head) (head proof.Head, err error) {
+	err = d.await(ctx, func() (bool, error) {
+		head = proofHead(d.head)
+		if head.Length > after.Length {
+			return true, nil
+		}
+		if !d.finished {
+			return false, nil
+		}
+		if d.failure != nil {
+			return false, d.failure
+		}
+		return false, io.EOF
+	})
+	return head, err
+}
+
+// Node waits for a tree node, or gives up with merkle.ErrNodeMissing when it will not come.
+func (d *Download) Node(ctx context.Context, index uint64) (node merkle.Node, err error) {
+	err = d.await(ctx, func() (bool, error) {
+		var err error
+		node, err = d.node(ctx, index)
+		if !errors.Is(err, merkle.ErrNodeMissing) {
+			d.reader.waits = false
+			return true, err
+		}
+		if d.finished {
+			return false, d.missing(err)
+		}
+		d.wait(index)
+		return false, nil
+	})
+	return node, err
+}
+
+func (d *Download) wait(index uint64) {
+	if d.reader.waits && d.reader.node == index {
+		return
+	}
+	d.reader.waits, d.reader.node = true, index
+	d.notify()
+}
+
+// missing prefers the reason why nothing more came.
+func (d *Download) missing(err error) error {
+	if d.failure != nil {
+		return d.failure
+	}
+	return err
+}
+
+// Block waits for a block, and tells that those before it have been read.
+func (d *Download) Block(ctx context.Context, index uint64) (data []byte, err error) {
+	var view *store.View
+	err = d.await(ctx, func() (bool, error) {
+		d.move(index)
+		if held, ok := d.blocks[index]; ok {
+			data = held.data
+			return true, nil
+		}
+		if view = nil; d.view != nil {
+			held, err := d.view.Has(ctx, index)
+			if err != nil {
+				return false, err
+			}
+			if held {
+				view = d.view
+				return true, nil
+			}
+		}
+		if d.finished {
+			return false, d.missing(fmt.Errorf("%w: block %d", proof.ErrBlockMissing, index))
+		}
+		return false, nil
+	})
+	if err != nil || view == nil {
+		return data, err
+	}
+	return view.Block(ctx, index) // without d.mu: it may read the disk
+}
+
+func (d *Download) move(index uint64) {
+	if index <= d.reader.position {
+		return
+	}
+	from := d.reader.position
+	d.reader.position = index
+	d.release(from, index)
+	d.prune()
+	d.notify()
+}

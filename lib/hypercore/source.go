@@ -1,0 +1,87 @@
+package hypercore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"hc/lib/keys"
+	"hc/lib/merkle"
+	"hc/lib/proof"
+	"hc/lib/store"
+)
+
+// Source is a core of a store as the source of a proof stream. It follows the store: Next waits for what other
+// processes append. For one reader.
+type Source struct {
+	store    *store.Store
+	snapshot *Snapshot
+	changes  <-chan struct{}
+}
+
+// OpenSource opens the core for a proof stream.
+func OpenSource(ctx context.Context, in *store.Store, key keys.Key) (*Source, error) {
+	changes, err := in.Watch(ctx) // before the first look, so that nothing falls between
+	if err != nil {
+		return nil, err
+	}
+	snapshot, err := OpenSnapshot(ctx, in, key)
+	if err != nil {
+		return nil, err
+	}
+	return &Source{store: in, snapshot: snapshot, changes: changes}, nil
+}
+
+// Key returns the core's key.
+func (s *Source) Key() keys.Key { return s.snapshot.Key() }
+
+// Manifest returns the encoded manifest, nil for a compat core.
+func (s *Source) Manifest() []byte { return s.snapshot.auth.Manifest() }
+
+// Head returns the newest head; a zero one if nothing was signed yet.
+func (s *Source) Head(context.Context) (proof.Head, error) { return proofHead(s.snapshot.Head()), nil }
+
+// Next waits for a head that is longer than after.
+func (s *Source) Next(ctx context.Context, after proof.Head) (proof.Head, error) {
+	for {
+		head := s.snapshot.Head()
+		if head.Fork != after.Fork && after.Length > 0 {
+			return proof.Head{}, fmt.Errorf("%w: core %v went from fork %d to %d", ErrForked, s.Key(), after.Fork, head.Fork)
+		}
+		if head.Length > after.Length {
+			return proofHead(head), nil
+		}
+		select {
+		case <-ctx.Done():
+			return proof.Head{}, ctx.Err()
+		case _, open := <-s.changes:
+			if !open {
+				return proof.Head{}, io.EOF
+			}
+		}
+		snapshot, err := OpenSnapshot(ctx, s.store, s.Key())
+		if err != nil {
+			return proof.Head{}, err
+		}
+		s.snapshot = snapshot
+	}
+}
+
+// Node returns a tree node, or merkle.ErrNodeMissing.
+func (s *Source) Node(ctx context.Context, index uint64) (merkle.Node, error) {
+	return s.snapshot.Node(ctx, index)
+}
+
+// Block returns a block, or proof.ErrBlockMissing if this store does not hold it.
+func (s *Source) Block(ctx context.Context, index uint64) ([]byte, error) {
+	data, err := s.snapshot.Block(ctx, index)
+	if errors.Is(err, store.ErrBlockMissing) {
+		return nil, fmt.Errorf("%w: block %d is not in this store: fetch it with --peer", proof.ErrBlockMissing, index)
+	}
+	return data, err
+}
+
+func proofHead(head store.Head) proof.Head {
+	return proof.Head{Fork: head.Fork, Length: head.Length, ByteLength: head.ByteLength, Signature: head.Signature}
+}

@@ -1,0 +1,90 @@
+// Package replicate syncs cores with peers that speak stock Hypercore's replication, version 10 or 11.
+//
+// A Server answers for the cores of a store on any number of connections, and announces what other processes append. A
+// Fetcher takes one core from any number of peers into a hypercore.Download. Both trust nothing that a peer says before
+// it is proved, and drop a peer, with the reason, that breaks the protocol, floods, or stalls; others go on.
+//
+// The messages are those of hypercore's lib/messages.js, what a prover returns and a verifier checks is lib/merkle's.
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"hc/lib/hash"
+	"hc/lib/keys"
+	"hc/lib/merkle"
+	"hc/lib/peer"
+	"hc/lib/protomux"
+	"hc/lib/secretstream"
+)
+
+// Sentinels to be told with errors.Is.
+var (
+	ErrPeer       = errors.New("peer broke the protocol") // and was dropped
+	ErrLost       = errors.New("connection lost")         // before all was here
+	ErrNotOffered = errors.New("the peer does not have this core")
+)
+
+// handshakeTimeout bounds how long a stranger may keep a connection without having shaken hands.
+const handshakeTimeout = 15 * time.Second
+
+// stallTimeout bounds how long a peer may take not a byte of what waits for it.
+const stallTimeout = time.Minute
+
+// Trace, where set, sees every proof that is sent or received, for tests and for counting.
+type Trace func(sent bool, proof *merkle.Proof)
+
+// connect shakes hands and puts a multiplexer on the connection. handshakeHash is what the capabilities are bound to.
+func connect(ctx context.Context, conn peer.Conn, initiator bool) (*protomux.Mux, *secretstream.Conn, error) {
+	shaking, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	secret, err := secretstream.Handshake(shaking, conn, secretstream.Options{Initiator: initiator})
+	if err != nil {
+		if shaking.Err() != nil && ctx.Err() == nil {
+			err = fmt.Errorf("no handshake within %v: %w", handshakeTimeout, err)
+		}
+		return nil, nil, fmt.Errorf("shaking hands: %w", err)
+	}
+	return protomux.New(secret, protomux.Options{Stall: stallTimeout}), secret, nil
+}
+
+var (
+	initiatorNamespace = hash.Namespace("hypercore", 1)
+	responderNamespace = hash.Namespace("hypercore", 2)
+)
+
+// capability proves to the other end of this connection that the sender knows the core's key, not only its discovery
+// key. Source: hypercore, lib/replicator.js.
+func capability(handshakeHash [64]byte, key keys.Key, initiator bool) [32]byte {
+	namespace := responderNamespace
+	if initiator {
+		namespace = initiatorNamespace
+	}
+	return hash.Keyed(handshakeHash[:], namespace[:], key[:])
+}
+
+// link is one core's channel on one connection, what both roles share.
+type link struct {
+	key           keys.Key
+	handshakeHash [64]byte
+	initiator     bool
+}
+
+func (l link) open() []byte {
+	return handshake{Seeks: true, Capability: capability(l.handshakeHash, l.key, l.initiator)}.append(nil)
+}
+
+// check refuses a peer that does not know the core's key.
+func (l link) check(remote []byte) error {
+	theirs, err := decodeHandshake(remote)
+	if err != nil {
+		return err
+	}
+	if theirs.Capability != capability(l.handshakeHash, l.key, !l.initiator) {
+		return fmt.Errorf("%w: it does not know the key of the core that it asks for", ErrPeer)
+	}
+	return nil
+}

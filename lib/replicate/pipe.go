@@ -1,0 +1,128 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"hc/lib/hypercore"
+	"hc/lib/keys"
+	"hc/lib/peer"
+	"hc/lib/proof"
+	"hc/lib/store"
+)
+
+// Dialer makes the connection to one peer, which errors call by its name.
+type Dialer struct {
+	Name string
+	Dial func(ctx context.Context) (peer.Conn, error)
+}
+
+// PipeOptions say what WriteProof writes and where it comes from.
+type PipeOptions struct {
+	Store *store.Store // where it is kept, and read from; nil: in memory only
+	Peers []Dialer     // none: what the store holds
+	Sync  bool         // what is kept is synced, too
+	Claim proof.Claim
+	Live  bool
+	Fetch FetchOptions // Claim and Live are taken from above
+}
+
+// WriteProof writes a core, or the claimed part of it, as a proof stream: from the store, or from peers while it comes.
+// It returns proof.ErrPartial where something that was asked for is nowhere to be had, and ErrLost or peer.ErrUnreachable
+// where that is because of the peers.
+func WriteProof(ctx context.Context, w io.Writer, ref keys.Ref, options PipeOptions) error {
+	if ref.Pinned {
+		options.Claim.At = &ref.Length
+	}
+	if len(options.Peers) == 0 {
+		return writeStored(ctx, w, ref, options)
+	}
+	peers, err := dialAll(ctx, options.Peers, options.Fetch.Dropped)
+	if err != nil {
+		return err
+	}
+	d, err := hypercore.NewDownload(ctx, ref.Key, hypercore.DownloadOptions{Store: options.Store, Sync: options.Sync})
+	if err != nil {
+		closeAll(peers)
+		return err
+	}
+	options.Fetch.Claim, options.Fetch.Live = options.Claim, options.Live
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var fetching sync.WaitGroup
+	var fetchErr error
+	fetching.Go(func() { fetchErr = Fetch(ctx, d, peers, options.Fetch) })
+	writeErr := write(ctx, w, d, ref, options)
+	stop()
+	fetching.Wait()
+	return worse(writeErr, fetchErr)
+}
+
+// worse prefers the cause to its effect: a stream that stays incomplete because of what the peers did.
+func worse(writeErr, fetchErr error) error {
+	switch {
+	case writeErr == nil:
+		if errors.Is(fetchErr, ErrLost) || errors.Is(fetchErr, context.Canceled) {
+			return nil // all was here by then
+		}
+		return fetchErr
+	case fetchErr == nil, errors.Is(fetchErr, context.Canceled), errors.Is(writeErr, fetchErr):
+		return writeErr
+	case errors.Is(writeErr, proof.ErrPartial), errors.Is(writeErr, context.Canceled):
+		return fetchErr
+	}
+	return writeErr
+}
+
+func writeStored(ctx context.Context, w io.Writer, ref keys.Ref, options PipeOptions) error {
+	if options.Store == nil {
+		return fmt.Errorf("core %v: %w: there is no store here, and no peer was named", ref.Key, store.ErrNotFound)
+	}
+	source, err := hypercore.OpenSource(ctx, options.Store, ref.Key)
+	if err != nil {
+		return err
+	}
+	return write(ctx, w, source, ref, options)
+}
+
+func write(ctx context.Context, w io.Writer, source proof.Source, ref keys.Ref, options PipeOptions) error {
+	head, err := source.Head(ctx) // the manifest of a core that is new here comes with it
+	if err != nil {
+		return err
+	}
+	if ref.Pinned && len(head.Signature) > 0 && head.Fork != ref.Fork {
+		return fmt.Errorf("%w: %v is of fork %d, the core is at fork %d", hypercore.ErrForked, ref, ref.Fork, head.Fork)
+	}
+	return proof.Write(ctx, w, source, proof.WriteOptions{Claim: options.Claim, Live: options.Live})
+}
+
+// dialAll connects to all peers at once. It fails if none is reached.
+func dialAll(ctx context.Context, dialers []Dialer, dropped func(string, error)) ([]Peer, error) {
+	conns, errs := make([]peer.Conn, len(dialers)), make([]error, len(dialers))
+	var dialing sync.WaitGroup
+	for i, dialer := range dialers {
+		dialing.Go(func() { conns[i], errs[i] = dialer.Dial(ctx) })
+	}
+	dialing.Wait()
+	var peers []Peer
+	for i, conn := range conns {
+		if errs[i] == nil {
+			peers = append(peers, Peer{Name: dialers[i].Name, Conn: conn})
+		} else if dropped != nil && len(dialers) > 1 {
+			dropped(dialers[i].Name, errs[i])
+		}
+	}
+	if len(peers) == 0 {
+		return nil, errors.Join(errs...)
+	}
+	return peers, nil
+}
+
+func closeAll(peers []Peer) {
+	for _, p := range peers {
+		p.Conn.Close()
+	}
+}
