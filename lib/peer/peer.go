@@ -1,47 +1,34 @@
 // Package peer makes byte streams to other programs: over TCP, over a command's stdin and stdout, over our own.
+//
+// Begin with [Dial] or [Exec] on the side that asks, [Listen] and [Serve] or [Stdio] on the other. A [Conn] is only a
+// stream: secretstream makes it private, and whoever holds it closes it. Errors of a stream that could not be had wrap
+// [ErrUnreachable]. Writing to a peer who has gone gives an error that wraps [io.ErrClosedPipe], whatever the stream
+// is made of: not a failure by itself, as what the peer has said before he went may still be read.
 package peer
 
 import (
-	"context"
 	"errors"
+	"fmt"
 	"io"
-	"net"
-	"time"
 )
 
-// DefaultPort is dialled where an address names none.
+// DefaultPort is the TCP port where an address names none.
 const DefaultPort = "4977"
 
-// ErrUnreachable says that no byte ever came from the other end.
-var ErrUnreachable = errors.New("unreachable")
+// ErrUnreachable says that there is no peer: it does not answer, or the command ended before it said anything.
+var ErrUnreachable = errors.New("no peer there")
 
-// Conn is a byte stream to a peer.
+// Conn is a byte stream to a peer. Reading, writing and Close may be done by different goroutines; Close ends calls
+// that wait, and may be called again.
 type Conn interface {
 	io.ReadWriteCloser
-	CloseWrite() error // ends our direction; the other one goes on
+	CloseWrite() error // ends our direction; the peer's goes on
 }
 
-// ExecOptions has a useful zero value.
-type ExecOptions struct {
-	Stderr io.Writer     // where the command's stderr goes; nil: nowhere
-	Grace  time.Duration // how long Close waits for the command to end by itself; 0: 2 s
+// gone makes an error of a write to a peer who has gone wrap [io.ErrClosedPipe].
+func gone(err error) error {
+	if err != nil && isBrokenPipe(err) {
+		return fmt.Errorf("%w: %w", io.ErrClosedPipe, err)
+	}
+	return err
 }
-
-// Dial connects to HOST, HOST:PORT or [IPV6]:PORT.
-func Dial(ctx context.Context, address string) (Conn, error) { return nil, ErrUnreachable }
-
-// Listen listens on HOST:PORT or :PORT.
-func Listen(ctx context.Context, address string) (net.Listener, error) { return nil, ErrUnreachable }
-
-// Serve accepts connections until ctx ends, at most max at a time, and waits for all handlers.
-func Serve(ctx context.Context, l net.Listener, max int, handle func(context.Context, Conn)) error {
-	return nil
-}
-
-// Exec runs a command in a shell; its stdin and stdout are the connection.
-func Exec(ctx context.Context, command string, opt ExecOptions) (Conn, error) {
-	return nil, ErrUnreachable
-}
-
-// Stdio returns a connection over our own stdin and stdout.
-func Stdio(in io.Reader, out io.Writer) Conn { return nil }

@@ -1,0 +1,84 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+)
+
+// Times of TCP connections. A peer that has vanished is noticed after about a minute of silence.
+const (
+	dialTimeout       = 10 * time.Second
+	keepAliveIdle     = 20 * time.Second
+	keepAliveInterval = 10 * time.Second
+	keepAliveCount    = 4
+)
+
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: keepAliveIdle, Interval: keepAliveInterval, Count: keepAliveCount}
+
+// Dial connects to a TCP address: HOST, HOST:PORT, [IPV6], [IPV6]:PORT or a bare IPv6 address; the port may be left out,
+// see [DefaultPort]. It gives up after 10 seconds, or when ctx ends. Errors wrap [ErrUnreachable], or the cause of ctx.
+func Dial(ctx context.Context, address string) (Conn, error) {
+	hostPort, err := withPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("dialling %q: %w", address, err)
+	}
+	dialer := net.Dialer{Timeout: dialTimeout, KeepAliveConfig: keepAlive}
+	conn, err := dialer.DialContext(ctx, "tcp", hostPort)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("dialling %s: %w", hostPort, context.Cause(ctx))
+		}
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	return socket{conn}, nil
+}
+
+// withPort completes an address by the default port.
+func withPort(address string) (string, error) {
+	bare := address
+	if inner, ok := strings.CutPrefix(address, "["); ok && strings.HasSuffix(inner, "]") {
+		bare = strings.TrimSuffix(inner, "]")
+	}
+	switch {
+	case address == "":
+		return "", fmt.Errorf("empty address")
+	case net.ParseIP(bare) != nil && strings.Contains(bare, ":"):
+		return net.JoinHostPort(bare, DefaultPort), nil // IPv6, with or without brackets
+	case !strings.Contains(address, ":"):
+		return net.JoinHostPort(address, DefaultPort), nil
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", err
+	}
+	if port == "" {
+		port = DefaultPort
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// A socket is a connection of the system's. Go lets small writes go out at once (NoDelay) by default.
+type socket struct{ net.Conn }
+
+func (s socket) Write(p []byte) (int, error) {
+	n, err := s.Conn.Write(p)
+	return n, gone(err)
+}
+
+func (s socket) Close() error {
+	if err := s.Conn.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+func (s socket) CloseWrite() error {
+	if half, ok := s.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return s.Close()
+}

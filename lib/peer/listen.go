@@ -1,0 +1,79 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+)
+
+// Listen listens on a TCP address, HOST:PORT, :PORT or HOST; the port is [DefaultPort] where it is left out, and 0 for
+// any free one, which the listener's Addr then names.
+func Listen(ctx context.Context, address string) (net.Listener, error) {
+	hostPort, err := withPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("listening on %q: %w", address, err)
+	}
+	config := net.ListenConfig{KeepAliveConfig: keepAlive}
+	l, err := config.Listen(ctx, "tcp", hostPort)
+	if err != nil {
+		return nil, err // names the address already
+	}
+	return l, nil
+}
+
+// Serve accepts connections and gives each to handle, in a goroutine of its own, until ctx ends; while max are being
+// handled the next ones wait in the system's queue. It closes the listener, and each connection when its handle has
+// returned. It returns when all have: handle must look at the context that it is given, which ends with ctx. The error
+// is nil if ctx has ended, else why nothing could be accepted any more.
+func Serve(ctx context.Context, l net.Listener, max int, handle func(ctx context.Context, c Conn, remote net.Addr)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	defer l.Close()
+	var handlers sync.WaitGroup
+	defer handlers.Wait()
+	defer cancel() // before the wait: whoever is left ends now
+	free := make(chan struct{}, max)
+	for {
+		select {
+		case free <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
+		conn, err := accept(ctx, l)
+		if ctx.Err() != nil {
+			if err == nil {
+				conn.Close()
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		handlers.Go(func() {
+			defer func() { <-free }()
+			defer conn.Close()
+			handle(ctx, socket{conn}, conn.RemoteAddr())
+		})
+	}
+}
+
+// accept waits out what the system lacks for the moment: the connections that are open may end.
+func accept(ctx context.Context, l net.Listener) (net.Conn, error) {
+	const longest = time.Second
+	for delay := 5 * time.Millisecond; ; delay = min(2*delay, longest) {
+		conn, err := l.Accept()
+		if err == nil || errors.Is(err, net.ErrClosed) || !isRefusedForNow(err) {
+			return conn, err
+		}
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}

@@ -1,0 +1,31 @@
+//go:build unix
+
+package peer
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// isBrokenPipe says whether a write failed since the reader has gone. A write to a broken stdout does not get so far:
+// the Go runtime ends the program by SIGPIPE, as a pipeline expects.
+func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
+
+// shell returns a command line for sh. The command stays in our process group, so that ssh may ask for a password on
+// the terminal, and Ctrl-C reaches it.
+func shell(command string) *exec.Cmd { return exec.Command("sh", "-c", command) }
+
+// terminate asks a process to end.
+func terminate(p *os.Process) error { return p.Signal(syscall.SIGTERM) }
+
+// isRefusedForNow says whether an accept failed for want of something that comes back, such as file descriptors.
+func isRefusedForNow(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
