@@ -62,8 +62,8 @@ func dispatch(c *urfave.Context, std *cli.IO, tools toolset) error {
 		return unknown(verb, tools)
 	}
 	env := os.Environ()
-	if c.IsSet("store") {
-		env = append(env, "HC_DIR="+c.String("store"))
+	if c.IsSet("dir") {
+		env = append(env, "HC_DIR="+c.String("dir"))
 	}
 	return fmt.Errorf("running %q: %w", path, execute(path, append([]string{"hc-" + verb}, args...), env))
 }

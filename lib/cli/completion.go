@@ -57,7 +57,7 @@ func (p *page) bash() string {
 const bashCores = `	local dir=${HC_DIR:-.hc} i
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-C | --store) dir=${COMP_WORDS[i+1]} ;;
+		-C | --dir) dir=${COMP_WORDS[i+1]} ;;
 		esac
 	done
 	COMPREPLY=($(compgen -W "$(command ls -- "$dir/names" 2> /dev/null)" -- "$cur"))
@@ -67,7 +67,7 @@ const bashCores = `	local dir=${HC_DIR:-.hc} i
 const bashVerbs = `	local i
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-C | --store) ((i++)) ;;
+		-C | --dir) ((i++)) ;;
 		-* | help) ;;
 		*)
 			local tool=hc-${COMP_WORDS[i]}
@@ -99,7 +99,7 @@ func (p *page) zsh() string {
 		specs = append(specs, "'*:file:_files'")
 	case CoreArguments:
 		b.WriteString("_hc_cores() {\n" +
-			"\tlocal dir=${opt_args[-C]:-${opt_args[--store]:-${HC_DIR:-.hc}}}\n" +
+			"\tlocal dir=${opt_args[-C]:-${opt_args[--dir]:-${HC_DIR:-.hc}}}\n" +
 			"\tlocal -a names=($dir/names/*(N:t))\n" +
 			"\t_describe -t cores core names\n}\n\n")
 		specs = append(specs, "'*:core:_hc_cores'")

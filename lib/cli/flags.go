@@ -2,14 +2,14 @@ package cli
 
 import urfave "github.com/urfave/cli/v2"
 
-// DefaultStore is the store's folder where neither --store nor $HC_DIR names one.
+// DefaultStore is the store's folder where neither --dir nor $HC_DIR names one.
 const DefaultStore = ".hc"
 
-// StoreFlag is -C/--store DIR, the store's folder; read it with [IO.StoreDir]. Flags carry state, so each app gets new
-// ones.
+// StoreFlag is -C/--dir DIR, the store's folder; read it with [IO.StoreDir]. Its long name is not --store, which is
+// hc-verify's word for keeping what it verified. Flags carry state, so each app gets new ones.
 func StoreFlag() urfave.Flag {
 	return &urfave.StringFlag{
-		Name: "store", Aliases: []string{"C"}, TakesFile: true,
+		Name: "dir", Aliases: []string{"C"}, TakesFile: true,
 		Usage: "the store is the folder `DIR` (else $HC_DIR, else ./.hc)",
 	}
 }
@@ -36,9 +36,9 @@ func verboseFlag() urfave.Flag {
 	return &urfave.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "log what happens on standard error"}
 }
 
-// StoreDir returns the store's folder: --store, else $HC_DIR, else ./.hc.
+// StoreDir returns the store's folder: --dir, else $HC_DIR, else ./.hc.
 func (std *IO) StoreDir(c *urfave.Context) string {
-	if dir := c.String("store"); dir != "" {
+	if dir := c.String("dir"); dir != "" {
 		return dir
 	}
 	if dir := std.Getenv("HC_DIR"); dir != "" {

@@ -28,11 +28,11 @@ func TestReadLine(t *testing.T) {
 	}{
 		{name: "empty", want: []string{"--"}},
 		{name: "flags anywhere", in: []string{"KEY", "--json", "PATH", "-q"}, want: []string{"--json=true", "--quiet=true", "--", "KEY", "PATH"}},
-		{name: "value as the next word", in: []string{"a", "--store", "dir", "b"}, want: []string{"--store=dir", "--", "a", "b"}},
-		{name: "value behind =", in: []string{"--store=a=b", "--store="}, want: []string{"--store=a=b", "--store=", "--"}},
-		{name: "short value", in: []string{"-C", "dir", "-Cdir", "-C=dir"}, want: []string{"--store=dir", "--store=dir", "--store=dir", "--"}},
-		{name: "joined letters", in: []string{"-qvCdir"}, want: []string{"--quiet=true", "--verbose=true", "--store=dir", "--"}},
-		{name: "a value that looks like a flag", in: []string{"--store", "--json", "-C", "-"}, want: []string{"--store=--json", "--store=-", "--"}},
+		{name: "value as the next word", in: []string{"a", "--dir", "dir", "b"}, want: []string{"--dir=dir", "--", "a", "b"}},
+		{name: "value behind =", in: []string{"--dir=a=b", "--dir="}, want: []string{"--dir=a=b", "--dir=", "--"}},
+		{name: "short value", in: []string{"-C", "dir", "-Cdir", "-C=dir"}, want: []string{"--dir=dir", "--dir=dir", "--dir=dir", "--"}},
+		{name: "joined letters", in: []string{"-qvCdir"}, want: []string{"--quiet=true", "--verbose=true", "--dir=dir", "--"}},
+		{name: "a value that looks like a flag", in: []string{"--dir", "--json", "-C", "-"}, want: []string{"--dir=--json", "--dir=-", "--"}},
 		{name: "dash is an argument", in: []string{"-", "--json"}, want: []string{"--json=true", "--", "-"}},
 		{name: "two dashes end the flags", in: []string{"-q", "--", "--json", "-C", "--"}, want: []string{"--quiet=true", "--", "--json", "-C", "--"}},
 		{name: "an argument named help", in: []string{"help", "h"}, want: []string{"--", "help", "h"}},
@@ -44,7 +44,7 @@ func TestReadLine(t *testing.T) {
 		{name: "unknown short", in: []string{"-x"}, wantErr: "unknown flag -x"},
 		{name: "one dash, long name", in: []string{"-json"}, wantErr: "unknown flag -json"},
 		{name: "unknown letter behind known ones", in: []string{"-qx"}, wantErr: "unknown flag -x"},
-		{name: "no value", in: []string{"--store"}, wantErr: "--store needs a value (DIR)"},
+		{name: "no value", in: []string{"--dir"}, wantErr: "--dir needs a value (DIR)"},
 		{name: "no short value", in: []string{"-qC"}, wantErr: "-C needs a value (DIR)"},
 		{name: "a value too many", in: []string{"--json=much"}, wantErr: `--json takes no value, got "much"`},
 		{name: "no name", in: []string{"--=x"}, wantErr: "unknown flag --"},
@@ -66,7 +66,7 @@ func TestReadLine(t *testing.T) {
 
 // FuzzReadLine: no line makes it panic, and what it makes of one reads as itself.
 func FuzzReadLine(f *testing.F) {
-	f.Add("KEY", "-qC", "--store=x", "--")
+	f.Add("KEY", "-qC", "--dir=x", "--")
 	f.Add("-qvCdir", "--json=0", "-", "--peer")
 	f.Add("-é", "--=", "-C=", "--json=true")
 	f.Fuzz(func(t *testing.T, a, b, c, d string) {

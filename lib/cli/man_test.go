@@ -33,7 +33,7 @@ func TestMan(t *testing.T) {
 		".TH HC\\-TEST 1 \"\" \"hc\" \"hc manual\"\n",
 		".SH NAME\nhc\\-test \\- test what\\(aqs made\n",
 		"One paragraph, on two lines.\n.PP\n.RS 4\n.nf\n\\&.a literal line\n  and \\-\\- another\n.fi\n.RE\n.PP\n\\(aqQuoted\\(aq and \\eescaped.\n",
-		".TP\n\\fB\\-C\\fR, \\fB\\-\\-store\\fR \\fIDIR\\fR\n",
+		".TP\n\\fB\\-C\\fR, \\fB\\-\\-dir\\fR \\fIDIR\\fR\n",
 		"(default rabin)\n",
 		".TP\ndo it:\n.nf\nhc\\-test \\(aqa b\\(aq | cat\n.fi\n",
 		".TP\n.B 4\nverification failed",
@@ -92,7 +92,7 @@ COMP_WORDS=(` + test.words + `); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _hc_test
 func TestZshAndFish(t *testing.T) {
 	zsh, fish := manualPage().zsh(), manualPage().fish()
 	for _, want := range []string{
-		"#compdef hc-test\n", "'(-C --store)'{-C+,--store=}'[", `'--algorithm=[cut by NAME\: it'\''s \[one\]]:NAME:(rabin lines)'`,
+		"#compdef hc-test\n", "'(-C --dir)'{-C+,--dir=}'[", `'--algorithm=[cut by NAME\: it'\''s \[one\]]:NAME:(rabin lines)'`,
 		"'*--peer=[ask ADDR]:ADDR: '", "'*:core:_hc_cores'",
 	} {
 		if !strings.Contains(zsh, want) {
@@ -101,7 +101,7 @@ func TestZshAndFish(t *testing.T) {
 	}
 	for _, want := range []string{
 		"complete -c hc-test -l algorithm -x -a 'rabin lines' -d 'cut by NAME: it\\'s [one]'\n",
-		"complete -c hc-test -s C -l store -r -F -d ",
+		"complete -c hc-test -s C -l dir -r -F -d ",
 	} {
 		if !strings.Contains(fish, want) {
 			t.Errorf("the fish completion lacks %q:\n%s", want, fish)

@@ -101,7 +101,7 @@ func placeholder(usage string) (name, plain string) {
 	return "VALUE", usage
 }
 
-// names returns the flag's spellings, short ones first: -C, --store.
+// names returns the flag's spellings, short ones first: -C, --dir.
 func (f flagInfo) names() []string {
 	var names []string
 	for _, s := range f.short {
@@ -141,7 +141,7 @@ func (p *page) environment() []Variable {
 	vars := slices.Clone(p.Environment)
 	for _, f := range p.flags {
 		switch f.long {
-		case "store":
+		case "dir":
 			vars = append(vars, Variable{"HC_DIR", "the store's folder, unless -C names one"})
 		case "secret-key-file":
 			vars = append(vars,

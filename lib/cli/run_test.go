@@ -50,7 +50,7 @@ func TestRunReports(t *testing.T) {
 		{"lines and escapes", errors.New("peer says\n\x1b[2Jno\u202e"), nil, 1, "hc-test: peer says; \\x1b[2Jno\\u202e\n"},
 		{"json", Hint(Exitf(ErrNotFound, "no core <a>"), "look"), []string{"--json"}, 5,
 			`{"type":"error","tool":"hc-test","exit":5,"error":"no core <a>","hint":"look"}` + "\n"},
-		{"unknown flag", nil, []string{"--stor", "x"}, 2, "hc-test: unknown flag --stor: did you mean --store?\n"},
+		{"unknown flag", nil, []string{"--dri", "x"}, 2, "hc-test: unknown flag --dri: did you mean --dir?\n"},
 		{"bad value", nil, []string{"--avg", "many"}, 2, "hc-test: invalid value \"many\" for --avg: see 'hc-test --help'\n"},
 		{"exit coder", urfave.Exit("no", 3), nil, 1, "hc-test: no\n"}, // codes come from the table alone
 	} {
@@ -113,7 +113,7 @@ func TestHelpAndVersion(t *testing.T) {
 		t.Fatalf("exit %d, stderr %q", code, x.err.String())
 	}
 	for _, want := range []string{
-		"usage: hc-test [FLAG...] [FILE]\n", "-C, --store DIR", "      --avg VALUE", "HC_DIR", "  hc-test -\n",
+		"usage: hc-test [FLAG...] [FILE]\n", "-C, --dir DIR", "      --avg VALUE", "HC_DIR", "  hc-test -\n",
 		"    4  verification failed", "  130  interrupted\n",
 	} {
 		if !strings.Contains(x.out.String(), want) {
