@@ -73,6 +73,3 @@ func FullRoots(length uint64) []uint64 {
 	}
 	return roots
 }
-
-// isRight reports whether n is the right child of its parent.
-func isRight(n uint64) bool { return Offset(n)&1 == 1 }

@@ -20,7 +20,8 @@ type HeadInfo struct {
 // out; a log of length 0 gives no part at all.
 //
 // It fails with [ErrInvalidRequest] for what no log of that length could answer, with [ErrFork] for a request that is
-// about another fork, and with the source's error (so [ErrNodeMissing]) where a node is not there.
+// about another fork, with the source's error (so [ErrNodeMissing]) where a node is not there, and with a [HintError]
+// where a seek would have to trust a hint.
 func Prove(ctx context.Context, request Request, head HeadInfo, nodes NodeSource) (*Proof, error) {
 	if request.Fork != head.Fork {
 		return nil, fmt.Errorf("%w: %d asked for, %d here", ErrFork, request.Fork, head.Fork)
@@ -237,8 +238,11 @@ func (p *prover) get(n uint64) (Node, error) {
 	return node, nil
 }
 
-// unpadded returns a node's size without the padding of the blocks below it.
+// unpadded returns a node's size without the padding of the blocks below it. It must be certain.
 func (p *prover) unpadded(n Node) (uint64, error) {
+	if n.Hint {
+		return 0, fmt.Errorf("seeking byte %d: %w", p.seek.Bytes, &HintError{Index: n.Index})
+	}
 	high, padding := bits.Mul64(p.seek.Padding, Leaves(n.Index))
 	if high != 0 || padding > n.Size {
 		return 0, fmt.Errorf("%w: padding of %d bytes is more than node %d has", ErrInvalidRequest, p.seek.Padding, n.Index)
@@ -297,10 +301,10 @@ func (p *prover) seekIn(root uint64) (uint64, error) {
 	return p.descend(root, left)
 }
 
-// bytesBefore returns the unpadded bytes left of the tree below n: of the subtrees left of the way down to it.
+// bytesBefore returns the unpadded bytes left of the tree below n: of the left siblings on the way down to it.
 func (p *prover) bytesBefore(n uint64) (uint64, error) {
 	var sum uint64
-	for _, r := range subtrees(0, FirstBlock(n), p.head) {
+	for _, r := range FullRoots(FirstBlock(n)) {
 		node, err := p.get(r)
 		if err != nil {
 			return 0, err

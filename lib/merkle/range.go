@@ -5,11 +5,11 @@ import (
 	"math/bits"
 )
 
-// subtrees returns the fewest whole subtrees that cover blocks from … to-1 of a log of length blocks, from left to
-// right. Their count is at most twice the depth of the tree.
-func subtrees(from, to, length uint64) []uint64 {
+// Subtrees returns the numbers of the fewest whole subtrees that cover the blocks from … to-1, from left to right:
+// at most 104. from ≤ to ≤ [MaxLength].
+func Subtrees(from, to uint64) []uint64 {
 	var out []uint64
-	for from < to && to <= length {
+	for from < to {
 		d := bits.Len64(to-from) - 1
 		if from > 0 {
 			d = min(d, bits.TrailingZeros64(from))
@@ -19,10 +19,6 @@ func subtrees(from, to, length uint64) []uint64 {
 	}
 	return out
 }
-
-// Subtrees returns the numbers of the fewest whole subtrees that cover the blocks from … to-1, from left to right:
-// at most 104. from ≤ to ≤ [MaxLength].
-func Subtrees(from, to uint64) []uint64 { return subtrees(from, to, MaxLength) }
 
 // Climb hashes node together with siblings, which are those of its way up from the bottom, and returns the node at
 // the top. It fails with [ErrUnverified] where one of them is not the sibling that is next, or sizes overflow. What it

@@ -178,6 +178,28 @@ func TestNewRootsRefuses(t *testing.T) {
 	}
 }
 
+func TestRootsClone(t *testing.T) {
+	l := lines(t, 5)
+	roots, err := merkle.NewRoots(3, l.nodes.roots(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	clone := roots.Clone()
+	clone.Append(l.nodes[6], nil)
+	if roots.Length() != 3 || roots.TreeHash() != merkle.TreeHash(l.nodes.roots(3)) {
+		t.Errorf("the clone's block is in the roots: %v", roots.Nodes())
+	}
+	if clone.Length() != 4 || clone.TreeHash() != merkle.TreeHash(l.nodes.roots(4)) || clone.ByteLength() != 1+2+3+4 {
+		t.Errorf("clone %v", clone.Nodes())
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a leaf out of order is appended")
+		}
+	}()
+	roots.Append(l.nodes[8], nil)
+}
+
 func ExampleVerify() {
 	// The writer keeps the roots, and signs their hash.
 	roots, _ := merkle.NewRoots(0, nil)
