@@ -93,6 +93,7 @@ type log struct {
 	nodes  table
 	auth   *keys.Auth
 	secret keys.Secret
+	heads  map[uint64]merkle.HeadInfo // signed already, by length
 }
 
 // makeLog makes a version 1 core of seed 01 × 32 of these blocks.
@@ -104,7 +105,7 @@ func makeLog(t testing.TB, blocks [][]byte) *log {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &log{nodes: table{}, auth: auth, secret: secret}
+	l := &log{nodes: table{}, auth: auth, secret: secret, heads: map[uint64]merkle.HeadInfo{}}
 	roots, err := merkle.NewRoots(0, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -129,11 +130,15 @@ func vectorLog(t testing.TB, length uint64) *log {
 // head signs the log's first length blocks.
 func (l *log) head(t testing.TB, length uint64) merkle.HeadInfo {
 	t.Helper()
+	if head, ok := l.heads[length]; ok {
+		return head
+	}
 	field, err := l.auth.Sign(l.secret, keys.Head{Length: length, TreeHash: merkle.TreeHash(l.nodes.roots(length))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return merkle.HeadInfo{Length: length, Signature: field}
+	l.heads[length] = merkle.HeadInfo{Length: length, Signature: field}
+	return l.heads[length]
 }
 
 func (l *log) check(length, fork uint64, treeHash hash.Digest, signature []byte) error {
