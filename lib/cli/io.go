@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -94,7 +95,7 @@ func (o *output) Write(p []byte) (int, error) {
 	n, err := o.w.Write(p)
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) {
 		o.broken.Store(true)
-		err = errOutputGone
+		err = fmt.Errorf("%w: %w", errOutputGone, err)
 	}
 	return n, err
 }

@@ -101,6 +101,28 @@ func TestProcess(t *testing.T) {
 	}
 }
 
+func TestClosedInput(t *testing.T) {
+	in, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	defer out.Close()
+	r := interruptible(t.Context(), in)
+	ended := make(chan error)
+	go func() {
+		_, err := r.Read(make([]byte, 1))
+		ended <- err
+	}()
+	_ = r.Close()
+	if err := <-ended; !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Read behind Close = %v, want os.ErrClosed", err)
+	}
+	if _, err := in.Stat(); err != nil {
+		t.Errorf("Close closed the file: %v", err)
+	}
+}
+
 func TestFullDisk(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {

@@ -59,24 +59,33 @@ func (e *signalError) Error() string {
 func (e *signalError) Is(target error) bool { return target == context.Canceled }
 
 // interruptible returns a reader of f whose Read returns the context's cause when that ends, also while it waits for
-// a pipe or a terminal. One goroutine may read.
-func interruptible(ctx context.Context, f *os.File) io.Reader {
+// a pipe or a terminal. Close ends it in the same way, and leaves f open. One goroutine may read.
+func interruptible(ctx context.Context, f *os.File) io.ReadCloser {
+	r := &interruptibleReader{f: f}
+	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	info, err := f.Stat()
 	if err != nil || info.Mode().IsRegular() {
-		return &interruptibleReader{ctx: ctx, f: f}
+		return r
 	}
 	woken, wake, err := os.Pipe()
 	if err != nil {
-		return &interruptibleReader{ctx: ctx, f: f}
+		return r // a read ends when something comes
 	}
-	context.AfterFunc(ctx, func() { _ = wake.Close() })
-	return &interruptibleReader{ctx: ctx, f: f, woken: woken}
+	context.AfterFunc(r.ctx, func() { _ = wake.Close() })
+	r.woken = woken
+	return r
 }
 
 type interruptibleReader struct {
-	ctx   context.Context
-	f     *os.File
-	woken *os.File // readable (at its end) once ctx is done; nil: a read of f never waits long
+	f      *os.File
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	woken  *os.File // readable (at its end) once ctx is done; nil: a read of f never waits long
+}
+
+func (r *interruptibleReader) Close() error {
+	r.cancel(os.ErrClosed)
+	return nil
 }
 
 func (r *interruptibleReader) Read(p []byte) (int, error) {
