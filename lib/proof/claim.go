@@ -5,7 +5,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // Open is the end of a range that has none ("100-"): it goes as far as the log does.
@@ -74,8 +73,10 @@ func (c Claim) check() error {
 			return fmt.Errorf("range %d-%d: over the limit of %d", c.From, c.To, uint64(maxNumber))
 		}
 	}
-	if c.folder() && !utf8.ValidString(c.Path) {
-		return fmt.Errorf("path %q is not UTF-8", c.Path)
+	if c.folder() {
+		if err := checkPath(c.Path, c.Kind == KindTree); err != nil {
+			return err
+		}
 	}
 	if c.At != nil && *c.At > maxLength {
 		return fmt.Errorf("length %d: over the limit of %d", *c.At, uint64(maxLength))

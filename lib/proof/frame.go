@@ -35,14 +35,18 @@ const (
 const (
 	maxBlock     = 15 << 20 // bytes of a block, stock's limit
 	maxRun       = 64 << 10 // bytes of several blocks in one frame
-	maxGroup     = 1 << 20  // bytes of several blocks in one group
-	maxCount     = 4096     // blocks in one group
 	maxNodes     = 256      // node frames in one group; the tree's height bounds what is ever needed to about 210
-	maxLine      = 32 << 10 // bytes of a frame's line, its LF included: room for the lengths of maxCount blocks
+	maxLine      = 32 << 10 // bytes of a frame's line, its LF included: room for the lengths of 4096 blocks
 	maxManifest  = 64 << 10 // bytes
 	maxSignature = 64 << 10 // bytes
 	maxNumber    = 1<<53 - 1
 	maxLength    = merkle.MaxLength
+)
+
+// What a group may be. Variables so that a test can try every way to cut a small log.
+var (
+	maxGroup = 1 << 20 // bytes of several blocks
+	maxCount = 4096    // blocks
 )
 
 // isLine reports whether a block is a line: its last byte is an LF and its only one.

@@ -108,7 +108,7 @@ func (v *verifier) groupEnd(l *layout) (e, larger uint64, err error) {
 	if !ok {
 		return 0, 0, v.in.fail("blocks %d-%d are no group", l.first, e-1)
 	}
-	if e-l.first > maxCount {
+	if e-l.first > uint64(maxCount) {
 		return 0, 0, v.in.fail("a group of %d blocks: the limit is %d", e-l.first, maxCount)
 	}
 	return e, larger, nil
@@ -168,7 +168,7 @@ func (v *verifier) readFrame(n int) error {
 	}
 	var count, size int
 	if lines {
-		count, size = int(w.number(maxCount)), int(w.number(maxRun))
+		count, size = int(w.number(uint64(maxCount))), int(w.number(maxRun))
 	} else {
 		v.lengths = v.lengths[:0]
 		for len(v.lengths) <= n && (w.more || len(v.lengths) == 0) && !w.bad {
@@ -385,7 +385,7 @@ func (v *verifier) canonical(l *layout, e, larger uint64) error {
 		if c := v.sum.Claim; c.Kind == KindBytes && c.To != Open && v.offset+size+n.Size > c.To {
 			break
 		}
-		if larger-l.first <= maxCount && size+n.Size <= maxGroup {
+		if larger-l.first <= uint64(maxCount) && size+n.Size <= uint64(maxGroup) {
 			return v.in.fail("blocks %d-%d have to be one group", l.first, larger-1)
 		}
 		return nil

@@ -12,8 +12,8 @@ func (v *verifier) readHead() error {
 	w := v.in.words()
 	head := Head{Fork: w.number(maxNumber), Length: w.number(maxLength), ByteLength: w.number(maxNumber)}
 	n := w.number(maxSignature)
-	if !w.ok() || n == 0 {
-		return v.in.fail("head takes fork, length, byte length and the length of the signature, from 1 to %d", maxSignature)
+	if !w.ok() {
+		return v.in.fail("head takes fork, length, byte length and the length of the signature, at most %d", maxSignature)
 	}
 	if err := v.checkHead(head); err != nil {
 		return err
@@ -104,7 +104,7 @@ func merkleLength(roots []merkle.Node) uint64 {
 func (v *verifier) endPart() error {
 	if v.tail {
 		v.tail = false
-		if v.next-v.tailFirst <= maxCount && v.tailBytes <= maxGroup {
+		if v.next-v.tailFirst <= uint64(maxCount) && v.tailBytes <= uint64(maxGroup) {
 			return v.in.fail("the groups from block %d on have to be one", v.tailFirst)
 		}
 	}
@@ -127,7 +127,7 @@ func (v *verifier) verifyHead(roots, split []merkle.Node) error {
 		return v.in.fail("the head is of %d bytes, not of %d", size, v.head.ByteLength)
 	}
 	tree := merkle.TreeHash(roots)
-	err := v.auth.Verify(keys.Head{Fork: v.head.Fork, Length: v.head.Length, TreeHash: tree}, v.head.Signature)
+	err := v.signer.verify(keys.Head{Fork: v.head.Fork, Length: v.head.Length, TreeHash: tree}, v.head.Signature)
 	if err != nil {
 		return v.in.fail("%w", err)
 	}

@@ -4,14 +4,15 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
-// quotePath writes a path like git does: as it is, or, if it has a byte below 0x20, 0x7f, a quote, a backslash, a space
-// at an end or ` at ` in it, or is empty, between quotes with C's escapes.
+// quotePath writes a path like git does: as it is if it is printable ASCII without quotes and backslashes, else between
+// quotes with C's escapes. One with ` at ` in it is quoted, too, since that stands behind a path.
 func quotePath(path string) string {
-	plain := path != "" && path[0] != ' ' && path[len(path)-1] != ' ' && !strings.Contains(path, " at ")
+	plain := path != "" && !strings.Contains(path, " at ")
 	for i := 0; plain && i < len(path); i++ {
-		plain = path[i] >= 0x20 && path[i] != 0x7f && path[i] != '"' && path[i] != '\\'
+		plain = 0x20 <= path[i] && path[i] < 0x7f && path[i] != '"' && path[i] != '\\'
 	}
 	if plain {
 		return path
@@ -26,7 +27,7 @@ func quotePath(path string) string {
 		case c == '\a' || c == '\b' || c == '\t' || c == '\n' || c == '\v' || c == '\f' || c == '\r':
 			b.WriteByte('\\')
 			b.WriteByte("abtnvfr"[c-'\a'])
-		case c < 0x20 || c == 0x7f:
+		case c < 0x20 || c >= 0x7f:
 			fmt.Fprintf(&b, `\%03o`, c)
 		default:
 			b.WriteByte(c)
@@ -75,4 +76,24 @@ func unescape(s string) (c byte, left string, err error) {
 		}
 	}
 	return 0, "", fmt.Errorf("unknown escape")
+}
+
+// checkPath refuses what cannot be a path in a drive, whose names begin with a slash.
+func checkPath(path string, folder bool) error {
+	if folder && path == "/" {
+		return nil
+	}
+	if !utf8.ValidString(path) || strings.ContainsRune(path, 0) {
+		return fmt.Errorf("path %q is not a name", path)
+	}
+	parts := strings.Split(path, "/")
+	if parts[0] != "" || len(parts) == 1 {
+		return fmt.Errorf("path %q does not begin with /", path)
+	}
+	for _, part := range parts[1:] {
+		if part == "" || part == "." || part == ".." {
+			return fmt.Errorf("path %q has a part that is %q", path, part)
+		}
+	}
+	return nil
 }

@@ -19,8 +19,6 @@ type reader struct {
 	err    error
 }
 
-func newReader(r io.Reader) *reader { return &reader{in: bufio.NewReaderSize(r, 1<<20)} }
-
 // peek returns the word that the next frame begins with.
 func (r *reader) peek() ([]byte, error) {
 	if r.err != nil {

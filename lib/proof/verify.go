@@ -1,9 +1,11 @@
 package proof
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
+	"sync"
 
 	"hc/lib/hash"
 	"hc/lib/keys"
@@ -62,7 +64,7 @@ type Summary struct {
 	Key      keys.Key
 	Manifest []byte // nil for a compat core
 	Claim    Claim
-	Head     Head          // the last verified; its Signature is empty if there was none
+	Head     Head          // the last verified, if Heads is not 0
 	Roots    []merkle.Node // of the head
 	TreeHash hash.Digest   // of the head, or of the length that the claim names with `at`
 	Heads    uint64        // verified
@@ -75,12 +77,27 @@ type Summary struct {
 // Errors wrap ErrUnverified, ErrPartial or ErrConflict, or are those of r, of the sink, of Out and of ctx. It looks at ctx
 // between frames; a reader that blocks has to be ended by its owner.
 func Verify(ctx context.Context, r io.Reader, opt Options, sink Sink) (Summary, error) {
-	v := &verifier{ctx: ctx, in: newReader(r), opt: opt, sink: sink, hasher: newHasher(), buffer: make([]byte, 0, maxGroup)}
+	v := &verifier{ctx: ctx, opt: opt, sink: sink, hasher: newHasher()}
 	v.groups, _ = sink.(GroupSink)
-	defer v.hasher.close()
+	m := buffers.Get().(*memory)
+	m.in.Reset(r)
+	v.in, v.buffer = &reader{in: m.in}, m.group
 	err := v.read()
+	v.hasher.close()
+	m.in.Reset(nil)
+	buffers.Put(m)
 	return v.sum, err
 }
+
+// memory is what a Verify reads into. It is used again, as small streams are over before it would be filled.
+type memory struct {
+	in    *bufio.Reader
+	group []byte
+}
+
+var buffers = sync.Pool{New: func() any {
+	return &memory{in: bufio.NewReaderSize(nil, 1<<20), group: make([]byte, 0, 1<<20)}
+}}
 
 type verifier struct {
 	ctx    context.Context
@@ -90,8 +107,8 @@ type verifier struct {
 	groups GroupSink // sink, if it is one
 	hasher *hasher
 
-	auth *keys.Auth
-	sum  Summary
+	signer *signer
+	sum    Summary
 
 	head    Head          // the last, once its frame has come
 	roots   []merkle.Node // of the last head verified
@@ -228,7 +245,7 @@ func (v *verifier) readManifest() error {
 			return err
 		}
 	}
-	if v.auth, err = keys.NewAuth(v.sum.Key, v.sum.Manifest); err != nil {
+	if v.signer, err = newSigner(v.sum.Key, v.sum.Manifest); err != nil {
 		return v.in.fail("%w", err)
 	}
 	return nil

@@ -19,7 +19,7 @@ type Head struct {
 	Fork       uint64
 	Length     uint64 // blocks
 	ByteLength uint64
-	Signature  []byte // the field, as package keys reads it; none: nothing has been signed yet
+	Signature  []byte // the field, as package keys reads it
 }
 
 // Source is what a proof stream is written from. Every method may block until the data is there, as in a live download,
@@ -29,7 +29,7 @@ type Source interface {
 	Key() keys.Key
 	Manifest() []byte // encoded; nil for a compat core
 
-	// Head returns the newest head, one without a signature if nothing was signed yet.
+	// Head returns the newest head; a zero one if nothing was signed yet.
 	Head(ctx context.Context) (Head, error)
 
 	// Next waits for a head longer than after, and returns io.EOF when there will be none.
@@ -76,6 +76,7 @@ type writer struct {
 	live  bool
 	line  []byte // a frame's line in the making
 
+	signer  *signer
 	head    Head          // the last written
 	heads   int           // written
 	roots   []merkle.Node // of head
@@ -126,16 +127,22 @@ func (p *writer) write() error {
 	return p.end(head)
 }
 
-func signed(h Head) bool { return len(h.Signature) > 0 }
+// signed reports whether there is a head: one within a manifest's prologue needs no signature.
+func signed(h Head) bool { return h.Length > 0 || len(h.Signature) > 0 }
 
 // intro writes the frames up to the first head.
 func (p *writer) intro() error {
 	p.frame(version, p.src.Key())
 	p.frame(wordClaim, p.claim)
-	if m := p.src.Manifest(); m != nil {
-		if len(m) > maxManifest {
-			return fmt.Errorf("manifest of %d bytes: the limit is %d", len(m), maxManifest)
-		}
+	m := p.src.Manifest()
+	if len(m) > maxManifest {
+		return fmt.Errorf("manifest of %d bytes: the limit is %d", len(m), maxManifest)
+	}
+	var err error
+	if p.signer, err = newSigner(p.src.Key(), m); err != nil {
+		return err
+	}
+	if m != nil {
 		p.frame(wordManifest, len(m))
 		p.payload(m)
 	}
@@ -233,11 +240,15 @@ func (p *writer) layout(head Head) (layout, error) {
 
 // part writes a head and what comes under it.
 func (p *writer) part(head Head, l layout) error {
-	if len(head.Signature) > maxSignature {
-		return fmt.Errorf("signature of %d bytes: the limit is %d", len(head.Signature), maxSignature)
+	field, err := p.signer.plain(head.Length, head.Signature)
+	if err != nil {
+		return err
 	}
-	p.frame(wordHead, head.Fork, head.Length, head.ByteLength, len(head.Signature))
-	p.payload(head.Signature)
+	if len(field) > maxSignature {
+		return fmt.Errorf("signature of %d bytes: the limit is %d", len(field), maxSignature)
+	}
+	p.frame(wordHead, head.Fork, head.Length, head.ByteLength, len(field))
+	p.payload(field)
 	if l.first == l.end {
 		if err := p.nodes(&l, l.end); err != nil {
 			return err

@@ -1,0 +1,90 @@
+package proof
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"hc/lib/compact"
+	"hc/lib/keys"
+)
+
+// A signature field has many spellings that stock takes for the same: longer integers, parts beyond the quorum, bytes
+// behind the last. A stream carries the plain one only, so that no bit of it means nothing.
+
+// errPlain is why a field cannot be in a stream.
+var errPlain = errors.New("not a plain signature field")
+
+// signer is a core's key and what its signature fields look like.
+type signer struct {
+	auth    *keys.Auth
+	version uint64
+	quorum  uint64
+	bare    bool // a field is one signature and nothing more
+}
+
+// newSigner takes the manifest only in the spelling that the key is the hash of, and none for a compat core.
+func newSigner(key keys.Key, manifest []byte) (*signer, error) {
+	auth, err := keys.NewAuth(key, manifest)
+	if err != nil {
+		return nil, err
+	}
+	if manifest == nil {
+		return &signer{auth: auth, bare: true}, nil
+	}
+	m, err := keys.DecodeManifest(manifest)
+	if err != nil {
+		return nil, err
+	}
+	if auth.Compat() || !bytes.Equal(m.Encode(), manifest) {
+		return nil, fmt.Errorf("%w: one that the key is not the hash of", keys.ErrManifest)
+	}
+	s := &signer{auth: auth, version: m.Version, quorum: m.Quorum}
+	s.bare = m.Version == 0 && len(m.Signers) == 1 && m.Quorum == 1 && !m.AllowPatch
+	return s, nil
+}
+
+// plain returns the plain spelling of a head's signature field: none within a prologue; the bare signature; or else as
+// many parts as must sign, without patches, and no nodes.
+func (s *signer) plain(length uint64, field []byte) ([]byte, error) {
+	if p := s.auth.Prologue(); p != nil && length <= p.Length {
+		return nil, nil
+	}
+	if s.bare {
+		return field, nil
+	}
+	d := compact.NewDecoder(field)
+	count := uint64(d.ArrayLen(66, compact.MaxArray))
+	if count < s.quorum {
+		return nil, fmt.Errorf("%w: %d parts of the %d needed", errPlain, count, s.quorum)
+	}
+	b := compact.AppendUint(nil, s.quorum)
+	for range s.quorum {
+		if s.version == 0 && d.Uint() != 0 {
+			return nil, fmt.Errorf("%w: it has a patch", errPlain)
+		} else if s.version == 0 {
+			b = compact.AppendUint(b, 0)
+		}
+		b = compact.AppendUint(b, d.Uint())
+		signature := d.Fixed64()
+		b = append(b, signature[:]...)
+		if s.version > 0 && d.Uint() != 0 {
+			return nil, fmt.Errorf("%w: it has a patch", errPlain)
+		} else if s.version > 0 {
+			b = compact.AppendUint(b, 0)
+		}
+	}
+	return compact.AppendUint(b, 0), d.Err()
+}
+
+// verify checks that field is the plain signature field of a head.
+func (s *signer) verify(h keys.Head, field []byte) error {
+	plain, err := s.plain(h.Length, field)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(plain, field) {
+		return errPlain
+	}
+	return s.auth.Verify(h, field)
+}
