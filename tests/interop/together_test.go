@@ -24,8 +24,7 @@ func TestStockJoinsWithHalf(t *testing.T) {
 		for i := 0; i < 1000; i += 2 {
 			first.wait("block", func(e event) bool { return e.Index == uint64(i) })
 		}
-		first.say("quit")
-		first.wait("disconnected", func(event) bool { return true })
+		first.do("closed", "quit")
 
 		more := random(500*64, 6)
 		if err := os.WriteFile(filepath.Join(dir, "more"), more, 0o600); err != nil {

@@ -20,7 +20,7 @@
 //   all                   every block up to the newest length, in order          -> all
 //   seek BYTE             which block holds this byte                            -> seek
 //   info                                                                         -> info
-//   quit
+//   quit                                                                         -> closed
 // "length" events come unasked, whenever the log grew or was cut, with the clock of the moment.
 
 const net = require('net')
@@ -71,6 +71,7 @@ async function main () {
     command(core, verb, words).catch((err) => emit('error', { command: line, message: err.message }))
   }
   await core.close()
+  emit('closed', {})
   process.exit(0)
 }
 
