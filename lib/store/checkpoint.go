@@ -1,7 +1,405 @@
 package store
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"time"
 
-func (s *Store) checkpointAfter(ctx context.Context, tx *Tx) {}
-func (s *Store) longTail(tx *Tx) bool                        { return false }
-func (s *Store) Checkpoint(ctx context.Context) error        { return nil }
+	"hc/lib/keys"
+	"hc/lib/store/packlog"
+	"hc/lib/store/table"
+)
+
+// lockTry is how long a lock is tried that need not be had.
+const lockTry = time.Millisecond
+
+// CheckpointError returns what the last checkpoint behind a commit of this Store failed with, nil if it did not. The log has
+// all that was committed whether or not checkpoints succeed; without them opening takes longer and longer.
+func (s *Store) CheckpointError() error {
+	s.reports.Lock()
+	defer s.reports.Unlock()
+	return s.checkpoint
+}
+
+// longTail reports whether the log behind the applied position is long with what a transaction adds to it.
+func (s *Store) longTail(tx *Tx) bool {
+	t := s.options.tuning
+	st := tx.view.state
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	return st.blocks+tx.blocks >= t.blocks || st.replay.bytes+tx.bytes >= t.bytes
+}
+
+// checkpointAfter makes a checkpoint behind a commit if the tail has become long. The commit is made, so a failure is
+// only told by CheckpointError.
+func (s *Store) checkpointAfter(ctx context.Context, tx *Tx) {
+	if s.options.tuning.never || !s.longTail(tx) {
+		return
+	}
+	err := s.makeCheckpoint(ctx, true)
+	s.reports.Lock()
+	defer s.reports.Unlock()
+	s.checkpoint = err
+}
+
+// catchUp makes a checkpoint where an earlier process left much to be read: a tail is held in memory.
+func (s *Store) catchUp(ctx context.Context) error {
+	if s.options.ReadOnly || s.options.tuning.never {
+		return nil
+	}
+	view, err := s.log.View(ctx)
+	if err != nil {
+		return err
+	}
+	a, err := s.files.readApplied(s.log.Current)
+	if err != nil {
+		return err
+	}
+	behind := view.Synced.Offset
+	switch {
+	case view.Synced.Pack == a.position.Pack:
+		behind -= min(behind, a.position.Offset)
+	case view.Synced.Pack > a.position.Pack+1:
+		behind = 1 << 40
+	}
+	if behind < 2*uint64(s.options.tuning.bytes) {
+		return nil
+	}
+	return s.makeCheckpoint(ctx, true)
+}
+
+// Checkpoint brings the derived files up to what is synced, so that opening has less to read. Commits do it by themselves
+// when there is much to do.
+func (s *Store) Checkpoint(ctx context.Context) error {
+	if s.options.ReadOnly {
+		return fmt.Errorf("making a checkpoint: %w", ErrReadOnly)
+	}
+	return s.makeCheckpoint(ctx, false)
+}
+
+// makeCheckpoint does nothing, with try, where another process is at it.
+func (s *Store) makeCheckpoint(ctx context.Context, try bool) error {
+	lock, err := s.lockCheckpoint(ctx, try)
+	if lock == nil {
+		return err
+	}
+	defer lock.Unlock()
+	cp, err := s.newCheckpoint(ctx)
+	if err != nil {
+		return fmt.Errorf("making a checkpoint: %w", err)
+	}
+	if err := cp.run(); err != nil {
+		cp.abort()
+		return fmt.Errorf("making a checkpoint: %w", err)
+	}
+	s.mu.Lock()
+	s.state = nil
+	s.mu.Unlock()
+	return nil
+}
+
+func (s *Store) lockCheckpoint(ctx context.Context, try bool) (*packlog.Lock, error) {
+	if !try {
+		return s.log.Lock(ctx, packlog.LockCheckpoint, false)
+	}
+	return s.tryLock(ctx, packlog.LockCheckpoint)
+}
+
+// tryLock returns nil if the lock is held by somebody.
+func (s *Store) tryLock(ctx context.Context, name string) (*packlog.Lock, error) {
+	short, cancel := context.WithTimeout(ctx, lockTry)
+	defer cancel()
+	lock, err := s.log.Lock(short, name, false)
+	if ctx.Err() == nil && (errors.Is(err, ErrLocked) || errors.Is(err, context.DeadlineExceeded)) {
+		return nil, nil
+	}
+	return lock, err
+}
+
+// checkpoint is one on its way. Memory is bounded by the tuning's bufferRows, and by how many cores and packs there are.
+type checkpoint struct {
+	ctx     context.Context
+	store   *Store
+	files   *files
+	old     *derived
+	view    packlog.View
+	replay  *replay
+	next    uint64
+	cores   map[keys.Key]*coreBuilder
+	index   []indexRow
+	tables  []tableRef // of the index, newest first
+	packs   map[uint64]packlog.Position
+	folders map[string]bool // to be synced
+	written []string        // files that nothing names yet
+	blocks  int             // taken in since all builders were flushed
+}
+
+func (s *Store) newCheckpoint(ctx context.Context) (*checkpoint, error) {
+	view, err := s.log.View(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.files.readApplied(s.log.Current)
+	if err != nil {
+		return nil, err
+	}
+	if a.next == 0 { // none, or a damaged one: begin where no file of an earlier life can be
+		a.next = 1 + rand.Uint64N(1<<48)
+	}
+	old, err := openDerived(s.files, a)
+	if errors.Is(err, table.ErrDamaged) {
+		a = &applied{next: a.next}
+		old, err = openDerived(s.files, a)
+	}
+	if err != nil {
+		return nil, err
+	}
+	view.Readable = view.Synced
+	cp := &checkpoint{
+		ctx: ctx, store: s, files: s.files, old: old, view: view, next: a.next,
+		replay:  newReplay(s.log, a.open, s.damaged),
+		cores:   make(map[keys.Key]*coreBuilder),
+		tables:  slices.Clone(a.index),
+		packs:   make(map[uint64]packlog.Position),
+		folders: make(map[string]bool),
+	}
+	for _, p := range a.packs {
+		cp.packs[p.Pack] = p
+	}
+	return cp, nil
+}
+
+func (cp *checkpoint) run() error {
+	from := cp.old.applied.position
+	if !from.Less(cp.view.Synced) {
+		return nil
+	}
+	for _, dir := range []string{"index", "cores"} {
+		if err := makeFolder(cp.files.fs, filepath.Join(cp.files.dir, dir), 0o755); err != nil {
+			return err
+		}
+	}
+	if err := cp.replay.run(cp.ctx, cp.view, from, cp.apply); err != nil {
+		return err
+	}
+	a, err := cp.finish()
+	if err != nil {
+		return err
+	}
+	for folder := range cp.folders {
+		if err := cp.files.fs.SyncDir(folder); err != nil {
+			return fmt.Errorf("syncing folder %s: %w", folder, err)
+		}
+	}
+	if err := replaceSmall(cp.files.fs, filepath.Join(cp.files.dir, appliedName), a.encode(), 0o644); err != nil {
+		return err
+	}
+	cp.sweep(a)
+	return nil
+}
+
+// abort removes what was written.
+func (cp *checkpoint) abort() {
+	for _, b := range cp.cores {
+		b.abort()
+	}
+	for _, path := range cp.written {
+		cp.files.discard(path)
+		_ = cp.files.fs.Remove(path) // else the next one does
+	}
+}
+
+// apply takes in a whole append.
+func (cp *checkpoint) apply(c *committed) error {
+	b, err := cp.core(c.key)
+	if err != nil {
+		return err
+	}
+	a := builderAppend{cp: cp, core: b}
+	if err := c.each(a.entry); err != nil {
+		return err
+	}
+	if a.dropped {
+		b.drop()
+		return nil
+	}
+	b.dropped = false
+	b.file.known, b.file.head = true, c.head
+	b.file.seen = unsettled(b.file.seen, c.head)
+	return cp.bound(a.blocks)
+}
+
+// bound writes what all cores hold when it becomes much, for there may be many.
+func (cp *checkpoint) bound(blocks int) error {
+	if cp.blocks += blocks; cp.blocks < 8*cp.store.options.tuning.bufferRows {
+		return nil
+	}
+	cp.blocks = 0
+	for _, b := range cp.cores {
+		if err := b.flushAll(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// builderAppend is one append on its way into a core's derived files.
+type builderAppend struct {
+	cp      *checkpoint
+	core    *coreBuilder
+	runs    runList
+	blocks  int
+	dropped bool
+}
+
+func (a *builderAppend) entry(e *entry) error {
+	switch e.kind {
+	case packlog.KindCore:
+		a.core.file.manifest = e.manifest
+	case packlog.KindRun:
+		a.runs.add(e)
+		return a.cp.addRun(e)
+	case packlog.KindSpan:
+		a.runs.forget(e.span)
+		for _, p := range e.span.parts {
+			a.blocks += int(p.count)
+		}
+		return a.core.span(e.span, &a.runs)
+	case packlog.KindNodes:
+		for _, n := range e.nodes {
+			if err := a.core.learn(n); err != nil {
+				return err
+			}
+		}
+	case packlog.KindTruncate:
+		return a.core.truncate(e.cut.b)
+	case packlog.KindClear:
+		return a.core.clear(e.cut.a, e.cut.b)
+	case packlog.KindDrop:
+		a.dropped = true
+	case packlog.KindSeen:
+		a.core.file.seen = addSeen(a.core.file.seen, e.head, e.settled)
+	}
+	return nil
+}
+
+// core returns the builder of a core.
+func (cp *checkpoint) core(key keys.Key) (*coreBuilder, error) {
+	if b := cp.cores[key]; b != nil {
+		return b, nil
+	}
+	base, err := cp.old.core(key)
+	if err != nil {
+		return nil, err
+	}
+	b := newCoreBuilder(cp, key, base)
+	cp.cores[key] = b
+	return b, nil
+}
+
+// number returns a number for a new file.
+func (cp *checkpoint) number() uint64 {
+	cp.next++
+	return cp.next - 1
+}
+
+// create begins a table in a new file.
+func (cp *checkpoint) create(path string, schema table.Schema) (*table.Writer, error) {
+	cp.files.discard(path)
+	_ = cp.files.fs.Remove(path) // of a checkpoint that died
+	cp.written = append(cp.written, path)
+	cp.folders[filepath.Dir(path)] = true
+	return table.Create(cp.files.fs, path, schema)
+}
+
+// finish writes what is left and returns what is to replace `applied`.
+func (cp *checkpoint) finish() (*applied, error) {
+	a := &applied{position: cp.view.Synced, open: cp.replay.open()}
+	if err := cp.finishIndex(); err != nil {
+		return nil, err
+	}
+	numbers := make(map[keys.Key]uint64, len(cp.old.applied.cores)+len(cp.cores))
+	for _, c := range cp.old.applied.cores {
+		numbers[c.key] = c.number
+	}
+	for key, b := range cp.cores {
+		number, err := b.finish()
+		if err != nil {
+			return nil, err
+		}
+		if numbers[key] = number; number == 0 {
+			delete(numbers, key)
+		}
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(numbers), func(a, b keys.Key) int { return slices.Compare(a[:], b[:]) }) {
+		a.cores = append(a.cores, coreRef{key, numbers[key]})
+	}
+	for _, pack := range slices.Sorted(maps.Keys(cp.packs)) {
+		a.packs = append(a.packs, cp.packs[pack])
+	}
+	if err := cp.voidOpen(a); err != nil {
+		return nil, err
+	}
+	a.index, a.next = cp.tables, cp.next
+	return a, nil
+}
+
+// manyOpen is how many appends without a head are put up with before it is asked whether any of them goes on.
+const manyOpen = 16
+
+// voidOpen forgets appends whose process died: while nobody holds the lock that every append holds, none goes on.
+func (cp *checkpoint) voidOpen(a *applied) error {
+	if len(a.open) <= manyOpen {
+		return nil
+	}
+	lock, err := cp.store.tryLock(cp.ctx, packlog.LockUse)
+	if lock == nil {
+		return err
+	}
+	a.open = nil
+	return lock.Unlock()
+}
+
+// sweep removes files that are not named any more. What cannot be removed is left for the next time.
+func (cp *checkpoint) sweep(a *applied) {
+	keep := make(map[string]bool)
+	for _, t := range a.index {
+		keep[filepath.Base(cp.files.indexPath(t.number))] = true
+	}
+	cp.sweepFolder(filepath.Join(cp.files.dir, "index"), keep)
+	for _, b := range cp.cores {
+		cp.sweepFolder(cp.files.coreDir(b.file.key), b.names())
+	}
+	cp.sweepTemporary(cp.files.dir)
+}
+
+func (cp *checkpoint) sweepFolder(dir string, keep map[string]bool) {
+	names, err := cp.files.fs.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, name := range names {
+		if !keep[name] {
+			cp.files.discard(filepath.Join(dir, name))
+			_ = cp.files.fs.Remove(filepath.Join(dir, name))
+		}
+	}
+}
+
+// sweepTemporary removes what a checkpoint that died left of `applied`; only checkpoints write such files there.
+func (cp *checkpoint) sweepTemporary(dir string) {
+	names, err := cp.files.fs.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, name := range names {
+		if len(name) > len(temporary) && name[:len(temporary)] == temporary {
+			_ = cp.files.fs.Remove(filepath.Join(dir, name))
+		}
+	}
+}

@@ -59,15 +59,18 @@ func (f *files) table(path string, schema table.Schema) (*table.Table, error) {
 	return t, nil
 }
 
-// forget drops the tables that are not in use any more. Views may still read them: they are closed with the last view.
-func (f *files) forget(keep map[string]bool) {
+// forgetAll drops all tables. Views may still read them: they are closed when nothing refers to them any more.
+func (f *files) forgetAll() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for path := range f.open {
-		if !keep[path] {
-			delete(f.open, path)
-		}
-	}
+	clear(f.open)
+}
+
+// discard drops a table whose file is removed, or about to be another one.
+func (f *files) discard(path string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.open, path)
 }
 
 func (f *files) close() error {
@@ -86,14 +89,14 @@ func (f *files) close() error {
 func (f *files) readApplied(current func(packlog.Position) bool) (*applied, error) {
 	raw, err := readSmall(f.fs, filepath.Join(f.dir, appliedName), maxAppliedFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &applied{next: 1}, nil
+		return &applied{}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	a, err := decodeApplied(raw)
 	if err != nil {
-		return &applied{next: 1}, nil
+		return &applied{}, nil
 	}
 	for _, p := range a.packs {
 		if !current(p) {

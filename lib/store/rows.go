@@ -61,6 +61,17 @@ func decodeRow(key, value []byte) (r row, ok bool) {
 	return r, r.count > 0 && r.kind >= rowPlaced && r.kind <= rowCleared && r.first < noLimit
 }
 
+// clearedRows says that blocks first … end-1 are not held.
+func clearedRows(first, end, seq uint64) []row {
+	var rows []row
+	for first < end {
+		count := min(end-first, 1<<31) // tables count with 32 bits
+		rows = append(rows, row{first: first, count: count, kind: rowCleared, seq: seq})
+		first += count
+	}
+	return rows
+}
+
 // rowSet is rows in ascending order that do not overlap.
 type rowSet struct{ rows []row }
 

@@ -107,6 +107,9 @@ func Open(ctx context.Context, dir string, options Options) (*Store, error) {
 		}
 		return st.locate(ctx, s, leaf)
 	})
+	if err := s.catchUp(ctx); err != nil {
+		s.checkpoint = err // the log is all there; reading it takes longer
+	}
 	return s, nil
 }
 
@@ -189,6 +192,7 @@ func (s *Store) outgrown(st *state) bool {
 
 // load begins a state from what is derived.
 func (s *Store) load(ctx context.Context, view *packlog.View) (*state, error) {
+	s.files.forgetAll()
 	a, err := s.files.readApplied(s.log.Current)
 	if err != nil {
 		return nil, err

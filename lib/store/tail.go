@@ -293,13 +293,8 @@ func (c *coreTail) truncated(length, seq uint64) *coreTail {
 // cleared returns a core without blocks first … end-1.
 func (c *coreTail) cleared(first, end, seq uint64) *coreTail {
 	t := c.copied(seq)
-	for first < end { // rows of tables count blocks with 32 bits
-		count := min(end-first, 1<<31)
-		t.rows.add([]row{{first: first, count: count, kind: rowCleared, seq: seq}})
-		first += count
-		if first >= noLimit {
-			break
-		}
+	if n := len(c.heads); n > 0 {
+		t.rows.add(clearedRows(first, min(end, c.heads[n-1].head.Length), seq))
 	}
 	return t
 }

@@ -1,0 +1,266 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"hc/lib/keys"
+	"hc/lib/merkle"
+	"hc/lib/store/table"
+)
+
+// coreBuilder makes the derived files of one core in a checkpoint: its tree, runs and ranges, and the file that names
+// them. What is new is written to tables as it comes; what is known is looked up in them and in those of before.
+type coreBuilder struct {
+	cp      *checkpoint
+	file    coreFile // what is to be written
+	base    *coreTables
+	dropped bool
+	number  uint64 // of the core's file, behind finish
+
+	tree   []limited // the tables of file.tree, open
+	grow   treeGrower
+	learnt map[uint64]merkle.Node // nodes that are not in tables yet
+
+	rows    rowSet // not in tables yet
+	added   []blockRange
+	removed []blockRange
+}
+
+func newCoreBuilder(cp *checkpoint, key keys.Key, base *coreTables) *coreBuilder {
+	b := &coreBuilder{cp: cp, file: coreFile{key: key}, base: base, learnt: make(map[uint64]merkle.Node)}
+	if base != nil {
+		b.file = *base.file
+		b.file.tree = append([]tableRef(nil), base.file.tree...)
+		b.file.runs = append([]tableRef(nil), base.file.runs...)
+		b.tree = append([]limited(nil), base.tree...)
+	}
+	b.grow.builder = b
+	return b
+}
+
+func (b *coreBuilder) path(what string) func(uint64) string {
+	return func(number uint64) string { return b.cp.files.corePath(b.file.key, number, what) }
+}
+
+// create begins a table, in the core's folder.
+func (b *coreBuilder) create(number uint64, what string, schema table.Schema) (*table.Writer, error) {
+	if err := b.makeFolder(); err != nil {
+		return nil, err
+	}
+	return b.cp.create(b.path(what)(number), schema)
+}
+
+func (b *coreBuilder) makeFolder() error {
+	return makeFolder(b.cp.files.fs, b.cp.files.coreDir(b.file.key), 0o755)
+}
+
+// drop forgets everything of the core.
+func (b *coreBuilder) drop() {
+	b.abort()
+	fresh := newCoreBuilder(b.cp, b.file.key, nil)
+	fresh.dropped = true
+	*b = *fresh
+	b.grow.builder = b
+}
+
+// abort stops writing.
+func (b *coreBuilder) abort() { b.grow.abort() }
+
+// span takes in the blocks of a span.
+func (b *coreBuilder) span(span *spanMeta, runs *runList) error {
+	rows := make([]row, 0, len(span.parts))
+	for _, p := range span.parts {
+		r := row{first: p.first, count: p.count, kind: rowByLeaf}
+		if p.byLeaf == nil {
+			run := runs.find(p.run)
+			if run == nil || uint64(p.at)+p.count > uint64(run.run.count) {
+				continue // damaged
+			}
+			r.kind, r.place = rowPlaced, place{run.at, p.at}
+		}
+		rows = append(rows, r)
+		b.hold(blockRange{r.first, r.end()})
+	}
+	b.rows.add(rows)
+	if len(b.rows.rows) >= b.cp.store.options.tuning.bufferRows {
+		if err := b.flushRows(); err != nil {
+			return err
+		}
+	}
+	if span.append {
+		if done, err := b.grow.span(span, runs); done || err != nil {
+			return err
+		}
+	}
+	for _, n := range span.roots {
+		if err := b.learn(n); err != nil {
+			return err
+		}
+	}
+	return b.leaves(span, runs, b.learn)
+}
+
+// leaves calls fn for the leaf nodes of a span's blocks, reading runs where it must. Blocks of damaged runs are left out.
+func (b *coreBuilder) leaves(span *spanMeta, runs *runList, fn func(merkle.Node) error) error {
+	for _, p := range span.parts {
+		for i := range p.count {
+			n, ok, err := b.leaf(p, i, runs)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				break
+			}
+			if err := fn(n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// leaf returns the leaf node of block number i of a part; ok is false if it is damaged.
+func (b *coreBuilder) leaf(p spanPart, i uint64, runs *runList) (n merkle.Node, ok bool, err error) {
+	if p.byLeaf != nil {
+		return merkle.LeafNodeHash(p.first+i, p.byLeaf[i].size, p.byLeaf[i].leaf), true, nil
+	}
+	e := runs.find(p.run)
+	if e == nil || uint64(p.at)+p.count > uint64(e.run.count) {
+		return n, false, nil
+	}
+	at := p.at + uint32(i)
+	if !e.run.short {
+		return merkle.LeafNodeHash(p.first+i, uint64(e.run.lengths[at]), e.run.leaves[at]), true, nil
+	}
+	run, err := b.cp.store.reader.run(b.cp.ctx, e.at)
+	if errors.Is(err, ErrDamaged) {
+		b.cp.store.damaged(err)
+		return n, false, nil
+	}
+	if err != nil {
+		return n, false, err
+	}
+	return run.leaf(at, p.first+i), true, nil
+}
+
+// node returns a node that is known.
+func (b *coreBuilder) node(index uint64) (merkle.Node, bool, error) {
+	if n, ok := b.learnt[index]; ok {
+		return n, true, nil
+	}
+	c := coreTables{file: &b.file, tree: b.tree}
+	return c.node(b.cp.ctx, index)
+}
+
+// learn takes a node, and those that follow.
+func (b *coreBuilder) learn(n merkle.Node) error {
+	if err := b.grow.stop(); err != nil {
+		return err
+	}
+	err := climb(n, b.node, func(n merkle.Node) { b.learnt[n.Index] = n })
+	if err == nil && len(b.learnt) >= b.cp.store.options.tuning.bufferRows {
+		return b.flushLearnt()
+	}
+	return err
+}
+
+// truncate forgets everything from block length on.
+func (b *coreBuilder) truncate(length uint64) error {
+	if err := b.flushAll(); err != nil {
+		return err
+	}
+	b.grow.roots = nil
+	limit := postOrderOf(length)
+	for i := range b.file.tree {
+		b.file.tree[i].limit = min(b.file.tree[i].limit, limit)
+		b.tree[i].limit = b.file.tree[i].limit
+	}
+	for i := range b.file.runs {
+		b.file.runs[i].limit = min(b.file.runs[i].limit, length)
+	}
+	b.release(blockRange{length, noLimit})
+	return nil
+}
+
+// clear forgets blocks, not their nodes.
+func (b *coreBuilder) clear(first, end uint64) error {
+	end = min(end, b.file.head.Length)
+	if first >= end {
+		return nil
+	}
+	b.release(blockRange{first, end})
+	b.rows.add(clearedRows(first, end, 0))
+	return nil
+}
+
+func (b *coreBuilder) hold(r blockRange) {
+	b.added = addRange(b.added, r)
+	if len(b.removed) > 0 {
+		b.removed = removeRange(b.removed, r)
+	}
+}
+
+func (b *coreBuilder) release(r blockRange) {
+	b.added = removeRange(b.added, r)
+	b.removed = addRange(b.removed, r)
+}
+
+func (b *coreBuilder) flushAll() error {
+	if err := b.grow.stop(); err != nil {
+		return err
+	}
+	if err := b.flushLearnt(); err != nil {
+		return err
+	}
+	return b.flushRows()
+}
+
+// finish writes all that is left, and the core's file. It returns its number, 0 if the core is gone.
+func (b *coreBuilder) finish() (uint64, error) {
+	if b.dropped || !b.file.known {
+		return 0, nil
+	}
+	if err := b.flushAll(); err != nil {
+		return 0, err
+	}
+	if err := b.compact(); err != nil {
+		return 0, err
+	}
+	if err := b.finishRanges(); err != nil {
+		return 0, err
+	}
+	b.number = b.cp.number()
+	if err := b.makeFolder(); err != nil {
+		return 0, err
+	}
+	path := b.path("core")(b.number)
+	if err := b.cp.files.fs.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return 0, fmt.Errorf("removing %s: %w", path, err)
+	}
+	b.cp.written = append(b.cp.written, path)
+	b.cp.folders[b.cp.files.coreDir(b.file.key)] = true
+	return b.number, writeSynced(b.cp.files.fs, path, b.file.encode(), 0o644)
+}
+
+// names returns the names of the files that are the core's now. To be called behind finish.
+func (b *coreBuilder) names() map[string]bool {
+	keep := make(map[string]bool)
+	if b.dropped || !b.file.known {
+		return keep
+	}
+	name := func(number uint64, what string) string { return strconv.FormatUint(number, 10) + "." + what }
+	for _, t := range b.file.tree {
+		keep[name(t.number, "tree")] = true
+	}
+	for _, t := range b.file.runs {
+		keep[name(t.number, "runs")] = true
+	}
+	if b.file.rangesFile != 0 {
+		keep[name(b.file.rangesFile, "ranges")] = true
+	}
+	keep[name(b.number, "core")] = true
+	return keep
+}

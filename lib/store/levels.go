@@ -1,0 +1,317 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+
+	"hc/lib/hash"
+	"hc/lib/store/table"
+)
+
+// indexRow is where a block is.
+type indexRow struct {
+	leaf  hash.Digest
+	place place
+}
+
+// levelOf returns the level of a table with so many rows.
+func (t tuning) levelOf(rows uint64) uint64 {
+	level := uint64(0)
+	for rows >= uint64(t.bufferRows)*uint64(t.fanOut) {
+		rows /= uint64(t.fanOut)
+		level++
+	}
+	return level
+}
+
+// pushTable puts a new table in front of the others, which it is newer than. Smaller ones right behind it count as of its
+// level from now on, so that levels rise from the newest to the oldest.
+func pushTable(refs []tableRef, ref tableRef) []tableRef {
+	refs = append([]tableRef{ref}, refs...)
+	for i := 1; i < len(refs) && refs[i].level < ref.level; i++ {
+		refs[i].level = ref.level
+	}
+	return refs
+}
+
+// compactLevels merges the oldest fanOut tables of a level into one of the next, as long as a level has so many. merge gets
+// them newest first, and whether nothing is older.
+func compactLevels(refs []tableRef, fanOut int, merge func(tables []tableRef, oldest bool) (tableRef, error)) ([]tableRef, error) {
+	for {
+		from, to := -1, 0 // of the lowest level that has too many
+		for i := 0; i < len(refs); i = to {
+			to = i
+			for to < len(refs) && refs[to].level == refs[i].level {
+				to++
+			}
+			if to-i >= fanOut {
+				from = to - fanOut
+				break
+			}
+		}
+		if from < 0 {
+			return refs, nil
+		}
+		level := refs[from].level + 1
+		merged, err := merge(refs[from:to], to == len(refs))
+		if err != nil {
+			return nil, err
+		}
+		merged.level = max(merged.level, level)
+		refs = slices.Concat(refs[:from], []tableRef{merged}, refs[to:])
+		for i := range refs[:from] { // they are newer; levels never fall
+			refs[i].level = min(refs[i].level, merged.level)
+		}
+		for i := from + 1; i < len(refs) && refs[i].level < merged.level; i++ {
+			refs[i].level = merged.level
+		}
+	}
+}
+
+// addRun takes the blocks of a run into the index.
+func (cp *checkpoint) addRun(e *entry) error {
+	if _, ok := cp.packs[e.at.Pack]; !ok {
+		cp.packs[e.at.Pack] = e.at
+	}
+	if e.run.short {
+		return nil
+	}
+	for i, leaf := range e.run.leaves {
+		cp.index = append(cp.index, indexRow{leaf, place{e.at, uint32(i)}})
+	}
+	if len(cp.index) >= cp.store.options.tuning.bufferRows {
+		return cp.flushIndex()
+	}
+	return nil
+}
+
+// flushIndex writes the rows gathered as a table. Of several with one leaf hash the last is taken.
+func (cp *checkpoint) flushIndex() error {
+	if len(cp.index) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(cp.index, func(a, b indexRow) int { return bytes.Compare(a.leaf[:], b.leaf[:]) })
+	number := cp.number()
+	w, err := cp.create(cp.files.indexPath(number), indexSchema)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	var value [placeSize]byte
+	for i := range cp.index {
+		if i+1 < len(cp.index) && cp.index[i+1].leaf == cp.index[i].leaf {
+			continue
+		}
+		if err := w.Add(cp.index[i].leaf[:], appendPlace(value[:0], cp.index[i].place)); err != nil {
+			return err
+		}
+	}
+	rows, err := w.Finish()
+	if err != nil {
+		return err
+	}
+	cp.index = cp.index[:0]
+	cp.tables = pushTable(cp.tables, tableRef{level: cp.store.options.tuning.levelOf(rows), number: number, rows: rows, limit: noLimit})
+	return nil
+}
+
+func (cp *checkpoint) finishIndex() error {
+	if err := cp.flushIndex(); err != nil {
+		return err
+	}
+	var err error
+	cp.tables, err = compactLevels(cp.tables, cp.store.options.tuning.fanOut, func(refs []tableRef, _ bool) (tableRef, error) {
+		tables, err := cp.openAll(refs, cp.files.indexPath, indexSchema)
+		if err != nil {
+			return tableRef{}, err
+		}
+		return cp.merge(cp.files.indexPath, indexSchema, func(w *table.Writer) error {
+			return table.Merge(cp.ctx, w, nil, tables...)
+		})
+	})
+	return err
+}
+
+func (cp *checkpoint) openAll(refs []tableRef, path func(uint64) string, schema table.Schema) ([]*table.Table, error) {
+	var tables []*table.Table
+	for _, ref := range refs {
+		t, err := cp.files.table(path(ref.number), schema)
+		if err != nil {
+			return nil, err
+		}
+		tables = append(tables, t)
+	}
+	return tables, nil
+}
+
+// merge writes a table with what fill adds to it.
+func (cp *checkpoint) merge(path func(uint64) string, schema table.Schema, fill func(*table.Writer) error) (tableRef, error) {
+	number := cp.number()
+	w, err := cp.create(path(number), schema)
+	if err != nil {
+		return tableRef{}, err
+	}
+	defer w.Abort()
+	if err := fill(w); err != nil {
+		return tableRef{}, err
+	}
+	rows, err := w.Finish()
+	return tableRef{level: cp.store.options.tuning.levelOf(rows), number: number, rows: rows, limit: noLimit}, err
+}
+
+// mergeLimited merges tables of which rows at or behind their limits do not count.
+func mergeLimited(ctx context.Context, w *table.Writer, tables []limited) error {
+	type head struct {
+		next func() (table.Row, error, bool)
+		row  table.Row
+	}
+	var heads []*head
+	for _, t := range tables {
+		next, stop := iter.Pull2(limitedRows(ctx, t))
+		defer stop()
+		h := &head{next: next}
+		row, err, ok := next()
+		if err != nil {
+			return err
+		}
+		if ok {
+			h.row = row
+			heads = append(heads, h)
+		}
+	}
+	var key []byte
+	for len(heads) > 0 {
+		lowest := heads[0]
+		for _, h := range heads[1:] {
+			if bytes.Compare(h.row.Key, lowest.row.Key) < 0 {
+				lowest = h
+			}
+		}
+		key = append(key[:0], lowest.row.Key...)
+		if err := w.Add(key, lowest.row.Value); err != nil {
+			return err
+		}
+		left := heads[:0]
+		for _, h := range heads {
+			if bytes.Equal(h.row.Key, key) {
+				row, err, ok := h.next()
+				if err != nil {
+					return err
+				}
+				if !ok {
+					continue
+				}
+				h.row = row
+			}
+			left = append(left, h)
+		}
+		heads = left
+	}
+	return nil
+}
+
+// limitedRows gives the rows of a table below its limit.
+func limitedRows(ctx context.Context, t limited) iter.Seq2[table.Row, error] {
+	limit := blockKey(t.limit)
+	return func(yield func(table.Row, error) bool) {
+		for row, err := range t.Scan(ctx, nil) {
+			if err == nil && bytes.Compare(row.Key, limit) >= 0 {
+				return
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
+}
+
+// runRows gives the rows of a runs table, cut off at its limit.
+func runRows(ctx context.Context, t limited) iter.Seq2[row, error] {
+	return func(yield func(row, error) bool) {
+		for r, err := range limitedRows(ctx, t) {
+			if err != nil {
+				yield(row{}, err)
+				return
+			}
+			decoded, ok := decodeRow(r.Key, r.Value)
+			if !ok {
+				yield(row{}, fmt.Errorf("%w: a row of runs at %x", ErrDamaged, r.Key))
+				return
+			}
+			if !yield(decoded.part(decoded.first, t.limit), nil) {
+				return
+			}
+		}
+	}
+}
+
+// mergeRuns merges tables of runs, newest first: of each block what the newest says. Rows of blocks that are not held are
+// left out if nothing is older.
+func mergeRuns(ctx context.Context, tables []limited, oldest bool, emit func(row) error) error {
+	type head struct {
+		next func() (row, error, bool)
+		row  row
+	}
+	advance := func(h *head) (bool, error) {
+		r, err, ok := h.next()
+		h.row = r
+		return ok, err
+	}
+	var heads []*head // newest first, each on what is left of its row
+	for _, t := range tables {
+		next, stop := iter.Pull2(runRows(ctx, t))
+		defer stop()
+		h := &head{next: next}
+		ok, err := advance(h)
+		if err != nil {
+			return err
+		}
+		if ok {
+			heads = append(heads, h)
+		}
+	}
+	for len(heads) > 0 {
+		first := heads[0]
+		end := uint64(noLimit)
+		for _, h := range heads[1:] {
+			if h.row.first < first.row.first {
+				first = h
+			}
+		}
+		end = first.row.end()
+		for _, h := range heads { // a newer one takes over where it begins
+			if h == first {
+				break
+			}
+			end = min(end, h.row.first)
+		}
+		piece := first.row.part(first.row.first, end)
+		if piece.held() || !oldest {
+			if err := emit(piece); err != nil {
+				return err
+			}
+		}
+		left := heads[:0]
+		for _, h := range heads {
+			ok := true
+			for ok && h.row.end() <= end {
+				var err error
+				if ok, err = advance(h); err != nil {
+					return err
+				}
+			}
+			if !ok {
+				continue
+			}
+			if h.row.first < end {
+				h.row = h.row.part(end, h.row.end())
+			}
+			left = append(left, h)
+		}
+		heads = left
+	}
+	return nil
+}
