@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 )
 
 const (
@@ -60,7 +61,9 @@ func (l *Log) checkFormat() error {
 	return nil
 }
 
-// create makes a store in an empty folder, or goes on where somebody died doing so: the format file comes last.
+// create makes a store in an empty folder, or goes on where somebody died doing so. The format file comes when all before it
+// is there; the mark is valid when all folders are synced, so who finds it so must not wonder, and who does not
+// recovers, which syncs them.
 func (l *Log) create(ctx context.Context) error {
 	if names, err := l.fs.ReadDir(l.dir); err == nil {
 		for _, name := range names {
@@ -85,23 +88,50 @@ func (l *Log) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := l.writeFile(markFile, encodeMark(Mark{Boot: l.boot, Synced: first, Readable: first, End: first})); err != nil {
+	if err := l.writeFile(markFile, nil); err != nil {
 		return err
 	}
 	if err := l.writeFile(formatFile+".tmp", []byte(formatText)); err != nil {
 		return err
 	}
+	if err := l.syncFolders(); err != nil { // for a disk may keep the format's name, and lose the others
+		return err
+	}
 	if err := l.fs.Rename(l.path(formatFile+".tmp"), l.path(formatFile)); err != nil {
 		return err
 	}
+	if err := l.syncFolders(); err != nil {
+		return err
+	}
+	return l.writeFile(markFile, encodeMark(Mark{Boot: l.boot, Synced: first, Readable: first, End: first}))
+}
+
+// syncFolders syncs the store's folder and those above it, any of which may be new.
+func (l *Log) syncFolders() error {
 	if err := l.fs.SyncDir(l.dir); err != nil {
 		return err
 	}
-	return l.fs.SyncDir(filepath.Dir(filepath.Clean(l.dir)))
+	for dir := filepath.Clean(l.dir); dir != filepath.Dir(dir); {
+		dir = filepath.Dir(dir)
+		if err := l.fs.SyncDir(dir); err != nil && !cannotSync(err) {
+			return err
+		}
+	}
+	return nil
 }
 
-// firstPack makes the first pack anew, and returns where its records begin. Without a format file nobody can have
-// written to one that is there.
+// cannotSync tells a folder that this process cannot have changed, or that never needs a sync, from one that failed.
+func cannotSync(err error) bool {
+	for _, reason := range []error{fs.ErrPermission, syscall.EROFS, syscall.EINVAL, syscall.ENOTSUP} {
+		if errors.Is(err, reason) {
+			return true
+		}
+	}
+	return false
+}
+
+// firstPack makes the first pack anew, and returns where its records begin. Nobody can have written to one that is
+// there: the format file is synced before the first record is.
 func (l *Log) firstPack() (Position, error) {
 	id, err := randomID()
 	if err != nil {
@@ -123,7 +153,9 @@ func (l *Log) writeFile(name string, b []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = file.WriteAt(b, 0)
+	if len(b) > 0 {
+		_, err = file.WriteAt(b, 0)
+	}
 	if err == nil {
 		err = file.Sync()
 	}

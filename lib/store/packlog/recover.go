@@ -17,15 +17,17 @@ func (l *Log) recover(ctx context.Context) error {
 	if err := l.fs.SyncDir(l.path(packsDir)); err != nil {
 		return err
 	}
-	c, err := l.load(ctx)
-	if err != nil {
-		return err
-	}
 	mark, err := l.readMark()
 	trusted := &mark
 	if errors.Is(err, errMark) {
 		trusted = nil
-	} else if err != nil {
+		err = l.syncFolders() // who made the store may have died short of it
+	}
+	if err != nil {
+		return err
+	}
+	c, err := l.load(ctx)
+	if err != nil {
 		return err
 	}
 	var errs []error
@@ -88,19 +90,21 @@ func (l *Log) nextSequence(c *chain, mark *Mark) uint64 {
 var errSyncFailed = errors.New("syncing the recovered pack")
 
 // copyWhole writes the fresh pack under its temporary name, syncs it, and sets info.synced to the end of the copies.
-func (l *Log) copyWhole(ctx context.Context, c *chain, s *survey, info *packInfo) (file File, err error) {
-	file, err = l.newPackFile()
+func (l *Log) copyWhole(ctx context.Context, c *chain, s *survey, info *packInfo) (File, error) {
+	file, err := l.newPackFile()
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, file.Close())
-		}
-	}()
+	if err := l.copyTo(ctx, file, c, s, info); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+func (l *Log) copyTo(ctx context.Context, file File, c *chain, s *survey, info *packInfo) error {
 	start := Position{Pack: info.sequence, Offset: packHeader, ID: info.id}
 	w := newPackWriter(file, start, l.buffer)
-	err = l.walk(ctx, c, s.synced, s.torn, true, func(it item) error {
+	err := l.walk(ctx, c, s.synced, s.torn, true, func(it item) error {
 		if it.damage != nil {
 			return fmt.Errorf("%w: %w", errChanged, it.damage)
 		}
@@ -110,18 +114,18 @@ func (l *Log) copyWhole(ctx context.Context, c *chain, s *survey, info *packInfo
 		return w.add(&it.record, s.synced)
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err = w.flush(); err != nil {
-		return nil, err
+	if err := w.flush(); err != nil {
+		return err
 	}
 	l.buffer = w.buf[:0]
 	info.synced = w.at
-	if _, err = file.WriteAt(encodePackHeader(*info), 0); err != nil {
-		return nil, err
+	if _, err := file.WriteAt(encodePackHeader(*info), 0); err != nil {
+		return err
 	}
-	if err = file.Sync(); err != nil {
-		return nil, fmt.Errorf("%w: %w", errSyncFailed, err)
+	if err := file.Sync(); err != nil {
+		return fmt.Errorf("%w: %w", errSyncFailed, err)
 	}
-	return file, nil
+	return nil
 }

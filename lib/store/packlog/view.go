@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // View is a bound for scans: the log up to Readable, as it was at one moment.
@@ -16,8 +17,8 @@ type View struct {
 	chain *chain
 }
 
-// markTries is how often an invalid mark is read again: a write to it may be half done.
-const markTries = 8
+// markPauses are between tries to read an invalid mark: a write to it may be half done.
+var markPauses = []time.Duration{0, 0, 0, 100 * time.Microsecond, time.Millisecond, 5 * time.Millisecond}
 
 // readMark reads the mark once. An error wraps errMark if its content is not valid.
 func (l *Log) readMark() (Mark, error) {
@@ -34,17 +35,17 @@ func (l *Log) readMark() (Mark, error) {
 
 // Mark reads the mark. It takes no lock.
 func (l *Log) Mark(ctx context.Context) (Mark, error) {
-	pause := firstPause
-	for try := 1; ; try++ {
-		m, err := l.readMark()
-		if err == nil || !errors.Is(err, errMark) || try == markTries {
-			return m, err
+	m, err := l.readMark()
+	for _, pause := range markPauses {
+		if err == nil || !errors.Is(err, errMark) {
+			break
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return Mark{}, err
 		}
-		pause *= 2
+		m, err = l.readMark()
 	}
+	return m, err
 }
 
 // View returns what may be read now. It takes no lock. After a restart of the machine it finds in memory what a recovery

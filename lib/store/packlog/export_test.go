@@ -1,0 +1,97 @@
+package packlog
+
+import (
+	"bytes"
+	"context"
+	"io"
+)
+
+func readerAt(b []byte) io.ReaderAt { return bytes.NewReader(b) }
+
+// BelieveMark makes an invalid mark count as such at the first look: memfs has no writes that are half done.
+func BelieveMark() { markPauses = nil }
+
+// Survive makes an append forget that somebody recovered since it began: the mutation "append-survives-recovery".
+func (a *Append) Survive(ctx context.Context) {
+	if a.log.lockAppend(ctx) != nil {
+		return
+	}
+	defer a.log.unlockAppend()
+	if a.log.tidy(ctx) == nil {
+		a.closer = a.log.tail.info.closer
+	}
+}
+
+// PackInfo is packInfo for tests that make packs by hand.
+type PackInfo struct {
+	ID, Sequence, Generation, Through, Closer uint64
+	Synced, Close                             Position
+}
+
+func (p PackInfo) info() packInfo {
+	return packInfo{id: p.ID, sequence: p.Sequence, generation: p.Generation, through: p.Through, closer: p.Closer, synced: p.Synced, close: p.Close}
+}
+
+// EncodePack returns a whole pack.
+func EncodePack(p PackInfo, synced Position, sealed bool, records ...Record) []byte {
+	b := encodePackHeader(p.info())
+	if sealed {
+		records = append(records, Record{Kind: KindSeal})
+	}
+	for i := range records {
+		r := &records[i]
+		at := Position{Pack: p.Sequence, Offset: uint64(len(b)), ID: p.ID}
+		b = appendHeader(b, at, r, synced)
+		b = append(b, r.Payload...)
+		b = append(b, make([]byte, padding(len(b)))...)
+	}
+	return b
+}
+
+// DecodePack decodes what EncodePack makes; the records' bytes are b's.
+func DecodePack(b []byte) (PackInfo, []Record, error) {
+	info, err := decodePackHeader(b)
+	if err != nil {
+		return PackInfo{}, nil, err
+	}
+	p := PackInfo{info.id, info.sequence, info.generation, info.through, info.closer, info.synced, info.close}
+	var records []Record
+	w := &walker{ctx: context.Background(), file: readerAt(b), at: Position{info.sequence, packHeader, info.id}, limit: uint64(len(b)), payloads: true}
+	for {
+		it, err := w.next()
+		if err != nil {
+			return p, records, nil
+		}
+		if it.damage != nil {
+			return p, records, it.damage
+		}
+		r := it.record
+		r.Meta = append([]byte(nil), r.Meta...)
+		r.Payload = append([]byte(nil), r.Payload...)
+		records = append(records, r)
+	}
+}
+
+// EncodeMark and DecodeMark are the mark file's codec.
+var (
+	EncodeMark = encodeMark
+	DecodeMark = decodeMark
+	ErrMark    = errMark
+)
+
+// DecodeRecord reads one record that begins b, in a pack of that id, at that offset.
+func DecodeRecord(b []byte, at Position) (Record, uint64, error) {
+	h, raw, err := readRecord(readerAt(b), Position{at.Pack, 0, at.ID}, uint64(len(b)))
+	if err != nil {
+		return Record{}, 0, err
+	}
+	meta := recordHeader + h.meta
+	return Record{Kind: h.kind, Append: h.append, Commit: h.commit, Meta: raw[recordHeader:meta], Payload: raw[meta : meta+h.payload]}, h.size(), nil
+}
+
+// EncodeRecord is the other way round.
+func EncodeRecord(r Record, at Position) []byte {
+	b := appendHeader(nil, Position{at.Pack, 0, at.ID}, &r, Position{})
+	b = append(b, r.Payload...)
+	return append(b, make([]byte, padding(len(b)))...)
+}

@@ -1,0 +1,164 @@
+// Package memfs is a machine in memory for tests of crash safety: processes that can be killed at any call, a disk that
+// after a power loss has any part of what was not synced, syncs that fail, locks that go with their process.
+//
+//	machine := memfs.New(seed)
+//	process := machine.Process()          // a packlog.FS
+//	machine.Fault = func(c memfs.Call) memfs.Outcome { ... }
+//	machine.PowerLoss()                   // all processes are gone; the disk is what survived
+//
+// What the disk does: a sector of unsynced data is there in any of the versions that were written since the last sync, or
+// not at all; a file's length may be there without its data; each change of a folder is there or not, by itself, unless the folder
+// was synced. After a failed Sync the file counts as clean: a later Sync does not write those bytes. All of it is decided
+// by a seeded generator, so a history can be repeated.
+package memfs
+
+import (
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"hc/lib/store/packlog"
+)
+
+// ErrKilled is what all calls of a killed process return.
+var ErrKilled = errors.New("memfs: process was killed")
+
+const sector = 64 // bytes that reach the disk as one; small, so that small records are torn
+
+// Machine is a computer: one disk, and processes.
+type Machine struct {
+	// Fault, if set, is asked before each call, without any lock held. Set it while no process runs.
+	Fault func(Call) Outcome
+
+	mu     sync.Mutex
+	random *rand.Rand
+	root   *node
+	boot   uint64
+	calls  int
+	procs  []*Process
+}
+
+// Call is what a process is about to do.
+type Call struct {
+	Process int
+	Op      string // open create read write sync truncate rename remove readdir mkdir syncdir stat lock unlock
+	Path    string
+	N       int // counts calls that change something, from 1; 0 if this does not
+}
+
+// Outcome is what becomes of a call. The zero Outcome lets it happen.
+type Outcome struct {
+	Err   error // it fails so; a write may have been done in part, a sync leaves the file clean and perhaps evicted
+	Kill  bool  // the process dies; a write may have been done in part
+	Crash bool  // the power fails; a write may have been done in part
+}
+
+// New returns a machine with an empty disk.
+func New(seed uint64) *Machine {
+	return &Machine{random: rand.New(rand.NewPCG(seed, 1)), root: newDir(), boot: 1}
+}
+
+// Process starts a process.
+func (m *Machine) Process() *Process {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := &Process{machine: m, id: len(m.procs) + 1}
+	m.procs = append(m.procs, p)
+	return p
+}
+
+// Calls returns how many calls changed something so far.
+func (m *Machine) Calls() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.calls
+}
+
+// PowerLoss ends all processes and leaves what survived. The next boot has another id.
+func (m *Machine) PowerLoss() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.powerLoss()
+}
+
+func (m *Machine) powerLoss() {
+	for _, p := range m.procs {
+		p.kill()
+	}
+	m.root.settle(m.random, map[*node]bool{})
+	m.boot++
+}
+
+// Edit changes a file's bytes, in the cache and on the disk alike: bit rot. It reports whether the file is there.
+func (m *Machine) Edit(name string, edit func([]byte) []byte) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.root.find(name)
+	if n == nil || n.dir {
+		return false
+	}
+	n.data = edit(append([]byte(nil), n.data...))
+	n.disk, n.dirty = append([]byte(nil), n.data...), nil
+	return true
+}
+
+// Read returns a file's bytes as processes see them, nil if it is not there.
+func (m *Machine) Read(name string) []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if n := m.root.find(name); n != nil && !n.dir {
+		return append([]byte{}, n.data...)
+	}
+	return nil
+}
+
+func (m *Machine) bootID() (id packlog.BootID) {
+	binary.BigEndian.PutUint64(id[8:], m.boot)
+	return id
+}
+
+// enter is called with m.mu held at the begin of each call, and lets go of it while Fault is asked.
+func (m *Machine) enter(p *Process, op, path string, changes bool) (Outcome, error) {
+	if p.dead {
+		return Outcome{}, ErrKilled
+	}
+	call := Call{Process: p.id, Op: op, Path: path}
+	if changes {
+		m.calls++
+		call.N = m.calls
+	}
+	if m.Fault == nil {
+		return Outcome{}, nil
+	}
+	m.mu.Unlock()
+	out := m.Fault(call)
+	m.mu.Lock()
+	if p.dead {
+		return Outcome{}, ErrKilled
+	}
+	return out, nil
+}
+
+// fail does what an outcome says, for calls that happen or not; it returns nil if the call is to happen.
+func (m *Machine) fail(p *Process, out Outcome) error {
+	switch {
+	case out.Crash:
+		m.powerLoss()
+		return ErrKilled
+	case out.Kill:
+		p.kill()
+		return ErrKilled
+	}
+	return out.Err
+}
+
+func split(name string) []string {
+	name = strings.Trim(filepath.ToSlash(filepath.Clean(name)), "/")
+	if name == "" || name == "." {
+		return nil
+	}
+	return strings.Split(name, "/")
+}
