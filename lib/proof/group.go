@@ -326,8 +326,23 @@ func (c *climber) inner(x uint64) merkle.Node {
 		i := x/2 - c.group.First
 		return merkle.LeafNodeHash(x/2, uint64(len(c.group.Blocks[i])), c.group.Leaves[i])
 	}
-	return merkle.ParentNode(c.inner(l), c.inner(r))
+	if merkle.Depth(x) < splitDepth {
+		return merkle.ParentNode(c.inner(l), c.inner(r))
+	}
+	var left merkle.Node
+	done := make(chan struct{})
+	go func() {
+		left = c.inner(l)
+		close(done)
+	}()
+	right := c.inner(r)
+	<-done
+	return merkle.ParentNode(left, right)
 }
+
+// splitDepth is how far above the leaves a node's two halves are hashed at the same time: short lines cost as much in
+// the tree as themselves.
+const splitDepth = 10
 
 // locate works out where the group lies in the log, and which of its bytes are claimed.
 func (v *verifier) locate(l *layout, e uint64) error {
@@ -411,6 +426,11 @@ func (v *verifier) handOnHead(roots []merkle.Node) error {
 	v.sum.Head, v.sum.Roots = v.head, roots
 	if v.sink == nil {
 		return nil
+	}
+	if v.sum.Heads == 1 {
+		if err := v.sink.Core(v.sum.Key, v.sum.Manifest); err != nil {
+			return err
+		}
 	}
 	return v.sink.Head(v.head, roots)
 }

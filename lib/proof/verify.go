@@ -28,7 +28,7 @@ type Options struct {
 // Sink gets what has been verified, in this order: Core, then for each head Head, and for each group Nodes and then its
 // Blocks. Slices are valid until the call returns. An error ends Verify, which returns it.
 type Sink interface {
-	// Core is called once, before anything is verified against it: manifest (nil for a compat core) belongs to key.
+	// Core is called once, when the first head is verified: manifest (nil for a compat core) belongs to key.
 	Core(key keys.Key, manifest []byte) error
 
 	// Head is called when a head's signature is verified, with the roots of its length.
@@ -185,13 +185,7 @@ func (v *verifier) intro() error {
 	if err := v.readClaim(); err != nil {
 		return err
 	}
-	if err := v.readManifest(); err != nil {
-		return err
-	}
-	if v.sink != nil {
-		return v.sink.Core(v.sum.Key, v.sum.Manifest)
-	}
-	return nil
+	return v.readManifest()
 }
 
 // readClaim reads what the stream proves, and compares it with what was asked for.
