@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"testing"
 	"time"
 
@@ -30,7 +29,8 @@ func TestScript(t *testing.T) {
 		Setup:               setup,
 		Condition:           condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exit": cmdExit, "pipe": cmdPipe, "waitfor": cmdWaitfor,
+			"exit": cmdExit, "pipe": cmdPipe,
+			"start": cmdStart, "signal": cmdSignal, "finish": cmdFinish, "waitfor": cmdWaitfor,
 			"filesize": cmdFilesize, "flipbit": cmdFlipbit, "truncate": cmdTruncate,
 		},
 	})
@@ -41,6 +41,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("PEERS", filepath.Join(root, "tests", "peers"))
 	env.Setenv("LC_ALL", "C")
 	env.Setenv("BIN", bin)
+	env.Values[jobsKey{}] = jobs{}
 	if dir := os.Getenv("HC_COVERDIR"); dir != "" {
 		env.Setenv("GOCOVERDIR", dir)
 	}
@@ -65,34 +66,23 @@ func cmdExit(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exit CODE program [ARG...]")
 	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	got := 0
-	if err := ts.Exec(args[1], args[2:]...); err != nil {
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) {
-			ts.Fatalf("%v", err)
-		}
-		got = exit.ExitCode()
-	}
-	if got != want {
+	want := int(number(ts, args[0]))
+	if got := codeOf(ts, ts.Exec(args[1], args[2:]...)); got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
 }
 
 func cmdPipe(ts *testscript.TestScript, neg bool, args []string) {
-	if len(args) != 1 {
-		ts.Fatalf("usage: pipe 'a | b'")
+	want := 0
+	if len(args) == 2 {
+		want = int(number(ts, args[0]))
+		args = args[1:]
 	}
-	err := ts.Exec("bash", "-o", "pipefail", "-c", args[0])
-	var exit *exec.ExitError
-	switch {
-	case err != nil && !errors.As(err, &exit):
-		ts.Fatalf("%v", err)
-	case err == nil && neg:
-		ts.Fatalf("the pipeline succeeded")
-	case err != nil && !neg:
-		ts.Fatalf("the pipeline failed: %v", err)
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: pipe [CODE] 'a | b'")
+	}
+	if got := codeOf(ts, ts.Exec("bash", "-o", "pipefail", "-c", args[0])); got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
 	}
 }
 
@@ -169,10 +159,4 @@ func cmdTruncate(ts *testscript.TestScript, neg bool, args []string) {
 		size += info.Size()
 	}
 	ts.Check(os.Truncate(path, size))
-}
-
-func number(ts *testscript.TestScript, s string) int64 {
-	n, err := strconv.ParseInt(s, 10, 64)
-	ts.Check(err)
-	return n
 }

@@ -3,19 +3,25 @@
 // A script is testscript's (see its documentation), every program behind exec, and has besides:
 //
 //	exit CODE program [ARG…]     runs the program; its exit code must be CODE
-//	[!] pipe 'a | b'             runs a pipeline in bash; it fails where any part of it does (for a code: exit)
+//	pipe [CODE] 'a | b'          runs a pipeline in bash with pipefail; its exit code must be CODE, else 0
+//	start NAME 'a | b'           starts one, in the background, with its output in the files NAME.out and NAME.err
+//	signal NAME INT              sends all parts of a started one a signal: INT, TERM, KILL, STOP or CONT
+//	finish NAME CODE             waits for a started one to end; its exit code must be CODE
 //	waitfor FILE PATTERN [VAR…]  waits until the file has the pattern; $VAR are its groups
 //	filesize FILE OP BYTES       compares a file's size; OP is one of == != <= >= < >
 //	flipbit FILE BIT             flips one bit; bit 0 is the lowest one of the first byte; BIT < 0 counts from the end
 //	truncate FILE BYTES          sets a file's size; BYTES < 0 takes that many away
 //	[node]                       node is there, with the stock peers in peers/; $PEERS is that folder
 //
-// Background programs write where a script can look while they run only if they are told to:
+// A server, say, on any free port:
 //
-//	exec bash -c 'exec hc-serve --listen 127.0.0.1:0 2> serve.log' &serve&
-//	waitfor serve.log 'listening on (\S+)' ADDR
-//	…
-//	kill -INT serve
+//	start serve 'hc-serve --listen 127.0.0.1:0'
+//	waitfor serve.err 'listening on (\S+)' ADDR
+//	pipe 'hc-fetch $KEY --peer $ADDR | hc-verify $KEY > copy'
+//	signal serve INT
+//	finish serve 130
+//
+// What a script leaves running is killed at its end. Every script has an empty $HC_DIR, and $WORK as its folder.
 //
 // HC_UPDATE=1 writes what `cmp stdout` and `cmp stderr` got into the scripts, and renews docs/man and completions.
 // HC_COVERDIR=DIR builds the binaries with -cover and has them write there.
