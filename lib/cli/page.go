@@ -67,8 +67,8 @@ func infoOf(f urfave.Flag) flagInfo {
 		info.usage = d.GetUsage()
 		if d.TakesValue() {
 			info.value, info.usage = placeholder(d.GetUsage())
-			if text := d.GetDefaultText(); text != `""` {
-				info.fallback = strings.Trim(text, `"`)
+			if text := strings.Trim(d.GetDefaultText(), `"`); text != "0" {
+				info.fallback = text
 			}
 		}
 	}
