@@ -18,7 +18,7 @@ import (
 type FetchOptions struct {
 	Claim   proof.Claim   // what the reader of the proof stream asks for
 	Live    bool          // go on with what is appended later
-	Window  int           // bytes that may be under way or unread; 0: 16 MiB
+	Window  int           // bytes that may be under way or unread; 0: 8 MiB
 	Stall   time.Duration // a peer that owes answers and is silent for so long is dropped; 0: 30 s
 	Trace   Trace
 	Dropped func(peer string, reason error) // told of each peer that is lost; nil: nobody
@@ -31,12 +31,12 @@ type Peer struct {
 }
 
 const (
-	defaultWindow = 16 << 20
+	defaultWindow = 8 << 20
 	defaultStall  = 30 * time.Second
 	maxRequests   = 256     // under way at one peer; stock keeps 48
-	saveBytes     = 8 << 20 // verified bytes that are saved together
+	saveBytes     = 4 << 20 // verified bytes that are saved together
 	saveEvery     = time.Second
-	maxUnsaved    = 48 << 20
+	maxUnsaved    = 16 << 20
 	maxAhead      = 64 << 10 // blocks asked for ahead of the reader
 )
 
@@ -193,6 +193,7 @@ func (f *fetcher) save(ctx context.Context) {
 		return
 	}
 	f.saving, f.lastSave = true, time.Now()
+	ctx = context.WithoutCancel(ctx) // what was begun is a few MiB; given up, it would only leave them as waste in the log
 	f.saver.Go(func() { f.saved <- f.d.Save(ctx) })
 }
 
