@@ -95,10 +95,8 @@ func (b *coreBuilder) span(span *spanMeta, runs *runList) error {
 			return err
 		}
 	}
-	for _, n := range span.roots {
-		if err := b.learn(n); err != nil {
-			return err
-		}
+	if err := b.learnAll(span.roots); err != nil {
+		return err
 	}
 	return b.leaves(span, runs, b.learn)
 }
@@ -165,6 +163,15 @@ func (b *coreBuilder) learn(n merkle.Node) error {
 		return b.flushLearnt()
 	}
 	return err
+}
+
+func (b *coreBuilder) learnAll(nodes []merkle.Node) error {
+	for _, n := range nodes {
+		if err := b.learn(n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // truncate forgets everything from block length on.

@@ -271,15 +271,14 @@ func (a *builderAppend) entry(e *entry) error {
 		}
 		return a.core.span(e.span, &a.runs)
 	case packlog.KindNodes:
-		for _, n := range e.nodes {
-			if err := a.core.learn(n); err != nil {
-				return err
-			}
-		}
+		return a.core.learnAll(e.nodes)
 	case packlog.KindTruncate:
-		return a.core.truncate(e.cut.b)
+		if err := a.core.truncate(e.truncate.length); err != nil {
+			return err
+		}
+		return a.core.learnAll(e.truncate.roots)
 	case packlog.KindClear:
-		return a.core.clear(e.cut.a, e.cut.b)
+		return a.core.clear(e.clear.first, e.clear.end)
 	case packlog.KindDrop:
 		a.dropped = true
 	case packlog.KindSeen:

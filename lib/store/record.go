@@ -268,21 +268,56 @@ func decodeCore(meta []byte) (key keys.Key, manifest []byte, err error) {
 	return key, manifest, finish("core", d)
 }
 
-// cutMeta is a truncate (fork, length) or a clear (first, end).
-type cutMeta struct {
-	key  keys.Key
-	a, b uint64
+// truncateMeta cuts history back.
+type truncateMeta struct {
+	key          keys.Key
+	fork, length uint64
+	roots        []merkle.Node // full roots at length
 }
 
-func (m cutMeta) encode() []byte {
-	return compact.AppendUint(compact.AppendUint(append([]byte{0}, m.key[:]...), m.a), m.b)
+func (m truncateMeta) encode() []byte {
+	b := append([]byte{0}, m.key[:]...)
+	b = compact.AppendUint(b, m.fork)
+	b = compact.AppendUint(b, m.length)
+	b = compact.AppendUint(b, uint64(len(m.roots)))
+	for _, n := range m.roots {
+		b = appendNode(b, n)
+	}
+	return b
 }
 
-func decodeCut(what string, meta []byte) (cutMeta, error) {
+func decodeTruncate(meta []byte) (*truncateMeta, error) {
 	d := compact.NewDecoder(meta)
 	flags(d, 0)
-	m := cutMeta{key: d.Fixed32(), a: d.Uint(), b: d.Uint()}
-	return m, finish(what, d)
+	m := &truncateMeta{key: d.Fixed32(), fork: d.Uint(), length: d.Uint()}
+	m.roots = readNodes(d, 64, false)
+	if err := finish("truncate", d); err != nil {
+		return nil, err
+	}
+	if m.length > merkle.MaxLength {
+		return nil, fmt.Errorf("%w: truncate: length %d is out of range", errMeta, m.length)
+	}
+	if _, err := merkle.NewRoots(m.length, m.roots); err != nil {
+		return nil, malformed("truncate", err)
+	}
+	return m, nil
+}
+
+// clearMeta forgets blocks first … end-1.
+type clearMeta struct {
+	key        keys.Key
+	first, end uint64
+}
+
+func (m clearMeta) encode() []byte {
+	return compact.AppendUint(compact.AppendUint(append([]byte{0}, m.key[:]...), m.first), m.end)
+}
+
+func decodeClear(meta []byte) (clearMeta, error) {
+	d := compact.NewDecoder(meta)
+	flags(d, 0)
+	m := clearMeta{key: d.Fixed32(), first: d.Uint(), end: d.Uint()}
+	return m, finish("clear", d)
 }
 
 func encodeDrop(key keys.Key) []byte { return append([]byte{0}, key[:]...) }

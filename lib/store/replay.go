@@ -25,7 +25,8 @@ type entry struct {
 	span     *spanMeta
 	nodes    []merkle.Node
 	manifest []byte
-	cut      cutMeta
+	truncate *truncateMeta
+	clear    clearMeta
 	head     Head
 	settled  bool
 }
@@ -47,9 +48,13 @@ func understand(r packlog.Record) (*entry, error) {
 		e.key, e.head, err = decodeHead(r.Meta)
 	case packlog.KindCore:
 		e.key, e.manifest, err = decodeCore(r.Meta)
-	case packlog.KindTruncate, packlog.KindClear:
-		e.cut, err = decodeCut(fmt.Sprintf("record of kind %d", r.Kind), r.Meta)
-		e.key = e.cut.key
+	case packlog.KindTruncate:
+		if e.truncate, err = decodeTruncate(r.Meta); err == nil {
+			e.key = e.truncate.key
+		}
+	case packlog.KindClear:
+		e.clear, err = decodeClear(r.Meta)
+		e.key = e.clear.key
 	case packlog.KindDrop:
 		e.key, err = decodeDrop(r.Meta)
 	case packlog.KindSeen:

@@ -199,21 +199,27 @@ func (a *tailAppend) entry(e *entry) error {
 	case packlog.KindSpan:
 		return a.span(e)
 	case packlog.KindNodes:
-		for _, n := range e.nodes {
-			if err := a.core.learn(a.ctx, n); err != nil {
-				return err
-			}
-		}
+		return a.learn(e.nodes)
 	case packlog.KindTruncate:
-		a.core = a.core.truncated(e.cut.b, a.seq)
+		a.core = a.core.truncated(e.truncate.length, a.seq)
 		a.state.cores[a.core.key] = a.core
+		return a.learn(e.truncate.roots)
 	case packlog.KindClear:
-		a.core = a.core.cleared(e.cut.a, e.cut.b, a.seq)
+		a.core = a.core.cleared(e.clear.first, e.clear.end, a.seq)
 		a.state.cores[a.core.key] = a.core
 	case packlog.KindDrop:
 		a.dropped = true
 	case packlog.KindSeen:
 		a.core.seen = addSeen(a.core.seen, e.head, e.settled)
+	}
+	return nil
+}
+
+func (a *tailAppend) learn(nodes []merkle.Node) error {
+	for _, n := range nodes {
+		if err := a.core.learn(a.ctx, n); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -252,10 +258,8 @@ func (a *tailAppend) span(e *entry) error {
 		a.state.blocks += p.count
 	}
 	a.core.rows.add(rows)
-	for _, n := range e.span.roots {
-		if err := a.core.learn(a.ctx, n); err != nil {
-			return err
-		}
+	if err := a.learn(e.span.roots); err != nil {
+		return err
 	}
 	if e.span.append {
 		return nil

@@ -218,18 +218,31 @@ func (tx *Tx) Seen(ctx context.Context, head Head) error {
 	return tx.failed("keeping a head of", tx.record(ctx, packlog.KindSeen, encodeSeen(tx.key, head, false)))
 }
 
-// truncate cuts the core back to length blocks; the head of Commit has the new fork.
+// truncate cuts the core back to length blocks before anything is appended; the head of Commit has the new fork.
 func (tx *Tx) truncate(ctx context.Context, fork, length uint64) error {
 	if err := tx.check(); err != nil {
 		return err
 	}
+	return tx.failed("truncating", tx.cut(ctx, fork, length))
+}
+
+func (tx *Tx) cut(ctx context.Context, fork, length uint64) error {
 	if length > tx.next || tx.blocks > 0 {
-		return tx.failed("truncating", fmt.Errorf("length %d is not below %d", length, tx.next))
+		return fmt.Errorf("length %d is not below %d, or blocks were added before", length, tx.next)
 	}
-	err := tx.record(ctx, packlog.KindTruncate, cutMeta{tx.key, fork, length}.encode())
-	tx.next = length
-	tx.span.first = length
-	return tx.failed("truncating", err)
+	m := truncateMeta{key: tx.key, fork: fork, length: length}
+	for _, index := range merkle.FullRoots(length) {
+		n, err := tx.view.Node(ctx, index)
+		if err != nil {
+			return err
+		}
+		if n.Hint {
+			return fmt.Errorf("node %d: %w", index, merkle.ErrHint)
+		}
+		m.roots = append(m.roots, n)
+	}
+	tx.next, tx.span.first = length, length
+	return tx.record(ctx, packlog.KindTruncate, m.encode())
 }
 
 // Commit makes all of the transaction visible at once under the head that it gets from head, which is called under the

@@ -1,0 +1,226 @@
+package store
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"hc/lib/hash"
+	"hc/lib/store/packlog"
+)
+
+// history is a random run of everything that can be done to some cores of one store, checked against models all along.
+type history struct {
+	t      *testing.T
+	r      *rand.Rand
+	dir    string
+	stores []*Store // several processes' worth
+	cores  []*modelCore
+	tuning tuning
+	pool   [][]byte // content that cores share
+	views  []keptView
+}
+
+// keptView is a view and what it must go on saying.
+type keptView struct {
+	view  *View
+	model *modelCore
+}
+
+func (m *modelCore) clone() *modelCore {
+	c := *m
+	c.blocks = slices.Clone(m.blocks)
+	c.held, c.nodes = maps.Clone(m.held), maps.Clone(m.nodes)
+	return &c
+}
+
+func (h *history) store() *Store { return h.stores[h.r.IntN(len(h.stores))] }
+
+func (h *history) must(err error) {
+	h.t.Helper()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *history) content(short bool) [][]byte {
+	n := h.r.IntN(14)
+	if short {
+		return lineBlocks(h.r, n)
+	}
+	blocks := randomBlocks(h.r, n, 60)
+	for i := range blocks {
+		if len(h.pool) > 0 && h.r.IntN(2) == 0 {
+			blocks[i] = h.pool[h.r.IntN(len(h.pool))]
+		}
+	}
+	h.pool = append(h.pool, blocks...)
+	return blocks
+}
+
+// step does one thing. Cores 0 and 1 are own ones, 2 and 3 are downloaded; odd ones have short blocks.
+func (h *history) step() {
+	i := h.r.IntN(len(h.cores))
+	m, short, own := h.cores[i], i%2 == 1, i < 2
+	ctx := h.t.Context()
+	options := TxOptions{Short: short, Durable: own || h.r.IntN(3) == 0}
+	known := m.head.Length > 0 || len(m.head.Signature) > 0
+	n := h.r.IntN(20)
+	if testing.Verbose() {
+		h.t.Logf("%d on core %d of length %d", n, i, m.length())
+	}
+	switch {
+	case n < 10 && own:
+		h.must(m.append(ctx, h.store(), options, h.content(short)...))
+	case n < 10:
+		if h.r.IntN(2) == 0 {
+			m.grow(false, h.content(short)...)
+			m.sign(m.head.Fork)
+		}
+		var want []uint64
+		for b := range m.length() {
+			if !m.held[b] && h.r.IntN(4) == 0 {
+				want = append(want, b)
+			}
+		}
+		h.r.Shuffle(len(want), func(i, j int) { want[i], want[j] = want[j], want[i] })
+		if m.head.Signature == nil {
+			m.sign(0)
+		}
+		h.must(m.put(ctx, h.store(), options, want))
+	case n < 11 && known && own:
+		h.truncate(m, options)
+	case n < 12 && known && own:
+		h.clear(m, options)
+	case n < 13 && known && h.r.IntN(4) == 0:
+		h.drop(m)
+	case n < 15:
+		h.must(h.store().Checkpoint(ctx))
+	case n < 16:
+		k := h.r.IntN(len(h.stores))
+		h.must(h.stores[k].Close())
+		h.stores[k] = h.open()
+		h.views = slices.DeleteFunc(h.views, func(v keptView) bool { return v.view.store.log != nil && !slices.Contains(h.stores, v.view.store) })
+	case n < 17 && known:
+		tx, err := h.store().Begin(ctx, m.key, options)
+		h.must(err)
+		for _, b := range h.content(short) {
+			h.must(tx.Append(ctx, hash.Leaf(b), b))
+		}
+		h.must(tx.runs.flush(ctx)) // what is void stays in the log
+		tx.Abort()
+	case n < 18 && known && len(h.views) < 8:
+		h.views = append(h.views, keptView{m.view(h.t, h.store()), m.clone()})
+	default:
+		h.check()
+	}
+}
+
+func (h *history) truncate(m *modelCore, options TxOptions) {
+	ctx := h.t.Context()
+	length := h.r.Uint64N(m.length() + 1)
+	tx, err := h.store().Begin(ctx, m.key, options)
+	h.must(err)
+	defer tx.Abort()
+	h.must(tx.truncate(ctx, m.head.Fork+1, length))
+	m.cut(length)
+	blocks := h.content(options.Short)
+	for _, b := range blocks {
+		h.must(tx.Append(ctx, hash.Leaf(b), b))
+	}
+	h.must(tx.Commit(ctx, func() (Head, error) {
+		m.grow(true, blocks...)
+		return m.sign(m.head.Fork + 1), nil
+	}))
+}
+
+func (h *history) clear(m *modelCore, options TxOptions) {
+	ctx := h.t.Context()
+	first := h.r.Uint64N(m.length() + 1)
+	end := first + h.r.Uint64N(m.length()+1-first)
+	tx, err := h.store().Begin(ctx, m.key, options)
+	h.must(err)
+	defer tx.Abort()
+	all := tx.view
+	for index := range 2 * m.length() { // this test wants all of them to stay
+		if n, err := all.Node(ctx, index); err == nil {
+			tx.nodes[n.Index] = n
+		}
+	}
+	h.must(tx.endPuts(ctx))
+	h.must(tx.record(ctx, packlog.KindClear, clearMeta{m.key, first, end}.encode()))
+	h.must(tx.Commit(ctx, nil))
+	for b := first; b < end; b++ {
+		delete(m.held, b)
+	}
+}
+
+func (h *history) drop(m *modelCore) {
+	ctx := h.t.Context()
+	tx, err := h.store().Begin(ctx, m.key, TxOptions{Durable: true})
+	h.must(err)
+	defer tx.Abort()
+	h.must(tx.record(ctx, packlog.KindDrop, encodeDrop(m.key)))
+	h.must(tx.Commit(ctx, nil))
+	*m = *newModel(m.key[0])
+}
+
+func (h *history) open() *Store {
+	s, err := Open(h.t.Context(), h.dir, Options{Create: true, tuning: h.tuning, packSize: 16 << 10})
+	h.must(err)
+	return s
+}
+
+// check compares every core in every store with its model, and the views that were kept with what they were.
+func (h *history) check() {
+	h.t.Helper()
+	for _, s := range h.stores {
+		for _, m := range h.cores {
+			if m.head.Signature == nil {
+				if v, err := s.View(h.t.Context(), m.key, false); err == nil {
+					h.t.Fatalf("core %v is there with head %+v", m.key.Short(), v.Head())
+				}
+				continue
+			}
+			m.check(h.t, m.view(h.t, s))
+		}
+		h.must(s.CheckpointError())
+		if damage := s.Damage(); len(damage) > 0 {
+			h.t.Fatal(damage)
+		}
+	}
+	for _, v := range h.views {
+		v.model.check(h.t, v.view)
+	}
+}
+
+func TestHistories(t *testing.T) {
+	seeds := uint64(30)
+	if testing.Short() {
+		seeds = 5
+	}
+	for seed := range seeds {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			h := &history{t: t, r: rand.New(rand.NewPCG(seed, 7)), dir: t.TempDir(), tuning: tiny}
+			if seed%3 == 1 {
+				h.tuning.never = true
+			}
+			if seed%3 == 2 {
+				h.tuning = tuning{blocks: 60, bufferRows: 16, fanOut: 2, spanBlocks: 7}
+			}
+			for i := range byte(4) {
+				h.cores = append(h.cores, newModel(i))
+			}
+			h.stores = []*Store{h.open(), h.open()}
+			for range 120 {
+				h.step()
+			}
+			h.check()
+			for _, s := range h.stores {
+				h.must(s.Close())
+			}
+		})
+	}
+}
