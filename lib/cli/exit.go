@@ -6,13 +6,17 @@ import (
 	"os"
 	"syscall"
 
+	"hc/lib/chunk"
+	"hc/lib/hypercore"
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/peer"
 	"hc/lib/proof"
 	"hc/lib/protomux"
+	"hc/lib/replicate"
 	"hc/lib/secretstream"
 	"hc/lib/store"
+	"hc/lib/stream"
 )
 
 // The exit codes of all tools. A signal that ended one gives 128 and its number.
@@ -67,6 +71,8 @@ var exits = []struct {
 
 	{ErrUsage, ExitUsage},
 	{store.ErrName, ExitUsage},
+	{chunk.ErrLimits, ExitUsage},
+	{stream.ErrFolder, ExitUsage}, // a stream of a folder where none is taken
 
 	{peer.ErrUnreachable, ExitNetwork},
 	{secretstream.ErrHandshake, ExitNetwork},
@@ -74,17 +80,24 @@ var exits = []struct {
 	{protomux.ErrClosed, ExitNetwork},
 	{protomux.ErrBacklog, ExitNetwork},
 	{protomux.ErrDropped, ExitNetwork},
+	{replicate.ErrPeer, ExitNetwork},
+	{replicate.ErrMessage, ExitNetwork},
+	{replicate.ErrLost, ExitNetwork},
 	{syscall.ECONNRESET, ExitNetwork},
 	{syscall.ECONNREFUSED, ExitNetwork},
 	{os.ErrDeadlineExceeded, ExitNetwork},
 
 	{ErrConflict, ExitConflict},
+	{hypercore.ErrConflict, ExitConflict},
+	{hypercore.ErrForked, ExitConflict},
 	{proof.ErrConflict, ExitConflict},
 	{store.ErrConflict, ExitConflict},
 	{store.ErrLocked, ExitConflict},
 	{store.ErrOvertaken, ExitConflict},
+	{merkle.ErrFork, ExitConflict},
 
 	{ErrKey, ExitKey},
+	{hypercore.ErrReadOnly, ExitKey},
 	{keys.ErrKey, ExitKey},
 	{store.ErrPermission, ExitKey},
 	{store.ErrReadOnly, ExitKey},
@@ -97,7 +110,7 @@ var exits = []struct {
 
 	{ErrNotFound, ExitNotFound},
 	{store.ErrNotFound, ExitNotFound},
-	{protomux.ErrRejected, ExitNotFound}, // the peer does not have the core
+	{replicate.ErrNotOffered, ExitNotFound},
 }
 
 // ExitCode returns the exit code for an action's error.

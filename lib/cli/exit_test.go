@@ -8,11 +8,16 @@ import (
 	"io/fs"
 	"testing"
 
+	"hc/lib/chunk"
+	"hc/lib/hypercore"
 	"hc/lib/keys"
+	"hc/lib/merkle"
 	"hc/lib/peer"
 	"hc/lib/proof"
+	"hc/lib/replicate"
 	"hc/lib/secretstream"
 	"hc/lib/store"
+	"hc/lib/stream"
 )
 
 // TestExitCode holds the table against design's words, not against itself: what is both is decided by the order.
@@ -28,6 +33,8 @@ func TestExitCode(t *testing.T) {
 		{"missing file", fs.ErrNotExist, 1},
 		{"usage", Usagef("x"), 2},
 		{"name", store.ErrName, 2},
+		{"impossible limits", chunk.ErrLimits, 2},
+		{"folder", stream.ErrFolder, 2},
 		{"part of a core", proof.ErrPartial, 3},
 		{"unverified", proof.ErrUnverified, 4},
 		{"signature", keys.ErrSignature, 4},
@@ -38,7 +45,12 @@ func TestExitCode(t *testing.T) {
 		{"peers lost on the way", errors.Join(proof.ErrPartial, peer.ErrUnreachable), 6},
 		{"bad MAC", secretstream.ErrFrame, 6},
 		{"fork", proof.ErrConflict, 7},
+		{"rewritten", hypercore.ErrForked, 7},
 		{"locked", store.ErrLocked, 7},
+		{"no secret key", hypercore.ErrReadOnly, 8},
+		{"the peer has no such core", replicate.ErrNotOffered, 5},
+		{"the peer broke the protocol", replicate.ErrPeer, 6},
+		{"the peer broke it with a bad proof", fmt.Errorf("%w: %w", replicate.ErrPeer, merkle.ErrUnverified), 4},
 		{"not a key", keys.ErrKey, 8},
 		{"no permission", &fs.PathError{Op: "open", Path: "x", Err: fs.ErrPermission}, 8},
 		{"said by the action", Exitf(ErrPartial, "3 of 4 blocks"), 3},
