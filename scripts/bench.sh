@@ -1,0 +1,389 @@
+#!/usr/bin/env bash
+# bench.sh measures hc beside restic/chunker and stock Hypercore, in the same run, and prints tables in Markdown: medians,
+# ratios, peak memory. It asserts no time, but stops where bytes come out wrong. docs/performance.md explains the method.
+#
+#   HC_BENCH_SIZE=1GiB  of random data (the other input is the Go source, as one tar)
+#   HC_BENCH_RUNS=3     of which the median is told
+#   HC_BENCH_FULL=1     peak memory at 4 GiB, too
+#   HC_BENCH_DIR=DIR    where to work: room for 5 times the size (FULL: 17 GiB), on a disk, else "durable" says nothing
+#
+# Run it by `make bench`, which builds the tools and installs the peers, and leave the machine alone meanwhile: some 6
+# minutes on two cores. It works in a folder of its own, which it removes, and talks to the loopback interface only.
+set -euo pipefail
+export LC_ALL=C
+unset HC_DIR
+
+say() { printf 'bench: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+# bytes reads a size: 4096, 64MiB, 1GiB.
+bytes() {
+	local number=${1%%[!0-9]*}
+	case $1 in
+	"" | [!0-9]*) die "\"$1\" is no size: want 4096, 64MiB or 1GiB" ;;
+	*[!0-9]*) case ${1#"$number"} in
+		[kK] | [kK]iB) echo $((number << 10)) ;;
+		[mM] | [mM]iB) echo $((number << 20)) ;;
+		[gG] | [gG]iB) echo $((number << 30)) ;;
+		*) die "\"$1\" is no size: want 4096, 64MiB or 1GiB" ;;
+		esac ;;
+	*) echo "$1" ;;
+	esac
+}
+
+size=$(bytes "${HC_BENCH_SIZE:-1GiB}")
+runs=${HC_BENCH_RUNS:-3}
+full=${HC_BENCH_FULL:-0}
+full_size=$((4 << 30))
+[[ $runs =~ ^[1-9][0-9]*$ ]] || die "HC_BENCH_RUNS=$runs: want 1 or more"
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+export peer=$root/tests/peers/bench.js
+[[ -x $root/bin/hc-append ]] || die "the tools are not built: run 'make build'"
+
+stock=yes
+if ! command -v node > /dev/null || [[ ! -d $root/tests/peers/node_modules/hypercore ]]; then
+	stock=
+	cat >&2 <<-END
+		**********************************************************************
+		There is no node, or no stock peer ('make peers' installs it):
+		ALL THAT IS MEASURED BESIDE STOCK HYPERCORE IS SKIPPED.
+		**********************************************************************
+	END
+fi
+
+folder=${HC_BENCH_DIR:-/var/tmp}
+work=$(mktemp -d "$folder/hc-bench.XXXXXX")
+servers=()
+cleanup() {
+	local pid
+	for pid in ${servers[@]+"${servers[@]}"}; do
+		kill "$pid" && wait "$pid" || true
+	done 2> /dev/null
+	rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+(cd "$root" && go build -o "$work/bin/measure" ./tests/measure)
+export PATH=$work/bin:$root/bin:$PATH
+cd "$work"
+
+need=$((size * 5 + (1 << 30)))
+((full)) && ((full_size * 4 + (1 << 30) > need)) && need=$((full_size * 4 + (1 << 30)))
+room=$(df -Pk . | awk 'NR == 2 { print $4 }')
+((room >= need >> 10)) || die "$folder has room for $((room >> 10)) MiB, and $((need >> 20)) are needed: set HC_BENCH_DIR, or a smaller HC_BENCH_SIZE"
+kind=$([[ $(uname) == Linux ]] && stat -f -c %T . || echo "not known")
+[[ $kind != tmpfs ]] || say "WARNING: $folder is in memory, so nothing there is durable: set HC_BENCH_DIR"
+
+# timed NAME LINE runs a pipeline and notes its time. In a LINE, "$m TOOL" before a command notes its peak memory as
+# TOOL's. What was written before is let reach the disk first, so that nobody pays for another.
+timed() {
+	sync
+	measure times "$1" bash -o pipefail -c "$2" || die "this failed: $2"
+}
+# timed_first notes the time of the first byte only.
+timed_first() {
+	sync
+	measure -first times "$1" bash -o pipefail -c "$2" || die "this failed: $2"
+}
+m='measure peaks'
+
+# median NAME [FIELD]: of the seconds (2) or CPU seconds (3) noted under a name.
+median() {
+	awk -v name="$1" -v field="${2:-2}" '$1 == name { print $field }' times | sort -n |
+		awk '{ v[NR] = $1 } END { if (!NR) exit 1; printf "%.4f", (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }' ||
+		die "nothing was noted as $1"
+}
+peak() { awk -v name="$1" '$1 == name && $4 > max { max = $4 } END { if (max) printf "%.0f", max / 1024; else printf "–" }' peaks; }
+length() { wc -c < "$1" | tr -d ' '; }
+stored() { du -sk "$1" | awk '{ print $1 * 1024 }'; }
+field() { sed -n "s/.*\"$2\":\"\{0,1\}\([0-9a-f.e-]*\).*/\1/p" "$1"; }
+calc() { awk "BEGIN { printf \"$1\", $2 }"; }
+megabytes() { calc %.1f "$1 / 1e6"; }
+heading() { printf '\n### %s\n\n' "$1"; }
+table() {
+	row "$@"
+	printf "|---|"
+	shift
+	printf -- "---:|%.0s" "$@"
+	printf "\n"
+}
+row() {
+	printf '|'
+	printf ' %s |' "$@"
+	printf '\n'
+}
+
+# serve NAME LINE starts a server and sets $port.
+serve() {
+	bash -c "exec $m $1 $2" > "serve.out" 2> serve.err &
+	servers+=($!)
+	port=
+	local i
+	for ((i = 0; i < 600; i++)); do
+		port=$(sed -n 's/.*"port":\([0-9]*\).*/\1/p; s/.*"address":"[^"]*:\([0-9]*\)".*/\1/p' serve.out)
+		[[ -z $port ]] || return 0
+		kill -0 $! 2> /dev/null || break
+		sleep 0.05
+	done
+	cat serve.err >&2
+	die "this server did not start: $2"
+}
+stop_servers() {
+	local pid
+	for pid in "${servers[@]}"; do
+		kill "$pid" && wait "$pid" || true
+	done 2> /dev/null
+	servers=()
+}
+
+machine() {
+	local cpu memory
+	cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2> /dev/null | head -n 1 || true)
+	memory=$(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo 2> /dev/null || true)
+	if [[ $(uname) == Darwin ]]; then
+		cpu=$(sysctl -n machdep.cpu.brand_string)
+		memory=$(($(sysctl -n hw.memsize) >> 30))" GiB"
+	fi
+	heading "The machine, and what ran on it"
+	row "" ""
+	row --- ---
+	row processor "${cpu:-$(uname -m)}, $(getconf _NPROCESSORS_ONLN) cores"
+	row memory "${memory:-not known}"
+	row system "$(uname -srm)"
+	row "file system" "$kind"
+	row "load before" "$(uptime | sed 's/.*load average[s]*: *//')"
+	row hc "$(hc-append --version | head -n 1), $(cd "$root" && git describe --always --dirty 2> /dev/null || echo 'no git')"
+	row Go "$(go env GOVERSION)"
+	row restic/chunker "$(cd "$root" && go list -m -f '{{.Version}}' github.com/restic/chunker)"
+	[[ -z $stock ]] || row "stock Hypercore" "$(node "$peer" version), node $(node --version)"
+	row inputs "random, $(megabytes "$size") MB; Go source, $(megabytes "$(length source)") MB"
+	row runs "$runs, interleaved; medians are told"
+}
+
+cutting() {
+	local out data ours theirs name input
+	say "cutting: Go benchmarks"
+	out=$(cd "$root" && go test -run '^$' -bench '^BenchmarkChunker$' -count "$runs" ./lib/chunk) || die "$out"
+	heading "Cutting (Rabin, average 64 KiB, equal cuts)"
+	table "what" "hc MB/s" "restic/chunker MB/s" "ratio"
+	for data in random source; do
+		ours=$(throughput hc "$data" <<< "$out")
+		theirs=$(throughput restic "$data" <<< "$out")
+		row "in memory, one core, $data" "$ours" "$theirs" "$(calc %.2f "$ours / $theirs")"
+	done
+	for input in random source; do
+		for ((i = 1; i <= runs; i++)); do
+			say "cutting: $input, run $i of $runs"
+			timed "cuts/$input" "$m hc-chunk/$input hc-chunk --cuts $input > /dev/null"
+			timed "chunk/$input" "$m hc-chunk/$input hc-chunk $input > /dev/null"
+		done
+		for name in "cuts:\`hc-chunk --cuts\`" "chunk:\`hc-chunk\`"; do
+			row "${name#*:}, file, $input" "$(calc %.0f "$(length "$input") / 1e6 / $(median "${name%%:*}/$input")")" "" ""
+		done
+	done
+}
+# throughput IMPL DATA: the median of MB/s in the output of go test.
+throughput() {
+	awk -v impl="impl=$1/" -v data="data=$2" 'index($1, impl) && index($1, data) { for (i = 2; i <= NF; i++) if ($i == "MB/s") print $(i - 1) }' |
+		sort -n | awk '{ v[NR] = $1 } END { if (!NR) exit 1; printf "%.0f", (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }' ||
+		die "go test -bench measured no impl=$1 data=$2"
+}
+
+# durable is how dd writes a file that is on the disk when it returns.
+durable=
+for how in fdatasync fsync; do
+	dd if=/dev/null of=probe conv=$how 2> /dev/null && durable=$how && break
+done
+
+append() { # INPUT
+	local i
+	hc-chunk --cuts "$1" > "$1.cuts"
+	for ((i = 1; i <= runs; i++)); do
+		say "append: $1, run $i of $runs"
+		cat "$1" > /dev/null
+		if [[ -n $durable ]]; then
+			timed "append/$1/raw" "dd if=$1 of=raw bs=1048576 conv=$durable 2> /dev/null"
+			rm raw
+		fi
+		rm -rf "writer-$1"
+		timed "append/$1/hc" "$m hc-chunk/$1 hc-chunk $1 | $m hc-append/$1 hc-append -C writer-$1 log > $1.key"
+		[[ -n $stock ]] || continue
+		rm -rf "stock-$1"
+		timed "append/$1/stock" "$m stock-append/$1 node \"\$peer\" ingest $1 stock-$1 $1.cuts > $1.stock"
+		echo "append/$1/sync $(field "$1.stock" sync) 0 0" >> times
+	done
+}
+append_table() {
+	local input bytes hc
+	heading "Appending, durable"
+	table "what" "s" "CPU s" "MB/s" "stored MB" "time, hc = 1"
+	for input in random source; do
+		bytes=$(length "$input")
+		hc=$(median "append/$input/hc")
+		[[ -z $durable ]] || append_row "$input: \`dd conv=$durable\`" "append/$input/raw" "$bytes"
+		append_row "$input: \`hc-chunk \\| hc-append\`" "append/$input/hc" "$(stored "writer-$input")"
+		[[ -z $stock ]] || append_row "$input: stock, 16 blocks an append" "append/$input/stock" "$(stored "stock-$input")"
+	done
+	[[ -z $stock ]] || printf '\nStock'\''s time has the sync of its files behind the last append in it: %s s and %s s.\n' \
+		"$(calc %.2f "$(median append/random/sync)")" "$(calc %.2f "$(median append/source/sync)")"
+}
+append_row() { # WHAT NAME STORED
+	local s
+	s=$(median "$2")
+	row "$1" "$(calc %.2f "$s")" "$(calc %.2f "$(median "$2" 3)")" "$(calc %.0f "$bytes / 1e6 / $s")" "$(megabytes "$3")" "$(calc %.2f "$s / $hc")"
+}
+
+# hc_fetch and stock_fetch print the line that fetches a core whole: INPUT KEY PORT.
+hc_fetch() { echo "$m hc-fetch/$1 hc-fetch -C reader $2 --peer 127.0.0.1:$3 | $m hc-verify/$1 hc-verify $2"; }
+stock_fetch() { echo "$m stock-fetch/$1 node \"\$peer\" fetch $2 $3 reader 2> fetch.log"; }
+
+transfer() { # INPUT [RUNS]: serves, fetches and compares; sets $pairs to those that were measured
+	local input=$1 i pair key at
+	pairs="hc-hc"
+	hc_key=$(cut -d ' ' -f 1 "$input.key")
+	serve "hc-serve/$input" "hc-serve -C writer-$input --json --listen 127.0.0.1:0"
+	hc_port=$port
+	if [[ -n $stock ]]; then
+		pairs="hc-hc hc-stock stock-hc stock-stock"
+		stock_key=$(field "$input.stock" key)
+		serve "stock-serve/$input" "node \"\$peer\" serve stock-$input"
+		stock_port=$port
+	fi
+	for ((i = 0; i <= ${2:-runs}; i++)); do
+		say "fetch: $input, $( ((i)) && echo "run $i of ${2:-$runs}" || echo "compared")"
+		for pair in $pairs; do
+			key=$hc_key at=$hc_port
+			[[ $pair == hc-* ]] || key=$stock_key at=$stock_port
+			rm -rf reader
+			if ((i)); then
+				timed "fetch/$input/$pair" "$(${pair#*-}_fetch "$input" "$key" "$at") > /dev/null"
+			else
+				bash -o pipefail -c "$(${pair#*-}_fetch "$input" "$key" "$at") | cmp - $input" || die "$pair: what was fetched is not $input"
+			fi
+		done
+	done
+	rm -rf reader
+}
+fetch_table() {
+	local input pair s base
+	heading "Fetching over loopback TCP, verified, in order, into a fresh store"
+	table "server → reader" "s" "CPU s of the reader" "MB/s" "times stock's throughput"
+	for input in random source; do
+		for pair in $pairs; do
+			s=$(median "fetch/$input/$pair")
+			base=
+			[[ -z $stock ]] || base=$(calc %.2f "$(median "fetch/$input/stock-stock") / $s")
+			row "$input: ${pair%-*} → ${pair#*-}" "$(calc %.2f "$s")" "$(calc %.2f "$(median "fetch/$input/$pair" 3)")" \
+				"$(calc %.0f "$(length "$input") / 1e6 / $s")" "$base"
+		done
+	done
+}
+
+# first measures how soon a byte comes of a log of random data, which the servers of transfer still serve.
+first() {
+	local i middle=$((size / 2))
+	for ((i = 1; i <= runs + 2; i++)); do
+		say "first byte, run $i of $((runs + 2))"
+		rm -rf reader
+		timed_first first/hc "hc-fetch -C reader $hc_key --peer 127.0.0.1:$hc_port | hc-verify $hc_key"
+		rm -rf reader
+		timed_first middle/hc "hc-fetch -C reader $hc_key --peer 127.0.0.1:$hc_port --bytes $middle-$middle | hc-verify $hc_key --bytes $middle-$middle"
+		[[ -n $stock ]] || continue
+		rm -rf reader
+		timed_first first/stock "node \"\$peer\" fetch $stock_key $stock_port reader 2> fetch.log"
+		echo "first/connected $(field fetch.log first) 0 0" >> times
+		rm -rf reader
+		timed_first middle/stock "node \"\$peer\" fetch $stock_key $stock_port reader $middle 2> fetch.log"
+		echo "middle/connected $(field fetch.log first) 0 0" >> times
+	done
+	rm -rf reader
+}
+first_table() {
+	local what name
+	heading "Time to the first verified byte, $(megabytes "$size") MB log, fresh store"
+	table "what" "hc ms" "stock ms" "stock ms, its start not counted" "ratio"
+	for what in "first:of the whole log, from its beginning" "middle:the one byte in the middle"; do
+		name=${what%%:*}
+		if [[ -n $stock ]]; then
+			row "${what#*:}" "$(milliseconds "$name/hc")" "$(milliseconds "$name/stock")" "$(milliseconds "$name/connected")" \
+				"$(calc %.1f "$(median "$name/stock") / $(median "$name/hc")")"
+		else
+			row "${what#*:}" "$(milliseconds "$name/hc")" "" "" ""
+		fi
+	done
+}
+milliseconds() { calc %.0f "$(median "$1") * 1000"; }
+
+# at_full sends 4 GiB through everything once, for the peaks.
+at_full() {
+	local runs=1
+	rm -rf random* writer-* stock-* source.cuts
+	say "4 GiB: making the input"
+	head -c "$full_size" /dev/urandom > full
+	append full
+	transfer full 0
+	stop_servers
+	rm -rf full writer-full stock-full
+}
+memory_table() {
+	local tool columns=("random $(megabytes "$size") MB" "Go source") inputs="random source" input values
+	((full)) && columns+=("random $(megabytes "$full_size") MB") && inputs="$inputs full"
+	heading "Peak memory, MiB, the most of all runs"
+	table "tool" "${columns[@]}"
+	for tool in hc-chunk hc-append hc-serve hc-fetch hc-verify ${stock:+stock-append stock-serve stock-fetch}; do
+		values=()
+		for input in $inputs; do values+=("$(peak "$tool/$input")"); done
+		row "${tool/stock-/stock, }" "${values[@]}"
+	done
+}
+
+second() {
+	local half i
+	half=$(($(length source) / 2))
+	{
+		head -c "$half" source
+		printf 'eleven byte'
+		tail -c +$((half + 1)) source
+	} > second
+	[[ -z $stock ]] || hc-chunk --cuts second > second.cuts
+	for ((i = 1; i <= runs; i++)); do
+		say "second version, run $i of $runs"
+		rm -rf both
+		cp -R writer-source both
+		timed second/hc "hc-chunk second | hc-append -C both second > second.key"
+		[[ -n $stock ]] || continue
+		rm -rf stock-second
+		timed second/stock "node \"\$peer\" ingest second stock-second second.cuts > /dev/null"
+	done
+	hc-fetch -C both second | hc-verify "$(cut -d " " -f 1 second.key)" | cmp - second || die "the second version came out wrong"
+}
+second_table() {
+	heading "A second version: the Go source with 11 bytes inserted in its middle, $(megabytes "$(length second)") MB"
+	table "what" "s" "store grew by, bytes"
+	row "\`hc-chunk \\| hc-append\`, same store" "$(calc %.2f "$(median second/hc)")" "$(($(stored both) - $(stored writer-source)))"
+	[[ -z $stock ]] || row "stock, another core" "$(calc %.2f "$(median second/stock)")" "$(stored stock-second)"
+}
+
+say "working in $work"
+head -c "$size" /dev/urandom > random
+tar -C "$(go env GOROOT)" -cf source src
+machine
+cutting
+append random
+append source
+append_table
+second
+second_table
+rm -rf both second stock-second
+transfer source
+stop_servers
+transfer random
+fetch_table
+first
+first_table
+stop_servers
+((full)) && at_full
+memory_table

@@ -1,0 +1,125 @@
+// Command measure runs a command and notes what it took: scripts/bench.sh is made of it.
+//
+//	measure [-first] LOG NAME COMMAND [ARGUMENT…]
+//
+// Standard input, output and error are the command's. Behind its end one line is added to LOG:
+//
+//	NAME SECONDS CPU-SECONDS PEAK-KIB
+//
+// CPU seconds are those of the command and of all that it has waited for, the peak is that of the largest of them. With
+// -first the time is that of the first byte on standard output, which is all that is taken of it. The exit code is the
+// command's, or 125 where measure itself failed. Interrupt and termination are passed on to it.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// failed is the exit code that is not the command's.
+const failed = 125
+
+func main() {
+	code, err := run(os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "measure:", err)
+	}
+	os.Exit(code)
+}
+
+func run(args []string) (code int, err error) {
+	first := len(args) > 0 && args[0] == "-first"
+	if first {
+		args = args[1:]
+	}
+	if len(args) < 3 {
+		return 2, errors.New("usage: measure [-first] LOG NAME COMMAND [ARGUMENT…]")
+	}
+	cmd := exec.Command(args[2], args[3:]...)
+	cmd.Stdin, cmd.Stderr = os.Stdin, os.Stderr
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	began := time.Now()
+	var took time.Duration
+	if first {
+		took, err = firstByte(cmd, signals, began)
+	} else {
+		cmd.Stdout = os.Stdout
+		err = wait(cmd, signals)
+		took = time.Since(began)
+	}
+	if cmd.ProcessState == nil {
+		return failed, err
+	}
+	if err := note(args[0], args[1], took, cmd.ProcessState); err != nil {
+		return failed, err
+	}
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return failed, err
+	}
+	if first {
+		return 0, nil // it was not let finish
+	}
+	return cmd.ProcessState.ExitCode(), nil
+}
+
+// wait runs a command to its end.
+func wait(cmd *exec.Cmd, signals <-chan os.Signal) error {
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	return passOn(cmd, signals)
+}
+
+// passOn waits for the command, and passes on signals meanwhile.
+func passOn(cmd *exec.Cmd, signals <-chan os.Signal) error {
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		select {
+		case s := <-signals:
+			_ = cmd.Process.Signal(s) // it may have ended just now
+		case err := <-ended:
+			return err
+		}
+	}
+}
+
+// firstByte waits for the first byte of the command's output, then hangs up and waits for its end.
+func firstByte(cmd *exec.Cmd, signals <-chan os.Signal, began time.Time) (time.Duration, error) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer read.Close()
+	cmd.Stdout = write
+	if err := cmd.Start(); err != nil {
+		write.Close()
+		return 0, err
+	}
+	write.Close()
+	var b [1]byte
+	_, err = read.Read(b[:])
+	took := time.Since(began)
+	read.Close()
+	if endErr := passOn(cmd, signals); err == nil {
+		return took, endErr
+	}
+	return took, fmt.Errorf("%s wrote nothing: %w", cmd.Path, err)
+}
+
+func note(log, name string, took time.Duration, state *os.ProcessState) error {
+	f, err := os.OpenFile(log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
+	if err != nil {
+		return err
+	}
+	cpu := state.UserTime() + state.SystemTime()
+	_, err = fmt.Fprintf(f, "%s %.4f %.4f %d\n", name, took.Seconds(), cpu.Seconds(), peak(state))
+	return errors.Join(err, f.Close())
+}
