@@ -19,7 +19,8 @@ var layers = []struct {
 }{
 	{"primitives", []string{"lib/hash", "lib/compact", "lib/chunk", "lib/merkle", "lib/keys"}},
 	{"connections", []string{"lib/peer", "lib/protomux", "lib/secretstream"}},
-	{"data", []string{"lib/stream", "lib/proof", "lib/store/packlog", "lib/store/table", "lib/store", "lib/hypercore"}},
+	{"data", []string{"lib/stream", "lib/proof", "lib/store/packlog", "lib/store/packlog/memfs", "lib/store/table", "lib/store",
+		"lib/hypercore"}},
 	{"capabilities", []string{"lib/replicate", "lib/objects", "lib/hyperbee", "lib/hyperdrive"}},
 	{"what binaries share", []string{"lib/cli"}},
 	{"binaries", []string{"cmd/*"}},
@@ -35,6 +36,7 @@ var never = []struct{ from, to, why string }{
 	{"lib/*", "flag", "only lib/cli knows a command line"},
 	{"lib/*", "log", "a library has no global logger"},
 	{"*", "github.com/restic/chunker", "a reference for tests"},
+	{"*", "lib/store/packlog/memfs", "a disk for tests"},
 	{"*", "github.com/minio/sha256-simd", "lib/hash is the one package that knows it"},
 
 	{"primitives", "os*", "primitives do no I/O"},

@@ -1,0 +1,11 @@
+# fish completion for hc-serve. Made by `make completions`. Do not edit.
+complete -c hc-serve -f -a '(set -l d .hc; set -q HC_DIR; and set d $HC_DIR; command ls -- $d/names 2> /dev/null)'
+complete -c hc-serve -s C -l dir -r -F -d 'the store is the folder DIR (else $HC_DIR, else ./.hc)'
+complete -c hc-serve -l listen -x -d 'accept TCP connections on HOST:PORT (a port of 0 takes any free one)'
+complete -c hc-serve -l stdio -d 'serve one peer on standard input and output'
+complete -c hc-serve -l max-peers -x -d 'with --listen: serve at most N peers at once'
+complete -c hc-serve -l json -d 'write JSON Lines instead of text'
+complete -c hc-serve -s q -l quiet -d 'no progress and no notes, only errors'
+complete -c hc-serve -s v -l verbose -d 'log what happens on standard error'
+complete -c hc-serve -s h -l help -d 'show this help'
+complete -c hc-serve -l version -d 'show the version'
