@@ -142,7 +142,7 @@ func (l *Log) addHead(ctx context.Context, b *batch, r *commitRequest) error {
 	if r.append.closer != l.tail.info.closer {
 		return ErrOvertaken
 	}
-	if err := b.makeRoom(ctx, min(headRoom, l.packSize/2)); err != nil {
+	if err := b.makeRoom(ctx, min(headRoom, l.packSize/8)); err != nil {
 		return fmt.Errorf("%w: %w", errBatch, err)
 	}
 	record, err := r.head()

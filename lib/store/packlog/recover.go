@@ -105,6 +105,9 @@ func (l *Log) copyTo(ctx context.Context, file File, c *chain, s *survey, info *
 	start := Position{Pack: info.sequence, Offset: packHeader, ID: info.id}
 	w := newPackWriter(file, start, l.buffer)
 	err := l.walk(ctx, c, s.synced, s.torn, true, func(it item) error {
+		if it.damage != nil && it.damage.Position.Less(s.synced) {
+			return nil // reported by the survey
+		}
 		if it.damage != nil {
 			return fmt.Errorf("%w: %w", errChanged, it.damage)
 		}

@@ -103,9 +103,9 @@ func (l *Log) walkExtent(ctx context.Context, x extentWalk, payloads bool, fn fu
 	switch {
 	case sealed && at.Offset < w.limit:
 		return fn(item{damage: &DamageError{Position: at, Length: w.limit - at.Offset, Reason: errSealed}})
-	case length != noLimit && uint64(size) < length:
+	case length != noLimit && max(first, uint64(size)) < length:
 		at.Offset = max(first, uint64(size))
-		return fn(item{damage: &DamageError{Position: at, Length: max(at.Offset, length) - at.Offset, Reason: errShort}})
+		return fn(item{damage: &DamageError{Position: at, Length: length - at.Offset, Reason: errShort}})
 	case length == noLimit && !sealed && !x.last:
 		return fn(item{damage: &DamageError{Position: at, Reason: errNoSeal}})
 	}

@@ -89,6 +89,7 @@ func (l *Log) surveyLog(ctx context.Context, c *chain, mark *Mark, payloads bool
 	s.name(l.applied())
 	for _, e := range c.extents {
 		if e.bad == nil {
+			s.name(e.start()) // a pack is synced before it gets its name
 			s.name(e.info.synced)
 		}
 	}
