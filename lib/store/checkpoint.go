@@ -98,7 +98,7 @@ func (s *Store) makeCheckpoint(ctx context.Context, try bool) error {
 		return fmt.Errorf("making a checkpoint: %w", err)
 	}
 	s.mu.Lock()
-	s.state = nil
+	s.state, s.distrust = nil, false
 	s.mu.Unlock()
 	return nil
 }
@@ -144,20 +144,12 @@ func (s *Store) newCheckpoint(ctx context.Context) (*checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.files.readApplied(s.log.Current)
+	a, old, err := s.openApplied()
 	if err != nil {
 		return nil, err
 	}
 	if a.next == 0 { // none, or a damaged one: begin where no file of an earlier life can be
 		a.next = 1 + rand.Uint64N(1<<48)
-	}
-	old, err := openDerived(s.files, a)
-	if errors.Is(err, table.ErrDamaged) {
-		a = &applied{next: a.next}
-		old, err = openDerived(s.files, a)
-	}
-	if err != nil {
-		return nil, err
 	}
 	view.Readable = view.Synced
 	cp := &checkpoint{
@@ -191,11 +183,14 @@ func (cp *checkpoint) run() error {
 	if err != nil {
 		return err
 	}
+	cp.folders[cp.files.dir] = true // the entries of index and cores must not come behind that of what names files in them
+	cp.folders[filepath.Join(cp.files.dir, "cores")] = true
 	for folder := range cp.folders {
-		if err := cp.files.fs.SyncDir(folder); err != nil {
-			return fmt.Errorf("syncing folder %s: %w", folder, err)
+		if err := syncFolder(cp.files.fs, folder); err != nil {
+			return err
 		}
 	}
+	cp.written = nil // from here on they may be named
 	if err := replaceSmall(cp.files.fs, filepath.Join(cp.files.dir, appliedName), a.encode(), 0o644); err != nil {
 		return err
 	}

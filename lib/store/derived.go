@@ -251,7 +251,7 @@ func (c *coreTables) row(ctx context.Context, block uint64) (row, bool, error) {
 		}
 		r, ok := decodeRow(key, value)
 		if !ok {
-			return row{}, false, fmt.Errorf("%w: a row of runs of core %v at block %d", ErrDamaged, c.file.key, block)
+			return row{}, false, fmt.Errorf("%w: a row of runs of core %v at block %d", errDerived, c.file.key, block)
 		}
 		if block < r.end() {
 			return r, true, nil

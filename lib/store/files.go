@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -52,10 +51,7 @@ func replaceSmall(fsys packlog.FS, path string, data []byte, perm fs.FileMode) e
 		_ = fsys.Remove(temp)
 		return fmt.Errorf("replacing %s: %w", path, err)
 	}
-	if err := fsys.SyncDir(dir); err != nil {
-		return fmt.Errorf("syncing folder %s: %w", dir, err)
-	}
-	return nil
+	return syncFolder(fsys, dir)
 }
 
 // writeSynced writes a new file and syncs it; not its folder.
@@ -78,7 +74,8 @@ func writeSynced(fsys packlog.FS, path string, data []byte, perm fs.FileMode) er
 	return nil
 }
 
-// makeFolder makes a folder and makes its entry in the one above durable.
+// makeFolder makes a folder if it is not there. Its entry in the one above is for the caller to sync: also where it was there, for
+// who made it may have died before.
 func makeFolder(fsys packlog.FS, path string, perm fs.FileMode) error {
 	if _, dir, err := fsys.Stat(path); err == nil && dir {
 		return nil
@@ -86,23 +83,12 @@ func makeFolder(fsys packlog.FS, path string, perm fs.FileMode) error {
 	if err := fsys.MkdirAll(path, perm); err != nil {
 		return fmt.Errorf("making folder %s: %w", path, err)
 	}
-	if err := fsys.SyncDir(filepath.Dir(path)); err != nil {
-		return fmt.Errorf("syncing folder %s: %w", filepath.Dir(path), err)
-	}
 	return nil
 }
 
-// try calls fn again as long as it fails since a file that was named to it is gone: somebody replaced what names it.
-func try(ctx context.Context, fn func() error) error {
-	const times = 8
-	var err error
-	for range times {
-		if err = fn(); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, packlog.ErrOvertaken) {
-			return err
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+func syncFolder(fsys packlog.FS, path string) error {
+	if err := fsys.SyncDir(path); err != nil {
+		return fmt.Errorf("syncing folder %s: %w", path, err)
 	}
-	return err
+	return nil
 }

@@ -238,7 +238,7 @@ func runRows(ctx context.Context, t limited) iter.Seq2[row, error] {
 			}
 			decoded, ok := decodeRow(r.Key, r.Value)
 			if !ok {
-				yield(row{}, fmt.Errorf("%w: a row of runs at %x", ErrDamaged, r.Key))
+				yield(row{}, fmt.Errorf("%w: a row of runs at %x", errDerived, r.Key))
 				return
 			}
 			if !yield(decoded.part(decoded.first, t.limit), nil) {

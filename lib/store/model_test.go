@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,69 +97,76 @@ func (m *modelCore) derivable() map[uint64]bool {
 // check compares everything that a view says with the truth.
 func (m *modelCore) check(t testing.TB, v *View) {
 	t.Helper()
-	ctx := t.Context()
-	if got := v.Head(); !sameHead(got, m.head) || !bytes.Equal(got.Signature, m.head.Signature) || got.ByteLength != m.head.ByteLength {
-		t.Fatalf("head of %v = %+v, want %+v", m.key.Short(), got, m.head)
+	if err := m.compare(t.Context(), v); err != nil {
+		t.Fatalf("core %v: %v", m.key.Short(), err)
 	}
-	length := m.head.Length
+}
+
+// compare returns the first thing in which a view is not the truth.
+func (m *modelCore) compare(ctx context.Context, v *View) error {
+	if got := v.Head(); !sameHead(got, m.head) || !bytes.Equal(got.Signature, m.head.Signature) || got.ByteLength != m.head.ByteLength {
+		return fmt.Errorf("head is %+v, want %+v", got, m.head)
+	}
 	roots, err := v.Roots(ctx)
 	if err != nil || merkle.TreeHash(roots) != m.head.TreeHash {
-		t.Fatalf("roots of %v: %v, %v", m.key.Short(), roots, err)
+		return fmt.Errorf("roots are %v, %v", roots, err)
 	}
+	return cmp.Or(m.compareBlocks(ctx, v), m.compareNodes(ctx, v), m.compareRanges(ctx, v))
+}
+
+func (m *modelCore) compareBlocks(ctx context.Context, v *View) error {
+	length := m.head.Length
 	for b := range length + 2 {
 		want := m.held[b] && b < length
 		if ok, err := v.Has(ctx, b); ok != want || err != nil {
-			t.Fatalf("Has(%d) = %v, %v, want %v", b, ok, err, want)
+			return fmt.Errorf("Has(%d) = %v, %v, want %v", b, ok, err, want)
 		}
 		data, err := v.Block(ctx, b)
 		if want && (err != nil || !bytes.Equal(data, m.blocks[b])) {
-			t.Fatalf("Block(%d) = %d bytes, %v, want %d bytes", b, len(data), err, len(m.blocks[b]))
+			return fmt.Errorf("Block(%d) = %d bytes, %v, want %d bytes", b, len(data), err, len(m.blocks[b]))
 		}
 		if !want && !errors.Is(err, ErrBlockMissing) {
-			t.Fatalf("Block(%d) = %v, want ErrBlockMissing", b, err)
+			return fmt.Errorf("Block(%d) = %v, want ErrBlockMissing", b, err)
 		}
 	}
-	m.checkNodes(t, v)
-	m.checkRanges(t, v)
+	return nil
 }
 
-func (m *modelCore) checkNodes(t testing.TB, v *View) {
-	t.Helper()
+func (m *modelCore) compareNodes(ctx context.Context, v *View) error {
 	derivable := m.derivable()
 	for index := range 2*m.head.Length + 4 {
 		want, ok := m.nodes[index]
-		n, err := v.Node(t.Context(), index)
+		n, err := v.Node(ctx, index)
 		switch {
 		case !ok:
 			if !errors.Is(err, merkle.ErrNodeMissing) {
-				t.Fatalf("Node(%d) = %v, %v, want ErrNodeMissing", index, n, err)
+				return fmt.Errorf("Node(%d) = %v, %v, want ErrNodeMissing", index, n, err)
 			}
 		case err == nil:
 			if !merkle.Same(n, want) {
-				t.Fatalf("Node(%d) of %v = %v, want %v", index, m.key.Short(), n, want)
+				return fmt.Errorf("Node(%d) = %v, want %v", index, n, want)
 			}
 			if derivable[index] && n.Hint {
-				t.Fatalf("Node(%d) is a hint", index)
+				return fmt.Errorf("Node(%d) is a hint", index)
 			}
 		case derivable[index] || !errors.Is(err, merkle.ErrNodeMissing):
-			t.Fatalf("Node(%d) of %v at %d: %v", index, m.key.Short(), m.head.Length, err)
+			return fmt.Errorf("Node(%d) of %d blocks: %w", index, m.head.Length, err)
 		}
 	}
+	return nil
 }
 
-func (m *modelCore) checkRanges(t testing.TB, v *View) {
-	t.Helper()
-	var want []blockRange
+func (m *modelCore) compareRanges(ctx context.Context, v *View) error {
+	var want, got []blockRange
 	for b := range m.head.Length {
 		if m.held[b] {
 			want = addRange(want, blockRange{b, b + 1})
 		}
 	}
-	var got []blockRange
 	for from := uint64(0); ; {
-		start, end, ok, err := v.Have(t.Context(), from)
+		start, end, ok, err := v.Have(ctx, from)
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		if !ok {
 			break
@@ -167,15 +175,16 @@ func (m *modelCore) checkRanges(t testing.TB, v *View) {
 		from = end
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Fatalf("ranges of %v = %v, want %v", m.key.Short(), got, want)
+		return fmt.Errorf("ranges are %v, want %v", got, want)
 	}
 	contiguous := uint64(0)
 	if len(want) > 0 && want[0].first == 0 {
 		contiguous = want[0].end
 	}
-	if n, err := v.Contiguous(t.Context()); n != contiguous || err != nil {
-		t.Fatalf("Contiguous() = %d, %v, want %d", n, err, contiguous)
+	if n, err := v.Contiguous(ctx); n != contiguous || err != nil {
+		return fmt.Errorf("Contiguous() = %d, %v, want %d", n, err, contiguous)
 	}
+	return nil
 }
 
 // append appends blocks to the core in a store.

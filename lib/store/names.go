@@ -145,5 +145,8 @@ func (s *Store) keep(ctx context.Context, folder, name string, data []byte, dirP
 	if err := makeFolder(s.fs, dir, dirPerm); err != nil {
 		return err
 	}
+	if err := syncFolder(s.fs, s.dir); err != nil {
+		return err
+	}
 	return replaceSmall(s.fs, filepath.Join(dir, name), data, perm)
 }

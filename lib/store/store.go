@@ -72,8 +72,9 @@ type Store struct {
 	files   *files
 	reader  *runReader
 
-	mu    sync.Mutex
-	state *state // nil: to be made anew
+	mu       sync.Mutex
+	state    *state // nil: to be made anew
+	distrust bool   // the derived files are not what they should be: do without them
 
 	reports    sync.Mutex
 	damage     []error // guarded by reports
@@ -190,18 +191,10 @@ func (s *Store) outgrown(st *state) bool {
 	return st.derived.applied.position.Less(s.appliedPosition())
 }
 
-// load begins a state from what is derived.
+// load begins a state from what is derived. mu is held.
 func (s *Store) load(ctx context.Context, view *packlog.View) (*state, error) {
 	s.files.forgetAll()
-	a, err := s.files.readApplied(s.log.Current)
-	if err != nil {
-		return nil, err
-	}
-	d, err := openDerived(s.files, a)
-	if errors.Is(err, table.ErrDamaged) {
-		a = &applied{next: a.next}
-		d, err = openDerived(s.files, a)
-	}
+	a, d, err := s.openAppliedUnless(s.distrust)
 	if err != nil {
 		return nil, err
 	}
@@ -213,12 +206,61 @@ func (s *Store) load(ctx context.Context, view *packlog.View) (*state, error) {
 	return newState(s.log, d, view.Closer, s.damaged), nil
 }
 
-// forgetState makes the next look at the store read everything anew, if st is what it would build on.
-func (s *Store) forgetState(st *state) {
+// openApplied opens what is derived; nothing where it is not what it should be.
+func (s *Store) openApplied() (*applied, *derived, error) {
+	s.mu.Lock()
+	distrust := s.distrust
+	s.mu.Unlock()
+	return s.openAppliedUnless(distrust)
+}
+
+func (s *Store) openAppliedUnless(distrust bool) (*applied, *derived, error) {
+	for try := 0; ; try++ {
+		a := &applied{}
+		var err error
+		if !distrust {
+			if a, err = s.files.readApplied(s.log.Current); err != nil {
+				return nil, nil, err
+			}
+		}
+		d, err := openDerived(s.files, a)
+		switch {
+		case !isDerivedFault(err):
+			return a, d, err
+		case try > 0: // nobody has replaced it in the meantime
+			distrust = true
+		}
+	}
+}
+
+// isDerivedFault reports whether an error says that a derived file is damaged or gone. What is derived can be built again.
+func isDerivedFault(err error) bool {
+	return errors.Is(err, table.ErrDamaged) || errors.Is(err, errDerived) || errors.Is(err, fs.ErrNotExist)
+}
+
+// renew makes the next look at the store read everything anew, for an error that st gave; and without the derived
+// files where they had their chance.
+func (s *Store) renew(st *state, err error, distrust bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == st {
 		s.state = nil
+	}
+	if distrust && isDerivedFault(err) {
+		s.state, s.distrust = nil, true
+	}
+}
+
+// retry calls fn again where it fails since files were replaced in the meantime, and then without derived files.
+func (s *Store) retry(ctx context.Context, fn func() (*state, error)) error {
+	const times = 6
+	for try := 1; ; try++ {
+		st, err := fn()
+		again := isDerivedFault(err) || errors.Is(err, packlog.ErrOvertaken) || errors.Is(err, packlog.ErrMoved)
+		if !again || try == times || ctx.Err() != nil {
+			return err
+		}
+		s.renew(st, err, try > times/2)
 	}
 }
 
@@ -264,12 +306,12 @@ func (st *state) lookUp(ctx context.Context, log *packlog.Log, leaf hash.Digest)
 // Has reports whether the store holds the block with that leaf hash, in any core. Blocks of short transactions are not found.
 func (s *Store) Has(ctx context.Context, leaf hash.Digest) (bool, error) {
 	ok := false
-	err := try(ctx, func() error {
+	err := s.retry(ctx, func() (*state, error) {
 		st, _, err := s.current(ctx)
 		if err == nil {
 			_, ok, err = st.lookUp(ctx, s.log, leaf)
 		}
-		return err
+		return st, err
 	})
 	if err != nil {
 		return false, fmt.Errorf("looking up leaf hash %v: %w", leaf, err)
@@ -280,13 +322,12 @@ func (s *Store) Has(ctx context.Context, leaf hash.Digest) (bool, error) {
 // Cores lists the keys of all cores of the store, ascending.
 func (s *Store) Cores(ctx context.Context) ([]keys.Key, error) {
 	var list []keys.Key
-	err := try(ctx, func() error {
+	err := s.retry(ctx, func() (*state, error) {
 		st, _, err := s.current(ctx)
-		if err != nil {
-			return err
+		if err == nil {
+			list = st.keys()
 		}
-		list = st.keys()
-		return nil
+		return st, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("listing cores: %w", err)
@@ -325,15 +366,6 @@ func (s *Store) SeenHeads(ctx context.Context, key keys.Key) ([]Head, error) {
 
 // Watch returns a signal that comes, coalesced, whenever something was committed by any process. It is closed when ctx ends.
 func (s *Store) Watch(ctx context.Context) (<-chan struct{}, error) { return s.log.Watch(ctx) }
-
-// exists reports whether a file is there.
-func exists(fsys packlog.FS, path string) (bool, error) {
-	_, _, err := fsys.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
-}
 
 // NetworkFS reports whether the store lies on a network file system, where locks and syncs cannot be relied on: as far as
 // the system tells, so false is no promise.

@@ -33,9 +33,9 @@ type View struct {
 // View returns the core as it is now; with durable only what a power cut cannot take back. ErrNotFound if there is none.
 func (s *Store) View(ctx context.Context, key keys.Key, durable bool) (*View, error) {
 	var v *View
-	err := try(ctx, func() (err error) {
-		v, err = s.view(ctx, key, durable)
-		return err
+	err := s.retry(ctx, func() (st *state, err error) {
+		v, st, err = s.view(ctx, key, durable)
+		return st, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading core %v: %w", key, err)
@@ -43,10 +43,10 @@ func (s *Store) View(ctx context.Context, key keys.Key, durable bool) (*View, er
 	return v, nil
 }
 
-func (s *Store) view(ctx context.Context, key keys.Key, durable bool) (*View, error) {
+func (s *Store) view(ctx context.Context, key keys.Key, durable bool) (*View, *state, error) {
 	st, bound, err := s.current(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -56,17 +56,41 @@ func (s *Store) view(ctx context.Context, key keys.Key, durable bool) (*View, er
 	}
 	core, err := st.core(key)
 	if err != nil {
-		s.forgetState(st)
-		return nil, err
+		return nil, st, err
 	}
 	if core = core.at(seq); core == nil {
-		return nil, ErrNotFound
+		return nil, st, ErrNotFound
 	}
 	head, ok := core.headAt(seq)
 	if !ok {
-		return nil, ErrNotFound
+		return nil, st, ErrNotFound
 	}
-	return &View{store: s, state: st, core: core, key: key, seq: seq, head: head}, nil
+	return &View{store: s, state: st, core: core, key: key, seq: seq, head: head}, st, nil
+}
+
+// again calls fn with the view, and, where a pack was rewritten or derived files were hurt since, with a view of the
+// newest state, which says the same of what both have.
+func again[T any](ctx context.Context, v *View, fn func(*View) (T, error)) (T, error) {
+	value, err := fn(v)
+	for distrust := false; err != nil; distrust = true {
+		moved := errors.Is(err, packlog.ErrMoved)
+		if !moved && !isDerivedFault(err) || v.core == nil {
+			return value, err
+		}
+		v.store.renew(v.state, err, distrust || !moved)
+		now, viewErr := v.store.View(ctx, v.key, false)
+		if viewErr != nil {
+			return value, errors.Join(err, viewErr)
+		}
+		if now.head.Fork != v.head.Fork {
+			return value, fmt.Errorf("%w: history was cut back under a new fork since", ErrConflict)
+		}
+		now.head = v.head
+		if value, err = fn(now); distrust {
+			return value, err
+		}
+	}
+	return value, err
 }
 
 // Key returns the core's key.
@@ -123,8 +147,10 @@ func (v *View) Has(ctx context.Context, block uint64) (bool, error) {
 	if v.core == nil || block >= v.head.Length {
 		return false, nil
 	}
-	ok, _, err := v.held(ctx, block)
-	return ok, err
+	return again(ctx, v, func(v *View) (bool, error) {
+		ok, _, err := v.held(ctx, block)
+		return ok, err
+	})
 }
 
 // Have returns the next range of blocks [start, end) that are held, at or behind from, as long as it is. ok is false if
@@ -133,23 +159,28 @@ func (v *View) Have(ctx context.Context, from uint64) (start, end uint64, ok boo
 	if v.core == nil {
 		return 0, 0, false, nil
 	}
-	start = from
+	r, err := again(ctx, v, func(v *View) (blockRange, error) { return v.next(ctx, from) })
+	return r.first, r.end, r.first < r.end, err
+}
+
+// next returns the next range of blocks that are held, an empty one if there is none.
+func (v *View) next(ctx context.Context, from uint64) (r blockRange, err error) {
 	for at := from; at < v.head.Length; {
-		held, next, err := v.held(ctx, at)
+		held, end, err := v.held(ctx, at)
 		if err != nil {
-			return 0, 0, false, err
+			return blockRange{}, err
 		}
 		switch {
+		case held && r.end == 0:
+			r = blockRange{at, end}
 		case held:
-			ok, end = true, next
-		case ok:
-			return start, end, true, nil
-		default:
-			start = next
+			r.end = end
+		case r.end > 0:
+			return r, nil
 		}
-		at = next
+		at = end
 	}
-	return start, end, ok, nil
+	return r, nil
 }
 
 // Contiguous returns how many blocks are held from block 0 on without a gap.
@@ -167,14 +198,13 @@ func (v *View) Node(ctx context.Context, index uint64) (merkle.Node, error) {
 	if v.core == nil || index >= 2*v.head.Length || merkle.LastBlock(index) >= v.head.Length {
 		return merkle.Node{}, fmt.Errorf("node %d of core %v: %w", index, v.key, merkle.ErrNodeMissing)
 	}
-	n, ok, err := v.known(ctx, index)
-	if err != nil {
-		return merkle.Node{}, fmt.Errorf("node %d of core %v: %w", index, v.key, err)
-	}
-	if ok {
-		return n, nil
-	}
-	n, err = v.compute(ctx, index)
+	n, err := again(ctx, v, func(v *View) (merkle.Node, error) {
+		n, ok, err := v.known(ctx, index)
+		if ok || err != nil {
+			return n, err
+		}
+		return v.compute(ctx, index)
+	})
 	if err != nil {
 		return merkle.Node{}, fmt.Errorf("node %d of core %v: %w", index, v.key, err)
 	}
@@ -296,10 +326,7 @@ func (v *View) Roots(ctx context.Context) ([]merkle.Node, error) {
 // Block returns a block's bytes, which the caller owns. ErrBlockMissing if it is not held, ErrDamaged, with what and
 // where, if the disk lost it. Blocks that are read one after another are decompressed once.
 func (v *View) Block(ctx context.Context, block uint64) ([]byte, error) {
-	data, err := v.block(ctx, block)
-	if errors.Is(err, packlog.ErrMoved) {
-		data, err = v.blockMoved(ctx, block)
-	}
+	data, err := again(ctx, v, func(v *View) ([]byte, error) { return v.block(ctx, block) })
 	if err != nil {
 		return nil, fmt.Errorf("block %d of core %v: %w", block, v.key, err)
 	}
@@ -357,17 +384,4 @@ func (v *View) leafHash(ctx context.Context, r row, block uint64) (hash.Digest, 
 	}
 	n, err := v.Node(ctx, 2*block)
 	return n.Hash, err
-}
-
-// blockMoved reads a block whose pack was rewritten since: it looks again at the newest state.
-func (v *View) blockMoved(ctx context.Context, block uint64) ([]byte, error) {
-	v.store.forgetState(v.state)
-	now, err := v.store.View(ctx, v.key, false)
-	if err != nil {
-		return nil, err
-	}
-	if now.head.Fork != v.head.Fork {
-		return nil, fmt.Errorf("%w: it was cut off under a new fork", ErrBlockMissing)
-	}
-	return now.block(ctx, block)
 }
