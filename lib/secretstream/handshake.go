@@ -44,17 +44,29 @@ func Handshake(ctx context.Context, rw io.ReadWriteCloser, opt Options) (*Conn, 
 	c := newConn(rw)
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	err := c.handshake(opt)
+	if errors.Is(err, io.ErrClosedPipe) {
+		err = c.lastWords(err)
+	}
 	if !stop() {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
 		c.Close()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
 		return nil, fmt.Errorf("%w: %w", ErrHandshake, err)
 	}
 	return c, nil
+}
+
+// lastWords turns the error of a write to a peer who has gone into that of a read, which may say why: the exit status
+// of a command, for one.
+func (c *Conn) lastWords(err error) error {
+	if _, why := c.reader.next(0, maxFrame); why != nil {
+		return why
+	}
+	return err
 }
 
 func (c *Conn) handshake(opt Options) error {

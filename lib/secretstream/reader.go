@@ -16,9 +16,13 @@ const (
 	scratch  = blockSize - 1
 	headroom = scratch - lengthSize
 
-	readBuffer = 64 << 10 // bytes, to begin with
-	keepBuffer = 1 << 20  // bytes; a larger buffer is let go when the stream falls idle
+	readBuffer = 64 << 10  // bytes, to begin with
+	keepBuffer = 256 << 10 // bytes; a larger buffer is let go when what passes it has become small
 )
+
+// outgrown says whether a buffer of size bytes is let go after used bytes have passed it. As long as long messages come
+// it stays; a keep-alive is enough to end it.
+func outgrown(size, used int) bool { return size > keepBuffer && used < size/4 }
 
 // A frameReader cuts a byte stream into frames. Its buffer begins with headroom, and grows by doubling when it is full:
 // what a length claims costs nothing until the bytes have come. Not for concurrent use.
@@ -26,6 +30,7 @@ type frameReader struct {
 	src        io.Reader
 	buf        []byte
 	start, end int   // bytes that have come and are not consumed; start ≥ headroom
+	last       int   // length of the last frame
 	err        error // of src, behind the last byte
 }
 
@@ -35,7 +40,7 @@ func newFrameReader(src io.Reader) *frameReader { return &frameReader{src: src} 
 // valid until the next call. The error is io.EOF if the stream has ended before the frame's first byte, wraps
 // io.ErrUnexpectedEOF if inside of it, and ErrFrame if its length is wrong.
 func (r *frameReader) next(min, max int) ([]byte, error) {
-	if r.start == r.end && len(r.buf) > keepBuffer {
+	if r.start == r.end && outgrown(len(r.buf), r.last) {
 		r.buf = nil
 	}
 	if err := r.fill(lengthSize); err != nil {
@@ -53,7 +58,7 @@ func (r *frameReader) next(min, max int) ([]byte, error) {
 		return nil, err
 	}
 	from := r.start + lengthSize
-	r.start = from + n
+	r.start, r.last = from+n, n
 	return r.buf[from-scratch : r.start : r.start], nil
 }
 

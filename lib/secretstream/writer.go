@@ -93,10 +93,11 @@ func (w *frameWriter) flush() error {
 		}
 		rest = rest[len(piece):]
 	}
-	w.buf = w.buf[:headroom]
-	if cap(w.buf) > keepBuffer {
+	if outgrown(cap(w.buf), len(w.buf)) {
 		w.buf = nil
+		return nil
 	}
+	w.buf = w.buf[:headroom]
 	return nil
 }
 
