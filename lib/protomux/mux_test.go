@@ -427,7 +427,7 @@ func TestBacklog(t *testing.T) {
 	most := 0
 	r.onMessage = func(ch *Channel, typ uint64, body []byte) error {
 		defer func() { most = max(most, ch.Queued()) }()
-		return ch.Send(3, make([]byte, 500))
+		return deep(200, func() error { return ch.Send(3, make([]byte, 500)) })
 	}
 	m.OnPair(func(protocol string, id, handshake []byte) { mustOpen(t, m, protocol, string(id), "", r) })
 	ended := run(t, m)
@@ -449,6 +449,14 @@ func TestBacklog(t *testing.T) {
 	if events := r.wait(0); !strings.HasPrefix(events[len(events)-1], "close peer dropped") {
 		t.Errorf("last event %q", events[len(events)-1])
 	}
+}
+
+// deep calls f behind n more calls.
+func deep(n int, f func() error) error {
+	if n == 0 {
+		return f()
+	}
+	return deep(n-1, f)
 }
 
 func TestStall(t *testing.T) {
