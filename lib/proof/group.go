@@ -260,7 +260,7 @@ func (v *verifier) checkFrame(lines bool, blocks [][]byte) error {
 
 // climb hashes the group up to what is known and compares. Under a new head it returns the roots.
 func (v *verifier) climb(l *layout, e uint64) (roots []merkle.Node, err error) {
-	c := climber{l: l, e: e, group: &v.group, old: v.roots, split: v.split[:0]}
+	c := climber{l: l, e: e, group: &v.group, old: v.roots, split: v.split[:0], cited: v.opt.TreeHash != nil}
 	v.group.Computed = v.group.Computed[:0]
 	if l.known != crown {
 		k := len(v.stack) - 1
@@ -288,7 +288,8 @@ type climber struct {
 	group *Group
 	taken int           // nodes received that have been used
 	old   []merkle.Node // roots of the head before, used from the front
-	split []merkle.Node // roots of the length l.split that were found below the full roots
+	split []merkle.Node // roots of the length l.split, as far as they are found
+	cited bool          // the tree hash of the length l.split is given, and will be compared
 }
 
 // node returns node x, from left to right as layout.nodes goes.
@@ -312,6 +313,10 @@ func (c *climber) node(x uint64) merkle.Node {
 	if first, end := merkle.FirstBlock(x), merkle.LastBlock(x)+1; first < c.l.split && c.l.split < end {
 		if merkle.LastBlock(l) < c.l.split {
 			c.split = append(c.split, left)
+		}
+		if !c.cited && c.l.part(l, c.e) == partSent && c.l.part(r, c.e) == partSent {
+			c.group.Received[c.taken-1].Hint = true // only their sum is certain
+			c.group.Received[c.taken].Hint = true
 		}
 	}
 	parent := merkle.ParentNode(left, c.node(r))

@@ -141,6 +141,6 @@ func (v *verifier) verifyHead(roots, split []merkle.Node) error {
 	if v.opt.TreeHash != nil && v.sum.Heads == 0 && reached && tree != *v.opt.TreeHash {
 		return v.in.fail("the tree hash is %v, not %v", tree, *v.opt.TreeHash)
 	}
-	v.sum.TreeHash = tree
+	v.tree = tree
 	return nil
 }

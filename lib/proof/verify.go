@@ -35,7 +35,8 @@ type Sink interface {
 	Head(head Head, roots []merkle.Node) error
 
 	// Nodes gets the nodes that a group brought, and those computed from them, but none that is a block's or lies
-	// inside the group, which can be computed from the blocks. All sizes are certain.
+	// inside the group, which can be computed from the blocks. Sizes are certain where Hint is not set; it is only under
+	// a claim with At and without Options.TreeHash, see FORMAT.md.
 	Nodes(nodes []merkle.Node) error
 
 	// Block gets a block. The claimed part of it is data[first:end], the whole but for a claim of bytes.
@@ -66,7 +67,7 @@ type Summary struct {
 	Claim    Claim
 	Head     Head          // the last verified, if Heads is not 0
 	Roots    []merkle.Node // of the head
-	TreeHash hash.Digest   // of the head, or of the length that the claim names with `at`
+	TreeHash hash.Digest   // of the head, or of the length that the claim names with `at`; zero where that is not certain
 	Heads    uint64        // verified
 	Nodes    uint64        // received
 	Blocks   uint64        // verified and handed on
@@ -116,7 +117,8 @@ type verifier struct {
 	stack   []merkle.Node // verified and needed: they cover the rest of this head's part of the claim; the leftmost last
 	next    uint64        // block that comes next, once one has come
 	offset  uint64        // of it, in bytes of the log
-	size    uint64        // bytes that the log (at the length claimed) has
+	size    uint64        // bytes that the log (at the length claimed) has, if versionCertain
+	tree    hash.Digest   // tree hash of it, if versionCertain
 	done    bool          // all that is claimed has come, whatever the log grows to
 	started bool          // a block has come
 	total   uint64        // bytes of all blocks
@@ -259,6 +261,9 @@ func (v *verifier) readEnd() error {
 	if err := v.in.end(); err != nil {
 		return err
 	}
+	if v.versionCertain() {
+		v.sum.TreeHash = v.tree
+	}
 	return v.missing()
 }
 
@@ -268,5 +273,29 @@ func (v *verifier) missing() error {
 		return fmt.Errorf("%w: the log %v has no signed head: nothing was appended yet", ErrPartial, v.sum.Key)
 	}
 	c := v.sum.Claim
+	switch reached := c.At == nil || *c.At <= v.head.Length; {
+	case c.Kind != KindBytes || !reached:
+	case v.started && c.To < v.offset:
+		return nil
+	case v.started: // all that there is has come
+		v.size = v.offset
+	case !v.versionCertain():
+		return fmt.Errorf("%w: that %v are not there is certain only with the tree hash of length %d", ErrPartial, c, *c.At)
+	}
 	return c.missing(v.head.Length, v.size)
+}
+
+// versionCertain reports whether the sizes of the roots are certain. Those of a head are. Of a version before it, one
+// may have been sent together with its sibling, so that only their sum is, until its last block has come.
+func (v *verifier) versionCertain() bool {
+	at := v.sum.Claim.At
+	switch {
+	case v.sum.Heads == 0:
+		return false
+	case at == nil || *at == v.head.Length:
+		return true
+	case *at > v.head.Length:
+		return false
+	}
+	return v.opt.TreeHash != nil || v.started && v.next == *at
 }
