@@ -224,11 +224,16 @@ func TestJoinRejects(t *testing.T) {
 	good := tool(t, stdin([]byte("some text\n"))).out
 	for name, in := range map[string]string{
 		"empty": "", "text": "some text\n", "cut": good[:len(good)-1], "more": good + "x", "twice": good + good,
-		"flipped": strings.Replace(good, "text", "tent", 1), "folder": "hc-stream/1\ntree\n",
+		"flipped": strings.Replace(good, "text", "tent", 1),
 	} {
-		if got := tool(t, cli.IO{In: strings.NewReader(in)}, "--join"); got.code != 1 || got.err == "" || got.err[0] != 'h' {
+		got := tool(t, cli.IO{In: strings.NewReader(in)}, "--join")
+		if got.code != 1 || !strings.Contains(got.err, "hc-stream") {
 			t.Errorf("%s: exit %d, %q", name, got.code, got.err)
 		}
+	}
+	got := tool(t, cli.IO{In: strings.NewReader("hc-stream/1\ntree\n")}, "--join")
+	if got.code != 2 || !strings.Contains(got.err, "hc-append NAME --drive") {
+		t.Errorf("folder: exit %d, %q", got.code, got.err)
 	}
 }
 

@@ -227,7 +227,7 @@ func TestLimits(t *testing.T) {
 // Eleven bytes inserted into the middle cost at most three new chunks.
 func TestInsertion(t *testing.T) {
 	size := 100 << 20
-	if testing.Short() {
+	if testing.Short() || racing {
 		size = 4 << 20
 	}
 	real := source(t)
