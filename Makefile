@@ -59,7 +59,7 @@ man: ## make docs/man from what the binaries say of themselves; completions come
 
 completions: man ## make completions for bash, zsh and fish
 
-vectors: peers ## make the golden vectors again, with the stock packages
+vectors: peers ## make the golden vectors again, as far as stock packages make them without a session
 	scripts/vectors.sh
 
 lint: ## gofmt, go vet, staticcheck
