@@ -56,7 +56,8 @@ func (r *rabin) scanLane(b []byte, f uint64) (int, uint64) {
 	return 0, f
 }
 
-// scanGroup is scanLane for a whole group.
+// scanGroup is scanLane for a whole group. The first window of a lane is the last one of the lane before it, which looks
+// at it.
 func (r *rabin) scanGroup(b *groupWindows, f uint64) (int, uint64) {
 	t, mask := r.tables, r.mask
 	var g, h, k uint64
@@ -64,9 +65,6 @@ func (r *rabin) scanGroup(b *groupWindows, f uint64) (int, uint64) {
 		g = g<<8 ^ t.push[byte(g>>(degree-8))] ^ uint64(b[lane+i])
 		h = h<<8 ^ t.push[byte(h>>(degree-8))] ^ uint64(b[2*lane+i])
 		k = k<<8 ^ t.push[byte(k>>(degree-8))] ^ uint64(b[3*lane+i])
-	}
-	if g&mask == 0 || h&mask == 0 || k&mask == 0 {
-		return r.scanLane(b[:], f)
 	}
 	for i := range lane {
 		f = f<<8 ^ t.push[byte(f>>(degree-8))] ^ t.out[b[i]] ^ uint64(b[i+Window])

@@ -180,9 +180,12 @@ func TestPacking(t *testing.T) {
 	for range 100_000 {
 		check(t, w.Chunk([]byte("seven..")))
 	}
+	for range 1000 {
+		check(t, w.Chunk(make([]byte, direct-1)))
+	}
 	check(t, w.Close())
 	got, err := readAll(&out)
-	if err != io.EOF || len(got) != maxLengths+1+100_000 {
+	if err != io.EOF || len(got) != maxLengths+1+100_000+1000 {
 		t.Errorf("%d blocks, %v", len(got), err)
 	}
 }
