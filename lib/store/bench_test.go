@@ -1,0 +1,86 @@
+package store
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"hc/lib/hash"
+	"hc/lib/merkle"
+)
+
+// text returns n bytes that compress about as source code does.
+func text(r *rand.Rand, n int) []byte {
+	words := make([]string, 2000)
+	for i := range words {
+		words[i] = strconv.FormatUint(1<<63|r.Uint64(), 36)[:3+r.IntN(9)]
+	}
+	var b strings.Builder
+	for b.Len() < n {
+		b.WriteString(words[min(r.IntN(2000), r.IntN(2000))])
+		b.WriteByte(" \n\t"[min(r.IntN(3), r.IntN(3))])
+	}
+	return []byte(b.String()[:n])
+}
+
+func BenchmarkAppend(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for _, size := range []int{100, 4 << 10, 64 << 10, 1 << 20} {
+		for _, short := range []bool{false, true} {
+			if short != (size == 100) {
+				continue
+			}
+			b.Run(fmt.Sprintf("block=%d", size), func(b *testing.B) {
+				s := openTest(b, b.TempDir(), Options{})
+				data := text(r, 16<<20)
+				tx, err := s.Begin(b.Context(), newModel(1).key, TxOptions{Short: short, Durable: true})
+				if err != nil {
+					b.Fatal(err)
+				}
+				roots, _ := merkle.NewRoots(0, nil)
+				b.SetBytes(int64(size))
+				b.ReportAllocs()
+				b.ResetTimer()
+				for i := range b.N {
+					at := i * size % (len(data) - size)
+					block := data[at : at+size]
+					block[0] = byte(i)
+					block[1] = byte(i >> 8)
+					block[2] = byte(i >> 16)
+					if short {
+						block[size-1] = '\n'
+					}
+					leaf := hash.Leaf(block)
+					roots.Append(merkle.LeafNodeHash(uint64(i), uint64(size), leaf), nil)
+					if err := tx.Append(b.Context(), leaf, block); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if err := tx.Commit(b.Context(), func() (Head, error) {
+					return Head{Length: roots.Length(), ByteLength: roots.ByteLength(), TreeHash: roots.TreeHash()}, nil
+				}); err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(float64(resident())/(1<<20), "MiB-resident")
+			})
+		}
+	}
+}
+
+// resident returns the bytes of memory that the process has now, 0 where that is not known.
+func resident() uint64 {
+	if runtime.GOOS != "linux" {
+		return 0
+	}
+	raw, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(raw))
+	pages, _ := strconv.ParseUint(fields[1], 10, 64)
+	return pages * uint64(os.Getpagesize())
+}

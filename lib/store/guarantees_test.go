@@ -1,0 +1,372 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"hc/lib/hash"
+	"hc/lib/merkle"
+)
+
+// size returns the bytes of all files of a store.
+func size(t testing.TB, dir string) (total int64) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		total += info.Size()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return total
+}
+
+// TestDedup stores the same bytes under a second key: that costs their hashes, in a transaction before as in the same.
+func TestDedup(t *testing.T) {
+	dir := t.TempDir()
+	s := openTest(t, dir, Options{})
+	blocks := randomBlocks(rand.New(rand.NewPCG(1, 1)), 200, 20000)
+	first, second := newModel(1), newModel(2)
+	if err := first.append(t.Context(), s, TxOptions{Durable: true}, blocks...); err != nil {
+		t.Fatal(err)
+	}
+	before := size(t, dir)
+	if err := second.append(t.Context(), s, TxOptions{Durable: true}, append(blocks, blocks...)...); err != nil {
+		t.Fatal(err)
+	}
+	if grown, limit := size(t, dir)-before, int64(2*len(blocks)*40+4096); grown > limit {
+		t.Fatalf("the second core cost %d bytes, over %d", grown, limit)
+	}
+	if err := s.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	first.check(t, first.view(t, s))
+	second.check(t, second.view(t, s))
+}
+
+// TestShortLines sees what lines cost: what zstd makes of them, and nothing each.
+func TestShortLines(t *testing.T) {
+	dir := t.TempDir()
+	s := openTest(t, dir, Options{tuning: tuning{never: true}})
+	before := size(t, dir)
+	var lines [][]byte
+	for i := range 100000 {
+		lines = append(lines, fmt.Appendf(nil, "%d\n", i%10))
+	}
+	m := newModel(1)
+	if err := m.append(t.Context(), s, TxOptions{Durable: true, Short: true}, lines...); err != nil {
+		t.Fatal(err)
+	}
+	if grown := size(t, dir) - before; grown > 10000 {
+		t.Fatalf("100000 lines of 2 bytes cost %d bytes", grown)
+	}
+	v := m.view(t, s)
+	for _, b := range []uint64{0, 1, 65535, 65536, 99999} {
+		if data, err := v.Block(t.Context(), b); err != nil || !bytes.Equal(data, lines[b]) {
+			t.Fatalf("Block(%d) = %q, %v", b, data, err)
+		}
+	}
+}
+
+// TestDurableView sees only what is synced.
+func TestDurableView(t *testing.T) {
+	s := openTest(t, t.TempDir(), Options{})
+	m := newModel(1)
+	if err := m.append(t.Context(), s, TxOptions{}, blocksOf("a")...); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.View(t.Context(), m.key, true); !errors.Is(err, ErrNotFound) {
+		t.Fatalf("a durable view of what is not synced: %v", err)
+	}
+	if err := newModel(2).append(t.Context(), s, TxOptions{Durable: true}); err != nil {
+		t.Fatal(err)
+	}
+	durable := m.clone()
+	if err := m.append(t.Context(), s, TxOptions{}, blocksOf("b", "c")...); err != nil {
+		t.Fatal(err)
+	}
+	v, err := s.View(t.Context(), m.key, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	durable.check(t, v)
+	m.check(t, m.view(t, s))
+}
+
+func TestSeen(t *testing.T) {
+	for _, tune := range []tuning{{}, tiny} {
+		s := openTest(t, t.TempDir(), Options{tuning: tune})
+		m := newModel(1)
+		if err := m.append(t.Context(), s, TxOptions{Durable: true}, blocksOf("a")...); err != nil {
+			t.Fatal(err)
+		}
+		other := Head{Length: 9, ByteLength: 90, TreeHash: hash.Leaf([]byte("other")), Signature: []byte("by another")}
+		for range 2 {
+			tx, err := s.Begin(t.Context(), m.key, TxOptions{Durable: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tx.Seen(t.Context(), other); err != nil {
+				t.Fatal(err)
+			}
+			if err := tx.Commit(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Checkpoint(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m.check(t, m.view(t, s))
+		seen, err := s.SeenHeads(t.Context(), m.key)
+		if err != nil || len(seen) != 1 || !sameHead(seen[0], other) || string(seen[0].Signature) != "by another" {
+			t.Fatalf("SeenHeads = %+v, %v", seen, err)
+		}
+		m.head.Fork = 1 // a higher fork settles it
+		if err := m.append(t.Context(), s, TxOptions{Durable: true}, blocksOf("b")...); err != nil {
+			t.Fatal(err)
+		}
+		if seen, err := s.SeenHeads(t.Context(), m.key); err != nil || len(seen) != 0 {
+			t.Fatalf("SeenHeads = %+v, %v", seen, err)
+		}
+	}
+}
+
+func TestLocked(t *testing.T) {
+	dir := t.TempDir()
+	s := openTest(t, dir, Options{})
+	m := newModel(1)
+	tx, err := s.Begin(t.Context(), m.key, TxOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := openTest(t, dir, Options{LockWait: -1})
+	_, err = other.Begin(t.Context(), m.key, TxOptions{})
+	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+		t.Fatalf("a second writer: %v", err)
+	}
+	if err := newModel(2).append(t.Context(), other, TxOptions{Durable: true}, blocksOf("x")...); err != nil {
+		t.Fatalf("a writer of another core: %v", err)
+	}
+	tx.Abort()
+	tx.Abort()
+	if err := tx.Append(t.Context(), hash.Digest{}, nil); err == nil {
+		t.Fatal("an aborted transaction goes on")
+	}
+	if err := m.append(t.Context(), other, TxOptions{Durable: true}, blocksOf("x")...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCommitFails shows that an error of the function that signs leaves nothing.
+func TestCommitFails(t *testing.T) {
+	s := openTest(t, t.TempDir(), Options{})
+	m := newModel(1)
+	tx, err := s.Begin(t.Context(), m.key, TxOptions{Durable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Append(t.Context(), hash.Leaf([]byte("a")), []byte("a")); err != nil {
+		t.Fatal(err)
+	}
+	no := errors.New("no")
+	if err := tx.Commit(t.Context(), func() (Head, error) { return Head{}, no }); !errors.Is(err, no) {
+		t.Fatalf("Commit = %v", err)
+	}
+	if _, err := s.View(t.Context(), m.key, false); !errors.Is(err, ErrNotFound) {
+		t.Fatalf("View = %v", err)
+	}
+	if ok, err := s.Has(t.Context(), hash.Leaf([]byte("a"))); ok || err != nil {
+		t.Fatalf("Has of what was not committed = %v, %v", ok, err)
+	}
+}
+
+func TestWatch(t *testing.T) {
+	dir := t.TempDir()
+	s := openTest(t, dir, Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	moved, err := openTest(t, dir, Options{ReadOnly: true}).Watch(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader := openTest(t, dir, Options{ReadOnly: true})
+	m := newModel(1)
+	if err := m.append(t.Context(), s, TxOptions{Durable: true}, blocksOf("a")...); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.After(10 * time.Second)
+	for {
+		select {
+		case <-moved:
+		case <-deadline:
+			t.Fatal("no signal")
+		}
+		if v, err := reader.View(t.Context(), m.key, true); err == nil && v.Head().Length == 1 {
+			break
+		}
+	}
+	cancel()
+	for range moved {
+	}
+}
+
+// TestDamage flips each bit of a pack in turn: what is read is either right, or said to be missing or damaged.
+func TestDamage(t *testing.T) {
+	dir := t.TempDir()
+	s := openTest(t, dir, Options{})
+	m := newModel(1)
+	if err := m.append(t.Context(), s, TxOptions{Durable: true}, blocksOf("first", strings.Repeat("second ", 100), "third")...); err != nil {
+		t.Fatal(err)
+	}
+	if err := newModel(2).append(t.Context(), s, TxOptions{Durable: true}, blocksOf("another")...); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	packs, err := filepath.Glob(filepath.Join(dir, "packs", "*.pack"))
+	if err != nil || len(packs) != 1 {
+		t.Fatalf("packs: %v, %v", packs, err)
+	}
+	raw, err := os.ReadFile(packs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for i := range raw {
+		raw[i] ^= 1 << (i % 8)
+		if err := os.WriteFile(packs[0], raw, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		found += readDamaged(t, dir, m)
+		raw[i] ^= 1 << (i % 8)
+	}
+	if found < len(raw)*8/10 { // not what nobody read: the other core's block, and what stands behind a mark
+		t.Fatalf("of %d flipped bits %d were seen", len(raw), found)
+	}
+}
+
+// readDamaged reads a core and returns 1 if damage shows.
+func readDamaged(t *testing.T, dir string, m *modelCore) int {
+	t.Helper()
+	s, err := Open(t.Context(), dir, Options{ReadOnly: true})
+	if err != nil {
+		return 1
+	}
+	defer s.Close()
+	v, err := s.View(t.Context(), m.key, false)
+	if err != nil {
+		return 1
+	}
+	hurt := 0
+	for b, want := range m.blocks {
+		data, err := v.Block(t.Context(), uint64(b))
+		switch {
+		case err == nil && !bytes.Equal(data, want):
+			t.Fatalf("block %d is %q", b, data)
+		case err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrBlockMissing):
+			t.Fatalf("block %d: %v", b, err)
+		case err != nil:
+			hurt = 1
+		}
+	}
+	for index, want := range m.nodes {
+		n, err := v.Node(t.Context(), index)
+		if err == nil && !merkle.Same(n, want) {
+			t.Fatalf("node %d is %v", index, n)
+		}
+	}
+	if len(s.Damage()) > 0 {
+		hurt = 1
+	}
+	return hurt
+}
+
+// TestDerivedLost removes or changes each derived file in turn: nothing is lost, and a checkpoint makes them anew.
+func TestDerivedLost(t *testing.T) {
+	dir := t.TempDir()
+	s := openTest(t, dir, Options{tuning: tiny})
+	r := rand.New(rand.NewPCG(2, 2))
+	own, lines := newModel(1), newModel(2)
+	for range 6 {
+		if err := own.append(t.Context(), s, TxOptions{Durable: true}, randomBlocks(r, 6, 300)...); err != nil {
+			t.Fatal(err)
+		}
+		if err := lines.append(t.Context(), s, TxOptions{Durable: true, Short: true}, lineBlocks(r, 5)...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	derived := func() (list []string) {
+		for _, pattern := range []string{"applied", "index/*", "cores/*/*"} {
+			found, err := filepath.Glob(filepath.Join(dir, pattern))
+			if err != nil || len(found) == 0 {
+				t.Fatalf("no %s: %v", pattern, err)
+			}
+			list = append(list, found...)
+		}
+		return list
+	}
+	hurt := map[string]func(string) error{
+		"removed":   os.Remove,
+		"emptied":   func(path string) error { return os.Truncate(path, 0) },
+		"cut":       func(path string) error { return os.Truncate(path, 100) },
+		"scrambled": func(path string) error { return scramble(path) },
+	}
+	for name, do := range hurt {
+		for i := range derived() {
+			files := derived()
+			if i >= len(files) {
+				break
+			}
+			if err := do(files[i]); err != nil {
+				t.Fatal(err)
+			}
+			// One reader, and one writer whose checkpoint mends it.
+			for _, options := range []Options{{ReadOnly: true}, {tuning: tiny}} {
+				again, err := Open(t.Context(), dir, options)
+				if err != nil {
+					t.Fatalf("%s %s: %v", files[i], name, err)
+				}
+				own.check(t, own.view(t, again))
+				lines.check(t, lines.view(t, again))
+				if !options.ReadOnly {
+					if err := own.append(t.Context(), again, TxOptions{Durable: true}, randomBlocks(r, 3, 50)...); err != nil {
+						t.Fatal(err)
+					}
+					if err := again.Checkpoint(t.Context()); err != nil {
+						t.Fatalf("%s %s: %v", files[i], name, err)
+					}
+					own.check(t, own.view(t, again))
+				}
+				if err := again.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+}
+
+// scramble changes a byte in every page of a file.
+func scramble(path string) error {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	for i := 50; i < len(raw); i += 4096 {
+		raw[i] ^= 0x10
+	}
+	return os.WriteFile(path, raw, 0o644)
+}
