@@ -96,3 +96,21 @@ func TestParseDuration(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParse: whatever is typed is taken or refused, and what is taken is in its range.
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"64k", "1.5MiB", "100-200", "100-", "5", "200ms", "-", "9223372036854775807", "1e999"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if n, err := ParseSize(s); n < 0 || err != nil && !errors.Is(err, ErrUsage) {
+			t.Errorf("ParseSize(%q) = %d, %v", s, n, err)
+		}
+		if from, to, err := ParseRange(s); from > to || err != nil && !errors.Is(err, ErrUsage) {
+			t.Errorf("ParseRange(%q) = %d, %d, %v", s, from, to, err)
+		}
+		if d, err := ParseDuration(s); d < 0 && err == nil || err != nil && !errors.Is(err, ErrUsage) {
+			t.Errorf("ParseDuration(%q) = %v, %v", s, d, err)
+		}
+	})
+}

@@ -107,13 +107,22 @@ func tame(app *urfave.App, std *IO) {
 	app.Before = func(c *urfave.Context) error {
 		std.Quiet, std.JSON = c.Bool("quiet"), c.Bool("json")
 		if c.Bool("verbose") {
-			std.Log = slog.New(slog.NewTextHandler(std.Err, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			std.Log = newLog(std)
 		}
 		if before != nil {
 			return before(c)
 		}
 		return nil
 	}
+}
+
+// newLog returns the log of --verbose.
+func newLog(std *IO) *slog.Logger {
+	everything := &slog.HandlerOptions{Level: slog.LevelDebug}
+	if std.JSON {
+		return slog.New(slog.NewJSONHandler(std.Err, everything))
+	}
+	return slog.New(slog.NewTextHandler(std.Err, everything))
 }
 
 // reportError writes an error's one line, or its one object under --json.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -84,6 +85,29 @@ func TestRequiredFlag(t *testing.T) {
 	}
 	if code := x.run(t.Context(), nil, "--help"); code != 0 {
 		t.Errorf("--help without a required flag: exit %d", code)
+	}
+}
+
+func TestWords(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string // a pattern for standard error
+	}{
+		{nil, `^hc-test: warning: two lines; here\nhc-test: 3 blocks\n$`},
+		{[]string{"-q"}, `^hc-test: warning: two lines; here\n$`},
+		{[]string{"-v"}, `level=DEBUG msg=dialling peer=x\n$`},
+		{[]string{"-v", "--json"}, `"level":"DEBUG","msg":"dialling","peer":"x"}\n$`},
+	} {
+		var x tool
+		x.run(t.Context(), func(c *urfave.Context, std *IO) error {
+			std.Warnf("two lines\nhere")
+			std.Notef("%d blocks", 3)
+			std.Log.Debug("dialling", "peer", "x")
+			return nil
+		}, test.args...)
+		if !regexp.MustCompile(test.want).MatchString(x.err.String()) {
+			t.Errorf("%q: stderr %q, want %q", test.args, x.err.String(), test.want)
+		}
 	}
 }
 
