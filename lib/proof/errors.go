@@ -14,6 +14,9 @@ var (
 	// frame, the log has no signed head, or what was asked for lies beyond its end.
 	ErrPartial = errors.New("incomplete")
 
+	// ErrCut is the ErrPartial of a stream that stops before its end frame.
+	ErrCut = errors.New("the stream stops before its end frame")
+
 	// ErrConflict means that a head does not go on from the one before it, or stands on another fork than the one asked
 	// for.
 	ErrConflict = errors.New("conflict")

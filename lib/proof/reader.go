@@ -89,7 +89,7 @@ func (r *reader) end() error {
 // broken keeps an error of the input. One that ends too early is incomplete, not wrong.
 func (r *reader) broken(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return r.failAs(ErrPartial, "the stream stops before its end frame")
+		return r.failAs(ErrPartial, "%w", ErrCut)
 	}
 	r.err = fmt.Errorf("reading the stream at byte %d: %w", r.offset, err)
 	return r.err

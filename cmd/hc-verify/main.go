@@ -1,0 +1,169 @@
+// Command hc-verify checks a proof stream and writes the bytes that it proves.
+package main
+
+import (
+	"errors"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"hc/lib/cli"
+	"hc/lib/hypercore"
+	"hc/lib/keys"
+	"hc/lib/proof"
+	"hc/lib/store"
+)
+
+func main() { cli.Main(newApp) }
+
+func newApp(std *cli.IO) *urfave.App {
+	return &urfave.App{
+		Name:        "hc-verify",
+		Usage:       "check a proof stream, and write the bytes that it proves",
+		ArgsUsage:   "[KEY|NAME]",
+		Description: description,
+		Flags: []urfave.Flag{
+			cli.StoreFlag(),
+			&urfave.StringFlag{Name: "blocks", Usage: "the stream must prove the blocks `A-B`, both included (A-: to the end)"},
+			&urfave.StringFlag{Name: "bytes", Usage: "the stream must prove the bytes `A-B`, both included"},
+			&urfave.StringFlag{Name: "path", Usage: "the stream must prove the file `PATH` of a drive"},
+			&urfave.BoolFlag{Name: "head", Usage: "the stream must prove the newest head, which is written as FORK.LENGTH.KEY.TREEHASH"},
+			&urfave.BoolFlag{Name: "list", Usage: "write, instead of the data, a line for each block: number, offset, length, leaf hash"},
+			&urfave.BoolFlag{Name: "explain", Usage: "write, instead of the data, the tree, and which hashes proved what"},
+			&urfave.Uint64Flag{Name: "min-length", Usage: "fail unless the log has `N` blocks at least"},
+			&urfave.BoolFlag{Name: "store", Usage: "keep what is verified in the store, to serve it on"},
+			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "write what is not text to a terminal, too"},
+			cli.JSONFlag(),
+		},
+		Metadata: cli.Manual{
+			Examples: []cli.Example{
+				{Does: "fetch a log and check it", Command: "hc-fetch KEY --peer host:4977 | hc-verify KEY > table.csv"},
+				{Does: "a part", Command: "hc-fetch KEY --bytes 1000000-1999999 | hc-verify KEY --bytes 1000000-1999999"},
+				{Does: "follow a log", Command: "hc-fetch KEY --peer host --live | hc-verify KEY"},
+				{Does: "a version that cannot change", Command: "hc-fetch 0.LENGTH.KEY | hc-verify 0.LENGTH.KEY"},
+				{Does: "see what proves a block", Command: "hc-fetch KEY --blocks 6 | hc-verify KEY --explain"},
+				{Does: "take a log from a stick, and serve it on", Command: "hc-verify KEY --store < usb.proof > /dev/null"},
+			},
+			SeeAlso:   []string{"hc-fetch(1)", "hc-append(1)", "hc-serve(1)"},
+			Arguments: cli.CoreArguments,
+		}.Metadata(),
+		Action: func(c *urfave.Context) error {
+			j, err := parse(c, std)
+			if err != nil {
+				return err
+			}
+			return j.run(c.Context, std)
+		},
+	}
+}
+
+const description = `
+hc-verify reads an hc-proof stream, as hc-fetch writes it, checks it against KEY, and writes the bytes that it proves:
+never one that the key did not sign, and nothing that was not asked for. Without --blocks, --bytes or --head only a
+stream of the whole log is taken, so that a part does not pass for it; --list and --explain take any.
+
+KEY is 64 hex digits or stock's 52 characters, FORK.LENGTH.KEY for the log as it was at that length, or the name of a log
+in the store; with .TREEHASH behind it, a version is a citation that nobody can change, the owner of the key neither.
+Without KEY the stream's own key is trusted, and named on standard error.
+
+What came before an error is verified. Exit code 3 means that something is missing (the stream was cut off, the log is
+shorter than what was asked for), 4 that it is not what the key signed, 7 that the log was rewritten.
+`
+
+// job is what the command line asks for.
+type job struct {
+	options       proof.Options
+	ref           keys.Ref // zero if no key is given
+	given         bool     // a key is given
+	list, explain bool
+	keep          bool   // --store
+	dir           string // the store's folder
+	force         bool
+}
+
+func parse(c *urfave.Context, std *cli.IO) (job, error) {
+	j := job{
+		list: c.Bool("list"), explain: c.Bool("explain"), keep: c.Bool("store"), force: c.Bool("force"),
+		dir: std.StoreDir(c),
+	}
+	j.options.MinLength = c.Uint64("min-length")
+	switch {
+	case c.NArg() > 1:
+		return j, cli.Usagef("want at most one KEY or NAME, got %d arguments", c.NArg())
+	case c.IsSet("path"):
+		return j, cli.Usagef("--path %q: folders come with drives, which this version does not have", c.String("path"))
+	case j.list && j.explain:
+		return j, cli.Usagef("--list and --explain exclude one another")
+	case j.explain && std.JSON:
+		return j, cli.Usagef("--explain is for people, and has no --json")
+	}
+	claim, asked, err := parseClaim(c)
+	if err != nil {
+		return j, err
+	}
+	if c.NArg() == 1 {
+		if err := j.resolve(c); err != nil {
+			return j, err
+		}
+	}
+	if j.ref.Pinned {
+		claim.At = &j.ref.Length
+		j.options.Fork, j.options.TreeHash = &j.ref.Fork, j.ref.TreeHash
+	}
+	j.options.AnyClaim = (j.list || j.explain) && !asked
+	if asked || j.ref.Pinned {
+		j.options.Claim = &claim
+	}
+	return j, nil
+}
+
+// parseClaim reads what the stream must prove; asked is false if no flag says so.
+func parseClaim(c *urfave.Context) (claim proof.Claim, asked bool, err error) {
+	for _, part := range []struct {
+		flag string
+		kind proof.Kind
+	}{{"blocks", proof.KindBlocks}, {"bytes", proof.KindBytes}, {"head", proof.KindHead}} {
+		if !c.IsSet(part.flag) {
+			continue
+		}
+		if asked {
+			return claim, true, cli.Usagef("--blocks, --bytes and --head exclude one another")
+		}
+		asked = true
+		claim.Kind = part.kind
+		if part.kind == proof.KindHead {
+			continue
+		}
+		if claim.From, claim.To, err = cli.ParseRange(c.String(part.flag)); err != nil {
+			return claim, true, err
+		}
+		if _, err := proof.ParseClaim(claim.String()); err != nil {
+			return claim, true, cli.Usagef("--%s: %w", part.flag, err)
+		}
+	}
+	return claim, asked, nil
+}
+
+// resolve finds the key: it is one, or the name of a log in the store, if there is a store.
+func (j *job) resolve(c *urfave.Context) error {
+	word := c.Args().First()
+	j.given = true
+	ref, err := keys.ParseRef(word)
+	if err != nil {
+		var in *store.Store
+		in, openErr := store.Open(c.Context, j.dir, store.Options{ReadOnly: true})
+		switch {
+		case openErr == nil:
+			defer in.Close()
+		case errors.Is(openErr, store.ErrNotFound):
+			return cli.Hint(cli.Exitf(cli.ErrUsage, "%w", err), "there is no store here in which it could be a name")
+		default:
+			return openErr
+		}
+		if ref, err = hypercore.Find(c.Context, in, word); err != nil {
+			return err
+		}
+	}
+	j.ref = ref
+	j.options.Key = &j.ref.Key
+	return nil
+}
