@@ -58,9 +58,14 @@ type held struct {
 
 // readerState is where the reader of the proof stream stands.
 type readerState struct {
-	start, position uint64 // blocks; what lies between them has been read
-	node            uint64 // the tree node that it waits for
-	waits           bool   // for node
+	start, position uint64  // blocks; what lies between them has been read
+	node            waiting // for a tree node
+	block           waiting // for a block
+}
+
+type waiting struct {
+	number uint64
+	waits  bool
 }
 
 // NewDownload continues the download of a core with what the store holds of it.

@@ -22,11 +22,25 @@ func (d *Download) Start(block uint64) {
 	d.notify()
 }
 
-// Reader returns the block at which the reader stands, and the tree node that it waits for, if any.
-func (d *Download) Reader() (block uint64, node uint64, waits bool) {
+// Position returns the block at which the reader stands: it has read all before it that it wanted.
+func (d *Download) Position() uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.reader.position, d.reader.node, d.reader.waits
+	return d.reader.position
+}
+
+// WaitsForNode returns the tree node that the reader waits for, if any.
+func (d *Download) WaitsForNode() (node uint64, waits bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.reader.node.number, d.reader.node.waits
+}
+
+// WaitsForBlock returns the block that the reader waits for, if any.
+func (d *Download) WaitsForBlock() (block uint64, waits bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.reader.block.number, d.reader.block.waits
 }
 
 // Changed returns a channel that is closed at the next change: something verified, or the reader moved.
@@ -128,24 +142,23 @@ func (d *Download) Node(ctx context.Context, index uint64) (node merkle.Node, er
 		var err error
 		node, err = d.node(ctx, index)
 		if !errors.Is(err, merkle.ErrNodeMissing) {
-			d.reader.waits = false
+			d.reader.node.waits = false
 			return true, err
 		}
 		if d.finished {
 			return false, d.missing(err)
 		}
-		d.wait(index)
+		d.wait(&d.reader.node, index)
 		return false, nil
 	})
 	return node, err
 }
 
-func (d *Download) wait(index uint64) {
-	if d.reader.waits && d.reader.node == index {
-		return
+func (d *Download) wait(what *waiting, number uint64) {
+	if next := (waiting{number, true}); *what != next {
+		*what = next
+		d.notify()
 	}
-	d.reader.waits, d.reader.node = true, index
-	d.notify()
 }
 
 // missing prefers the reason why nothing more came.
@@ -162,7 +175,7 @@ func (d *Download) Block(ctx context.Context, index uint64) (data []byte, err er
 	err = d.await(ctx, func() (bool, error) {
 		d.move(index)
 		if held, ok := d.blocks[index]; ok {
-			data = held.data
+			data, d.reader.block.waits = held.data, false
 			return true, nil
 		}
 		if view = nil; d.view != nil {
@@ -171,13 +184,14 @@ func (d *Download) Block(ctx context.Context, index uint64) (data []byte, err er
 				return false, err
 			}
 			if held {
-				view = d.view
+				view, d.reader.block.waits = d.view, false
 				return true, nil
 			}
 		}
 		if d.finished {
 			return false, d.missing(fmt.Errorf("%w: block %d", proof.ErrBlockMissing, index))
 		}
+		d.wait(&d.reader.block, index)
 		return false, nil
 	})
 	if err != nil || view == nil {

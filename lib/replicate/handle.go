@@ -108,11 +108,11 @@ func (f *fetcher) probe(s *session) error {
 	if s.probing() {
 		return nil
 	}
-	return ignoreClosed(s.send(&asked{probe: true, request: merkle.Request{
+	return s.send(&asked{probe: true, request: merkle.Request{
 		Fork:     s.remote.Fork,
 		Upgrade:  &merkle.UpgradeRequest{Length: s.remote.Length},
 		Manifest: f.d.NeedsManifest() && s.remote.HasManifest,
-	}}))
+	}})
 }
 
 // refused handles the answer that there is none.
@@ -264,6 +264,7 @@ func (f *fetcher) probed(ctx context.Context, s *session, p *merkle.Proof) error
 
 // drop ends a session for a reason. Its end comes as an event.
 func (f *fetcher) drop(s *session, reason error) error {
+	s.dropped = true
 	s.mux.Close(reason)
 	return nil
 }

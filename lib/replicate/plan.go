@@ -42,11 +42,14 @@ func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
 	if err := f.askUpgrade(); err != nil {
 		return false, err
 	}
-	settled := f.settle()
+	settled := f.newest()
 	if settled && !f.ranged {
 		if err := f.findBytes(ctx); err != nil {
 			return false, err
 		}
+	}
+	if settled && f.ranged { // a reader that came earlier would look for the bytes itself, on sizes that are hints yet
+		f.d.Settle()
 	}
 	missing := false
 	if f.ranged {
@@ -54,7 +57,7 @@ func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
 			return false, err
 		}
 	}
-	if err := f.askNode(ctx); err != nil {
+	if err := f.askStrays(ctx); err != nil {
 		return false, err
 	}
 	if len(f.sessions) == 0 {
@@ -77,7 +80,7 @@ func (f *fetcher) askUpgrade() error {
 				return nil
 			}
 		}
-		if s.synced && !s.outdated && s.remote.Fork == fork && s.remote.Length > length && (best == nil || s.remote.Length > best.remote.Length) {
+		if s.usable() && s.remote.Fork == fork && s.remote.Length > length && (best == nil || s.remote.Length > best.remote.Length) {
 			best = s
 		}
 	}
@@ -91,19 +94,15 @@ func (f *fetcher) askUpgrade() error {
 	}})
 }
 
-// settle tells the download once no peer has a longer head.
-func (f *fetcher) settle() bool {
+// newest reports whether no peer has a longer head than ours.
+func (f *fetcher) newest() bool {
 	length, fork := f.d.Length()
 	for _, s := range f.sessions {
-		if !s.synced || s.probing() || !s.outdated && s.remote.Fork == fork && s.remote.Length > length {
+		if !s.synced || s.dropped || s.probing() || !s.outdated && s.remote.Fork == fork && s.remote.Length > length {
 			return false
 		}
 	}
-	if len(f.sessions) == 0 || length == 0 && f.options.Live {
-		return false
-	}
-	f.d.Settle()
-	return true
+	return len(f.sessions) > 0 && (length > 0 || !f.options.Live)
 }
 
 // complete reports whether all that was wanted of the verified log is here.
@@ -116,7 +115,7 @@ func (f *fetcher) complete() bool {
 // the reader is at, or will come to first, is nowhere to be had.
 func (f *fetcher) askBlocks(ctx context.Context) (missing bool, err error) {
 	length, _ := f.d.Length()
-	position, _, _ := f.d.Reader()
+	position := f.d.Position()
 	position = max(position, f.from)
 	f.cursor = max(f.cursor, position)
 	limit := min(f.to, length, position+f.ahead(length))
@@ -194,13 +193,13 @@ func (f *fetcher) pick(block uint64) *session {
 
 func (f *fetcher) mayHave(s *session, block uint64) bool {
 	_, fork := f.d.Length()
-	return s.synced && !s.outdated && s.remote.Fork == fork && block < s.remote.Length && !s.lacks[block]
+	return s.usable() && s.remote.Fork == fork && block < s.remote.Length && !s.lacks[block]
 }
 
 // nobodyHas reports whether every peer has said that it lacks the block.
 func (f *fetcher) nobodyHas(block uint64) bool {
 	for _, s := range f.sessions {
-		if !s.synced || f.mayHave(s, block) {
+		if !s.synced || s.dropped || f.mayHave(s, block) {
 			return false
 		}
 	}
@@ -219,13 +218,20 @@ func (f *fetcher) ask(ctx context.Context, s *session, block, length uint64) err
 	})
 }
 
-// askNode asks for a tree node that the reader waits for and that nothing under way will bring.
-func (f *fetcher) askNode(ctx context.Context) error {
-	_, node, waits := f.d.Reader()
-	if !waits {
+// askStrays asks for what the reader waits for beyond the wanted blocks: a tree node that nothing under way will bring,
+// or a block that makes a size certain.
+func (f *fetcher) askStrays(ctx context.Context) error {
+	if node, waits := f.d.WaitsForNode(); waits {
+		if err := f.askHash(ctx, node); err != nil {
+			return err
+		}
+	}
+	block, waits := f.d.WaitsForBlock()
+	length, _ := f.d.Length()
+	if !waits || !f.ranged || block >= length || block >= f.from && block < f.to {
 		return nil
 	}
-	return f.askHash(ctx, node)
+	return f.askAlone(ctx, block, length)
 }
 
 func (f *fetcher) askHash(ctx context.Context, node uint64) error {
@@ -315,9 +321,13 @@ func (f *fetcher) askSize(ctx context.Context, node, length uint64) error {
 	if inner {
 		return f.askHash(ctx, left)
 	}
-	block := node / 2
-	if f.asksBlock(block) {
-		return nil
+	return f.askAlone(ctx, node/2, length)
+}
+
+// askAlone asks for a block that is not part of what is read in order.
+func (f *fetcher) askAlone(ctx context.Context, block, length uint64) error {
+	if held, err := f.d.Holds(ctx, block); held || err != nil || f.asksBlock(block) {
+		return err
 	}
 	s := f.pick(block)
 	if s == nil {

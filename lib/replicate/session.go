@@ -47,6 +47,7 @@ type session struct {
 	freeIDs  []uint64
 	heard    time.Time
 	outdated bool  // on another fork, or it answered noData for the head: nothing is asked of it
+	dropped  bool  // its connection is being closed
 	refutal  error // a proof that did not verify, while the probe for its cause is under way
 }
 
@@ -137,7 +138,7 @@ func (s *session) send(a *asked) error {
 		s.heard = a.at // silence counts from when there is something to say
 	}
 	s.requests[a.request.ID] = a
-	return s.channel.Send(typeRequest, appendRequest(nil, a.request))
+	return ignoreClosed(s.channel.Send(typeRequest, appendRequest(nil, a.request)))
 }
 
 func (s *session) newID() uint64 {
@@ -159,6 +160,9 @@ func (s *session) answered(id uint64) *asked {
 	}
 	return a
 }
+
+// usable reports whether anything can be asked of the peer.
+func (s *session) usable() bool { return s.synced && !s.outdated && !s.dropped }
 
 // probing reports whether the peer owes a head that is to tell a rewritten log from a bad peer.
 func (s *session) probing() bool {
