@@ -3,6 +3,8 @@ package main
 
 import (
 	"errors"
+	"io/fs"
+	"os"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -149,16 +151,14 @@ func (j *job) resolve(c *urfave.Context) error {
 	j.given = true
 	ref, err := keys.ParseRef(word)
 	if err != nil {
-		var in *store.Store
-		in, openErr := store.Open(c.Context, j.dir, store.Options{ReadOnly: true})
-		switch {
-		case openErr == nil:
-			defer in.Close()
-		case errors.Is(openErr, store.ErrNotFound):
-			return cli.Hint(cli.Exitf(cli.ErrUsage, "%w", err), "there is no store here in which it could be a name")
-		default:
-			return openErr
+		if _, statErr := os.Stat(j.dir); errors.Is(statErr, fs.ErrNotExist) {
+			return cli.Exitf(cli.ErrNotFound, "%q is not a key, and there is no store %q in which it could be a name", word, j.dir)
 		}
+		in, err := store.Open(c.Context, j.dir, store.Options{ReadOnly: true})
+		if err != nil {
+			return err
+		}
+		defer in.Close()
 		if ref, err = hypercore.Find(c.Context, in, word); err != nil {
 			return err
 		}
