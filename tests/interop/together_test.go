@@ -106,7 +106,7 @@ func TestNewCoreIsAnnounced(t *testing.T) {
 		reader := stockReader(t, key, address, flags...)
 		reader.say("get 0")
 		// The server is asked, and has to say no, before the core is there.
-		sh(t, t.TempDir(), 5, fmt.Sprintf("hc-fetch %s --peer %s | hc-verify %s", key, address, key))
+		sh(t, t.TempDir(), 5, fmt.Sprintf("hc-fetch %s --peer %s > /dev/null", key, address))
 		out, _ = sh(t, dir, 0, "echo late | HC_SECRET_KEY="+seed+" hc-append --raw late")
 		if strings.Fields(out)[0] != key {
 			t.Fatalf("the same secret key made core %s, then %s", key, out)
