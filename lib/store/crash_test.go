@@ -208,7 +208,7 @@ func TestCrashAtEveryCall(t *testing.T) {
 		"power": {Crash: true},
 		"error": {Err: errors.New("input/output error")},
 	}
-	step := 1
+	step := 1 // every call
 	if testing.Short() {
 		step = 7
 	}

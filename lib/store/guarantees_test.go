@@ -370,3 +370,54 @@ func scramble(path string) error {
 	}
 	return os.WriteFile(path, raw, 0o644)
 }
+
+// TestPutAgain mends a damaged block by putting it again: for the core that got it, and for another that has it, too.
+func TestPutAgain(t *testing.T) {
+	dir := t.TempDir()
+	s := openTest(t, dir, Options{})
+	block := randomBlocks(rand.New(rand.NewPCG(1, 1)), 1, 9000)[0]
+	block = append(block, bytes.Repeat([]byte{7}, 3000)...)
+	m, twin := newModel(1), newModel(2)
+	for _, core := range []*modelCore{m, twin} {
+		if err := core.append(t.Context(), s, TxOptions{Durable: true}, []byte("a"), block, []byte("b")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	packs, err := filepath.Glob(filepath.Join(dir, "packs", "*.pack"))
+	if err != nil || len(packs) != 1 {
+		t.Fatal(packs, err)
+	}
+	raw, err := os.ReadFile(packs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw[bytes.Index(raw, block[100:200])] ^= 1
+	if err := os.WriteFile(packs[0], raw, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s = openTest(t, dir, Options{})
+	if _, err := m.view(t, s).Block(t.Context(), 1); !errors.Is(err, ErrDamaged) {
+		t.Fatalf("a damaged block: %v", err)
+	}
+	tx, err := s.Begin(t.Context(), twin.key, TxOptions{Durable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, data := range twin.blocks {
+		if err := tx.Put(t.Context(), uint64(i), hash.Leaf(data), data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Commit(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	twin.check(t, twin.view(t, s))
+	if err := s.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	twin.check(t, twin.view(t, s))
+	m.check(t, m.view(t, s))
+}

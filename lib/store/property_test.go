@@ -197,7 +197,7 @@ func (h *history) check() {
 }
 
 func TestHistories(t *testing.T) {
-	seeds := uint64(30)
+	seeds := uint64(12)
 	if testing.Short() {
 		seeds = 5
 	}

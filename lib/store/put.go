@@ -62,7 +62,7 @@ func (tx *Tx) knows(ctx context.Context, p *putBlock, must bool) (bool, error) {
 		p.ref.size = uint64(size)
 		return true, nil
 	}
-	at, ok, err := tx.view.state.lookUp(ctx, tx.store.log, p.ref.leaf)
+	at, ok, err := tx.lookUp(ctx, p.ref.leaf)
 	if err != nil {
 		return false, err
 	}

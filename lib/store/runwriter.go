@@ -112,7 +112,8 @@ func (w *runWriter) end(ctx context.Context) error {
 	w.ordinal++
 	job.meta.lines = w.short && w.isLines
 	w.queue = append(w.queue, job)
-	w.waiting += len(job.raw)
+	size := len(job.raw) // the worker takes raw
+	w.waiting += size
 	select {
 	case w.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -124,7 +125,7 @@ func (w *runWriter) end(ctx context.Context) error {
 		<-w.slots
 		close(job.done)
 	})
-	for w.waiting > inFlight+len(job.raw) || len(w.queue) > 0 && w.queue[0].ready() {
+	for w.waiting > inFlight+size || len(w.queue) > 0 && w.queue[0].ready() {
 		if err := w.writeFirst(ctx); err != nil {
 			return err
 		}

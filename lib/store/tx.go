@@ -97,11 +97,12 @@ func (tx *Tx) begin(ctx context.Context) error {
 
 // noView returns the view of a core that is not there.
 func (s *Store) noView(ctx context.Context, key keys.Key) (*View, error) {
-	st, _, err := s.current(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &View{store: s, state: st, key: key}, nil
+	var st *state
+	err := s.retry(ctx, func() (_ *state, err error) {
+		st, _, err = s.current(ctx)
+		return st, err
+	})
+	return &View{store: s, state: st, key: key}, err
 }
 
 // release lets go of the locks, the last one first.
@@ -155,8 +156,18 @@ func (tx *Tx) Has(ctx context.Context, leaf hash.Digest) (bool, error) {
 	if _, ok := tx.own.get(leaf); ok {
 		return true, nil
 	}
-	_, ok, err := tx.view.state.lookUp(ctx, tx.store.log, leaf)
+	_, ok, err := tx.lookUp(ctx, leaf)
 	return ok, err
+}
+
+// lookUp returns where the store has a block. A damaged index has none: blocks are stored again until it is mended.
+func (tx *Tx) lookUp(ctx context.Context, leaf hash.Digest) (place, bool, error) {
+	at, ok, err := tx.view.state.lookUp(ctx, tx.store.log, leaf)
+	if isDerivedFault(err) {
+		tx.store.renew(tx.view.state, err, true)
+		return place{}, false, nil
+	}
+	return at, ok, err
 }
 
 // Append adds the next block, at most 15 MiB. leaf is its leaf hash, which is trusted. data is not kept after the return.

@@ -343,7 +343,12 @@ func (v *View) block(ctx context.Context, block uint64) ([]byte, error) {
 	}
 	switch r.kind {
 	case rowPlaced:
-		return v.store.reader.block(ctx, r.part(block, block+1).place)
+		at := r.part(block, block+1).place
+		data, err := v.store.reader.block(ctx, at)
+		if errors.Is(err, ErrDamaged) {
+			return v.blockElsewhere(ctx, block, at, err)
+		}
+		return data, err
 	case rowByLeaf:
 		leaf, err := v.leafHash(ctx, r, block)
 		if err != nil {
@@ -356,6 +361,19 @@ func (v *View) block(ctx context.Context, block uint64) ([]byte, error) {
 		return v.store.reader.block(ctx, at)
 	}
 	return nil, ErrBlockMissing
+}
+
+// blockElsewhere returns a block that is damaged at its place, if it was stored again since, for this core or another.
+func (v *View) blockElsewhere(ctx context.Context, block uint64, damaged place, why error) ([]byte, error) {
+	n, ok, err := v.known(ctx, 2*block)
+	if err != nil || !ok {
+		return nil, why
+	}
+	at, ok, err := v.state.lookUp(ctx, v.store.log, n.Hash)
+	if err != nil || !ok || at == damaged {
+		return nil, why
+	}
+	return v.store.reader.block(ctx, at)
 }
 
 // row returns what says where a block is.
