@@ -121,11 +121,10 @@ func (f *fetcher) refused(ctx context.Context, s *session, m noDataMessage) erro
 	if a == nil {
 		return f.drop(s, fmt.Errorf("%w: it refused request %d, which was not made", ErrPeer, m.Request))
 	}
-	f.expected.remove(a.brings)
+	f.takeBack(a)
 	switch {
 	case a.request.Block != nil:
 		s.refuse(a.request.Block.Index)
-		f.again(a.request.Block.Index)
 	case a.request.Hash != nil:
 		s.refuse(merkle.FirstBlock(a.request.Hash.Index))
 	default:
@@ -145,7 +144,6 @@ func (f *fetcher) answered(ctx context.Context, s *session, p *merkle.Proof) err
 	if a == nil {
 		return f.drop(s, fmt.Errorf("%w: it sent data %d, which was not asked for", ErrPeer, p.ID))
 	}
-	f.expected.remove(a.brings)
 	if f.options.Trace != nil {
 		f.options.Trace(false, p)
 	}
@@ -188,6 +186,7 @@ func (f *fetcher) apply(ctx context.Context, a *asked, p *merkle.Proof) error {
 		}
 		return f.refuted(a.session, err)
 	}
+	f.expected.remove(a.brings)
 	if p.Block != nil {
 		f.recent = max(uint64(len(p.Block.Value)), f.recent-f.recent/16)
 	}
@@ -222,8 +221,9 @@ func (f *fetcher) unpark(ctx context.Context) error {
 	return nil
 }
 
-// takeBack lets what a request was for be asked for again.
+// takeBack lets what a request was for be asked for again, and no longer counts on what it was to bring.
 func (f *fetcher) takeBack(a *asked) {
+	f.expected.remove(a.brings)
 	if a.request.Block != nil {
 		f.again(a.request.Block.Index)
 	}
@@ -273,7 +273,6 @@ func (f *fetcher) drop(s *session, reason error) error {
 func (f *fetcher) gone(ctx context.Context, s *session, err error) error {
 	f.sessions = slices.DeleteFunc(f.sessions, func(other *session) bool { return other == s })
 	for _, a := range s.requests {
-		f.expected.remove(a.brings)
 		f.takeBack(a)
 	}
 	switch {
