@@ -15,8 +15,8 @@ import (
 	"hc/lib/store/table"
 )
 
-// lockTry is how long a lock is tried that need not be had.
-const lockTry = time.Millisecond
+// lockTry is how long a lock is tried that need not be had: one try, also on a busy machine.
+const lockTry = 20 * time.Millisecond
 
 // CheckpointError returns what the last checkpoint behind a commit of this Store failed with, nil if it did not. The log has
 // all that was committed whether or not checkpoints succeed; without them opening takes longer and longer.

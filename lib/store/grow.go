@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"sync"
 
 	"hc/lib/merkle"
 	"hc/lib/store/table"
@@ -28,7 +29,10 @@ func (g *treeGrower) span(span *spanMeta, runs *runList) (done bool, err error) 
 	if ok, err := g.at(span.first); !ok || err != nil {
 		return false, err
 	}
-	for _, p := range span.parts {
+	ahead := readAhead{builder: g.builder, parts: span.parts, runs: runs}
+	defer ahead.group.Wait()
+	for k, p := range span.parts {
+		ahead.from(k)
 		for i := range p.count {
 			n, ok, err := g.builder.leaf(p, i, runs)
 			if err != nil {
@@ -48,6 +52,38 @@ func (g *treeGrower) span(span *spanMeta, runs *runList) (done bool, err error) 
 		}
 	}
 	return true, nil
+}
+
+// readAhead decodes and hashes the short runs of a span before they are asked for, beside the tree's own hashing.
+type readAhead struct {
+	builder *coreBuilder
+	parts   []spanPart
+	runs    *runList
+	next    int // part
+	group   sync.WaitGroup
+}
+
+const runsAhead = 2 // the reader holds a few more
+
+// from begins to read what comes behind a part.
+func (a *readAhead) from(part int) {
+	a.next = max(a.next, part+1)
+	for ; a.next < len(a.parts) && a.next <= part+runsAhead; a.next++ {
+		p := a.parts[a.next]
+		if p.byLeaf != nil {
+			continue
+		}
+		e := a.runs.find(p.run)
+		if e == nil || !e.run.short {
+			continue
+		}
+		a.group.Go(func() {
+			run, err := a.builder.cp.store.reader.run(a.builder.cp.ctx, e.at)
+			if err == nil { // who asks for it will see an error
+				run.hash()
+			}
+		})
+	}
 }
 
 // at reports whether the roots of a log of length blocks are known, and takes them.

@@ -165,9 +165,20 @@ func (r *replay) hold(record packlog.Record) {
 	p.size += e.size
 	r.held += e.size
 	if r.held > pendingLimit {
-		r.held -= p.size
-		p.entries, p.size, p.spilled = nil, 0, true
+		r.spill()
 	}
+}
+
+// spill lets go of the records of the append that has the most.
+func (r *replay) spill() {
+	var largest *appendRecords
+	for _, p := range r.pending {
+		if largest == nil || p.size > largest.size {
+			largest = p
+		}
+	}
+	r.held -= largest.size
+	largest.entries, largest.size, largest.spilled = nil, 0, true
 }
 
 var errHeadReached = errors.New("head reached")

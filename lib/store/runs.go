@@ -37,13 +37,18 @@ func (r *decodedRun) block(i uint32) []byte {
 	return r.data[start:r.ends[i]]
 }
 
-// leaf returns the tree node of block number i of the run, as a given block of a core.
-func (r *decodedRun) leaf(i uint32, block uint64) merkle.Node {
+// hash computes the leaf hashes, where the run does not tell them.
+func (r *decodedRun) hash() {
 	r.once.Do(func() {
 		if r.leaves = r.meta.leaves; r.leaves == nil {
 			r.leaves = leavesOf(r.data, r.ends)
 		}
 	})
+}
+
+// leaf returns the tree node of block number i of the run, as a given block of a core.
+func (r *decodedRun) leaf(i uint32, block uint64) merkle.Node {
+	r.hash()
 	return merkle.LeafNodeHash(block, uint64(len(r.block(i))), r.leaves[i])
 }
 

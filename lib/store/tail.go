@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	maxTailIndex = 512 << 10 // leaf hashes of the tail that are held; more are looked for in the log
+	maxTailIndex = 160 << 10 // leaf hashes of the tail that are held; more are looked for in the log
 	maxComputed  = 32 << 10  // tree nodes of a core's tail that are held after they were computed
 )
 

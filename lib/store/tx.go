@@ -89,10 +89,15 @@ func (tx *Tx) begin(ctx context.Context) error {
 	tx.next = tx.view.head.Length
 	tx.runs = newRunWriter(tx.options.Short, tx.write)
 	tx.span = spanBuilder{key: tx.key, first: tx.next}
-	if tx.options.Manifest != nil && tx.view.Manifest() == nil || tx.view.core == nil {
-		return tx.record(ctx, packlog.KindCore, encodeCore(tx.key, tx.options.Manifest))
-	}
 	return nil
+}
+
+// introduce writes a core record if the store does not know the core, or not its manifest.
+func (tx *Tx) introduce(ctx context.Context) error {
+	if tx.view.core != nil && (tx.options.Manifest == nil || tx.view.Manifest() != nil) {
+		return nil
+	}
+	return tx.record(ctx, packlog.KindCore, encodeCore(tx.key, tx.options.Manifest))
 }
 
 // noView returns the view of a core that is not there.
@@ -277,6 +282,9 @@ func (tx *Tx) commit(ctx context.Context, head func() (Head, error)) error {
 		return err
 	}
 	if err := tx.endPuts(ctx); err != nil {
+		return err
+	}
+	if err := tx.introduce(ctx); err != nil {
 		return err
 	}
 	if err := tx.runs.flush(ctx); err != nil {
