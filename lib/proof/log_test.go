@@ -17,13 +17,13 @@ import (
 
 // testLog is a signed log in memory: a Source that can stand at any length.
 type testLog struct {
-	auth   *keys.Auth
-	secret keys.Secret
-	fork   uint64
-	blocks [][]byte
-	roots  *merkle.Roots
-	nodes  map[uint64]merkle.Node
-	rootsA [][]merkle.Node // by length
+	auth    *keys.Auth
+	secret  keys.Secret
+	fork    uint64
+	blocks  [][]byte
+	roots   *merkle.Roots
+	nodes   map[uint64]merkle.Node
+	rootsAt [][]merkle.Node // by length
 
 	mu      sync.Mutex
 	heads   []uint64 // lengths that Head and then Next return
@@ -47,7 +47,7 @@ func newLogOf(t testing.TB, secret keys.Secret, key keys.Key, manifest []byte, b
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &testLog{auth: auth, secret: secret, roots: roots, nodes: map[uint64]merkle.Node{}, rootsA: [][]merkle.Node{nil}}
+	l := &testLog{auth: auth, secret: secret, roots: roots, nodes: map[uint64]merkle.Node{}, rootsAt: [][]merkle.Node{nil}}
 	l.append(blocks...)
 	return l
 }
@@ -58,19 +58,24 @@ func (l *testLog) append(blocks ...[]byte) {
 		l.nodes[leaf.Index] = leaf
 		l.roots.Append(leaf, func(n merkle.Node) { l.nodes[n.Index] = n })
 		l.blocks = append(l.blocks, b)
-		l.rootsA = append(l.rootsA, l.roots.Nodes())
+		l.rootsAt = append(l.rootsAt, l.roots.Nodes())
 	}
 }
 
 func (l *testLog) length() uint64 { return uint64(len(l.blocks)) }
 
+func (l *testLog) unsigned(length uint64) Head {
+	return Head{Fork: l.fork, Length: length, ByteLength: merkle.ByteLength(l.rootsAt[length])}
+}
+
 func (l *testLog) head(length uint64) Head {
-	roots := l.rootsA[length]
-	field, err := l.auth.Sign(l.secret, keys.Head{Fork: l.fork, Length: length, TreeHash: merkle.TreeHash(roots)})
-	if err != nil {
+	h := l.unsigned(length)
+	var err error
+	tree := merkle.TreeHash(l.rootsAt[length])
+	if h.Signature, err = l.auth.Sign(l.secret, keys.Head{Fork: l.fork, Length: length, TreeHash: tree}); err != nil {
 		panic(err)
 	}
-	return Head{Fork: l.fork, Length: length, ByteLength: merkle.ByteLength(roots), Signature: field}
+	return h
 }
 
 func (l *testLog) Key() keys.Key    { return l.auth.Key() }
@@ -152,7 +157,7 @@ func (s *sinkLog) Core(key keys.Key, manifest []byte) error {
 }
 
 func (s *sinkLog) Head(h Head, roots []merkle.Node) error {
-	if !s.core || !slices.EqualFunc(roots, s.log.rootsA[h.Length], merkle.Same) {
+	if !s.core || !slices.EqualFunc(roots, s.log.rootsAt[h.Length], merkle.Same) {
 		s.t.Errorf("Head(%d): wrong roots, or before Core", h.Length)
 	}
 	h.Signature = bytes.Clone(h.Signature)

@@ -87,7 +87,7 @@ func tryClaim(t *testing.T, l *testLog, c Claim, want []byte) {
 	t.Helper()
 	opt := Options{Claim: &c, Key: ptr(l.Key())}
 	if c.At != nil {
-		opt.TreeHash = ptr(merkle.TreeHash(l.rootsA[*c.At]))
+		opt.TreeHash = ptr(merkle.TreeHash(l.rootsAt[*c.At]))
 	}
 	out, _ := l.verify(t, l.stream(t, WriteOptions{Claim: c}, nil), opt, nil)
 	if !bytes.Equal(out, want) {

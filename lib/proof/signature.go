@@ -45,9 +45,12 @@ func newSigner(key keys.Key, manifest []byte) (*signer, error) {
 }
 
 // plain returns the plain spelling of a head's signature field: none within a prologue; the bare signature; or else as
-// many parts as must sign, without patches, and no nodes.
-func (s *signer) plain(length uint64, field []byte) ([]byte, error) {
+// many parts as must sign, without patches, and no nodes. Within a prologue nobody vouches for a fork, so it is 0.
+func (s *signer) plain(fork, length uint64, field []byte) ([]byte, error) {
 	if p := s.auth.Prologue(); p != nil && length <= p.Length {
+		if fork != 0 {
+			return nil, fmt.Errorf("fork %d of a prologue, which has none", fork)
+		}
 		return nil, nil
 	}
 	if s.bare {
@@ -79,7 +82,7 @@ func (s *signer) plain(length uint64, field []byte) ([]byte, error) {
 
 // verify checks that field is the plain signature field of a head.
 func (s *signer) verify(h keys.Head, field []byte) error {
-	plain, err := s.plain(h.Length, field)
+	plain, err := s.plain(h.Fork, h.Length, field)
 	if err != nil {
 		return err
 	}

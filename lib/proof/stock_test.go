@@ -51,30 +51,20 @@ func TestStockHeads(t *testing.T) {
 	if len(vectors.Cores) < 4 {
 		t.Fatalf("%d cores", len(vectors.Cores))
 	}
-	blocks := make([][]byte, 1000)
-	for i := range blocks {
-		blocks[i] = bytes.Repeat(fmt.Appendf(nil, "block-%d;", i), i%4)
-	}
-	unhex := func(s string) []byte {
-		b, err := hex.DecodeString(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
+	blocks := stockBlocks(1000)
 	for _, core := range vectors.Cores {
 		var manifest []byte
 		if core.Kind != "compat" {
-			manifest = unhex(core.ManifestEncoded)
+			manifest = unhex(t, core.ManifestEncoded)
 		}
-		l := newLogOf(t, keys.SecretFromSeed([32]byte(unhex(core.Seed))), keys.Key(unhex(core.Key)), manifest, blocks...)
+		l := newLogOf(t, keys.SecretFromSeed([32]byte(unhex(t, core.Seed))), keys.Key(unhex(t, core.Key)), manifest, blocks...)
 		s := &stockLog{testLog: l, fields: map[uint64][]byte{}}
 		var lengths []uint64
 		for _, h := range core.Heads {
 			if h.SignatureField == "" {
 				continue
 			}
-			s.fields[h.Length] = unhex(h.SignatureField)
+			s.fields[h.Length] = unhex(t, h.SignatureField)
 			lengths = append(lengths, h.Length)
 			l.heads = []uint64{h.Length}
 			for _, c := range []Claim{{}, {Kind: KindHead}, {Kind: KindBlocks, From: h.Length - 1, To: Open}} {
@@ -99,3 +89,93 @@ func TestStockHeads(t *testing.T) {
 		}
 	}
 }
+
+// stockBlocks returns the blocks of the vectors' cores.
+func stockBlocks(n int) [][]byte {
+	blocks := make([][]byte, n)
+	for i := range blocks {
+		blocks[i] = bytes.Repeat(fmt.Appendf(nil, "block-%d;", i), i%4)
+	}
+	return blocks
+}
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// Heads that several must sign, or nobody, as stock takes them. What stock looks past does not come into a stream.
+func TestStockManifests(t *testing.T) {
+	data, err := os.ReadFile("../../tests/vectors/manifests.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type log struct {
+		Manifest, Key string
+		Cases         []struct {
+			What, SignatureField string
+			Accepted             bool
+		}
+	}
+	var vectors struct {
+		Verify struct {
+			Length             uint64
+			Multisig, Prologue log
+		}
+	}
+	if err := json.Unmarshal(data, &vectors); err != nil {
+		t.Fatal(err)
+	}
+	length, accepted := vectors.Verify.Length, 0
+	for _, core := range []log{vectors.Verify.Multisig, vectors.Verify.Prologue} {
+		l := newLogOf(t, keys.Secret{}, keys.Key(unhex(t, core.Key)), unhex(t, core.Manifest), stockBlocks(int(length)+1)...)
+		for _, c := range core.Cases {
+			n := length
+			switch c.What {
+			case "shorter than the prologue":
+				n--
+			case "longer, no signature":
+				n++
+			}
+			src := &givenHead{l, l.unsigned(n)}
+			src.head.Signature = unhex(t, c.SignatureField)
+			var b bytes.Buffer
+			err := Write(t.Context(), &b, src, WriteOptions{})
+			if !c.Accepted {
+				if err == nil {
+					l.verify(t, b.Bytes(), Options{}, ErrUnverified)
+				}
+				continue
+			}
+			if err != nil {
+				t.Errorf("%s: %v", c.What, err)
+				continue
+			}
+			accepted++
+			l.verify(t, b.Bytes(), Options{}, nil)
+			s := sample{name: c.What, log: l, stream: b.Bytes(), out: span(l.blocks, 0, n)}
+			for i := range s.stream {
+				for bit := range 8 {
+					s.stream[i] ^= 1 << bit
+					s.refuse(t, fmt.Sprintf("byte %d, bit %d flipped", i, bit), s.stream)
+					s.stream[i] ^= 1 << bit
+				}
+			}
+		}
+	}
+	if accepted < 4 {
+		t.Errorf("%d heads were accepted", accepted)
+	}
+}
+
+// givenHead is a log with a head of somebody else's.
+type givenHead struct {
+	*testLog
+	head Head
+}
+
+func (g *givenHead) Head(context.Context) (Head, error) { return g.head, nil }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strconv"
 
 	"hc/lib/keys"
 	"hc/lib/merkle"
@@ -130,25 +129,6 @@ func (p *writer) write() error {
 // signed reports whether there is a head: one within a manifest's prologue needs no signature.
 func signed(h Head) bool { return h.Length > 0 || len(h.Signature) > 0 }
 
-// intro writes the frames up to the first head.
-func (p *writer) intro() error {
-	p.frame(version, p.src.Key())
-	p.frame(wordClaim, p.claim)
-	m := p.src.Manifest()
-	if len(m) > maxManifest {
-		return fmt.Errorf("manifest of %d bytes: the limit is %d", len(m), maxManifest)
-	}
-	var err error
-	if p.signer, err = newSigner(p.src.Key(), m); err != nil {
-		return err
-	}
-	if m != nil {
-		p.frame(wordManifest, len(m))
-		p.payload(m)
-	}
-	return p.out.Flush()
-}
-
 // end writes the last frame. A head that brings nothing is written only if no other is.
 func (p *writer) end(head Head) error {
 	if p.heads == 0 && signed(head) {
@@ -240,7 +220,7 @@ func (p *writer) layout(head Head) (layout, error) {
 
 // part writes a head and what comes under it.
 func (p *writer) part(head Head, l layout) error {
-	field, err := p.signer.plain(head.Length, head.Signature)
+	field, err := p.signer.plain(head.Fork, head.Length, head.Signature)
 	if err != nil {
 		return err
 	}
@@ -327,55 +307,4 @@ func (p *writer) nodes(l *layout, e uint64) error {
 		}
 	}
 	return nil
-}
-
-// run writes the blocks of a group, the first of which is block index.
-func (p *writer) run(index uint64, blocks [][]byte, last uint64) error {
-	for len(blocks) > 0 {
-		r, n := startRun(blocks[0]), 1
-		for n < len(blocks) && r.takes(blocks[n], index+uint64(n) == last) {
-			r.bytes += len(blocks[n])
-			n++
-		}
-		if r.bytes > maxBlock {
-			return fmt.Errorf("block %d: %d bytes are over the limit of %d", index, r.bytes, maxBlock)
-		}
-		p.blockFrame(index, blocks[:n], r)
-		index += uint64(n)
-		blocks = blocks[n:]
-		p.blocks += uint64(n)
-		p.bytes += uint64(r.bytes)
-	}
-	return nil
-}
-
-func (p *writer) blockFrame(index uint64, blocks [][]byte, r run) {
-	if r.lines {
-		p.frame(wordLines, index, len(blocks), r.bytes)
-	} else {
-		p.line = append(p.line[:0], wordBlock...)
-		p.line = strconv.AppendUint(append(p.line, ' '), index, 10)
-		for _, b := range blocks {
-			p.line = strconv.AppendUint(append(p.line, ' '), uint64(len(b)), 10)
-		}
-		p.out.Write(append(p.line, '\n')) // bufio.Writer keeps its error for Flush
-	}
-	for _, b := range blocks {
-		p.out.Write(b)
-	}
-	p.out.WriteByte('\n')
-}
-
-// frame writes a frame's line. Errors come with the next Flush.
-func (p *writer) frame(word string, args ...any) {
-	p.out.WriteString(word)
-	for _, a := range args {
-		fmt.Fprint(p.out, " ", a)
-	}
-	p.out.WriteByte('\n')
-}
-
-func (p *writer) payload(b []byte) {
-	p.out.Write(b)
-	p.out.WriteByte('\n')
 }

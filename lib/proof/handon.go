@@ -1,0 +1,73 @@
+package proof
+
+import (
+	"slices"
+
+	"hc/lib/merkle"
+)
+
+// handOnHead tells of a head that was verified with this group.
+func (v *verifier) handOnHead(roots []merkle.Node) error {
+	v.roots = roots
+	v.sum.Heads++
+	v.sum.Head, v.sum.Roots = v.head, roots
+	if v.sink == nil {
+		return nil
+	}
+	if v.sum.Heads == 1 {
+		if err := v.sink.Core(v.sum.Key, v.sum.Manifest); err != nil {
+			return err
+		}
+	}
+	return v.sink.Head(v.head, roots)
+}
+
+// handOn gives the group to whoever wants it.
+func (v *verifier) handOn(e uint64) error {
+	g := &v.group
+	if len(g.Blocks) > 0 {
+		v.started = true
+		v.next, v.offset = e, v.offset+uint64(len(v.buffer))
+	}
+	v.total += uint64(len(v.buffer))
+	v.sum.Blocks += uint64(len(g.Blocks))
+	v.sum.Bytes += g.To - g.From
+	if err := v.feed(); err != nil {
+		return err
+	}
+	if v.opt.Out != nil && g.To > g.From {
+		if _, err := v.opt.Out.Write(v.buffer[g.From:g.To]); err != nil {
+			return err
+		}
+	}
+	if v.opt.Progress != nil {
+		v.opt.Progress(g.To-g.From, uint64(len(g.Blocks)))
+	}
+	return nil
+}
+
+// feed gives the group to the sink.
+func (v *verifier) feed() error {
+	g := &v.group
+	if v.sink == nil {
+		return nil
+	}
+	if v.groups != nil {
+		return v.groups.Group(g)
+	}
+	nodes := slices.Concat(g.Received, g.Computed)
+	if len(nodes) > 0 {
+		if err := v.sink.Nodes(nodes); err != nil {
+			return err
+		}
+	}
+	offset := 0
+	for i, b := range g.Blocks {
+		first, end := max(int(g.From)-offset, 0), min(int(g.To)-offset, len(b))
+		offset += len(b)
+		if err := v.sink.Block(g.First+uint64(i), b, first, end); err != nil {
+			return err
+		}
+	}
+	return nil
+}

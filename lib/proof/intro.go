@@ -1,0 +1,84 @@
+package proof
+
+import "fmt"
+
+// intro reads the frames up to the first head.
+func (v *verifier) intro() error {
+	word, err := v.in.peek()
+	if err != nil {
+		return err
+	}
+	w := v.in.words()
+	if string(word) != version {
+		return v.in.fail("not an %s stream: it begins with %s", version, spell(word))
+	}
+	v.sum.Key = w.hex32()
+	if !w.ok() {
+		return v.in.fail("no key behind %s", version)
+	}
+	if v.opt.Key != nil && *v.opt.Key != v.sum.Key {
+		return v.in.fail("the stream is of %v, not of %v", v.sum.Key, *v.opt.Key)
+	}
+	v.in.take()
+	if err := v.readClaim(); err != nil {
+		return err
+	}
+	return v.readManifest()
+}
+
+// readClaim reads what the stream proves, and compares it with what was asked for.
+func (v *verifier) readClaim() error {
+	word, err := v.in.peek()
+	if err != nil {
+		return err
+	}
+	if string(word) != wordClaim {
+		return v.in.fail("%s where the claim has to stand", spell(word))
+	}
+	claim, err := ParseClaim(string(v.in.words().left))
+	if err != nil {
+		return v.in.fail("%w", err)
+	}
+	want := Claim{}
+	if v.opt.Claim != nil {
+		want = *v.opt.Claim
+	}
+	if v.opt.AnyClaim {
+		asked := want
+		want = claim
+		if v.opt.Claim != nil {
+			want.At = asked.At
+		}
+	}
+	if !want.Equal(claim) {
+		return v.in.fail("%w", &ClaimError{Claim: claim, Want: want})
+	}
+	if claim.folder() {
+		return fmt.Errorf("claim %q: %w: folders cannot be verified by this version", claim, ErrUnsupported)
+	}
+	v.sum.Claim = claim
+	v.in.take()
+	return nil
+}
+
+func (v *verifier) readManifest() error {
+	word, err := v.in.peek()
+	if err != nil {
+		return err
+	}
+	if string(word) == wordManifest {
+		w := v.in.words()
+		n := w.number(maxManifest)
+		if !w.ok() || n == 0 {
+			return v.in.fail("the length of a manifest is from 1 to %d", maxManifest)
+		}
+		v.sum.Manifest = make([]byte, n)
+		if err := v.in.payload(v.sum.Manifest); err != nil {
+			return err
+		}
+	}
+	if v.signer, err = newSigner(v.sum.Key, v.sum.Manifest); err != nil {
+		return v.in.fail("%w", err)
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package proof
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// intro writes the frames up to the first head.
+func (p *writer) intro() error {
+	p.frame(version, p.src.Key())
+	p.frame(wordClaim, p.claim)
+	m := p.src.Manifest()
+	if len(m) > maxManifest {
+		return fmt.Errorf("manifest of %d bytes: the limit is %d", len(m), maxManifest)
+	}
+	var err error
+	if p.signer, err = newSigner(p.src.Key(), m); err != nil {
+		return err
+	}
+	if m != nil {
+		p.frame(wordManifest, len(m))
+		p.payload(m)
+	}
+	return p.out.Flush()
+}
+
+// run writes the blocks of a group, the first of which is block index.
+func (p *writer) run(index uint64, blocks [][]byte, last uint64) error {
+	for len(blocks) > 0 {
+		r, n := startRun(blocks[0]), 1
+		for n < len(blocks) && r.takes(blocks[n], index+uint64(n) == last) {
+			r.bytes += len(blocks[n])
+			n++
+		}
+		if r.bytes > maxBlock {
+			return fmt.Errorf("block %d: %d bytes are over the limit of %d", index, r.bytes, maxBlock)
+		}
+		p.blockFrame(index, blocks[:n], r)
+		index += uint64(n)
+		blocks = blocks[n:]
+		p.blocks += uint64(n)
+		p.bytes += uint64(r.bytes)
+	}
+	return nil
+}
+
+func (p *writer) blockFrame(index uint64, blocks [][]byte, r run) {
+	if r.lines {
+		p.frame(wordLines, index, len(blocks), r.bytes)
+	} else {
+		p.line = append(p.line[:0], wordBlock...)
+		p.line = strconv.AppendUint(append(p.line, ' '), index, 10)
+		for _, b := range blocks {
+			p.line = strconv.AppendUint(append(p.line, ' '), uint64(len(b)), 10)
+		}
+		p.out.Write(append(p.line, '\n')) // bufio.Writer keeps its error for Flush
+	}
+	for _, b := range blocks {
+		p.out.Write(b)
+	}
+	p.out.WriteByte('\n')
+}
+
+// frame writes a frame's line. Errors come with the next Flush.
+func (p *writer) frame(word string, args ...any) {
+	p.out.WriteString(word)
+	for _, a := range args {
+		fmt.Fprint(p.out, " ", a)
+	}
+	p.out.WriteByte('\n')
+}
+
+func (p *writer) payload(b []byte) {
+	p.out.Write(b)
+	p.out.WriteByte('\n')
+}
