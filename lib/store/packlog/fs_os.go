@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"slices"
 	"sync"
 
 	"github.com/fsnotify/fsnotify"
@@ -29,13 +28,11 @@ func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
 func (osFS) Remove(name string) error { return os.Remove(name) }
 
 func (osFS) ReadDir(name string) ([]string, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
+	entries, err := os.ReadDir(name)
+	names := make([]string, len(entries))
+	for i, entry := range entries {
+		names[i] = entry.Name()
 	}
-	defer f.Close()
-	names, err := f.Readdirnames(-1)
-	slices.Sort(names)
 	return names, err
 }
 

@@ -186,11 +186,23 @@ func (l *Log) lockAppendOr(ctx context.Context, done <-chan struct{}) error {
 	if err := l.passGate(ctx, done); err != nil {
 		return err
 	}
-	err := l.lockAppendFile(ctx)
+	err := errElsewhere
+	if !isClosed(done) {
+		err = l.lockAppendFile(ctx)
+	}
 	if err != nil {
 		<-l.append.gate
 	}
 	return err
+}
+
+func isClosed(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
 }
 
 // passGate waits for the other goroutines of this process.

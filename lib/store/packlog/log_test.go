@@ -305,3 +305,82 @@ func panics(f func()) (did bool) {
 	f()
 	return false
 }
+
+func TestLockWaits(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), ".hc")
+	l := open(t, dir, packlog.Options{Create: true, LockWait: time.Minute})
+	defer l.Close()
+	first, err := l.Lock(t.Context(), packlog.LockUse, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan error, 1)
+	go func() {
+		second, err := l.Lock(t.Context(), packlog.LockUse, true)
+		if err == nil {
+			err = second.Unlock()
+		}
+		got <- err
+	}()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancelled := make(chan error, 1)
+	go func() {
+		_, err := l.Lock(ctx, packlog.LockUse, true)
+		cancelled <- err
+	}()
+	cancel()
+	if err := <-cancelled; !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled Lock = %v", err)
+	}
+	first.Unlock()
+	if err := <-got; err != nil {
+		t.Errorf("Lock that waits = %v", err)
+	}
+}
+
+// BenchmarkCommit compares one durable append (begin, one batch, commit) with what it stands on: a write of as many bytes
+// and an fdatasync.
+func BenchmarkCommit(b *testing.B) {
+	payload := strings.Repeat("p", 1000)
+	b.Run("log", func(b *testing.B) {
+		l := open(b, filepath.Join(b.TempDir(), ".hc"), packlog.Options{Create: true})
+		defer l.Close()
+		for b.Loop() {
+			mustAppend(b, l, "name", payload, true)
+		}
+	})
+	b.Run("raw", func(b *testing.B) {
+		f, err := packlog.OS().OpenFile(filepath.Join(b.TempDir(), "file"), os.O_RDWR|os.O_CREATE, 0o666)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer f.Close()
+		record := bytes.Repeat([]byte("p"), 1144)
+		for at := int64(0); b.Loop(); at += int64(len(record)) {
+			if _, err := f.WriteAt(record, at); err != nil {
+				b.Fatal(err)
+			}
+			if err := f.Sync(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkWrite is one large append, not synced.
+func BenchmarkWrite(b *testing.B) {
+	l := open(b, filepath.Join(b.TempDir(), ".hc"), packlog.Options{Create: true})
+	defer l.Close()
+	a, err := l.Begin(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	payload := strings.Repeat("p", 256<<10)
+	b.SetBytes(int64(len(payload)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := a.Write(b.Context(), run("meta", payload)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -63,12 +63,12 @@ func parsePackName(name string) (sequence, generation uint64, ok bool) {
 	if !ok {
 		return 0, 0, false
 	}
-	sequence, err := strconv.ParseUint(first, 10, 63)
-	if err != nil || sequence == 0 {
+	sequence, err := strconv.ParseUint(first, 10, 64)
+	if err != nil || sequence == 0 || sequence >= maxNumber {
 		return 0, 0, false
 	}
-	generation, err = strconv.ParseUint(second, 10, 63)
-	if err != nil {
+	generation, err = strconv.ParseUint(second, 10, 64)
+	if err != nil || generation >= maxNumber {
 		return 0, 0, false
 	}
 	return sequence, generation, packInfo{sequence: sequence, generation: generation}.name() == name
@@ -134,7 +134,7 @@ func decodePackFields(b []byte) (packInfo, error) {
 			return packInfo{}, fmt.Errorf("%w: reserved bytes are not zero", errPackHeader)
 		}
 	}
-	if p.id == 0 || p.sequence == 0 || p.through < p.sequence || p.closer > p.through ||
+	if p.id == 0 || p.sequence == 0 || p.through < p.sequence || p.through >= maxNumber || p.closer > p.through ||
 		!p.close.IsZero() && (!p.close.valid() || p.close.Pack >= p.sequence) ||
 		!p.synced.IsZero() && (!p.synced.valid() || p.synced.Pack > p.through) {
 		return packInfo{}, fmt.Errorf("%w: fields contradict one another", errPackHeader)

@@ -8,6 +8,9 @@ import (
 // PositionSize is how many bytes AppendPosition writes.
 const PositionSize = 24
 
+// maxNumber is above every sequence, generation and offset, so that one more is no overflow.
+const maxNumber = 1 << 62
+
 // Position is a place in the log: a byte offset, a multiple of 8, in one pack. ID is that pack's random id; a position
 // whose ID is not that of the pack's newest generation is not current, and is never read at. The zero Position stands
 // before everything.
@@ -25,7 +28,7 @@ func (p Position) IsZero() bool { return p == Position{} }
 
 // valid reports whether a record can begin or end at p.
 func (p Position) valid() bool {
-	return p.Pack > 0 && p.ID > 0 && p.Offset >= packHeader && p.Offset%8 == 0
+	return p.Pack > 0 && p.Pack < maxNumber && p.ID > 0 && p.Offset >= packHeader && p.Offset < maxNumber && p.Offset%8 == 0
 }
 
 func (p Position) String() string { return fmt.Sprintf("%d:%d", p.Pack, p.Offset) }

@@ -57,6 +57,9 @@ func (l *Log) recoverFrom(ctx context.Context, c *chain, mark *Mark) error {
 		return err
 	}
 	sequence := l.nextSequence(c, mark)
+	if sequence >= maxNumber {
+		return fmt.Errorf("pack %d: %w", sequence-1, errPackHeader)
+	}
 	info := packInfo{id: id, sequence: sequence, through: sequence, closer: sequence, close: s.synced}
 	file, err := l.copyWhole(ctx, c, s, &info)
 	if err != nil {

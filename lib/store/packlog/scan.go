@@ -16,10 +16,14 @@ import (
 // may begin before from. Damaged places are passed over, and told to Options.OnDamage and Damage. The error is
 // ErrOvertaken if from lies behind a close, and ErrMoved if a pack was rewritten since the view: take a new View.
 func (l *Log) Scan(ctx context.Context, view View, from Position, payloads bool, fn func(Record) error) error {
-	if view.chain == nil {
+	c := view.chain
+	if c == nil {
 		return nil
 	}
-	return l.walk(ctx, view.chain, from, view.Readable, payloads, func(it item) error {
+	if from.Pack > 0 && from.Pack <= c.last.info.sequence && c.find(from.Pack) == nil {
+		return fmt.Errorf("position %v: %w", from, ErrOvertaken)
+	}
+	return l.walk(ctx, c, from, view.Readable, payloads, func(it item) error {
 		if it.damage != nil {
 			l.report(it.damage)
 			return nil

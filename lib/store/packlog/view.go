@@ -25,7 +25,7 @@ func (l *Log) readMark() (Mark, error) {
 	if l.mark == nil {
 		return Mark{}, fmt.Errorf("%w: there is none", errMark)
 	}
-	b := make([]byte, markSize+1)
+	b := make([]byte, markSize)
 	n, err := l.mark.ReadAt(b, 0)
 	if err != nil && err != io.EOF && !isBadSector(err) {
 		return Mark{}, err
