@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/merkle"
+	"hc/lib/store/packlog"
 )
 
 // text returns n bytes that compress about as source code does.
@@ -83,4 +85,48 @@ func resident() uint64 {
 	fields := strings.Fields(string(raw))
 	pages, _ := strconv.ParseUint(fields[1], 10, 64)
 	return pages * uint64(os.Getpagesize())
+}
+
+// BenchmarkCommit makes one durable commit of one line after another, in front of a store that grows.
+func BenchmarkCommit(b *testing.B) {
+	s := openTest(b, b.TempDir(), Options{})
+	m := newModel(1)
+	roots, _ := merkle.NewRoots(0, nil)
+	line := []byte("a line of an event log that somebody follows\n")
+	leaf := hash.Leaf(line)
+	b.ResetTimer()
+	for i := range b.N {
+		tx, err := s.Begin(b.Context(), m.key, TxOptions{Durable: true, Short: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := tx.Append(b.Context(), leaf, line); err != nil {
+			b.Fatal(err)
+		}
+		roots.Append(merkle.LeafNodeHash(uint64(i), uint64(len(line)), leaf), nil)
+		if err := tx.Commit(b.Context(), func() (Head, error) {
+			return Head{Length: roots.Length(), ByteLength: roots.ByteLength(), TreeHash: roots.TreeHash(), Signature: make([]byte, 100)}, nil
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkSync is the machine's own: write as much as a commit does at the end of a file, and sync it.
+func BenchmarkSync(b *testing.B) {
+	f, err := packlog.OS().OpenFile(filepath.Join(b.TempDir(), "raw"), os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	data := make([]byte, 600)
+	b.ResetTimer()
+	for i := range b.N {
+		if _, err := f.WriteAt(data, int64(i*len(data))); err != nil {
+			b.Fatal(err)
+		}
+		if err := f.Sync(); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -1,0 +1,87 @@
+package store
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"hc/lib/merkle"
+)
+
+// learner is a plain set of nodes.
+type learner map[uint64]merkle.Node
+
+func (l learner) learn(t *testing.T, n merkle.Node) {
+	t.Helper()
+	err := climb(n, func(index uint64) (merkle.Node, bool, error) {
+		n, ok := l[index]
+		return n, ok, nil
+	}, func(n merkle.Node) { l[n.Index] = n })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestClimb gives all blocks in random order: every node follows, and is certain.
+func TestClimb(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for length := range uint64(40) {
+		m := newModel(1)
+		for i := range length {
+			m.grow(true, fmt.Append(nil, i))
+		}
+		l := learner{}
+		for _, b := range r.Perm(int(length)) {
+			l.learn(t, m.nodes[2*uint64(b)])
+		}
+		if len(l) != len(m.nodes) {
+			t.Fatalf("of %d nodes %d follow", len(m.nodes), len(l))
+		}
+		for index, want := range m.nodes {
+			if l[index] != want {
+				t.Fatalf("node %d is %v, want %v", index, l[index], want)
+			}
+		}
+	}
+}
+
+func TestClimbHints(t *testing.T) {
+	m := newModel(1)
+	m.grow(true, blocksOf("a", "bb", "ccc", "dddd")...)
+	hint := func(index uint64) merkle.Node {
+		n := m.nodes[index]
+		n.Hint = true
+		return n
+	}
+	l := learner{}
+	l.learn(t, m.nodes[3]) // the root, signed
+	l.learn(t, hint(5))
+	l.learn(t, hint(2))
+	if !l[5].Hint || !l[2].Hint {
+		t.Fatal("a hint became certain by itself")
+	}
+	l.learn(t, m.nodes[0]) // makes node 1, of certain and hint; so with the hint 5 all is as the root says, or not
+	if !l[2].Hint || !l[1].Hint || !l[5].Hint {
+		t.Fatalf("sizes are certain that are not: %v", l)
+	}
+	l.learn(t, m.nodes[2])
+	for _, index := range []uint64{0, 2, 1, 3, 5} {
+		if l[index].Hint || !merkle.Same(l[index], m.nodes[index]) {
+			t.Fatalf("node %d is %v, want it certain", index, l[index])
+		}
+	}
+	// A forged pair of sizes, with the right sum, stays a hint, and both go when one block shows what is true.
+	forged := learner{}
+	forged.learn(t, m.nodes[1])
+	one, two := hint(0), hint(2)
+	one.Size, two.Size = 2, 1
+	forged.learn(t, one)
+	forged.learn(t, two)
+	if !forged[0].Hint || !forged[2].Hint {
+		t.Fatal("forged sizes are certain")
+	}
+	forged.learn(t, m.nodes[0])
+	if forged[0] != m.nodes[0] || forged[2] != m.nodes[2] {
+		t.Fatalf("nodes 0 and 2 are %v and %v", forged[0], forged[2])
+	}
+}
