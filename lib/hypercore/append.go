@@ -5,11 +5,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store"
+	"hc/lib/store/packlog"
 )
 
 // AppendOptions say how a log is opened for appending. The zero value opens or creates it by name.
@@ -45,7 +48,7 @@ func OpenWriter(ctx context.Context, in *store.Store, word string, options Appen
 	}
 	tx, err := in.Begin(ctx, w.auth.Key(), store.TxOptions{Manifest: w.auth.Manifest(), Durable: true, Short: options.Short})
 	if err != nil {
-		return nil, fmt.Errorf("opening core %q: %w", word, err)
+		return nil, lockedBy(word, err)
 	}
 	w.tx = tx
 	if err := w.load(ctx, word, options); err != nil {
@@ -53,6 +56,19 @@ func OpenWriter(ctx context.Context, in *store.Store, word string, options Appen
 		return nil, err
 	}
 	return w, nil
+}
+
+// lockedBy names who holds the core's lock, in the words that the caller used for the core.
+func lockedBy(word string, err error) error {
+	var locked *packlog.LockedError
+	if !errors.As(err, &locked) || !strings.HasPrefix(locked.Name, "core-") {
+		return fmt.Errorf("opening core %q: %w", word, err)
+	}
+	by := "another process"
+	if locked.PID != 0 {
+		by = fmt.Sprintf("%s (process %d)", locked.Program, locked.PID)
+	}
+	return fmt.Errorf("core %q is %w by %s: wait until that has ended", word, store.ErrLocked, by)
 }
 
 // identify finds out which core it is, and with which key it is signed.
@@ -64,7 +80,7 @@ func (w *Writer) identify(ctx context.Context, word string, options AppendOption
 	case err != nil:
 		return err
 	case options.New:
-		return fmt.Errorf("%w: core %q exists already", ErrConflict, word)
+		return fmt.Errorf("%w: core %q exists already, as %v: take another name, or append to it without asking for a new one", ErrConflict, word, ref.Key)
 	case ref.Pinned:
 		return fmt.Errorf("%w: %q is a pinned version: append to %v", ErrConflict, word, ref.Key)
 	}
@@ -77,8 +93,28 @@ func (w *Writer) identify(ctx context.Context, word string, options AppendOption
 	if err != nil {
 		return err
 	}
-	w.auth, err = keys.NewAuth(ref.Key, manifest)
-	return err
+	if w.auth, err = keys.NewAuth(ref.Key, manifest); err != nil {
+		return err
+	}
+	return w.maySign()
+}
+
+// maySign refuses a secret key that is another core's, before anything is written.
+func (w *Writer) maySign() error {
+	signer := w.secret.Public()
+	if w.auth.Compat() && signer == w.auth.Key() {
+		return nil
+	}
+	if !w.auth.Compat() {
+		manifest, err := keys.DecodeManifest(w.auth.Manifest())
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(manifest.Signers, func(s keys.Signer) bool { return s.PublicKey == signer }) {
+			return nil
+		}
+	}
+	return notSigner(w.auth.Key())
 }
 
 func (w *Writer) create(name string, options AppendOptions) error {
@@ -105,9 +141,13 @@ func (w *Writer) secretOf(key keys.Key, options AppendOptions) (keys.Secret, err
 	}
 	secret, err := w.store.Secret(key)
 	if errors.Is(err, store.ErrNotFound) {
-		return keys.Secret{}, fmt.Errorf("%w for core %v in this store: only its owner can append to it", ErrReadOnly, key)
+		return keys.Secret{}, fmt.Errorf("%w for core %v in this store: only who has it can append", ErrReadOnly, key)
 	}
 	return secret, err
+}
+
+func notSigner(key keys.Key) error {
+	return worded{ErrReadOnly, fmt.Sprintf("that is not the secret key of core %v", key)}
 }
 
 // manifestOf returns the manifest of a core: from the store, else the one that its key is the hash of.
@@ -126,7 +166,7 @@ func (w *Writer) manifestOf(ctx context.Context, key keys.Key) ([]byte, error) {
 	if w.secret.Public() == key {
 		return nil, nil
 	}
-	return nil, fmt.Errorf("%w: the secret key is not that of core %v", ErrReadOnly, key)
+	return nil, notSigner(key)
 }
 
 // refuseFork keeps an owner from signing on top of an old copy: a longer or different signed head was seen elsewhere.
@@ -204,7 +244,7 @@ func (w *Writer) Commit(ctx context.Context) (store.Head, error) {
 		return head, err
 	})
 	if err != nil {
-		return store.Head{}, fmt.Errorf("committing core %v: %w", w.auth.Key(), err)
+		return store.Head{}, err // names the core
 	}
 	return head, nil
 }

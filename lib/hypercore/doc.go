@@ -26,25 +26,34 @@ var (
 	ErrTooLarge = errors.New("block is too large")
 )
 
+// worded is an error that reads otherwise than the sentinel that it is.
+type worded struct {
+	is    error
+	words string
+}
+
+func (e worded) Error() string { return e.words }
+func (e worded) Unwrap() error { return e.is }
+
 // MaxBlock is the size, in bytes, of the largest block that can be appended: stock's limit.
 const MaxBlock = 15 << 20
 
 // Find returns the core that word names: a key in any of its spellings, else a local name of the store (which may be
-// nil where there is none).
+// nil where there is none). keys.ErrKey and store.ErrName together where it can be neither.
 func Find(ctx context.Context, from *store.Store, word string) (keys.Ref, error) {
 	ref, err := keys.ParseRef(word)
 	if err == nil {
 		return ref, nil
 	}
+	if nameErr := store.CheckName(word); nameErr != nil {
+		return keys.Ref{}, fmt.Errorf("%w, and %w", err, nameErr)
+	}
 	if from == nil {
-		return keys.Ref{}, err
+		return keys.Ref{}, fmt.Errorf("%w: there is no store here in which %q could be a name, and a key it is not", store.ErrNotFound, word)
 	}
 	key, nameErr := from.Resolve(word)
-	if nameErr == nil {
-		return keys.Ref{Key: key}, nil
+	if errors.Is(nameErr, store.ErrNotFound) && len(word) > keys.Size { // a name, or a key with a slip in it
+		nameErr = fmt.Errorf("%w, and as a key: %v", nameErr, err)
 	}
-	if errors.Is(nameErr, store.ErrName) { // it could only have been meant as a key
-		return keys.Ref{}, err
-	}
-	return keys.Ref{}, fmt.Errorf("looking up %q: %w", word, nameErr)
+	return keys.Ref{Key: key}, nameErr
 }

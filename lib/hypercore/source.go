@@ -77,7 +77,7 @@ func (s *Source) Node(ctx context.Context, index uint64) (merkle.Node, error) {
 func (s *Source) Block(ctx context.Context, index uint64) ([]byte, error) {
 	data, err := s.snapshot.Block(ctx, index)
 	if errors.Is(err, store.ErrBlockMissing) {
-		return nil, fmt.Errorf("%w: block %d is not in this store: fetch it with --peer", proof.ErrBlockMissing, index)
+		return nil, worded{proof.ErrBlockMissing, "it is not in this store"}
 	}
 	return data, err
 }
