@@ -10,6 +10,7 @@ import (
 	"hc/lib/hypercore"
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/peer"
 	"hc/lib/protomux"
 )
 
@@ -278,6 +279,7 @@ func (f *fetcher) gone(ctx context.Context, s *session, err error) error {
 	switch {
 	case err == nil:
 		err = fmt.Errorf("%s: %w: the peer closed it", s.name, ErrLost)
+	case errors.Is(err, peer.ErrUnreachable): // names it
 	case verification(err), errors.Is(err, ErrNotOffered), errors.Is(err, ErrPeer):
 		err = fmt.Errorf("%s: %w", s.name, err)
 	default:

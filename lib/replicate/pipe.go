@@ -79,9 +79,12 @@ func worse(writeErr, fetchErr error) error {
 
 func writeStored(ctx context.Context, w io.Writer, ref keys.Ref, options PipeOptions) error {
 	if options.Store == nil {
-		return fmt.Errorf("core %v: %w: there is no store here, and no peer was named", ref.Key, store.ErrNotFound)
+		return fmt.Errorf("core %v %w: there is no store here, and no peer was named", ref.Key, store.ErrNotFound)
 	}
 	source, err := hypercore.OpenSource(ctx, options.Store, ref.Key)
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("core %v %w in this store, and no peer was named", ref.Key, store.ErrNotFound)
+	}
 	if err != nil {
 		return err
 	}

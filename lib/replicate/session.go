@@ -60,6 +60,11 @@ const maxLacks = 1 << 16
 // run opens the core on the connection and reads until the end.
 func (s *session) run(conn peer.Conn) error {
 	mux, secret, err := connect(s.ctx, conn, true)
+	if errors.Is(err, peer.ErrUnreachable) { // a command that ended without a word; how it did is why
+		if closeErr := conn.Close(); closeErr != nil {
+			return closeErr
+		}
+	}
 	if err != nil {
 		return err
 	}
