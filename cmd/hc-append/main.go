@@ -2,8 +2,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
+	"syscall"
 	"time"
 
 	urfave "github.com/urfave/cli/v2"
@@ -52,7 +54,7 @@ func newApp(std *cli.IO) *urfave.App {
 			if err != nil {
 				return err
 			}
-			return j.run(c, std)
+			return j.hint(j.run(c, std))
 		},
 	}
 }
@@ -126,6 +128,17 @@ func parseFlush(s string) (hypercore.Flush, error) {
 	return hypercore.Flush{Interval: interval}, nil
 }
 
+// hint says what to do next.
+func (j job) hint(err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOSPC) && !j.lines:
+		return cli.Hint(err, "nothing of it was appended: make room, then run it again")
+	case errors.Is(err, hypercore.ErrReadOnly):
+		return cli.Hint(err, "name the right one with --secret-key-file")
+	}
+	return err
+}
+
 func (j job) run(c *urfave.Context, std *cli.IO) error {
 	in, err := store.Open(c.Context, std.StoreDir(c), store.Options{Create: true})
 	if err != nil {
@@ -153,7 +166,9 @@ func (j job) run(c *urfave.Context, std *cli.IO) error {
 func (j job) append(c *urfave.Context, in *store.Store, std *cli.IO, progress *cli.Progress) (hypercore.Result, error) {
 	switch {
 	case j.raw:
-		return hypercore.AppendRaw(c.Context, in, j.word, std.In, j.options)
+		result, err := hypercore.AppendRaw(c.Context, in, j.word, std.In, j.options)
+		progress.Add(int64(result.Bytes), int64(result.Blocks))
+		return result, err
 	case j.lines:
 		return hypercore.AppendLines(c.Context, in, j.word, std.In, j.options, j.flush, func(r hypercore.Result) {
 			std.Log.Info("published", "key", r.Key, "length", r.Length, "lines", r.Blocks)

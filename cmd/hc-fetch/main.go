@@ -5,6 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"syscall"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -56,9 +60,9 @@ func newApp(std *cli.IO) *urfave.App {
 				return err
 			}
 			if err := cli.RefuseTerminal(std, c.Bool("force")); err != nil {
-				return err
+				return cli.Hint(err, "pipe it into hc-verify, or say --force")
 			}
-			return fetch(c, std, claim)
+			return hint(fetch(c, std, claim))
 		},
 	}
 }
@@ -86,6 +90,9 @@ func parse(c *urfave.Context) (proof.Claim, error) {
 	}
 	if parts > 1 {
 		return claim, cli.Usagef("--blocks, --bytes and --head exclude one another")
+	}
+	if slices.Contains(c.StringSlice("peer"), "") || slices.Contains(c.StringSlice("exec"), "") {
+		return claim, cli.Usagef("--peer and --exec want to know whom to ask")
 	}
 	var err error
 	switch claim.Kind {
@@ -137,12 +144,27 @@ func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {
 	})
 }
 
+// hint says what to do next.
+func hint(err error) error {
+	switch {
+	case errors.Is(err, peer.ErrUnreachable):
+		return cli.Hint(err, "does hc-serve run there?")
+	case errors.Is(err, proof.ErrBlockMissing):
+		return cli.Hint(err, "name a peer that has it (--peer or --exec)")
+	}
+	return err
+}
+
 // openStore opens the store, and makes it where something is to be kept. Without one there may still be peers.
 func openStore(c *urfave.Context, std *cli.IO, fetching bool) (*store.Store, error) {
 	keep := fetching && !c.Bool("no-store")
-	in, err := store.Open(c.Context, std.StoreDir(c), store.Options{Create: keep, ReadOnly: !keep})
-	if errors.Is(err, store.ErrNotFound) && !keep {
+	dir := std.StoreDir(c)
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && !keep {
 		return nil, nil
+	}
+	in, err := store.Open(c.Context, dir, store.Options{Create: keep, ReadOnly: !keep})
+	if keep && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)) {
+		return nil, cli.Hint(err, "keep it elsewhere (-C DIR), or keep nothing (--no-store)")
 	}
 	return in, err
 }

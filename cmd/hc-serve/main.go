@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"os"
+	"syscall"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -70,7 +73,11 @@ func check(c *urfave.Context) error {
 }
 
 func serve(c *urfave.Context, std *cli.IO) error {
-	of, err := store.Open(c.Context, std.StoreDir(c), store.Options{ReadOnly: true})
+	dir := std.StoreDir(c)
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return cli.Exitf(cli.ErrNotFound, "there is no store %q: append something first, or name another with -C", dir)
+	}
+	of, err := store.Open(c.Context, dir, store.Options{ReadOnly: true})
 	if err != nil {
 		return err
 	}
@@ -112,6 +119,9 @@ func find(ctx context.Context, of *store.Store, words []string) ([]keys.Key, err
 
 func listen(ctx context.Context, std *cli.IO, server *replicate.Server, address string, most int) error {
 	listener, err := peer.Listen(ctx, address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = cli.Hint(err, "take another port (0: any free one)")
+	}
 	if err != nil {
 		return err
 	}
