@@ -2,124 +2,15 @@ package store
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
 	"hc/lib/store/table"
 )
-
-// lockTry is how long a lock is tried that need not be had: one try, also on a busy machine.
-const lockTry = 20 * time.Millisecond
-
-// CheckpointError returns what the last checkpoint behind a commit of this Store failed with, nil if it did not. The log has
-// all that was committed whether or not checkpoints succeed; without them opening takes longer and longer.
-func (s *Store) CheckpointError() error {
-	s.reports.Lock()
-	defer s.reports.Unlock()
-	return s.checkpoint
-}
-
-// longTail reports whether the log behind the applied position is long with what a transaction adds to it.
-func (s *Store) longTail(tx *Tx) bool {
-	t := s.options.tuning
-	st := tx.view.state
-	st.mu.RLock()
-	defer st.mu.RUnlock()
-	return st.blocks+tx.blocks >= t.blocks || st.replay.bytes+tx.bytes >= t.bytes
-}
-
-// checkpointAfter makes a checkpoint behind a commit if the tail has become long. The commit is made, so a failure is
-// only told by CheckpointError.
-func (s *Store) checkpointAfter(ctx context.Context, tx *Tx) {
-	if s.options.tuning.never || !s.longTail(tx) {
-		return
-	}
-	err := s.makeCheckpoint(ctx, true)
-	s.reports.Lock()
-	defer s.reports.Unlock()
-	s.checkpoint = err
-}
-
-// catchUp makes a checkpoint where an earlier process left much to be read: a tail is held in memory.
-func (s *Store) catchUp(ctx context.Context) error {
-	if s.options.ReadOnly || s.options.tuning.never {
-		return nil
-	}
-	view, err := s.log.View(ctx)
-	if err != nil {
-		return err
-	}
-	a, err := s.files.readApplied(s.log.Current)
-	if err != nil {
-		return err
-	}
-	behind := view.Synced.Offset
-	switch {
-	case view.Synced.Pack == a.position.Pack:
-		behind -= min(behind, a.position.Offset)
-	case view.Synced.Pack > a.position.Pack+1:
-		behind = 1 << 40
-	}
-	if behind < 2*uint64(s.options.tuning.bytes) {
-		return nil
-	}
-	return s.makeCheckpoint(ctx, true)
-}
-
-// Checkpoint brings the derived files up to what is synced, so that opening has less to read. Commits do it by themselves
-// when there is much to do.
-func (s *Store) Checkpoint(ctx context.Context) error {
-	if s.options.ReadOnly {
-		return fmt.Errorf("making a checkpoint: %w", ErrReadOnly)
-	}
-	return s.makeCheckpoint(ctx, false)
-}
-
-// makeCheckpoint does nothing, with try, where another process is at it.
-func (s *Store) makeCheckpoint(ctx context.Context, try bool) error {
-	lock, err := s.lockCheckpoint(ctx, try)
-	if lock == nil {
-		return err
-	}
-	defer lock.Unlock()
-	cp, err := s.newCheckpoint(ctx)
-	if err != nil {
-		return fmt.Errorf("making a checkpoint: %w", err)
-	}
-	if err := cp.run(); err != nil {
-		cp.abort()
-		return fmt.Errorf("making a checkpoint: %w", err)
-	}
-	s.mu.Lock()
-	s.state, s.distrust = nil, false
-	s.mu.Unlock()
-	return nil
-}
-
-func (s *Store) lockCheckpoint(ctx context.Context, try bool) (*packlog.Lock, error) {
-	if !try {
-		return s.log.Lock(ctx, packlog.LockCheckpoint, false)
-	}
-	return s.tryLock(ctx, packlog.LockCheckpoint)
-}
-
-// tryLock returns nil if the lock is held by somebody.
-func (s *Store) tryLock(ctx context.Context, name string) (*packlog.Lock, error) {
-	short, cancel := context.WithTimeout(ctx, lockTry)
-	defer cancel()
-	lock, err := s.log.Lock(short, name, false)
-	if ctx.Err() == nil && (errors.Is(err, ErrLocked) || errors.Is(err, context.DeadlineExceeded)) {
-		return nil, nil
-	}
-	return lock, err
-}
 
 // checkpoint is one on its way. Memory is bounded by the tuning's bufferRows, and by how many cores and packs there are.
 type checkpoint struct {

@@ -133,36 +133,3 @@ func (s *rowSet) cut(length uint64) {
 	}
 	s.rows = s.rows[:i]
 }
-
-// addRange adds r to ranges, which are ascending and apart from one another, and returns them. Ranges that touch become one.
-func addRange(ranges []blockRange, r blockRange) []blockRange {
-	if n := len(ranges); n > 0 && ranges[n-1].end == r.first { // a log that grows
-		ranges[n-1].end = r.end
-		return ranges
-	}
-	from := sort.Search(len(ranges), func(i int) bool { return ranges[i].end >= r.first })
-	to := from
-	for to < len(ranges) && ranges[to].first <= r.end {
-		r.first, r.end = min(r.first, ranges[to].first), max(r.end, ranges[to].end)
-		to++
-	}
-	return slices.Replace(ranges, from, to, r)
-}
-
-// removeRange takes r out of ranges.
-func removeRange(ranges []blockRange, r blockRange) []blockRange {
-	var out []blockRange
-	for _, o := range ranges {
-		if o.end <= r.first || o.first >= r.end {
-			out = append(out, o)
-			continue
-		}
-		if o.first < r.first {
-			out = append(out, blockRange{o.first, r.first})
-		}
-		if o.end > r.end {
-			out = append(out, blockRange{r.end, o.end})
-		}
-	}
-	return out
-}

@@ -1,0 +1,64 @@
+package store
+
+import (
+	"bytes"
+	"context"
+
+	"hc/lib/store/table"
+)
+
+// compact merges tables where there are many.
+func (b *coreBuilder) compact() error {
+	var err error
+	tuning := b.cp.store.options.tuning
+	b.file.tree, err = compactLevels(b.file.tree, tuning.fanOut, func(refs []tableRef, _ bool) (tableRef, error) {
+		tables, err := b.openLimited(refs, "tree", treeSchema)
+		if err != nil {
+			return tableRef{}, err
+		}
+		if err := b.makeFolder(); err != nil {
+			return tableRef{}, err
+		}
+		return b.cp.merge(b.path("tree"), treeSchema, func(w *table.Writer) error { return mergeTrees(b.cp.ctx, w, tables) })
+	})
+	if err != nil {
+		return err
+	}
+	b.file.runs, err = compactLevels(b.file.runs, tuning.fanOut, func(refs []tableRef, oldest bool) (tableRef, error) {
+		tables, err := b.openLimited(refs, "runs", runsSchema)
+		if err != nil {
+			return tableRef{}, err
+		}
+		return b.cp.merge(b.path("runs"), runsSchema, func(w *table.Writer) error {
+			out := rowWriter{w: w}
+			if err := mergeRuns(b.cp.ctx, tables, oldest, out.add); err != nil {
+				return err
+			}
+			return out.flush()
+		})
+	})
+	return err
+}
+
+func mergeTrees(ctx context.Context, w *table.Writer, tables []limited) error {
+	var plain []*table.Table
+	for _, t := range tables {
+		if last := t.Last(); last != nil && bytes.Compare(last, blockKey(t.limit)) >= 0 {
+			return mergeLimited(ctx, w, tables)
+		}
+		plain = append(plain, t.Table)
+	}
+	return table.Merge(ctx, w, nil, plain...)
+}
+
+func (b *coreBuilder) openLimited(refs []tableRef, what string, schema table.Schema) ([]limited, error) {
+	tables, err := b.cp.openAll(refs, b.path(what), schema)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]limited, len(refs))
+	for i := range refs {
+		list[i] = limited{tables[i], refs[i].limit}
+	}
+	return list, nil
+}

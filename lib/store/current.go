@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"hc/lib/store/packlog"
+	"hc/lib/store/table"
+)
+
+// current returns the store as it is now, and what of it is durable.
+func (s *Store) current(ctx context.Context) (*state, packlog.View, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	view, err := s.log.View(ctx)
+	if err != nil {
+		return nil, view, err
+	}
+	st := s.state
+	if st == nil || st.closer != view.Closer || s.outgrown(st) {
+		s.state = nil
+		if st, err = s.load(ctx, &view); err != nil {
+			return nil, view, err
+		}
+	}
+	if st.scanned.Less(view.Readable) {
+		if err := st.extend(ctx, view); err != nil {
+			s.state = nil
+			return nil, view, err
+		}
+	}
+	s.state = st
+	return st, view, nil
+}
+
+// outgrown reports whether the tail is long, and another process has made a checkpoint that makes it short.
+func (s *Store) outgrown(st *state) bool {
+	t := s.options.tuning
+	if st.blocks < 2*t.blocks && st.replay.bytes < 2*t.bytes {
+		return false
+	}
+	return st.derived.applied.position.Less(s.appliedPosition())
+}
+
+// load begins a state from what is derived. mu is held.
+func (s *Store) load(ctx context.Context, view *packlog.View) (*state, error) {
+	s.files.forgetAll()
+	a, d, err := s.openAppliedUnless(s.distrust)
+	if err != nil {
+		return nil, err
+	}
+	if view.Readable.Less(a.position) { // another process's checkpoint, behind our look at the mark
+		if *view, err = s.log.View(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return newState(s.log, d, view.Closer, s.damaged), nil
+}
+
+// openApplied opens what is derived; nothing where it is not what it should be.
+func (s *Store) openApplied() (*applied, *derived, error) {
+	s.mu.Lock()
+	distrust := s.distrust
+	s.mu.Unlock()
+	return s.openAppliedUnless(distrust)
+}
+
+func (s *Store) openAppliedUnless(distrust bool) (*applied, *derived, error) {
+	for try := 0; ; try++ {
+		a := &applied{}
+		var err error
+		if !distrust {
+			if a, err = s.files.readApplied(s.log.Current); err != nil {
+				return nil, nil, err
+			}
+		}
+		d, err := openDerived(s.files, a)
+		switch {
+		case !isDerivedFault(err):
+			return a, d, err
+		case try > 0: // nobody has replaced it in the meantime
+			distrust = true
+		}
+	}
+}
+
+// isDerivedFault reports whether an error says that a derived file is damaged or gone. What is derived can be built again.
+func isDerivedFault(err error) bool {
+	return errors.Is(err, table.ErrDamaged) || errors.Is(err, errDerived) || errors.Is(err, fs.ErrNotExist)
+}
+
+// renew makes the next look at the store read everything anew, for an error that st gave; and without the derived
+// files where they had their chance.
+func (s *Store) renew(st *state, err error, distrust bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == st {
+		s.state = nil
+	}
+	if distrust && isDerivedFault(err) {
+		s.state, s.distrust = nil, true
+	}
+}
+
+// retry calls fn again where it fails since files were replaced in the meantime, and then without derived files.
+func (s *Store) retry(ctx context.Context, fn func() (*state, error)) error {
+	const times = 6
+	for try := 1; ; try++ {
+		st, err := fn()
+		again := isDerivedFault(err) || errors.Is(err, packlog.ErrOvertaken) || errors.Is(err, packlog.ErrMoved)
+		if !again || try == times || ctx.Err() != nil {
+			return err
+		}
+		s.renew(st, err, try > times/2)
+	}
+}

@@ -1,0 +1,141 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"sort"
+
+	"hc/lib/merkle"
+	"hc/lib/store/packlog"
+)
+
+// Node returns a tree node that is held or follows from what is held, else an error wrapping merkle.ErrNodeMissing. Nodes
+// above blocks that lie beyond the head are missing.
+func (v *View) Node(ctx context.Context, index uint64) (merkle.Node, error) {
+	if v.core == nil || index >= 2*v.head.Length || merkle.LastBlock(index) >= v.head.Length {
+		return merkle.Node{}, fmt.Errorf("node %d of core %v: %w", index, v.key, merkle.ErrNodeMissing)
+	}
+	n, err := again(ctx, v, func(v *View) (merkle.Node, error) {
+		n, ok, err := v.known(ctx, index)
+		if ok || err != nil {
+			return n, err
+		}
+		return v.compute(ctx, index)
+	})
+	if err != nil {
+		return merkle.Node{}, fmt.Errorf("node %d of core %v: %w", index, v.key, err)
+	}
+	return n, nil
+}
+
+func (v *View) known(ctx context.Context, index uint64) (merkle.Node, bool, error) {
+	v.state.mu.RLock()
+	n, ok := v.core.nodes[index]
+	v.state.mu.RUnlock()
+	if ok || v.core.base == nil || merkle.LastBlock(index) >= v.core.limit {
+		return n, ok, nil
+	}
+	return v.core.base.node(ctx, index)
+}
+
+// compute returns a node inside a span of the tail, of which only the roots are held: from its blocks' leaf hashes.
+func (v *View) compute(ctx context.Context, index uint64) (merkle.Node, error) {
+	rows, ok := v.lazyRows(merkle.FirstBlock(index), merkle.LastBlock(index))
+	if !ok {
+		return merkle.Node{}, merkle.ErrNodeMissing
+	}
+	return v.computeIn(ctx, index, rows)
+}
+
+// lazyRows returns the rows that have the blocks first … last, if they all do and their nodes are to be computed.
+func (v *View) lazyRows(first, last uint64) ([]row, bool) {
+	v.state.mu.RLock()
+	defer v.state.mu.RUnlock()
+	set := &v.core.rows
+	from := set.find(first)
+	to := from
+	for next := first; next <= last; to++ {
+		if to == len(set.rows) {
+			return nil, false
+		}
+		r := set.rows[to]
+		if r.first > next || !r.lazy || r.seq > v.seq {
+			return nil, false
+		}
+		next = r.end()
+	}
+	return append([]row(nil), set.rows[from:to]...), true
+}
+
+func (v *View) computeIn(ctx context.Context, index uint64, rows []row) (merkle.Node, error) {
+	left, right, inner := merkle.Children(index)
+	if !inner {
+		i := sort.Search(len(rows), func(i int) bool { return rows[i].end() > index/2 })
+		return v.leafIn(ctx, rows[i], index/2)
+	}
+	c := v.core
+	c.computing.Lock()
+	n, ok := c.computed[index]
+	c.computing.Unlock()
+	if ok {
+		return n, nil
+	}
+	l, err := v.computeIn(ctx, left, rows)
+	if err != nil {
+		return merkle.Node{}, err
+	}
+	r, err := v.computeIn(ctx, right, rows)
+	if err != nil {
+		return merkle.Node{}, err
+	}
+	n = merkle.ParentNode(l, r)
+	if merkle.Depth(index) >= 3 { // lower ones are made again faster than they are kept
+		c.computing.Lock()
+		if len(c.computed) >= maxComputed {
+			clear(c.computed)
+		}
+		c.computed[index] = n
+		c.computing.Unlock()
+	}
+	return n, nil
+}
+
+func (v *View) leafIn(ctx context.Context, r row, block uint64) (merkle.Node, error) {
+	r = r.part(block, block+1)
+	if r.kind == rowPlaced {
+		return v.store.reader.leaf(ctx, r.place, block)
+	}
+	ref, err := v.leafRef(ctx, r.place.run, block)
+	if err != nil {
+		return merkle.Node{}, err
+	}
+	return merkle.LeafNodeHash(block, ref.size, ref.leaf), nil
+}
+
+// leafRef returns what the span record at a position says about a block that it names by leaf hash.
+func (v *View) leafRef(ctx context.Context, at packlog.Position, block uint64) (leafRef, error) {
+	e, err := v.store.reader.meta(ctx, at, packlog.KindSpan)
+	if err != nil {
+		return leafRef{}, err
+	}
+	parts := e.span.parts
+	i := sort.Search(len(parts), func(i int) bool { return parts[i].end() > block })
+	if i == len(parts) || parts[i].first > block || parts[i].byLeaf == nil {
+		return leafRef{}, fmt.Errorf("%w: span at %v does not name block %d by its leaf hash", ErrDamaged, at, block)
+	}
+	return parts[i].byLeaf[block-parts[i].first], nil
+}
+
+// Roots returns the roots of the tree at the head's length, from left to right.
+func (v *View) Roots(ctx context.Context) ([]merkle.Node, error) {
+	indexes := merkle.FullRoots(v.head.Length)
+	roots := make([]merkle.Node, 0, len(indexes))
+	for _, index := range indexes {
+		n, err := v.Node(ctx, index)
+		if err != nil {
+			return nil, err
+		}
+		roots = append(roots, n)
+	}
+	return roots, nil
+}
