@@ -1,0 +1,6 @@
+//go:build !race
+
+package proof
+
+// raceEnabled thins out tests that do the same many times.
+const raceEnabled = false
