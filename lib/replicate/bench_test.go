@@ -1,0 +1,70 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"testing"
+
+	"hc/lib/hypercore"
+	"hc/lib/keys"
+	"hc/lib/peer"
+	"hc/lib/store"
+)
+
+// BenchmarkFetch takes a core of 64 KiB blocks over loopback TCP, encrypted and verified, into a store, and writes it as a
+// proof stream.
+func BenchmarkFetch(b *testing.B) {
+	const size, block = 256 << 20, 64 << 10
+	from := openStore(b)
+	w, err := hypercore.OpenWriter(b.Context(), from, "log", hypercore.AppendOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	random, data := rand.NewChaCha8([32]byte{1}), make([]byte, block)
+	for range size / block {
+		_, _ = random.Read(data)
+		if err := w.Append(b.Context(), data); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if _, err := w.Commit(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(b.Context())
+	done := make(chan error, 1)
+	server := NewServer(from, ServerOptions{})
+	go func() {
+		done <- peer.Serve(ctx, l, 4, func(ctx context.Context, conn peer.Conn, _ net.Addr) { _ = server.Serve(ctx, "reader", conn) })
+	}()
+	b.SetBytes(size)
+	for b.Loop() {
+		err := WriteProof(b.Context(), io.Discard, keys.Ref{Key: w.Key()}, PipeOptions{
+			Store: openStore(b),
+			Peers: []Dialer{{"server", func(ctx context.Context) (peer.Conn, error) { return peer.Dial(ctx, l.Addr().String()) }}},
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	stop()
+	if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+		b.Fatal(err)
+	}
+}
+
+func openStore(b *testing.B) *store.Store {
+	b.Helper()
+	s, err := store.Open(b.Context(), b.TempDir()+"/.hc", store.Options{Create: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { s.Close() })
+	return s
+}
