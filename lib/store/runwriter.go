@@ -47,7 +47,14 @@ func newRunWriter(short bool, write func(context.Context, ...packlog.Record) err
 }
 
 // buffers are for runs of small blocks.
-var buffers = sync.Pool{New: func() any { return make([]byte, 0, runBytes) }}
+var buffers sync.Pool // of *[]byte
+
+func newBuffer() []byte {
+	if b, ok := buffers.Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return make([]byte, 0, runBytes)
+}
 
 // add puts a block into the current run and returns the run's ordinal and the block's number in it. data is copied.
 func (w *runWriter) add(ctx context.Context, leaf hash.Digest, data []byte) (run, at uint32, err error) {
@@ -83,7 +90,7 @@ func (w *runWriter) fits(data []byte) bool {
 func (w *runWriter) begin(size int) {
 	job := &runJob{done: make(chan struct{})}
 	if size <= runBytes {
-		job.raw = buffers.Get().([]byte)[:0]
+		job.raw = newBuffer()
 	} else {
 		job.raw = make([]byte, 0, size)
 	}
@@ -147,7 +154,7 @@ func (j *runJob) finish() {
 	j.record = packlog.Record{Kind: packlog.KindRun, Payload: j.raw}
 	var dst []byte
 	if len(j.raw) <= runBytes {
-		dst = buffers.Get().([]byte)[:0]
+		dst = newBuffer()
 	}
 	if frame := compress(dst, j.raw); frame != nil {
 		j.meta.codec = codecZstd
@@ -162,7 +169,7 @@ func (j *runJob) finish() {
 
 func recycle(b []byte) {
 	if cap(b) >= runBytes && cap(b) <= 2*runBytes {
-		buffers.Put(b[:0]) //nolint:staticcheck // a slice header a run is nothing
+		buffers.Put(&b)
 	}
 }
 

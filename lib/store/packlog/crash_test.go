@@ -62,7 +62,7 @@ func TestFaultAtEveryCall(t *testing.T) {
 	for kind, out := range outcomes {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			for n := 1; n <= calls; n++ {
+			for n := 1; n <= calls; n += stride {
 				for seed := range uint64(3) {
 					if w := faultAt(seed, n, out, twoWriters); len(w.problems) > 0 {
 						t.Fatalf("call %d, seed %d:\n%s", n, seed, strings.Join(w.trace, "\n"))
@@ -78,7 +78,7 @@ func TestFaultAtEveryCall(t *testing.T) {
 func TestRecoveryCrashedAtEveryCall(t *testing.T) {
 	for _, first := range []int{25, 40, 55, 70, 85} {
 		for kind, out := range outcomes {
-			for n := first + 1; n < first+20; n++ {
+			for n := first + 1; n < first+20; n += stride {
 				w := newWorld(uint64(n), "a", "soft")
 				w.machine.Fault = func(c memfs.Call) memfs.Outcome {
 					switch c.N {

@@ -116,8 +116,8 @@ func TestEveryFlippedBit(t *testing.T) {
 	whole := []string{"n0", "n1", "n2", "n3"}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		m := machineWith(t, files)
-		for i := range files[name] {
-			for bit := range 8 {
+		for i := 0; i < len(files[name]); i += stride {
+			for bit := i % 2; bit < 8; bit += stride {
 				flip := func(b []byte) []byte { b[i] ^= 1 << bit; return b }
 				m.Edit(path.Join(storeDir, name), flip)
 				got, damage, err := examine(t, m, true)
@@ -162,7 +162,7 @@ func TestEveryFlippedBit(t *testing.T) {
 func TestEveryTruncation(t *testing.T) {
 	files := smallStore(t)
 	for _, name := range []string{"packs/1.0.pack", "packs/2.0.pack", "mark"} {
-		for length := range files[name] {
+		for length := 0; length < len(files[name]); length += stride {
 			cut := maps.Clone(files)
 			cut[name] = files[name][:length]
 			for _, mark := range []bool{true, false} {
