@@ -21,7 +21,7 @@ var meanings = []struct {
 	mark mark
 	text string
 }{
-	{markBlock, "block"}, {markCame, "hash that came"}, {markComputed, "hash computed from below"},
+	{markBlock, "block that came"}, {markCame, "hash that came"}, {markComputed, "hash computed from below"},
 	{markBoth, "hash that came, computed again"}, {markNone, "block that did not come"},
 }
 
@@ -80,13 +80,57 @@ func picture(length uint64, marks map[uint64]mark) []string {
 	for d := top; d >= 0; d-- {
 		lines = append(lines, strings.TrimRight(string(rows[d]), " "))
 	}
-	lines = append(lines, ruler(length, column), "")
+	return append(append(lines, ruler(length, column)), legend(used)...)
+}
+
+// legend says what the marks that were used mean.
+func legend(used map[mark]bool) []string {
+	lines := []string{""}
 	for _, m := range meanings {
 		if used[m.mark] {
 			lines = append(lines, strings.Repeat(" ", margin)+string(m.mark)+"  "+m.text)
 		}
 	}
 	return lines
+}
+
+// sketch draws, of a log too long for a picture, the nodes that a group under a new head had to do with, each below the
+// one that it was hashed into.
+func sketch(s step) []string {
+	marks := map[uint64]mark{}
+	used := map[mark]bool{}
+	for m, nodes := range map[mark][]merkle.Node{markCame: s.came, markBlock: s.hashed, markComputed: s.computed} {
+		for _, n := range nodes {
+			marks[n.Index] = m
+			used[m] = true
+		}
+	}
+	lines := []string{strings.Repeat(" ", margin) + "tree hash"}
+	var draw func(siblings []uint64, indent string)
+	draw = func(siblings []uint64, indent string) {
+		for i, node := range siblings {
+			branch, under := "+-- ", "|   "
+			if i == len(siblings)-1 {
+				branch, under = "`-- ", "    "
+			}
+			line := indent + branch + decimal(node)
+			m := marks[node]
+			if m == 0 {
+				line += "  known before"
+			} else {
+				line += "  " + string(m)
+			}
+			if m != markComputed {
+				lines = append(lines, line+"  "+below(merkle.Node{Index: node}))
+				continue
+			}
+			lines = append(lines, line)
+			left, right, _ := merkle.Children(node)
+			draw([]uint64{left, right}, indent+under)
+		}
+	}
+	draw(s.roots, strings.Repeat(" ", margin))
+	return append(lines, legend(used)...)
 }
 
 // ruler numbers every second or fourth block.

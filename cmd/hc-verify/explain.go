@@ -131,8 +131,12 @@ func (x *explanation) write(w io.Writer, sum proof.Summary) {
 	if at := sum.Claim.At; at != nil && *at < sum.Head.Length && sum.TreeHash != ([32]byte{}) {
 		fmt.Fprintf(w, "version    %s, tree hash %v\n", count(*at, "block"), sum.TreeHash)
 	}
-	if x.marks != nil && x.length > 0 {
+	switch {
+	case x.length == 0:
+	case x.marks != nil:
 		fmt.Fprintf(w, "\n%s\n", strings.Join(picture(x.length, x.marks), "\n"))
+	default:
+		fmt.Fprintf(w, "\n%s\n", strings.Join(sketch(x.told[0]), "\n"))
 	}
 	for _, s := range x.told {
 		if skipped := x.seen - len(x.told); skipped > 0 && s.number == firstGroups+skipped+1 {
