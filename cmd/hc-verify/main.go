@@ -27,7 +27,7 @@ func newApp(std *cli.IO) *urfave.App {
 			cli.StoreFlag(),
 			&urfave.StringFlag{Name: "blocks", Usage: "the stream must prove the blocks `A-B`, both included (A-: to the end)"},
 			&urfave.StringFlag{Name: "bytes", Usage: "the stream must prove the bytes `A-B`, both included"},
-			&urfave.StringFlag{Name: "path", Usage: "the stream must prove the file `PATH` of a drive"},
+			&urfave.StringFlag{Name: "path", Usage: "the stream must prove the file `PATH` of a drive", Hidden: true}, // comes with drives
 			&urfave.BoolFlag{Name: "head", Usage: "the stream must prove the newest head, which is written as FORK.LENGTH.KEY.TREEHASH"},
 			&urfave.BoolFlag{Name: "list", Usage: "write, instead of the data, a line for each block: number, offset, length, leaf hash"},
 			&urfave.BoolFlag{Name: "explain", Usage: "write, instead of the data, the tree, and which hashes proved what"},

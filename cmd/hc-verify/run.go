@@ -71,8 +71,10 @@ func writeHead(w io.Writer, sum proof.Summary, json bool) error {
 	if sum.Claim.At != nil {
 		ref.Length = *sum.Claim.At
 	}
+	tree := ""
 	if sum.TreeHash != ([32]byte{}) {
 		ref.TreeHash = &sum.TreeHash
+		tree = sum.TreeHash.String()
 	}
 	if !json {
 		_, err := fmt.Fprintln(w, ref)
@@ -82,9 +84,9 @@ func writeHead(w io.Writer, sum proof.Summary, json bool) error {
 		Key      string `json:"key"`
 		Fork     uint64 `json:"fork"`
 		Length   uint64 `json:"length"`
-		TreeHash string `json:"tree_hash"`
+		TreeHash string `json:"tree_hash,omitempty"` // not certain of a version before the head
 		Cite     string `json:"cite"`
-	}{sum.Key.String(), ref.Fork, ref.Length, sum.TreeHash.String(), ref.String()})
+	}{sum.Key.String(), ref.Fork, ref.Length, tree, ref.String()})
 }
 
 // hint says what to do next.

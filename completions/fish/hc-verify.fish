@@ -3,7 +3,6 @@ complete -c hc-verify -f -a '(set -l d .hc; set -q HC_DIR; and set d $HC_DIR; co
 complete -c hc-verify -s C -l dir -r -F -d 'the store is the folder DIR (else $HC_DIR, else ./.hc)'
 complete -c hc-verify -l blocks -x -d 'the stream must prove the blocks A-B, both included (A-: to the end)'
 complete -c hc-verify -l bytes -x -d 'the stream must prove the bytes A-B, both included'
-complete -c hc-verify -l path -x -d 'the stream must prove the file PATH of a drive'
 complete -c hc-verify -l head -d 'the stream must prove the newest head, which is written as FORK.LENGTH.KEY.TREEHASH'
 complete -c hc-verify -l list -d 'write, instead of the data, a line for each block: number, offset, length, leaf hash'
 complete -c hc-verify -l explain -d 'write, instead of the data, the tree, and which hashes proved what'
