@@ -4,10 +4,10 @@
 #
 #   HC_BENCH_SIZE=1GiB  of random data (the other input is the Go source, as one tar)
 #   HC_BENCH_RUNS=3     of which the median is told
-#   HC_BENCH_FULL=1     peak memory at 4 GiB, too
-#   HC_BENCH_DIR=DIR    where to work: room for 5 times the size (FULL: 17 GiB), on a disk, else "durable" says nothing
+#   HC_BENCH_FULL=1     peak memory at 4 GiB of random data, too, or at another size that is given instead of 1
+#   HC_BENCH_DIR=DIR    where to work: room for 5 times the size (FULL: 4 times that), on a disk, else nothing is durable
 #
-# Run it by `make bench`, which builds the tools and installs the peers, and leave the machine alone meanwhile: some 6
+# Run it by `make bench`, which builds the tools and installs the peers, and leave the machine alone meanwhile: some
 # minutes on two cores. It works in a folder of its own, which it removes, and talks to the loopback interface only.
 set -euo pipefail
 export LC_ALL=C
@@ -33,8 +33,10 @@ bytes() {
 
 size=$(bytes "${HC_BENCH_SIZE:-1GiB}")
 runs=${HC_BENCH_RUNS:-3}
-full=${HC_BENCH_FULL:-0}
-full_size=$((4 << 30))
+full_size=${HC_BENCH_FULL:-0}
+[[ $full_size != 1 ]] || full_size=4GiB
+full_size=$(bytes "$full_size")
+full=$((full_size > 0))
 [[ $runs =~ ^[1-9][0-9]*$ ]] || die "HC_BENCH_RUNS=$runs: want 1 or more"
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -118,7 +120,8 @@ row() {
 
 # serve NAME LINE starts a server and sets $port.
 serve() {
-	bash -c "exec $m $1 $2" > "serve.out" 2> serve.err &
+	: > serve.out
+	bash -c "exec $m $1 $2" > serve.out 2> serve.err &
 	servers+=($!)
 	port=
 	local i
@@ -158,7 +161,7 @@ machine() {
 	row hc "$(hc-append --version | head -n 1), $(cd "$root" && git describe --always --dirty 2> /dev/null || echo 'no git')"
 	row Go "$(go env GOVERSION)"
 	row restic/chunker "$(cd "$root" && go list -m -f '{{.Version}}' github.com/restic/chunker)"
-	[[ -z $stock ]] || row "stock Hypercore" "$(node "$peer" version), node $(node --version)"
+	row "stock Hypercore" "$([[ -z $stock ]] && echo "not there: skipped" || echo "$(node "$peer" version), node $(node --version)")"
 	row inputs "random, $(megabytes "$size") MB; Go source, $(megabytes "$(length source)") MB"
 	row runs "$runs, interleaved; medians are told"
 }
@@ -304,7 +307,7 @@ first() {
 first_table() {
 	local what name
 	heading "Time to the first verified byte, $(megabytes "$size") MB log, fresh store"
-	table "what" "hc ms" "stock ms" "stock ms, its start not counted" "ratio"
+	table "what" "hc ms" "stock ms" "stock ms, its start not counted" "stock / hc, start counted"
 	for what in "first:of the whole log, from its beginning" "middle:the one byte in the middle"; do
 		name=${what%%:*}
 		if [[ -n $stock ]]; then
@@ -317,11 +320,11 @@ first_table() {
 }
 milliseconds() { calc %.0f "$(median "$1") * 1000"; }
 
-# at_full sends 4 GiB through everything once, for the peaks.
+# at_full sends the larger size through everything once, for the peaks.
 at_full() {
 	local runs=1
 	rm -rf random* writer-* stock-* source.cuts
-	say "4 GiB: making the input"
+	say "making $((full_size >> 20)) MiB"
 	head -c "$full_size" /dev/urandom > full
 	append full
 	transfer full 0
