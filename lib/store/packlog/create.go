@@ -32,13 +32,9 @@ func (l *Log) open(ctx context.Context, create bool) error {
 	if err != nil {
 		return err
 	}
-	flag := os.O_RDWR | os.O_CREATE
-	if l.readOnly {
-		flag = os.O_RDONLY
-	}
-	l.mark, err = l.fs.OpenFile(l.path(markFile), flag, filePerm)
+	_, err = l.openMark()
 	if errors.Is(err, fs.ErrNotExist) {
-		l.mark, err = nil, nil
+		return nil
 	}
 	return err
 }

@@ -43,7 +43,6 @@ type File interface {
 	// TryLock takes the file's lock and reports false if another open file has it; shared locks exclude exclusive ones.
 	TryLock(shared bool) (bool, error)
 	Unlock() error
-	Truncate(size int64) error
 }
 
 // Watcher is what FS.Watch returns.

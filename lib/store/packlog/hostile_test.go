@@ -117,7 +117,7 @@ func TestEveryFlippedBit(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		m := machineWith(t, files)
 		for i := 0; i < len(files[name]); i += stride {
-			for bit := i % 2; bit < 8; bit += stride {
+			for bit := i / stride % stride; bit < 8; bit += stride {
 				flip := func(b []byte) []byte { b[i] ^= 1 << bit; return b }
 				m.Edit(path.Join(storeDir, name), flip)
 				got, damage, err := examine(t, m, true)

@@ -106,9 +106,7 @@ func (l *Log) waitLock(ctx context.Context, name string, file File, shared bool)
 			return fmt.Errorf("lock %q: %w", name, err)
 		}
 		if ok {
-			if !shared {
-				l.writeHolder(file)
-			}
+			l.writeHolder(file)
 			return nil
 		}
 		if left := time.Until(deadline); left <= 0 {
@@ -146,7 +144,7 @@ func programName() string {
 	return filepath.Base(name)
 }
 
-// writeHolder names this process as the holder. It is only for others' messages, so that it fails is no matter.
+// writeHolder names this process as the holder, of a shared lock as the last one that came. It is only for others' messages, so that it fails is no matter.
 func (l *Log) writeHolder(file File) {
 	now := make([]byte, holderSize)
 	if n, _ := file.ReadAt(now, 0); n == holderSize && bytes.Equal(now, l.holder) {

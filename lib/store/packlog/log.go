@@ -26,7 +26,7 @@ type Options struct {
 	PackSize uint64        // bytes at which a pack is full; 0: DefaultPackSize
 	Program  string        // named to others while a lock is held; empty: the executable's name
 	// Applied returns the position up to which derived state was made, zero if there is none: it counts among those
-	// known to be synced. It is called by recoveries, and must not call the Log.
+	// known to be synced. It is called by View and by recoveries, from any goroutine, and must not call the Log.
 	Applied func() Position
 	// OnDamage is told of each damaged place that a Scan or a recovery passes over; it may be called by several
 	// goroutines at once. See also Log.Damage.
@@ -44,7 +44,6 @@ type Log struct {
 	onDamage func(*DamageError)
 	holder   []byte
 	boot     BootID
-	mark     File // nil where there is none (read-only)
 
 	append  appendLock
 	commits commitQueue
@@ -57,6 +56,7 @@ type Log struct {
 
 	mu      sync.Mutex // guards what follows
 	closed  bool
+	mark    File // nil while there is none (read-only); else set for good by Open
 	chain   *chain
 	headers map[string]*packHead // by file name
 	files   fileCache

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"time"
 )
 
@@ -22,15 +24,40 @@ var markPauses = []time.Duration{0, 0, 0, 100 * time.Microsecond, time.Milliseco
 
 // readMark reads the mark once. An error wraps errMark if its content is not valid.
 func (l *Log) readMark() (Mark, error) {
-	if l.mark == nil {
+	file, err := l.openMark()
+	if errors.Is(err, fs.ErrNotExist) {
 		return Mark{}, fmt.Errorf("%w: there is none", errMark)
 	}
+	if err != nil {
+		return Mark{}, err
+	}
 	b := make([]byte, markSize)
-	n, err := l.mark.ReadAt(b, 0)
+	n, err := file.ReadAt(b, 0)
 	if err != nil && err != io.EOF && !isBadSector(err) {
 		return Mark{}, err
 	}
 	return decodeMark(b[:n])
+}
+
+// openMark returns the mark's file, which stays open. For a reader it may appear later than the log was opened.
+func (l *Log) openMark() (File, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, ErrClosed
+	}
+	if l.mark != nil {
+		return l.mark, nil
+	}
+	flag := os.O_RDWR | os.O_CREATE
+	if l.readOnly {
+		flag = os.O_RDONLY
+	}
+	file, err := l.fs.OpenFile(l.path(markFile), flag, filePerm)
+	if err == nil {
+		l.mark = file
+	}
+	return file, err
 }
 
 // Mark reads the mark. It takes no lock.

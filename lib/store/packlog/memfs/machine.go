@@ -44,7 +44,7 @@ type Machine struct {
 // Call is what a process is about to do.
 type Call struct {
 	Process int
-	Op      string // open create read write sync truncate rename remove readdir mkdir syncdir stat lock unlock
+	Op      string // open create read write sync rename remove readdir mkdir syncdir stat lock unlock
 	Path    string
 	N       int // counts calls that change something, from 1; 0 if this does not
 }

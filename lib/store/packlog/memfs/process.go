@@ -364,12 +364,3 @@ func (f *file) Unlock() error {
 	}
 	return err
 }
-
-func (f *file) Truncate(size int64) error {
-	done, err := f.begin("truncate", true)
-	defer done()
-	if err == nil {
-		f.node.data = resize(f.node.data, int(size)) // what is on the disk may stay there
-	}
-	return err
-}

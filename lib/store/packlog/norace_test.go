@@ -1,0 +1,5 @@
+//go:build !race
+
+package packlog_test
+
+const stride = 1
