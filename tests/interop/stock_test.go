@@ -209,3 +209,16 @@ func TestLiveFromStockToUs(t *testing.T) {
 		}
 	})
 }
+
+// A core whose key is its plain public key, without a manifest, is stock's older kind.
+func TestStockFetchesCompat(t *testing.T) {
+	versions(t, func(t *testing.T, flags ...string) {
+		dir := t.TempDir()
+		out, _ := sh(t, dir, 0, "seq 500 | hc-append --lines --compat numbers")
+		reader := stockReader(t, strings.Fields(out)[0], serve(t, dir), flags...)
+		want, _ := sh(t, dir, 0, "seq 500")
+		if got := reader.do("all", "all"); got.Length != 500 || got.SHA256 != sum([]byte(want)) {
+			t.Errorf("stock read %+v", got)
+		}
+	})
+}
