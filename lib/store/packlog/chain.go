@@ -163,7 +163,11 @@ func (l *Log) readHead(h *packHead) error {
 	defer file.Close()
 	b := make([]byte, packHeader)
 	n, err := file.ReadAt(b, 0)
-	if err != nil && err != io.EOF && !isBadSector(err) {
+	if isBadSector(err) {
+		h.bad = err
+		return nil
+	}
+	if err != nil && err != io.EOF {
 		return err
 	}
 	info, err := decodePackHeader(b[:n])

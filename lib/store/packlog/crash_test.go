@@ -108,6 +108,48 @@ func TestRecoveryCrashedAtEveryCall(t *testing.T) {
 	}
 }
 
+// TestReadErrors lets each read of a recovery fail once: what the disk does not give is not taken for a torn end.
+func TestReadErrors(t *testing.T) {
+	for _, first := range []int{25, 40, 55, 70, 85} {
+		for _, mark := range []bool{true, false} {
+			for n := 1; ; n++ {
+				w := newWorld(uint64(first), "a", "soft")
+				w.machine.Fault = func(c memfs.Call) memfs.Outcome { return memfs.Outcome{Kill: c.N == first} }
+				for w.machine.Calls() < first {
+					for _, p := range w.writers {
+						w.step(p)
+					}
+				}
+				if !mark {
+					w.machine.Edit(storeDir+"/mark", func([]byte) []byte { return nil })
+				}
+				reads := 0
+				w.machine.Fault = func(c memfs.Call) memfs.Outcome {
+					if c.Op != "read" || strings.HasPrefix(c.Path, storeDir+"/locks") {
+						return memfs.Outcome{}
+					}
+					if reads++; reads == n {
+						w.note("--- read %d of %s fails", n, c.Path)
+						return memfs.Outcome{Err: syscall.EIO}
+					}
+					return memfs.Outcome{}
+				}
+				w.writers[0].process.Kill()
+				w.step(w.writers[0])
+				w.step(w.writers[0])
+				w.machine.Fault = nil
+				w.check()
+				if len(w.problems) > 0 {
+					t.Fatalf("kill at call %d, read %d fails:\n%s", first, n, strings.Join(w.trace, "\n"))
+				}
+				if reads < n {
+					break
+				}
+			}
+		}
+	}
+}
+
 var historyTime = flag.Duration("histories", 3*time.Second, "how long TestHistories runs")
 
 // history is a random history: any process does its next step, with kills, power losses, failed syncs and full disks at

@@ -52,6 +52,9 @@ func (l *Log) recoverFrom(ctx context.Context, c *chain, mark *Mark) error {
 	for _, d := range s.damage {
 		l.report(d)
 	}
+	if err := unreadable(c, s); err != nil {
+		return err
+	}
 	id, err := randomID()
 	if err != nil {
 		return err
@@ -79,6 +82,19 @@ func (l *Log) recoverFrom(ctx context.Context, c *chain, mark *Mark) error {
 	}
 	_, err = l.load(ctx)
 	return err
+}
+
+// unreadable tells what is torn from what the disk does not give now: nothing is closed because of that.
+func unreadable(c *chain, s *survey) error {
+	if s.tear != nil && isBadSector(s.tear.Reason) {
+		return s.tear
+	}
+	for _, e := range c.extents {
+		if e.bad != nil && isBadSector(e.bad) {
+			return fmt.Errorf("pack %s: %w", e.name, e.bad)
+		}
+	}
+	return nil
 }
 
 // nextSequence is higher than that of any pack that is, or is said to be, there.

@@ -8,6 +8,7 @@ type survey struct {
 	torn   Position              // the first invalid place at or behind it, or the log's end
 	whole  map[AppendID]struct{} // appends whose commit record lies between the two
 	damage []*DamageError        // before synced
+	tear   *DamageError          // what makes torn the end, if anything does
 }
 
 type commitAt struct {
@@ -68,7 +69,7 @@ func (s *surveyor) result() *survey {
 				continue
 			}
 		}
-		r.torn = later(d.Position, s.synced)
+		r.torn, r.tear = later(d.Position, s.synced), d
 		break
 	}
 	for _, c := range s.commits {
