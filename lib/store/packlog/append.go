@@ -62,16 +62,8 @@ func (a *Append) ID() AppendID { return a.id }
 // Write writes one batch, and returns where the records are. They do not count before Commit. Big payloads are not
 // copied. After an error other than ErrLocked the batch may be there in part; that is void, and harmless.
 func (a *Append) Write(ctx context.Context, records ...Record) ([]Position, error) {
-	if a.done {
-		return nil, errDone
-	}
-	for i := range records {
-		if err := checkRecord(&records[i]); err != nil {
-			return nil, err
-		}
-		if records[i].Commit {
-			return nil, fmt.Errorf("record %d of a batch commits: %w", i, errFields)
-		}
+	if err := a.check(records); err != nil {
+		return nil, err
 	}
 	l := a.log
 	if err := l.lockAppend(ctx); err != nil {
@@ -85,14 +77,9 @@ func (a *Append) Write(ctx context.Context, records ...Record) ([]Position, erro
 		return nil, ErrOvertaken
 	}
 	b := l.newBatch()
-	positions := make([]Position, 0, len(records))
-	for _, r := range records {
-		r.Append = a.id
-		at, err := b.add(ctx, &r)
-		if err != nil {
-			return nil, err
-		}
-		positions = append(positions, at)
+	positions, err := b.addAll(ctx, a.id, records)
+	if err != nil {
+		return nil, err
 	}
 	if err := b.flush(); err != nil {
 		return nil, err
@@ -100,6 +87,22 @@ func (a *Append) Write(ctx context.Context, records ...Record) ([]Position, erro
 	m := l.marked
 	m.End = l.tail.position()
 	return positions, l.raise(m)
+}
+
+// check refuses what must not be written.
+func (a *Append) check(records []Record) error {
+	if a.done {
+		return errDone
+	}
+	for i := range records {
+		if err := checkRecord(&records[i]); err != nil {
+			return err
+		}
+		if records[i].Commit {
+			return fmt.Errorf("record %d of a batch commits: %w", i, errFields)
+		}
+	}
+	return nil
 }
 
 // batch writes records at the log's end, under the append lock, going on in a new pack where one is full.
@@ -119,6 +122,20 @@ func (b *batch) add(ctx context.Context, r *Record) (Position, error) {
 	}
 	at := b.w.at
 	return at, b.w.add(r, b.l.marked.Synced)
+}
+
+// addAll adds the records of one append, and leaves room for one more position.
+func (b *batch) addAll(ctx context.Context, id AppendID, records []Record) ([]Position, error) {
+	positions := make([]Position, 0, len(records)+1)
+	for _, r := range records {
+		r.Append = id
+		at, err := b.add(ctx, &r)
+		if err != nil {
+			return nil, err
+		}
+		positions = append(positions, at)
+	}
+	return positions, nil
 }
 
 // makeRoom seals the pack if a record of that size does not fit. A pack without records takes any.

@@ -16,12 +16,13 @@ type commitQueue struct {
 }
 
 type commitRequest struct {
-	append  *Append
-	head    func() (Record, error)
-	durable bool
-	at      Position
-	err     error
-	done    chan struct{} // closed when at and err are set
+	append    *Append
+	records   []Record // a last batch
+	head      func() (Record, error)
+	durable   bool
+	positions []Position // of records and head
+	err       error
+	done      chan struct{} // closed when positions and err are set
 }
 
 func (q *commitQueue) push(r *commitRequest) {
@@ -61,23 +62,31 @@ func (q *commitQueue) take(r *commitRequest) []*commitRequest {
 // not is readable at once and survives the process. After an error the append is not there, or is wholly there: begin again and
 // look. ErrOvertaken says that somebody recovered since Begin.
 func (a *Append) Commit(ctx context.Context, head func() (Record, error), durable bool) (Position, error) {
-	if a.done {
-		return Position{}, errDone
+	positions, err := a.WriteCommit(ctx, nil, head, durable)
+	if err != nil {
+		return Position{}, err
+	}
+	return positions[0], nil
+}
+
+// WriteCommit is Write, then Commit, in one go, which is faster for small appends. It returns where the records and the head are.
+func (a *Append) WriteCommit(ctx context.Context, records []Record, head func() (Record, error), durable bool) ([]Position, error) {
+	if err := a.check(records); err != nil {
+		return nil, err
 	}
 	l := a.log
-	r := &commitRequest{append: a, head: head, durable: durable, done: make(chan struct{})}
+	r := &commitRequest{append: a, records: records, head: head, durable: durable, done: make(chan struct{})}
 	l.commits.push(r)
 	err := l.lockAppendOr(ctx, r.done)
 	if err != nil {
 		if l.commits.withdraw(r) {
-			return Position{}, err
+			return nil, err
 		}
-		<-r.done
-		return r.at, r.err
+	} else {
+		l.commitWaiting(context.WithoutCancel(ctx), r)
 	}
-	l.commitWaiting(context.WithoutCancel(ctx), r)
 	<-r.done
-	return r.at, r.err
+	return r.positions, r.err
 }
 
 // commitWaiting lets go of the append lock, whatever a head function does.
@@ -99,7 +108,7 @@ func (l *Log) commitAll(ctx context.Context, all []*commitRequest) {
 	defer func() {
 		for _, r := range all {
 			if r.err == nil && err != nil {
-				r.at, r.err = Position{}, err
+				r.positions, r.err = nil, err
 			}
 			close(r.done)
 		}
@@ -110,22 +119,26 @@ func (l *Log) commitAll(ctx context.Context, all []*commitRequest) {
 }
 
 func (l *Log) commitTidied(ctx context.Context, all []*commitRequest) error {
-	b, durable, any := l.newBatch(), false, false
+	start := l.tail.position()
+	b, heads, durable := l.newBatch(), false, false
 	for _, r := range all {
-		if r.err = l.addHead(ctx, b, r); errors.Is(r.err, errBatch) {
+		if r.err = l.addCommit(ctx, b, r); errors.Is(r.err, errBatch) {
 			return r.err
 		}
-		any = any || r.err == nil
+		heads = heads || r.err == nil
 		durable = durable || r.err == nil && r.durable
 	}
-	if !any {
+	if b.w.at == start {
 		return nil
 	}
 	if err := b.flush(); err != nil {
 		return err
 	}
 	m := l.marked
-	m.Readable, m.End = l.tail.position(), l.tail.position()
+	m.End = l.tail.position()
+	if heads {
+		m.Readable = m.End
+	}
 	if durable {
 		if err := l.syncTail(ctx); err != nil {
 			return err
@@ -138,9 +151,14 @@ func (l *Log) commitTidied(ctx context.Context, all []*commitRequest) error {
 // errBatch is wrapped by what hurts all commits of a batch.
 var errBatch = errors.New("writing the log")
 
-func (l *Log) addHead(ctx context.Context, b *batch, r *commitRequest) error {
+// addCommit writes a request's records, asks for its head and writes that. If there is none its records are void.
+func (l *Log) addCommit(ctx context.Context, b *batch, r *commitRequest) error {
 	if r.append.closer != l.tail.info.closer {
 		return ErrOvertaken
+	}
+	positions, err := b.addAll(ctx, r.append.id, r.records)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errBatch, err)
 	}
 	if err := b.makeRoom(ctx, min(headRoom, l.packSize/8)); err != nil {
 		return fmt.Errorf("%w: %w", errBatch, err)
@@ -154,8 +172,10 @@ func (l *Log) addHead(ctx context.Context, b *batch, r *commitRequest) error {
 	}
 	record.Append, record.Commit = r.append.id, true
 	r.append.done = true
-	if r.at, err = b.add(ctx, &record); err != nil {
+	at, err := b.add(ctx, &record)
+	if err != nil {
 		return fmt.Errorf("%w: %w", errBatch, err)
 	}
+	r.positions = append(positions, at)
 	return nil
 }

@@ -346,7 +346,13 @@ func BenchmarkCommit(b *testing.B) {
 		l := open(b, filepath.Join(b.TempDir(), ".hc"), packlog.Options{Create: true})
 		defer l.Close()
 		for b.Loop() {
-			mustAppend(b, l, "name", payload, true)
+			a, err := l.Begin(b.Context())
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := a.WriteCommit(b.Context(), []packlog.Record{run("name", payload)}, head("name"), true); err != nil {
+				b.Fatal(err)
+			}
 		}
 	})
 	b.Run("raw", func(b *testing.B) {

@@ -325,6 +325,10 @@ func TestCommitErrors(t *testing.T) {
 			t.Errorf("%s: Write takes it", name)
 		}
 	}
+	refused := errors.New("not signed")
+	if _, err := a.WriteCommit(t.Context(), []packlog.Record{run("void", "x")}, func() (packlog.Record, error) { return packlog.Record{}, refused }, true); err != refused {
+		t.Errorf("WriteCommit = %v, want the head's error", err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := a.Commit(ctx, head("cancelled"), true); !errors.Is(err, context.Canceled) {
@@ -338,6 +342,9 @@ func TestCommitErrors(t *testing.T) {
 	}
 	if _, err := a.Commit(t.Context(), head("a"), true); err == nil {
 		t.Error("an append commits twice")
+	}
+	if m.Read(storeDir+"/packs/2.0.pack") != nil {
+		t.Error("somebody recovered, for nothing")
 	}
 	// A failed sync: the append is not acknowledged, the log goes on in another pack.
 	m.Fault = func(c memfs.Call) memfs.Outcome {

@@ -159,7 +159,12 @@ func (w *world) proceed(p *writer) (err error) {
 		if w.survive {
 			p.current.Survive(ctx)
 		}
-		at, err := p.current.Commit(ctx, head(p.attempt.name), p.durable)
+		var last []packlog.Record
+		if w.number%2 == 0 {
+			last = append(last, run(p.attempt.name, payloadOf(p.attempt.name, p.attempt.runs)))
+			p.attempt.runs++
+		}
+		at, err := p.current.WriteCommit(ctx, last, head(p.attempt.name), p.durable)
 		w.note("%s: commit %s %v %v", p.name, p.attempt.name, at, err)
 		if err != nil {
 			return err
