@@ -127,7 +127,7 @@ func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {
 	defer progress.Done()
 	received := 0
 	defer func() { std.Log.Info("done", "received", received) }()
-	return replicate.WriteProof(c.Context, counted{std.Out, progress}, ref, replicate.PipeOptions{
+	return replicate.WriteProof(std.UntilReaderGone(c.Context), counted{std.Out, progress}, ref, replicate.PipeOptions{
 		Store: in,
 		Peers: dialers,
 		Sync:  c.Bool("sync"),

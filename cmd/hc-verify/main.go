@@ -53,7 +53,11 @@ func newApp(std *cli.IO) *urfave.App {
 			if err != nil {
 				return err
 			}
-			return j.run(c.Context, std)
+			ctx := c.Context
+			if !j.keep {
+				ctx = std.UntilReaderGone(ctx)
+			}
+			return j.run(ctx, std)
 		},
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +28,8 @@ type IO struct {
 	OutPipe bool // Out goes to another process, which may draw a progress line of its own
 	Width   int  // columns of the terminal behind Err; 0: 80
 
-	InFile *os.File // what In reads from; nil in tests. For Stat only
+	InFile  *os.File // what In reads from; nil in tests. For Stat only
+	outFile *os.File // what Out writes to; nil in tests
 
 	Env   func(name string) string // the environment; nil: empty
 	Unset func(name string)        // removes a variable, so that children do not inherit it; nil: nothing
@@ -62,6 +64,26 @@ func (std *IO) InSize() (int64, bool) {
 	return info.Size() - at, true
 }
 
+// UntilReaderGone returns a context that also ends when standard output is a pipe whose reader went away. It is for
+// tools that may wait for long before they have something to write, and would find out only then; not for one whose
+// work counts without its output. Run takes it for what it is, the end of a filter.
+func (std *IO) UntilReaderGone(ctx context.Context) context.Context {
+	if !std.OutPipe || std.outFile == nil {
+		return ctx
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() { // waits in the kernel, and ends with the process
+		if !readerGone(std.outFile) {
+			return
+		}
+		if out, ok := std.Out.(*output); ok {
+			out.broken.Store(true)
+		}
+		cancel(errOutputGone)
+	}()
+	return ctx
+}
+
 // system returns the process's own IO.
 func system() *IO {
 	std := &IO{
@@ -70,6 +92,7 @@ func system() *IO {
 		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		InFile:      os.Stdin,
+		outFile:     os.Stdout,
 		Env:         os.Getenv,
 		Unset:       func(name string) { _ = os.Unsetenv(name) },
 	}
