@@ -80,6 +80,9 @@ func (std *IO) UntilReaderGone(ctx context.Context) context.Context {
 			out.broken.Store(true)
 		}
 		cancel(errOutputGone)
+		if in, ok := std.In.(io.Closer); ok {
+			_ = in.Close() // ends a read that waits
+		}
 	}()
 	return ctx
 }
