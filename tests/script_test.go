@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,6 +35,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exit": cmdExit, "pipe": cmdPipe,
 			"start": cmdStart, "signal": cmdSignal, "finish": cmdFinish, "waitfor": cmdWaitfor,
+			"growto": cmdGrowto, "json": cmdJSON,
 			"filesize": cmdFilesize, "flipbit": cmdFlipbit, "truncate": cmdTruncate,
 		},
 	})
@@ -49,9 +54,21 @@ func setup(env *testscript.Env) error {
 }
 
 func condition(name string) (bool, error) {
-	if name != "node" {
-		return false, fmt.Errorf("unknown condition [%s]", name)
+	switch name {
+	case "mount":
+		return canMount(), nil
+	case "node":
+		return haveNode()
 	}
+	return false, fmt.Errorf("unknown condition [%s]", name)
+}
+
+// canMount reports whether a process here can mount file systems that nobody else sees.
+var canMount = sync.OnceValue(func() bool {
+	return exec.Command("unshare", "-rm", "mount", "-t", "tmpfs", "none", "/tmp").Run() == nil
+})
+
+func haveNode() (bool, error) {
 	_, err := exec.LookPath("node")
 	if err == nil {
 		_, err = os.Stat(filepath.Join(root, "tests", "peers", "node_modules"))
@@ -109,6 +126,60 @@ func cmdWaitfor(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s has no %q after %v:\n%s", args[0], args[1], waitLimit, text)
+}
+
+func cmdGrowto(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: growto FILE BYTES")
+	}
+	size := int64(-1)
+	for until := time.Now().Add(waitLimit); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+		if info, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			size = info.Size()
+		}
+		if size >= number(ts, args[1]) {
+			return
+		}
+	}
+	ts.Fatalf("%s has %d bytes after %v, want %s", args[0], size, waitLimit, args[1])
+}
+
+func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: json FILE KEY...")
+	}
+	lines := strings.Split(strings.TrimSuffix(ts.ReadFile(args[0]), "\n"), "\n")
+	for _, line := range lines {
+		got, err := objectKeys(line)
+		if err != nil {
+			ts.Fatalf("%q: %v", line, err)
+		}
+		if !slices.Equal(got, args[1:]) {
+			ts.Fatalf("%s has the keys %q, want %q", line, got, args[1:])
+		}
+	}
+}
+
+// objectKeys returns the keys of the one JSON object that line is, in their order.
+func objectKeys(line string) (keys []string, err error) {
+	if err := json.Unmarshal([]byte(line), &map[string]any{}); err != nil {
+		return nil, err
+	}
+	d := json.NewDecoder(strings.NewReader(line))
+	if _, err := d.Token(); err != nil {
+		return nil, err
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key.(string))
+		if err := d.Decode(new(any)); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
 }
 
 func cmdFilesize(ts *testscript.TestScript, neg bool, args []string) {
