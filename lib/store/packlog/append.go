@@ -52,8 +52,21 @@ func (l *Log) Begin(ctx context.Context) (*Append, error) {
 		return nil, err
 	}
 	a.closer = l.tail.info.closer
-	_, err := l.load(ctx)
-	return a, err
+	return a, l.loadLocked(ctx)
+}
+
+// loadLocked reads the folder under the append lock, unless it is as it was when that was done the last time.
+func (l *Log) loadLocked(ctx context.Context) error {
+	if l.folder == l.marked.Folder && l.known() != nil {
+		return nil
+	}
+	c, err := l.load(ctx)
+	if err != nil {
+		return err
+	}
+	l.folder = l.marked.Folder
+	l.sawFolder(c, l.folder)
+	return nil
 }
 
 // ID returns the append's id, which is in all its records.
@@ -184,7 +197,7 @@ func (l *Log) sealed(ctx context.Context) error {
 		return errors.Join(err, file.Close())
 	}
 	l.tail = &tail{info: info, file: file, end: packHeader}
-	err = l.raise(Mark{Boot: l.boot, Synced: start, Readable: start, End: start})
+	err = l.raise(Mark{Boot: l.boot, Synced: start, Readable: start, End: start, Folder: id})
 	return errors.Join(err, old.file.Close())
 }
 

@@ -76,6 +76,10 @@ func (c *chain) counts(p Position) bool {
 // load reads the folder. A pack that is renamed or unlinked meanwhile makes it read again.
 func (l *Log) load(ctx context.Context) (*chain, error) {
 	for try := 1; ; try++ {
+		l.mu.Lock()
+		l.loads++
+		load := l.loads
+		l.mu.Unlock()
 		names, err := l.fs.ReadDir(l.path(packsDir))
 		if err != nil {
 			return nil, err
@@ -88,25 +92,68 @@ func (l *Log) load(ctx context.Context) (*chain, error) {
 			return nil, err
 		}
 		c := newChain(heads)
-		slices.Sort(names)
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.chain = c
-		l.headers = map[string]*packHead{}
-		for i := range heads {
-			l.headers[heads[i].name] = &heads[i]
-		}
-		l.files.keep(names)
+		l.install(load, c, heads, names)
 		return c, nil
+	}
+}
+
+// install makes a chain the known one, unless another goroutine has begun to read the folder later and is done.
+func (l *Log) install(load uint64, c *chain, heads []packHead, names []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if load < l.loaded {
+		return
+	}
+	l.chain, l.loaded, l.seen = c, load, 0
+	l.headers = make(map[string]*packHead, len(heads))
+	for i := range heads {
+		l.headers[heads[i].name] = &heads[i]
+	}
+	l.files.keep(names)
+}
+
+// known returns the chain as it was last read, or nil.
+func (l *Log) known() *chain {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.chain
+}
+
+// forget makes the next one who needs the folder read it: a pack is not where it was.
+func (l *Log) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.chain = nil
+}
+
+// loadFor returns the folder for a reader that has read the mark; fresh tells that it was read for that.
+func (l *Log) loadFor(ctx context.Context, folder uint64) (c *chain, fresh bool, err error) {
+	l.mu.Lock()
+	c = l.chain
+	same := c != nil && folder != 0 && l.seen == folder
+	l.mu.Unlock()
+	if same {
+		return c, false, nil
+	}
+	if c, err = l.load(ctx); err != nil {
+		return nil, true, err
+	}
+	l.sawFolder(c, folder)
+	return c, true, nil
+}
+
+// sawFolder notes what the mark said before a chain was read.
+func (l *Log) sawFolder(c *chain, folder uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.chain == c {
+		l.seen = folder
 	}
 }
 
 // current returns the chain as it was last read.
 func (l *Log) current(ctx context.Context) (*chain, error) {
-	l.mu.Lock()
-	c := l.chain
-	l.mu.Unlock()
-	if c != nil {
+	if c := l.known(); c != nil {
 		return c, nil
 	}
 	return l.load(ctx)

@@ -99,7 +99,7 @@ func (l *Log) create(ctx context.Context) error {
 	if err := l.syncFolders(); err != nil {
 		return err
 	}
-	return l.writeFile(markFile, encodeMark(Mark{Boot: l.boot, Synced: first, Readable: first, End: first}))
+	return l.writeFile(markFile, encodeMark(Mark{Boot: l.boot, Synced: first, Readable: first, End: first, Folder: first.ID}))
 }
 
 // syncFolders syncs the store's folder and those above it, any of which may be new.

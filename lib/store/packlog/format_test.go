@@ -89,7 +89,7 @@ func TestExampleOfFormat(t *testing.T) {
 		}
 	}
 	end := packlog.Position{Pack: 2, Offset: uint64(len(pack)), ID: exampleID}
-	mark := packlog.Mark{Synced: end, Readable: end, End: end}
+	mark := packlog.Mark{Synced: end, Readable: end, End: end, Folder: 0x0102030405060708}
 	for i := range mark.Boot {
 		mark.Boot[i] = byte(0x10 + i)
 	}

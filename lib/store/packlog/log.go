@@ -51,13 +51,17 @@ type Log struct {
 	// While the append lock is held.
 	tail      *tail  // the last pack, as this process knows it
 	marked    Mark   // as it stands in the file
+	folder    uint64 // marked.Folder when chain was last read under the lock
 	buffer    []byte // of a batch
 	markDirty bool
 
 	mu      sync.Mutex // guards what follows
 	closed  bool
-	mark    File // nil while there is none (read-only); else set for good by Open
-	chain   *chain
+	mark    File                 // nil while there is none (read-only); else set for good by Open
+	chain   *chain               // the folder as it was last read
+	seen    uint64               // Mark.Folder before that; 0 where the mark was not read
+	loads   uint64               // begun
+	loaded  uint64               // the one that chain comes from
 	headers map[string]*packHead // by file name
 	files   fileCache
 	damage  []*DamageError

@@ -15,7 +15,8 @@ import (
 //	    24    24  synced    position
 //	    48    24  readable  position
 //	    72    24  end       position
-//	    96    28  reserved
+//	    96     8  folder    u64le, another one whenever packs/ has changed
+//	   104    20  reserved
 //	   124     4  crc32c    u32le, bytes 0–123
 const (
 	markSize  = 128 // bytes
@@ -28,6 +29,7 @@ var errMark = errors.New("mark is not valid")
 type Mark struct {
 	Boot                  BootID
 	Synced, Readable, End Position
+	Folder                uint64 // another one whenever a pack came or went
 }
 
 func encodeMark(m Mark) []byte {
@@ -37,6 +39,7 @@ func encodeMark(m Mark) []byte {
 	b = AppendPosition(b, m.Synced)
 	b = AppendPosition(b, m.Readable)
 	b = AppendPosition(b, m.End)
+	b = binary.LittleEndian.AppendUint64(b, m.Folder)
 	b = b[:markSize-4]
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
@@ -56,8 +59,9 @@ func decodeMark(b []byte) (Mark, error) {
 		Synced:   DecodePosition(b[24:]),
 		Readable: DecodePosition(b[48:]),
 		End:      DecodePosition(b[72:]),
+		Folder:   binary.LittleEndian.Uint64(b[96:]),
 	}
-	for _, x := range b[96 : markSize-4] {
+	for _, x := range b[104 : markSize-4] {
 		if x != 0 {
 			return Mark{}, fmt.Errorf("%w: reserved bytes are not zero", errMark)
 		}

@@ -9,8 +9,9 @@ import (
 )
 
 // ifGone turns a file that is not there into ErrMoved.
-func ifGone(err error) error {
+func (l *Log) ifGone(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
+		l.forget()
 		return fmt.Errorf("%w: %w", ErrMoved, err)
 	}
 	return err
@@ -20,9 +21,7 @@ func ifGone(err error) error {
 // process knows. Only Begin, View and a failed read look at the folder again: while a caller holds the lock "use", what
 // Begin saw stays true.
 func (l *Log) Current(at Position) bool {
-	l.mu.Lock()
-	c := l.chain
-	l.mu.Unlock()
+	c := l.known()
 	return c != nil && c.at(at) != nil
 }
 
@@ -80,7 +79,7 @@ func (l *Log) readAt(ctx context.Context, at Position) (header, []byte, error) {
 	}
 	pack, err := l.takeFile(e.name)
 	if err != nil {
-		return header{}, nil, ifGone(err)
+		return header{}, nil, l.ifGone(err)
 	}
 	defer l.giveFile(pack)
 	size, err := pack.file.Size()

@@ -45,7 +45,7 @@ func (l *Log) recover(ctx context.Context) error {
 }
 
 func (l *Log) recoverFrom(ctx context.Context, c *chain, mark *Mark) error {
-	s, err := l.surveyLog(ctx, c, mark, true)
+	s, err := l.surveyLog(ctx, c, mark, true, true)
 	if err != nil {
 		return err
 	}
@@ -77,11 +77,10 @@ func (l *Log) recoverFrom(ctx context.Context, c *chain, mark *Mark) error {
 		_ = old.file.Close() // nothing of ours is unwritten there that counts
 	}
 	end := info.synced
-	if err := l.raise(Mark{Boot: l.boot, Synced: end, Readable: end, End: end}); err != nil {
+	if err := l.raise(Mark{Boot: l.boot, Synced: end, Readable: end, End: end, Folder: id}); err != nil {
 		return err
 	}
-	_, err = l.load(ctx)
-	return err
+	return l.loadLocked(ctx)
 }
 
 // unreadable tells what is torn from what the disk does not give now: nothing is closed because of that.

@@ -82,11 +82,8 @@ func (l *Log) walkExtent(ctx context.Context, x extentWalk, payloads bool, fn fu
 		l.report(&DamageError{Position: Position{Pack: x.info.sequence, ID: x.info.id}, Length: packHeader, Reason: x.damage})
 	}
 	pack, err := l.takeFile(x.name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("pack %s: %w", x.name, ErrMoved)
-	}
 	if err != nil {
-		return err
+		return l.ifGone(err)
 	}
 	defer l.giveFile(pack)
 	size, err := pack.file.Size()

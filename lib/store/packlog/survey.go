@@ -19,6 +19,7 @@ type commitAt struct {
 // surveyor collects what a walk sees.
 type surveyor struct {
 	chain   *chain
+	doubted *extent // its name may not be synced, so no position in it is known to be
 	synced  Position
 	end     Position
 	commits []commitAt
@@ -26,9 +27,21 @@ type surveyor struct {
 }
 
 func (s *surveyor) name(p Position) {
+	if s.doubted != nil && p.Pack == s.doubted.info.sequence {
+		return
+	}
 	if s.chain.counts(p) && s.synced.Less(p) {
 		s.synced = p
 		s.commits = dropBefore(s.commits, p)
+	}
+}
+
+// trust ends the doubt: whoever writes behind what a new pack began with has synced its name.
+func (s *surveyor) trust() {
+	if e := s.doubted; e != nil {
+		s.doubted = nil
+		s.name(e.start())
+		s.name(e.info.synced)
 	}
 }
 
@@ -47,6 +60,9 @@ func (s *surveyor) see(it item) error {
 		s.damage = append(s.damage, it.damage)
 	}
 	if it.damage == nil || it.payload {
+		if e := s.doubted; e != nil && at.Pack == e.info.sequence && at.Offset >= e.info.synced.Offset {
+			s.trust()
+		}
 		s.name(it.header.synced)
 	}
 	if it.damage == nil && it.header.commit {
@@ -80,14 +96,21 @@ func (s *surveyor) result() *survey {
 	return r
 }
 
-// surveyLog finds what counts. mark is nil if its checksum does not hold. Without payloads only synced is right: nothing
-// is known about what lies behind it.
-func (l *Log) surveyLog(ctx context.Context, c *chain, mark *Mark, payloads bool) (*survey, error) {
+// surveyLog finds what counts. mark is nil if its checksum does not hold. With synced the folder has just been synced;
+// else the last pack may go with a power loss, unless something says that its name was synced. Without payloads only
+// synced is right: nothing is known about what lies behind it.
+func (l *Log) surveyLog(ctx context.Context, c *chain, mark *Mark, synced, payloads bool) (*survey, error) {
 	s := &surveyor{chain: c}
+	applied := l.applied()
+	if n := len(c.extents); n > 0 && !synced {
+		if last := &c.extents[n-1]; last.bad == nil && applied.Pack < last.info.sequence && (mark == nil || mark.End.Pack < last.info.sequence) {
+			s.doubted = last
+		}
+	}
 	if mark != nil {
 		s.name(mark.Synced)
 	}
-	s.name(l.applied())
+	s.name(applied)
 	for _, e := range c.extents {
 		if e.bad == nil {
 			s.name(e.start()) // a pack is synced before it gets its name

@@ -83,11 +83,7 @@ func (l *Log) View(ctx context.Context) (View, error) {
 		if markErr != nil && !errors.Is(markErr, errMark) {
 			return View{}, markErr
 		}
-		c, err := l.load(ctx)
-		if err != nil {
-			return View{}, err
-		}
-		view, err := l.view(ctx, c, mark, markErr == nil)
+		view, err := l.view(ctx, mark, markErr == nil)
 		if errors.Is(err, ErrMoved) && ctx.Err() == nil {
 			continue
 		}
@@ -112,19 +108,16 @@ type candidate struct {
 	final bool // need not read the mark again
 }
 
-func (l *Log) view(ctx context.Context, c *chain, mark Mark, valid bool) (candidate, error) {
+func (l *Log) view(ctx context.Context, mark Mark, valid bool) (candidate, error) {
 	if valid && mark.Boot == l.boot {
-		ok, err := l.agrees(c, mark)
-		if err != nil {
-			return candidate{}, err
+		v, ok, err := l.viewByMark(ctx, mark)
+		if ok || err != nil {
+			return v, err
 		}
-		if ok {
-			v := View{Synced: mark.Synced, Readable: mark.Readable, Closer: c.closer, chain: c}
-			if e := c.find(v.Readable.Pack); v.Readable.Offset > e.limit {
-				v.Readable.Offset = e.limit // a recovery is under way
-			}
-			return candidate{v, c.last.info.sequence == mark.End.Pack}, nil
-		}
+	}
+	c, err := l.load(ctx)
+	if err != nil {
+		return candidate{}, err
 	}
 	reboot := valid && mark.Boot != l.boot
 	s, err := l.surveyForView(ctx, c, mark, valid, reboot)
@@ -138,6 +131,30 @@ func (l *Log) view(ctx context.Context, c *chain, mark Mark, valid bool) (candid
 	return candidate{v, false}, nil
 }
 
+// viewByMark is for a valid mark of this boot; it reports false where the folder contradicts it.
+func (l *Log) viewByMark(ctx context.Context, mark Mark) (candidate, bool, error) {
+	c, fresh, err := l.loadFor(ctx, mark.Folder)
+	if err != nil {
+		return candidate{}, false, err
+	}
+	ok, err := l.agrees(c, mark)
+	if err != nil {
+		return candidate{}, false, err
+	}
+	if !ok {
+		if !fresh {
+			l.forget()
+			return candidate{}, false, ErrMoved
+		}
+		return candidate{}, false, nil
+	}
+	v := View{Synced: mark.Synced, Readable: mark.Readable, Closer: c.closer, chain: c}
+	if e := c.find(v.Readable.Pack); v.Readable.Offset > e.limit {
+		v.Readable.Offset = e.limit // a recovery is under way
+	}
+	return candidate{v, c.last.info.sequence == mark.End.Pack}, true, nil
+}
+
 // agrees reports whether the mark's positions are those of packs that are there, and not behind their files' ends.
 func (l *Log) agrees(c *chain, mark Mark) (bool, error) {
 	for _, p := range []Position{mark.Synced, mark.Readable, mark.End} {
@@ -147,7 +164,7 @@ func (l *Log) agrees(c *chain, mark Mark) (bool, error) {
 		}
 		size, _, err := l.fs.Stat(l.path(packsDir, e.name))
 		if err != nil {
-			return false, ifGone(err)
+			return false, l.ifGone(err)
 		}
 		if uint64(size) < p.Offset {
 			return false, nil
@@ -171,7 +188,7 @@ func (l *Log) surveyForView(ctx context.Context, c *chain, mark Mark, valid, reb
 	if c.last.name != "" {
 		size, _, err := l.fs.Stat(l.path(packsDir, c.last.name))
 		if err != nil {
-			return nil, ifGone(err)
+			return nil, l.ifGone(err)
 		}
 		key.last = fmt.Sprintf("%s %d %x", c.last.name, size, c.last.info.id)
 	}
@@ -187,7 +204,7 @@ func (l *Log) surveyForView(ctx context.Context, c *chain, mark Mark, valid, reb
 	if valid {
 		trusted = &mark
 	}
-	s, err := l.surveyLog(ctx, c, trusted, reboot)
+	s, err := l.surveyLog(ctx, c, trusted, false, reboot)
 	if err != nil {
 		return nil, err
 	}

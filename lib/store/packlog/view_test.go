@@ -148,6 +148,44 @@ func names(t *testing.T, l *packlog.Log, view packlog.View, limit packlog.Positi
 	return strings.Join(found, " ")
 }
 
+// TestViewDoubtsNewPack has a recovery die before it has synced its pack's name. A power loss may take that pack, so a
+// reader must not say that a position in it is synced: derived state would name it.
+func TestViewDoubtsNewPack(t *testing.T) {
+	for _, mark := range []bool{true, false} {
+		m := halfStore(t)
+		if !mark {
+			m.Edit(path.Join(storeDir, "mark"), func([]byte) []byte { return nil })
+		}
+		renamed := false
+		m.Fault = func(c memfs.Call) memfs.Outcome {
+			renamed = renamed || c.Op == "rename"
+			return memfs.Outcome{Kill: renamed && c.Op == "syncdir"}
+		}
+		writer, err := packlog.Open(t.Context(), storeDir, packlog.Options{FS: otherBoot{m.Process()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := writer.Begin(t.Context()); !errors.Is(err, memfs.ErrKilled) {
+			t.Fatalf("Begin = %v", err)
+		}
+		m.Fault = nil
+		if m.Read(path.Join(storeDir, "packs/2.0.pack")) == nil {
+			t.Fatal("there is no second pack")
+		}
+		reader, err := packlog.Open(t.Context(), storeDir, packlog.Options{FS: otherBoot{m.Process()}, ReadOnly: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		view, err := reader.View(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := names(t, reader, view, view.Synced); view.Synced.Pack != 1 || got != "synced" {
+			t.Errorf("synced: %v, %q", view.Synced, got)
+		}
+	}
+}
+
 func TestApplied(t *testing.T) {
 	m := halfStore(t)
 	// The mark is lost, and with it what is known to be synced; derived state was made up to the end of "readable".

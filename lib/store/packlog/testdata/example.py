@@ -32,8 +32,8 @@ def record(pack, offset, kind, append, synced, meta, payload=b"", commit=False):
     b += u32(crc32c(seed + b + meta))
     return b + meta + payload + padding
 
-def mark(boot, synced, readable, end):
-    b = b"hcmark1\n" + boot + u64(*synced, *readable, *end) + bytes(28)
+def mark(boot, synced, readable, end, folder):
+    b = b"hcmark1\n" + boot + u64(*synced, *readable, *end, folder) + bytes(20)
     return b + u32(crc32c(b))
 
 def dump(title, b):
@@ -57,4 +57,4 @@ pack += record(PACK, len(pack), "run", append, synced, b"meta", b"some blocks")
 pack += record(PACK, len(pack), "head", append, synced, b"a head!!", commit=True)
 end = (2, PACK, len(pack))
 dump("`packs/2.0.pack`, made by a recovery (it closes pack 1), with one append of a run and a head:", pack)
-dump("`mark`, after that append was committed with a sync:", mark(boot, end, end, end))
+dump("`mark`, after that append was committed with a sync:", mark(boot, end, end, end, 0x0102030405060708))
