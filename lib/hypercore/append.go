@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"hc/lib/hash"
@@ -32,18 +31,22 @@ type Writer struct {
 	secret keys.Secret
 	roots  *merkle.Roots
 	head   store.Head // before this append
-	name   string     // to be written before the first commit, "" if the core is there already
+	isNew  bool       // the core is not in the store yet
+	name   string     // to be given to a new core, "" if it has it already
+	ended  bool       // by Commit or Abort
 	leaves []hash.Digest
 }
+
+var (
+	errNameTaken = fmt.Errorf("%w: another process has given the name away meanwhile, and nothing was appended: append again", ErrConflict)
+	errEnded     = errors.New("the append has ended")
+)
 
 // OpenWriter opens the core that word names, a local name or a key, for appending. A name that is not taken becomes a
 // new core with a fresh key pair; a key is never created. It holds the core's lock until Commit or Abort.
 func OpenWriter(ctx context.Context, in *store.Store, word string, options AppendOptions) (*Writer, error) {
 	w := &Writer{store: in}
 	if err := w.identify(ctx, word, options); err != nil {
-		return nil, err
-	}
-	if err := w.refuseFork(ctx); err != nil {
 		return nil, err
 	}
 	tx, err := in.Begin(ctx, w.auth.Key(), store.TxOptions{Manifest: w.auth.Manifest(), Durable: true, Short: options.Short})
@@ -84,37 +87,22 @@ func (w *Writer) identify(ctx context.Context, word string, options AppendOption
 	case ref.Pinned:
 		return fmt.Errorf("%w: %q is a pinned version: append to %v", ErrConflict, word, ref.Key)
 	}
-	secret, err := w.secretOf(ref.Key, options)
-	if err != nil {
+	if w.secret, err = w.secretOf(ref.Key, options); err != nil {
 		return err
 	}
-	w.secret = secret
-	manifest, err := w.manifestOf(ctx, ref.Key)
+	_, notKey := keys.ParseRef(word)
+	manifest, err := w.manifestOf(ctx, ref.Key, notKey != nil)
 	if err != nil {
 		return err
 	}
 	if w.auth, err = keys.NewAuth(ref.Key, manifest); err != nil {
 		return err
 	}
-	return w.maySign()
-}
-
-// maySign refuses a secret key that is another core's, before anything is written.
-func (w *Writer) maySign() error {
-	signer := w.secret.Public()
-	if w.auth.Compat() && signer == w.auth.Key() {
-		return nil
+	// A secret key that is another core's is told now, not behind hours of input. What is signed here is no head.
+	if _, err = w.auth.Sign(w.secret, keys.Head{}); errors.Is(err, keys.ErrKey) {
+		return notSigner(ref.Key)
 	}
-	if !w.auth.Compat() {
-		manifest, err := keys.DecodeManifest(w.auth.Manifest())
-		if err != nil {
-			return err
-		}
-		if slices.ContainsFunc(manifest.Signers, func(s keys.Signer) bool { return s.PublicKey == signer }) {
-			return nil
-		}
-	}
-	return notSigner(w.auth.Key())
+	return err
 }
 
 func (w *Writer) create(name string, options AppendOptions) error {
@@ -150,14 +138,19 @@ func notSigner(key keys.Key) error {
 	return worded{ErrReadOnly, fmt.Sprintf("that is not the secret key of core %v", key)}
 }
 
-// manifestOf returns the manifest of a core: from the store, else the one that its key is the hash of.
-func (w *Writer) manifestOf(ctx context.Context, key keys.Key) ([]byte, error) {
+// manifestOf returns the manifest of a core: from the store, else, where it has a name already, the one that its key is
+// the hash of. By its key alone a core is not begun: who has only the key and the secret of a log would sign its length
+// 1 a second time.
+func (w *Writer) manifestOf(ctx context.Context, key keys.Key, named bool) ([]byte, error) {
 	view, err := w.store.View(ctx, key, false)
 	if err == nil {
 		return view.Manifest(), nil
 	}
 	if !errors.Is(err, store.ErrNotFound) {
 		return nil, err
+	}
+	if !named {
+		return nil, fmt.Errorf("core %v is not in this store: fetch it before appending to it: %w", key, err)
 	}
 	manifest := keys.DefaultManifest(w.secret.Public())
 	if manifest.Key() == key {
@@ -169,21 +162,18 @@ func (w *Writer) manifestOf(ctx context.Context, key keys.Key) ([]byte, error) {
 	return nil, notSigner(key)
 }
 
-// refuseFork keeps an owner from signing on top of an old copy: a longer or different signed head was seen elsewhere.
-func (w *Writer) refuseFork(ctx context.Context) error {
-	seen, err := w.store.SeenHeads(ctx, w.auth.Key())
-	if errors.Is(err, store.ErrNotFound) || err == nil && len(seen) == 0 {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	other := seen[len(seen)-1]
-	return fmt.Errorf("%w: another head of core %v was signed elsewhere (fork %d, length %d, tree %v): this copy is old, or its key is used twice; fetch the newer one before appending",
-		ErrConflict, w.auth.Key(), other.Fork, other.Length, other.TreeHash)
-}
-
+// load looks at the core under its lock: from here on it does not change.
 func (w *Writer) load(ctx context.Context, word string, options AppendOptions) error {
+	seen, err := w.store.SeenHeads(ctx, w.auth.Key())
+	w.isNew = errors.Is(err, store.ErrNotFound)
+	switch {
+	case err != nil && !w.isNew:
+		return err
+	case !w.isNew && options.New:
+		return fmt.Errorf("%w: core %v of this secret key exists already", ErrConflict, w.auth.Key())
+	case len(seen) > 0:
+		return w.refuseFork(seen[len(seen)-1])
+	}
 	view := w.tx.View()
 	w.head = view.Head()
 	if options.ExpectLength != nil && *options.ExpectLength != w.head.Length {
@@ -195,6 +185,12 @@ func (w *Writer) load(ctx context.Context, word string, options AppendOptions) e
 	}
 	w.roots, err = merkle.NewRoots(w.head.Length, nodes)
 	return err
+}
+
+// refuseFork keeps an owner from signing on top of an old copy: a longer or different signed head was seen elsewhere.
+func (w *Writer) refuseFork(other store.Head) error {
+	return fmt.Errorf("%w: another head of core %v was signed elsewhere (fork %d, length %d, tree %v): this copy is old, or its key is used twice; fetch the newer one before appending",
+		ErrConflict, w.auth.Key(), other.Fork, other.Length, other.TreeHash)
 }
 
 // Key returns the core's key.
@@ -227,32 +223,43 @@ func (w *Writer) Append(ctx context.Context, blocks ...[]byte) error {
 // Commit signs the new head and makes the append durable. A log that nothing was appended to keeps its head; a new one
 // then exists, empty and unsigned.
 func (w *Writer) Commit(ctx context.Context) (store.Head, error) {
-	defer w.tx.Abort()
-	if err := w.keepKey(ctx); err != nil {
-		return store.Head{}, err
+	if w.ended {
+		return store.Head{}, errEnded
 	}
-	if w.name == "" && w.roots.Length() == w.head.Length {
+	defer w.Abort()
+	if !w.isNew && w.name == "" && w.roots.Length() == w.head.Length {
 		return w.head, nil
 	}
-	var head store.Head
+	head := w.head
 	err := w.tx.Commit(ctx, func() (store.Head, error) {
-		if w.roots.Length() == 0 {
-			return store.Head{}, nil
+		if err := w.keepKey(ctx); err != nil || w.roots.Length() == w.head.Length {
+			return w.head, err
 		}
 		var err error
 		head, err = w.sign()
 		return head, err
 	})
+	if errors.Is(err, store.ErrOvertaken) {
+		err = fmt.Errorf("the store was repaired by another process meanwhile, and nothing was appended: append again: %w", err)
+	}
 	if err != nil {
 		return store.Head{}, err // names the core
 	}
 	return head, nil
 }
 
-// keepKey writes the secret key and the name before the core's first commit: a log whose key is lost ends there.
+// keepKey writes the secret key and the name before the core's first commit: a log whose key is lost ends there. It is
+// called under the store's append lock, so of two processes that give the same name to a new core each, one sees that it
+// came second; otherwise the other's core would have lost its name.
 func (w *Writer) keepKey(ctx context.Context) error {
 	if w.name == "" {
 		return nil
+	}
+	switch key, err := w.store.Resolve(w.name); {
+	case err == nil && key != w.auth.Key():
+		return fmt.Errorf("core %q: %w", w.name, errNameTaken)
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return err
 	}
 	if err := w.store.PutSecret(ctx, w.auth.Key(), w.secret); err != nil {
 		return fmt.Errorf("keeping the secret key of core %q: %w", w.name, err)
@@ -279,4 +286,7 @@ func (w *Writer) sign() (store.Head, error) {
 }
 
 // Abort ends the append without a trace. After Commit it does nothing.
-func (w *Writer) Abort() { w.tx.Abort() }
+func (w *Writer) Abort() {
+	w.ended = true
+	w.tx.Abort()
+}

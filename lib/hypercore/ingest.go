@@ -18,14 +18,41 @@ type Result struct {
 	Bytes  uint64 `json:"bytes"`  // appended by this call
 }
 
-// batchBytes is how much of an input is hashed and stored at a time: enough blocks to share among processors.
-const batchBytes = 2 << 20
+// How much of an input is hashed and stored at a time: enough blocks to share among processors.
+const (
+	batchBytes     = 2 << 20
+	maxBatchBlocks = 16 << 10
+)
 
-// batch is some blocks of an input, with the buffer that they alias.
+// batch is some blocks of an input, with the buffer that most of them alias.
 type batch struct {
 	blocks [][]byte
 	bytes  int
 	buffer []byte
+}
+
+func newBatch() *batch { return &batch{buffer: make([]byte, 0, batchBytes)} }
+
+// reset makes room, and lets go of what large blocks took beside the buffer.
+func (b *batch) reset() {
+	clear(b.blocks)
+	b.blocks, b.buffer, b.bytes = b.blocks[:0], b.buffer[:0], 0
+	if cap(b.buffer) > 2*batchBytes {
+		b.buffer = make([]byte, 0, batchBytes)
+	}
+}
+
+// add copies a block into the buffer, or, where it does not fit, into memory of just its size.
+func (b *batch) add(block []byte) {
+	at := len(b.buffer)
+	if len(block) <= cap(b.buffer)-at {
+		b.buffer = append(b.buffer, block...)
+		block = b.buffer[at:len(b.buffer):len(b.buffer)]
+	} else {
+		block = append(make([]byte, 0, len(block)), block...)
+	}
+	b.blocks = append(b.blocks, block)
+	b.bytes += len(block)
 }
 
 // AppendStream appends an hc-stream to the core that word names, all of it or, where the stream is not whole, nothing.
@@ -58,6 +85,19 @@ func AppendRaw(ctx context.Context, in *store.Store, word string, from io.Reader
 	if len(data) > MaxBlock {
 		return Result{}, fmt.Errorf("%w: the input is over the limit of %d bytes for one block: cut it with hc-chunk", ErrTooLarge, MaxBlock)
 	}
+	for tries := 1; ; tries++ {
+		result, err := appendOne(ctx, in, word, data, options)
+		again := errors.Is(err, store.ErrOvertaken) || errors.Is(err, errNameTaken) && !options.New
+		if !again || tries == maxTries {
+			return result, err
+		}
+	}
+}
+
+// maxTries is how often something is begun again that another process got in the way of, where all it takes is at hand.
+const maxTries = 4
+
+func appendOne(ctx context.Context, in *store.Store, word string, data []byte, options AppendOptions) (Result, error) {
 	w, err := OpenWriter(ctx, in, word, options)
 	if err != nil {
 		return Result{}, err
@@ -137,20 +177,15 @@ func (w *Writer) drain(ctx context.Context, reader *stream.Reader, first *batch,
 	}
 }
 
-func newBatch() *batch { return &batch{buffer: make([]byte, 0, batchBytes)} }
-
 // nextBatch copies blocks of the stream into b until it is full. io.EOF comes with the last blocks.
 func nextBatch(reader *stream.Reader, b *batch) (*batch, error) {
-	b.blocks, b.buffer, b.bytes = b.blocks[:0], b.buffer[:0], 0
-	for b.bytes < batchBytes {
+	b.reset()
+	for b.bytes < batchBytes && len(b.blocks) < maxBatchBlocks {
 		block, err := reader.Next()
 		if err != nil {
 			return b, err
 		}
-		at := len(b.buffer)
-		b.buffer = append(b.buffer, block...) // where it grows, earlier blocks keep the old array
-		b.blocks = append(b.blocks, b.buffer[at:len(b.buffer):len(b.buffer)])
-		b.bytes += len(block)
+		b.add(block)
 	}
 	return b, nil
 }

@@ -1,11 +1,8 @@
 package hypercore
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -23,8 +20,8 @@ type Flush struct {
 const DefaultFlush = 200 * time.Millisecond
 
 // AppendLines appends each line of a reader, with its LF, as one block (the last may lack the LF). What came is
-// published at every flush; an input that fails later takes nothing back. The log is locked during a flush only, so
-// that an endless input lets others in. committed, which may be nil, is told of each flush.
+// published at every flush; an input that fails later, or the end of ctx, takes nothing back. The log is locked during a
+// flush only, so that an endless input lets others in. committed, which may be nil, is told of each flush.
 func AppendLines(ctx context.Context, in *store.Store, word string, from io.Reader, options AppendOptions, flush Flush, committed func(Result)) (Result, error) {
 	if flush == (Flush{}) {
 		flush.Interval = DefaultFlush
@@ -48,7 +45,9 @@ type lineAppend struct {
 }
 
 func (l *lineAppend) run(ctx context.Context, from io.Reader) (Result, error) {
-	lines := readLines(ctx, from)
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	lines := readLines(reading, from)
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
 	defer func() {
@@ -60,12 +59,15 @@ func (l *lineAppend) run(ctx context.Context, from io.Reader) (Result, error) {
 	for {
 		select {
 		case <-ctx.Done():
-			return l.total, ctx.Err()
+			return l.interrupted(ctx)
 		case <-timer.C:
 			if err := l.commit(ctx); err != nil {
 				return l.total, err
 			}
 		case next, open := <-lines.full:
+			if !open && ctx.Err() != nil {
+				return l.interrupted(ctx)
+			}
 			if !open {
 				return l.end(ctx, lines.err)
 			}
@@ -83,7 +85,8 @@ func (l *lineAppend) run(ctx context.Context, from io.Reader) (Result, error) {
 	}
 }
 
-// append adds lines, committing behind every Count of them.
+// append adds lines, committing behind every Count of them. What has begun is not interrupted: it is short, and an
+// append that was would be lost.
 func (l *lineAppend) append(ctx context.Context, blocks [][]byte) error {
 	for len(blocks) > 0 {
 		if err := l.open(ctx); err != nil {
@@ -93,7 +96,7 @@ func (l *lineAppend) append(ctx context.Context, blocks [][]byte) error {
 		if l.flush.Count > 0 {
 			part = blocks[:min(uint64(len(blocks)), l.flush.Count-(l.w.Length()-l.before))]
 		}
-		if err := l.w.Append(ctx, part...); err != nil {
+		if err := l.w.Append(context.WithoutCancel(ctx), part...); err != nil {
 			return err
 		}
 		for _, line := range part {
@@ -110,16 +113,25 @@ func (l *lineAppend) append(ctx context.Context, blocks [][]byte) error {
 }
 
 func (l *lineAppend) open(ctx context.Context) error {
-	if l.w != nil {
-		return nil
+	for l.w == nil {
+		w, err := OpenWriter(ctx, l.store, l.word, l.options)
+		if err != nil {
+			return err
+		}
+		if !w.isNew {
+			l.w, l.before, l.added = w, w.Length(), 0
+			l.word = w.Key().String()
+			l.options.New, l.options.ExpectLength = false, nil // they were about the first flush
+			continue
+		}
+		// A log that is new begins empty: of two processes that have lines for it, the second one then goes on behind
+		// the first.
+		if _, err := w.Commit(ctx); err == nil {
+			l.options.New = false
+		} else if l.options.New || !errors.Is(err, errNameTaken) {
+			return err
+		}
 	}
-	w, err := OpenWriter(ctx, l.store, l.word, l.options)
-	if err != nil {
-		return err
-	}
-	l.w, l.before, l.added = w, w.Length(), 0
-	l.options.New, l.options.ExpectLength, l.options.Secret = false, nil, nil // they were about the first flush
-	l.word = w.Key().String()
 	return nil
 }
 
@@ -129,7 +141,7 @@ func (l *lineAppend) commit(ctx context.Context) error {
 	}
 	w := l.w
 	l.w = nil
-	result, err := w.result(ctx, l.before, l.added)
+	result, err := w.result(context.WithoutCancel(ctx), l.before, l.added)
 	if err != nil {
 		return err
 	}
@@ -144,8 +156,10 @@ func (l *lineAppend) commit(ctx context.Context) error {
 
 // end commits what is left. An input without a line makes an empty log, as an empty stream does.
 func (l *lineAppend) end(ctx context.Context, err error) (Result, error) {
-	if openErr := l.openForEnd(ctx); openErr != nil {
-		return l.total, openErr
+	if l.total.Key == "" {
+		if openErr := l.open(ctx); openErr != nil {
+			return l.total, openErr
+		}
 	}
 	if commitErr := l.commit(ctx); commitErr != nil {
 		return l.total, commitErr
@@ -153,93 +167,10 @@ func (l *lineAppend) end(ctx context.Context, err error) (Result, error) {
 	return l.total, err
 }
 
-func (l *lineAppend) openForEnd(ctx context.Context) error {
-	if l.total.Key != "" {
-		return nil
+// interrupted commits what came before ctx ended.
+func (l *lineAppend) interrupted(ctx context.Context) (Result, error) {
+	if err := l.commit(ctx); err != nil {
+		return l.total, err
 	}
-	return l.open(ctx)
-}
-
-// lineReader hands out lines in batches: what has come by the time that somebody asks.
-type lineReader struct {
-	full, empty chan *batch
-	err         error // valid when full is closed; nil at the end of the input
-}
-
-const maxLinesBatch = 16 << 10
-
-// readLines starts reading. The goroutine ends with the input; when ctx ends first, it ends at its next line.
-func readLines(ctx context.Context, from io.Reader) *lineReader {
-	r := &lineReader{full: make(chan *batch), empty: make(chan *batch, 3)}
-	r.empty <- newBatch()
-	r.empty <- newBatch()
-	go func() {
-		defer close(r.full)
-		in := bufio.NewReaderSize(from, 256<<10)
-		for {
-			var b *batch
-			select {
-			case b = <-r.empty:
-			case <-ctx.Done():
-				r.err = ctx.Err()
-				return
-			}
-			err := fillLines(in, b)
-			if len(b.blocks) > 0 {
-				select {
-				case r.full <- b:
-				case <-ctx.Done():
-					r.err = ctx.Err()
-					return
-				}
-			}
-			if errors.Is(err, io.EOF) {
-				return
-			}
-			if err != nil {
-				r.err = fmt.Errorf("reading lines: %w", err)
-				return
-			}
-		}
-	}()
-	return r
-}
-
-// fillLines reads one line, waiting for it, then as many more as are buffered already.
-func fillLines(in *bufio.Reader, b *batch) error {
-	b.blocks, b.buffer, b.bytes = b.blocks[:0], b.buffer[:0], 0
-	for {
-		line, err := appendLine(in, b)
-		if len(line) > 0 {
-			b.blocks = append(b.blocks, line)
-			b.bytes += len(line)
-		}
-		if err != nil {
-			return err
-		}
-		if b.bytes >= batchBytes || len(b.blocks) >= maxLinesBatch || !lineBuffered(in) {
-			return nil
-		}
-	}
-}
-
-func lineBuffered(in *bufio.Reader) bool {
-	waiting, _ := in.Peek(in.Buffered())
-	return bytes.IndexByte(waiting, '\n') >= 0
-}
-
-// appendLine copies the next line into the batch's buffer, which bounds it by MaxBlock.
-func appendLine(in *bufio.Reader, b *batch) ([]byte, error) {
-	at := len(b.buffer)
-	for {
-		piece, err := in.ReadSlice('\n')
-		b.buffer = append(b.buffer, piece...)
-		if len(b.buffer)-at > MaxBlock {
-			return nil, fmt.Errorf("%w: a line is over the limit of %d bytes for one block: cut the input with hc-chunk instead", ErrTooLarge, MaxBlock)
-		}
-		if errors.Is(err, bufio.ErrBufferFull) {
-			continue
-		}
-		return b.buffer[at:len(b.buffer):len(b.buffer)], err
-	}
+	return l.total, context.Cause(ctx)
 }

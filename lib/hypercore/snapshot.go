@@ -1,6 +1,7 @@
 package hypercore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 // Snapshot is a core of a store at one instant, with what it takes to prove its parts. Safe for concurrent use.
 type Snapshot struct {
 	*store.View
+	store    *store.Store
 	auth     *keys.Auth
 	writable bool
 }
@@ -21,20 +23,26 @@ type Snapshot struct {
 // it back, since what was announced once must never be signed differently.
 func OpenSnapshot(ctx context.Context, in *store.Store, key keys.Key) (*Snapshot, error) {
 	_, err := in.Secret(key)
-	writable := err == nil
-	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrPermission) {
-		return nil, err
-	}
-	writable = writable || errors.Is(err, store.ErrPermission)
-	view, err := in.View(ctx, key, writable)
+	s := &Snapshot{store: in, writable: !errors.Is(err, store.ErrNotFound)} // one that cannot be read is one, too
+	return s.reopen(ctx, key)
+}
+
+// Newest returns the core as it is now, at a lower price than OpenSnapshot.
+func (s *Snapshot) Newest(ctx context.Context) (*Snapshot, error) { return s.reopen(ctx, s.Key()) }
+
+func (s *Snapshot) reopen(ctx context.Context, key keys.Key) (*Snapshot, error) {
+	view, err := s.store.View(ctx, key, s.writable)
 	if err != nil {
 		return nil, fmt.Errorf("opening core %v: %w", key, err)
 	}
-	auth, err := keys.NewAuth(key, view.Manifest())
-	if err != nil {
+	now := &Snapshot{View: view, store: s.store, auth: s.auth, writable: s.writable}
+	if s.auth != nil && bytes.Equal(s.View.Manifest(), view.Manifest()) {
+		return now, nil
+	}
+	if now.auth, err = keys.NewAuth(key, view.Manifest()); err != nil {
 		return nil, fmt.Errorf("opening core %v: %w", key, err)
 	}
-	return &Snapshot{View: view, auth: auth, writable: writable}, nil
+	return now, nil
 }
 
 // Auth returns the core's key with the way its heads are verified.
@@ -45,7 +53,7 @@ func (s *Snapshot) Writable() bool { return s.writable }
 
 // Prove answers a peer's request: the nodes that it asks for, the head's signature with an upgrade, and the block's
 // bytes. merkle.ErrInvalidRequest if no peer in its right mind asks that, merkle.ErrFork under another fork,
-// store.ErrBlockMissing or merkle.ErrNodeMissing where this store lacks what it takes.
+// store.ErrBlockMissing, merkle.ErrNodeMissing or merkle.ErrHint where this store lacks what it takes.
 func (s *Snapshot) Prove(ctx context.Context, request merkle.Request) (*merkle.Proof, error) {
 	head := s.Head()
 	if request.Block != nil {
@@ -57,7 +65,11 @@ func (s *Snapshot) Prove(ctx context.Context, request merkle.Request) (*merkle.P
 			return nil, fmt.Errorf("block %d: %w", request.Block.Index, store.ErrBlockMissing)
 		}
 	}
-	proof, err := merkle.Prove(ctx, request, merkle.HeadInfo{Length: head.Length, Fork: head.Fork, Signature: head.Signature}, s.View)
+	info := merkle.HeadInfo{Length: head.Length, Fork: head.Fork, Signature: head.Signature}
+	if p := s.auth.Prologue(); p != nil {
+		info.Prologue = p.Length
+	}
+	proof, err := merkle.Prove(ctx, request, info, s.View)
 	if err != nil {
 		return nil, err
 	}

@@ -17,20 +17,16 @@ import (
 type Source struct {
 	store    *store.Store
 	snapshot *Snapshot
-	changes  <-chan struct{}
+	changes  <-chan struct{} // nil until somebody waits: a watch costs a file of the system's few
 }
 
 // OpenSource opens the core for a proof stream.
 func OpenSource(ctx context.Context, in *store.Store, key keys.Key) (*Source, error) {
-	changes, err := in.Watch(ctx) // before the first look, so that nothing falls between
-	if err != nil {
-		return nil, err
-	}
 	snapshot, err := OpenSnapshot(ctx, in, key)
 	if err != nil {
 		return nil, err
 	}
-	return &Source{store: in, snapshot: snapshot, changes: changes}, nil
+	return &Source{store: in, snapshot: snapshot}, nil
 }
 
 // Key returns the core's key.
@@ -42,10 +38,22 @@ func (s *Source) Manifest() []byte { return s.snapshot.auth.Manifest() }
 // Head returns the newest head; a zero one if nothing was signed yet.
 func (s *Source) Head(context.Context) (proof.Head, error) { return proofHead(s.snapshot.Head()), nil }
 
-// Next waits for a head that is longer than after.
+// Next waits for a head that is longer than after. It ends with ctx.
 func (s *Source) Next(ctx context.Context, after proof.Head) (proof.Head, error) {
+	if s.changes == nil {
+		changes, err := s.store.Watch(ctx) // before the next look, so that nothing falls between
+		if err != nil {
+			return proof.Head{}, err
+		}
+		s.changes = changes
+	}
 	for {
-		head := s.snapshot.Head()
+		snapshot, err := s.snapshot.Newest(ctx)
+		if err != nil {
+			return proof.Head{}, err
+		}
+		s.snapshot = snapshot
+		head := snapshot.Head()
 		if head.Fork != after.Fork && after.Length > 0 {
 			return proof.Head{}, fmt.Errorf("%w: core %v went from fork %d to %d", ErrForked, s.Key(), after.Fork, head.Fork)
 		}
@@ -57,15 +65,18 @@ func (s *Source) Next(ctx context.Context, after proof.Head) (proof.Head, error)
 			return proof.Head{}, ctx.Err()
 		case _, open := <-s.changes:
 			if !open {
-				return proof.Head{}, io.EOF
+				return proof.Head{}, watchEnded(ctx)
 			}
 		}
-		snapshot, err := OpenSnapshot(ctx, s.store, s.Key())
-		if err != nil {
-			return proof.Head{}, err
-		}
-		s.snapshot = snapshot
 	}
+}
+
+// watchEnded is why there is no longer a watch: not io.EOF for one that was cancelled, or half a stream would look whole.
+func watchEnded(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return io.EOF
 }
 
 // Node returns a tree node, or merkle.ErrNodeMissing.
