@@ -1,6 +1,7 @@
 package hypercore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,10 +31,13 @@ type Download struct {
 	auth     *keys.Auth // nil until the manifest, or that there is none, is known
 	state    merkle.State
 	head     store.Head
-	view     *store.View // what the store holds, nil if nothing
-	nodes    map[uint64]merkle.Node
-	pruned   int             // nodes that the last pruning left
-	blocks   map[uint64]held // what the reader needs, and what is not saved
+	view     *store.View            // what the store holds, nil if nothing
+	nodes    map[uint64]merkle.Node // with a store: what came since the last save began
+	saving   map[uint64]merkle.Node // what the save under way takes
+	pruned   int                    // nodes that the last pruning left
+	blocks   map[uint64]held        // what the reader needs, and what is not saved
+	memory   int                    // what blocks cost, see cost
+	unread   int                    // of it, those at and behind the reader's position
 	unsaved  unsaved
 	reader   readerState
 	settled  bool
@@ -46,7 +50,7 @@ type Download struct {
 type unsaved struct {
 	blocks []merkle.Node // leaves; their bytes are in Download.blocks
 	nodes  []merkle.Node
-	bytes  int
+	memory int // what the blocks cost
 	head   bool
 }
 
@@ -55,6 +59,11 @@ type held struct {
 	data  []byte
 	saved bool // or there is nowhere to save it
 }
+
+// perBlock is what a block in memory costs beside its bytes: places in maps and lists, some tree nodes.
+const perBlock = 256
+
+func cost(data []byte) int { return len(data) + perBlock }
 
 // readerState is where the reader of the proof stream stands.
 type readerState struct {
@@ -124,17 +133,6 @@ func (d *Download) NeedsManifest() bool {
 	return d.auth == nil
 }
 
-// Adopt takes the fork under which the first head will be asked for; ErrForked once there is a head under another.
-func (d *Download) Adopt(fork uint64) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.state.Length > 0 && d.state.Fork != fork {
-		return d.forked(fork)
-	}
-	d.state.Fork = fork
-	return nil
-}
-
 func (d *Download) forked(fork uint64) error {
 	return fmt.Errorf("%w: core %v is at fork %d here and at fork %d there; what is here was kept as it is", ErrForked, d.key, d.state.Fork, fork)
 }
@@ -167,16 +165,12 @@ func (d *Download) Peek(ctx context.Context, index uint64) (merkle.Node, error) 
 	return d.node(ctx, index)
 }
 
-// SameTree reports whether a verified head is the one that is here.
-func (d *Download) SameTree(head store.Head) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return head.Fork == d.head.Fork && head.Length == d.head.Length && head.TreeHash == d.head.TreeHash
-}
-
 // node returns a verified node. d.mu is held.
 func (d *Download) node(ctx context.Context, index uint64) (merkle.Node, error) {
 	if node, ok := d.nodes[index]; ok {
+		return node, nil
+	}
+	if node, ok := d.saving[index]; ok {
 		return node, nil
 	}
 	for _, root := range d.state.Roots {
@@ -198,18 +192,24 @@ func (f nodeSource) Node(ctx context.Context, index uint64) (merkle.Node, error)
 }
 
 // Apply verifies a proof and takes in what it brought; the block's bytes are kept, so the caller must not change them.
-// merkle.ErrUnverified, keys.ErrSignature or keys.ErrManifest if it is not what the key signed.
+// merkle.ErrUnverified, keys.ErrSignature or keys.ErrManifest if it is not what the key signed. The first head may be of
+// any fork; behind it, a proof of another one is ErrForked.
 func (d *Download) Apply(ctx context.Context, proof *merkle.Proof) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if proof.Fork != d.state.Fork {
+	state := d.state
+	if state.Length == 0 {
+		state.Fork = proof.Fork
+	}
+	if proof.Fork != state.Fork {
 		return d.forked(proof.Fork)
 	}
 	auth, err := d.authFor(proof)
 	if err != nil {
 		return err
 	}
-	verified, err := merkle.Verify(ctx, proof, d.state, nodeSource(d.node), checkHead(auth))
+	state.Prologue = prologue(auth)
+	verified, err := merkle.Verify(ctx, proof, state, nodeSource(d.node), checkHead(auth))
 	if err != nil {
 		return err
 	}
@@ -217,6 +217,14 @@ func (d *Download) Apply(ctx context.Context, proof *merkle.Proof) error {
 	d.take(proof, verified)
 	d.notify()
 	return nil
+}
+
+func prologue(auth *keys.Auth) *merkle.Prologue {
+	if auth == nil || auth.Prologue() == nil {
+		return nil
+	}
+	p := auth.Prologue()
+	return &merkle.Prologue{Length: p.Length, TreeHash: p.TreeHash}
 }
 
 // authFor returns how to verify the proof's head: with the manifest that came with it, if one was needed.
@@ -246,21 +254,25 @@ func (d *Download) take(proof *merkle.Proof, verified *merkle.Verified) {
 	}
 	if verified.Upgraded {
 		d.state = merkle.State{Length: verified.Length, Fork: verified.Fork, Roots: verified.Roots}
-		d.head = store.Head{
-			Fork:       verified.Fork,
-			Length:     verified.Length,
-			ByteLength: merkle.ByteLength(verified.Roots),
-			TreeHash:   verified.TreeHash,
-			Signature:  append([]byte(nil), verified.Signature...),
-		}
+		d.head = headOf(verified)
 	}
 	if proof.Block == nil || verified.Leaf == nil {
 		return
 	}
-	d.blocks[proof.Block.Index] = held{data: proof.Block.Value, saved: d.into == nil}
+	d.hold(proof.Block.Index, held{data: proof.Block.Value, saved: d.into == nil})
 	if d.into != nil {
 		d.unsaved.blocks = append(d.unsaved.blocks, *verified.Leaf)
-		d.unsaved.bytes += len(proof.Block.Value)
+		d.unsaved.memory += cost(proof.Block.Value)
+	}
+}
+
+func headOf(verified *merkle.Verified) store.Head {
+	return store.Head{
+		Fork:       verified.Fork,
+		Length:     verified.Length,
+		ByteLength: merkle.ByteLength(verified.Roots),
+		TreeHash:   verified.TreeHash,
+		Signature:  bytes.Clone(verified.Signature),
 	}
 }
 
@@ -273,34 +285,6 @@ func appendLasting(to []merkle.Node, proof *merkle.Proof, verified *merkle.Verif
 		to = append(to, node)
 	}
 	return to
-}
-
-// ConflictsWith verifies the whole head in a proof that starts from nothing, without taking it in: nil error means that
-// the key signed it although it does not extend what is here.
-func (d *Download) ConflictsWith(ctx context.Context, proof *merkle.Proof) (store.Head, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	auth, err := d.authFor(proof)
-	if err != nil {
-		return store.Head{}, err
-	}
-	none := nodeSource(func(_ context.Context, index uint64) (merkle.Node, error) {
-		return merkle.Node{}, merkle.ErrNodeMissing
-	})
-	verified, err := merkle.Verify(ctx, proof, merkle.State{Fork: proof.Fork}, none, checkHead(auth))
-	if err != nil {
-		return store.Head{}, err
-	}
-	if !verified.Upgraded {
-		return store.Head{}, fmt.Errorf("%w: no head in it", merkle.ErrUnverified)
-	}
-	return store.Head{
-		Fork:       verified.Fork,
-		Length:     verified.Length,
-		ByteLength: merkle.ByteLength(verified.Roots),
-		TreeHash:   verified.TreeHash,
-		Signature:  append([]byte(nil), verified.Signature...),
-	}, nil
 }
 
 // notify wakes all who wait. d.mu is held.

@@ -18,7 +18,8 @@ import (
 func (d *Download) Start(block uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.reader.start, d.reader.position = block, block
+	d.reader.start = block
+	d.moveTo(block)
 	d.notify()
 }
 
@@ -146,7 +147,7 @@ func (d *Download) Node(ctx context.Context, index uint64) (node merkle.Node, er
 			return true, err
 		}
 		if d.finished {
-			return false, d.missing(err)
+			return false, d.missing(fmt.Errorf("%w: %w", proof.ErrPartial, err))
 		}
 		d.wait(&d.reader.node, index)
 		return false, nil
@@ -176,6 +177,9 @@ func (d *Download) Block(ctx context.Context, index uint64) (data []byte, err er
 		d.move(index)
 		if held, ok := d.blocks[index]; ok {
 			data, d.reader.block.waits = held.data, false
+			if held.saved && index < d.reader.position {
+				d.letGo(index)
+			}
 			return true, nil
 		}
 		if view = nil; d.view != nil {
@@ -200,13 +204,13 @@ func (d *Download) Block(ctx context.Context, index uint64) (data []byte, err er
 	return view.Block(ctx, index) // without d.mu: it may read the disk
 }
 
+// move lets the reader go on to the next block. A look at any other one, which makes a size certain, is not a step.
+// d.mu is held.
 func (d *Download) move(index uint64) {
-	if index <= d.reader.position {
+	if index != d.reader.position+1 {
 		return
 	}
-	from := d.reader.position
-	d.reader.position = index
-	d.release(from, index)
+	d.moveTo(index)
 	d.prune()
 	d.notify()
 }

@@ -13,7 +13,7 @@ import (
 	"hc/lib/store"
 )
 
-// keepBytes is how much of a proof stream is committed at a time.
+// keepBytes is how much of a proof stream, in bytes of memory, is committed at a time.
 const keepBytes = 8 << 20
 
 // Keeper stores what a proof stream proved, as proof.Verify hands it on: a file with a proof is a bundle to carry. Call
@@ -27,15 +27,9 @@ type Keeper struct {
 	head     store.Head
 	view     *store.View // what the store held when the last head came; nil if nothing
 	nodes    []merkle.Node
-	blocks   []kept
-	bytes    int
+	blocks   []verifiedBlock
+	memory   int // what the blocks cost
 	dirty    bool
-}
-
-type kept struct {
-	index uint64
-	leaf  hash.Digest
-	data  []byte
 }
 
 // NewKeeper returns a Keeper for one stream. ctx bounds all that it does.
@@ -78,7 +72,7 @@ func (k *Keeper) Head(head proof.Head, roots []merkle.Node) error {
 func (k *Keeper) take(nodes []merkle.Node) error {
 	if k.view != nil {
 		stored := k.view.Head()
-		if stored.Length > 0 && stored.Fork != k.head.Fork || sameLog(k.ctx, k.view, nodes) != nil {
+		if stored.Length > 0 && stored.Fork != k.head.Fork || sameNodes(k.ctx, k.view, nodes) != nil {
 			return k.conflict(stored)
 		}
 	}
@@ -87,15 +81,7 @@ func (k *Keeper) take(nodes []merkle.Node) error {
 }
 
 func (k *Keeper) conflict(stored store.Head) error {
-	tx, err := k.into.Begin(k.ctx, k.key, store.TxOptions{Manifest: k.manifest})
-	if err != nil {
-		return err
-	}
-	defer tx.Abort()
-	if err := tx.Seen(k.ctx, k.head); err != nil {
-		return err
-	}
-	if err := tx.Commit(k.ctx, func() (store.Head, error) { return tx.View().Head(), nil }); err != nil {
+	if err := keepSeen(k.ctx, k.into, k.key, k.manifest, k.head); err != nil {
 		return err
 	}
 	k.dirty, k.nodes, k.blocks = false, nil, nil
@@ -108,9 +94,13 @@ func (k *Keeper) Nodes(nodes []merkle.Node) error { return k.take(nodes) }
 
 // Block implements proof.Sink; Group is called instead.
 func (k *Keeper) Block(index uint64, data []byte, _, _ int) error {
-	k.blocks = append(k.blocks, kept{index: index, leaf: hash.Leaf(data), data: bytes.Clone(data)})
-	k.bytes += len(data)
+	k.add(index, hash.Leaf(data), data)
 	return nil
+}
+
+func (k *Keeper) add(index uint64, leaf hash.Digest, data []byte) {
+	k.blocks = append(k.blocks, verifiedBlock{index, leaf, bytes.Clone(data)})
+	k.memory += cost(data)
 }
 
 // Group implements proof.GroupSink.
@@ -122,10 +112,9 @@ func (k *Keeper) Group(g *proof.Group) error {
 		return err
 	}
 	for i, data := range g.Blocks {
-		k.blocks = append(k.blocks, kept{index: g.First + uint64(i), leaf: g.Leaves[i], data: bytes.Clone(data)})
-		k.bytes += len(data)
+		k.add(g.First+uint64(i), g.Leaves[i], data)
 	}
-	if k.bytes < keepBytes {
+	if k.memory < keepBytes {
 		return nil
 	}
 	return k.save()
@@ -136,46 +125,12 @@ func (k *Keeper) save() error {
 	if !k.dirty && len(k.blocks) == 0 && len(k.nodes) == 0 {
 		return nil
 	}
-	tx, err := k.into.Begin(k.ctx, k.key, store.TxOptions{Manifest: k.manifest})
-	if err != nil {
+	v := verifiedPart{key: k.key, manifest: k.manifest, head: k.head, nodes: k.nodes, blocks: k.blocks}
+	if _, err := v.keep(k.ctx, k.into); err != nil {
 		return fmt.Errorf("keeping core %v: %w", k.key, err)
 	}
-	defer tx.Abort()
-	if err := k.put(tx); err != nil {
-		return fmt.Errorf("keeping core %v: %w", k.key, err)
-	}
-	err = tx.Commit(k.ctx, func() (store.Head, error) {
-		if stored := tx.View().Head(); stored.Length > k.head.Length {
-			return stored, nil
-		}
-		return k.head, nil
-	})
-	if err != nil {
-		return fmt.Errorf("keeping core %v: %w", k.key, err)
-	}
-	k.nodes, k.blocks, k.bytes, k.dirty = k.nodes[:0], k.blocks[:0], 0, false
-	return nil
-}
-
-func (k *Keeper) put(tx *store.Tx) error {
-	if err := sameLog(k.ctx, tx.View(), k.nodes); err != nil {
-		return err
-	}
-	if err := tx.Nodes(k.ctx, k.nodes); err != nil {
-		return err
-	}
-	for _, block := range k.blocks {
-		held, err := tx.View().Has(k.ctx, block.index)
-		if err != nil {
-			return err
-		}
-		if held {
-			continue
-		}
-		if err := tx.Put(k.ctx, block.index, block.leaf, block.data); err != nil {
-			return err
-		}
-	}
+	clear(k.blocks)
+	k.nodes, k.blocks, k.memory, k.dirty = k.nodes[:0], k.blocks[:0], 0, false
 	return nil
 }
 

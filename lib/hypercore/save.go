@@ -3,87 +3,127 @@ package hypercore
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
+	"hc/lib/hash"
+	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store"
 )
 
-// Unsaved returns the bytes of verified blocks that are not in the store yet, and whether there is anything to save.
-func (d *Download) Unsaved() (bytes int, any bool) {
+// Unsaved returns what the verified blocks that are not in the store yet cost in memory, in bytes, and whether there is
+// anything to save.
+func (d *Download) Unsaved() (memory int, any bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.unsaved.bytes, d.unsaved.head || len(d.unsaved.blocks) > 0
+	return d.unsaved.memory, d.unsaved.head || len(d.unsaved.blocks) > 0
 }
 
 // Save commits what verified since the last time to the store. Without a store it does nothing.
 func (d *Download) Save(ctx context.Context) error {
 	d.mu.Lock()
-	what, head, blocks := d.unsaved, d.head, map[uint64][]byte{}
-	for _, leaf := range what.blocks {
-		blocks[leaf.Index/2] = d.blocks[leaf.Index/2].data
-	}
-	d.mu.Unlock()
+	what, head := d.unsaved, d.head
 	if d.into == nil || !what.head && len(what.blocks) == 0 {
+		d.mu.Unlock()
 		return nil
 	}
-	if err := d.commit(ctx, what, head, blocks); err != nil {
-		return fmt.Errorf("saving core %v: %w", d.key, err)
+	v := verifiedPart{key: d.key, manifest: d.auth.Manifest(), head: head, nodes: what.nodes, durable: d.sync}
+	for _, leaf := range what.blocks {
+		v.blocks = append(v.blocks, verifiedBlock{leaf.Index / 2, leaf.Hash, d.blocks[leaf.Index/2].data})
 	}
-	view, err := d.into.View(ctx, d.key, false)
-	if err != nil {
-		return fmt.Errorf("opening core %v: %w", d.key, err)
-	}
+	d.saving, d.nodes = d.nodes, map[uint64]merkle.Node{}
+	d.mu.Unlock()
+
+	view, err := v.keep(ctx, d.into)
+
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.view = view
-	d.unsaved.blocks = d.unsaved.blocks[len(what.blocks):]
-	d.unsaved.nodes = d.unsaved.nodes[len(what.nodes):]
-	d.unsaved.bytes -= what.bytes
-	d.unsaved.head = d.head.Length != head.Length
-	if len(d.unsaved.nodes) == 0 {
-		clear(d.nodes) // the view has them all
+	if err != nil {
+		maps.Copy(d.saving, d.nodes)
+		d.nodes, d.saving = d.saving, nil
+		return fmt.Errorf("saving core %v: %w", d.key, err)
 	}
+	d.view, d.saving = view, nil // the view has them
+	d.unsaved.blocks = slices.Clone(d.unsaved.blocks[len(what.blocks):])
+	d.unsaved.nodes = slices.Clone(d.unsaved.nodes[len(what.nodes):])
+	d.unsaved.memory -= what.memory
+	d.unsaved.head = d.head.Length != head.Length
 	d.saved(what.blocks)
 	d.notify()
 	return nil
 }
 
-func (d *Download) commit(ctx context.Context, what unsaved, head store.Head, blocks map[uint64][]byte) error {
-	tx, err := d.into.Begin(ctx, d.key, store.TxOptions{Manifest: d.auth.Manifest(), Durable: d.sync})
+// verifiedPart is what verified of a core, on its way into a store.
+type verifiedPart struct {
+	key      keys.Key
+	manifest []byte
+	head     store.Head
+	nodes    []merkle.Node
+	blocks   []verifiedBlock
+	durable  bool
+}
+
+type verifiedBlock struct {
+	index uint64
+	leaf  hash.Digest
+	data  []byte
+}
+
+// keep commits it, and returns the core as it then is.
+func (v *verifiedPart) keep(ctx context.Context, into *store.Store) (*store.View, error) {
+	if err := again(func() error { return v.commit(ctx, into) }); err != nil {
+		return nil, err
+	}
+	return into.View(ctx, v.key, false)
+}
+
+func (v *verifiedPart) commit(ctx context.Context, into *store.Store) error {
+	tx, err := into.Begin(ctx, v.key, store.TxOptions{Manifest: v.manifest, Durable: v.durable})
 	if err != nil {
 		return err
 	}
 	defer tx.Abort()
-	if err := sameLog(ctx, tx.View(), what.nodes); err != nil {
+	stored := tx.View().Head()
+	if err := v.sameLog(ctx, tx.View(), stored); err != nil {
 		return err
 	}
-	if err := tx.Nodes(ctx, what.nodes); err != nil {
+	if err := tx.Nodes(ctx, v.nodes); err != nil {
 		return err
 	}
-	for _, leaf := range what.blocks {
-		block := leaf.Index / 2
-		held, err := tx.View().Has(ctx, block) // by another process meanwhile
+	for _, block := range v.blocks {
+		held, err := tx.View().Has(ctx, block.index) // by another process meanwhile
 		if err != nil {
 			return err
 		}
 		if held {
 			continue
 		}
-		if err := tx.Put(ctx, block, leaf.Hash, blocks[block]); err != nil {
+		if err := tx.Put(ctx, block.index, block.leaf, block.data); err != nil {
 			return err
 		}
 	}
 	return tx.Commit(ctx, func() (store.Head, error) {
-		if stored := tx.View().Head(); stored.Length > head.Length {
+		if stored.Length > v.head.Length {
 			return stored, nil // another process is ahead; the blocks are of its log, too
 		}
-		return head, nil
+		return v.head, nil
 	})
 }
 
-// sameLog refuses to mix two histories that one key signed: what another process stored meanwhile must have the nodes
-// that were verified here.
-func sameLog(ctx context.Context, view *store.View, nodes []merkle.Node) error {
+// sameLog refuses to mix two histories that one key signed: what another process stored meanwhile must be of the same
+// fork, and have the nodes that were verified here.
+func (v *verifiedPart) sameLog(ctx context.Context, view *store.View, stored store.Head) error {
+	if stored.Length == 0 {
+		return nil
+	}
+	if stored.Fork != v.head.Fork || stored.Length == v.head.Length && stored.TreeHash != v.head.TreeHash {
+		return fmt.Errorf("%w: the store has core %v at fork %d with %d blocks and another tree than a peer proved", ErrForked, v.key, stored.Fork, stored.Length)
+	}
+	return sameNodes(ctx, view, v.nodes)
+}
+
+func sameNodes(ctx context.Context, view *store.View, nodes []merkle.Node) error {
 	for _, node := range nodes {
 		stored, err := view.Node(ctx, node.Index)
 		if err == nil && stored.Hash != node.Hash {
@@ -91,65 +131,4 @@ func sameLog(ctx context.Context, view *store.View, nodes []merkle.Node) error {
 		}
 	}
 	return nil
-}
-
-// KeepSeen keeps a signed head that does not extend what is here, so that the owner hears of it before he signs again.
-func (d *Download) KeepSeen(ctx context.Context, head store.Head) error {
-	if d.into == nil {
-		return nil
-	}
-	tx, err := d.into.Begin(ctx, d.key, store.TxOptions{Manifest: d.Manifest()})
-	if err != nil {
-		return err
-	}
-	defer tx.Abort()
-	if err := tx.Seen(ctx, head); err != nil {
-		return err
-	}
-	return tx.Commit(ctx, func() (store.Head, error) { return tx.View().Head(), nil })
-}
-
-// pruneFrom is the number of nodes in memory from which it pays to look for some that nobody needs any more.
-const pruneFrom = 4096
-
-// release drops the blocks [from, to), which were read, as far as they are saved. d.mu is held.
-func (d *Download) release(from, to uint64) {
-	if to-from > uint64(len(d.blocks)) {
-		for block, held := range d.blocks {
-			if block < to && held.saved {
-				delete(d.blocks, block)
-			}
-		}
-		return
-	}
-	for block := from; block < to; block++ {
-		if d.blocks[block].saved {
-			delete(d.blocks, block)
-		}
-	}
-}
-
-// saved marks blocks as kept, and drops those that have been read. d.mu is held.
-func (d *Download) saved(leaves []merkle.Node) {
-	for _, leaf := range leaves {
-		block := leaf.Index / 2
-		if block < d.reader.position {
-			delete(d.blocks, block)
-			continue
-		}
-		d.blocks[block] = held{data: d.blocks[block].data, saved: true}
-	}
-}
-
-// prune drops nodes that only blocks which were read needed, where the store does not keep them. d.mu is held.
-func (d *Download) prune() {
-	if d.into != nil || len(d.nodes) < max(pruneFrom, 2*d.pruned) {
-		return
-	}
-	for index := range d.nodes {
-		if merkle.FirstBlock(index) >= d.reader.start && merkle.LastBlock(index) < d.reader.position {
-			delete(d.nodes, index)
-		}
-	}
-	d.pruned = len(d.nodes)
 }

@@ -28,27 +28,38 @@ var (
 	ErrNotOffered = errors.New("the peer does not have this core")
 )
 
-// handshakeTimeout bounds how long a stranger may keep a connection without having shaken hands.
-const handshakeTimeout = 15 * time.Second
+// limits are how long the other end of a connection may do nothing. Zero fields take the defaults.
+type limits struct {
+	handshake time.Duration // how long a stranger may keep a connection without having shaken hands
+	stall     time.Duration // how long a peer may take not a byte of what waits for it
+}
 
-// stallTimeout bounds how long a peer may take not a byte of what waits for it.
-const stallTimeout = time.Minute
+func (l limits) withDefaults() limits {
+	if l.handshake == 0 {
+		l.handshake = 15 * time.Second
+	}
+	if l.stall == 0 {
+		l.stall = time.Minute
+	}
+	return l
+}
 
 // Trace, where set, sees every proof that is sent or received, for tests and for counting.
 type Trace func(sent bool, proof *merkle.Proof)
 
 // connect shakes hands and puts a multiplexer on the connection. handshakeHash is what the capabilities are bound to.
-func connect(ctx context.Context, conn peer.Conn, initiator bool) (*protomux.Mux, *secretstream.Conn, error) {
-	shaking, cancel := context.WithTimeout(ctx, handshakeTimeout)
+func connect(ctx context.Context, conn peer.Conn, initiator bool, limits limits) (*protomux.Mux, *secretstream.Conn, error) {
+	limits = limits.withDefaults()
+	shaking, cancel := context.WithTimeout(ctx, limits.handshake)
 	defer cancel()
 	secret, err := secretstream.Handshake(shaking, conn, secretstream.Options{Initiator: initiator})
 	if err != nil {
 		if shaking.Err() != nil && ctx.Err() == nil {
-			err = fmt.Errorf("no handshake within %v: %w", handshakeTimeout, err)
+			err = fmt.Errorf("no handshake within %v: %w", limits.handshake, err)
 		}
 		return nil, nil, fmt.Errorf("shaking hands: %w", err)
 	}
-	return protomux.New(secret, protomux.Options{Stall: stallTimeout}), secret, nil
+	return protomux.New(secret, protomux.Options{Stall: limits.stall}), secret, nil
 }
 
 var (

@@ -3,7 +3,6 @@ package replicate
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -12,30 +11,33 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/peer"
 	"hc/lib/proof"
+	"hc/lib/store"
 )
 
 // FetchOptions say what is wanted of a core. The zero value is all of it, once.
 type FetchOptions struct {
-	Claim   proof.Claim   // what the reader of the proof stream asks for
-	Live    bool          // go on with what is appended later
-	Window  int           // bytes that may be under way or unread; 0: 8 MiB
-	Stall   time.Duration // a peer that owes answers and is silent for so long is dropped; 0: 30 s
-	Trace   Trace
-	Dropped func(peer string, reason error) // told of each peer that is lost; nil: nobody
+	Claim     proof.Claim   // what the reader of the proof stream asks for
+	Live      bool          // go on with what is appended later
+	Window    int           // bytes that may be under way or unread; 0: 8 MiB
+	Handshake time.Duration // a peer that has not shaken hands by then is dropped; 0: 15 s
+	Stall     time.Duration // a peer that owes answers and is silent for so long is dropped; 0: 30 s
+	Trace     Trace
+	Dropped   func(peer string, reason error) // told of each peer that is lost; nil: nobody
 }
 
-// Peer is a connection with the name that errors call it by.
-type Peer struct {
+// Dialer makes the connection to one peer, which errors call by its name.
+type Dialer struct {
 	Name string
-	Conn peer.Conn
+	Dial func(ctx context.Context) (peer.Conn, error)
 }
 
 const (
 	defaultWindow = 8 << 20
 	defaultStall  = 30 * time.Second
-	maxRequests   = 256     // under way at one peer; stock keeps 48
-	saveBytes     = 4 << 20 // verified bytes that are saved together
+	patience      = 3 * time.Second // for one peer to say what it has, while another one has said so
+	saveBytes     = 4 << 20         // of memory that verified blocks take, which are saved together
 	saveEvery     = time.Second
+	lookEvery     = saveEvery / 4
 	maxUnsaved    = 16 << 20
 	maxAhead      = 64 << 10 // blocks asked for ahead of the reader
 )
@@ -43,16 +45,18 @@ const (
 // Fetch takes the core from peers until ctx ends, which is how the reader of the download says that it has all it wants;
 // what verified by then is saved. It tells the download when nothing more will come, and returns why: nil where all that
 // was wanted is here.
-func Fetch(ctx context.Context, d *hypercore.Download, peers []Peer, options FetchOptions) error {
+func Fetch(ctx context.Context, d *hypercore.Download, peers []Dialer, options FetchOptions) error {
 	f := newFetcher(d, options)
 	ctx, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	for _, p := range peers {
 		s := f.add(ctx, p.Name)
 		running.Go(func() {
-			err := s.run(p.Conn)
-			p.Conn.Close()
-			f.ended(s, err)
+			ended := event{session: s, closed: true, err: s.run(p.Dial)}
+			select {
+			case f.events <- ended:
+			case <-ctx.Done(): // nobody listens, and nothing is lost
+			}
 		})
 	}
 	err := f.loop(ctx)
@@ -72,20 +76,25 @@ type fetcher struct {
 	options  FetchOptions
 	sessions []*session
 	events   chan event
+	gate     *gate
+	began    time.Time
 
-	expected expected
-	parked   []parked // proofs whose anchor another answer will bring
-	retry    []uint64 // blocks whose request failed
-	cursor   uint64   // next block to ask for
-	from, to uint64   // wanted, to exclusive; proof.Open while the log's end is the end
-	ranged   bool     // from and to are known
-	failures []error  // of sessions that are gone
-	recent   uint64   // bytes of a block, as lately seen
+	expected    expected
+	asking      map[uint64]bool // blocks that are under way, or parked
+	underWay    int             // bytes that are expected of them
+	parked      []parked        // proofs whose anchor another answer will bring
+	parkedBytes int
+	retry       []uint64 // blocks whose request failed, ascending
+	cursor      uint64   // next block to ask for
+	from, to    uint64   // wanted, to exclusive; proof.Open while the log's end is the end
+	ranged      bool     // from and to are known
+	failures    []error  // of sessions that are gone
+	recent      uint64   // bytes of a block, as lately seen
 
 	saver    sync.WaitGroup
 	saved    chan error // result of the save under way
 	saving   bool
-	lastSave time.Time
+	nextSave time.Time
 }
 
 type parked struct {
@@ -104,9 +113,12 @@ func newFetcher(d *hypercore.Download, options FetchOptions) *fetcher {
 		d:        d,
 		options:  options,
 		events:   make(chan event, 64),
+		gate:     newGate(options.Window),
+		began:    time.Now(),
 		expected: expected{},
+		asking:   map[uint64]bool{},
 		saved:    make(chan error, 1),
-		lastSave: time.Now(),
+		nextSave: time.Now().Add(saveEvery),
 	}
 	f.setRange()
 	return f
@@ -114,29 +126,21 @@ func newFetcher(d *hypercore.Download, options FetchOptions) *fetcher {
 
 func (f *fetcher) add(ctx context.Context, name string) *session {
 	s := &session{
-		name:     name,
-		link:     link{key: f.d.Key()},
-		events:   f.events,
-		ctx:      ctx,
-		lacks:    map[uint64]bool{},
-		requests: map[uint64]*asked{},
-		heard:    time.Now(),
+		name:   name,
+		link:   link{key: f.d.Key()},
+		limits: limits{handshake: f.options.Handshake},
+		events: f.events,
+		gate:   f.gate,
 	}
+	s.ctx, s.stop = context.WithCancelCause(ctx)
+	s.lacks, s.requests, s.since = map[uint64]bool{}, map[uint64]*asked{}, f.began
 	f.sessions = append(f.sessions, s)
 	return s
 }
 
-// ended tells the loop that a session is gone. The loop may be over; then nobody listens, and nothing is lost.
-func (f *fetcher) ended(s *session, err error) {
-	select {
-	case f.events <- event{session: s, closed: true, err: err}:
-	case <-s.ctx.Done():
-	}
-}
-
 // loop runs until ctx ends or nothing more can come. A nil error means that nothing that was wanted is missing.
 func (f *fetcher) loop(ctx context.Context) error {
-	ticker := time.NewTicker(saveEvery / 4)
+	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
 		changed := f.d.Changed()
@@ -150,70 +154,109 @@ func (f *fetcher) loop(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return f.reason(nil)
-		case e := <-f.events:
-			if err := f.handle(ctx, e); err != nil {
+			return nil
+		case e := <-f.listen(ctx):
+			if err := f.handleAll(ctx, e); err != nil {
 				return err
 			}
-			if err := f.handleMore(ctx); err != nil {
-				return err
+			for _, block := range f.d.Evict(2 * f.options.Window) {
+				f.again(block)
 			}
 		case <-changed:
 		case err := <-f.saved:
 			f.saving = false
+			if errors.Is(err, store.ErrLocked) { // by an append, say; there is time
+				err, f.nextSave = nil, time.Now().Add(2*saveEvery)
+			}
 			if err != nil {
 				return err
 			}
-		case <-ticker.C:
-			f.dropStalled()
+		case now := <-ticker.C:
+			if err := f.look(ctx, now); err != nil {
+				return err
+			}
 		}
-		f.save(ctx)
 	}
 }
 
-// handleMore takes what else has come already, so that planning is not done for each block.
-func (f *fetcher) handleMore(ctx context.Context) error {
-	for range cap(f.events) {
+// listen starts a save if it is time for one, and returns where events come from: nothing is taken in while the disk is
+// behind.
+func (f *fetcher) listen(ctx context.Context) <-chan event {
+	memory, any := f.d.Unsaved()
+	if now := time.Now(); any && !f.saving && (memory >= saveBytes && now.After(f.nextSave.Add(-saveEvery)) || now.After(f.nextSave)) {
+		f.saving, f.nextSave = true, now.Add(saveEvery)
+		ctx = context.WithoutCancel(ctx) // what was begun is a few MiB; given up, it would only leave them as waste in the log
+		f.saver.Go(func() { f.saved <- f.d.Save(ctx) })
+	}
+	if memory >= maxUnsaved {
+		return nil
+	}
+	return f.events
+}
+
+// handleAll takes in an event and what else has come already, so that planning is not done for each block.
+func (f *fetcher) handleAll(ctx context.Context, e event) error {
+	for n := 1; ; n++ {
+		err := f.handle(ctx, e)
+		f.gate.leave(e.bytes)
+		if err != nil || n == cap(f.events) {
+			return err
+		}
 		select {
-		case e := <-f.events:
-			if err := f.handle(ctx, e); err != nil {
-				return err
-			}
+		case e = <-f.events:
 		default:
 			return nil
 		}
 	}
-	return nil
 }
 
-// save starts to commit what verified, when it is worth it.
-func (f *fetcher) save(ctx context.Context) {
-	bytes, any := f.d.Unsaved()
-	if f.saving || !any || bytes < saveBytes && time.Since(f.lastSave) < saveEvery {
-		return
-	}
-	f.saving, f.lastSave = true, time.Now()
-	ctx = context.WithoutCancel(ctx) // what was begun is a few MiB; given up, it would only leave them as waste in the log
-	f.saver.Go(func() { f.saved <- f.d.Save(ctx) })
-}
-
-func (f *fetcher) dropStalled() {
+// look drops peers that misbehave, and says what could not be said before.
+func (f *fetcher) look(ctx context.Context, now time.Time) error {
 	for _, s := range f.sessions {
-		if len(s.requests) > 0 && time.Since(s.heard) > f.options.Stall {
-			s.mux.Close(fmt.Errorf("%w: silent for %v with %d answers owed", ErrPeer, f.options.Stall, len(s.requests)))
+		if s.dropped {
+			continue
+		}
+		if err := s.misbehaves(now, f.options.Stall); err != nil {
+			f.drop(s, err)
+		} else if s.untold {
+			if err := f.sayState(s); err != nil {
+				return err
+			}
 		}
 	}
+	return f.unpark(ctx)
 }
 
-// reason returns what to tell when no peer is left, or nil while there is one. alternative is told where no peer failed.
-func (f *fetcher) reason(alternative error) error {
-	if len(f.sessions) > 0 || len(f.failures) == 0 {
-		return alternative
+// peersGone is why no peer is left.
+type peersGone struct{ error }
+
+func (e *peersGone) Unwrap() error { return e.error }
+
+// lost decides what it means that no peer is left: that is the end, unless all that was wanted is here.
+func (f *fetcher) lost() (over bool, err error) {
+	reason := &peersGone{f.reason()}
+	if f.options.Live || !f.complete() {
+		return true, reason
 	}
+	f.d.Settle()
+	f.d.Finish(reason) // told only where the reader looks for more than it said
+	return true, nil
+}
+
+// reason returns what to tell when no peer is left.
+func (f *fetcher) reason() error {
+	if len(f.failures) == 0 {
+		return ErrLost
+	}
+	unreachable := true
 	for _, failure := range f.failures { // verification stands before network
 		if errors.Is(failure, merkle.ErrUnverified) || errors.Is(failure, keys.ErrSignature) || errors.Is(failure, keys.ErrManifest) {
 			return failure
 		}
+		unreachable = unreachable && errors.Is(failure, peer.ErrUnreachable)
+	}
+	if unreachable {
+		return errors.Join(f.failures...)
 	}
 	return f.failures[len(f.failures)-1]
 }

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
-	"hc/lib/hypercore"
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/peer"
@@ -17,22 +15,23 @@ import (
 // handle takes in one event. An error ends the fetch; what only one peer did wrong drops that peer.
 func (f *fetcher) handle(ctx context.Context, e event) error {
 	s := e.session
-	if e.closed {
-		return f.gone(ctx, s, e.err)
-	}
-	s.heard = time.Now()
 	switch {
+	case e.closed:
+		return f.gone(ctx, s, e.err)
+	case s.dropped:
+		return nil
 	case e.opened:
 		s.opened = true
 		return f.sayState(s)
 	case e.sync != nil:
-		return f.heardState(ctx, s, *e.sync)
+		s.spent++
+		return f.heardState(s, *e.sync)
 	case e.have != nil:
-		s.blocks.set(e.have.Start, e.have.Length, !e.have.Drop)
-		f.unlack(s)
+		s.spent += s.blocks.set(e.have.Start, e.have.Length, !e.have.Drop)
+		s.announced(e.have.Start, e.have.Length)
 	case e.bitfield != nil:
-		s.blocks.setBits(*e.bitfield)
-		f.unlack(s)
+		s.spent += s.blocks.setBits(*e.bitfield)
+		s.announced(e.bitfield.Start, 32*uint64(len(e.bitfield.Words)))
 	case e.noData != nil:
 		return f.refused(ctx, s, *e.noData)
 	case e.proof != nil:
@@ -41,19 +40,14 @@ func (f *fetcher) handle(ctx context.Context, e event) error {
 	return nil
 }
 
-// unlack forgets refusals of blocks that the peer has announced meanwhile.
-func (f *fetcher) unlack(s *session) {
-	for block := range s.lacks {
-		if s.blocks.has(block) {
-			delete(s.lacks, block)
-		}
-	}
-}
-
-// sayState tells the peer what we have verified; it acknowledges its head, too.
+// sayState tells the peer what we have verified; it acknowledges its head, too. It never waits for a peer that does not
+// read: that is told later.
 func (f *fetcher) sayState(s *session) error {
+	if s.untold = s.channel.Queued() >= maxBacklog; s.untold {
+		return nil
+	}
 	length, fork := f.d.Length()
-	state := syncMessage{CanUpgrade: true, Downloading: true, Fork: fork, Length: length}
+	state := syncMessage{Downloading: true, Fork: fork, Length: length}
 	if s.synced && s.remote.Fork == fork {
 		state.RemoteLength = s.remote.Length
 	}
@@ -68,19 +62,15 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-func (f *fetcher) heardState(ctx context.Context, s *session, m syncMessage) error {
-	s.synced, s.remote = true, m
-	length, fork := f.d.Length()
-	switch {
-	case m.Fork == fork:
-		s.outdated = false
-	case m.Fork < fork || m.Length == 0:
-		s.outdated = m.Fork < fork
-	case length == 0:
-		if err := f.d.Adopt(m.Fork); err != nil {
-			return err
-		}
-	default:
+// heardState takes in a peer's state. A fork is not believed before a head of it is proved: at length 0 every peer is
+// asked for his own.
+func (f *fetcher) heardState(s *session, m syncMessage) error {
+	if !s.synced {
+		s.synced = true
+		s.count(s.since)
+	}
+	s.remote, s.declined = m, false
+	if length, fork := f.d.Length(); length > 0 && m.Fork > fork && m.Length > 0 {
 		return f.probe(s) // a rewritten log, if the key signed it
 	}
 	return f.want(s)
@@ -88,7 +78,7 @@ func (f *fetcher) heardState(ctx context.Context, s *session, m syncMessage) err
 
 // want asks which blocks of the segments that matter the peer has.
 func (f *fetcher) want(s *session) error {
-	if !f.ranged {
+	if !f.ranged || !s.offers() {
 		return nil
 	}
 	end := min(f.to, s.remote.Length)
@@ -103,63 +93,91 @@ func (f *fetcher) want(s *session) error {
 	return nil
 }
 
-// probe asks for the peer's whole head from nothing, to see whether the key signed a history that differs from ours.
-func (f *fetcher) probe(s *session) error {
-	s.outdated = true
-	if s.probing() {
-		return nil
-	}
-	return s.send(&asked{probe: true, request: merkle.Request{
-		Fork:     s.remote.Fork,
-		Upgrade:  &merkle.UpgradeRequest{Length: s.remote.Length},
-		Manifest: f.d.NeedsManifest() && s.remote.HasManifest,
-	}})
-}
-
 // refused handles the answer that there is none.
 func (f *fetcher) refused(ctx context.Context, s *session, m noDataMessage) error {
 	a := s.answered(m.Request)
 	if a == nil {
-		return f.drop(s, fmt.Errorf("%w: it refused request %d, which was not made", ErrPeer, m.Request))
+		f.drop(s, fmt.Errorf("%w: it refused request %d, which was not made", ErrPeer, m.Request))
+		return f.unpark(ctx)
 	}
 	f.takeBack(a)
 	switch {
+	case a.probe && s.refutal != nil:
+		f.drop(s, s.refutal)
 	case a.request.Block != nil:
 		s.refuse(a.request.Block.Index)
 	case a.request.Hash != nil:
 		s.refuse(merkle.FirstBlock(a.request.Hash.Index))
 	default:
-		s.outdated = true
+		s.declined = true
+		s.broken += headBroken
 	}
 	return f.unpark(ctx)
 }
 
 // again puts a block back on the list of what is to be asked for.
 func (f *fetcher) again(block uint64) {
-	f.retry = append(f.retry, block)
-	slices.Sort(f.retry)
+	if at, there := slices.BinarySearch(f.retry, block); !there {
+		f.retry = slices.Insert(f.retry, at, block)
+	}
+}
+
+// takeBack lets what a request was for be asked for again, and no longer counts on what it was to bring.
+func (f *fetcher) takeBack(a *asked) {
+	f.settled(a)
+	if a.request.Block != nil {
+		f.again(a.request.Block.Index)
+	}
+}
+
+// settled takes a request off the books.
+func (f *fetcher) settled(a *asked) {
+	f.expected.remove(a.brings)
+	f.underWay -= a.bytes
+	if a.request.Block != nil {
+		delete(f.asking, a.request.Block.Index)
+	}
 }
 
 func (f *fetcher) answered(ctx context.Context, s *session, p *merkle.Proof) error {
 	a := s.answered(p.ID)
 	if a == nil {
-		return f.drop(s, fmt.Errorf("%w: it sent data %d, which was not asked for", ErrPeer, p.ID))
+		f.drop(s, fmt.Errorf("%w: it sent data %d, which was not asked for", ErrPeer, p.ID))
+		return f.unpark(ctx)
 	}
 	if f.options.Trace != nil {
 		f.options.Trace(false, p)
 	}
-	if err := fits(a.request, p); err != nil {
+	length, _ := f.d.Length()
+	switch err := fits(a.request, p); {
+	case err != nil:
 		f.takeBack(a)
-		return f.drop(s, err)
+		f.drop(s, err)
+	case a.probe:
+		if err := f.probed(ctx, s, p); err != nil {
+			return err
+		}
+	case p.Upgrade != nil && p.Upgrade.Start != length: // another peer was faster
+	case f.early(ctx, a):
+		if size := valueSize(p); f.parkedBytes+size <= f.options.Window {
+			f.parked = append(f.parked, parked{p, a})
+			f.parkedBytes += size
+		} else {
+			f.takeBack(a)
+		}
+	default:
+		if err := f.apply(ctx, a, p); err != nil {
+			return err
+		}
 	}
-	if a.probe {
-		return f.probed(ctx, s, p)
+	return f.unpark(ctx)
+}
+
+func valueSize(p *merkle.Proof) int {
+	if p.Block == nil {
+		return 0
 	}
-	if f.early(ctx, a) {
-		f.parked = append(f.parked, parked{p, a})
-		return f.unpark(ctx)
-	}
-	return f.apply(ctx, a, p)
+	return len(p.Block.Value)
 }
 
 // fits checks that an answer has the parts that were asked for, and no others.
@@ -187,95 +205,76 @@ func (f *fetcher) apply(ctx context.Context, a *asked, p *merkle.Proof) error {
 		}
 		return f.refuted(a.session, err)
 	}
-	f.expected.remove(a.brings)
+	f.settled(a)
+	if a.session.broken > 0 {
+		a.session.broken--
+	}
 	if p.Block != nil {
 		f.recent = max(uint64(len(p.Block.Value)), f.recent-f.recent/16)
 	}
-	if p.Upgrade != nil {
-		for _, s := range f.sessions {
-			if s.opened {
-				if err := f.sayState(s); err != nil {
-					return err
-				}
+	if p.Upgrade == nil {
+		return nil
+	}
+	a.session.broken = 0
+	for _, s := range f.sessions {
+		if !s.opened || s.dropped {
+			continue
+		}
+		if err := f.sayState(s); err != nil {
+			return err
+		}
+		if _, fork := f.d.Length(); s.synced && s.remote.Fork > fork && s.remote.Length > 0 {
+			if err := f.probe(s); err != nil {
+				return err
 			}
 		}
-	}
-	return f.unpark(ctx)
-}
-
-// unpark applies the proofs whose anchor has come, and asks again for those whose anchor will not.
-func (f *fetcher) unpark(ctx context.Context) error {
-	for i := 0; i < len(f.parked); i++ {
-		item := f.parked[i]
-		known := f.d.Knows(ctx, item.asked.anchor)
-		if !known && f.expected[item.asked.anchor] > 0 {
-			continue
-		}
-		f.parked = slices.Delete(f.parked, i, i+1)
-		if !known {
-			f.takeBack(item.asked)
-			i--
-			continue
-		}
-		return f.apply(ctx, item.asked, item.proof) // which comes back here
 	}
 	return nil
 }
 
-// takeBack lets what a request was for be asked for again, and no longer counts on what it was to bring.
-func (f *fetcher) takeBack(a *asked) {
-	f.expected.remove(a.brings)
-	if a.request.Block != nil {
-		f.again(a.request.Block.Index)
+// unpark applies the proofs whose anchor has come, and asks again for those whose anchor will not.
+func (f *fetcher) unpark(ctx context.Context) error {
+	for i := 0; i < len(f.parked); {
+		item := f.parked[i]
+		known := f.d.Knows(ctx, item.asked.anchor)
+		if !known && f.expected[item.asked.anchor] > 0 {
+			i++
+			continue
+		}
+		f.parked = slices.Delete(f.parked, i, i+1)
+		f.parkedBytes -= valueSize(item.proof)
+		if !known {
+			f.takeBack(item.asked)
+		} else if err := f.apply(ctx, item.asked, item.proof); err != nil {
+			return err
+		}
+		i = 0 // others may build on it
 	}
+	return nil
 }
 
 func verification(err error) bool {
 	return errors.Is(err, merkle.ErrUnverified) || errors.Is(err, keys.ErrSignature) || errors.Is(err, keys.ErrManifest)
 }
 
-// refuted deals with a proof that did not verify: either the peer lies, or the key signed two histories.
-func (f *fetcher) refuted(s *session, err error) error {
-	length, _ := f.d.Length()
-	if length == 0 || s.remote.Length == 0 || s.refutal != nil {
-		return f.drop(s, err)
+// drop ends a session for a reason. Its end comes as an event; what it owes is asked of others at once.
+func (f *fetcher) drop(s *session, reason error) {
+	if s.dropped {
+		return
 	}
-	s.refutal = err
-	return f.probe(s)
-}
-
-// probed looks at a head that was proved from nothing.
-func (f *fetcher) probed(ctx context.Context, s *session, p *merkle.Proof) error {
-	head, err := f.d.ConflictsWith(ctx, p)
-	length, fork := f.d.Length()
-	switch {
-	case err != nil:
-		return f.drop(s, err)
-	case head.Fork < fork || head.Fork == fork && head.Length <= length && s.refutal == nil:
-		return nil
-	case s.refutal != nil && f.d.SameTree(head):
-		return f.drop(s, s.refutal)
+	s.dropped, s.reason = true, reason
+	s.stop(reason)
+	for _, a := range s.requests {
+		f.takeBack(a)
 	}
-	if err := f.d.KeepSeen(ctx, head); err != nil {
-		return err
-	}
-	return fmt.Errorf("%w: %s has core %v at fork %d with %d blocks, here is fork %d with %d, and the key signed both; what is here was kept as it is",
-		hypercore.ErrForked, s.name, f.d.Key(), head.Fork, head.Length, fork, length)
-}
-
-// drop ends a session for a reason. Its end comes as an event.
-func (f *fetcher) drop(s *session, reason error) error {
-	s.dropped = true
-	s.mux.Close(reason)
-	return nil
+	clear(s.requests)
 }
 
 // gone takes a session off, and what it owed back.
 func (f *fetcher) gone(ctx context.Context, s *session, err error) error {
 	f.sessions = slices.DeleteFunc(f.sessions, func(other *session) bool { return other == s })
-	for _, a := range s.requests {
-		f.takeBack(a)
-	}
+	f.drop(s, err)
+	err = s.reason
 	switch {
 	case err == nil:
 		err = fmt.Errorf("%s: %w: the peer closed it", s.name, ErrLost)

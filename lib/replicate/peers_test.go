@@ -15,6 +15,7 @@ import (
 	"hc/lib/hypercore"
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/peer"
 	"hc/lib/proof"
 	"hc/lib/protomux"
 	"hc/lib/store"
@@ -86,6 +87,11 @@ func pair(t *testing.T) (ours, theirs *net.TCPConn) {
 	return conn.(*net.TCPConn), (<-accepted).(*net.TCPConn)
 }
 
+// over is a peer at the other end of a connection that is there already.
+func over(name string, conn peer.Conn) Dialer {
+	return Dialer{Name: name, Dial: func(context.Context) (peer.Conn, error) { return conn, nil }}
+}
+
 // serving returns a connection to a real server of the core.
 func (c *testCore) serving(options ServerOptions) *net.TCPConn {
 	c.t.Helper()
@@ -131,7 +137,7 @@ func (c *testCore) lying(l *liar) *net.TCPConn {
 	}
 	l.core, l.snapshot, l.length = c, snapshot, snapshot.Head().Length
 	background(c.t, func(ctx context.Context) {
-		mux, secret, err := connect(ctx, theirs, false)
+		mux, secret, err := connect(ctx, theirs, false, limits{})
 		if err != nil {
 			return
 		}
@@ -196,9 +202,9 @@ func read(t *testing.T, into *store.Store, key keys.Key, claim proof.Claim, opti
 	if err != nil {
 		return nil, err
 	}
-	var peers []Peer
+	var peers []Dialer
 	for i, conn := range conns {
-		peers = append(peers, Peer{Name: fmt.Sprintf("peer %d", i), Conn: conn})
+		peers = append(peers, over(fmt.Sprintf("peer %d", i), conn))
 	}
 	options.Claim = claim
 	fetching, finish := context.WithCancel(ctx)
@@ -434,7 +440,7 @@ type flooder struct {
 }
 
 func (f *flooder) run(ctx context.Context, conn *net.TCPConn) {
-	mux, secret, err := connect(ctx, conn, true)
+	mux, secret, err := connect(ctx, conn, true, limits{})
 	if err != nil {
 		return
 	}
@@ -474,7 +480,7 @@ func TestLiveFetch(t *testing.T) {
 		t.Fatal(err)
 	}
 	var wait sync.WaitGroup
-	wait.Go(func() { _ = Fetch(ctx, d, []Peer{{"writer", conn}}, FetchOptions{Live: true}) })
+	wait.Go(func() { _ = Fetch(ctx, d, []Dialer{over("writer", conn)}, FetchOptions{Live: true}) })
 	wait.Go(func() {
 		out.CloseWithError(write(ctx, out, d, keys.Ref{Key: core.key}, PipeOptions{Live: true}))
 	})

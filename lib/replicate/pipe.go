@@ -9,16 +9,9 @@ import (
 
 	"hc/lib/hypercore"
 	"hc/lib/keys"
-	"hc/lib/peer"
 	"hc/lib/proof"
 	"hc/lib/store"
 )
-
-// Dialer makes the connection to one peer, which errors call by its name.
-type Dialer struct {
-	Name string
-	Dial func(ctx context.Context) (peer.Conn, error)
-}
 
 // PipeOptions say what WriteProof writes and where it comes from.
 type PipeOptions struct {
@@ -40,13 +33,8 @@ func WriteProof(ctx context.Context, w io.Writer, ref keys.Ref, options PipeOpti
 	if len(options.Peers) == 0 {
 		return writeStored(ctx, w, ref, options)
 	}
-	peers, err := dialAll(ctx, options.Peers, options.Fetch.Dropped)
-	if err != nil {
-		return err
-	}
 	d, err := hypercore.NewDownload(ctx, ref.Key, hypercore.DownloadOptions{Store: options.Store, Sync: options.Sync})
 	if err != nil {
-		closeAll(peers)
 		return err
 	}
 	options.Fetch.Claim, options.Fetch.Live = options.Claim, options.Live
@@ -54,22 +42,23 @@ func WriteProof(ctx context.Context, w io.Writer, ref keys.Ref, options PipeOpti
 	defer stop()
 	var fetching sync.WaitGroup
 	var fetchErr error
-	fetching.Go(func() { fetchErr = Fetch(ctx, d, peers, options.Fetch) })
+	fetching.Go(func() { fetchErr = Fetch(ctx, d, options.Peers, options.Fetch) })
 	writeErr := write(ctx, w, d, ref, options)
 	stop()
 	fetching.Wait()
 	return worse(writeErr, fetchErr)
 }
 
-// worse prefers the cause to its effect: a stream that stays incomplete because of what the peers did.
+// worse prefers the cause to its effect: a stream that stays incomplete because of what the peers did. What they did does
+// not matter where it is complete.
 func worse(writeErr, fetchErr error) error {
+	var gone *peersGone
 	switch {
+	case writeErr == nil && errors.As(fetchErr, &gone):
+		return nil
 	case writeErr == nil:
-		if errors.Is(fetchErr, ErrLost) || errors.Is(fetchErr, context.Canceled) {
-			return nil // all was here by then
-		}
 		return fetchErr
-	case fetchErr == nil, errors.Is(fetchErr, context.Canceled), errors.Is(writeErr, fetchErr):
+	case fetchErr == nil, errors.Is(writeErr, fetchErr):
 		return writeErr
 	case errors.Is(writeErr, proof.ErrPartial), errors.Is(writeErr, context.Canceled):
 		return fetchErr
@@ -100,32 +89,4 @@ func write(ctx context.Context, w io.Writer, source proof.Source, ref keys.Ref, 
 		return fmt.Errorf("%w: %v is of fork %d, the core is at fork %d", hypercore.ErrForked, ref, ref.Fork, head.Fork)
 	}
 	return proof.Write(ctx, w, source, proof.WriteOptions{Claim: options.Claim, Live: options.Live})
-}
-
-// dialAll connects to all peers at once. It fails if none is reached.
-func dialAll(ctx context.Context, dialers []Dialer, dropped func(string, error)) ([]Peer, error) {
-	conns, errs := make([]peer.Conn, len(dialers)), make([]error, len(dialers))
-	var dialing sync.WaitGroup
-	for i, dialer := range dialers {
-		dialing.Go(func() { conns[i], errs[i] = dialer.Dial(ctx) })
-	}
-	dialing.Wait()
-	var peers []Peer
-	for i, conn := range conns {
-		if errs[i] == nil {
-			peers = append(peers, Peer{Name: dialers[i].Name, Conn: conn})
-		} else if dropped != nil && len(dialers) > 1 {
-			dropped(dialers[i].Name, errs[i])
-		}
-	}
-	if len(peers) == 0 {
-		return nil, errors.Join(errs...)
-	}
-	return peers, nil
-}
-
-func closeAll(peers []Peer) {
-	for _, p := range peers {
-		p.Conn.Close()
-	}
 }

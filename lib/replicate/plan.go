@@ -2,11 +2,8 @@ package replicate
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"slices"
+	"time"
 
-	"hc/lib/hypercore"
 	"hc/lib/merkle"
 	"hc/lib/proof"
 )
@@ -39,6 +36,9 @@ func (f *fetcher) start() {
 
 // plan asks for what is wanted next. over says that nothing more can come.
 func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
+	if len(f.sessions) == 0 {
+		return f.lost()
+	}
 	if err := f.askUpgrade(); err != nil {
 		return false, err
 	}
@@ -60,49 +60,66 @@ func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
 	if err := f.askStrays(ctx); err != nil {
 		return false, err
 	}
-	if len(f.sessions) == 0 {
-		if f.options.Live || !f.complete() {
-			return true, f.reason(ErrLost)
-		}
-		f.d.Settle()
-		return true, nil
-	}
-	return settled && missing && !f.options.Live, nil
+	return settled && missing && !f.options.Live && f.idle(), nil
 }
 
-// askUpgrade asks the peer with the longest log to prove its head, one at a time.
+// idle reports whether nothing is under way.
+func (f *fetcher) idle() bool {
+	for _, s := range f.sessions {
+		if len(s.requests) > 0 {
+			return false
+		}
+	}
+	return len(f.parked) == 0
+}
+
+// askUpgrade asks the peer that tells of the longest log to prove its head: one at a time, unless that one takes its time.
+// Before there is a head, a greater fork goes before a longer log.
 func (f *fetcher) askUpgrade() error {
 	length, fork := f.d.Length()
 	var best *session
 	for _, s := range f.sessions {
-		for _, a := range s.requests {
-			if a.request.Upgrade != nil {
+		if a := s.asks(func(a *asked) bool { return a.request.Upgrade != nil && !a.probe }); a != nil {
+			if !s.dropped && time.Since(a.at) < patience {
 				return nil
 			}
+			continue
 		}
-		if s.usable() && s.remote.Fork == fork && s.remote.Length > length && (best == nil || s.remote.Length > best.remote.Length) {
+		if !s.mayUpgrade(length, fork) || !s.room() {
+			continue
+		}
+		if best == nil || s.remote.Fork > best.remote.Fork || s.remote.Fork == best.remote.Fork && s.remote.Length > best.remote.Length {
 			best = s
 		}
 	}
 	if best == nil {
 		return nil
 	}
-	return best.send(&asked{request: merkle.Request{
-		Fork:     fork,
+	return best.send(&asked{at: time.Now(), request: merkle.Request{
+		Fork:     best.remote.Fork,
 		Upgrade:  &merkle.UpgradeRequest{Start: length, Length: best.remote.Length - length},
 		Manifest: f.d.NeedsManifest() && best.remote.HasManifest,
 	}})
 }
 
-// newest reports whether no peer has a longer head than ours.
+// newest reports whether no peer has a longer head than ours. Who says nothing is waited for, but not for long.
 func (f *fetcher) newest() bool {
 	length, fork := f.d.Length()
+	heard := false
 	for _, s := range f.sessions {
-		if !s.synced || s.dropped || s.probing() || !s.outdated && s.remote.Fork == fork && s.remote.Length > length {
+		switch {
+		case s.dropped:
+		case !s.synced:
+			if time.Since(f.began) < patience {
+				return false
+			}
+		case s.probing() || s.mayUpgrade(length, fork):
 			return false
+		default:
+			heard = true
 		}
 	}
-	return len(f.sessions) > 0 && (length > 0 || !f.options.Live)
+	return heard && (length > 0 || !f.options.Live)
 }
 
 // complete reports whether all that was wanted of the verified log is here.
@@ -111,48 +128,54 @@ func (f *fetcher) complete() bool {
 	return length > 0 && f.ranged && f.cursor >= min(f.to, length) && len(f.retry) == 0 && len(f.parked) == 0
 }
 
-// askBlocks asks for blocks in order, as far ahead of the reader as the window goes. missing says that the block which
-// the reader is at, or will come to first, is nowhere to be had.
+// askBlocks asks for blocks in order, as far ahead of the reader as the window goes. missing says that a block, which the
+// reader is at or will come to, is nowhere to be had; nothing behind it is asked for then.
 func (f *fetcher) askBlocks(ctx context.Context) (missing bool, err error) {
 	length, _ := f.d.Length()
-	position := f.d.Position()
-	position = max(position, f.from)
+	position := max(f.d.Position(), f.from)
 	f.cursor = max(f.cursor, position)
-	limit := min(f.to, length, position+f.ahead(length))
-	bytes, _ := f.d.Unsaved()
-	for f.underWay() < maxRequests*len(f.sessions) && bytes < maxUnsaved {
+	limit := min(f.to, length, position+maxAhead)
+	for {
+		if unsaved, _ := f.d.Unsaved(); unsaved >= maxUnsaved {
+			return false, nil
+		}
 		block, ok, err := f.nextBlock(ctx, limit)
 		if err != nil || !ok {
 			return false, err
 		}
-		s := f.pick(block)
-		if s == nil {
-			f.retry = append(f.retry, block)
-			slices.Sort(f.retry)
-			return f.nobodyHas(block), nil
+		way := f.expected.climb(ctx, f.d, 2*block, length)
+		s := f.pick(block, way.anchor)
+		if s == nil || !f.fitsWindow(block, f.estimate(ctx, way, length)) {
+			f.again(block)
+			return s == nil && f.nobodyHas(block, way.anchor), nil
 		}
-		if err := f.ask(ctx, s, block, length); err != nil {
+		if err := f.ask(ctx, s, block, way); err != nil {
 			return false, err
 		}
 	}
-	return false, nil
 }
 
-// ahead is how many blocks fill the window, going by the log's average and by what came lately.
-func (f *fetcher) ahead(length uint64) uint64 {
-	if length == 0 {
-		return 0
+// estimate is how many bytes a block is likely to have: what the tree says, or less, going by the log's average and by
+// what came lately.
+func (f *fetcher) estimate(ctx context.Context, way climb, length uint64) int {
+	size := max(f.d.ByteLength()/max(length, 1), f.recent)
+	if node, err := f.d.Peek(ctx, way.anchor); err == nil {
+		if way.levels == 0 {
+			size = node.Size
+		}
+		size = min(size, node.Size)
 	}
-	size := max(1, f.d.ByteLength()/length, f.recent)
-	return min(max(uint64(f.options.Window)/size, 4), maxAhead)
+	return int(min(size, maxBlock))
 }
 
-func (f *fetcher) underWay() int {
-	count := len(f.parked)
-	for _, s := range f.sessions {
-		count += len(s.requests)
+// fitsWindow reports whether a block of about so many bytes may be asked for. What the reader waits for always may.
+func (f *fetcher) fitsWindow(block uint64, size int) bool {
+	taken := f.underWay + f.parkedBytes + f.d.Unread()
+	if taken == 0 || taken+size <= f.options.Window {
+		return true
 	}
-	return count
+	waited, waits := f.d.WaitsForBlock()
+	return waits && waited == block
 }
 
 // nextBlock returns the next block below limit that is not here and not asked for.
@@ -167,6 +190,9 @@ func (f *fetcher) nextBlock(ctx context.Context, limit uint64) (block uint64, ok
 		default:
 			return 0, false, nil
 		}
+		if f.asking[block] {
+			continue
+		}
 		held, err := f.d.Holds(ctx, block)
 		if err != nil {
 			return 0, false, err
@@ -177,11 +203,12 @@ func (f *fetcher) nextBlock(ctx context.Context, limit uint64) (block uint64, ok
 	}
 }
 
-// pick returns the least busy peer that has the block, or one that might.
-func (f *fetcher) pick(block uint64) *session {
+// pick returns the least busy peer that has the block and can prove it up to the anchor, or one that might.
+func (f *fetcher) pick(block, anchor uint64) *session {
+	_, fork := f.d.Length()
 	var best *session
 	for _, s := range f.sessions {
-		if !f.mayHave(s, block) {
+		if !s.mayHave(block, anchor, fork) || !s.room() {
 			continue
 		}
 		if best == nil || s.blocks.has(block) && !best.blocks.has(block) || s.blocks.has(block) == best.blocks.has(block) && len(s.requests) < len(best.requests) {
@@ -191,161 +218,33 @@ func (f *fetcher) pick(block uint64) *session {
 	return best
 }
 
-func (f *fetcher) mayHave(s *session, block uint64) bool {
+// nobodyHas reports whether every peer has said that it lacks the block, or is too short to prove it. A peer that is
+// being dropped does not count; the end of the last one tells why.
+func (f *fetcher) nobodyHas(block, anchor uint64) bool {
 	_, fork := f.d.Length()
-	return s.usable() && s.remote.Fork == fork && block < s.remote.Length && !s.lacks[block]
-}
-
-// nobodyHas reports whether every peer has said that it lacks the block.
-func (f *fetcher) nobodyHas(block uint64) bool {
+	heard := false
 	for _, s := range f.sessions {
-		if !s.synced || s.dropped || f.mayHave(s, block) {
+		switch {
+		case s.dropped:
+		case !s.offers(), s.mayHave(block, anchor, fork):
 			return false
+		default:
+			heard = true
 		}
 	}
-	return true
+	return heard
 }
 
 // ask requests a block with the hashes that are missing and not under way.
-func (f *fetcher) ask(ctx context.Context, s *session, block, length uint64) error {
-	levels, anchor, brings := f.expected.climb(ctx, f.d, 2*block, length)
-	f.expected.add(brings)
-	_, fork := f.d.Length()
-	return s.send(&asked{
-		request: merkle.Request{Fork: fork, Block: &merkle.BlockRequest{Index: block, Nodes: levels}},
-		brings:  brings,
-		anchor:  anchor,
-	})
-}
-
-// askStrays asks for what the reader waits for beyond the wanted blocks: a tree node that nothing under way will bring,
-// or a block that makes a size certain.
-func (f *fetcher) askStrays(ctx context.Context) error {
-	if node, waits := f.d.WaitsForNode(); waits {
-		if err := f.askHash(ctx, node); err != nil {
-			return err
-		}
-	}
-	block, waits := f.d.WaitsForBlock()
-	length, _ := f.d.Length()
-	if !waits || !f.ranged || block >= length || block >= f.from && block < f.to {
-		return nil
-	}
-	return f.askAlone(ctx, block, length)
-}
-
-func (f *fetcher) askHash(ctx context.Context, node uint64) error {
+func (f *fetcher) ask(ctx context.Context, s *session, block uint64, way climb) error {
 	length, fork := f.d.Length()
-	if merkle.RightSpan(node) >= 2*length || f.expected[node] > 0 || f.d.Knows(ctx, node) {
-		return nil
+	f.expected.add(way.brings)
+	f.asking[block] = true
+	a := &asked{
+		request: merkle.Request{Fork: fork, Block: &merkle.BlockRequest{Index: block, Nodes: way.levels}},
+		climb:   way,
+		bytes:   f.estimate(ctx, way, length),
 	}
-	s := f.pick(merkle.FirstBlock(node))
-	if s == nil {
-		if f.nobodyHas(merkle.FirstBlock(node)) {
-			f.d.Finish(nil)
-		}
-		return nil
-	}
-	levels, anchor, brings := f.expected.climb(ctx, f.d, node, length)
-	f.expected.add(brings)
-	return s.send(&asked{
-		request: merkle.Request{Fork: fork, Hash: &merkle.HashRequest{Index: node, Nodes: levels}},
-		brings:  brings,
-		anchor:  anchor,
-	})
-}
-
-// findBytes turns a range of bytes into blocks, asking step by step for the nodes whose sizes it takes: a size counts
-// only once it has been hashed (lib/merkle on hints), so a forged one cannot lead to the wrong block.
-func (f *fetcher) findBytes(ctx context.Context) error {
-	claim := f.options.Claim
-	length, _ := f.d.Length()
-	if claim.At != nil {
-		length = min(length, *claim.At)
-	}
-	if length == 0 {
-		f.ranged = true
-		return nil
-	}
-	first, known, err := f.findByte(ctx, claim.From, length)
-	if err != nil || !known {
-		return err
-	}
-	last := length - 1
-	if claim.To != proof.Open {
-		if last, known, err = f.findByte(ctx, claim.To, length); err != nil || !known {
-			return err
-		}
-	}
-	f.from, f.to, f.ranged = first, last+1, true
-	f.start()
-	return nil
-}
-
-// findByte returns the block that holds a byte, or the last one if the log ends before.
-func (f *fetcher) findByte(ctx context.Context, at, length uint64) (block uint64, known bool, err error) {
-	lookup := &lookup{d: f.d}
-	block, _, err = merkle.Seek(ctx, at, length, lookup)
-	var hint *merkle.HintError
-	switch {
-	case err == nil:
-		return min(block, length-1), true, nil
-	case errors.As(err, &hint):
-		return 0, false, f.askSize(ctx, hint.Index, length)
-	case errors.Is(err, merkle.ErrNodeMissing):
-		return 0, false, f.askSize(ctx, lookup.missing, length)
-	case errors.Is(err, merkle.ErrInvalidRequest): // beyond the end; the reader will find that out, too
-		return length - 1, true, nil
-	default:
-		return 0, false, fmt.Errorf("looking for byte %d: %w", at, err)
-	}
-}
-
-// lookup is the nodes that are here already, without waiting, and remembers which one was not.
-type lookup struct {
-	d       *hypercore.Download
-	missing uint64
-}
-
-func (l *lookup) Node(ctx context.Context, index uint64) (merkle.Node, error) {
-	node, err := l.d.Peek(ctx, index)
-	if err != nil {
-		l.missing = index
-	}
-	return node, err
-}
-
-// askSize asks for what makes the size of a node certain: the block itself, or the node's two children.
-func (f *fetcher) askSize(ctx context.Context, node, length uint64) error {
-	left, _, inner := merkle.Children(node)
-	if inner {
-		return f.askHash(ctx, left)
-	}
-	return f.askAlone(ctx, node/2, length)
-}
-
-// askAlone asks for a block that is not part of what is read in order.
-func (f *fetcher) askAlone(ctx context.Context, block, length uint64) error {
-	if held, err := f.d.Holds(ctx, block); held || err != nil || f.asksBlock(block) {
-		return err
-	}
-	s := f.pick(block)
-	if s == nil {
-		if f.nobodyHas(block) {
-			f.d.Finish(nil)
-		}
-		return nil
-	}
-	return f.ask(ctx, s, block, length)
-}
-
-func (f *fetcher) asksBlock(block uint64) bool {
-	for _, s := range f.sessions {
-		for _, a := range s.requests {
-			if a.request.Block != nil && a.request.Block.Index == block {
-				return true
-			}
-		}
-	}
-	return false
+	f.underWay += a.bytes
+	return s.send(a)
 }

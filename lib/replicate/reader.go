@@ -1,110 +1,38 @@
 package replicate
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
-	"hc/lib/keys"
+	"hc/lib/hypercore"
 	"hc/lib/merkle"
 	"hc/lib/protomux"
 	"hc/lib/store"
 )
 
-// serverConn is the server's side of one connection.
-type serverConn struct {
-	server        *Server
-	mux           *protomux.Mux
-	handshakeHash [64]byte
-	ctx           context.Context
-	stop          context.CancelFunc
-	workers       sync.WaitGroup
+// maxInvalid is how many requests that no honest peer makes are answered; stock's number.
+const maxInvalid = 64
 
-	mu     sync.Mutex
-	sought []keys.Key // discovery keys that were asked for and are not here (yet)
-}
-
-// maxSought bounds what is remembered of a peer's vain questions.
-const maxSought = 1024
-
-// pair answers an open that we did not ask for: with our own, if the core is here. Otherwise it is rejected, and opened
-// from our side should the core come to be.
-func (c *serverConn) pair(protocol string, id, _ []byte) {
-	if protocol != Protocol || len(id) != keys.Size {
-		return
-	}
-	if err := c.open(c.ctx, keys.Key(id)); errors.Is(err, store.ErrNotFound) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if len(c.sought) < maxSought && !slices.Contains(c.sought, keys.Key(id)) {
-			c.sought = append(c.sought, keys.Key(id))
-		}
-	} else if err != nil {
-		c.mux.Close(err)
-	}
-}
-
-func (c *serverConn) open(ctx context.Context, id keys.Key) error {
-	core, err := c.server.find(ctx, id)
-	if err != nil {
-		return err
-	}
-	r := &reader{
-		conn: c,
-		core: core,
-		link: link{key: core.key, handshakeHash: c.handshakeHash},
-		work: make(chan struct{}, 1),
-		done: make(chan struct{}),
-	}
-	_, err = c.mux.Open(Protocol, id[:], r.link.open(), r)
-	return err
-}
-
-// retry opens the cores that were sought in vain and are here now.
-func (c *serverConn) retry(ctx context.Context) error {
-	c.mu.Lock()
-	sought := slices.Clone(c.sought)
-	c.mu.Unlock()
-	for _, id := range sought {
-		err := c.open(ctx, id)
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		}
-		c.mu.Lock()
-		c.sought = slices.DeleteFunc(c.sought, func(other keys.Key) bool { return other == id })
-		c.mu.Unlock()
-		if err != nil && !errors.Is(err, protomux.ErrClosed) {
-			return err
-		}
-	}
-	return nil
-}
-
-// Limits of what one reader may ask for. Stock keeps 48 requests under way, we 256.
-const (
-	maxQueued  = 8192 // requests that wait for their turn
-	maxInvalid = 64   // requests that no honest peer makes; stock's number
-)
-
-// reader is one peer's channel on one of our cores. Requests are answered by a worker of its own, in order, so that a
-// peer that does not read holds up nobody but itself.
+// reader is one peer's channel on one of our cores.
 type reader struct {
-	conn *serverConn
-	core *servedCore
-	link link
+	conn    *serverConn
+	core    *servedCore
+	link    link
+	channel *protomux.Channel // set by OnOpen, before all that follows
 
-	mu      sync.Mutex // guards all below
-	channel *protomux.Channel
-	remote  syncMessage
-	said    syncMessage // what we told last
-	queue   []merkle.Request
+	hasNews bool // guarded by conn.mu: is in conn.news
+
+	mu     sync.Mutex // guards the two below
+	remote syncMessage
+	spoke  bool // it has told us its state since we told ours
+
+	// The answering goroutine's own.
+	opened  bool // we have told our state
+	said    syncMessage
+	held    []span // that were announced
+	fork    uint64 // of these
 	invalid int
-	ended   bool
-
-	work chan struct{} // holds a token while the queue may have something
-	done chan struct{}
 }
 
 // OnOpen checks the peer's capability, then says what is here.
@@ -112,27 +40,17 @@ func (r *reader) OnOpen(channel *protomux.Channel, remote []byte) error {
 	if err := r.link.check(remote); err != nil {
 		return err
 	}
-	r.mu.Lock()
 	r.channel = channel
-	r.mu.Unlock()
 	r.core.listen(r, true)
-	r.conn.workers.Go(r.answer)
-	if err := r.sayState(); err != nil {
-		return err
-	}
-	_, held := r.core.current()
-	return r.sayHeld(held, nil)
+	r.conn.tell(r)
+	return nil
 }
 
-// OnClose ends the worker.
+// OnClose forgets what the peer asked for.
 func (r *reader) OnClose(*protomux.Channel, error) {
 	r.core.listen(r, false)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.ended {
-		r.ended = true
-		close(r.done)
-	}
+	r.conn.forget(r)
+	r.conn.server.leave(r.core)
 }
 
 // OnMessage handles what a reader may say.
@@ -143,46 +61,63 @@ func (r *reader) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error 
 		if err != nil {
 			return err
 		}
-		return r.heardState(m)
+		r.mu.Lock()
+		r.remote, r.spoke = m, true
+		r.mu.Unlock()
+		r.conn.tell(r)
 	case typeRequest:
 		request, err := decodeRequest(body)
 		if err != nil {
 			return err
 		}
-		return r.enqueue(request)
+		return r.conn.enqueue(job{reader: r, request: request})
 	case typeCancel:
 		id, err := decodeCancel(body)
 		if err != nil {
 			return err
 		}
-		r.cancel(id)
+		r.conn.cancel(r, id)
 	case typeWant:
 		m, err := decodeWant(body)
 		if err != nil {
 			return err
 		}
-		return r.heardWant(m)
+		return r.conn.enqueue(job{reader: r, want: &m})
 	}
 	return nil
 }
 
-// heardState acknowledges a reader that is behind: it asks for an upgrade only of whom it knows to know its length.
-func (r *reader) heardState(m syncMessage) error {
+// tellNews says what changed since the last time. It also acknowledges a reader that is behind: such a one asks for an
+// upgrade only of whom it knows to know its length.
+func (r *reader) tellNews() error {
+	snapshot, held := r.core.current()
 	r.mu.Lock()
-	r.remote = m
-	said := r.said
+	remote, spoke := r.remote, r.spoke
+	r.spoke = false
 	r.mu.Unlock()
-	if state := r.state(); state != said || m.Fork == state.Fork && m.Length < state.Length {
-		return r.sayState()
+	state, err := r.state(snapshot, remote)
+	if err != nil {
+		return err
 	}
-	return nil
+	if !r.opened {
+		r.opened, r.said = true, state
+		if err := r.channel.Send(typeSync, state.append(nil)); err != nil {
+			return err
+		}
+		return r.sayHeld(held, state.Fork)
+	}
+	if err := r.sayHeld(held, state.Fork); err != nil {
+		return err
+	}
+	if state == r.said && !(spoke && remote.Fork == state.Fork && remote.Length < state.Length) {
+		return nil
+	}
+	r.said = state
+	return r.channel.Send(typeSync, state.append(nil))
 }
 
-func (r *reader) state() syncMessage {
-	snapshot, _ := r.core.current()
+func (r *reader) state(snapshot *hypercore.Snapshot, remote syncMessage) (syncMessage, error) {
 	head := snapshot.Head()
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	state := syncMessage{
 		Uploading:   true,
 		Downloading: true, // else stock closes the channel of a reader that has all
@@ -190,62 +125,60 @@ func (r *reader) state() syncMessage {
 		Fork:        head.Fork,
 		Length:      head.Length,
 	}
-	sameFork := r.remote.Fork == head.Fork || r.remote.Length == 0
-	state.CanUpgrade = sameFork && r.remote.Length <= head.Length
-	if r.remote.Fork == head.Fork {
-		state.RemoteLength = r.remote.Length
+	if remote.Fork == head.Fork {
+		state.RemoteLength = remote.Length
 	}
-	return state
-}
-
-func (r *reader) sayState() error {
-	state := r.state()
-	r.mu.Lock()
-	r.said = state
-	channel := r.channel
-	r.mu.Unlock()
-	return ignoreClosed(channel.Send(typeSync, state.append(nil)))
-}
-
-// sayHeld announces the spans that are not within those that were announced before.
-func (r *reader) sayHeld(held, before []span) error {
-	for _, now := range held {
-		start := now.start
-		for _, old := range before {
-			if old.start <= start && start < old.end {
-				start = old.end
+	switch {
+	case remote.Length == 0:
+		state.CanUpgrade = true
+	case remote.Fork != head.Fork || remote.Length > head.Length:
+	case remote.Length == head.Length:
+		state.CanUpgrade = true
+	default: // only with all roots of the reader's length, which a sparse copy may lack
+		for _, root := range merkle.FullRoots(remote.Length) {
+			_, err := snapshot.Node(r.conn.ctx, root)
+			if errors.Is(err, merkle.ErrNodeMissing) {
+				return state, nil
+			}
+			if err != nil {
+				return state, err
 			}
 		}
-		if start >= now.end {
-			continue
+		state.CanUpgrade = true
+	}
+	return state, nil
+}
+
+// sayHeld announces what is here now and was not when it was last announced, and what is no longer.
+func (r *reader) sayHeld(held []span, fork uint64) error {
+	before := r.held
+	r.held = held
+	for _, gone := range without(before, held) {
+		if len(held) == maxSpans && gone.start >= held[maxSpans-1].end {
+			break // it may be here, the list does not tell
 		}
-		if now.start == 0 {
-			start = 0 // a prefix is one number on the other side
-		}
-		m := rangeMessage{Start: start, Length: now.end - start}
+		m := rangeMessage{Drop: true, Start: gone.start, Length: gone.end - gone.start}
 		if err := r.channel.Send(typeRange, m.append(nil)); err != nil {
-			return ignoreClosed(err)
+			return err
+		}
+	}
+	if fork != r.fork {
+		before, r.fork = nil, fork
+	}
+	for _, now := range without(held, before) {
+		if len(held) > 0 && held[0].start == 0 && now.start < held[0].end {
+			now.start = 0 // a prefix is one number on the other side
+		}
+		m := rangeMessage{Start: now.start, Length: now.end - now.start}
+		if err := r.channel.Send(typeRange, m.append(nil)); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// announce tells the reader what is new. Errors show as the connection's end.
-func (r *reader) announce(before []span) {
-	r.mu.Lock()
-	dropped := r.said.Fork
-	r.mu.Unlock()
-	snapshot, held := r.core.current()
-	if snapshot.Head().Fork != dropped {
-		before = nil
-	}
-	if r.sayHeld(held, before) == nil {
-		_ = r.sayState()
-	}
-}
-
-// heardWant says which blocks of a segment are here: with ranges where that is one prefix, else with a bitfield.
-func (r *reader) heardWant(m wantMessage) error {
+// showHeld says which blocks of a segment are here: with ranges where that is one prefix, else with a bitfield.
+func (r *reader) showHeld(m wantMessage) error {
 	snapshot, held := r.core.current()
 	length := snapshot.Head().Length
 	if m.Start >= length || m.Length == 0 {
@@ -256,82 +189,43 @@ func (r *reader) heardWant(m wantMessage) error {
 	}
 	end := min(m.Start+m.Length, length)
 	if len(held) > 0 && held[0].start == 0 && held[0].end >= end {
-		return ignoreClosed(r.channel.Send(typeRange, rangeMessage{Length: held[0].end}.append(nil)))
-	}
-	start, stop, ok, err := snapshot.Have(r.conn.ctx, m.Start)
-	if err != nil || !ok || start >= end {
-		return err
+		return r.channel.Send(typeRange, rangeMessage{Length: held[0].end}.append(nil))
 	}
 	if m.Any {
-		return ignoreClosed(r.channel.Send(typeRange, rangeMessage{Start: start, Length: 1}.append(nil)))
-	}
-	field := bitfieldMessage{Start: m.Start &^ 31, Words: make([]uint32, (end-m.Start&^31+31)/32)}
-	for ok && start < end {
-		for block := max(start, field.Start); block < min(stop, end); block++ {
-			field.Words[(block-field.Start)/32] |= 1 << (block % 32)
-		}
-		if start, stop, ok, err = snapshot.Have(r.conn.ctx, stop); err != nil {
+		start, _, ok, err := snapshot.Have(r.conn.ctx, m.Start)
+		if err != nil || !ok || start >= end {
 			return err
 		}
+		return r.channel.Send(typeRange, rangeMessage{Start: start, Length: 1}.append(nil))
 	}
-	return ignoreClosed(r.channel.Send(typeBitfield, field.append(nil)))
-}
-
-func (r *reader) enqueue(request merkle.Request) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.queue) >= maxQueued {
-		return fmt.Errorf("%w: it asked for %d things at once", ErrPeer, maxQueued)
-	}
-	r.queue = append(r.queue, request)
-	select {
-	case r.work <- struct{}{}:
-	default:
-	}
-	return nil
-}
-
-func (r *reader) cancel(id uint64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.queue = slices.DeleteFunc(r.queue, func(request merkle.Request) bool { return request.ID == id })
-}
-
-// answer is the worker: it answers requests until the channel or the connection ends.
-func (r *reader) answer() {
-	for {
-		select {
-		case <-r.conn.ctx.Done():
-			return
-		case <-r.done:
-			return
-		case <-r.work:
+	field := bitfieldMessage{Start: m.Start &^ 31}
+	field.Words = make([]uint32, (min(end, field.Start+segment)-field.Start+31)/32)
+	for at := field.Start; ; {
+		start, stop, ok, err := snapshot.Have(r.conn.ctx, at)
+		if err != nil {
+			return err
 		}
-		for {
-			request, ok := r.dequeue()
-			if !ok {
-				break
-			}
-			if err := r.reply(request); err != nil {
-				if !errors.Is(err, protomux.ErrClosed) && r.conn.ctx.Err() == nil {
-					r.conn.mux.Close(err)
-				}
-				return
-			}
+		if !ok || start >= end {
+			break
 		}
+		field.set(start, min(stop, end))
+		at = stop
 	}
+	return r.channel.Send(typeBitfield, field.append(nil))
 }
 
-func (r *reader) dequeue() (merkle.Request, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.queue) == 0 || r.ended {
-		return merkle.Request{}, false
+// set sets the bits of the blocks [start, end), as far as the field goes.
+func (m *bitfieldMessage) set(start, end uint64) {
+	from, to := max(start, m.Start)-m.Start, min(end-m.Start, 32*uint64(len(m.Words)))
+	for ; from < to && from%32 != 0; from++ {
+		m.Words[from/32] |= 1 << (from % 32)
 	}
-	request := r.queue[0]
-	r.queue[0] = merkle.Request{}
-	r.queue = r.queue[1:]
-	return request, true
+	for ; from+32 <= to; from += 32 {
+		m.Words[from/32] = 1<<32 - 1
+	}
+	for ; from < to; from++ {
+		m.Words[from/32] |= 1 << (from % 32)
+	}
 }
 
 func (r *reader) reply(request merkle.Request) error {
@@ -359,8 +253,10 @@ func (r *reader) refuse(request merkle.Request, cause error) error {
 			return fmt.Errorf("%w: it made %d requests that make no sense: %w", ErrPeer, r.invalid, cause)
 		}
 		reason = reasonInvalidRequest
-	case errors.Is(cause, merkle.ErrFork), errors.Is(cause, merkle.ErrNodeMissing),
-		errors.Is(cause, store.ErrBlockMissing), errors.Is(cause, store.ErrDamaged):
+	case errors.Is(cause, merkle.ErrFork), errors.Is(cause, merkle.ErrNodeMissing), errors.Is(cause, merkle.ErrHint),
+		errors.Is(cause, store.ErrBlockMissing), errors.Is(cause, store.ErrConflict):
+	case errors.Is(cause, store.ErrDamaged):
+		r.conn.server.failed(r.conn.ctx, cause)
 	default:
 		return cause
 	}

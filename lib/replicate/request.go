@@ -8,14 +8,21 @@ import (
 	"hc/lib/merkle"
 )
 
-// asked is one request under way.
+// asked is one request under way, or answered by a proof that is parked.
 type asked struct {
 	request merkle.Request
 	session *session
-	at      time.Time
-	probe   bool     // asks for a head from nothing, to tell a rewritten log from a bad peer
-	brings  []uint64 // tree nodes that will be known when its answer has verified
-	anchor  uint64   // the node that its proof climbs to, which must be known by then; only for block and hash
+	at      time.Time // of an upgrade
+	probe   bool      // asks for a head from nothing, to tell a rewritten log from a bad peer
+	climb             // of block and hash
+	bytes   int       // that its answer is expected to have
+}
+
+// climb is a way up the tree from a node.
+type climb struct {
+	levels uint64
+	anchor uint64   // the node that the proof climbs to, which must be known when it is verified
+	brings []uint64 // tree nodes that will be known when the answer has verified
 }
 
 // expected counts, for each tree node, the requests under way that will bring it, so that no hash is asked for twice.
@@ -37,16 +44,14 @@ func (e expected) remove(nodes []uint64) {
 
 // climb plans a proof of tree node n in a log of length blocks: how many levels to prove, up to which anchor, and which
 // nodes that brings.
-func (e expected) climb(ctx context.Context, d *hypercore.Download, n, length uint64) (levels, anchor uint64, brings []uint64) {
-	levels = merkle.NodesFor(n, length, func(index uint64) bool {
+func (e expected) climb(ctx context.Context, d *hypercore.Download, n, length uint64) climb {
+	c := climb{anchor: n}
+	c.levels = merkle.NodesFor(n, length, func(index uint64) bool {
 		return e[index] > 0 || d.Knows(ctx, index)
 	})
-	brings = append(brings, n)
-	anchor = n
-	for range levels {
-		brings = append(brings, merkle.Sibling(anchor))
-		anchor = merkle.Parent(anchor)
-		brings = append(brings, anchor)
+	for range c.levels {
+		c.brings = append(c.brings, c.anchor, merkle.Sibling(c.anchor))
+		c.anchor = merkle.Parent(c.anchor)
 	}
-	return levels, anchor, brings[:len(brings)-1]
+	return c
 }

@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"sync/atomic"
 
 	"hc/lib/keys"
 	"hc/lib/merkle"
@@ -24,42 +24,37 @@ type event struct {
 	bitfield *bitfieldMessage
 	closed   bool
 	err      error // with closed
+	bytes    int   // that the fetcher's gate let in, to be given back
 }
 
-// session is the fetcher's side of one connection. Its read loop decodes and hands on events; all state below is the
-// fetcher's own goroutine's.
+// session is the fetcher's side of one connection. Its read loop decodes and hands on events.
 type session struct {
-	name    string
-	mux     *protomux.Mux
-	channel *protomux.Channel
-	link    link
-	events  chan<- event
-	ctx     context.Context // ends with the fetcher
+	name   string
+	link   link
+	limits limits
+	events chan<- event
+	gate   *gate
+	ctx    context.Context // ends with the fetcher, or when the peer is dropped
+	stop   context.CancelCauseFunc
 
-	opened   bool
-	synced   bool
-	remote   syncMessage
-	blocks   remoteBlocks
-	lacks    map[uint64]bool // blocks that it answered noData for, since it last announced something
-	wanted   uint64          // segments that it was asked about
-	requests map[uint64]*asked
-	nextID   uint64
-	freeIDs  []uint64
-	heard    time.Time
-	outdated bool  // on another fork, or it answered noData for the head: nothing is asked of it
-	dropped  bool  // its connection is being closed
-	refutal  error // a proof that did not verify, while the probe for its cause is under way
+	mux     *protomux.Mux     // set before the first event
+	channel *protomux.Channel // likewise
+
+	answers atomic.Int64 // answers that came
+	read    atomic.Int64 // bytes that came
+	waiting atomic.Bool  // the read loop waits for us: that the peer is silent is not its fault
+
+	standing // the fetcher's own goroutine's
 }
-
-// segment is how many blocks one want asks about: stock's.
-const segment = 1 << 21
-
-// maxLacks bounds what is remembered of a peer's refusals.
-const maxLacks = 1 << 16
 
 // run opens the core on the connection and reads until the end.
-func (s *session) run(conn peer.Conn) error {
-	mux, secret, err := connect(s.ctx, conn, true)
+func (s *session) run(dial func(ctx context.Context) (peer.Conn, error)) error {
+	conn, err := dial(s.ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	mux, secret, err := connect(s.ctx, counted{conn, &s.read}, true, s.limits)
 	if errors.Is(err, peer.ErrUnreachable) { // a command that ended without a word; how it did is why
 		if closeErr := conn.Close(); closeErr != nil {
 			return closeErr
@@ -71,22 +66,47 @@ func (s *session) run(conn peer.Conn) error {
 	s.mux = mux
 	s.link.handshakeHash, s.link.initiator = secret.HandshakeHash(), true
 	id := keys.DiscoveryKey(s.link.key)
-	channel, err := mux.Open(Protocol, id[:], s.link.open(), s)
-	if err != nil {
+	if s.channel, err = mux.Open(Protocol, id[:], s.link.open(), s); err != nil {
 		return err
 	}
-	s.channel = channel
 	return mux.Run(s.ctx)
 }
 
+// counted counts what is read from a connection.
+type counted struct {
+	peer.Conn
+	read *atomic.Int64
+}
+
+func (c counted) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.read.Add(int64(n))
+	return n, err
+}
+
+// emit hands on an event, and waits for room for it.
 func (s *session) emit(e event) error {
 	e.session = s
 	select {
 	case s.events <- e:
 		return nil
+	default:
+	}
+	s.waiting.Store(true)
+	defer s.waiting.Store(false)
+	select {
+	case s.events <- e:
+		return nil
 	case <-s.ctx.Done():
+		s.gate.leave(e.bytes)
 		return s.ctx.Err()
 	}
+}
+
+func (s *session) enter(bytes int) error {
+	s.waiting.Store(true)
+	defer s.waiting.Store(false)
+	return s.gate.enter(s.ctx, bytes)
 }
 
 // OnOpen checks that the peer knows the key, too.
@@ -98,91 +118,58 @@ func (s *session) OnOpen(_ *protomux.Channel, remote []byte) error {
 }
 
 // OnMessage decodes a message. What a reader has no use for is ignored.
-func (s *session) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error {
+func (s *session) OnMessage(channel *protomux.Channel, kind uint64, body []byte) error {
 	switch kind {
 	case typeSync:
 		m, err := decodeSync(body)
 		return s.emitDecoded(event{sync: &m}, err)
 	case typeData:
-		proof, err := decodeData(bytes.Clone(body)) // the read loop uses its buffer again
-		return s.emitDecoded(event{proof: proof}, err)
+		return s.heardData(body)
 	case typeNoData:
+		s.answers.Add(1)
 		m, err := decodeNoData(body)
 		return s.emitDecoded(event{noData: &m}, err)
 	case typeRange:
 		m, err := decodeRange(body)
 		return s.emitDecoded(event{have: &m}, err)
 	case typeBitfield:
+		if err := s.enter(len(body)); err != nil {
+			return err
+		}
 		m, err := decodeBitfield(body)
-		return s.emitDecoded(event{bitfield: &m}, err)
+		return s.emitDecoded(event{bitfield: &m, bytes: len(body)}, err)
+	case typeRequest: // of a 10.x peer, who asks without having been told that we have anything
+		request, err := decodeRequest(body)
+		if err != nil {
+			return err
+		}
+		return channel.Send(typeNoData, noDataMessage{Request: request.ID, Reason: reasonNotAvailable}.append(nil))
 	}
 	return nil
 }
 
+func (s *session) heardData(body []byte) error {
+	if err := s.enter(len(body)); err != nil {
+		return err
+	}
+	s.answers.Add(1)
+	proof, err := decodeData(bytes.Clone(body)) // the read loop uses its buffer again
+	return s.emitDecoded(event{proof: proof, bytes: len(body)}, err)
+}
+
 func (s *session) emitDecoded(e event, err error) error {
 	if err != nil {
+		s.gate.leave(e.bytes)
 		return err
 	}
 	return s.emit(e)
 }
 
-// OnClose tells the fetcher why the channel is gone.
+// OnClose ends the connection with its only channel.
 func (s *session) OnClose(_ *protomux.Channel, err error) {
 	if errors.Is(err, protomux.ErrRejected) {
 		s.mux.Close(fmt.Errorf("%w: %v", ErrNotOffered, s.link.key))
 		return
 	}
 	s.mux.Close(err)
-}
-
-// send writes a request and remembers it.
-func (s *session) send(a *asked) error {
-	a.request.ID = s.newID()
-	a.session, a.at = s, time.Now()
-	if len(s.requests) == 0 {
-		s.heard = a.at // silence counts from when there is something to say
-	}
-	s.requests[a.request.ID] = a
-	return ignoreClosed(s.channel.Send(typeRequest, appendRequest(nil, a.request)))
-}
-
-func (s *session) newID() uint64 {
-	if last := len(s.freeIDs) - 1; last >= 0 {
-		id := s.freeIDs[last]
-		s.freeIDs = s.freeIDs[:last]
-		return id
-	}
-	s.nextID++
-	return s.nextID
-}
-
-// answered takes a request off the list of those under way; nil if there is none of that id.
-func (s *session) answered(id uint64) *asked {
-	a := s.requests[id]
-	if a != nil {
-		delete(s.requests, id)
-		s.freeIDs = append(s.freeIDs, id)
-	}
-	return a
-}
-
-// usable reports whether anything can be asked of the peer.
-func (s *session) usable() bool { return s.synced && !s.outdated && !s.dropped }
-
-// probing reports whether the peer owes a head that is to tell a rewritten log from a bad peer.
-func (s *session) probing() bool {
-	for _, a := range s.requests {
-		if a.probe {
-			return true
-		}
-	}
-	return false
-}
-
-// refuse notes that the peer does not have a block after all.
-func (s *session) refuse(block uint64) {
-	if len(s.lacks) >= maxLacks {
-		clear(s.lacks)
-	}
-	s.lacks[block] = true
 }

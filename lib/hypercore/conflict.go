@@ -1,0 +1,83 @@
+package hypercore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"hc/lib/keys"
+	"hc/lib/merkle"
+	"hc/lib/store"
+)
+
+// Conflict verifies a head that was proved from nothing, which the key signed although it may not extend what is here, and
+// takes nothing in. It is one of another fork, or one whose log differs from ours: to show that, the proof's upgrade
+// must go from 0 to the shorter of the two lengths. ok is false where the two agree as far as can be told; that another
+// proof of the same peer did not verify is then the peer's fault, not the owner's.
+func (d *Download) Conflict(ctx context.Context, proof *merkle.Proof) (head store.Head, ok bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if proof.Upgrade == nil || proof.Upgrade.Start != 0 {
+		return store.Head{}, false, fmt.Errorf("%w: no head from nothing in it", merkle.ErrUnverified)
+	}
+	auth, err := d.authFor(proof)
+	if err != nil {
+		return store.Head{}, false, err
+	}
+	none := nodeSource(func(_ context.Context, index uint64) (merkle.Node, error) {
+		return merkle.Node{}, merkle.ErrNodeMissing
+	})
+	state := merkle.State{Fork: proof.Fork, Prologue: prologue(auth)}
+	verified, err := merkle.Verify(ctx, proof, state, none, checkHead(auth))
+	if err != nil {
+		return store.Head{}, false, err
+	}
+	head = headOf(verified)
+	if d.state.Length == 0 || head.Fork != d.state.Fork {
+		return head, head.Fork > d.state.Fork && d.state.Length > 0, nil
+	}
+	for _, theirs := range verified.Nodes {
+		ours, err := d.node(ctx, theirs.Index)
+		if errors.Is(err, merkle.ErrNodeMissing) {
+			continue
+		}
+		if err != nil {
+			return head, false, err
+		}
+		if ours.Hash != theirs.Hash {
+			return head, true, nil
+		}
+	}
+	return head, false, nil
+}
+
+// KeepSeen keeps a signed head that does not extend what is here, so that the owner hears of it before he signs again.
+func (d *Download) KeepSeen(ctx context.Context, head store.Head) error {
+	if d.into == nil {
+		return nil
+	}
+	return keepSeen(ctx, d.into, d.key, d.Manifest(), head)
+}
+
+func keepSeen(ctx context.Context, into *store.Store, key keys.Key, manifest []byte, head store.Head) error {
+	return again(func() error {
+		tx, err := into.Begin(ctx, key, store.TxOptions{Manifest: manifest, Durable: true})
+		if err != nil {
+			return err
+		}
+		defer tx.Abort()
+		if err := tx.Seen(ctx, head); err != nil {
+			return err
+		}
+		return tx.Commit(ctx, nil)
+	})
+}
+
+// again calls do again where another process repaired the store meanwhile.
+func again(do func() error) error {
+	for tries := 1; ; tries++ {
+		if err := do(); tries == maxTries || !errors.Is(err, store.ErrOvertaken) {
+			return err
+		}
+	}
+}

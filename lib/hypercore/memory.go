@@ -1,0 +1,123 @@
+package hypercore
+
+import (
+	"slices"
+
+	"hc/lib/merkle"
+)
+
+// What a Download holds in memory: the reader's next blocks, what is not saved, and, without a store, the tree nodes
+// that are still of use.
+
+// pruneFrom is the number of nodes in memory from which it pays to look for some that nobody needs any more.
+const pruneFrom = 4096
+
+// keepSaved is how much of what is saved already is held for the reader, in bytes, nearest blocks first. He finds the
+// rest in the store.
+const keepSaved = 8 << 20
+
+// Unread returns what the verified blocks in memory cost, in bytes, that the reader has not come past.
+func (d *Download) Unread() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.unread
+}
+
+// hold keeps a block in memory. d.mu is held.
+func (d *Download) hold(block uint64, h held) {
+	d.letGo(block)
+	d.blocks[block] = h
+	d.memory += cost(h.data)
+	if block >= d.reader.position {
+		d.unread += cost(h.data)
+	}
+}
+
+// letGo forgets a block in memory, if it is there. d.mu is held.
+func (d *Download) letGo(block uint64) {
+	old, ok := d.blocks[block]
+	if !ok {
+		return
+	}
+	delete(d.blocks, block)
+	d.memory -= cost(old.data)
+	if block >= d.reader.position {
+		d.unread -= cost(old.data)
+	}
+}
+
+// moveTo sets the reader's position. d.mu is held.
+func (d *Download) moveTo(position uint64) {
+	from := d.reader.position
+	d.reader.position = position
+	if position == from+1 {
+		if h, ok := d.blocks[from]; ok {
+			d.unread -= cost(h.data)
+			if h.saved {
+				d.letGo(from)
+			}
+		}
+		return
+	}
+	d.unread = 0
+	for block, h := range d.blocks {
+		if block >= position {
+			d.unread += cost(h.data)
+		}
+	}
+}
+
+// Evict forgets verified blocks that are saved nowhere until the rest costs at most limit bytes, those first that the
+// reader will come to last, and returns them: they have to be asked for again. Only without a store is there anything to
+// forget; what the reader waits for stays.
+func (d *Download) Evict(limit int) (evicted []uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.into != nil || d.unread <= limit {
+		return nil
+	}
+	ahead := make([]uint64, 0, len(d.blocks))
+	for block := range d.blocks {
+		if block > d.reader.position && !(d.reader.block.waits && block == d.reader.block.number) {
+			ahead = append(ahead, block)
+		}
+	}
+	slices.Sort(ahead)
+	for _, block := range slices.Backward(ahead) {
+		if d.unread <= limit {
+			break
+		}
+		d.letGo(block)
+		evicted = append(evicted, block)
+	}
+	return evicted
+}
+
+// saved marks blocks as kept, and drops those that have been read, and those that are farthest from it. d.mu is held.
+func (d *Download) saved(leaves []merkle.Node) {
+	for _, leaf := range slices.Backward(leaves) {
+		block := leaf.Index / 2
+		h, ok := d.blocks[block]
+		switch {
+		case !ok:
+		case block < d.reader.position || d.memory-d.unsaved.memory > keepSaved:
+			d.letGo(block)
+		default:
+			h.saved = true
+			d.blocks[block] = h
+		}
+	}
+}
+
+// prune drops nodes that only blocks which were read needed, where the store does not keep them. d.mu is held.
+func (d *Download) prune() {
+	if d.into != nil || len(d.nodes) < max(pruneFrom, 2*d.pruned) {
+		return
+	}
+	for index := range d.nodes {
+		if merkle.FirstBlock(index) >= d.reader.start && merkle.LastBlock(index) < d.reader.position {
+			delete(d.nodes, index)
+		}
+	}
+	d.pruned = len(d.nodes)
+}

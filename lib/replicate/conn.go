@@ -1,0 +1,188 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"hc/lib/keys"
+	"hc/lib/merkle"
+	"hc/lib/protomux"
+	"hc/lib/store"
+)
+
+// Limits of what one peer may ask for. Stock keeps 48 requests under way, we 256.
+const (
+	maxQueued = 8192 // requests that wait for their turn, over all cores
+	maxSought = 1024 // vain questions that are remembered
+)
+
+// serverConn is the server's side of one connection. What is to be sent is made and sent by one goroutine, in order, so
+// that a peer that does not read holds up nobody but itself, and costs one block of memory.
+type serverConn struct {
+	server        *Server
+	mux           *protomux.Mux
+	handshakeHash [64]byte
+	ctx           context.Context
+	work          chan struct{} // holds a token while there may be something to do
+
+	mu     sync.Mutex        // guards all below
+	sought map[keys.Key]bool // discovery keys that were asked for and are not here (yet)
+	news   []*reader         // those that have to be told of the newest state; goes before jobs
+	jobs   []job
+}
+
+// job is something that a peer asked for.
+type job struct {
+	reader  *reader
+	request merkle.Request
+	want    *wantMessage // instead of a request
+}
+
+func newServerConn(ctx context.Context, server *Server, mux *protomux.Mux, handshakeHash [64]byte) *serverConn {
+	return &serverConn{
+		server:        server,
+		mux:           mux,
+		handshakeHash: handshakeHash,
+		ctx:           ctx,
+		work:          make(chan struct{}, 1),
+		sought:        map[keys.Key]bool{},
+	}
+}
+
+// pair answers an open that we did not ask for: with our own, if the core is here. Otherwise it is rejected, and opened
+// from our side should the core come to be.
+func (c *serverConn) pair(protocol string, id, _ []byte) {
+	if protocol == Protocol && len(id) == keys.Size {
+		c.open(keys.Key(id))
+	}
+}
+
+// open opens a core's channel if the core is here, else it remembers that it is sought.
+func (c *serverConn) open(id keys.Key) {
+	core, err := c.server.take(c.ctx, id)
+	c.mu.Lock()
+	if errors.Is(err, store.ErrNotFound) && len(c.sought) < maxSought {
+		c.sought[id] = true
+	} else if err == nil {
+		delete(c.sought, id)
+	}
+	c.mu.Unlock()
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return
+	case err != nil: // a core that cannot be read is no reason to refuse others
+		c.server.failed(c.ctx, err)
+		return
+	}
+	r := &reader{conn: c, core: core, link: link{key: core.key, handshakeHash: c.handshakeHash}}
+	if _, err = c.mux.Open(Protocol, id[:], r.link.open(), r); err != nil { // it is open already, or the connection is over
+		c.server.leave(core)
+	}
+}
+
+// retry opens the cores that were sought in vain and are here now.
+func (c *serverConn) retry(ctx context.Context) {
+	c.mu.Lock()
+	sought := make([]keys.Key, 0, len(c.sought))
+	for id := range c.sought {
+		sought = append(sought, id)
+	}
+	c.mu.Unlock()
+	for _, id := range sought {
+		if _, err := c.server.key(ctx, id); err == nil {
+			c.open(id)
+		}
+	}
+}
+
+// tell has a reader told of the core's newest state. It never waits.
+func (c *serverConn) tell(r *reader) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !r.hasNews {
+		r.hasNews = true
+		c.news = append(c.news, r)
+	}
+	c.wake()
+}
+
+func (c *serverConn) enqueue(j job) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.jobs) >= maxQueued {
+		return fmt.Errorf("%w: it asked for %d things at once", ErrPeer, maxQueued)
+	}
+	c.jobs = append(c.jobs, j)
+	c.wake()
+	return nil
+}
+
+// cancel takes back a request, if it was not answered yet.
+func (c *serverConn) cancel(r *reader, id uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.jobs = slices.DeleteFunc(c.jobs, func(j job) bool { return j.reader == r && j.want == nil && j.request.ID == id })
+}
+
+// forget takes back all that a reader asked for.
+func (c *serverConn) forget(r *reader) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.jobs = slices.DeleteFunc(c.jobs, func(j job) bool { return j.reader == r })
+	c.news = slices.DeleteFunc(c.news, func(other *reader) bool { return other == r })
+}
+
+// wake lets the answering goroutine look. c.mu is held.
+func (c *serverConn) wake() {
+	select {
+	case c.work <- struct{}{}:
+	default:
+	}
+}
+
+// answer tells news and answers requests until the connection ends.
+func (c *serverConn) answer() {
+	for {
+		select {
+		case <-c.ctx.Done():
+			return
+		case <-c.work:
+		}
+		for c.ctx.Err() == nil {
+			do := c.next()
+			if do == nil {
+				break
+			}
+			if err := do(); err != nil && !errors.Is(err, protomux.ErrClosed) && c.ctx.Err() == nil {
+				c.mux.Close(err)
+				return
+			}
+		}
+	}
+}
+
+// next returns what is to be done next, nil if that is nothing.
+func (c *serverConn) next() func() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.news) > 0 {
+		r := c.news[0]
+		r.hasNews = false
+		c.news = slices.Delete(c.news, 0, 1)
+		return r.tellNews
+	}
+	if len(c.jobs) == 0 {
+		c.jobs = nil
+		return nil
+	}
+	j := c.jobs[0]
+	c.jobs[0] = job{}
+	c.jobs = c.jobs[1:]
+	if j.want != nil {
+		return func() error { return j.reader.showHeld(*j.want) }
+	}
+	return func() error { return j.reader.reply(j.request) }
+}

@@ -1,0 +1,96 @@
+package replicate
+
+import (
+	"context"
+	"fmt"
+
+	"hc/lib/keys"
+	"hc/lib/store"
+)
+
+// names is the cores that are served, by the discovery key that peers know them by. The server's mu guards it.
+type names struct {
+	byID  map[keys.Key]keys.Key
+	known map[keys.Key]bool
+	stale bool // the store may have others by now
+	fixed bool // only these are served
+}
+
+func (n *names) add(list []keys.Key) {
+	for _, key := range list {
+		if !n.known[key] {
+			n.known[key] = true
+			n.byID[keys.DiscoveryKey(key)] = key
+		}
+	}
+}
+
+func (n *names) changed() { n.stale = !n.fixed }
+
+// key returns the core with that discovery key, or an error wrapping store.ErrNotFound. The store's list of cores is read
+// only if the store has changed since, so that asking for what is not there costs nothing.
+func (s *Server) key(ctx context.Context, id keys.Key) (keys.Key, error) {
+	s.mu.Lock()
+	key, ok := s.names.byID[id]
+	stale := s.names.stale
+	s.mu.Unlock()
+	if ok {
+		return key, nil
+	}
+	if stale {
+		s.mu.Lock()
+		s.names.stale = false // before the look: a change during it counts
+		s.mu.Unlock()
+		list, err := s.store.Cores(ctx)
+		if err != nil {
+			return key, err
+		}
+		s.mu.Lock()
+		s.names.add(list)
+		key, ok = s.names.byID[id]
+		s.mu.Unlock()
+	}
+	if !ok {
+		return key, fmt.Errorf("core of discovery key %v: %w", id, store.ErrNotFound)
+	}
+	return key, nil
+}
+
+// take returns the core with that discovery key for one more reader, who gives it back with leave. An error wraps
+// store.ErrNotFound if it is not here, or not served.
+func (s *Server) take(ctx context.Context, id keys.Key) (*servedCore, error) {
+	s.mu.Lock()
+	core := s.cores[id]
+	if core != nil {
+		core.users++
+	}
+	s.mu.Unlock()
+	if core != nil {
+		return core, nil
+	}
+	key, err := s.key(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if core, err = openCore(ctx, s.store, key); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	if other := s.cores[id]; other != nil {
+		core = other
+	}
+	s.cores[id] = core
+	core.users++
+	s.mu.Unlock()
+	s.failed(ctx, core.refresh(ctx)) // what was committed between the look and now, nobody else would notice
+	return core, nil
+}
+
+// leave gives a core back. One that nobody reads is not looked at any more.
+func (s *Server) leave(core *servedCore) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if core.users--; core.users == 0 {
+		delete(s.cores, keys.DiscoveryKey(core.key))
+	}
+}

@@ -1,0 +1,177 @@
+package replicate
+
+import (
+	"fmt"
+	"time"
+
+	"hc/lib/merkle"
+)
+
+// standing is how a fetcher stands with one peer.
+type standing struct {
+	opened  bool
+	synced  bool
+	dropped bool // its connection is being closed, or is
+	reason  error
+	untold  bool        // our state has to be said yet
+	remote  syncMessage // its state, once synced
+	blocks  remoteBlocks
+	lacks   map[uint64]bool // blocks that it answered noData for, since it last announced them
+	wanted  uint64          // segments that it was asked about
+
+	requests map[uint64]*asked
+	nextID   uint64
+	freeIDs  []uint64
+
+	declined bool  // it answered noData for the head that its last sync tells of
+	refutal  error // a proof that did not verify, while the probe for its cause is under way
+
+	since        time.Time // since when it owes something, or answered last
+	sinceAnswers int64     // answers at that time
+	sinceRead    int64     // bytes read at that time
+	spent        int       // what its announcements cost since the last look
+	broken       int       // what it announced, and then refused
+}
+
+// segment is how many blocks one want asks about: stock's.
+const segment = 1 << 21
+
+// Limits of what is taken from one peer.
+const (
+	maxRequests = 256       // under way; stock keeps 48
+	maxBacklog  = 256 << 10 // bytes that wait to be sent; then nothing more is asked of it
+	maxLacks    = 1 << 16   // refusals that are remembered
+	maxSpent    = 1 << 17   // pages of bits that its announcements may touch between two looks
+	maxBroken   = 4096      // refusals of what it announced, not made good by answers; a head counts as headBroken
+	headBroken  = 256
+)
+
+// Bounds of slowness: a peer that owes answers, and gives none for the stall time, may go on if bytes of one come at
+// slowestRate, but not for more than slowestFactor times as long.
+const (
+	slowestRate   = 4 << 10 // bytes a second
+	slowestFactor = 20
+)
+
+// send writes a request and remembers it.
+func (s *session) send(a *asked) error {
+	a.request.ID = s.newID()
+	a.session = s
+	if len(s.requests) == 0 {
+		s.count(time.Now()) // silence counts from when there is something to say
+	}
+	s.requests[a.request.ID] = a
+	return ignoreClosed(s.channel.Send(typeRequest, appendRequest(nil, a.request)))
+}
+
+func (s *session) newID() uint64 {
+	if last := len(s.freeIDs) - 1; last >= 0 {
+		id := s.freeIDs[last]
+		s.freeIDs = s.freeIDs[:last]
+		return id
+	}
+	s.nextID++
+	return s.nextID
+}
+
+// answered takes a request off the list of those under way; nil if there is none of that id.
+func (s *session) answered(id uint64) *asked {
+	a := s.requests[id]
+	if a != nil {
+		delete(s.requests, id)
+		s.freeIDs = append(s.freeIDs, id)
+	}
+	return a
+}
+
+// offers reports whether something could be asked of the peer, now or later.
+func (s *session) offers() bool { return s.synced && !s.dropped && s.refutal == nil }
+
+// room reports whether the peer can be sent one more request without waiting for it to read.
+func (s *session) room() bool {
+	return len(s.requests) < maxRequests && s.channel.Queued() < maxBacklog
+}
+
+// mayUpgrade reports whether the peer says that it can prove a longer log.
+func (s *session) mayUpgrade(length, fork uint64) bool {
+	return s.offers() && !s.declined && s.remote.Length > length &&
+		(length == 0 || s.remote.Fork == fork && s.remote.CanUpgrade)
+}
+
+// mayHave reports whether the peer may have a block, and can prove it up to a tree node: that it can only if the node is
+// in its own, maybe shorter, log.
+func (s *session) mayHave(block, anchor, fork uint64) bool {
+	return s.offers() && s.remote.Fork == fork && merkle.LastBlock(anchor) < s.remote.Length && !s.lacks[block]
+}
+
+// asks returns a request under way that fits.
+func (s *session) asks(fits func(a *asked) bool) *asked {
+	for _, a := range s.requests {
+		if fits(a) {
+			return a
+		}
+	}
+	return nil
+}
+
+// probing reports whether the peer owes a head that is to tell a rewritten log from a bad peer.
+func (s *session) probing() bool { return s.asks(func(a *asked) bool { return a.probe }) != nil }
+
+// refuse notes that the peer does not have a block after all.
+func (s *session) refuse(block uint64) {
+	if s.blocks.has(block) {
+		s.broken++
+	}
+	if len(s.lacks) >= maxLacks {
+		clear(s.lacks)
+	}
+	s.lacks[block] = true
+}
+
+// announced forgets refusals of blocks that the peer has announced meanwhile.
+func (s *session) announced(start, length uint64) {
+	s.spent += int(min(length, uint64(len(s.lacks)))) / pageWords
+	if length < uint64(len(s.lacks)) {
+		for block := start; block-start < length; block++ {
+			if s.blocks.has(block) {
+				delete(s.lacks, block)
+			}
+		}
+		return
+	}
+	for block := range s.lacks {
+		if block-start < length && s.blocks.has(block) {
+			delete(s.lacks, block)
+		}
+	}
+}
+
+// count begins to count the time for which the peer is silent.
+func (s *session) count(now time.Time) {
+	s.since, s.sinceAnswers, s.sinceRead = now, s.answers.Load(), s.read.Load()
+}
+
+// misbehaves returns why the peer is to be dropped, nil if it is not. It is asked from time to time.
+func (s *session) misbehaves(now time.Time, stall time.Duration) error {
+	spent := s.spent
+	s.spent = 0
+	switch {
+	case !s.synced && now.Sub(s.since) > stall:
+		return fmt.Errorf("%w: silent for %v", ErrPeer, stall)
+	case !s.synced:
+		return nil
+	case spent > maxSpent:
+		return fmt.Errorf("%w: it announces more than anybody can take in", ErrPeer)
+	case s.broken > maxBroken:
+		return fmt.Errorf("%w: it refuses what it says that it has", ErrPeer)
+	case len(s.requests) == 0 || s.waiting.Load() || s.answers.Load() != s.sinceAnswers:
+		s.count(now)
+		return nil
+	}
+	silent := now.Sub(s.since)
+	slowest := int64(slowestRate * silent.Seconds())
+	if silent <= stall || silent <= slowestFactor*stall && s.read.Load()-s.sinceRead > slowest {
+		return nil
+	}
+	return fmt.Errorf("%w: silent for %v with %d answers owed", ErrPeer, stall, len(s.requests))
+}

@@ -1,0 +1,142 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"hc/lib/hypercore"
+	"hc/lib/merkle"
+	"hc/lib/proof"
+)
+
+// askStrays asks for what the reader waits for and nothing under way will bring: a tree node, or a block out of order,
+// which makes a size certain.
+func (f *fetcher) askStrays(ctx context.Context) error {
+	if node, waits := f.d.WaitsForNode(); waits {
+		if err := f.askHash(ctx, node); err != nil {
+			return err
+		}
+	}
+	block, waits := f.d.WaitsForBlock()
+	if length, _ := f.d.Length(); !waits || block >= length {
+		return nil
+	}
+	return f.askAlone(ctx, block)
+}
+
+func (f *fetcher) askHash(ctx context.Context, node uint64) error {
+	length, fork := f.d.Length()
+	if merkle.RightSpan(node) >= 2*length || f.expected[node] > 0 || f.d.Knows(ctx, node) {
+		return nil
+	}
+	way := f.expected.climb(ctx, f.d, node, length)
+	first := merkle.FirstBlock(node)
+	s := f.pick(first, way.anchor)
+	if s == nil {
+		f.giveUp(first, way.anchor)
+		return nil
+	}
+	f.expected.add(way.brings)
+	return s.send(&asked{
+		request: merkle.Request{Fork: fork, Hash: &merkle.HashRequest{Index: node, Nodes: way.levels}},
+		climb:   way,
+	})
+}
+
+// askAlone asks for a block that is not part of what is read in order.
+func (f *fetcher) askAlone(ctx context.Context, block uint64) error {
+	if held, err := f.d.Holds(ctx, block); held || err != nil || f.asking[block] {
+		return err
+	}
+	length, _ := f.d.Length()
+	way := f.expected.climb(ctx, f.d, 2*block, length)
+	s := f.pick(block, way.anchor)
+	if s == nil {
+		f.giveUp(block, way.anchor)
+		return nil
+	}
+	return f.ask(ctx, s, block, way)
+}
+
+// giveUp tells the reader that what it waits for will not come, once nothing else is on its way to it. A live one waits
+// until somebody has it.
+func (f *fetcher) giveUp(block, anchor uint64) {
+	if !f.options.Live && f.nobodyHas(block, anchor) && f.idle() {
+		f.d.Finish(nil)
+	}
+}
+
+// findBytes turns a range of bytes into blocks, asking step by step for the nodes whose sizes it takes: a size counts
+// only once it has been hashed (lib/merkle on hints), so a forged one cannot lead to the wrong block.
+func (f *fetcher) findBytes(ctx context.Context) error {
+	claim := f.options.Claim
+	length, _ := f.d.Length()
+	if claim.At != nil {
+		length = min(length, *claim.At)
+	}
+	if length == 0 {
+		f.ranged = true
+		return nil
+	}
+	first, known, err := f.findByte(ctx, claim.From, length)
+	if err != nil || !known {
+		return err
+	}
+	last := length - 1
+	if claim.To != proof.Open {
+		if last, known, err = f.findByte(ctx, claim.To, length); err != nil || !known {
+			return err
+		}
+	}
+	f.from, f.to, f.ranged = first, last+1, true
+	f.start()
+	for _, s := range f.sessions {
+		if err := f.want(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findByte returns the block that holds a byte, or the last one if the log ends before.
+func (f *fetcher) findByte(ctx context.Context, at, length uint64) (block uint64, known bool, err error) {
+	lookup := &lookup{d: f.d}
+	block, _, err = merkle.Seek(ctx, at, length, lookup)
+	var hint *merkle.HintError
+	switch {
+	case err == nil:
+		return min(block, length-1), true, nil
+	case errors.As(err, &hint):
+		return 0, false, f.askSize(ctx, hint.Index)
+	case errors.Is(err, merkle.ErrNodeMissing):
+		return 0, false, f.askSize(ctx, lookup.missing)
+	case errors.Is(err, merkle.ErrInvalidRequest): // beyond the end; the reader will find that out, too
+		return length - 1, true, nil
+	default:
+		return 0, false, fmt.Errorf("looking for byte %d: %w", at, err)
+	}
+}
+
+// lookup is the nodes that are here already, without waiting, and remembers which one was not.
+type lookup struct {
+	d       *hypercore.Download
+	missing uint64
+}
+
+func (l *lookup) Node(ctx context.Context, index uint64) (merkle.Node, error) {
+	node, err := l.d.Peek(ctx, index)
+	if err != nil {
+		l.missing = index
+	}
+	return node, err
+}
+
+// askSize asks for what makes the size of a node certain: the block itself, or the node's two children.
+func (f *fetcher) askSize(ctx context.Context, node uint64) error {
+	left, _, inner := merkle.Children(node)
+	if inner {
+		return f.askHash(ctx, left)
+	}
+	return f.askAlone(ctx, node/2)
+}
