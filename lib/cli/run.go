@@ -52,7 +52,7 @@ func Run(ctx context.Context, newApp func(*IO) *urfave.App, std *IO, args []stri
 		if err == nil || errors.Is(err, context.Canceled) {
 			err = sig
 		}
-	case err != nil && out.broken.Load() && (errors.Is(err, errOutputGone) || errors.Is(err, context.Canceled)):
+	case err != nil && out.broken.Load() && (errors.Is(err, errOutputGone) || errors.Is(err, context.Canceled) || errors.Is(err, os.ErrClosed)):
 		return exitBrokenOutput
 	}
 	if err != nil {
