@@ -170,7 +170,12 @@ func (j job) append(c *urfave.Context, in *store.Store, std *cli.IO, progress *c
 		progress.Add(int64(result.Bytes), int64(result.Blocks))
 		return result, err
 	case j.lines:
+		said := false // an endless input never comes to the line at the end
 		return hypercore.AppendLines(c.Context, in, j.word, std.In, j.options, j.flush, func(r hypercore.Result) {
+			if !said && std.ErrTerminal {
+				std.Notef("publishing as %s", r.Key)
+			}
+			said = true
 			std.Log.Info("published", "key", r.Key, "length", r.Length, "lines", r.Blocks)
 			progress.Add(int64(r.Bytes), int64(r.Blocks))
 		})
