@@ -154,9 +154,9 @@ func (l *lineAppend) commit(ctx context.Context) error {
 	return nil
 }
 
-// end commits what is left. An input without a line makes an empty log, as an empty stream does.
+// end commits what is left. An input without a line makes an empty log, as an empty stream does; one that failed does not.
 func (l *lineAppend) end(ctx context.Context, err error) (Result, error) {
-	if l.total.Key == "" {
+	if l.total.Key == "" && err == nil {
 		if openErr := l.open(ctx); openErr != nil {
 			return l.total, openErr
 		}
