@@ -54,6 +54,8 @@ type unsaved struct {
 	head   bool
 }
 
+func (u unsaved) any() bool { return u.head || len(u.blocks) > 0 || len(u.nodes) > 0 }
+
 // held is a verified block in memory.
 type held struct {
 	data  []byte

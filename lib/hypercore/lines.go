@@ -48,6 +48,8 @@ func (l *lineAppend) run(ctx context.Context, from io.Reader) (Result, error) {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
 	lines := readLines(reading, from)
+	work, end := outlasting(ctx, grace)
+	defer end()
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
 	defer func() {
@@ -59,22 +61,22 @@ func (l *lineAppend) run(ctx context.Context, from io.Reader) (Result, error) {
 	for {
 		select {
 		case <-ctx.Done():
-			return l.interrupted(ctx)
+			return l.interrupted(ctx, work)
 		case <-timer.C:
-			if err := l.commit(ctx); err != nil {
+			if err := l.commit(work); err != nil {
 				return l.total, err
 			}
 		case next, open := <-lines.full:
 			if !open && ctx.Err() != nil {
-				return l.interrupted(ctx)
+				return l.interrupted(ctx, work)
 			}
 			if !open {
-				return l.end(ctx, lines.err)
+				return l.end(work, lines.err)
 			}
 			if l.w == nil && l.flush.Interval > 0 {
 				timer.Reset(l.flush.Interval)
 			}
-			if err := l.append(ctx, next.blocks); err != nil {
+			if err := l.append(work, next.blocks); err != nil {
 				return l.total, err
 			}
 			lines.empty <- next
@@ -85,8 +87,22 @@ func (l *lineAppend) run(ctx context.Context, from io.Reader) (Result, error) {
 	}
 }
 
-// append adds lines, committing behind every Count of them. What has begun is not interrupted: it is short, and an
-// append that was would be lost.
+// grace is how long, behind an interrupt, it may take to publish what came before.
+const grace = 3 * time.Second
+
+// outlasting returns a context that ends later than ctx by so much.
+func outlasting(ctx context.Context, grace time.Duration) (later context.Context, end func()) {
+	later, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(grace, func() { cancel(context.Cause(ctx)) })
+	})
+	return later, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
+// append adds lines, committing behind every Count of them.
 func (l *lineAppend) append(ctx context.Context, blocks [][]byte) error {
 	for len(blocks) > 0 {
 		if err := l.open(ctx); err != nil {
@@ -96,7 +112,7 @@ func (l *lineAppend) append(ctx context.Context, blocks [][]byte) error {
 		if l.flush.Count > 0 {
 			part = blocks[:min(uint64(len(blocks)), l.flush.Count-(l.w.Length()-l.before))]
 		}
-		if err := l.w.Append(context.WithoutCancel(ctx), part...); err != nil {
+		if err := l.w.Append(ctx, part...); err != nil {
 			return err
 		}
 		for _, line := range part {
@@ -141,7 +157,7 @@ func (l *lineAppend) commit(ctx context.Context) error {
 	}
 	w := l.w
 	l.w = nil
-	result, err := w.result(context.WithoutCancel(ctx), l.before, l.added)
+	result, err := w.result(ctx, l.before, l.added)
 	if err != nil {
 		return err
 	}
@@ -168,8 +184,8 @@ func (l *lineAppend) end(ctx context.Context, err error) (Result, error) {
 }
 
 // interrupted commits what came before ctx ended.
-func (l *lineAppend) interrupted(ctx context.Context) (Result, error) {
-	if err := l.commit(ctx); err != nil {
+func (l *lineAppend) interrupted(ctx, work context.Context) (Result, error) {
+	if err := l.commit(work); err != nil {
 		return l.total, err
 	}
 	return l.total, context.Cause(ctx)

@@ -17,14 +17,14 @@ import (
 func (d *Download) Unsaved() (memory int, any bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.unsaved.memory, d.unsaved.head || len(d.unsaved.blocks) > 0
+	return d.unsaved.memory, d.unsaved.any()
 }
 
 // Save commits what verified since the last time to the store. Without a store it does nothing.
 func (d *Download) Save(ctx context.Context) error {
 	d.mu.Lock()
 	what, head := d.unsaved, d.head
-	if d.into == nil || !what.head && len(what.blocks) == 0 {
+	if d.into == nil || !what.any() {
 		d.mu.Unlock()
 		return nil
 	}

@@ -1,0 +1,349 @@
+package hypercore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"hc/lib/keys"
+	"hc/lib/merkle"
+	"hc/lib/proof"
+	"hc/lib/store"
+)
+
+// asker takes parts of a core from a snapshot as a peer would, so that nothing comes between the proofs and the download.
+type asker struct {
+	t    testing.TB
+	from *Snapshot
+	d    *Download
+}
+
+func newAsker(t testing.TB, from, into *store.Store, key keys.Key) *asker {
+	t.Helper()
+	snapshot, err := OpenSnapshot(t.Context(), from, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := NewDownload(t.Context(), key, DownloadOptions{Store: into})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &asker{t, snapshot, d}
+}
+
+func (a *asker) prove(request merkle.Request) *merkle.Proof {
+	a.t.Helper()
+	answer, err := a.from.Prove(a.t.Context(), request)
+	if err != nil {
+		a.t.Fatalf("proving %+v: %v", request, err)
+	}
+	return answer
+}
+
+func (a *asker) apply(request merkle.Request) {
+	a.t.Helper()
+	request.Fork = a.from.Head().Fork
+	if err := a.d.Apply(a.t.Context(), a.prove(request)); err != nil {
+		a.t.Fatalf("applying %+v: %v", request, err)
+	}
+}
+
+// upgrade takes the head.
+func (a *asker) upgrade() {
+	a.t.Helper()
+	length, _ := a.d.Length()
+	a.apply(merkle.Request{
+		Upgrade:  &merkle.UpgradeRequest{Start: length, Length: a.from.Head().Length - length},
+		Manifest: a.d.NeedsManifest() && !a.from.Auth().Compat(),
+	})
+}
+
+func (a *asker) levels(node uint64) uint64 {
+	length, _ := a.d.Length()
+	return merkle.NodesFor(node, length, func(n uint64) bool { return a.d.Knows(a.t.Context(), n) })
+}
+
+func (a *asker) block(index uint64) {
+	a.t.Helper()
+	a.apply(merkle.Request{Block: &merkle.BlockRequest{Index: index, Nodes: a.levels(2 * index)}})
+}
+
+func (a *asker) hash(node uint64) {
+	a.t.Helper()
+	a.apply(merkle.Request{Hash: &merkle.HashRequest{Index: node, Nodes: a.levels(node)}})
+}
+
+func (a *asker) save() {
+	a.t.Helper()
+	if err := a.d.Save(a.t.Context()); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// download takes a whole core from one store into another.
+func download(t testing.TB, from, into *store.Store, key keys.Key) *Download {
+	t.Helper()
+	a := newAsker(t, from, into, key)
+	a.upgrade()
+	for block := range a.from.Head().Length {
+		a.block(block)
+	}
+	a.save()
+	return a.d
+}
+
+// known returns the tree nodes that somebody has, by number.
+func known(t testing.TB, length uint64, nodes merkle.NodeSource) map[uint64]merkle.Node {
+	t.Helper()
+	all := map[uint64]merkle.Node{}
+	for index := range 2 * length {
+		node, err := nodes.Node(t.Context(), index)
+		if errors.Is(err, merkle.ErrNodeMissing) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[index] = node
+	}
+	return all
+}
+
+type peeking struct{ d *Download }
+
+func (p peeking) Node(ctx context.Context, index uint64) (merkle.Node, error) {
+	return p.d.Peek(ctx, index)
+}
+
+// A random part of a log, in random order, with saves and reopenings between, loses neither a block nor a node, and can
+// be proved to others as far as it goes.
+func TestSparseDownload(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for round := range 12 {
+		from, into := newStore(t), newStore(t)
+		blocks := someBlocks(1 + random.IntN(100))
+		key, _ := appended(t, from, "log", AppendOptions{Compat: round%2 == 0}, blocks[:1+len(blocks)/2]...)
+		a := newAsker(t, from, into, key)
+		a.upgrade()
+		taken := map[uint64]bool{}
+		for step := range 2 * len(blocks) {
+			length, _ := a.d.Length()
+			switch random.IntN(8) {
+			case 0:
+				if node := random.Uint64N(2 * length); merkle.LastBlock(node) < length && !a.d.Knows(t.Context(), node) {
+					a.hash(node)
+				}
+			case 1:
+				a.save()
+			case 2:
+				a.save()
+				before := known(t, length, peeking{a.d})
+				a = newAsker(t, from, into, key)
+				compareNodes(t, before, known(t, length, peeking{a.d}))
+			case 3:
+				if step == len(blocks) {
+					appended(t, from, "log", AppendOptions{}, blocks[1+len(blocks)/2:]...)
+					if a = newAsker(t, from, into, key); len(blocks) > int(length) {
+						a.upgrade()
+					}
+				}
+			default:
+				block := random.Uint64N(length)
+				if held, err := a.d.Holds(t.Context(), block); err != nil || held != taken[block] {
+					t.Fatalf("block %d: held %v, %v, want %v", block, held, err, taken[block])
+				}
+				if !taken[block] {
+					a.block(block)
+					taken[block] = true
+				}
+			}
+		}
+		a.save()
+		serveOn(t, into, key, blocks, taken)
+	}
+}
+
+// compareNodes checks that all that was known is known, and no more of it is a hint.
+func compareNodes(t *testing.T, before, after map[uint64]merkle.Node) {
+	t.Helper()
+	for index, node := range before {
+		now, ok := after[index]
+		if !ok || now.Hash != node.Hash || now.Hint && !node.Hint || !now.Hint && !node.Hint && now.Size != node.Size {
+			t.Fatalf("node %d was %+v, is %+v (there: %v)", index, node, now, ok)
+		}
+	}
+}
+
+// serveOn takes what a sparse store has into a third one.
+func serveOn(t *testing.T, from *store.Store, key keys.Key, blocks [][]byte, taken map[uint64]bool) {
+	t.Helper()
+	a := newAsker(t, from, nil, key)
+	a.upgrade()
+	for block := range taken {
+		a.block(block)
+		a.d.Start(block)
+		if data, err := a.d.Block(t.Context(), block); err != nil || !bytes.Equal(data, blocks[block]) {
+			t.Fatalf("block %d: %q, %v", block, data, err)
+		}
+	}
+	for block := range a.from.Head().Length {
+		if taken[block] {
+			continue
+		}
+		_, err := a.from.Prove(t.Context(), merkle.Request{Block: &merkle.BlockRequest{Index: block}})
+		if !errors.Is(err, store.ErrBlockMissing) {
+			t.Fatalf("block %d, which is not there: %v", block, err)
+		}
+	}
+}
+
+// A whole download is the log, whatever its length.
+func TestWholeDownload(t *testing.T) {
+	for _, count := range []int{1, 2, 3, 5, 8, 100} {
+		from, into := newStore(t), newStore(t)
+		blocks := someBlocks(count)
+		key, _ := appended(t, from, "log", AppendOptions{}, blocks...)
+		d := download(t, from, into, key)
+		if !sameBlocks(readBlocks(t, into, key), blocks) {
+			t.Errorf("%d blocks: others in the store", count)
+		}
+		d.Settle()
+		got, err := verified(t, d, proof.Claim{})
+		if err != nil || !bytes.Equal(got, bytes.Join(blocks, nil)) {
+			t.Errorf("%d blocks: %d bytes verified, %v", count, len(got), err)
+		}
+	}
+}
+
+// Blocks and nodes leave memory when they are saved and read, also while others come during each save.
+func TestDownloadForgets(t *testing.T) {
+	const count = 3000
+	from, into := newStore(t), newStore(t)
+	var blocks [][]byte
+	for i := range count {
+		blocks = append(blocks, fmt.Appendf(nil, "%d", i))
+	}
+	key, _ := appended(t, from, "log", AppendOptions{}, blocks...)
+	a := newAsker(t, from, into, key)
+	a.upgrade()
+	saved := make(chan error, 1)
+	most := 0
+	for block := range uint64(count) {
+		a.block(block)
+		if _, err := a.d.Block(t.Context(), block); err != nil {
+			t.Fatal(err)
+		}
+		if block%100 == 50 {
+			go func() { saved <- a.d.Save(context.WithoutCancel(t.Context())) }()
+		}
+		if block%100 == 60 {
+			if err := <-saved; err != nil {
+				t.Fatal(err)
+			}
+			most = max(most, len(a.d.nodes), len(a.d.blocks))
+		}
+	}
+	if most > 200 {
+		t.Errorf("%d nodes or blocks were in memory behind a save of 100 blocks", most)
+	}
+	if a.d.memory != sum(a.d.blocks) || a.d.Unread() > 2*cost(blocks[count-1]) {
+		t.Errorf("memory %d, unread %d, of %d bytes", a.d.memory, a.d.unread, sum(a.d.blocks))
+	}
+}
+
+func sum(blocks map[uint64]held) (bytes int) {
+	for _, h := range blocks {
+		bytes += cost(h.data)
+	}
+	return bytes
+}
+
+// Without a store, what does not fit is forgotten from the far end, and never what the reader waits for.
+func TestEvict(t *testing.T) {
+	from := newStore(t)
+	blocks := make([][]byte, 64)
+	for i := range blocks {
+		blocks[i] = bytes.Repeat([]byte{byte(i)}, 1000)
+	}
+	key, _ := appended(t, from, "log", AppendOptions{}, blocks...)
+	a := newAsker(t, from, nil, key)
+	a.upgrade()
+	for _, block := range rand.New(rand.NewPCG(5, 6)).Perm(len(blocks)) {
+		a.block(uint64(block))
+	}
+	limit := 10 * cost(blocks[0])
+	evicted := a.d.Evict(limit)
+	if len(evicted) != len(blocks)-10 || a.d.Unread() > limit {
+		t.Fatalf("%d evicted, %d bytes unread", len(evicted), a.d.Unread())
+	}
+	for block := range uint64(10) {
+		if data, err := a.d.Block(t.Context(), block); err != nil || !bytes.Equal(data, blocks[block]) {
+			t.Fatalf("block %d: %v", block, err)
+		}
+	}
+	for _, block := range evicted {
+		if held, _ := a.d.Holds(t.Context(), block); held {
+			t.Fatalf("block %d is held", block)
+		}
+	}
+	a.block(63)
+	if got := a.d.Evict(0); len(got) != 1 || got[0] != 63 {
+		t.Errorf("evicted %v", got)
+	}
+}
+
+// A look at blocks out of order, as for their sizes, does not take the reader past others.
+func TestLookingAheadIsNoStep(t *testing.T) {
+	from := newStore(t)
+	key, _ := appended(t, from, "log", AppendOptions{}, someBlocks(20)...)
+	a := newAsker(t, from, nil, key)
+	a.upgrade()
+	for block := range uint64(20) {
+		a.block(block)
+	}
+	a.d.Start(3)
+	for _, block := range []uint64{17, 3, 4, 19, 5} {
+		if _, err := a.d.Block(t.Context(), block); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := a.d.Position(); got != 5 {
+		t.Errorf("the reader is at block %d, want 5", got)
+	}
+}
+
+func TestBadProofsChangeNothing(t *testing.T) {
+	from, into := newStore(t), newStore(t)
+	blocks := someBlocks(10)
+	key, _ := appended(t, from, "log", AppendOptions{}, blocks...)
+	a := newAsker(t, from, into, key)
+	upgrade := merkle.Request{Upgrade: &merkle.UpgradeRequest{Length: 10}, Manifest: true}
+	without := a.prove(upgrade)
+	without.Manifest = nil
+	if err := a.d.Apply(t.Context(), without); !errors.Is(err, keys.ErrSignature) {
+		t.Errorf("a head without its manifest: %v", err)
+	}
+	flipped := a.prove(upgrade)
+	flipped.Upgrade.Nodes[0].Size++
+	if err := a.d.Apply(t.Context(), flipped); !errors.Is(err, keys.ErrSignature) {
+		t.Errorf("another size: %v", err)
+	}
+	if err := a.d.Apply(t.Context(), a.prove(merkle.Request{Block: &merkle.BlockRequest{Index: 3}})); !errors.Is(err, merkle.ErrUnverified) {
+		t.Errorf("a block before the head: %v", err)
+	}
+	if length, _ := a.d.Length(); length != 0 || !a.d.NeedsManifest() {
+		t.Errorf("length %d", length)
+	}
+	a.upgrade()
+	other := a.prove(merkle.Request{Block: &merkle.BlockRequest{Index: 4, Nodes: a.levels(8)}})
+	other.Fork = 1
+	if err := a.d.Apply(t.Context(), other); !errors.Is(err, ErrForked) {
+		t.Errorf("another fork: %v", err)
+	}
+	if _, any := a.d.Unsaved(); !any {
+		t.Error("the head is to be saved")
+	}
+}

@@ -1,0 +1,267 @@
+package hypercore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"testing"
+
+	"hc/lib/hash"
+	"hc/lib/merkle"
+	"hc/lib/proof"
+	"hc/lib/store"
+	"hc/lib/stream"
+)
+
+func streamOf(t testing.TB, blocks ...[]byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := stream.NewWriter(&b)
+	for _, block := range blocks {
+		if err := w.Chunk(block); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// A stream that is cut anywhere, or has a bit flipped anywhere, appends nothing.
+func TestBrokenStreamsAppendNothing(t *testing.T) {
+	in := newStore(t)
+	key, _ := appended(t, in, "log", AppendOptions{}, []byte("before"))
+	whole := streamOf(t, []byte("first"), []byte("second"), []byte{})
+	for cut := range whole {
+		if _, err := AppendStream(t.Context(), in, "log", bytes.NewReader(whole[:cut]), AppendOptions{}, nil); err == nil {
+			t.Errorf("cut to %d of %d bytes: appended", cut, len(whole))
+		}
+	}
+	for bit := range 8 * len(whole) {
+		flipped := bytes.Clone(whole)
+		flipped[bit/8] ^= 1 << (bit % 8)
+		if _, err := AppendStream(t.Context(), in, "log", bytes.NewReader(flipped), AppendOptions{}, nil); err == nil {
+			t.Errorf("bit %d flipped: appended", bit)
+		}
+	}
+	if got := readBlocks(t, in, key); len(got) != 1 {
+		t.Errorf("%d blocks are there", len(got))
+	}
+	result, err := AppendStream(t.Context(), in, "log", bytes.NewReader(whole), AppendOptions{}, nil)
+	if err != nil || result.Length != 4 || result.Blocks != 3 || result.Bytes != 11 {
+		t.Errorf("the whole one: %+v, %v", result, err)
+	}
+}
+
+// A stream that fails behind its first batches leaves neither blocks nor a name.
+func TestLongBrokenStream(t *testing.T) {
+	noLeaks(t)
+	in := newStore(t)
+	var blocks [][]byte
+	for i := range 100 {
+		blocks = append(blocks, bytes.Repeat([]byte{byte(i)}, 100_000))
+	}
+	whole := streamOf(t, blocks...)
+	_, err := AppendStream(t.Context(), in, "log", bytes.NewReader(whole[:len(whole)-1]), AppendOptions{}, nil)
+	if !errors.Is(err, stream.ErrTruncated) {
+		t.Errorf("%v, want %v", err, stream.ErrTruncated)
+	}
+	if _, err := in.Resolve("log"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("the name: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	from, feed := pipe(t)
+	go func() {
+		_, _ = feed.Write(whole[:len(whole)/2])
+		cancel()
+	}()
+	if _, err := AppendStream(ctx, in, "log", from, AppendOptions{}, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	feed.Close()
+	if _, err := AppendStream(t.Context(), in, "log", bytes.NewReader(whole), AppendOptions{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	key, _ := in.Resolve("log")
+	if !sameBlocks(readBlocks(t, in, key), blocks) {
+		t.Error("other blocks than were sent")
+	}
+}
+
+func TestBatchesKeepLargeBlocksApart(t *testing.T) {
+	large := bytes.Repeat([]byte("L"), 5<<20)
+	whole := streamOf(t, []byte("a"), large, []byte("b"), []byte{}, large, large)
+	reader, b := stream.NewReader(bytes.NewReader(whole)), newBatch()
+	var got [][]byte
+	for {
+		var err error
+		b, err = nextBatch(reader, b)
+		for _, block := range b.blocks {
+			got = append(got, bytes.Clone(block))
+		}
+		if cap(b.buffer) > batchBytes || b.bytes > batchBytes+len(large) {
+			t.Errorf("a batch of %d bytes, its buffer has %d", b.bytes, cap(b.buffer))
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !sameBlocks(got, [][]byte{[]byte("a"), large, []byte("b"), {}, large, large}) {
+		t.Errorf("%d blocks, other ones than were sent", len(got))
+	}
+}
+
+func TestHashAll(t *testing.T) {
+	for _, count := range []int{0, 1, 2, 3, 100, 5000} {
+		for _, size := range []int{0, 1, 1000} {
+			blocks := make([][]byte, count)
+			for i := range blocks {
+				blocks[i] = bytes.Repeat([]byte{byte(i)}, size*(i%3))
+			}
+			leaves := make([]hash.Digest, count)
+			hashAll(leaves, blocks)
+			for i, block := range blocks {
+				if leaves[i] != hash.Leaf(block) {
+					t.Fatalf("%d blocks of %d bytes: leaf %d is another", count, size, i)
+				}
+			}
+		}
+	}
+}
+
+// What a proof stream proved is in the store, also the part of a larger log, and is proved on from there.
+func TestKeeper(t *testing.T) {
+	from := newStore(t)
+	blocks := someBlocks(5000)
+	key, _ := appended(t, from, "log", AppendOptions{}, blocks...)
+	into := newStore(t)
+	for _, claim := range []proof.Claim{{Kind: proof.KindBlocks, From: 40, To: 99}, {Kind: proof.KindHead}, {}} {
+		source, err := OpenSource(t.Context(), from, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var bundle bytes.Buffer
+		if err := proof.Write(t.Context(), &bundle, source, proof.WriteOptions{Claim: claim}); err != nil {
+			t.Fatal(err)
+		}
+		k := NewKeeper(t.Context(), into)
+		if _, err := proof.Verify(t.Context(), &bundle, proof.Options{Key: &key, Claim: &claim}, k); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.Close(); err != nil {
+			t.Fatal(err)
+		}
+		again, err := OpenSource(t.Context(), into, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := verified(t, again, claim)
+		want := blocks
+		switch claim.Kind {
+		case proof.KindBlocks:
+			want = blocks[40:100]
+		case proof.KindHead:
+			want = nil
+		}
+		if err != nil || !bytes.Equal(got, bytes.Join(want, nil)) {
+			t.Errorf("claim %v: %d bytes from the store, %v", claim, len(got), err)
+		}
+	}
+}
+
+// Small blocks are kept in small commits, too: what a keeper holds does not grow with the stream.
+func TestKeeperHoldsLittle(t *testing.T) {
+	from, into := newStore(t), newStore(t)
+	blocks := make([][]byte, 100_000)
+	for i := range blocks {
+		blocks[i] = []byte("x\n")
+	}
+	key, _ := appended(t, from, "log", AppendOptions{Short: true}, blocks...)
+	source, err := OpenSource(t.Context(), from, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := NewKeeper(t.Context(), into)
+	watched := &watchedKeeper{Keeper: k}
+	in, out := io.Pipe()
+	go func() { out.CloseWithError(proof.Write(t.Context(), out, source, proof.WriteOptions{})) }()
+	if _, err := proof.Verify(t.Context(), in, proof.Options{Key: &key}, watched); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if watched.most > keepBytes/perBlock+5000 {
+		t.Errorf("%d blocks were held", watched.most)
+	}
+	if got := readBlocks(t, into, key); len(got) != len(blocks) {
+		t.Errorf("%d blocks were kept", len(got))
+	}
+}
+
+type watchedKeeper struct {
+	*Keeper
+	most int
+}
+
+func (k *watchedKeeper) Group(g *proof.Group) error {
+	err := k.Keeper.Group(g)
+	k.most = max(k.most, len(k.blocks))
+	return err
+}
+
+func TestSourceFollows(t *testing.T) {
+	noLeaks(t)
+	dir := t.TempDir() + "/.hc"
+	in, other := openAt(t, dir), openAt(t, dir)
+	key, _ := appended(t, in, "log", AppendOptions{}, []byte("a"))
+	source, err := OpenSource(t.Context(), in, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	head, err := source.Head(ctx)
+	if err != nil || head.Length != 1 {
+		t.Fatalf("%+v, %v", head, err)
+	}
+	for length := uint64(2); length < 5; length++ {
+		appended(t, other, "log", AppendOptions{}, []byte("b"))
+		if head, err = source.Next(ctx, head); err != nil || head.Length != length {
+			t.Fatalf("length %d: %+v, %v", length, head, err)
+		}
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := source.Next(ctx, head)
+		ended <- err
+	}()
+	cancel()
+	if err := wait(t, ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled wait: %v, want %v", err, context.Canceled)
+	}
+}
+
+func TestSnapshotDoesNotChange(t *testing.T) {
+	in := newStore(t)
+	key, _ := appended(t, in, "log", AppendOptions{}, []byte("a"))
+	old, err := OpenSnapshot(t.Context(), in, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	appended(t, in, "log", AppendOptions{}, []byte("b"))
+	now, err := old.Newest(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if old.Head().Length != 1 || now.Head().Length != 2 || !now.Writable() {
+		t.Errorf("lengths %d and %d", old.Head().Length, now.Head().Length)
+	}
+	if _, err := old.Prove(t.Context(), merkle.Request{Block: &merkle.BlockRequest{Index: 1}}); !errors.Is(err, merkle.ErrInvalidRequest) {
+		t.Errorf("block 1 of the old one: %v", err)
+	}
+}
