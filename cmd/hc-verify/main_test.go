@@ -90,7 +90,7 @@ func TestVerify(t *testing.T) {
 		{"another tree hash", "at", []string{"0.3." + exampleKey + "." + exampleKey}, 4, "", "the tree hash is "},
 		{"long enough", "all", []string{exampleKey, "--min-length", "5"}, 0, exampleText, ""},
 		{"not long enough", "all", []string{exampleKey, "--min-length", "6"}, 3, "", "the head has 5 blocks, at least 6 were asked for"},
-		{"not a stream", "", []string{exampleKey}, 3, "", "stops before its end frame"},
+		{"no stream at all", "", []string{exampleKey}, 3, "", "the input is empty"},
 
 		{"the head", "head", []string{exampleKey, "--head"}, 0,
 			"0.5." + exampleKey + ".a0a46e1f9fccd4d25f48cd768718b614e2e3e3cb75f88834125611d6a24dd70d\n", ""},

@@ -92,7 +92,10 @@ func writeHead(w io.Writer, sum proof.Summary, json bool) error {
 // hint says what to do next.
 func hint(err error, key keys.Key) error {
 	var claim *proof.ClaimError
+	var at *proof.FrameError
 	switch {
+	case errors.Is(err, proof.ErrCut) && errors.As(err, &at) && at.Offset == 0:
+		return cli.Exitf(proof.ErrPartial, "the input is empty: what should have written it says why")
 	case errors.As(err, &claim):
 		c := claim.Claim
 		word := key.String()

@@ -102,6 +102,7 @@ var exits = []struct {
 	{store.ErrPermission, ExitKey},
 	{store.ErrReadOnly, ExitKey},
 	{fs.ErrPermission, ExitKey},
+	{syscall.EROFS, ExitKey},
 
 	{ErrPartial, ExitPartial},
 	{proof.ErrPartial, ExitPartial},
@@ -110,6 +111,7 @@ var exits = []struct {
 
 	{ErrNotFound, ExitNotFound},
 	{store.ErrNotFound, ExitNotFound},
+	{store.ErrNotStore, ExitNotFound},
 	{replicate.ErrNotOffered, ExitNotFound},
 }
 

@@ -13,6 +13,7 @@ var (
 	ErrConflict     = errors.New("conflict")                  // the core moved on, or holds something else
 	ErrName         = errors.New("not a valid name")          // see SetName
 	ErrPermission   = errors.New("secret key is not private") // mode or owner of a key file
+	ErrNotStore     = packlog.ErrNotStore
 	ErrLocked       = packlog.ErrLocked
 	ErrOvertaken    = packlog.ErrOvertaken
 	ErrDamaged      = packlog.ErrDamaged
