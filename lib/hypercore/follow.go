@@ -137,12 +137,15 @@ func (d *Download) Next(ctx context.Context, after proof.Head) (head proof.Head,
 	return head, err
 }
 
-// Node waits for a tree node, or gives up with merkle.ErrNodeMissing when it will not come.
+// Node waits for a tree node, and until its size is certain, or gives up with proof.ErrPartial when it will not come.
 func (d *Download) Node(ctx context.Context, index uint64) (node merkle.Node, err error) {
 	err = d.await(ctx, func() (bool, error) {
 		var err error
 		node, err = d.node(ctx, index)
-		if !errors.Is(err, merkle.ErrNodeMissing) {
+		if err == nil && node.Hint {
+			err = &merkle.HintError{Index: index}
+		}
+		if !errors.Is(err, merkle.ErrNodeMissing) && !errors.Is(err, merkle.ErrHint) {
 			d.reader.node.waits = false
 			return true, err
 		}

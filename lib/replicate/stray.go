@@ -14,7 +14,7 @@ import (
 // which makes a size certain.
 func (f *fetcher) askStrays(ctx context.Context) error {
 	if node, waits := f.d.WaitsForNode(); waits {
-		if err := f.askHash(ctx, node); err != nil {
+		if err := f.askNode(ctx, node); err != nil {
 			return err
 		}
 	}
@@ -23,6 +23,23 @@ func (f *fetcher) askStrays(ctx context.Context) error {
 		return nil
 	}
 	return f.askAlone(ctx, block)
+}
+
+// askNode asks for a tree node, or for the first block under it if its size is only a hint yet.
+func (f *fetcher) askNode(ctx context.Context, node uint64) error {
+	known, err := f.d.Peek(ctx, node)
+	if err != nil || !known.Hint {
+		return f.askHash(ctx, node)
+	}
+	first := merkle.FirstBlock(node)
+	held, err := f.d.Holds(ctx, first)
+	if err == nil && held { // then it would be certain
+		err = fmt.Errorf("tree node %d: %w, although block %d is here", node, merkle.ErrHint, first)
+	}
+	if err != nil {
+		return err
+	}
+	return f.askAlone(ctx, first)
 }
 
 func (f *fetcher) askHash(ctx context.Context, node uint64) error {

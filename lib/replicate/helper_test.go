@@ -1,0 +1,289 @@
+package replicate
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"hc/lib/hypercore"
+	"hc/lib/keys"
+	"hc/lib/merkle"
+	"hc/lib/peer"
+	"hc/lib/proof"
+	"hc/lib/protomux"
+	"hc/lib/store"
+)
+
+// testCore is a core in a store of its own, with its blocks.
+type testCore struct {
+	t      *testing.T
+	store  *store.Store
+	key    keys.Key
+	secret *keys.Secret // nil: one of its own
+	blocks [][]byte
+}
+
+func newStore(t *testing.T) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), t.TempDir()+"/.hc", store.Options{Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func newCore(t *testing.T, count int) *testCore {
+	t.Helper()
+	c := &testCore{t: t, store: newStore(t)}
+	random := rand.New(rand.NewPCG(1, uint64(count)))
+	for i := range count {
+		c.blocks = append(c.blocks, bytes.Repeat(fmt.Appendf(nil, "%d,", i), random.IntN(200)))
+	}
+	c.append(c.blocks...)
+	return c
+}
+
+func (c *testCore) append(blocks ...[]byte) {
+	c.t.Helper()
+	w, err := hypercore.OpenWriter(c.t.Context(), c.store, "log", hypercore.AppendOptions{Secret: c.secret})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if err := w.Append(c.t.Context(), blocks...); err != nil {
+		c.t.Fatal(err)
+	}
+	if _, err := w.Commit(c.t.Context()); err != nil {
+		c.t.Fatal(err)
+	}
+	c.key = w.Key()
+}
+
+func (c *testCore) bytes() []byte { return bytes.Join(c.blocks, nil) }
+
+// pair returns two ends of a loopback connection.
+func pair(t *testing.T) (ours, theirs *net.TCPConn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	accepted := make(chan net.Conn, 1)
+	go func() {
+		conn, _ := l.Accept()
+		accepted <- conn
+	}()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn.(*net.TCPConn), (<-accepted).(*net.TCPConn)
+}
+
+// over is a peer at the other end of a connection that is there already.
+func over(name string, conn peer.Conn) Dialer {
+	return Dialer{Name: name, Dial: func(context.Context) (peer.Conn, error) { return conn, nil }}
+}
+
+// serving returns a connection to a real server of the core.
+func (c *testCore) serving(options ServerOptions) *net.TCPConn {
+	c.t.Helper()
+	return c.server(options)()
+}
+
+// server starts a real server of the core, and returns how to connect to it.
+func (c *testCore) server(options ServerOptions) (connect func() *net.TCPConn) {
+	c.t.Helper()
+	server := NewServer(c.store, options)
+	background(c.t, func(ctx context.Context) {
+		if err := server.Run(ctx); err != nil {
+			c.t.Error(err)
+		}
+	})
+	return func() *net.TCPConn {
+		ours, theirs := pair(c.t)
+		background(c.t, func(ctx context.Context) { _ = server.Serve(ctx, "reader", theirs) })
+		return ours
+	}
+}
+
+// background runs something until the test ends, and waits for it.
+func background(t *testing.T, run func(ctx context.Context)) {
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		run(ctx)
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-done
+	})
+}
+
+// liar is a peer that serves a core, but for what its hooks do.
+type liar struct {
+	core      *testCore
+	snapshot  *hypercore.Snapshot
+	link      link
+	mux       *protomux.Mux
+	length    uint64                                                      // that it claims to have
+	capable   bool                                                        // sends the right capability
+	onRequest func(l *liar, ch *protomux.Channel, r merkle.Request) error // nil: honest
+	onOpen    func(l *liar, ch *protomux.Channel) error
+	says      func(state *syncMessage) // changes what it tells of itself; nil: nothing
+}
+
+func (c *testCore) lying(l *liar) *net.TCPConn {
+	c.t.Helper()
+	ours, theirs := pair(c.t)
+	snapshot, err := hypercore.OpenSnapshot(c.t.Context(), c.store, c.key)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	l.core, l.snapshot, l.length = c, snapshot, snapshot.Head().Length
+	background(c.t, func(ctx context.Context) {
+		mux, secret, err := connect(ctx, theirs, false, limits{})
+		if err != nil {
+			return
+		}
+		l.mux, l.link = mux, link{key: c.key, handshakeHash: secret.HandshakeHash()}
+		mux.OnPair(func(protocol string, id, _ []byte) {
+			open := l.link.open()
+			if !l.capable {
+				open[5] ^= 1
+			}
+			_, _ = mux.Open(protocol, id, open, l)
+		})
+		_ = mux.Run(ctx)
+	})
+	return ours
+}
+
+func (l *liar) OnOpen(ch *protomux.Channel, _ []byte) error {
+	state := syncMessage{CanUpgrade: true, Uploading: true, Downloading: true, HasManifest: true, Length: l.length}
+	if l.says != nil {
+		l.says(&state)
+	}
+	if err := ch.Send(typeSync, state.append(nil)); err != nil {
+		return err
+	}
+	if l.onOpen != nil {
+		return l.onOpen(l, ch)
+	}
+	return ch.Send(typeRange, rangeMessage{Length: l.length}.append(nil))
+}
+
+func (l *liar) OnClose(*protomux.Channel, error) {}
+
+func (l *liar) OnMessage(ch *protomux.Channel, kind uint64, body []byte) error {
+	if kind != typeRequest {
+		return nil
+	}
+	request, err := decodeRequest(body)
+	if err != nil {
+		return err
+	}
+	if l.onRequest != nil {
+		return l.onRequest(l, ch, request)
+	}
+	return l.honest(ch, request, nil)
+}
+
+// honest answers as a real server does, after change had a look at the answer.
+func (l *liar) honest(ch *protomux.Channel, request merkle.Request, change func(*merkle.Proof)) error {
+	answer, err := l.snapshot.Prove(context.Background(), request)
+	if err != nil {
+		return ch.Send(typeNoData, noDataMessage{Request: request.ID, Reason: reasonNotAvailable}.append(nil))
+	}
+	if change != nil {
+		change(answer)
+	}
+	return ch.Send(typeData, appendData(nil, answer))
+}
+
+// read fetches a claim through connections and returns the verified bytes.
+func read(t *testing.T, into *store.Store, key keys.Key, claim proof.Claim, options FetchOptions, conns ...*net.TCPConn) ([]byte, error) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), 50*time.Second)
+	defer stop()
+	d, err := hypercore.NewDownload(ctx, key, hypercore.DownloadOptions{Store: into})
+	if err != nil {
+		return nil, err
+	}
+	var peers []Dialer
+	for i, conn := range conns {
+		peers = append(peers, over(fmt.Sprintf("peer %d", i), conn))
+	}
+	options.Claim = claim
+	fetching, finish := context.WithCancel(ctx)
+	var wait sync.WaitGroup
+	var fetchErr error
+	wait.Go(func() { fetchErr = Fetch(fetching, d, peers, options) })
+	var stream bytes.Buffer
+	writeErr := write(ctx, &stream, d, keys.Ref{Key: key}, PipeOptions{Claim: claim})
+	finish()
+	wait.Wait()
+	if err := worse(writeErr, fetchErr); err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	_, err = proof.Verify(ctx, &stream, proof.Options{Key: &key, Claim: &claim, Out: &out}, nil)
+	return out.Bytes(), err
+}
+
+// noLeaks fails the test if a goroutine of this project is left when it ends. Call it first.
+func noLeaks(t *testing.T) {
+	t.Helper()
+	before := ownGoroutines()
+	t.Cleanup(func() {
+		left := 0
+		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+			if left = ownGoroutines(); left <= before {
+				return
+			}
+		}
+		stacks := make([]byte, 1<<20)
+		t.Errorf("%d goroutines, %d before:\n%s", left, before, stacks[:runtime.Stack(stacks, true)])
+	})
+}
+
+func ownGoroutines() (count int) {
+	stacks := make([]byte, 1<<20)
+	for _, stack := range strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+		if strings.Contains(stack, "hc/lib/") && !strings.Contains(stack, "testing.tRunner") {
+			count++
+		}
+	}
+	return count
+}
+
+// counting counts the blocks that a server sends.
+func counting(blocks *atomic.Int64) Trace {
+	return func(_ bool, p *merkle.Proof) {
+		if p.Block != nil {
+			blocks.Add(1)
+		}
+	}
+}
+
+func unreachable(name string) Dialer {
+	return Dialer{Name: name, Dial: func(context.Context) (peer.Conn, error) {
+		return nil, fmt.Errorf("dialling %s: %w", name, peer.ErrUnreachable)
+	}}
+}
+
+// hang is a dialler that never comes to an end of its own.
+func hang(ctx context.Context) (peer.Conn, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
