@@ -149,7 +149,11 @@ func (f *fetcher) answered(ctx context.Context, s *session, p *merkle.Proof) err
 		f.options.Trace(false, p)
 	}
 	length, _ := f.d.Length()
-	switch err := fits(a.request, p); {
+	err := fits(a.request, p)
+	if err == nil {
+		err = f.tooLarge(ctx, p)
+	}
+	switch {
 	case err != nil:
 		f.takeBack(a)
 		f.drop(s, err)
@@ -164,6 +168,7 @@ func (f *fetcher) answered(ctx context.Context, s *session, p *merkle.Proof) err
 			f.parkedBytes += size
 		} else {
 			f.takeBack(a)
+			s.broken += overflow
 		}
 	default:
 		if err := f.apply(ctx, a, p); err != nil {
@@ -188,6 +193,27 @@ func fits(r merkle.Request, p *merkle.Proof) error {
 		(r.Upgrade != nil) != (p.Upgrade != nil) || r.Upgrade != nil && (r.Upgrade.Start != p.Upgrade.Start || r.Upgrade.Length != p.Upgrade.Length),
 		p.Seek != nil, p.Manifest != nil && !r.Manifest, p.Fork != r.Fork:
 		return fmt.Errorf("%w: its answer to request %d is about something else", ErrPeer, r.ID)
+	}
+	return nil
+}
+
+// smallBlock is a size, in bytes, of which as many blocks as are under way do no harm.
+const smallBlock = 32 << 10
+
+// tooLarge refuses a block that has more bytes than the tree has room for above it, before it takes up memory.
+func (f *fetcher) tooLarge(ctx context.Context, p *merkle.Proof) error {
+	size := uint64(valueSize(p))
+	length, _ := f.d.Length()
+	if size <= smallBlock || p.Block.Index >= length {
+		return nil
+	}
+	for n := 2 * p.Block.Index; merkle.RightSpan(n) < 2*length; n = merkle.Parent(n) {
+		if node, err := f.d.Peek(ctx, n); err == nil && !node.Hint {
+			if size > node.Size {
+				return fmt.Errorf("%w: block %d has %d bytes, where the tree has room for %d", merkle.ErrUnverified, p.Block.Index, size, node.Size)
+			}
+			return nil
+		}
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ type testCore struct {
 	store  *store.Store
 	key    keys.Key
 	secret *keys.Secret // nil: one of its own
+	compat bool
 	blocks [][]byte
 }
 
@@ -54,7 +55,7 @@ func newCore(t *testing.T, count int) *testCore {
 
 func (c *testCore) append(blocks ...[]byte) {
 	c.t.Helper()
-	w, err := hypercore.OpenWriter(c.t.Context(), c.store, "log", hypercore.AppendOptions{Secret: c.secret})
+	w, err := hypercore.OpenWriter(c.t.Context(), c.store, "log", hypercore.AppendOptions{Secret: c.secret, Compat: c.compat})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -141,7 +142,15 @@ type liar struct {
 	onRequest func(l *liar, ch *protomux.Channel, r merkle.Request) error // nil: honest
 	onOpen    func(l *liar, ch *protomux.Channel) error
 	says      func(state *syncMessage) // changes what it tells of itself; nil: nothing
+	ctx       context.Context          // ends with the test
+	running   *sync.WaitGroup
 }
+
+// mute is the length of a liar that does not tell its state.
+const mute = 1<<64 - 1
+
+// later runs something beside the read loop.
+func (l *liar) later(run func(ctx context.Context)) { l.running.Go(func() { run(l.ctx) }) }
 
 func (c *testCore) lying(l *liar) *net.TCPConn {
 	c.t.Helper()
@@ -152,6 +161,8 @@ func (c *testCore) lying(l *liar) *net.TCPConn {
 	}
 	l.core, l.snapshot, l.length = c, snapshot, snapshot.Head().Length
 	background(c.t, func(ctx context.Context) {
+		l.ctx, l.running = ctx, &sync.WaitGroup{}
+		defer l.running.Wait()
 		mux, secret, err := connect(ctx, theirs, false, limits{})
 		if err != nil {
 			return
@@ -173,6 +184,9 @@ func (l *liar) OnOpen(ch *protomux.Channel, _ []byte) error {
 	state := syncMessage{CanUpgrade: true, Uploading: true, Downloading: true, HasManifest: true, Length: l.length}
 	if l.says != nil {
 		l.says(&state)
+	}
+	if state.Length == mute {
+		return nil
 	}
 	if err := ch.Send(typeSync, state.append(nil)); err != nil {
 		return err

@@ -3,6 +3,7 @@ package replicate
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"hc/lib/keys"
 	"hc/lib/store"
@@ -12,8 +13,9 @@ import (
 type names struct {
 	byID  map[keys.Key]keys.Key
 	known map[keys.Key]bool
-	stale bool // the store may have others by now
-	fixed bool // only these are served
+	stale bool      // the store has changed since it was looked at
+	fixed bool      // only these are served
+	again time.Time // when to look again although nobody said that it has changed: the word may be on its way
 }
 
 func (n *names) add(list []keys.Key) {
@@ -27,17 +29,18 @@ func (n *names) add(list []keys.Key) {
 
 func (n *names) changed() { n.stale = !n.fixed }
 
-// key returns the core with that discovery key, or an error wrapping store.ErrNotFound. The store's list of cores is read
-// only if the store has changed since, so that asking for what is not there costs nothing.
+// key returns the core with that discovery key, or an error wrapping store.ErrNotFound. Asking for what is not there makes
+// the server read the store's list of cores, but leaves it most of its time.
 func (s *Server) key(ctx context.Context, id keys.Key) (keys.Key, error) {
 	s.mu.Lock()
 	key, ok := s.names.byID[id]
-	stale := s.names.stale
+	look := s.names.stale || !s.names.fixed && time.Now().After(s.names.again)
 	s.mu.Unlock()
 	if ok {
 		return key, nil
 	}
-	if stale {
+	if look {
+		began := time.Now()
 		s.mu.Lock()
 		s.names.stale = false // before the look: a change during it counts
 		s.mu.Unlock()
@@ -47,6 +50,7 @@ func (s *Server) key(ctx context.Context, id keys.Key) (keys.Key, error) {
 		}
 		s.mu.Lock()
 		s.names.add(list)
+		s.names.again = time.Now().Add(restFactor * time.Since(began))
 		key, ok = s.names.byID[id]
 		s.mu.Unlock()
 	}

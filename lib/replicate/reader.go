@@ -165,10 +165,15 @@ func (r *reader) sayHeld(held []span, fork uint64) error {
 	if fork != r.fork {
 		before, r.fork = nil, fork
 	}
-	for _, now := range without(held, before) {
-		if len(held) > 0 && held[0].start == 0 && now.start < held[0].end {
-			now.start = 0 // a prefix is one number on the other side
+	fresh := without(held, before)
+	if len(fresh) > 0 && held[0].start == 0 && fresh[0].start < held[0].end {
+		prefix := held[0] // is one number on the other side
+		for len(fresh) > 0 && fresh[0].start < prefix.end {
+			fresh = fresh[1:]
 		}
+		fresh = append([]span{prefix}, fresh...)
+	}
+	for _, now := range fresh {
 		m := rangeMessage{Start: now.start, Length: now.end - now.start}
 		if err := r.channel.Send(typeRange, m.append(nil)); err != nil {
 			return err

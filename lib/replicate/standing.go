@@ -42,8 +42,9 @@ const (
 	maxBacklog  = 256 << 10 // bytes that wait to be sent; then nothing more is asked of it
 	maxLacks    = 1 << 16   // refusals that are remembered
 	maxSpent    = 1 << 17   // pages of bits that its announcements may touch between two looks
-	maxBroken   = 4096      // refusals of what it announced, not made good by answers; a head counts as headBroken
-	headBroken  = 256
+	maxBroken   = 4096      // refusals of what it announced, not made good by answers; some count more than once:
+	headBroken  = 256       // that of a head
+	overflow    = 16        // an answer that could not wait for what it builds on
 )
 
 // Bounds of slowness: a peer that owes answers, and gives none for the stall time, may go on if bytes of one come at
