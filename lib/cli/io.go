@@ -101,6 +101,9 @@ func system() *IO {
 	}
 	if info, err := os.Stdout.Stat(); err == nil {
 		std.OutPipe = info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0
+		if info.Mode()&os.ModeNamedPipe != 0 {
+			widen(os.Stdout)
+		}
 	}
 	if std.ErrTerminal {
 		std.Width, _, _ = term.GetSize(int(os.Stderr.Fd()))

@@ -1,0 +1,15 @@
+package cli
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// pipeBytes is what a pipe between two tools is made to hold. At the usual 64 KiB they wake each other for each block.
+const pipeBytes = 1 << 20
+
+// widen lets a pipe hold more, where that is allowed.
+func widen(f *os.File) {
+	_, _ = unix.FcntlInt(f.Fd(), unix.F_SETPIPE_SZ, pipeBytes)
+}
