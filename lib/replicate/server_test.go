@@ -50,6 +50,7 @@ func ask(t *testing.T, conn *net.TCPConn, key keys.Key) *asking {
 		t.Fatal(err)
 	}
 	a.mux, a.link = mux, link{key: key, handshakeHash: secret.HandshakeHash(), initiator: true}
+	mux.OnPair(func(protocol string, id, _ []byte) { _, _ = mux.Open(protocol, id, a.link.open(), a) })
 	background(t, func(ctx context.Context) { a.ended <- mux.Run(ctx) })
 	return a
 }
@@ -66,8 +67,7 @@ func (a *asking) open() *asking {
 	return a
 }
 
-func (a *asking) OnOpen(channel *protomux.Channel, handshake []byte) error {
-	a.channel = channel
+func (a *asking) OnOpen(_ *protomux.Channel, handshake []byte) error {
 	a.heard <- message{typeOpened, bytes.Clone(handshake)}
 	return nil
 }
@@ -144,7 +144,9 @@ func TestSoughtCores(t *testing.T) {
 	}
 	core.blocks = [][]byte{[]byte("late")}
 	core.append(core.blocks...)
-	b.open() // its own open and the server's may cross
+	id := keys.DiscoveryKey(key)
+	_, _ = b.mux.Open(Protocol, id[:], b.link.open(), b) // its own open and the server's may cross
+	a.await(typeOpened)
 	got, err := read(t, nil, key, proof.Claim{}, FetchOptions{}, connect())
 	if err != nil || !bytes.Equal(got, core.bytes()) {
 		t.Errorf("a new peer: %q, %v", got, err)
