@@ -143,6 +143,9 @@ func (f *fetcher) loop(ctx context.Context) error {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
+		if ctx.Err() != nil { // before the sessions' ends, which it brings, are taken for losses
+			return nil
+		}
 		changed := f.d.Changed()
 		over, err := f.plan(ctx)
 		if err != nil {

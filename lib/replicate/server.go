@@ -2,8 +2,10 @@ package replicate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 	"time"
 
 	"hc/lib/keys"
@@ -120,7 +122,7 @@ func (s *Server) failed(ctx context.Context, err error) {
 func (s *Server) Serve(ctx context.Context, name string, conn peer.Conn) error {
 	defer conn.Close()
 	err := s.serve(ctx, conn)
-	if err == nil || ctx.Err() != nil {
+	if err == nil || ctx.Err() != nil || errors.Is(err, syscall.ECONNRESET) { // who hangs up with something unread resets
 		return nil
 	}
 	err = fmt.Errorf("%s: %w", name, err)
