@@ -18,6 +18,8 @@ type tail struct {
 	info packInfo
 	file File
 	end  uint64 // offset of the next record
+
+	begun uint64 // offset up to which writeback has been started; 0: not known
 }
 
 func (t *tail) position() Position {
@@ -125,7 +127,11 @@ type batch struct {
 }
 
 func (l *Log) newBatch() *batch {
-	return &batch{l: l, w: newPackWriter(l.tail.file, l.tail.position(), l.buffer)}
+	w := newPackWriter(l.tail.file, l.tail.position(), l.buffer)
+	if begun := l.tail.begun; begun > 0 && begun < w.begun { // batches are smaller than what the disk is set to work for
+		w.begun = begun
+	}
+	return &batch{l: l, w: w}
 }
 
 // add returns where the record will be once the batch is flushed.
@@ -172,7 +178,7 @@ func (b *batch) makeRoom(ctx context.Context, size uint64) error {
 func (b *batch) flush() error {
 	err := b.w.flush()
 	b.l.buffer = b.w.buf[:0]
-	b.l.tail.end = b.w.at.Offset
+	b.l.tail.end, b.l.tail.begun = b.w.at.Offset, b.w.begun
 	return err
 }
 
