@@ -9,6 +9,7 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,7 +28,9 @@ type asking struct {
 	ended   chan error
 	channel *protomux.Channel
 	heard   chan message
-	length  uint64 // that the server has told of, for whom it matters
+	deaf    atomic.Bool   // its read loop stops at the next message
+	hears   chan struct{} // closed: it goes on
+	length  uint64        // that the server has told of, for whom it matters
 }
 
 // message is what came on a channel. kind is typeOpened or typeClosed for its begin and end.
@@ -44,7 +47,7 @@ const (
 // ask connects to a server without opening anything yet.
 func ask(t *testing.T, conn *net.TCPConn, key keys.Key) *asking {
 	t.Helper()
-	a := &asking{t: t, ended: make(chan error, 1), heard: make(chan message, 1<<16)}
+	a := &asking{t: t, ended: make(chan error, 1), heard: make(chan message, 1<<16), hears: make(chan struct{})}
 	mux, secret, err := connect(t.Context(), conn, true, limits{})
 	if err != nil {
 		t.Fatal(err)
@@ -73,6 +76,10 @@ func (a *asking) OnOpen(_ *protomux.Channel, handshake []byte) error {
 }
 
 func (a *asking) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error {
+	if a.deaf.Load() {
+		<-a.hears
+		return nil
+	}
 	a.heard <- message{kind, bytes.Clone(body)}
 	return nil
 }
@@ -209,7 +216,7 @@ func TestPeerThatReadsNothing(t *testing.T) {
 		for range 4 {
 			a := ask(t, connect(), core.key).open()
 			a.await(typeOpened)
-			a.heard = make(chan message) // its read loop stops at the next message
+			a.deaf.Store(true)
 			for i := range uint64(2000) {
 				a.send(typeRequest, appendRequest(nil, merkle.Request{ID: i + 1, Block: &merkle.BlockRequest{Index: i % 16, Nodes: 1}}))
 			}
@@ -233,13 +240,9 @@ func TestPeerThatReadsNothing(t *testing.T) {
 		t.Errorf("%d MiB", grown>>20)
 	}
 	for _, a := range deaf {
-		go func() {
-			for range a.heard {
-			}
-		}()
 		a.mux.Close(io.ErrUnexpectedEOF)
+		close(a.hears)
 		<-a.ended
-		close(a.heard)
 	}
 }
 
