@@ -34,10 +34,13 @@ type Download struct {
 	view     *store.View            // what the store holds, nil if nothing
 	nodes    map[uint64]merkle.Node // with a store: what came since the last save began
 	saving   map[uint64]merkle.Node // what the save under way takes
+	lately   map[uint64]merkle.Node // what the last save took, as far as it is certain: quicker than the view
+	absent   map[uint64]bool        // what the view is known to lack
 	pruned   int                    // nodes that the last pruning left
 	blocks   map[uint64]held        // what the reader needs, and what is not saved
 	memory   int                    // what blocks cost, see cost
 	unread   int                    // of it, those at and behind the reader's position
+	read     int                    // what was read since that was told
 	unsaved  unsaved
 	reader   readerState
 	settled  bool
@@ -63,7 +66,7 @@ type held struct {
 }
 
 // perBlock is what a block in memory costs beside its bytes: places in maps and lists, some tree nodes.
-const perBlock = 256
+const perBlock = 640
 
 func cost(data []byte) int { return len(data) + perBlock }
 
@@ -86,6 +89,7 @@ func NewDownload(ctx context.Context, key keys.Key, options DownloadOptions) (*D
 		into:    options.Store,
 		sync:    options.Sync,
 		nodes:   map[uint64]merkle.Node{},
+		absent:  map[uint64]bool{},
 		blocks:  map[uint64]held{},
 		changed: make(chan struct{}),
 	}
@@ -139,14 +143,6 @@ func (d *Download) forked(fork uint64) error {
 	return fmt.Errorf("%w: core %v is at fork %d here and at fork %d there; what is here was kept as it is", ErrForked, d.key, d.state.Fork, fork)
 }
 
-// Knows reports whether the tree node is verified already.
-func (d *Download) Knows(ctx context.Context, index uint64) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	_, err := d.node(ctx, index)
-	return err == nil
-}
-
 // Holds reports whether the block is here.
 func (d *Download) Holds(ctx context.Context, block uint64) (bool, error) {
 	d.mu.Lock()
@@ -158,39 +154,6 @@ func (d *Download) Holds(ctx context.Context, block uint64) (bool, error) {
 		return false, nil
 	}
 	return d.view.Has(ctx, block)
-}
-
-// Peek returns a tree node that is verified already, or merkle.ErrNodeMissing. Unlike Node it does not wait.
-func (d *Download) Peek(ctx context.Context, index uint64) (merkle.Node, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.node(ctx, index)
-}
-
-// node returns a verified node. d.mu is held.
-func (d *Download) node(ctx context.Context, index uint64) (merkle.Node, error) {
-	if node, ok := d.nodes[index]; ok {
-		return node, nil
-	}
-	if node, ok := d.saving[index]; ok {
-		return node, nil
-	}
-	for _, root := range d.state.Roots {
-		if root.Index == index {
-			return root, nil
-		}
-	}
-	if d.view != nil {
-		return d.view.Node(ctx, index)
-	}
-	return merkle.Node{}, fmt.Errorf("node %d: %w", index, merkle.ErrNodeMissing)
-}
-
-// nodeSource lets merkle.Verify look nodes up while d.mu is held.
-type nodeSource func(ctx context.Context, index uint64) (merkle.Node, error)
-
-func (f nodeSource) Node(ctx context.Context, index uint64) (merkle.Node, error) {
-	return f(ctx, index)
 }
 
 // Apply verifies a proof and takes in what it brought; the block's bytes are kept, so the caller must not change them.

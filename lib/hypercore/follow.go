@@ -213,7 +213,16 @@ func (d *Download) move(index uint64) {
 	if index != d.reader.position+1 {
 		return
 	}
+	before := d.unread
 	d.moveTo(index)
 	d.prune()
-	d.notify()
+	d.read += before - d.unread
+	if d.read >= tellRead {
+		d.read = 0
+		d.notify()
+	}
 }
+
+// tellRead is how much the reader has to read, in bytes of memory, before that is told as a change. When there is nothing
+// left to read it waits, which is told, too.
+const tellRead = 128 << 10

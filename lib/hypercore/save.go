@@ -1,6 +1,7 @@
 package hypercore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -28,13 +29,14 @@ func (d *Download) Save(ctx context.Context) error {
 		d.mu.Unlock()
 		return nil
 	}
-	v := verifiedPart{key: d.key, manifest: d.auth.Manifest(), head: head, nodes: what.nodes, durable: d.sync}
+	v := verifiedPart{key: d.key, manifest: d.auth.Manifest(), head: head, durable: d.sync}
 	for _, leaf := range what.blocks {
 		v.blocks = append(v.blocks, verifiedBlock{leaf.Index / 2, leaf.Hash, d.blocks[leaf.Index/2].data})
 	}
 	d.saving, d.nodes = d.nodes, map[uint64]merkle.Node{}
 	d.mu.Unlock()
 
+	v.nodes = v.withoutCovered(what.nodes)
 	view, err := v.keep(ctx, d.into)
 
 	d.mu.Lock()
@@ -44,7 +46,9 @@ func (d *Download) Save(ctx context.Context) error {
 		d.nodes, d.saving = d.saving, nil
 		return fmt.Errorf("saving core %v: %w", d.key, err)
 	}
-	d.view, d.saving = view, nil // the view has them
+	maps.DeleteFunc(d.saving, func(_ uint64, node merkle.Node) bool { return node.Hint }) // the view may know better
+	d.view, d.lately, d.saving = view, d.saving, nil
+	clear(d.absent)
 	d.unsaved.blocks = slices.Clone(d.unsaved.blocks[len(what.blocks):])
 	d.unsaved.nodes = slices.Clone(d.unsaved.nodes[len(what.nodes):])
 	d.unsaved.memory -= what.memory
@@ -70,6 +74,38 @@ type verifiedBlock struct {
 	data  []byte
 }
 
+// Blocks of this many bytes on average, and so many of them, are kept as those of a log of lines are: not each on its own
+// in the store's index.
+const (
+	shortBlock  = 512
+	shortBlocks = 64
+)
+
+func (v *verifiedPart) short() bool {
+	bytes := 0
+	for _, block := range v.blocks {
+		bytes += len(block.data)
+	}
+	return len(v.blocks) >= shortBlocks && bytes < shortBlock*len(v.blocks)
+}
+
+// withoutCovered returns the nodes but for those all of whose blocks come with them: from these the store computes them.
+// Of a log of short lines that leaves few.
+func (v *verifiedPart) withoutCovered(nodes []merkle.Node) []merkle.Node {
+	slices.SortFunc(v.blocks, func(a, b verifiedBlock) int { return cmp.Compare(a.index, b.index) })
+	v.blocks = slices.CompactFunc(v.blocks, func(a, b verifiedBlock) bool { return a.index == b.index })
+	rest := make([]merkle.Node, 0, len(nodes))
+	for _, node := range nodes {
+		first, last := merkle.FirstBlock(node.Index), merkle.LastBlock(node.Index)
+		at, found := slices.BinarySearchFunc(v.blocks, first, func(b verifiedBlock, first uint64) int { return cmp.Compare(b.index, first) })
+		if end := uint64(at) + last - first; found && end < uint64(len(v.blocks)) && v.blocks[end].index == last {
+			continue
+		}
+		rest = append(rest, node)
+	}
+	return rest
+}
+
 // keep commits it, and returns the core as it then is.
 func (v *verifiedPart) keep(ctx context.Context, into *store.Store) (*store.View, error) {
 	if err := again(func() error { return v.commit(ctx, into) }); err != nil {
@@ -79,7 +115,7 @@ func (v *verifiedPart) keep(ctx context.Context, into *store.Store) (*store.View
 }
 
 func (v *verifiedPart) commit(ctx context.Context, into *store.Store) error {
-	tx, err := into.Begin(ctx, v.key, store.TxOptions{Manifest: v.manifest, Durable: v.durable})
+	tx, err := into.Begin(ctx, v.key, store.TxOptions{Manifest: v.manifest, Durable: v.durable, Short: v.short()})
 	if err != nil {
 		return err
 	}

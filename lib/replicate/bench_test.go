@@ -14,17 +14,25 @@ import (
 	"hc/lib/store"
 )
 
-// BenchmarkFetch takes a core of 64 KiB blocks over loopback TCP, encrypted and verified, into a store, and writes it as a
-// proof stream.
+// BenchmarkFetch takes a core over loopback TCP, encrypted and verified, into a store or not, and writes it as a proof stream.
 func BenchmarkFetch(b *testing.B) {
-	const size, block = 256 << 20, 64 << 10
+	for _, c := range []struct {
+		name          string
+		blocks, bytes int
+		store         bool
+	}{{"block=64KiB/store", 4096, 64 << 10, true}, {"block=64KiB/memory", 4096, 64 << 10, false}, {"block=10B/store", 200_000, 10, true}, {"block=10B/memory", 200_000, 10, false}} {
+		b.Run(c.name, func(b *testing.B) { benchmarkFetch(b, c.blocks, c.bytes, c.store) })
+	}
+}
+
+func benchmarkFetch(b *testing.B, blocks, bytes int, kept bool) {
 	from := openStore(b)
-	w, err := hypercore.OpenWriter(b.Context(), from, "log", hypercore.AppendOptions{})
+	w, err := hypercore.OpenWriter(b.Context(), from, "log", hypercore.AppendOptions{Short: bytes < 1000})
 	if err != nil {
 		b.Fatal(err)
 	}
-	random, data := rand.NewChaCha8([32]byte{1}), make([]byte, block)
-	for range size / block {
+	random, data := rand.NewChaCha8([32]byte{1}), make([]byte, bytes)
+	for range blocks {
 		_, _ = random.Read(data)
 		if err := w.Append(b.Context(), data); err != nil {
 			b.Fatal(err)
@@ -43,10 +51,10 @@ func BenchmarkFetch(b *testing.B) {
 	go func() {
 		done <- peer.Serve(ctx, l, 4, func(ctx context.Context, conn peer.Conn, _ net.Addr) { _ = server.Serve(ctx, "reader", conn) })
 	}()
-	b.SetBytes(size)
+	b.SetBytes(int64(blocks * bytes))
 	for b.Loop() {
 		err := WriteProof(b.Context(), io.Discard, keys.Ref{Key: w.Key()}, PipeOptions{
-			Store: openStore(b),
+			Store: into(b, kept),
 			Peers: []Dialer{{"server", func(ctx context.Context) (peer.Conn, error) { return peer.Dial(ctx, l.Addr().String()) }}},
 		})
 		if err != nil {
@@ -57,6 +65,13 @@ func BenchmarkFetch(b *testing.B) {
 	if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
 		b.Fatal(err)
 	}
+}
+
+func into(b *testing.B, kept bool) *store.Store {
+	if !kept {
+		return nil
+	}
+	return openStore(b)
 }
 
 func openStore(b *testing.B) *store.Store {

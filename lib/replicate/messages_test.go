@@ -191,39 +191,3 @@ func FuzzMessages(f *testing.F) {
 		}
 	})
 }
-
-func TestRemoteBlocks(t *testing.T) {
-	model := map[uint64]bool{}
-	var r remoteBlocks
-	apply := func(start, length uint64, has bool) {
-		r.set(start, length, has)
-		for block := start; block < start+length; block++ {
-			model[block] = has
-		}
-	}
-	apply(0, 100, true)
-	apply(50, 10, false)
-	apply(5000, 9000, true)
-	apply(6000, 1, false)
-	apply(40, 3, true)
-	r.setBits(bitfieldMessage{Start: 9984, Words: []uint32{5, 0, 1<<32 - 1}})
-	for i := range uint64(96) {
-		model[9984+i] = i == 0 || i == 2 || i >= 64
-	}
-	apply(0, 70, true)
-	for block := range uint64(20000) {
-		if r.has(block) != model[block] {
-			t.Fatalf("has(%d) = %v, want %v", block, r.has(block), model[block])
-		}
-	}
-}
-
-func TestRemoteBlocksAreBounded(t *testing.T) {
-	var r remoteBlocks
-	for start := uint64(1 << 20); start < 1<<50; start <<= 1 {
-		r.set(start, 1<<52, true)
-	}
-	if len(r.pages) > maxPages {
-		t.Errorf("%d pages, the limit is %d", len(r.pages), maxPages)
-	}
-}

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"runtime"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -154,126 +152,6 @@ func TestABadBlockIsNoFork(t *testing.T) {
 	if err != nil || !bytes.Equal(got, long.bytes()) {
 		t.Errorf("from a good peer then: %d bytes, %v", len(got), err)
 	}
-}
-
-// heapPeak samples the heap while run runs.
-func heapPeak(run func()) (grown int64) {
-	runtime.GC()
-	var before, now runtime.MemStats
-	runtime.ReadMemStats(&before)
-	stop, done := make(chan struct{}), make(chan struct{})
-	var peak atomic.Uint64
-	go func() {
-		defer close(done)
-		ticker := time.NewTicker(2 * time.Millisecond)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ticker.C:
-				runtime.ReadMemStats(&now)
-				peak.Store(max(peak.Load(), now.HeapAlloc))
-			case <-stop:
-				return
-			}
-		}
-	}()
-	run()
-	close(stop)
-	<-done
-	return int64(peak.Load()) - int64(before.HeapAlloc)
-}
-
-// Bodies of many MiB where a few bytes were expected do not pile up: neither unread nor parked until what they build on
-// has come.
-func TestHostileBodiesTakeLittleMemory(t *testing.T) {
-	noLeaks(t)
-	core := newCore(t, 300)
-	junk := make([]byte, 12<<20)
-	for _, into := range []bool{true, false} {
-		var first *merkle.Request
-		sent := 0
-		bad := &liar{capable: true, onRequest: func(l *liar, ch *protomux.Channel, r merkle.Request) error {
-			switch {
-			case r.Block == nil:
-				return l.honest(ch, r, nil)
-			case first == nil:
-				first = &r // all others build on it
-				return nil
-			}
-			sent++
-			p := &merkle.Proof{ID: r.ID, Block: &merkle.BlockProof{Index: r.Block.Index}}
-			l.later(func(context.Context) {
-				_ = ch.SendOwned(typeData, dataHead(nil, &merkle.Proof{ID: p.ID, Block: &merkle.BlockProof{Index: p.Block.Index, Value: junk}}), junk, []byte{0})
-			})
-			return nil
-		}}
-		store := newStore(t)
-		if !into {
-			store = nil
-		}
-		grown := heapPeak(func() {
-			_, err := read(t, store, core.key, proof.Claim{}, FetchOptions{Stall: 2 * time.Second}, core.lying(bad))
-			if err == nil {
-				t.Error("read something")
-			}
-		})
-		t.Logf("with a store %v: %d MiB for %d bodies of %d MiB", into, grown>>20, sent, len(junk)>>20)
-		if sent == 0 || grown > 160<<20 {
-			t.Errorf("with a store %v: %d MiB for %d bodies", into, grown>>20, sent)
-		}
-	}
-}
-
-// An honest log whose blocks are far larger than its average takes little memory, too.
-func TestLargeBlocksBehindSmallOnes(t *testing.T) {
-	noLeaks(t)
-	core := &testCore{t: t, store: newStore(t)}
-	for range 2000 {
-		core.blocks = append(core.blocks, []byte("x"))
-	}
-	large := make([]byte, 4<<20)
-	for i := range large {
-		large[i] = byte(i * i >> 7)
-	}
-	for range 40 {
-		core.blocks = append(core.blocks, large)
-	}
-	core.append(core.blocks...)
-	want := core.bytes()
-	for _, kept := range []bool{true, false} {
-		into := newStore(t)
-		if !kept {
-			into = nil
-		}
-		var got int64
-		grown := heapPeak(func() {
-			peers := []Dialer{over("server", core.serving(ServerOptions{}))}
-			in, out := io.Pipe()
-			go func() {
-				out.CloseWithError(WriteProof(t.Context(), out, keys.Ref{Key: core.key}, PipeOptions{Store: into, Peers: peers}))
-			}()
-			count := &slowWriter{}
-			if _, err := proof.Verify(t.Context(), in, proof.Options{Key: &core.key, Out: count}, nil); err != nil {
-				t.Error(err)
-			}
-			got = count.bytes
-		})
-		t.Logf("kept %v: %d MiB for 40 blocks of %d MiB", kept, grown>>20, len(large)>>20)
-		if got != int64(len(want)) || grown > 160<<20 {
-			t.Errorf("kept %v: %d of %d bytes came, %d MiB", kept, got, len(want), grown>>20)
-		}
-	}
-}
-
-// slowWriter takes its time for large writes.
-type slowWriter struct{ bytes int64 }
-
-func (w *slowWriter) Write(p []byte) (int, error) {
-	w.bytes += int64(len(p))
-	if len(p) > 1<<20 {
-		time.Sleep(10 * time.Millisecond)
-	}
-	return len(p), nil
 }
 
 // A reader that stops for longer than a peer may be silent loses no peer.

@@ -79,8 +79,8 @@ func (f *fetcher) askUpgrade() error {
 	length, fork := f.d.Length()
 	var best *session
 	for _, s := range f.sessions {
-		if a := s.asks(func(a *asked) bool { return a.request.Upgrade != nil && !a.probe }); a != nil {
-			if !s.dropped && time.Since(a.at) < patience {
+		if s.upgrade != nil {
+			if time.Since(s.upgrade.at) < patience {
 				return nil
 			}
 			continue
@@ -113,7 +113,7 @@ func (f *fetcher) newest() bool {
 			if time.Since(f.began) < patience {
 				return false
 			}
-		case s.probing() || s.mayUpgrade(length, fork):
+		case s.probe != nil || s.mayUpgrade(length, fork):
 			return false
 		default:
 			heard = true
@@ -145,7 +145,7 @@ func (f *fetcher) askBlocks(ctx context.Context) (missing bool, err error) {
 		}
 		way := f.expected.climb(ctx, f.d, 2*block, length)
 		s := f.pick(block, way.anchor)
-		if s == nil || !f.fitsWindow(block, f.estimate(ctx, way, length)) {
+		if s == nil || !f.fitsWindow(block, f.estimate(way, length)) {
 			f.again(block)
 			return s == nil && f.nobodyHas(block, way.anchor), nil
 		}
@@ -157,13 +157,13 @@ func (f *fetcher) askBlocks(ctx context.Context) (missing bool, err error) {
 
 // estimate is how many bytes a block is likely to have: what the tree says, or less, going by the log's average and by
 // what came lately.
-func (f *fetcher) estimate(ctx context.Context, way climb, length uint64) int {
+func (f *fetcher) estimate(way climb, length uint64) int {
 	size := max(f.d.ByteLength()/max(length, 1), f.recent)
-	if node, err := f.d.Peek(ctx, way.anchor); err == nil {
-		if way.levels == 0 {
-			size = node.Size
-		}
-		size = min(size, node.Size)
+	switch {
+	case way.known && way.levels == 0:
+		size = way.size
+	case way.known:
+		size = min(size, way.size)
 	}
 	return int(min(size, maxBlock))
 }
@@ -243,7 +243,7 @@ func (f *fetcher) ask(ctx context.Context, s *session, block uint64, way climb) 
 	a := &asked{
 		request: merkle.Request{Fork: fork, Block: &merkle.BlockRequest{Index: block, Nodes: way.levels}},
 		climb:   way,
-		bytes:   f.estimate(ctx, way, length),
+		bytes:   f.estimate(way, length),
 	}
 	f.underWay += a.bytes
 	return s.send(a)

@@ -12,11 +12,7 @@ import (
 // peer is asked for its head from nothing, and for nothing else until then.
 func (f *fetcher) refuted(s *session, err error) error {
 	length, fork := f.d.Length()
-	if length == 0 || s.dropped || s.refutal != nil || s.remote.Length == 0 || s.remote.Fork != fork {
-		f.drop(s, err)
-		return nil
-	}
-	if s.probing() {
+	if length == 0 || s.dropped || s.refutal != nil || s.probe != nil || s.remote.Length == 0 || s.remote.Fork != fork {
 		f.drop(s, err)
 		return nil
 	}
@@ -27,7 +23,7 @@ func (f *fetcher) refuted(s *session, err error) error {
 // probe asks for the peer's head from nothing, to see whether the key signed a history that differs from ours: the head
 // with the roots of the shorter of both lengths.
 func (f *fetcher) probe(s *session) error {
-	if s.dropped || s.probing() || !s.room() {
+	if s.dropped || s.probe != nil || !s.room() {
 		return nil
 	}
 	length, fork := f.d.Length()

@@ -22,6 +22,8 @@ type asked struct {
 type climb struct {
 	levels uint64
 	anchor uint64   // the node that the proof climbs to, which must be known when it is verified
+	known  bool     // the anchor is known already, not only on its way
+	size   uint64   // bytes below it, if it is known
 	brings []uint64 // tree nodes that will be known when the answer has verified
 }
 
@@ -47,7 +49,14 @@ func (e expected) remove(nodes []uint64) {
 func (e expected) climb(ctx context.Context, d *hypercore.Download, n, length uint64) climb {
 	c := climb{anchor: n}
 	c.levels = merkle.NodesFor(n, length, func(index uint64) bool {
-		return e[index] > 0 || d.Knows(ctx, index)
+		if e[index] > 0 {
+			return true
+		}
+		node, err := d.Peek(ctx, index)
+		if err == nil {
+			c.known, c.size = true, node.Size
+		}
+		return err == nil
 	})
 	for range c.levels {
 		c.brings = append(c.brings, c.anchor, merkle.Sibling(c.anchor))

@@ -22,6 +22,8 @@ type standing struct {
 	requests map[uint64]*asked
 	nextID   uint64
 	freeIDs  []uint64
+	upgrade  *asked // the request for a longer head under way, nil if there is none
+	probe    *asked // the request for a head from nothing under way, nil if there is none
 
 	declined bool  // it answered noData for the head that its last sync tells of
 	refutal  error // a proof that did not verify, while the probe for its cause is under way
@@ -62,6 +64,12 @@ func (s *session) send(a *asked) error {
 		s.count(time.Now()) // silence counts from when there is something to say
 	}
 	s.requests[a.request.ID] = a
+	switch {
+	case a.probe:
+		s.probe = a
+	case a.request.Upgrade != nil:
+		s.upgrade = a
+	}
 	return ignoreClosed(s.channel.Send(typeRequest, appendRequest(nil, a.request)))
 }
 
@@ -78,9 +86,16 @@ func (s *session) newID() uint64 {
 // answered takes a request off the list of those under way; nil if there is none of that id.
 func (s *session) answered(id uint64) *asked {
 	a := s.requests[id]
-	if a != nil {
-		delete(s.requests, id)
-		s.freeIDs = append(s.freeIDs, id)
+	if a == nil {
+		return nil
+	}
+	delete(s.requests, id)
+	s.freeIDs = append(s.freeIDs, id)
+	switch a {
+	case s.probe:
+		s.probe = nil
+	case s.upgrade:
+		s.upgrade = nil
 	}
 	return a
 }
@@ -104,19 +119,6 @@ func (s *session) mayUpgrade(length, fork uint64) bool {
 func (s *session) mayHave(block, anchor, fork uint64) bool {
 	return s.offers() && s.remote.Fork == fork && merkle.LastBlock(anchor) < s.remote.Length && !s.lacks[block]
 }
-
-// asks returns a request under way that fits.
-func (s *session) asks(fits func(a *asked) bool) *asked {
-	for _, a := range s.requests {
-		if fits(a) {
-			return a
-		}
-	}
-	return nil
-}
-
-// probing reports whether the peer owes a head that is to tell a rewritten log from a bad peer.
-func (s *session) probing() bool { return s.asks(func(a *asked) bool { return a.probe }) != nil }
 
 // refuse notes that the peer does not have a block after all.
 func (s *session) refuse(block uint64) {

@@ -1,0 +1,128 @@
+package replicate
+
+import (
+	"context"
+	"fmt"
+
+	"hc/lib/merkle"
+)
+
+// answered takes in an answer: it is applied, or parked until what it builds on has come.
+func (f *fetcher) answered(ctx context.Context, s *session, p *merkle.Proof) error {
+	a := s.answered(p.ID)
+	if a == nil {
+		f.drop(s, fmt.Errorf("%w: it sent data %d, which was not asked for", ErrPeer, p.ID))
+		return f.unpark(ctx)
+	}
+	if f.options.Trace != nil {
+		f.options.Trace(false, p)
+	}
+	length, _ := f.d.Length()
+	err := fits(a.request, p)
+	if err == nil {
+		err = f.tooLarge(ctx, p)
+	}
+	switch {
+	case err != nil:
+		f.takeBack(a)
+		f.drop(s, err)
+	case a.probe:
+		if err := f.probed(ctx, s, p); err != nil {
+			return err
+		}
+	case p.Upgrade != nil && p.Upgrade.Start != length: // another peer was faster
+	case f.early(ctx, a):
+		if size := valueSize(p); f.parkedBytes+size <= f.options.Window {
+			f.parked = append(f.parked, parked{p, a})
+			f.parkedBytes += size
+		} else {
+			f.takeBack(a)
+			s.broken += overflow
+		}
+	default:
+		if err := f.apply(ctx, a, p); err != nil {
+			return err
+		}
+	}
+	return f.unpark(ctx)
+}
+
+func valueSize(p *merkle.Proof) int {
+	if p.Block == nil {
+		return 0
+	}
+	return len(p.Block.Value)
+}
+
+// fits checks that an answer has the parts that were asked for, and no others.
+func fits(r merkle.Request, p *merkle.Proof) error {
+	switch {
+	case (r.Block != nil) != (p.Block != nil) || r.Block != nil && r.Block.Index != p.Block.Index,
+		(r.Hash != nil) != (p.Hash != nil) || r.Hash != nil && r.Hash.Index != p.Hash.Index,
+		(r.Upgrade != nil) != (p.Upgrade != nil) || r.Upgrade != nil && (r.Upgrade.Start != p.Upgrade.Start || r.Upgrade.Length != p.Upgrade.Length),
+		p.Seek != nil, p.Manifest != nil && !r.Manifest, p.Fork != r.Fork:
+		return fmt.Errorf("%w: its answer to request %d is about something else", ErrPeer, r.ID)
+	}
+	return nil
+}
+
+// smallBlock is a size, in bytes, of which as many blocks as are under way do no harm.
+const smallBlock = 32 << 10
+
+// tooLarge refuses a block that has more bytes than the tree has room for above it, before it takes up memory.
+func (f *fetcher) tooLarge(ctx context.Context, p *merkle.Proof) error {
+	size := uint64(valueSize(p))
+	length, _ := f.d.Length()
+	if size <= smallBlock || p.Block.Index >= length {
+		return nil
+	}
+	for n := 2 * p.Block.Index; merkle.RightSpan(n) < 2*length; n = merkle.Parent(n) {
+		if node, err := f.d.Peek(ctx, n); err == nil && !node.Hint {
+			if size > node.Size {
+				return fmt.Errorf("%w: block %d has %d bytes, where the tree has room for %d", merkle.ErrUnverified, p.Block.Index, size, node.Size)
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+// early reports whether the proof builds on a node that another answer is still to bring.
+func (f *fetcher) early(ctx context.Context, a *asked) bool {
+	return (a.request.Block != nil || a.request.Hash != nil) && !f.d.Knows(ctx, a.anchor)
+}
+
+func (f *fetcher) apply(ctx context.Context, a *asked, p *merkle.Proof) error {
+	if err := f.d.Apply(ctx, p); err != nil {
+		f.takeBack(a)
+		if !verification(err) {
+			return err
+		}
+		return f.refuted(a.session, err)
+	}
+	f.settled(a)
+	if a.session.broken > 0 {
+		a.session.broken--
+	}
+	if p.Block != nil {
+		f.recent = max(uint64(len(p.Block.Value)), f.recent-f.recent/16)
+	}
+	if p.Upgrade == nil {
+		return nil
+	}
+	a.session.broken = 0
+	for _, s := range f.sessions {
+		if !s.opened || s.dropped {
+			continue
+		}
+		if err := f.sayState(s); err != nil {
+			return err
+		}
+		if _, fork := f.d.Length(); s.synced && s.remote.Fork > fork && s.remote.Length > 0 {
+			if err := f.probe(s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
