@@ -151,3 +151,27 @@ func TestTwoDownloadsOfOneCore(t *testing.T) {
 		}
 	}
 }
+
+// The same where all blocks come in one save, so that the store could compute every node by itself, and the heads are of
+// different lengths: what is here is compared, not only what is written.
+func TestWholeHistoriesAreNotMixed(t *testing.T) {
+	for _, lengths := range [][2]int{{4, 8}, {8, 4}, {5, 7}, {1, 2}} {
+		one, two, key := twoHistories(t, 0, lengths[0], lengths[1])
+		into := newStore(t)
+		first, second := newAsker(t, one, into, key), newAsker(t, two, into, key)
+		for i, a := range []*asker{first, second} {
+			a.upgrade()
+			for block := range uint64(lengths[i]) {
+				a.block(block)
+			}
+		}
+		before := readBlocks(t, one, key)
+		first.save()
+		if err := second.d.Save(t.Context()); !errors.Is(err, ErrForked) {
+			t.Errorf("%v: the second save: %v", lengths, err)
+		}
+		if got := readBlocks(t, into, key); !sameBlocks(got, before) {
+			t.Errorf("%v: the store holds %d blocks that are not those of the first history", lengths, len(got))
+		}
+	}
+}

@@ -32,6 +32,7 @@ type Download struct {
 	state    merkle.State
 	head     store.Head
 	view     *store.View            // what the store holds, nil if nothing
+	base     store.Head             // that this download found in the store, or last put there
 	nodes    map[uint64]merkle.Node // with a store: what came since the last save began
 	saving   map[uint64]merkle.Node // what the save under way takes
 	lately   map[uint64]merkle.Node // what the last save took, as far as it is certain: quicker than the view
@@ -110,7 +111,7 @@ func NewDownload(ctx context.Context, key keys.Key, options DownloadOptions) (*D
 	if err != nil {
 		return nil, fmt.Errorf("reading the tree of core %v: %w", key, err)
 	}
-	d.view, d.head = view, view.Head()
+	d.view, d.head, d.base = view, view.Head(), view.Head()
 	d.state = merkle.State{Length: d.head.Length, Fork: d.head.Fork, Roots: roots}
 	return d, nil
 }

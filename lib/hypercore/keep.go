@@ -125,8 +125,7 @@ func (k *Keeper) save() error {
 	if !k.dirty && len(k.blocks) == 0 && len(k.nodes) == 0 {
 		return nil
 	}
-	v := verifiedPart{key: k.key, manifest: k.manifest, head: k.head, blocks: k.blocks}
-	v.nodes = v.withoutCovered(k.nodes)
+	v := verifiedPart{key: k.key, manifest: k.manifest, head: k.head, nodes: k.nodes, blocks: k.blocks}
 	if _, err := v.keep(k.ctx, k.into); err != nil {
 		return fmt.Errorf("keeping core %v: %w", k.key, err)
 	}

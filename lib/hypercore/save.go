@@ -29,14 +29,13 @@ func (d *Download) Save(ctx context.Context) error {
 		d.mu.Unlock()
 		return nil
 	}
-	v := verifiedPart{key: d.key, manifest: d.auth.Manifest(), head: head, durable: d.sync}
+	v := verifiedPart{key: d.key, manifest: d.auth.Manifest(), head: head, base: d.base, nodes: what.nodes, durable: d.sync}
 	for _, leaf := range what.blocks {
 		v.blocks = append(v.blocks, verifiedBlock{leaf.Index / 2, leaf.Hash, d.blocks[leaf.Index/2].data})
 	}
 	d.saving, d.nodes = d.nodes, map[uint64]merkle.Node{}
 	d.mu.Unlock()
 
-	v.nodes = v.withoutCovered(what.nodes)
 	view, err := v.keep(ctx, d.into)
 
 	d.mu.Lock()
@@ -47,7 +46,7 @@ func (d *Download) Save(ctx context.Context) error {
 		return fmt.Errorf("saving core %v: %w", d.key, err)
 	}
 	maps.DeleteFunc(d.saving, func(_ uint64, node merkle.Node) bool { return node.Hint }) // the view may know better
-	d.view, d.lately, d.saving = view, d.saving, nil
+	d.view, d.lately, d.saving, d.base = view, d.saving, nil, head
 	clear(d.absent)
 	d.unsaved.blocks = slices.Clone(d.unsaved.blocks[len(what.blocks):])
 	d.unsaved.nodes = slices.Clone(d.unsaved.nodes[len(what.nodes):])
@@ -63,6 +62,7 @@ type verifiedPart struct {
 	key      keys.Key
 	manifest []byte
 	head     store.Head
+	base     store.Head // an older head of the same log, on top of which this was verified; zero: none
 	nodes    []merkle.Node
 	blocks   []verifiedBlock
 	durable  bool
@@ -124,7 +124,7 @@ func (v *verifiedPart) commit(ctx context.Context, into *store.Store) error {
 	if err := v.sameLog(ctx, tx.View(), stored); err != nil {
 		return err
 	}
-	if err := tx.Nodes(ctx, v.nodes); err != nil {
+	if err := tx.Nodes(ctx, v.withoutCovered(v.nodes)); err != nil {
 		return err
 	}
 	for _, block := range v.blocks {
@@ -148,15 +148,27 @@ func (v *verifiedPart) commit(ctx context.Context, into *store.Store) error {
 }
 
 // sameLog refuses to mix two histories that one key signed: what another process stored meanwhile must be of the same
-// fork, and have the nodes that were verified here.
+// fork, and have the nodes and the blocks that were verified here, those too that need not be written. A head that this
+// part was verified against, or on top of, is of the same log; then nothing has to be looked up.
 func (v *verifiedPart) sameLog(ctx context.Context, view *store.View, stored store.Head) error {
-	if stored.Length == 0 {
+	if stored.Length == 0 || sameHead(stored, v.head) || sameHead(stored, v.base) {
 		return nil
 	}
-	if stored.Fork != v.head.Fork || stored.Length == v.head.Length && stored.TreeHash != v.head.TreeHash {
+	if stored.Fork != v.head.Fork || stored.Length == v.head.Length {
 		return fmt.Errorf("%w: the store has core %v at fork %d with %d blocks and another tree than a peer proved", ErrForked, v.key, stored.Fork, stored.Length)
 	}
-	return sameNodes(ctx, view, v.nodes)
+	if err := sameNodes(ctx, view, v.nodes); err != nil {
+		return err
+	}
+	leaves := make([]merkle.Node, 0, len(v.blocks))
+	for _, block := range v.blocks {
+		leaves = append(leaves, merkle.LeafNodeHash(block.index, uint64(len(block.data)), block.leaf))
+	}
+	return sameNodes(ctx, view, leaves)
+}
+
+func sameHead(a, b store.Head) bool {
+	return a.Fork == b.Fork && a.Length == b.Length && a.TreeHash == b.TreeHash
 }
 
 func sameNodes(ctx context.Context, view *store.View, nodes []merkle.Node) error {
