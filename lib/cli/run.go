@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime/debug"
 
 	urfave "github.com/urfave/cli/v2"
 )
@@ -14,10 +13,7 @@ import (
 // Main runs an app as this process and exits. SIGINT, SIGTERM and SIGHUP end the action's context, the second of them
 // ends the process; a reader that goes away ends the tool without a word, as it does any filter.
 func Main(newApp func(*IO) *urfave.App) {
-	if os.Getenv("GOGC") == "" {
-		// What the tools hold is mostly the bytes of blocks, which are cheap to collect and dear to hold.
-		debug.SetGCPercent(50)
-	}
+	tuneCollector()
 	std := system()
 	ctx := untilSignal(context.Background())
 	std.In = interruptible(ctx, os.Stdin)

@@ -34,7 +34,7 @@ func (r *decodedRun) block(i uint32) []byte {
 	if i > 0 {
 		start = r.ends[i-1]
 	}
-	return r.data[start:r.ends[i]]
+	return r.data[start:r.ends[i]:r.ends[i]]
 }
 
 // hash computes the leaf hashes, where the run does not tell them.
@@ -157,8 +157,15 @@ func (r *runReader) block(ctx context.Context, at place) ([]byte, error) {
 	if int(at.at) >= len(run.ends) {
 		return nil, fmt.Errorf("%w: run at %v has no block %d", ErrDamaged, at.run, at.at)
 	}
-	return run.block(at.at), nil
+	block := run.block(at.at)
+	if len(block) < len(run.data)/keepsRun { // whoever holds it must not hold all of the run, too
+		block = append(make([]byte, 0, len(block)), block...)
+	}
+	return block, nil
 }
+
+// keepsRun is how many times as much memory as its own size a block that somebody holds may take up.
+const keepsRun = 8
 
 // leaf returns the tree node of a placed block.
 func (r *runReader) leaf(ctx context.Context, at place, block uint64) (merkle.Node, error) {

@@ -190,14 +190,15 @@ func (v *View) Contiguous(ctx context.Context) (uint64, error) {
 	return end, nil
 }
 
-// Block returns a block's bytes, which the caller owns. ErrBlockMissing if it is not held, ErrDamaged, with what and
-// where, if the disk lost it. Blocks that are read one after another are decompressed once.
+// Block returns a block's bytes, which the caller must not change: they may be those that others get. ErrBlockMissing if it
+// is not held, ErrDamaged, with what and where, if the disk lost it. Blocks that are read one after another are
+// decompressed once.
 func (v *View) Block(ctx context.Context, block uint64) ([]byte, error) {
 	data, err := again(ctx, v, func(v *View) ([]byte, error) { return v.block(ctx, block) })
 	if err != nil {
 		return nil, fmt.Errorf("block %d of core %v: %w", block, v.key, err)
 	}
-	return append(make([]byte, 0, len(data)), data...), nil
+	return data, nil
 }
 
 func (v *View) block(ctx context.Context, block uint64) ([]byte, error) {
