@@ -6,10 +6,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
-// TestPages has every binary write its manual page and its completions, and compares them with those in the tree.
+// TestPages has every binary, and every verb of hc, write its manual page and its completions, and compares them with those
+// in the tree. For fish, the verbs are in the file of hc.
 func TestPages(t *testing.T) {
 	for _, kind := range []struct {
 		name, dir string
@@ -23,8 +25,12 @@ func TestPages(t *testing.T) {
 		t.Run(kind.name, func(t *testing.T) {
 			dir := filepath.Join(root, kind.dir)
 			var files []string
-			for _, tool := range binaries(t) {
-				text, err := exec.Command(filepath.Join(bin, tool), "--generate", kind.name).Output()
+			tools := binaries(t)
+			if kind.name != "fish" {
+				tools = append(tools, builtinVerbs(t)...)
+			}
+			for _, tool := range tools {
+				text, err := generate(tool, kind.name)
 				if err != nil || len(text) == 0 {
 					t.Fatalf("%s --generate %s: %v", tool, kind.name, err)
 				}
@@ -43,6 +49,32 @@ func TestPages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// builtinVerbs returns hc-gc and so on: the names of the apps that are verbs of hc.
+func builtinVerbs(t *testing.T) []string {
+	t.Helper()
+	text, err := generate("hc", "verbs")
+	if err != nil || len(text) == 0 {
+		t.Fatalf("hc --generate verbs: %v", err)
+	}
+	var names []string
+	for verb := range strings.FieldsSeq(string(text)) {
+		names = append(names, "hc-"+verb)
+	}
+	return names
+}
+
+// generate has a binary, or the verb of hc of that name, write what it knows of itself.
+func generate(tool, what string) ([]byte, error) {
+	args := []string{tool}
+	if verb, ok := strings.CutPrefix(tool, "hc-"); ok {
+		if _, err := os.Stat(filepath.Join(bin, tool)); err != nil {
+			args = []string{"hc", verb}
+		}
+	}
+	args = append(args, "--generate", what)
+	return exec.Command(filepath.Join(bin, args[0]), args[1:]...).Output()
 }
 
 func compare(t *testing.T, path string, want []byte) {

@@ -1,4 +1,4 @@
-// Command hc runs the tool that a verb names: `hc fetch KEY` is `hc-fetch KEY`.
+// Command hc runs what a verb names: the program hc-fetch for `hc fetch KEY`, or one of the verbs that are part of it.
 package main
 
 import (
@@ -28,17 +28,18 @@ func newApp(std *cli.IO) *urfave.App {
 				{Does: "show what a verb does", Command: "hc help fetch"},
 			},
 			SeeAlso:    []string{"hc-append(1)", "hc-chunk(1)", "hc-fetch(1)", "hc-serve(1)", "hc-verify(1)"},
+			Verbs:      builtin,
 			Arguments:  cli.VerbArguments,
 			FlagsFirst: true,
-			HelpOnly:   tools.list,
+			HelpOnly:   func() string { return listVerbs(tools) },
 		}.Metadata(),
 		Action: func(c *urfave.Context) error { return dispatch(c, std, tools) },
 	}
 }
 
 const description = `
-Every verb is a program of its own, named hc-VERB, that works in pipes by itself. hc looks for it beside itself, then on
-PATH, so anybody can add one. 'hc help VERB' shows what a verb does, 'hc version' which version this is.
+What looks after a store is a verb of hc itself. What works in pipes is a program of its own, named hc-VERB: hc looks for it
+beside itself, then on PATH, so anybody can add one. 'hc help VERB' shows what a verb does, 'hc version' which version this is.
 
 Flags before the verb are for hc; what stands behind it is the verb's. -C is told to the verb in $HC_DIR.
 
@@ -57,6 +58,9 @@ func dispatch(c *urfave.Context, std *cli.IO, tools toolset) error {
 	case verb == "help":
 		verb, args = args[0], []string{"--help"}
 	}
+	if newApp := builtin.Find(verb); newApp != nil {
+		return cli.RunVerb(c.Context, newApp, storeFrom(c.String("dir"), std), args)
+	}
 	path, ok := tools.find(verb)
 	if !ok {
 		return unknown(verb, tools)
@@ -70,7 +74,7 @@ func dispatch(c *urfave.Context, std *cli.IO, tools toolset) error {
 
 func unknown(verb string, tools toolset) error {
 	err := cli.Usagef("unknown verb %q", verb)
-	if near := cli.Nearest(verb, tools.verbs()); len(near) > 0 {
+	if near := cli.Nearest(verb, allVerbs(tools)); len(near) > 0 {
 		return cli.Hint(err, "did you mean "+strings.Join(near, " or ")+"?")
 	}
 	return cli.Hint(err, "see 'hc help'")

@@ -54,15 +54,6 @@ func (t toolset) verbs() []string {
 	return slices.Compact(verbs)
 }
 
-// list shows the verbs in the help.
-func (t toolset) list() string {
-	verbs := t.verbs()
-	if len(verbs) == 0 {
-		return ""
-	}
-	return "verbs:\n  " + strings.Join(verbs, "\n  ") + "\n"
-}
-
 // isVerb reports whether a word may be a verb: lower-case letters, digits, dashes inside.
 func isVerb(s string) bool {
 	return s != "" && s[0] != '-' && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""

@@ -45,7 +45,8 @@ func (p *page) bash() string {
 	case CoreArguments:
 		b.WriteString(bashCores)
 	case VerbArguments:
-		b.WriteString("\tCOMPREPLY=($(compgen -W \"help version $(compgen -c hc- | sed 's/^hc-//' | sort -u)\" -- \"$cur\"))\n")
+		fmt.Fprintf(&b, "\tlocal verbs=$({ printf '%%s\\n' %s; compgen -c hc- | sed 's/^hc-//'; } | sort -u)\n", p.verbWords())
+		b.WriteString("\tCOMPREPLY=($(compgen -W \"$verbs\" -- \"$cur\"))\n")
 	case NoArguments:
 		b.WriteString("\tcompopt +o default 2> /dev/null\n")
 	}
@@ -105,9 +106,9 @@ func (p *page) zsh() string {
 		specs = append(specs, "'*:core:_hc_cores'")
 	case VerbArguments:
 		b.WriteString("_hc_verbs() {\n" +
-			"\tlocal -a verbs=(help version ${${(k)commands[(I)hc-*]}#hc-})\n" +
+			"\tlocal -aU verbs=(" + p.verbWords() + " ${${(k)commands[(I)hc-*]}#hc-})\n" +
 			"\t_describe -t verbs verb verbs\n}\n\n" +
-			"_hc_words() {\n\tshift words\n\t(( CURRENT-- ))\n\twords[1]=hc-$words[1]\n\t_normal\n}\n\n")
+			"_hc_words() {\n\twords[1]=hc-$words[1]\n\t_normal\n}\n\n")
 		specs = append(specs, "'1:verb:_hc_verbs'", "'*::word:_hc_words'")
 	}
 	fmt.Fprintf(&b, "_arguments -s -S : \\\n\t%s\n", strings.Join(specs, " \\\n\t"))
@@ -166,25 +167,46 @@ func (p *page) fish() string {
 	case CoreArguments:
 		fmt.Fprintf(&b, "complete -c %s -f -a '(%s)'\n", p.name, fishCores)
 	case VerbArguments:
-		fmt.Fprintf(&b, "complete -c %s -f -n __fish_use_subcommand -a 'help version (%s)'\n", p.name, fishVerbs)
+		fmt.Fprintf(&b, "complete -c %s -f -n __fish_use_subcommand -a '%s (%s)'\n", p.name, p.verbWords(), fishVerbs)
 	}
-	for _, f := range p.visible() {
-		fmt.Fprintf(&b, "complete -c %s", p.name)
-		for _, s := range f.short {
-			fmt.Fprintf(&b, " -s %s", s)
+	p.fishFlags(&b, "complete -c "+p.name)
+	for _, newApp := range p.Verbs {
+		verb := pageOf(complete(newApp(&IO{})))
+		command := fmt.Sprintf("complete -c %s -n '__fish_seen_subcommand_from %s'", p.name, verbOf(verb.name))
+		switch verb.Arguments {
+		case NoArguments:
+			fmt.Fprintf(&b, "%s -f\n", command)
+		case CoreArguments:
+			fmt.Fprintf(&b, "%s -f -a '(%s)'\n", command, fishCores)
 		}
-		fmt.Fprintf(&b, " -l %s", f.long)
+		verb.fishFlags(&b, command)
+	}
+	return b.String()
+}
+
+// fishFlags writes a line for each flag, behind the command that adds it.
+func (p *page) fishFlags(b *strings.Builder, command string) {
+	for _, f := range p.visible() {
+		b.WriteString(command)
+		for _, s := range f.short {
+			fmt.Fprintf(b, " -s %s", s)
+		}
+		fmt.Fprintf(b, " -l %s", f.long)
 		switch {
 		case len(f.choices) > 0:
-			fmt.Fprintf(&b, " -x -a '%s'", strings.Join(f.choices, " "))
+			fmt.Fprintf(b, " -x -a '%s'", strings.Join(f.choices, " "))
 		case f.file:
 			b.WriteString(" -r -F")
 		case f.value != "":
 			b.WriteString(" -x")
 		}
-		fmt.Fprintf(&b, " -d '%s'\n", strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(f.usage))
+		fmt.Fprintf(b, " -d '%s'\n", strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(f.usage))
 	}
-	return b.String()
+}
+
+// verbWords returns the verbs that are there on every machine.
+func (p *page) verbWords() string {
+	return strings.Join(append([]string{"help", "version"}, p.Verbs.Names()...), " ")
 }
 
 const (

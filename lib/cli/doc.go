@@ -24,4 +24,6 @@
 // `-` is an argument. An action reads its flags with c.String and so on, its arguments with c.Args(), refuses bad ones
 // with [Usagef], and returns an error, whose exit code is that of the first row of the table in exit.go that matches.
 // It must end when c.Context is done.
+//
+// Such an app can also be a verb of hc instead of a binary: see [Verbs].
 package cli

@@ -13,10 +13,11 @@ var ErrUsage = errors.New("usage")
 
 // Kinds of errors that an action finds by itself, for [Exitf]; what a package below finds has the package's own error.
 var (
-	ErrPartial  = errors.New("partial")
-	ErrNotFound = errors.New("not found")
-	ErrConflict = errors.New("conflict")
-	ErrKey      = errors.New("key or permission")
+	ErrPartial    = errors.New("partial")
+	ErrUnverified = errors.New("unverified")
+	ErrNotFound   = errors.New("not found")
+	ErrConflict   = errors.New("conflict")
+	ErrKey        = errors.New("key or permission")
 )
 
 // Usagef returns an error that wraps ErrUsage and reads as the format says.

@@ -68,6 +68,7 @@ var exits = []struct {
 	{merkle.ErrUnverified, ExitUnverified},
 	{keys.ErrSignature, ExitUnverified},
 	{keys.ErrManifest, ExitUnverified},
+	{ErrUnverified, ExitUnverified},
 
 	{ErrUsage, ExitUsage},
 	{store.ErrName, ExitUsage},

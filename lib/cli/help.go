@@ -13,7 +13,7 @@ const helpWidth = 80 // columns
 // help returns the text of --help.
 func (p *page) help() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n\nusage: %s\n", p.name, p.usage, p.synopsis())
+	fmt.Fprintf(&b, "%s: %s\n\nusage: %s\n", p.command, p.usage, p.synopsis())
 	for _, part := range parts(p.description) {
 		b.WriteByte('\n')
 		if part.literal {
@@ -63,12 +63,14 @@ func (p *page) help() string {
 
 // PrintHelp prints an app's help, as --help does.
 func PrintHelp(std *IO, app *urfave.App) error {
-	_, err := io.WriteString(std.Out, pageOf(app).help())
+	p := pageOf(app)
+	p.command = std.Name
+	_, err := io.WriteString(std.Out, p.help())
 	return err
 }
 
 func (p *page) synopsis() string {
-	return strings.TrimSpace(p.name + " [FLAG...] " + p.arguments)
+	return strings.TrimSpace(p.command + " [FLAG...] " + p.arguments)
 }
 
 // columns lays out rows of a name and its text.

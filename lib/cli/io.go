@@ -31,10 +31,12 @@ type IO struct {
 	InFile  *os.File // what In reads from; nil in tests. For Stat only
 	outFile *os.File // what Out writes to; nil in tests
 
+	called string // by which words, where that is not the app's name: hc gc
+
 	Env   func(name string) string // the environment; nil: empty
 	Unset func(name string)        // removes a variable, so that children do not inherit it; nil: nothing
 
-	Name  string       // the tool's name, as in its error lines
+	Name  string       // the tool's name, as in its error lines: hc-append, or hc gc
 	Quiet bool         // --quiet
 	JSON  bool         // --json
 	Log   *slog.Logger // --verbose: text on Err; else discards. Never nil in an action

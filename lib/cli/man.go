@@ -11,7 +11,7 @@ func (p *page) man() string {
 	fmt.Fprintf(&b, ".\\\" Made by `make man`. Do not edit.\n")
 	fmt.Fprintf(&b, ".TH %s 1 \"\" \"hc\" \"hc manual\"\n", strings.ToUpper(roff(p.name)))
 	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", roff(p.name), roff(p.usage))
-	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n[\\fIFLAG\\fR...] %s\n", roff(p.name), roff(p.arguments))
+	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n[\\fIFLAG\\fR...] %s\n", roff(p.command), roff(p.arguments))
 	if p.description != "" {
 		b.WriteString(".SH DESCRIPTION\n")
 	}
@@ -24,6 +24,12 @@ func (p *page) man() string {
 		default:
 			fmt.Fprintf(&b, ".PP\n%s\n", roffLines(part.text))
 		}
+	}
+	if len(p.Verbs) > 0 {
+		b.WriteString(".SH VERBS\nThese are part of the program, each with a page of its own:\n")
+	}
+	for _, verb := range p.Verbs.Names() {
+		fmt.Fprintf(&b, ".TP\n.BR %s (1)\n%s\n", roff(p.name+"-"+verb), roffLines(p.Verbs.Usage(verb)))
 	}
 	b.WriteString(".SH OPTIONS\nFlags may stand anywhere on the line;\n.B \\-\\-\nends them.\n")
 	for _, f := range p.visible() {

@@ -11,6 +11,7 @@ type Manual struct {
 	Choices     map[string][]string // the values that a flag takes, by the flag's first name
 	Arguments   Arguments           // what completions offer for an argument
 	FlagsFirst  bool                // flags end at the first argument; the rest is passed on as it stands (hc VERB …)
+	Verbs       Verbs               // apps that are part of this binary
 	HelpOnly    func() string       // what help alone tells, as it depends on the machine; nil: nothing
 }
 
@@ -28,7 +29,7 @@ const (
 	NoArguments Arguments = iota
 	FileArguments
 	CoreArguments // local names of cores, as found in the store's folder
-	VerbArguments // programs named hc-*
+	VerbArguments // Manual.Verbs, and programs named hc-*
 )
 
 const manualKey = "hc.manual"

@@ -9,8 +9,8 @@ import (
 	urfave "github.com/urfave/cli/v2"
 )
 
-// generateFlag is a hidden first argument, followed by what to write about the app: man, bash, zsh or fish. The
-// Makefile makes docs/man and completions with it.
+// generateFlag is a hidden first argument, followed by what to write about the app: man, bash, zsh, fish, or the names of
+// its verbs, which have pages of their own. The Makefile makes docs/man and completions with it.
 const generateFlag = "--generate"
 
 // page is all that is known about an app: what its help, its manual page and its completions are made from, and what
@@ -18,6 +18,7 @@ const generateFlag = "--generate"
 type page struct {
 	Manual
 	name, usage, arguments, description string
+	command                             string     // as it is typed: hc gc for hc-gc
 	flags                               []flagInfo // in the order of the app; the shared ones last
 }
 
@@ -38,7 +39,7 @@ type flagInfo struct {
 func pageOf(app *urfave.App) *page {
 	p := &page{
 		Manual: manualOf(app),
-		name:   app.Name, usage: app.Usage, arguments: app.ArgsUsage, description: app.Description,
+		name:   app.Name, command: app.Name, usage: app.Usage, arguments: app.ArgsUsage, description: app.Description,
 	}
 	for _, f := range app.Flags {
 		info := infoOf(f)
@@ -163,8 +164,10 @@ func (p *page) generate(w io.Writer, what string) error {
 		text = p.zsh()
 	case "fish":
 		text = p.fish()
+	case "verbs":
+		return p.Verbs.print(w)
 	default:
-		return Usagef("%s %q: one of man, bash, zsh, fish", generateFlag, what)
+		return Usagef("%s %q: one of man, bash, zsh, fish, verbs", generateFlag, what)
 	}
 	_, err := io.WriteString(w, text)
 	return err

@@ -38,10 +38,17 @@ func Run(ctx context.Context, newApp func(*IO) *urfave.App, std *IO, args []stri
 		own.Log = slog.New(slog.DiscardHandler)
 	}
 	app := newApp(&own)
-	own.Name = app.Name
-	std.Name = app.Name
+	own.Name = own.called
+	if own.Name == "" {
+		own.Name = app.Name
+	}
+	own.called = "" // not that of a verb of this app
+	std.Name = own.Name
 
 	err := run(ctx, app, &own, args)
+	if ran := (*ranError)(nil); errors.As(err, &ran) {
+		return ran.code
+	}
 	code := ExitCode(err)
 	var sig *signalError
 	switch {
@@ -63,14 +70,14 @@ func Run(ctx context.Context, newApp func(*IO) *urfave.App, std *IO, args []stri
 }
 
 func run(ctx context.Context, app *urfave.App, std *IO, args []string) error {
-	app.Flags = append(app.Flags, quietFlag(), verboseFlag())
-	p := pageOf(app)
+	p := pageOf(complete(app))
+	p.command = std.Name
 	if len(args) == 3 && args[1] == generateFlag {
 		return p.generate(std.Out, args[2])
 	}
 	line, err := p.read(args[1:])
 	if err != nil {
-		return seeHelp(app, err)
+		return seeHelp(std, err)
 	}
 	switch {
 	case line.help:
@@ -81,17 +88,23 @@ func run(ctx context.Context, app *urfave.App, std *IO, args []string) error {
 	tame(app, std)
 	err = app.RunContext(ctx, append([]string{args[0]}, line.words()...))
 	if errors.Is(err, ErrUsage) {
-		return seeHelp(app, err)
+		return seeHelp(std, err)
 	}
 	return err
 }
 
+// complete adds the flags that every app has.
+func complete(app *urfave.App) *urfave.App {
+	app.Flags = append(app.Flags, quietFlag(), verboseFlag())
+	return app
+}
+
 // seeHelp points to the help where an error has no better hint.
-func seeHelp(app *urfave.App, err error) error {
+func seeHelp(std *IO, err error) error {
 	if hintOf(err) != "" {
 		return err
 	}
-	return Hint(err, fmt.Sprintf("see '%s --help'", app.Name))
+	return Hint(err, fmt.Sprintf("see '%s --help'", std.Name))
 }
 
 // tame undoes urfave/cli's defaults: a help command that takes the place of an argument named help, help on standard
@@ -102,7 +115,7 @@ func tame(app *urfave.App, std *IO) {
 	app.Reader, app.Writer, app.ErrWriter = std.In, std.Out, std.Err
 	app.ExitErrHandler = func(*urfave.Context, error) {}
 	app.OnUsageError = func(_ *urfave.Context, err error, _ bool) error {
-		return seeHelp(app, Usagef("%s", usageText(err)))
+		return seeHelp(std, Usagef("%s", usageText(err)))
 	}
 	before := app.Before
 	app.Before = func(c *urfave.Context) error {

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"hc/lib/cli"
+)
+
+// builtin are the verbs that are part of this binary, each in a file of its own. They come before programs hc-VERB.
+var builtin = cli.Verbs{newFsck}
+
+// allVerbs returns every verb there is, built in or found, sorted.
+func allVerbs(tools toolset) []string {
+	verbs := append(builtin.Names(), tools.verbs()...)
+	slices.Sort(verbs)
+	return slices.Compact(verbs)
+}
+
+// listVerbs shows them in the help.
+func listVerbs(tools toolset) string {
+	verbs := allVerbs(tools)
+	width := 0
+	for _, verb := range verbs {
+		width = max(width, len(verb))
+	}
+	var b strings.Builder
+	b.WriteString("verbs:\n")
+	for _, verb := range verbs {
+		line := fmt.Sprintf("  %-*s  %s", width, verb, builtin.Usage(verb))
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	return b.String()
+}
+
+// storeFrom returns the IO of a verb: dir, where it is not empty, stands for $HC_DIR.
+func storeFrom(dir string, std *cli.IO) *cli.IO {
+	own := *std
+	own.Env = func(name string) string {
+		if name == "HC_DIR" && dir != "" {
+			return dir
+		}
+		return std.Getenv(name)
+	}
+	return &own
+}
