@@ -1,0 +1,124 @@
+package keyfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestCheckPrivate(t *testing.T) {
+	root := os.Geteuid() == 0
+	for _, test := range []struct {
+		name          string
+		mode, folder  fs.FileMode
+		owner, around int // 0: ours
+		want          string
+	}{
+		{"good", 0o600, 0o755, 0, 0, ""},
+		{"read only", 0o400, 0o500, 0, 0, ""},
+		{"others read", 0o644, 0o755, 0, 0, "mode 0644"},
+		{"the group reads", 0o640, 0o755, 0, 0, "mode 0640"},
+		{"others write", 0o602, 0o755, 0, 0, "mode 0602"},
+		{"others write to the folder", 0o600, 0o777, 0, 0, "mode 0777"},
+		{"the group writes to the folder", 0o600, 0o775, 0, 0, "mode 0775"},
+		{"a sticky folder", 0o600, 0o777 | fs.ModeSticky, 0, 0, ""},
+		{"another's file", 0o600, 0o755, 12345, 0, "belongs to user 12345"},
+		{"another's folder", 0o600, 0o755, 0, 12345, "belongs to user 12345"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if !root && test.owner+test.around > 0 {
+				t.Skip("only root gives files away")
+			}
+			dir := filepath.Join(t.TempDir(), "it's a folder")
+			path := filepath.Join(dir, "key")
+			must(t, os.Mkdir(dir, 0o700))
+			must(t, os.WriteFile(path, nil, 0o600))
+			must(t, os.Chmod(path, test.mode))
+			must(t, os.Chmod(dir, test.folder))
+			if test.owner > 0 {
+				must(t, os.Chown(path, test.owner, -1))
+			}
+			if test.around > 0 {
+				must(t, os.Chown(dir, test.around, -1))
+			}
+			link := filepath.Join(t.TempDir(), "link")
+			must(t, os.Symlink(path, link))
+			check(t, link, test.want)
+			mending := check(t, path, test.want)
+			if mending == "" {
+				return
+			}
+			if out, err := exec.Command("sh", "-c", mending).CombinedOutput(); err != nil {
+				t.Fatalf("%s: %v: %s", mending, err, out)
+			}
+			check(t, path, "")
+		})
+	}
+	null, err := os.Stat(os.DevNull)
+	must(t, err)
+	if err := CheckPrivate(os.DevNull, null); err != nil {
+		t.Errorf("of a device: %v", err)
+	}
+}
+
+// check checks a file, and returns the command with which its error ends, empty where there is none.
+func check(t *testing.T, path, want string) (command string) {
+	t.Helper()
+	info, err := os.Stat(path)
+	must(t, err)
+	err = CheckPrivate(path, info)
+	if want == "" {
+		if err != nil {
+			t.Errorf("CheckPrivate(%q) = %v", path, err)
+		}
+		return ""
+	}
+	if !errors.Is(err, ErrNotPrivate) || !strings.Contains(err.Error(), want) {
+		t.Fatalf("CheckPrivate(%q) = %v, want %q", path, err, want)
+	}
+	at := strings.LastIndex(err.Error(), ": ch")
+	if at < 0 {
+		t.Fatalf("%v: no command", err)
+	}
+	return err.Error()[at+2:]
+}
+
+func TestQuote(t *testing.T) {
+	for path, want := range map[string]string{
+		"key": "key", "/a/b.c-d_e": "/a/b.c-d_e", "a b": "'a b'", "it's": `'it'\''s'`, "$HOME": "'$HOME'", "-f": "'./-f'", "~": "'~'", "": "''", "ä": "'ä'",
+	} {
+		if got := quote(path); got != want {
+			t.Errorf("quote(%q) = %s, want %s", path, got, want)
+		}
+	}
+}
+
+func TestWriteNew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	must(t, WriteNew(path, []byte("one")))
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if err := WriteNew(path, []byte("two")); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("again: %v", err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "one" {
+		t.Errorf("the file has %q, %v", got, err)
+	}
+	if err := WriteNew(filepath.Join(path, "none"), nil); err == nil {
+		t.Error("written into what is no folder")
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(fmt.Errorf("preparing: %w", err))
+	}
+}
