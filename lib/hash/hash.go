@@ -23,6 +23,9 @@ const (
 	typeRoot   = 2
 )
 
+// headSize is the length of what stands before a block or before two hashes: type, u64le(size).
+const headSize = 1 + 8
+
 // Digest is a BLAKE2b-256 digest.
 type Digest [Size]byte
 
@@ -33,7 +36,7 @@ func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 // both would be allocated each time.
 type state struct {
 	hash.Hash
-	head [9]byte // type, u64le(length)
+	head [headSize]byte
 	out  Digest
 }
 
@@ -60,6 +63,12 @@ func Leaf(block []byte) Digest {
 // Leaves sets dst[i] to the [Leaf] of blocks[i], for many blocks at once. dst must be at least as long as blocks.
 func Leaves(dst []Digest, blocks [][]byte) {
 	dst = dst[:len(blocks)]
+	if compress != nil && len(blocks) > 1 {
+		l := lanePool.Get().(*lanes)
+		l.leaves(dst, blocks)
+		lanePool.Put(l)
+		return
+	}
 	s := states.Get().(*state)
 	for i, b := range blocks {
 		if len(b) <= small {
@@ -72,12 +81,12 @@ func Leaves(dst []Digest, blocks [][]byte) {
 }
 
 // small is the longest block, in bytes, that is hashed in one go from the stack, with its head two BLAKE2b blocks.
-const small = 256 - 9
+const small = 256 - headSize
 
 func smallLeaf(block []byte) Digest {
-	var b [small + 9]byte // typeLeaf is 0
+	var b [small + headSize]byte // typeLeaf is 0
 	binary.LittleEndian.PutUint64(b[1:], uint64(len(block)))
-	return blake2b.Sum256(b[:9+copy(b[9:], block)])
+	return blake2b.Sum256(b[:headSize+copy(b[headSize:], block)])
 }
 
 func (s *state) leaf(block []byte) Digest {
@@ -93,11 +102,11 @@ func (s *state) leaf(block []byte) Digest {
 // Parent returns BLAKE2b-256(0x01 ‖ u64le(size) ‖ left ‖ right), the hash of the node over both. size is the bytes
 // below it; left has the lower flat-tree index. Source: hypercore-crypto, parent; vectors: crypto.json.
 func Parent(size uint64, left, right Digest) Digest {
-	var b [9 + 2*Size]byte
+	var b [headSize + 2*Size]byte
 	b[0] = typeParent
 	binary.LittleEndian.PutUint64(b[1:], size)
-	copy(b[9:], left[:])
-	copy(b[9+Size:], right[:])
+	copy(b[headSize:], left[:])
+	copy(b[headSize+Size:], right[:])
 	return blake2b.Sum256(b[:])
 }
 

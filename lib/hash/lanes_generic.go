@@ -1,0 +1,93 @@
+package hash
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"unsafe"
+)
+
+// vectors is the state of BLAKE2b for some messages at once: each has a lane, one column of every row. The assembly
+// knows the offsets.
+type vectors struct {
+	h     [8][width]uint64
+	count [width]uint64         // bytes hashed
+	step  [width]uint64         // how many of the next block's are of the message
+	last  [width]uint64         // all ones: the next block is the message's last
+	from  [width]unsafe.Pointer // to the next block
+}
+
+const (
+	width     = 4   // lanes
+	blockSize = 128 // bytes, BLAKE2b's
+)
+
+var iv = [8]uint64{
+	0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
+	0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179,
+}
+
+// parameters is what iv[0] is mixed with: 32 bytes of output, no key, no tree. Source: RFC 7693, 2.5.
+const parameters = 0x01010000 | Size
+
+// order says which word of a block is used where, in each round; the last two are the first two. Source: RFC 7693, 2.7.
+var order = [10][16]byte{
+	{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
+	{14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3},
+	{11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4},
+	{7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8},
+	{9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13},
+	{2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9},
+	{12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11},
+	{13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10},
+	{6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5},
+	{10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0},
+}
+
+// compressGeneric hashes the next blocks of each lane: they stand one behind the other, from where v.from points to.
+// With more than one block v.step and v.last hold for all of them. It leaves v.from as it is.
+func compressGeneric(v *vectors, blocks int) {
+	for lane := range width {
+		data := unsafe.Slice((*byte)(v.from[lane]), blocks*blockSize)
+		for ; len(data) > 0; data = data[blockSize:] {
+			v.compressLane(lane, data)
+		}
+	}
+}
+
+// compressLane hashes one block into a lane.
+func (v *vectors) compressLane(lane int, block []byte) {
+	var m, w [16]uint64
+	for i := range m {
+		m[i] = binary.LittleEndian.Uint64(block[8*i:])
+	}
+	for i := range iv {
+		w[i], w[8+i] = v.h[i][lane], iv[i]
+	}
+	v.count[lane] += v.step[lane]
+	w[12] ^= v.count[lane] // its upper half, w[13], is for messages of 16 EiB
+	w[14] ^= v.last[lane]
+	for round := range 12 {
+		s := &order[round%len(order)]
+		for i := range 4 {
+			mix(&w[i], &w[4+i], &w[8+i], &w[12+i], m[s[2*i]], m[s[2*i+1]])
+		}
+		for i := range 4 {
+			mix(&w[i], &w[4+(i+1)%4], &w[8+(i+2)%4], &w[12+(i+3)%4], m[s[8+2*i]], m[s[8+2*i+1]])
+		}
+	}
+	for i := range v.h {
+		v.h[i][lane] ^= w[i] ^ w[8+i]
+	}
+}
+
+// mix is BLAKE2b's function G. Source: RFC 7693, 3.1.
+func mix(a, b, c, d *uint64, x, y uint64) {
+	*a += *b + x
+	*d = bits.RotateLeft64(*d^*a, -32)
+	*c += *d
+	*b = bits.RotateLeft64(*b^*c, -24)
+	*a += *b + y
+	*d = bits.RotateLeft64(*d^*a, -16)
+	*c += *d
+	*b = bits.RotateLeft64(*b^*c, -63)
+}
