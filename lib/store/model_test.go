@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"testing"
 
 	"hc/lib/hash"
@@ -19,6 +20,7 @@ type modelCore struct {
 	blocks [][]byte // the whole log
 	held   map[uint64]bool
 	nodes  map[uint64]merkle.Node // the whole tree
+	kept   map[uint64]bool        // nodes of the proofs that a clear must not have touched
 	head   Head
 }
 
@@ -70,11 +72,26 @@ func (m *modelCore) cut(length uint64) {
 			delete(m.nodes, index)
 		}
 	}
+	maps.DeleteFunc(m.held, func(b uint64, _ bool) bool { return b >= length })
+	maps.DeleteFunc(m.kept, func(index uint64, _ bool) bool { return merkle.LastBlock(index) >= length })
+}
+
+// proofs returns the nodes that a view has of the proofs of held blocks, but for the blocks first … end-1.
+func (m *modelCore) proofs(ctx context.Context, v *View, first, end uint64) map[uint64]bool {
+	known := map[uint64]bool{}
 	for b := range m.held {
-		if b >= length {
-			delete(m.held, b)
+		if b >= first && b < end {
+			continue
+		}
+		for index := 2 * b; merkle.LastBlock(index) < m.length(); index = merkle.Parent(index) {
+			for _, i := range []uint64{index, merkle.Sibling(index)} {
+				if _, err := v.Node(ctx, i); err == nil {
+					known[i] = true
+				}
+			}
 		}
 	}
+	return known
 }
 
 // derivable returns the nodes that follow from the held blocks and the roots.
@@ -149,7 +166,7 @@ func (m *modelCore) compareNodes(ctx context.Context, v *View) error {
 			if derivable[index] && n.Hint {
 				return fmt.Errorf("Node(%d) is a hint", index)
 			}
-		case derivable[index] || !errors.Is(err, merkle.ErrNodeMissing):
+		case derivable[index] || m.kept[index] || !errors.Is(err, merkle.ErrNodeMissing):
 			return fmt.Errorf("Node(%d) of %d blocks: %w", index, m.head.Length, err)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"hc/lib/hash"
-	"hc/lib/store/packlog"
 )
 
 // history is a random run of everything that can be done to some cores of one store, checked against models all along.
@@ -32,7 +31,7 @@ type keptView struct {
 func (m *modelCore) clone() *modelCore {
 	c := *m
 	c.blocks = slices.Clone(m.blocks)
-	c.held, c.nodes = maps.Clone(m.held), maps.Clone(m.nodes)
+	c.held, c.nodes, c.kept = maps.Clone(m.held), maps.Clone(m.nodes), maps.Clone(m.kept)
 	return &c
 }
 
@@ -93,7 +92,7 @@ func (h *history) step() {
 	case n < 11 && known && own:
 		h.truncate(m, options)
 	case n < 12 && known && own:
-		h.clear(m, options)
+		h.clear(m)
 	case n < 13 && known && h.r.IntN(4) == 0:
 		h.drop(m)
 	case n < 15:
@@ -136,34 +135,20 @@ func (h *history) truncate(m *modelCore, options TxOptions) {
 	}))
 }
 
-func (h *history) clear(m *modelCore, options TxOptions) {
+func (h *history) clear(m *modelCore) {
 	ctx := h.t.Context()
 	first := h.r.Uint64N(m.length() + 1)
 	end := first + h.r.Uint64N(m.length()+1-first)
-	tx, err := h.store().Begin(ctx, m.key, options)
-	h.must(err)
-	defer tx.Abort()
-	all := tx.view
-	for index := range 2 * m.length() { // this test wants all of them to stay
-		if n, err := all.Node(ctx, index); err == nil {
-			tx.nodes[n.Index] = n
-		}
-	}
-	h.must(tx.endPuts(ctx))
-	h.must(tx.record(ctx, packlog.KindClear, clearMeta{m.key, first, end}.encode()))
-	h.must(tx.Commit(ctx, nil))
+	s := h.store()
+	m.kept = m.proofs(ctx, m.view(h.t, s), first, end)
+	h.must(s.Clear(ctx, m.key, first, end))
 	for b := first; b < end; b++ {
 		delete(m.held, b)
 	}
 }
 
 func (h *history) drop(m *modelCore) {
-	ctx := h.t.Context()
-	tx, err := h.store().Begin(ctx, m.key, TxOptions{Durable: true})
-	h.must(err)
-	defer tx.Abort()
-	h.must(tx.record(ctx, packlog.KindDrop, encodeDrop(m.key)))
-	h.must(tx.Commit(ctx, nil))
+	h.must(h.store().Drop(h.t.Context(), m.key))
 	*m = *newModel(m.key[0])
 }
 
