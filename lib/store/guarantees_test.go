@@ -144,6 +144,125 @@ func TestSeen(t *testing.T) {
 	}
 }
 
+// TestSettle sees that a settled head is no conflict any more, and that others stay one.
+func TestSettle(t *testing.T) {
+	s := openTest(t, t.TempDir(), Options{})
+	m := newModel(1)
+	if err := m.append(t.Context(), s, TxOptions{Durable: true}, blocksOf("a")...); err != nil {
+		t.Fatal(err)
+	}
+	one := Head{Length: 9, TreeHash: hash.Leaf([]byte("one")), Signature: []byte("1")}
+	two := Head{Length: 9, TreeHash: hash.Leaf([]byte("two")), Signature: []byte("2")}
+	commit := func(do ...func(tx *Tx) error) {
+		t.Helper()
+		tx, err := s.Begin(t.Context(), m.key, TxOptions{Durable: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, do := range do {
+			if err := do(tx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := tx.Commit(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commit(func(tx *Tx) error { return tx.Seen(t.Context(), one) }, func(tx *Tx) error { return tx.Seen(t.Context(), two) })
+	commit(func(tx *Tx) error { return tx.Settle(t.Context(), one) })
+	if seen, err := s.SeenHeads(t.Context(), m.key); err != nil || len(seen) != 1 || !sameHead(seen[0], two) {
+		t.Errorf("SeenHeads = %+v, %v, want the other one", seen, err)
+	}
+	m.check(t, m.view(t, s))
+}
+
+// TestTruncateAndReplace cuts a log back and puts nodes of the new history in its place, among them one that the old
+// history had, too: it must not count as known.
+func TestTruncateAndReplace(t *testing.T) {
+	for _, tune := range []tuning{{never: true}, tiny} {
+		dir := t.TempDir()
+		s := openTest(t, dir, Options{tuning: tune})
+		m := newModel(1)
+		if err := m.append(t.Context(), s, TxOptions{Durable: true}, blocksOf("a", "b", "c", "d", "e", "f", "g", "h")...); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Checkpoint(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		tx, err := s.Begin(t.Context(), m.key, TxOptions{Durable: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Abort()
+		if err := tx.Truncate(t.Context(), 1, 9); err == nil {
+			t.Error("cut back to more than there is")
+		}
+		tx.Abort()
+		if tx, err = s.Begin(t.Context(), m.key, TxOptions{Durable: true}); err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Abort()
+		if err := tx.Truncate(t.Context(), 1, 3); err != nil {
+			t.Fatal(err)
+		}
+		m.cut(3)
+		m.grow(false, blocksOf("D", "e", "f", "g", "h")...)
+		if err := tx.Nodes(t.Context(), []merkle.Node{m.nodes[6], m.nodes[9], m.nodes[13]}); err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.Commit(t.Context(), func() (Head, error) { return m.sign(1), nil }); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			m.check(t, m.view(t, s))
+			if err := s.Checkpoint(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if s, err = Open(t.Context(), dir, Options{tuning: tune}); err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+		}
+		if _, err := m.view(t, s).Node(t.Context(), 13); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestTruncateRefuses lets no fork come twice.
+func TestTruncateRefuses(t *testing.T) {
+	s := openTest(t, t.TempDir(), Options{})
+	m := newModel(1)
+	if err := m.append(t.Context(), s, TxOptions{Durable: true}, blocksOf("a", "b")...); err != nil {
+		t.Fatal(err)
+	}
+	for name, cut := range map[string]func(tx *Tx) error{
+		"its own fork": func(tx *Tx) error { return tx.Truncate(t.Context(), 0, 1) },
+		"behind an append": func(tx *Tx) error {
+			if err := tx.Append(t.Context(), hash.Leaf([]byte("c")), []byte("c")); err != nil {
+				t.Fatal(err)
+			}
+			return tx.Truncate(t.Context(), 1, 1)
+		},
+		"twice": func(tx *Tx) error {
+			if err := tx.Truncate(t.Context(), 1, 1); err != nil {
+				t.Fatal(err)
+			}
+			return tx.Truncate(t.Context(), 1, 0)
+		},
+	} {
+		tx, err := s.Begin(t.Context(), m.key, TxOptions{Durable: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cut(tx); err == nil {
+			t.Errorf("%s: cut back", name)
+		}
+		tx.Abort()
+	}
+	m.check(t, m.view(t, s))
+}
+
 func TestLocked(t *testing.T) {
 	dir := t.TempDir()
 	s := openTest(t, dir, Options{})

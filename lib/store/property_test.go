@@ -123,7 +123,7 @@ func (h *history) truncate(m *modelCore, options TxOptions) {
 	tx, err := h.store().Begin(ctx, m.key, options)
 	h.must(err)
 	defer tx.Abort()
-	h.must(tx.truncate(ctx, m.head.Fork+1, length))
+	h.must(tx.Truncate(ctx, m.head.Fork+1, length))
 	m.cut(length)
 	blocks := h.content(options.Short)
 	for _, b := range blocks {

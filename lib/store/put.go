@@ -131,7 +131,7 @@ func (tx *Tx) knownNode(ctx context.Context, index uint64) (merkle.Node, bool, e
 	if n, ok := tx.nodes[index]; ok {
 		return n, true, nil
 	}
-	if tx.view.core == nil {
+	if tx.view.core == nil || merkle.LastBlock(index) >= tx.limit {
 		return merkle.Node{}, false, nil
 	}
 	return tx.view.known(ctx, index)

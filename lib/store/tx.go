@@ -42,6 +42,7 @@ type Tx struct {
 	puts   []putBlock             // of Put
 	nodes  map[uint64]merkle.Node // of Nodes
 	next   uint64                 // block that Append adds
+	limit  uint64                 // what the view knows of blocks from here on does not count: history was cut back
 	blocks uint64                 // added
 	bytes  int                    // written
 }
@@ -86,7 +87,7 @@ func (tx *Tx) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tx.next = tx.view.head.Length
+	tx.next, tx.limit = tx.view.head.Length, noLimit
 	tx.runs = newRunWriter(tx.options.Short, tx.write)
 	tx.span = spanBuilder{key: tx.key, first: tx.next}
 	return nil
@@ -227,15 +228,22 @@ func (tx *Tx) endSpan(ctx context.Context) error {
 }
 
 // Seen keeps a signed head of this core that conflicts with the stored one: it shows in SeenHeads after the commit.
-func (tx *Tx) Seen(ctx context.Context, head Head) error {
+func (tx *Tx) Seen(ctx context.Context, head Head) error { return tx.seen(ctx, head, false) }
+
+// Settle says that a head which was seen conflicts no longer: it does not show in SeenHeads after the commit.
+func (tx *Tx) Settle(ctx context.Context, head Head) error { return tx.seen(ctx, head, true) }
+
+func (tx *Tx) seen(ctx context.Context, head Head, settled bool) error {
 	if err := tx.check(); err != nil {
 		return err
 	}
-	return tx.failed("keeping a head of", tx.record(ctx, packlog.KindSeen, encodeSeen(tx.key, head, false)))
+	return tx.failed("keeping a head of", tx.record(ctx, packlog.KindSeen, encodeSeen(tx.key, head, settled)))
 }
 
-// truncate cuts the core back to length blocks before anything is appended; the head of Commit has the new fork.
-func (tx *Tx) truncate(ctx context.Context, fork, length uint64) error {
+// Truncate cuts the core back to length blocks, before anything else is done with the transaction. The blocks behind them
+// and all nodes above one of those are forgotten, and the head of Commit must be of that fork, which is higher than the
+// one before. merkle.ErrNodeMissing or merkle.ErrHint where the roots of that length are not known for certain.
+func (tx *Tx) Truncate(ctx context.Context, fork, length uint64) error {
 	if err := tx.check(); err != nil {
 		return err
 	}
@@ -243,8 +251,13 @@ func (tx *Tx) truncate(ctx context.Context, fork, length uint64) error {
 }
 
 func (tx *Tx) cut(ctx context.Context, fork, length uint64) error {
-	if length > tx.next || tx.blocks > 0 {
-		return fmt.Errorf("length %d is not below %d, or blocks were added before", length, tx.next)
+	switch {
+	case length > tx.next:
+		return fmt.Errorf("there are %d blocks, fewer than %d", tx.next, length)
+	case fork <= tx.view.head.Fork:
+		return fmt.Errorf("fork %d is not above %d", fork, tx.view.head.Fork)
+	case tx.blocks > 0 || len(tx.nodes) > 0 || tx.limit != noLimit:
+		return errors.New("something was added before")
 	}
 	m := truncateMeta{key: tx.key, fork: fork, length: length}
 	for _, index := range merkle.FullRoots(length) {
@@ -257,7 +270,7 @@ func (tx *Tx) cut(ctx context.Context, fork, length uint64) error {
 		}
 		m.roots = append(m.roots, n)
 	}
-	tx.next, tx.span.first = length, length
+	tx.next, tx.span.first, tx.limit = length, length, length
 	return tx.record(ctx, packlog.KindTruncate, m.encode())
 }
 
