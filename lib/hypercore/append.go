@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"hc/lib/hash"
+	"hc/lib/keyfile"
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store"
@@ -21,6 +22,13 @@ type AppendOptions struct {
 	Short        bool         // many small blocks, such as lines: kept together, not deduplicated
 	ExpectLength *uint64      // fail with ErrConflict where the log has another length
 	Secret       *keys.Secret // instead of the one in the store; for a new core, instead of a fresh one
+
+	// SecretFile is the secret key as it came, in place of Secret or beside it. It must be that of the core, if it says
+	// of which core it is, and a new core keeps it as it is, locked or not.
+	SecretFile *keyfile.File
+
+	// Passphrase is asked where the secret key is locked; nil: that is an error wrapping keyfile.ErrLocked.
+	Passphrase func(context.Context, keys.Key) (string, error)
 }
 
 // Writer appends to one core. All of it becomes visible with Commit, or nothing. Not for concurrent use.
@@ -29,6 +37,7 @@ type Writer struct {
 	tx     *store.Tx
 	auth   *keys.Auth
 	secret keys.Secret
+	kept   keyfile.File // of a new core, the secret key as the store is to keep it
 	roots  *merkle.Roots
 	head   store.Head // before this append
 	isNew  bool       // the core is not in the store yet
@@ -79,7 +88,7 @@ func (w *Writer) identify(ctx context.Context, word string, options AppendOption
 	ref, err := Find(ctx, w.store, word)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return w.create(word, options)
+		return w.create(ctx, word, options)
 	case err != nil:
 		return err
 	case options.New:
@@ -87,7 +96,7 @@ func (w *Writer) identify(ctx context.Context, word string, options AppendOption
 	case ref.Pinned:
 		return fmt.Errorf("%w: %q is a pinned version: append to %v", ErrConflict, word, ref.Key)
 	}
-	if w.secret, err = w.secretOf(ref.Key, options); err != nil {
+	if w.secret, err = w.secretOf(ctx, ref.Key, options); err != nil {
 		return err
 	}
 	_, notKey := keys.ParseRef(word)
@@ -105,33 +114,94 @@ func (w *Writer) identify(ctx context.Context, word string, options AppendOption
 	return err
 }
 
-func (w *Writer) create(name string, options AppendOptions) error {
-	secret, err := keys.NewSecret(rand.Reader)
-	if err != nil {
-		return fmt.Errorf("making a key pair: %w", err)
-	}
-	if options.Secret != nil {
-		secret = *options.Secret
-	}
-	w.secret, w.name = secret, name
-	if options.Compat {
-		w.auth, err = keys.NewAuth(secret.Public(), nil)
+func (w *Writer) create(ctx context.Context, name string, options AppendOptions) (err error) {
+	w.name = name
+	if w.secret, err = newSecret(ctx, options); err != nil {
 		return err
 	}
-	manifest := keys.DefaultManifest(secret.Public())
-	w.auth, err = keys.NewAuth(manifest.Key(), manifest.Encode())
+	key := keyOf(w.secret.Public(), options)
+	w.kept = keyfile.New(key, w.secret)
+	if options.SecretFile != nil {
+		if w.kept, err = options.SecretFile.For(key); err != nil {
+			return notSigner(key)
+		}
+	}
+	manifest, err := keys.ManifestOf(key, w.secret.Public())
+	if err != nil {
+		return worded{ErrReadOnly, fmt.Sprintf("core %v is none that is begun with its secret key: fetch it, then append to it by its key", key)}
+	}
+	w.auth, err = keys.NewAuth(key, manifest)
 	return err
 }
 
-func (w *Writer) secretOf(key keys.Key, options AppendOptions) (keys.Secret, error) {
-	if options.Secret != nil {
-		return *options.Secret, nil
+// keyOf returns the key of a core that is to be created: what its secret key file says, else what options do.
+func keyOf(public keys.Key, options AppendOptions) keys.Key {
+	if options.Compat {
+		return public
 	}
-	secret, err := w.store.Secret(key)
+	if options.SecretFile != nil {
+		if key, ok := options.SecretFile.Key(); ok {
+			return key
+		}
+	}
+	return keys.DefaultManifest(public).Key()
+}
+
+// newSecret returns the secret key of a core that is to be created.
+func newSecret(ctx context.Context, options AppendOptions) (keys.Secret, error) {
+	switch {
+	case options.Secret != nil:
+		return *options.Secret, nil
+	case options.SecretFile != nil:
+		return open(ctx, *options.SecretFile, options)
+	}
+	secret, err := keys.NewSecret(rand.Reader)
+	if err != nil {
+		return keys.Secret{}, fmt.Errorf("making a key pair: %w", err)
+	}
+	return secret, nil
+}
+
+// secretOf returns the secret key of a core that exists.
+func (w *Writer) secretOf(ctx context.Context, key keys.Key, options AppendOptions) (keys.Secret, error) {
+	if options.SecretFile != nil {
+		if _, err := options.SecretFile.For(key); err != nil {
+			return keys.Secret{}, notSigner(key)
+		}
+	}
+	switch {
+	case options.Secret != nil:
+		return *options.Secret, nil
+	case options.SecretFile != nil:
+		return open(ctx, *options.SecretFile, options)
+	}
+	file, err := w.store.SecretFile(key)
 	if errors.Is(err, store.ErrNotFound) {
 		return keys.Secret{}, fmt.Errorf("%w for core %v in this store: only who has it can append", ErrReadOnly, key)
 	}
-	return secret, err
+	if err != nil {
+		return keys.Secret{}, err
+	}
+	return open(ctx, file, options)
+}
+
+// open returns the secret of a file, plain or locked.
+func open(ctx context.Context, file keyfile.File, options AppendOptions) (keys.Secret, error) {
+	key, _ := file.Key()
+	if !file.Locked() {
+		return file.Secret()
+	}
+	if options.Passphrase == nil {
+		return keys.Secret{}, fmt.Errorf("core %v: %w", key, keyfile.ErrLocked)
+	}
+	passphrase, err := options.Passphrase(ctx, key)
+	if err != nil {
+		return keys.Secret{}, err
+	}
+	if file, err = file.Unlock(passphrase); err != nil {
+		return keys.Secret{}, err
+	}
+	return file.Secret()
 }
 
 func notSigner(key keys.Key) error {
@@ -152,14 +222,11 @@ func (w *Writer) manifestOf(ctx context.Context, key keys.Key, named bool) ([]by
 	if !named {
 		return nil, fmt.Errorf("core %v is not in this store: fetch it before appending to it: %w", key, err)
 	}
-	manifest := keys.DefaultManifest(w.secret.Public())
-	if manifest.Key() == key {
-		return manifest.Encode(), nil
+	manifest, err := keys.ManifestOf(key, w.secret.Public())
+	if err != nil {
+		return nil, notSigner(key)
 	}
-	if w.secret.Public() == key {
-		return nil, nil
-	}
-	return nil, notSigner(key)
+	return manifest, nil
 }
 
 // load looks at the core under its lock: from here on it does not change.
@@ -261,13 +328,21 @@ func (w *Writer) keepKey(ctx context.Context) error {
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return err
 	}
-	if err := w.store.PutSecret(ctx, w.auth.Key(), w.secret); err != nil {
+	if err := w.keepSecret(ctx); err != nil {
 		return fmt.Errorf("keeping the secret key of core %q: %w", w.name, err)
 	}
 	if err := w.store.SetName(ctx, w.name, w.auth.Key()); err != nil {
 		return fmt.Errorf("naming core %q: %w", w.name, err)
 	}
 	return nil
+}
+
+// keepSecret lets one that is locked already be: a core that is created by its secret key may be here under another name.
+func (w *Writer) keepSecret(ctx context.Context) error {
+	if file, err := w.store.SecretFile(w.auth.Key()); err == nil && file.Locked() {
+		return nil
+	}
+	return w.store.PutSecretFile(ctx, w.kept)
 }
 
 func (w *Writer) sign() (store.Head, error) {

@@ -134,6 +134,10 @@ func (l *lineAppend) open(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if w.name == "" || l.options.SecretFile != nil {
+			secret := w.secret
+			l.options.Secret = &secret // a passphrase is asked for once
+		}
 		if !w.isNew {
 			l.w, l.before, l.added = w, w.Length(), 0
 			l.word = w.Key().String()

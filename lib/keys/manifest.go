@@ -69,6 +69,19 @@ func DefaultManifest(public Key) Manifest {
 	return Manifest{Version: 1, Quorum: 1, Signers: []Signer{{Namespace: defaultNamespace, PublicKey: public}}}
 }
 
+// ManifestOf returns the encoded manifest of the core key where key and the public key of its signer are enough to know
+// it: the usual one, or nil for a compat core. Else the error wraps [ErrKey].
+func ManifestOf(key, signer Key) ([]byte, error) {
+	if key == signer {
+		return nil, nil
+	}
+	m := DefaultManifest(signer)
+	if m.Key() != key {
+		return nil, fmt.Errorf("%w: core %s has another signer than %s, or an unusual manifest", ErrKey, key.Short(), signer.Short())
+	}
+	return m.Encode(), nil
+}
+
 // Encode returns the manifest's only encoding. Fields that its version does not have are left out.
 func (m Manifest) Encode() []byte {
 	b := compact.AppendUint(nil, m.Version)

@@ -218,3 +218,38 @@ func FuzzVerifyField(f *testing.F) {
 		}
 	})
 }
+
+// Stock's cores of kinds v1 and compat are those whose manifest their signer's public key tells.
+func TestManifestOf(t *testing.T) {
+	var vectors struct {
+		Cores []struct{ Kind, Seed, Key string }
+	}
+	load(t, "cores.json", &vectors)
+	found := map[string]int{}
+	for _, c := range vectors.Cores {
+		secret := SecretFromSeed([32]byte(unhex(t, c.Seed)))
+		key := Key(unhex(t, c.Key))
+		found[c.Kind]++
+		encoded, err := ManifestOf(key, secret.Public())
+		switch c.Kind {
+		case "v1", "compat":
+			if err != nil || (encoded == nil) != (c.Kind == "compat") {
+				t.Fatalf("ManifestOf a core of kind %s = %x, %v", c.Kind, encoded, err)
+			}
+			auth, err := NewAuth(key, encoded)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := auth.Sign(secret, Head{}); err != nil {
+				t.Error(err)
+			}
+		default:
+			if !errors.Is(err, ErrKey) {
+				t.Errorf("ManifestOf a core of kind %s = %x, %v", c.Kind, encoded, err)
+			}
+		}
+	}
+	if found["v1"] == 0 || found["compat"] == 0 || found["v0"] == 0 {
+		t.Errorf("cores in the vectors: %v", found)
+	}
+}

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 
+	"hc/lib/keyfile"
 	"hc/lib/store/packlog"
 )
 
@@ -12,7 +13,7 @@ var (
 	ErrBlockMissing = errors.New("block is not in the store") // the core may have it, this store does not
 	ErrConflict     = errors.New("conflict")                  // the core moved on, or holds something else
 	ErrName         = errors.New("not a valid name")          // see SetName
-	ErrPermission   = errors.New("secret key is not private") // mode or owner of a key file
+	ErrPermission   = keyfile.ErrNotPrivate                   // mode or owner of a key file
 	ErrNotStore     = packlog.ErrNotStore
 	ErrLocked       = packlog.ErrLocked
 	ErrOvertaken    = packlog.ErrOvertaken

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"hc/lib/keyfile"
 	"hc/lib/keys"
 )
 
@@ -105,5 +107,72 @@ func TestSecrets(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(dir, "keys", ".tmp-*"))
 	if err != nil || len(left) > 0 {
 		t.Fatalf("temporary files are left: %v, %v", left, err)
+	}
+}
+
+// A secret key is kept as it came, and must be that of the core that its file is named after.
+func TestSecretFiles(t *testing.T) {
+	dir := t.TempDir()
+	s := openTest(t, dir, Options{})
+	if list, err := s.Secrets(); len(list) > 0 || err != nil {
+		t.Errorf("Secrets() = %v, %v", list, err)
+	}
+	sample, err := os.ReadFile("../keyfile/testdata/locked/good")
+	if err != nil {
+		t.Fatal(err)
+	}
+	locked, err := keyfile.Decode(sample)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, _ := locked.Key()
+	plain := keyfile.New(keys.Key{3}, keys.SecretFromSeed([32]byte{1, 2, 3}))
+	for _, file := range []keyfile.File{locked, plain} {
+		if err := s.PutSecretFile(t.Context(), file); err != nil {
+			t.Fatal(err)
+		}
+		of, _ := file.Key()
+		if raw, err := os.ReadFile(filepath.Join(dir, "keys", of.String())); err != nil || string(raw) != string(file.Encode()) {
+			t.Errorf("the file has %q, %v", raw, err)
+		}
+	}
+	if got, err := s.SecretFile(key); err != nil || !got.Locked() {
+		t.Errorf("SecretFile = %v, %v", got, err)
+	}
+	if _, err := s.Secret(key); !errors.Is(err, keyfile.ErrLocked) {
+		t.Errorf("Secret of a locked one = %v", err)
+	}
+	if err := s.PutSecretFile(t.Context(), keyfile.File{}); !errors.Is(err, keyfile.ErrFormat) {
+		t.Errorf("PutSecretFile of one that says no core = %v", err)
+	}
+	if err := openTest(t, dir, Options{ReadOnly: true}).PutSecretFile(t.Context(), plain); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("PutSecretFile on a read-only store = %v", err)
+	}
+
+	// One that an earlier build wrote says no core, one in another's place says another.
+	old := keys.Key{7}
+	line := "hc-secret 1 " + strings.Repeat("01", 32) + " 567f719c\n"
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, "keys", name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(old.String(), line)
+	if secret, err := s.Secret(old); err != nil || keys.Key(secret.Seed()).String() != strings.Repeat("01", 32) {
+		t.Errorf("Secret of version 1 = another one, %v", err)
+	}
+	if file, err := s.SecretFile(old); err != nil || !strings.HasPrefix(string(file.Encode()), "hc-secret 2 "+old.String()) {
+		t.Errorf("SecretFile of version 1 = %v", err)
+	}
+	strange := keys.Key{8}
+	write(strange.String(), string(plain.Encode()))
+	if _, err := s.SecretFile(strange); !errors.Is(err, ErrDamaged) {
+		t.Errorf("SecretFile of another core's = %v", err)
+	}
+	write(".tmp-1", "")
+	write("README", "")
+	list, err := s.Secrets()
+	if err != nil || !slices.Equal(list, []keys.Key{{3}, {7}, {8}, key}) {
+		t.Errorf("Secrets() = %v, %v", list, err)
 	}
 }

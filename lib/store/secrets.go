@@ -7,47 +7,86 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 
+	"hc/lib/keyfile"
 	"hc/lib/keys"
 )
 
-const (
-	keysFolder  = "keys"
-	secretMagic = "hc-secret 1 "
-)
+const keysFolder = "keys"
 
 // Secret returns the secret key of a core. ErrNotFound if the store does not have it; ErrPermission, with the command
-// that mends it, if others may read the file.
+// that mends it, if others can get at the file; keyfile.ErrLocked if it takes a passphrase: see SecretFile.
 func (s *Store) Secret(key keys.Key) (keys.Secret, error) {
+	file, err := s.SecretFile(key)
+	if err != nil {
+		return keys.Secret{}, err
+	}
+	secret, err := file.Secret()
+	if err != nil {
+		return keys.Secret{}, fmt.Errorf("core %v: %w", key, err)
+	}
+	return secret, nil
+}
+
+// SecretFile returns the secret key of a core as it is kept, plain or locked. Its errors are those of Secret.
+func (s *Store) SecretFile(key keys.Key) (keyfile.File, error) {
 	path := filepath.Join(s.dir, keysFolder, key.String())
 	if err := s.checkPrivate(path); err != nil {
-		return keys.Secret{}, fmt.Errorf("reading the secret key of core %v: %w", key, err)
+		return keyfile.File{}, fmt.Errorf("reading the secret key of core %v: %w", key, err)
 	}
-	raw, err := readSmall(s.fs, path, 1024)
+	raw, err := readSmall(s.fs, path, keyfile.MaxSize)
 	if errors.Is(err, fs.ErrNotExist) {
-		return keys.Secret{}, fmt.Errorf("%w: no secret key of core %v in this store", ErrNotFound, key)
+		return keyfile.File{}, fmt.Errorf("%w: no secret key of core %v in this store", ErrNotFound, key)
 	}
 	if err != nil {
-		return keys.Secret{}, fmt.Errorf("reading the secret key of core %v: %w", key, err)
+		return keyfile.File{}, fmt.Errorf("reading the secret key of core %v: %w", key, err)
 	}
-	seed, err := openLine(secretMagic, raw)
+	file, err := keyfile.Decode(raw)
+	if err == nil {
+		file, err = file.For(key)
+	}
 	if err != nil {
-		return keys.Secret{}, fmt.Errorf("reading the secret key of core %v: %s: %w", key, path, err)
+		return keyfile.File{}, fmt.Errorf("reading the secret key of core %v: %s: %w: %w", key, path, ErrDamaged, err)
 	}
-	return keys.SecretFromSeed(seed), nil
+	return file, nil
 }
 
 // PutSecret keeps the secret key of a core, durably, in a file that only its owner can read.
 func (s *Store) PutSecret(ctx context.Context, key keys.Key, secret keys.Secret) error {
-	seed := secret.Seed()
-	line := sealedLine(secretMagic + keys.Key(seed).String())
-	return s.keep(ctx, keysFolder, key.String(), line, 0o700, 0o600)
+	return s.PutSecretFile(ctx, keyfile.New(key, secret))
+}
+
+// PutSecretFile keeps a secret key as it is, plain or locked, durably, in a file that only its owner can read. What was
+// kept for its core before is gone. The file must say which core that is.
+func (s *Store) PutSecretFile(ctx context.Context, file keyfile.File) error {
+	key, ok := file.Key()
+	if !ok {
+		return fmt.Errorf("keeping a secret key: %w: it does not say of which core", keyfile.ErrFormat)
+	}
+	return s.keep(ctx, keysFolder, key.String(), file.Encode(), 0o700, 0o600)
+}
+
+// Secrets lists the cores whose secret key is here, usable or not, ascending.
+func (s *Store) Secrets() ([]keys.Key, error) {
+	entries, err := s.fs.ReadDir(filepath.Join(s.dir, keysFolder))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing secret keys: %w", err)
+	}
+	var list []keys.Key
+	for _, name := range entries {
+		if key, err := keys.ParseKey(name); err == nil && key.String() == name { // else a temporary file, or a stranger
+			list = append(list, key)
+		}
+	}
+	return list, nil
 }
 
 // checkPrivate refuses a file that others than its owner can get at.
 func (s *Store) checkPrivate(path string) error {
-	if s.options.fs != nil || runtime.GOOS == "windows" {
+	if s.options.fs != nil {
 		return nil // not a disk with modes
 	}
 	info, err := os.Stat(path)
@@ -57,8 +96,5 @@ func (s *Store) checkPrivate(path string) error {
 	if err != nil {
 		return err
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("%w: %s has mode %04o, so others can get at it: chmod 600 %q, and think about who read it", ErrPermission, path, mode, path)
-	}
-	return nil
+	return keyfile.CheckPrivate(path, info)
 }

@@ -1,0 +1,180 @@
+package hypercore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"hc/lib/keyfile"
+	"hc/lib/keys"
+	"hc/lib/store"
+)
+
+// lockedFile is the sample of lib/keyfile: the secret key of seed 01…01, locked.
+func lockedFile(t *testing.T) (file keyfile.File, key keys.Key, secret keys.Secret) {
+	t.Helper()
+	text, err := os.ReadFile("../keyfile/testdata/locked/good")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if file, err = keyfile.Decode(text); err != nil {
+		t.Fatal(err)
+	}
+	secret = keys.SecretFromSeed([32]byte(bytes.Repeat([]byte{1}, 32)))
+	return file, keys.DefaultManifest(secret.Public()).Key(), secret
+}
+
+// asked is a passphrase, and how often it was asked for.
+type asked struct {
+	passphrase string
+	times      int
+}
+
+func (a *asked) ask(context.Context, keys.Key) (string, error) {
+	a.times++
+	return a.passphrase, nil
+}
+
+var theirs = asked{passphrase: "correct horse battery staple"}
+
+// A secret key that comes locked is kept locked, and its passphrase is asked for at every append, once.
+func TestLockedSecret(t *testing.T) {
+	in := newStore(t)
+	file, want, _ := lockedFile(t)
+	right := theirs
+	key, head := appended(t, in, "log", AppendOptions{SecretFile: &file, Passphrase: right.ask}, []byte("a"))
+	if key != want || head.Length != 1 || right.times != 1 {
+		t.Errorf("core %v of %d blocks, asked %d times", key, head.Length, right.times)
+	}
+	kept, err := in.SecretFile(key)
+	if err != nil || !bytes.Equal(kept.Encode(), file.Encode()) {
+		t.Errorf("the store keeps %v, %v", kept, err)
+	}
+	right.times = 0
+	if _, head := appended(t, in, "log", AppendOptions{Passphrase: right.ask}, []byte("b")); head.Length != 2 || right.times != 1 {
+		t.Errorf("%d blocks, asked %d times", head.Length, right.times)
+	}
+	if snapshot, err := OpenSnapshot(t.Context(), in, key); err != nil || !snapshot.Writable() {
+		t.Errorf("a snapshot that takes the core for somebody else's, %v", err)
+	}
+
+	wrong := asked{passphrase: "wrong"}
+	gone := errors.New("nobody is there")
+	for _, test := range []struct {
+		name string
+		ask  func(context.Context, keys.Key) (string, error)
+		want error
+	}{
+		{"nobody to ask", nil, keyfile.ErrLocked},
+		{"wrong", wrong.ask, keyfile.ErrPassphrase},
+		{"no answer", func(context.Context, keys.Key) (string, error) { return "", gone }, gone},
+	} {
+		if _, err := OpenWriter(t.Context(), in, "log", AppendOptions{Passphrase: test.ask}); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", test.name, err, test.want)
+		}
+	}
+	if got := readBlocks(t, in, key); len(got) != 2 {
+		t.Errorf("%d blocks", len(got))
+	}
+}
+
+// A passphrase is asked for once, however often lines are published.
+func TestLockedSecretOfLines(t *testing.T) {
+	file, key, secret := lockedFile(t)
+	for _, test := range []struct {
+		name    string
+		prepare func(t *testing.T, in *store.Store)
+		options AppendOptions
+	}{
+		{"a new log", func(*testing.T, *store.Store) {}, AppendOptions{SecretFile: &file}},
+		{"one that is here", func(t *testing.T, in *store.Store) {
+			appended(t, in, "log", AppendOptions{Secret: &secret, SecretFile: &file}, []byte("a"))
+		}, AppendOptions{}},
+		{"one that was only named", func(t *testing.T, in *store.Store) {
+			if err := errors.Join(in.PutSecretFile(t.Context(), file), in.SetName(t.Context(), "log", key)); err != nil {
+				t.Fatal(err)
+			}
+		}, AppendOptions{}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			in := newStore(t)
+			test.prepare(t, in)
+			right := theirs
+			test.options.Passphrase = right.ask
+			result, err := AppendLines(t.Context(), in, "log", strings.NewReader("1\n2\n3\n"), test.options, Flush{Count: 1}, nil)
+			if err != nil || result.Blocks != 3 || right.times != 1 {
+				t.Errorf("%+v, %v, asked %d times", result, err, right.times)
+			}
+			if kept, err := in.SecretFile(key); err != nil || !kept.Locked() {
+				t.Errorf("the store keeps %v, locked %v, %v", kept, kept.Locked(), err)
+			}
+		})
+	}
+}
+
+// What a secret key file says of its core counts.
+func TestSecretFile(t *testing.T) {
+	_, key, secret := lockedFile(t)
+	other, err := keys.NewSecret(strings.NewReader(strings.Repeat("o", 64)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	unkeyed, err := keyfile.Parse([]byte(strings.Repeat("01", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	usual, compat := keyfile.New(key, secret), keyfile.New(secret.Public(), secret)
+	foreign, theirs := keyfile.New(keys.Key{9}, secret), keyfile.New(key, other)
+	for _, test := range []struct {
+		name    string
+		options AppendOptions
+		want    keys.Key
+		wantErr error
+	}{
+		{"usual", AppendOptions{SecretFile: &usual}, key, nil},
+		{"compat", AppendOptions{SecretFile: &compat}, secret.Public(), nil},
+		{"compat asked for, too", AppendOptions{SecretFile: &compat, Compat: true}, secret.Public(), nil},
+		{"another was asked for", AppendOptions{SecretFile: &usual, Compat: true}, keys.Key{}, ErrReadOnly},
+		{"says nothing", AppendOptions{SecretFile: &unkeyed}, key, nil},
+		{"says nothing, compat asked for", AppendOptions{SecretFile: &unkeyed, Compat: true}, secret.Public(), nil},
+		{"an unusual manifest", AppendOptions{SecretFile: &foreign}, keys.Key{}, ErrReadOnly},
+		{"another signer", AppendOptions{SecretFile: &theirs}, keys.Key{}, ErrReadOnly},
+	} {
+		in := newStore(t)
+		w, err := OpenWriter(t.Context(), in, "log", test.options)
+		if !errors.Is(err, test.wantErr) {
+			t.Errorf("%s: %v, want %v", test.name, err, test.wantErr)
+		}
+		if err != nil {
+			continue
+		}
+		if _, err := w.Commit(t.Context()); err != nil || w.Key() != test.want {
+			t.Errorf("%s: core %v, want %v, %v", test.name, w.Key(), test.want, err)
+		}
+		if kept, err := in.SecretFile(test.want); err != nil || !strings.HasPrefix(string(kept.Encode()), "hc-secret 2 "+test.want.String()) {
+			t.Errorf("%s: the store keeps %v, %v", test.name, kept, err)
+		}
+	}
+
+	in := newStore(t)
+	appended(t, in, "log", AppendOptions{Secret: &secret}, []byte("a"))
+	if _, err := OpenWriter(t.Context(), in, "log", AppendOptions{SecretFile: &compat}); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("the file of another core: %v", err)
+	}
+}
+
+// A locked secret key stays so when its log gets another name by way of the plain one.
+func TestLockedSecretStaysLocked(t *testing.T) {
+	in := newStore(t)
+	file, key, secret := lockedFile(t)
+	appended(t, in, "log", AppendOptions{Secret: &secret, SecretFile: &file}, []byte("a"))
+	if got, head := appended(t, in, "other", AppendOptions{Secret: &secret}, []byte("b")); got != key || head.Length != 2 {
+		t.Fatalf("core %v of %d blocks", got, head.Length)
+	}
+	if kept, err := in.SecretFile(key); err != nil || !kept.Locked() {
+		t.Errorf("the store keeps %v, locked %v, %v", kept, kept.Locked(), err)
+	}
+}
