@@ -1,6 +1,7 @@
 package hash
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -8,51 +9,37 @@ import (
 	"golang.org/x/crypto/blake2b"
 )
 
-// cut returns n blocks of the lengths that size gives.
-func cut(n int, size func(i int) int) [][]byte {
-	blocks := make([][]byte, n)
-	for i := range blocks {
-		blocks[i] = make([]byte, size(i))
+func BenchmarkLeaf(b *testing.B) {
+	for _, size := range []int{64, 4 << 10, 64 << 10, 1 << 20} {
+		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
+			block := make([]byte, size)
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				Leaf(block)
+			}
+		})
 	}
-	return blocks
 }
 
-// BenchmarkLeaves has beside each case what golang.org/x/crypto/blake2b takes for it, with its own one-call function.
+// BenchmarkLeaves has beside each case, as impl=x, what golang.org/x/crypto/blake2b takes for the same bytes.
 func BenchmarkLeaves(b *testing.B) {
 	random := rand.New(rand.NewPCG(1, 2))
-	between := func(from, to int) func(int) int {
-		return func(int) int { return from + random.IntN(to-from+1) }
-	}
-	type batch struct {
-		name   string
-		blocks [][]byte
-	}
-	var cases []batch
-	for _, n := range []int{1, 2, 3, 4, 5, 8, 16, 64} {
-		cases = append(cases, batch{fmt.Sprintf("blocks=%d/size=64KiB", n), cut(n, between(64<<10, 64<<10))})
-	}
-	for _, n := range []int{4, 8, 16, 64} {
-		cases = append(cases, batch{fmt.Sprintf("blocks=%d/size=16-256KiB", n), cut(n, between(16<<10, 256<<10))})
-	}
-	for _, size := range []int{1, 20, 50, 100, 119, 120, 200, 247, 400, 1000, 4000} {
-		cases = append(cases, batch{fmt.Sprintf("blocks=1000/size=%d", size), cut(1000, between(size, size))})
-	}
-	for _, n := range []int{1, 2, 3, 4} {
-		cases = append(cases, batch{fmt.Sprintf("blocks=%d/size=100", n), cut(n, between(100, 100))})
-	}
-	cases = append(cases,
-		batch{"blocks=1000/size=20-200", cut(1000, between(20, 200))},
-		batch{"blocks=4/size=one-long", cut(4, func(i int) int { return 1000 + i/3*1e6 })},
-		batch{"blocks=64/size=long-and-short", cut(64, func(i int) int { return 100 + i%2*65536 })},
-	)
-	for _, c := range cases {
-		dst := make([]Digest, len(c.blocks))
-		total := 0
-		for _, block := range c.blocks {
-			total += len(block)
+	for _, c := range []struct {
+		count, from, to int // blocks, bytes
+	}{
+		{1, 64 << 10, 64 << 10}, {2, 64 << 10, 64 << 10}, {3, 64 << 10, 64 << 10}, {4, 64 << 10, 64 << 10},
+		{8, 64 << 10, 64 << 10}, {16, 64 << 10, 64 << 10}, {16, 16 << 10, 256 << 10}, {256, 1 << 10, 64 << 10},
+		{1, 100, 100}, {2, 100, 100}, {4, 100, 100}, {1000, 100, 100}, {1000, 20, 200}, {1000, 1000, 1000},
+	} {
+		blocks, total := make([][]byte, c.count), 0
+		for i := range blocks {
+			blocks[i] = make([]byte, c.from+random.IntN(c.to-c.from+1))
+			total += len(blocks[i])
 		}
+		dst := make([]Digest, c.count)
 		run := func(impl string, do func()) {
-			b.Run(c.name+"/impl="+impl, func(b *testing.B) {
+			b.Run(fmt.Sprintf("blocks=%d/size=%d-%d/impl=%s", c.count, c.from, c.to, impl), func(b *testing.B) {
 				b.SetBytes(int64(total))
 				b.ReportAllocs()
 				for b.Loop() {
@@ -61,10 +48,42 @@ func BenchmarkLeaves(b *testing.B) {
 			})
 		}
 		run("x", func() {
-			for i, block := range c.blocks {
+			for i, block := range blocks {
 				dst[i] = blake2b.Sum256(block)
 			}
 		})
-		run("hc", func() { Leaves(dst, c.blocks) })
+		run("hc", func() { Leaves(dst, blocks) })
+	}
+}
+
+func BenchmarkParent(b *testing.B) {
+	var d Digest
+	b.ReportAllocs()
+	for b.Loop() {
+		d = Parent(1, d, d)
+	}
+}
+
+// BenchmarkParents has beside each case, as impl=x, what golang.org/x/crypto/blake2b takes for the same bytes.
+func BenchmarkParents(b *testing.B) {
+	for _, count := range []int{1, 2, 4, 8, 64, 1024} {
+		dst, sizes, children := make([]Digest, count), make([]uint64, count), make([]Digest, 2*count)
+		b.Run(fmt.Sprintf("pairs=%d/impl=x", count), func(b *testing.B) {
+			for b.Loop() {
+				for i, size := range sizes {
+					var message [headSize + 2*Size]byte
+					message[0] = typeParent
+					binary.LittleEndian.PutUint64(message[1:], size)
+					copy(message[headSize:], children[2*i][:])
+					copy(message[headSize+Size:], children[2*i+1][:])
+					dst[i] = blake2b.Sum256(message[:])
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("pairs=%d/impl=hc", count), func(b *testing.B) {
+			for b.Loop() {
+				Parents(dst, sizes, children)
+			}
+		})
 	}
 }

@@ -29,7 +29,7 @@ func guarded(t *testing.T, n int) []byte {
 
 // TestNoByteBeside has blocks begin and end at pages that cannot be read: a read beside them would be fatal.
 func TestNoByteBeside(t *testing.T) {
-	mapped := make([][]byte, width+1)
+	mapped := make([][]byte, maxLanes+1)
 	for i := range mapped {
 		mapped[i] = guarded(t, 2*syscall.Getpagesize())
 		copy(mapped[i], noise(uint64(i), len(mapped[i])))

@@ -1,7 +1,8 @@
 // Package hash computes the digests of Hypercore's tree: of blocks, of pairs of nodes, of namespaces.
 //
-// Start with [Leaf] and [Parent]. All digests are BLAKE2b with 32 bytes of output; SHA-256 is here only for what
-// people compare with other tools. Every function is safe for concurrent use and keeps no reference to its input.
+// Start with [Leaf] and [Parent]; who has many blocks or nodes at hand calls [Leaves] and [Parents], which take a third of
+// the time or less. All digests are BLAKE2b with 32 bytes of output; SHA-256 is here only for what people compare with
+// other tools. Every function is safe for concurrent use and keeps no reference to its input.
 package hash
 
 import (
@@ -63,7 +64,7 @@ func Leaf(block []byte) Digest {
 // Leaves sets dst[i] to the [Leaf] of blocks[i], for many blocks at once. dst must be at least as long as blocks.
 func Leaves(dst []Digest, blocks [][]byte) {
 	dst = dst[:len(blocks)]
-	if compress != nil && len(blocks) > 1 {
+	if len(kernels) > 0 && len(blocks) > 1 {
 		l := lanePool.Get().(*lanes)
 		l.leaves(dst, blocks)
 		lanePool.Put(l)
@@ -108,6 +109,22 @@ func Parent(size uint64, left, right Digest) Digest {
 	copy(b[headSize:], left[:])
 	copy(b[headSize+Size:], right[:])
 	return blake2b.Sum256(b[:])
+}
+
+// Parents sets dst[i] to the [Parent] of children[2i] and children[2i+1], with sizes[i], for many nodes at once: one level
+// of a tree from the level below it. children must be twice as long as sizes, dst at least as long; it may begin where
+// children does.
+func Parents(dst []Digest, sizes []uint64, children []Digest) {
+	dst, children = dst[:len(sizes)], children[:2*len(sizes)]
+	if len(kernels) > 0 && len(sizes) > 1 {
+		l := lanePool.Get().(*lanes)
+		l.parents(dst, sizes, children)
+		lanePool.Put(l)
+		return
+	}
+	for i, size := range sizes {
+		dst[i] = Parent(size, children[2*i], children[2*i+1])
+	}
 }
 
 // Root is one of the full roots that a [Tree] hash is over.

@@ -136,29 +136,13 @@ func TestNoAllocation(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { d = Parent(1, d, Leaf(small)) }); n != 0 {
 		t.Errorf("small Leaf and Parent allocate %v times", n)
 	}
-	dst, blocks := make([]Digest, 2), [][]byte{large, small}
+	blocks := [][]byte{large, small, large, small, small, large[:1000]}
+	dst := make([]Digest, len(blocks))
 	if n := testing.AllocsPerRun(100, func() { Leaves(dst, blocks) }); n > 0.5 {
 		t.Errorf("Leaves allocates %v times", n)
 	}
-}
-
-func BenchmarkLeaf(b *testing.B) {
-	for _, size := range []int{64, 4 << 10, 64 << 10, 1 << 20} {
-		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
-			block := make([]byte, size)
-			b.SetBytes(int64(size))
-			b.ReportAllocs()
-			for b.Loop() {
-				Leaf(block)
-			}
-		})
-	}
-}
-
-func BenchmarkParent(b *testing.B) {
-	var d Digest
-	b.ReportAllocs()
-	for b.Loop() {
-		d = Parent(1, d, d)
+	sizes := make([]uint64, len(dst)/2)
+	if n := testing.AllocsPerRun(100, func() { Parents(dst, sizes, dst) }); n > 0.5 {
+		t.Errorf("Parents allocates %v times", n)
 	}
 }

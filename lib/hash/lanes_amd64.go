@@ -4,15 +4,17 @@ package hash
 
 import "golang.org/x/sys/cpu"
 
-// compress is [compressGeneric] in assembly, nil where it does not run.
-var compress = detect()
-
-func detect() func(v *vectors, blocks int) {
-	if !cpu.X86.HasAVX2 {
-		return nil
+func init() {
+	if cpu.X86.HasAVX2 {
+		kernels = append(kernels, kernel{4, compressAVX2})
 	}
-	return compressAVX2
+	if cpu.X86.HasAVX2 && cpu.X86.HasAVX512F {
+		kernels = append(kernels, kernel{8, compressAVX512})
+	}
 }
 
 //go:noescape
 func compressAVX2(v *vectors, blocks int)
+
+//go:noescape
+func compressAVX512(v *vectors, blocks int)

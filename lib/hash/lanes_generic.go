@@ -7,19 +7,35 @@ import (
 )
 
 // vectors is the state of BLAKE2b for some messages at once: each has a lane, one column of every row. The assembly
-// knows the offsets.
+// knows it.
 type vectors struct {
-	h     [8][width]uint64
-	count [width]uint64         // bytes hashed
-	step  [width]uint64         // how many of the next block's are of the message
-	last  [width]uint64         // all ones: the next block is the message's last
-	from  [width]unsafe.Pointer // to the next block
+	h      [8][maxLanes]uint64
+	count  [maxLanes]uint64         // bytes hashed
+	ending ending                   // of the blocks to come
+	from   [maxLanes]unsafe.Pointer // to the next block
+}
+
+// ending is what sets the last of some blocks apart. Those before it are whole and not the last of their message.
+type ending struct {
+	step [maxLanes]uint64 // the bytes that count, of its 128
+	last [maxLanes]uint64 // all ones if its message ends with it, else 0
 }
 
 const (
-	width     = 4   // lanes
+	maxLanes  = 8
 	blockSize = 128 // bytes, BLAKE2b's
 )
+
+// A kernel hashes the next blocks of the first lanes, one behind the other from where v.from points to, as
+// [compressGeneric] does.
+type kernel struct {
+	lanes    int
+	compress func(v *vectors, blocks int)
+}
+
+// kernels are those in assembly that run here, from the narrowest. In plain Go four messages at once take longer than one
+// after the other.
+var kernels []kernel
 
 var iv = [8]uint64{
 	0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
@@ -28,6 +44,9 @@ var iv = [8]uint64{
 
 // parameters is what iv[0] is mixed with: 32 bytes of output, no key, no tree. Source: RFC 7693, 2.5.
 const parameters = 0x01010000 | Size
+
+// whole is the ending of a block that is like those before it.
+var whole = ending{step: [maxLanes]uint64{128, 128, 128, 128, 128, 128, 128, 128}}
 
 // order says which word of a block is used where, in each round; the last two are the first two. Source: RFC 7693, 2.7.
 var order = [10][16]byte{
@@ -43,19 +62,19 @@ var order = [10][16]byte{
 	{10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0},
 }
 
-// compressGeneric hashes the next blocks of each lane: they stand one behind the other, from where v.from points to.
-// With more than one block v.step and v.last hold for all of them. It leaves v.from as it is.
-func compressGeneric(v *vectors, blocks int) {
-	for lane := range width {
+// compressGeneric hashes blocks into the first lanes, at least one. It leaves v.from as it is.
+func compressGeneric(v *vectors, blocks, lanes int) {
+	for lane := range lanes {
 		data := unsafe.Slice((*byte)(v.from[lane]), blocks*blockSize)
-		for ; len(data) > 0; data = data[blockSize:] {
-			v.compressLane(lane, data)
+		for ; len(data) > blockSize; data = data[blockSize:] {
+			v.compressBlock(lane, data, &whole)
 		}
+		v.compressBlock(lane, data, &v.ending)
 	}
 }
 
-// compressLane hashes one block into a lane.
-func (v *vectors) compressLane(lane int, block []byte) {
+// compressBlock hashes one block into a lane.
+func (v *vectors) compressBlock(lane int, block []byte, e *ending) {
 	var m, w [16]uint64
 	for i := range m {
 		m[i] = binary.LittleEndian.Uint64(block[8*i:])
@@ -63,9 +82,9 @@ func (v *vectors) compressLane(lane int, block []byte) {
 	for i := range iv {
 		w[i], w[8+i] = v.h[i][lane], iv[i]
 	}
-	v.count[lane] += v.step[lane]
-	w[12] ^= v.count[lane] // its upper half, w[13], is for messages of 16 EiB
-	w[14] ^= v.last[lane]
+	v.count[lane] += e.step[lane]
+	w[12] ^= v.count[lane] // its upper half, of w[13], is for messages of 16 EiB
+	w[14] ^= e.last[lane]
 	for round := range 12 {
 		s := &order[round%len(order)]
 		for i := range 4 {

@@ -4,21 +4,27 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"unsafe"
 
 	"golang.org/x/crypto/blake2b"
 )
 
-// onEachPath calls do with the lanes in plain Go, and in assembly where there is one.
+// onEachPath calls do with each kernel alone, with their twin in plain Go, and with what there is on this processor.
 func onEachPath(do func(path string)) {
-	fast := compress
-	defer func() { compress = fast }()
-	compress = compressGeneric
-	do("path=generic")
-	if compress = fast; fast != nil {
-		do("path=assembly")
+	fast := kernels
+	defer func() { kernels = fast }()
+	for lanes := maxLanes / 2; lanes <= maxLanes; lanes *= 2 {
+		kernels = []kernel{{lanes, func(v *vectors, blocks int) { compressGeneric(v, blocks, lanes) }}}
+		do(fmt.Sprintf("path=generic/lanes=%d", lanes))
 	}
+	for _, k := range fast {
+		kernels = []kernel{k}
+		do(fmt.Sprintf("path=assembly/lanes=%d", k.lanes))
+	}
+	kernels = fast
+	do("path=own")
 }
 
 func runOnEachPath(t *testing.T, test func(t *testing.T)) {
@@ -56,28 +62,30 @@ func noise(seed uint64, n int) []byte {
 	return b[at : at+n : at+n]
 }
 
-func TestCompressTwins(t *testing.T) {
-	if compress == nil {
-		t.Skip("there is no assembly here")
+func TestKernels(t *testing.T) {
+	if len(kernels) == 0 {
+		t.Skip("there is no assembly for this processor")
 	}
 	random := rand.New(rand.NewPCG(1, 2))
-	for blocks := 1; blocks <= 9; blocks++ {
-		data := noise(1, width*blocks*blockSize)
-		var fast vectors
-		for i := range fast.h {
-			for lane := range width {
-				fast.h[i][lane] = random.Uint64()
+	for _, k := range kernels {
+		for blocks := 1; blocks <= 9; blocks++ {
+			data := noise(1, maxLanes*blocks*blockSize)
+			var fast vectors
+			for i := range fast.h {
+				for lane := range maxLanes {
+					fast.h[i][lane] = random.Uint64()
+				}
 			}
-		}
-		for lane := range width {
-			fast.count[lane], fast.step[lane], fast.last[lane] = random.Uint64(), random.Uint64(), random.Uint64()
-			fast.from[lane] = unsafe.Pointer(&data[lane*blocks*blockSize])
-		}
-		slow := fast
-		compress(&fast, blocks)
-		compressGeneric(&slow, blocks)
-		if fast != slow {
-			t.Fatalf("%d blocks: the assembly gives\n%x, plain Go\n%x", blocks, fast, slow)
+			for lane := range maxLanes {
+				fast.count[lane], fast.ending.step[lane], fast.ending.last[lane] = random.Uint64(), random.Uint64(), random.Uint64()
+				fast.from[lane] = unsafe.Pointer(&data[lane*blocks*blockSize])
+			}
+			slow := fast
+			k.compress(&fast, blocks)
+			compressGeneric(&slow, blocks, k.lanes)
+			if fast != slow {
+				t.Fatalf("%d lanes, %d blocks: the assembly gives\n%x, plain Go\n%x", k.lanes, blocks, fast, slow)
+			}
 		}
 	}
 }
@@ -85,10 +93,14 @@ func TestCompressTwins(t *testing.T) {
 func TestLeavesEveryLength(t *testing.T) {
 	runOnEachPath(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(3, 4))
-		for n := 0; n <= 600; n++ {
-			for lane := range width {
+		step := 1
+		if testing.Short() {
+			step = 17
+		}
+		for n := 0; n <= 600; n += step {
+			for lane := range maxLanes {
 				var blocks [][]byte
-				for i := range width + lane {
+				for i := range maxLanes + lane {
 					size := random.IntN(700)
 					if i == lane {
 						size = n
@@ -157,6 +169,9 @@ func TestLeavesOfOneArray(t *testing.T) {
 
 func TestLanesKeepNoReference(t *testing.T) {
 	runOnEachPath(t, func(t *testing.T) {
+		if len(kernels) == 0 {
+			t.Skip("there is no assembly for this processor")
+		}
 		for _, sizes := range [][]int{{9000, 9000}, {100, 100, 100, 100, 100}, {9000, 10, 10, 10, 10, 20000}} {
 			l := new(lanes)
 			var blocks [][]byte
@@ -165,8 +180,58 @@ func TestLanesKeepNoReference(t *testing.T) {
 			}
 			l.leaves(make([]Digest, len(blocks)), blocks)
 			for i := range l.lane {
-				if l.lane[i].block != nil || l.from[i] != nil {
+				if from := l.from[i]; l.lane[i].block != nil || from != nil && from != unsafe.Pointer(&l.stage[i]) {
 					t.Errorf("after blocks of %v bytes lane %d points to one", sizes, i)
+				}
+			}
+		}
+	})
+}
+
+func TestParents(t *testing.T) {
+	runOnEachPath(t, func(t *testing.T) {
+		for count := 0; count <= 35; count++ {
+			sizes, children := make([]uint64, count), make([]Digest, 2*count)
+			random := rand.New(rand.NewPCG(8, uint64(count)))
+			for i := range children {
+				children[i] = reference(noise(uint64(i), count))
+			}
+			want := make([]Digest, count+1)
+			for i := range sizes {
+				sizes[i] = random.Uint64()
+				message := binary.LittleEndian.AppendUint64([]byte{1}, sizes[i])
+				message = append(append(message, children[2*i][:]...), children[2*i+1][:]...)
+				want[i] = blake2b.Sum256(message)
+			}
+			got := make([]Digest, count+1)
+			Parents(got, sizes, children)
+			if !slices.Equal(got, want) {
+				t.Fatalf("Parents of %d pairs = %v, want %v", count, got, want)
+			}
+			Parents(children, sizes, children)
+			if !slices.Equal(children[:count], want[:count]) {
+				t.Fatalf("Parents of %d pairs, in their place = %v, want %v", count, children[:count], want[:count])
+			}
+		}
+	})
+}
+
+// TestParentsBounds checks that what has the wrong length panics, before anything is written.
+func TestParentsBounds(t *testing.T) {
+	runOnEachPath(t, func(t *testing.T) {
+		for _, c := range []struct{ dst, sizes, children int }{{3, 4, 8}, {4, 4, 7}, {0, 1, 2}, {1, 1, 1}} {
+			dst := make([]Digest, c.dst)
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("Parents(%d digests, %d sizes, %d children) does not panic", c.dst, c.sizes, c.children)
+					}
+				}()
+				Parents(dst, make([]uint64, c.sizes), make([]Digest, c.children))
+			}()
+			for _, d := range dst {
+				if d != (Digest{}) {
+					t.Errorf("Parents(%d digests, %d sizes, %d children) writes", c.dst, c.sizes, c.children)
 				}
 			}
 		}

@@ -1,0 +1,194 @@
+package hash
+
+import (
+	"encoding"
+	"encoding/binary"
+	"unsafe"
+)
+
+// A long message goes through its lane in stretches: the block that begins with its head, on the stage; the whole blocks
+// that follow, read where they stand; and its last one, on the stage again, filled up with zeros. All lanes go on
+// together, as far as the shortest stretch. A lane whose message ends takes the next one that waits, so that it does not
+// matter whether they are of one length.
+type lane struct {
+	message int    // its number; none if the lane is idle
+	block   []byte // the message but for its head
+	blocks  int    // of the stretch, to be hashed yet
+}
+
+const (
+	none = -1
+
+	// maxBlocks is how many blocks of a lane are hashed at once: in assembly no goroutine can be stopped, and a
+	// garbage collection would have to wait.
+	maxBlocks = 512
+
+	// alone is how many bytes a message must have left, if it is the last, to go on by itself: that takes 0.6 times as
+	// long a block, but first its state has to be handed over.
+	alone = 4 * blockSize
+)
+
+// A queue gives the numbers of the long blocks, roughly from the longest down: at the end, when some lanes have
+// nothing to do any more, the others should not have to go on for long.
+type queue struct {
+	blocks     [][]byte
+	left       int
+	next       int
+	over, upTo int // the lengths that are given now
+}
+
+func newQueue(blocks [][]byte, left, longest int) queue {
+	return queue{blocks: blocks, left: left, over: max(longest/2, shortLeaf), upTo: longest}
+}
+
+func (q *queue) take() int {
+	q.left--
+	for {
+		for i := q.next; i < len(q.blocks); i++ {
+			if n := len(q.blocks[i]); q.over < n && n <= q.upTo {
+				q.next = i + 1
+				return i
+			}
+		}
+		q.next, q.upTo, q.over = 0, q.over, max(q.over/2, shortLeaf)
+	}
+}
+
+// longLeaves hashes the blocks of a queue.
+func (l *lanes) longLeaves(dst []Digest, blocks [][]byte, waiting *queue) {
+	k := fitting(waiting.left)
+	busy := 0
+	for i := range k.lanes {
+		l.lane[i].message = none
+		if waiting.left > 0 {
+			l.begin(i, waiting.take(), blocks)
+			busy++
+		}
+	}
+	for busy > 1 || busy == 1 && !l.finishAlone(dst) {
+		n := l.ready(k.lanes)
+		k.compress(&l.vectors, n)
+		for i := range k.lanes {
+			if l.lane[i].message == none || !l.advance(i, n) {
+				continue
+			}
+			l.digest(i, &dst[l.lane[i].message])
+			l.lane[i].message = none
+			if waiting.left > 0 {
+				l.begin(i, waiting.take(), blocks)
+			} else {
+				busy--
+			}
+		}
+	}
+	for i := range k.lanes { // keep no reference
+		l.lane[i].block, l.from[i] = nil, nil
+	}
+}
+
+// begin gives a block to lane i.
+func (l *lanes) begin(i, message int, blocks [][]byte) {
+	block := blocks[message]
+	l.lane[i] = lane{message: message, block: block}
+	for k := range l.h {
+		l.h[k][i] = start[k][i]
+	}
+	l.count[i] = 0
+	stage := &l.stage[i]
+	stage[0] = typeLeaf
+	binary.LittleEndian.PutUint64(stage[1:], uint64(len(block)))
+	copy(stage[headSize:blockSize], block)
+	l.stretch(i, unsafe.Pointer(stage), 1, blockSize, 0)
+}
+
+// stretch sets what lane i hashes next.
+func (l *lanes) stretch(i int, from unsafe.Pointer, blocks, step int, last uint64) {
+	l.lane[i].blocks, l.from[i] = blocks, from
+	l.ending.step[i], l.ending.last[i] = uint64(step), last
+}
+
+// ready returns how many blocks of each lane can be hashed now. Idle lanes go along with a busy one.
+func (l *lanes) ready(lanes int) int {
+	n, busy := maxBlocks, 0
+	for i := range lanes {
+		if l.lane[i].message != none {
+			n, busy = min(n, l.lane[i].blocks), i
+		}
+	}
+	for i := range lanes {
+		if l.lane[i].message == none {
+			l.from[i] = l.from[busy]
+		}
+	}
+	return n
+}
+
+// advance moves lane i on by n blocks, and reports whether its message has ended.
+func (l *lanes) advance(i, n int) (ended bool) {
+	if l.ending.last[i] == ends {
+		return true
+	}
+	ln := &l.lane[i]
+	if ln.blocks -= n; ln.blocks > 0 {
+		l.from[i] = unsafe.Add(l.from[i], n*blockSize)
+		return false
+	}
+	rest := ln.block[l.count[i]-headSize:]
+	if len(rest) > blockSize {
+		l.stretch(i, unsafe.Pointer(&rest[0]), (len(rest)-1)/blockSize, blockSize, 0)
+		return false
+	}
+	stage := &l.stage[i]
+	clear(stage[copy(stage[:], rest):blockSize])
+	l.stretch(i, unsafe.Pointer(stage), 1, len(rest), ends)
+	return false
+}
+
+// finishAlone hashes what is left of the one message that there is, if it is long enough.
+func (l *lanes) finishAlone(dst []Digest) bool {
+	i := 0
+	for l.lane[i].message == none {
+		i++
+	}
+	ln := &l.lane[i]
+	if l.count[i] == 0 {
+		dst[ln.message] = Leaf(ln.block)
+		return true
+	}
+	rest := ln.block[l.count[i]-headSize:]
+	if len(rest) < alone {
+		return false
+	}
+	s := states.Get().(*state)
+	l.save(i)
+	if err := s.Hash.(encoding.BinaryUnmarshaler).UnmarshalBinary(l.saved[:]); err != nil {
+		panic("hash: internal error: " + err.Error())
+	}
+	s.Write(rest)
+	s.Sum(s.out[:0])
+	dst[ln.message] = s.out
+	states.Put(s)
+	return true
+}
+
+// The state of golang.org/x/crypto/blake2b, as it marshals it, with no byte waiting:
+//
+//	offset  size  field
+//	     0     3  magic    "b2b"
+//	     3    64  h        8 × u64be
+//	    67    16  count    2 × u64be, lower half first
+//	    83     1  size     of the digest
+//	    84   128  block    the bytes that wait
+//	   212     1  offset   their number
+const savedSize = 213
+
+// save writes the state of lane i.
+func (l *lanes) save(i int) {
+	b := append(l.saved[:0], "b2b"...)
+	for k := range l.h {
+		b = binary.BigEndian.AppendUint64(b, l.h[k][i])
+	}
+	b = binary.BigEndian.AppendUint64(b, l.count[i])
+	b = binary.BigEndian.AppendUint64(b, 0)
+	_ = append(b, Size)
+}
