@@ -17,13 +17,26 @@ type Snapshot struct {
 	store    *store.Store
 	auth     *keys.Auth
 	writable bool
+	synced   bool // shows only what no power cut can take back
 }
 
 // OpenSnapshot returns the core as it is now. A core that is signed here is shown only as far as no power cut can take
 // it back, since what was announced once must never be signed differently.
 func OpenSnapshot(ctx context.Context, in *store.Store, key keys.Key) (*Snapshot, error) {
 	_, err := in.Secret(key)
-	s := &Snapshot{store: in, writable: !errors.Is(err, store.ErrNotFound)} // one that cannot be read is one, too
+	writable := !errors.Is(err, store.ErrNotFound) // one that cannot be read is one, too
+	s := &Snapshot{store: in, writable: writable, synced: writable}
+	return s.reopen(ctx, key)
+}
+
+// OpenSynced is OpenSnapshot for who acknowledges to others that the core is safe here: nothing is shown that a power cut
+// could take back, whoever signs the core.
+func OpenSynced(ctx context.Context, in *store.Store, key keys.Key) (*Snapshot, error) {
+	s, err := OpenSnapshot(ctx, in, key)
+	if err != nil || s.synced {
+		return s, err
+	}
+	s.synced = true
 	return s.reopen(ctx, key)
 }
 
@@ -31,11 +44,11 @@ func OpenSnapshot(ctx context.Context, in *store.Store, key keys.Key) (*Snapshot
 func (s *Snapshot) Newest(ctx context.Context) (*Snapshot, error) { return s.reopen(ctx, s.Key()) }
 
 func (s *Snapshot) reopen(ctx context.Context, key keys.Key) (*Snapshot, error) {
-	view, err := s.store.View(ctx, key, s.writable)
+	view, err := s.store.View(ctx, key, s.synced)
 	if err != nil {
 		return nil, fmt.Errorf("opening core %v: %w", key, err)
 	}
-	now := &Snapshot{View: view, store: s.store, auth: s.auth, writable: s.writable}
+	now := &Snapshot{View: view, store: s.store, auth: s.auth, writable: s.writable, synced: s.synced}
 	if s.auth != nil && bytes.Equal(s.View.Manifest(), view.Manifest()) {
 		return now, nil
 	}

@@ -111,6 +111,10 @@ func (f *fetcher) apply(ctx context.Context, a *asked, p *merkle.Proof) error {
 		return nil
 	}
 	a.session.broken = 0
+	if most := f.options.maxBytes; most > 0 && f.d.ByteLength() > most {
+		f.unwelcome = true
+		return fmt.Errorf("%w: its log has %d bytes, the limit here is %d", ErrPeer, f.d.ByteLength(), most)
+	}
 	for _, s := range f.sessions {
 		if !s.opened || s.dropped {
 			continue

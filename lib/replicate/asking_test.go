@@ -63,6 +63,18 @@ func (a *asking) open() *asking {
 	return a
 }
 
+// openPublish opens the channel where lengths are reserved.
+func (a *asking) openPublish() *asking {
+	a.t.Helper()
+	id := keys.DiscoveryKey(a.link.key)
+	channel, err := a.mux.Open(publishProtocol, id[:], a.link.capability(), a)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.channel = channel
+	return a
+}
+
 func (a *asking) OnOpen(_ *protomux.Channel, handshake []byte) error {
 	a.heard <- message{typeOpened, bytes.Clone(handshake)}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"hc/lib/keys"
 	"hc/lib/merkle"
@@ -23,10 +24,16 @@ const (
 // that a peer that does not read holds up nobody but itself, and costs one block of memory.
 type serverConn struct {
 	server        *Server
+	name          string
 	mux           *protomux.Mux
 	handshakeHash [64]byte
+	initiator     bool
 	ctx           context.Context
+	goal          *goal         // what the peer is to have; nil: nobody waits for that
+	failure       chan error    // of a push: why it cannot go on; nil: it is no push
+	read          *atomic.Int64 // bytes that came
 	work          chan struct{} // holds a token while there may be something to do
+	sinks         sync.WaitGroup
 
 	mu     sync.Mutex        // guards all below
 	sought map[keys.Key]bool // discovery keys that were asked for and are not here (yet)
@@ -39,24 +46,37 @@ type job struct {
 	reader  *reader
 	request merkle.Request
 	want    *wantMessage // instead of a request
+	do      func() error // instead of both
 }
 
-func newServerConn(ctx context.Context, server *Server, mux *protomux.Mux, handshakeHash [64]byte) *serverConn {
-	return &serverConn{
-		server:        server,
-		mux:           mux,
-		handshakeHash: handshakeHash,
-		ctx:           ctx,
-		work:          make(chan struct{}, 1),
-		sought:        map[keys.Key]bool{},
-	}
+func (c *serverConn) link(key keys.Key) link {
+	return link{key: key, handshakeHash: c.handshakeHash, initiator: c.initiator}
 }
 
 // pair answers an open that we did not ask for: with our own, if the core is here. Otherwise it is rejected, and opened
 // from our side should the core come to be.
 func (c *serverConn) pair(protocol string, id, _ []byte) {
-	if protocol == Protocol && len(id) == keys.Size {
+	switch {
+	case len(id) != keys.Size:
+	case protocol == Protocol:
 		c.open(keys.Key(id))
+	case protocol == publishProtocol:
+		c.openPublish(keys.Key(id))
+	}
+}
+
+// openPublish lets a signer reserve a length, if we accept the core.
+func (c *serverConn) openPublish(id keys.Key) {
+	core, err := c.server.take(c.ctx, id)
+	if err != nil {
+		return // and the peer is told that nobody is here
+	}
+	g := &granter{conn: c, core: core, link: c.link(core.key)}
+	if core.accepted {
+		_, err = c.mux.Open(publishProtocol, id[:], g.link.capability(), g)
+	}
+	if !core.accepted || err != nil {
+		c.server.leave(core)
 	}
 }
 
@@ -77,7 +97,7 @@ func (c *serverConn) open(id keys.Key) {
 		c.server.failed(c.ctx, err)
 		return
 	}
-	r := &reader{conn: c, core: core, link: link{key: core.key, handshakeHash: c.handshakeHash}}
+	r := &reader{conn: c, core: core, link: c.link(core.key)}
 	if _, err = c.mux.Open(Protocol, id[:], r.link.open(), r); err != nil { // it is open already, or the connection is over
 		c.server.leave(core)
 	}
@@ -124,7 +144,7 @@ func (c *serverConn) enqueue(j job) error {
 func (c *serverConn) cancel(r *reader, id uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.jobs = slices.DeleteFunc(c.jobs, func(j job) bool { return j.reader == r && j.want == nil && j.request.ID == id })
+	c.jobs = slices.DeleteFunc(c.jobs, func(j job) bool { return j.reader == r && j.want == nil && j.do == nil && j.request.ID == id })
 }
 
 // forget takes back all that a reader asked for.
@@ -183,6 +203,9 @@ func (c *serverConn) next() func() error {
 	c.jobs = c.jobs[1:]
 	if j.want != nil {
 		return func() error { return j.reader.showHeld(*j.want) }
+	}
+	if j.do != nil {
+		return j.do
 	}
 	return func() error { return j.reader.reply(j.request) }
 }

@@ -4,10 +4,15 @@
 // Fetcher takes one core from any number of peers into a hypercore.Download. Both trust nothing that a peer says before
 // it is proved, and drop a peer, with the reason, that breaks the protocol, floods, or stalls; others go on.
 //
-// The messages are those of hypercore's lib/messages.js, what a prover returns and a verifier checks is lib/merkle's.
+// A mirror is a Server that accepts cores: from a peer that has more of one it takes that, with a Fetcher, on the connection that
+// the peer made. Push is the other end of it.
+//
+// The messages are those of hypercore's lib/messages.js, what a prover returns and a verifier checks is lib/merkle's. One
+// channel is hc's own: FORMAT.md.
 package replicate
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -94,7 +99,18 @@ func (l link) check(remote []byte) error {
 	if err != nil {
 		return err
 	}
-	if theirs.Capability != capability(l.handshakeHash, l.key, !l.initiator) {
+	return l.checkCapability(theirs.Capability[:])
+}
+
+// capability is ours, for a channel whose handshake has nothing else.
+func (l link) capability() []byte {
+	c := capability(l.handshakeHash, l.key, l.initiator)
+	return c[:]
+}
+
+func (l link) checkCapability(theirs []byte) error {
+	ours := capability(l.handshakeHash, l.key, !l.initiator)
+	if !bytes.Equal(theirs, ours[:]) {
 		return fmt.Errorf("%w: it does not know the key of the core that it asks for", ErrPeer)
 	}
 	return nil

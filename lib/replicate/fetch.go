@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"hc/lib/hypercore"
@@ -23,6 +24,9 @@ type FetchOptions struct {
 	Stall     time.Duration // a peer that owes answers and is silent for so long is dropped; 0: 30 s
 	Trace     Trace
 	Dropped   func(peer string, reason error) // told of each peer that is lost; nil: nobody
+
+	keep     bool   // nobody reads: take what there is, and end
+	maxBytes uint64 // of the log; 0: no limit
 }
 
 // Dialer makes the connection to one peer, which errors call by its name.
@@ -62,11 +66,20 @@ func Fetch(ctx context.Context, d *hypercore.Download, peers []Dialer, options F
 	err := f.loop(ctx)
 	stop()
 	running.Wait()
+	err = f.finish(ctx, err)
+	d.Finish(err)
+	return err
+}
+
+// finish saves what verified.
+func (f *fetcher) finish(ctx context.Context, err error) error {
 	f.saver.Wait()
-	if saveErr := d.Save(context.WithoutCancel(ctx)); saveErr != nil && err == nil {
+	if f.unwelcome {
+		return err
+	}
+	if saveErr := f.d.Save(context.WithoutCancel(ctx)); err == nil {
 		err = saveErr
 	}
-	d.Finish(err)
 	return err
 }
 
@@ -90,6 +103,7 @@ type fetcher struct {
 	ranged      bool     // from and to are known
 	failures    []error  // of sessions that are gone
 	recent      uint64   // bytes of a block, as lately seen
+	unwelcome   bool     // what verified is not to be saved
 
 	saver    sync.WaitGroup
 	saved    chan error // result of the save under way
@@ -129,6 +143,7 @@ func (f *fetcher) add(ctx context.Context, name string) *session {
 		name:   name,
 		link:   link{key: f.d.Key()},
 		limits: limits{handshake: f.options.Handshake},
+		read:   new(atomic.Int64),
 		events: f.events,
 		gate:   f.gate,
 	}
@@ -150,6 +165,9 @@ func (f *fetcher) loop(ctx context.Context) error {
 		over, err := f.plan(ctx)
 		if err != nil {
 			return err
+		}
+		if over && f.options.keep {
+			return nil
 		}
 		if over {
 			f.d.Finish(nil)

@@ -43,6 +43,9 @@ func (f *fetcher) handle(ctx context.Context, e event) error {
 // sayState tells the peer what we have verified; it acknowledges its head, too. It never waits for a peer that does not
 // read: that is told later.
 func (f *fetcher) sayState(s *session) error {
+	if s.adopted {
+		return nil
+	}
 	if s.untold = s.channel.Queued() >= maxBacklog; s.untold {
 		return nil
 	}

@@ -76,7 +76,7 @@ func (s *Server) take(ctx context.Context, id keys.Key) (*servedCore, error) {
 	if err != nil {
 		return nil, err
 	}
-	if core, err = openCore(ctx, s.store, key); err != nil {
+	if core, err = openCore(ctx, s.store, key, s.accept[key]); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()

@@ -162,7 +162,7 @@ func TestSlowReaderLosesNoPeer(t *testing.T) {
 		core.blocks = append(core.blocks, bytes.Repeat([]byte{byte(i)}, 100_000))
 	}
 	core.append(core.blocks...)
-	options := FetchOptions{Stall: 300 * time.Millisecond, Window: 1 << 20, Dropped: func(_ string, reason error) { t.Errorf("lost a peer: %v", reason) }}
+	options := FetchOptions{Stall: time.Second, Window: 1 << 20, Dropped: func(_ string, reason error) { t.Errorf("lost a peer: %v", reason) }}
 	in, out := io.Pipe()
 	go func() {
 		out.CloseWithError(WriteProof(t.Context(), out, keys.Ref{Key: core.key}, PipeOptions{Peers: []Dialer{over("server", core.serving(ServerOptions{}))}, Fetch: options}))
@@ -174,7 +174,7 @@ func TestSlowReaderLosesNoPeer(t *testing.T) {
 		}
 		return n, err
 	})
-	time.Sleep(900 * time.Millisecond)
+	time.Sleep(2500 * time.Millisecond)
 	var got bytes.Buffer
 	if _, err := proof.Verify(t.Context(), paused, proof.Options{Key: &core.key, Out: &got}, nil); err != nil || !bytes.Equal(got.Bytes(), core.bytes()) {
 		t.Errorf("%d bytes, %v", got.Len(), err)

@@ -31,6 +31,10 @@ func (f *fetcher) setRange() {
 
 func (f *fetcher) start() {
 	f.cursor = f.from
+	if f.options.keep {
+		f.d.Start(merkle.MaxLength) // all is behind a reader who is beyond the end
+		return
+	}
 	f.d.Start(f.from)
 }
 
@@ -60,7 +64,7 @@ func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
 	if err := f.askStrays(ctx); err != nil {
 		return false, err
 	}
-	return settled && missing && !f.options.Live && f.idle(), nil
+	return settled && (missing || f.options.keep && f.complete()) && !f.options.Live && f.idle(), nil
 }
 
 // idle reports whether nothing is under way.
@@ -132,9 +136,12 @@ func (f *fetcher) complete() bool {
 // reader is at or will come to, is nowhere to be had; nothing behind it is asked for then.
 func (f *fetcher) askBlocks(ctx context.Context) (missing bool, err error) {
 	length, _ := f.d.Length()
-	position := max(f.d.Position(), f.from)
-	f.cursor = max(f.cursor, position)
-	limit := min(f.to, length, position+maxAhead)
+	limit := min(f.to, length)
+	if !f.options.keep {
+		position := max(f.d.Position(), f.from)
+		f.cursor = max(f.cursor, position)
+		limit = min(limit, position+maxAhead)
+	}
 	for {
 		if unsaved, _ := f.d.Unsaved(); unsaved >= maxUnsaved {
 			return false, nil
@@ -145,6 +152,9 @@ func (f *fetcher) askBlocks(ctx context.Context) (missing bool, err error) {
 		}
 		way := f.expected.climb(ctx, f.d, 2*block, length)
 		s := f.pick(block, way.anchor)
+		if s == nil && f.options.keep && f.nobodyHas(block, way.anchor) {
+			continue // what is behind it is worth keeping
+		}
 		if s == nil || !f.fitsWindow(block, f.estimate(way, length)) {
 			f.again(block)
 			return s == nil && f.nobodyHas(block, way.anchor), nil

@@ -27,6 +27,8 @@ type reader struct {
 	remote syncMessage
 	spoke  bool // it has told us its state since we told ours
 
+	holdings // what it has, where that matters
+
 	// The answering goroutine's own.
 	opened  bool // we have told our state
 	said    syncMessage
@@ -41,20 +43,23 @@ func (r *reader) OnOpen(channel *protomux.Channel, remote []byte) error {
 		return err
 	}
 	r.channel = channel
+	r.tracks = r.core.accepted || r.conn.goal != nil
 	r.core.listen(r, true)
 	r.conn.tell(r)
 	return nil
 }
 
 // OnClose forgets what the peer asked for.
-func (r *reader) OnClose(*protomux.Channel, error) {
+func (r *reader) OnClose(_ *protomux.Channel, err error) {
+	r.endSink()
+	r.conn.refused(r, err)
 	r.core.listen(r, false)
 	r.conn.forget(r)
 	r.conn.server.leave(r.core)
 }
 
-// OnMessage handles what a reader may say.
-func (r *reader) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error {
+// OnMessage handles what a reader may say, and, where we take blocks of it, what it answers.
+func (r *reader) OnMessage(channel *protomux.Channel, kind uint64, body []byte) error {
 	switch kind {
 	case typeSync:
 		m, err := decodeSync(body)
@@ -84,7 +89,7 @@ func (r *reader) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error 
 		}
 		return r.conn.enqueue(job{reader: r, want: &m})
 	}
-	return nil
+	return r.heed(channel, kind, body)
 }
 
 // tellNews says what changed since the last time. It also acknowledges a reader that is behind: such a one asks for an
@@ -104,7 +109,10 @@ func (r *reader) tellNews() error {
 		if err := r.channel.Send(typeSync, state.append(nil)); err != nil {
 			return err
 		}
-		return r.sayHeld(held, state.Fork)
+		if err := r.sayHeld(held, state.Fork); err != nil {
+			return err
+		}
+		return r.askHoldings(state.Length)
 	}
 	if err := r.sayHeld(held, state.Fork); err != nil {
 		return err
@@ -117,11 +125,11 @@ func (r *reader) tellNews() error {
 }
 
 func (r *reader) state(snapshot *hypercore.Snapshot, remote syncMessage) (syncMessage, error) {
-	head := snapshot.Head()
+	head := headOf(snapshot)
 	state := syncMessage{
 		Uploading:   true,
 		Downloading: true, // else stock closes the channel of a reader that has all
-		HasManifest: !snapshot.Auth().Compat(),
+		HasManifest: snapshot != nil && !snapshot.Auth().Compat(),
 		Fork:        head.Fork,
 		Length:      head.Length,
 	}
@@ -185,7 +193,7 @@ func (r *reader) sayHeld(held []span, fork uint64) error {
 // showHeld says which blocks of a segment are here: with ranges where that is one prefix, else with a bitfield.
 func (r *reader) showHeld(m wantMessage) error {
 	snapshot, held := r.core.current()
-	length := snapshot.Head().Length
+	length := headOf(snapshot).Length
 	if m.Start >= length || m.Length == 0 {
 		return nil
 	}
@@ -235,6 +243,9 @@ func (m *bitfieldMessage) set(start, end uint64) {
 
 func (r *reader) reply(request merkle.Request) error {
 	snapshot, _ := r.core.current()
+	if snapshot == nil {
+		return r.refuse(request, store.ErrBlockMissing)
+	}
 	proof, err := snapshot.Prove(r.conn.ctx, request)
 	if err != nil {
 		return r.refuse(request, err)

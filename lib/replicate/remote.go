@@ -18,6 +18,16 @@ type remoteBlocks struct {
 	pages  map[uint64]*page
 }
 
+// clone returns a copy that shares nothing.
+func (r *remoteBlocks) clone() remoteBlocks {
+	c := remoteBlocks{prefix: r.prefix, pages: make(map[uint64]*page, len(r.pages))}
+	for number, p := range r.pages {
+		bits := *p
+		c.pages[number] = &bits
+	}
+	return c
+}
+
 func (r *remoteBlocks) has(block uint64) bool {
 	if block < r.prefix {
 		return true

@@ -13,14 +13,17 @@ import (
 
 // servedCore is a core with those who read it.
 type servedCore struct {
-	key   keys.Key
-	users int // guarded by the server's mu
+	key      keys.Key
+	store    *store.Store
+	accepted bool // what peers have of it is taken, and shown only once it is synced
+	users    int  // guarded by the server's mu
+	sinks    int  // that run; likewise
 
 	refreshing sync.Mutex // one at a time, so that an older look does not come after a newer one
 
-	mu       sync.Mutex // guards all below
-	snapshot *hypercore.Snapshot
-	held     []span // ranges of blocks that are here, at most maxSpans
+	mu       sync.Mutex          // guards all below
+	snapshot *hypercore.Snapshot // nil: it is accepted, and not here yet
+	held     []span              // ranges of blocks that are here, at most maxSpans
 	readers  map[*reader]bool
 }
 
@@ -30,20 +33,40 @@ type span struct{ start, end uint64 }
 // maxSpans bounds the ranges that are announced one by one; beyond it a peer learns of blocks by asking with want.
 const maxSpans = 1024
 
-func openCore(ctx context.Context, of *store.Store, key keys.Key) (*servedCore, error) {
-	snapshot, err := hypercore.OpenSnapshot(ctx, of, key)
-	if err != nil {
-		return nil, err
+func openCore(ctx context.Context, of *store.Store, key keys.Key, accepted bool) (*servedCore, error) {
+	c := &servedCore{key: key, store: of, accepted: accepted, readers: map[*reader]bool{}}
+	var err error
+	if c.snapshot, err = c.open(ctx); err != nil || c.snapshot == nil {
+		return c, err
 	}
-	c := &servedCore{key: key, snapshot: snapshot, readers: map[*reader]bool{}}
-	c.held, err = heldSpans(ctx, snapshot, nil)
+	c.held, err = heldSpans(ctx, c.snapshot, nil)
 	return c, err
+}
+
+// open returns the core as it is; nil if it is accepted, and not here.
+func (c *servedCore) open(ctx context.Context) (*hypercore.Snapshot, error) {
+	if !c.accepted {
+		return hypercore.OpenSnapshot(ctx, c.store, c.key)
+	}
+	snapshot, err := hypercore.OpenSynced(ctx, c.store, c.key)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return snapshot, err
 }
 
 func (c *servedCore) current() (*hypercore.Snapshot, []span) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.snapshot, c.held
+}
+
+// headOf returns the head of a core that may not be here.
+func headOf(snapshot *hypercore.Snapshot) store.Head {
+	if snapshot == nil {
+		return store.Head{}
+	}
+	return snapshot.Head()
 }
 
 // heldSpans lists the ranges of blocks that are here. known is one that is known to be among them.
@@ -73,14 +96,14 @@ func (c *servedCore) refresh(ctx context.Context) error {
 	c.refreshing.Lock()
 	defer c.refreshing.Unlock()
 	before, held := c.current()
-	snapshot, err := before.Newest(ctx)
-	if errors.Is(err, store.ErrNotFound) {
+	snapshot, err := c.newest(ctx, before)
+	if errors.Is(err, store.ErrNotFound) || err == nil && snapshot == nil {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	old, now := before.Head(), snapshot.Head()
+	old, now := headOf(before), snapshot.Head()
 	sameFork := old.Fork == now.Fork
 	complete := len(held) == 1 && held[0] == span{0, old.Length} || old.Length == 0
 	if complete && sameFork && old.Length == now.Length {
@@ -99,15 +122,28 @@ func (c *servedCore) refresh(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	c.snapshot, c.held = snapshot, nowHeld
+	c.mu.Unlock()
+	for _, r := range c.listeners() {
+		r.conn.tell(r)
+	}
+	return nil
+}
+
+func (c *servedCore) listeners() []*reader {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	readers := make([]*reader, 0, len(c.readers))
 	for r := range c.readers {
 		readers = append(readers, r)
 	}
-	c.mu.Unlock()
-	for _, r := range readers {
-		r.conn.tell(r)
+	return readers
+}
+
+func (c *servedCore) newest(ctx context.Context, before *hypercore.Snapshot) (*hypercore.Snapshot, error) {
+	if before == nil {
+		return c.open(ctx)
 	}
-	return nil
+	return before.Newest(ctx)
 }
 
 func (c *servedCore) listen(r *reader, on bool) {

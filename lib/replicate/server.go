@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -16,6 +17,8 @@ import (
 // ServerOptions say what is served. The zero value serves every core of the store.
 type ServerOptions struct {
 	Keys      []keys.Key    // only these; nil: all, those that are made later included
+	Accept    []keys.Key    // of these it takes, synced, what a peer has and the store lacks; the store must be writable
+	MaxBytes  uint64        // of a core that is accepted: a longer log is refused; 0: no limit
 	Handshake time.Duration // a peer that has not shaken hands by then is dropped; 0: 15 s
 	Stall     time.Duration // a peer that takes no byte of what waits for it for so long is dropped; 0: 1 min
 	Trace     Trace
@@ -29,10 +32,13 @@ type Server struct {
 	store   *store.Store
 	options ServerOptions
 
+	accept map[keys.Key]bool
+
 	mu    sync.Mutex               // guards all below
 	cores map[keys.Key]*servedCore // by discovery key; those that somebody reads
 	conns map[*serverConn]bool
 	names names
+	sinks int // that run
 }
 
 // NewServer returns a server for the cores of a store.
@@ -43,10 +49,15 @@ func NewServer(of *store.Store, options ServerOptions) *Server {
 		cores:   map[keys.Key]*servedCore{},
 		conns:   map[*serverConn]bool{},
 		names:   names{byID: map[keys.Key]keys.Key{}, known: map[keys.Key]bool{}, stale: true},
+		accept:  map[keys.Key]bool{},
 	}
 	if options.Keys != nil {
 		s.names.add(options.Keys)
 		s.names.stale, s.names.fixed = false, true
+	}
+	s.names.add(options.Accept)
+	for _, key := range options.Accept {
+		s.accept[key] = true
 	}
 	return s
 }
@@ -120,8 +131,17 @@ func (s *Server) failed(ctx context.Context, err error) {
 
 // Serve answers on one connection, as the responder of the handshake, until it ends.
 func (s *Server) Serve(ctx context.Context, name string, conn peer.Conn) error {
+	return s.ServeUntil(ctx, name, conn, nil, nil)
+}
+
+// ServeUntil is Serve which tells, once, when the peer has all that is here of all these cores.
+func (s *Server) ServeUntil(ctx context.Context, name string, conn peer.Conn, cores []keys.Key, synced func()) error {
 	defer conn.Close()
-	err := s.serve(ctx, conn)
+	c := &serverConn{server: s, name: name}
+	if synced != nil {
+		c.goal = newGoal(cores, synced)
+	}
+	err := s.serve(ctx, c, conn)
 	if err == nil || ctx.Err() != nil || errors.Is(err, syscall.ECONNRESET) { // who hangs up with something unread resets
 		return nil
 	}
@@ -132,25 +152,40 @@ func (s *Server) Serve(ctx context.Context, name string, conn peer.Conn) error {
 	return err
 }
 
-func (s *Server) serve(ctx context.Context, conn peer.Conn) error {
-	mux, secret, err := connect(ctx, conn, false, limits{handshake: s.options.Handshake, stall: s.options.Stall})
+// serve runs a connection until it ends.
+func (s *Server) serve(ctx context.Context, c *serverConn, conn peer.Conn) error {
+	run, err := s.connect(ctx, c, conn)
 	if err != nil {
 		return err
 	}
+	return run()
+}
+
+// connect shakes hands, and returns what runs the connection until it ends.
+func (s *Server) connect(ctx context.Context, c *serverConn, conn peer.Conn) (run func() error, err error) {
+	c.read, c.work, c.sought = new(atomic.Int64), make(chan struct{}, 1), map[keys.Key]bool{}
+	limits := limits{handshake: s.options.Handshake, stall: s.options.Stall}
+	mux, secret, err := connect(ctx, counted{conn, c.read}, c.initiator, limits)
+	if err != nil {
+		return nil, err
+	}
 	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	c := newServerConn(ctx, s, mux, secret.HandshakeHash())
+	c.ctx, c.mux, c.handshakeHash = ctx, mux, secret.HandshakeHash()
 	mux.OnPair(c.pair)
 	s.mu.Lock()
 	s.conns[c] = true
 	s.mu.Unlock()
-	var answering sync.WaitGroup
-	answering.Go(c.answer)
-	err = mux.Run(ctx)
-	s.mu.Lock()
-	delete(s.conns, c)
-	s.mu.Unlock()
-	stop()
-	answering.Wait()
-	return err
+	return func() error {
+		defer stop()
+		var answering sync.WaitGroup
+		answering.Go(c.answer)
+		err := mux.Run(ctx)
+		s.mu.Lock()
+		delete(s.conns, c)
+		s.mu.Unlock()
+		stop()
+		answering.Wait()
+		c.sinks.Wait()
+		return err
+	}, nil
 }

@@ -39,10 +39,11 @@ type session struct {
 
 	mux     *protomux.Mux     // set before the first event
 	channel *protomux.Channel // likewise
+	adopted bool              // the channel is a server's, which tells our state
 
-	answers atomic.Int64 // answers that came
-	read    atomic.Int64 // bytes that came
-	waiting atomic.Bool  // the read loop waits for us: that the peer is silent is not its fault
+	answers atomic.Int64  // answers that came
+	read    *atomic.Int64 // bytes that came
+	waiting atomic.Bool   // the read loop waits for us: that the peer is silent is not its fault
 
 	standing // the fetcher's own goroutine's
 }
@@ -54,7 +55,7 @@ func (s *session) run(dial func(ctx context.Context) (peer.Conn, error)) error {
 		return err
 	}
 	defer conn.Close()
-	mux, secret, err := connect(s.ctx, counted{conn, &s.read}, true, s.limits)
+	mux, secret, err := connect(s.ctx, counted{conn, s.read}, true, s.limits)
 	if errors.Is(err, peer.ErrUnreachable) { // a command that ended without a word; how it did is why
 		if closeErr := conn.Close(); closeErr != nil {
 			return closeErr

@@ -1,0 +1,155 @@
+package replicate
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"hc/lib/keys"
+	"hc/lib/protomux"
+)
+
+// holdings is what a server knows of what one reader has of a core: where we accept the core, or wait until the reader has
+// all of it. The reader's mu guards it, but for tracks.
+type holdings struct {
+	tracks    bool // set by OnOpen
+	theirs    remoteBlocks
+	confirmed uint64 // what we have below that block, it has, too
+	sink      *sink  // takes what it has; nil: nothing is taken
+	exhausted bool   // the last sink took all there was; nothing was announced since
+
+	spent   int // what its announcements cost since the time below
+	spentAt time.Time
+}
+
+// heed takes in what the peer says that it has, and hands a sink what it answers.
+func (r *reader) heed(channel *protomux.Channel, kind uint64, body []byte) error {
+	if !r.tracks {
+		return nil
+	}
+	if err := r.note(kind, body); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	sink := r.sink
+	r.mu.Unlock()
+	if sink != nil {
+		if err := sink.session.OnMessage(channel, kind, body); err != nil && sink.session.ctx.Err() == nil {
+			return err
+		}
+		return r.checkGoal()
+	}
+	r.startSink()
+	return r.checkGoal()
+}
+
+// note takes in an announcement.
+func (r *reader) note(kind uint64, body []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch kind {
+	case typeSync:
+	case typeRange:
+		m, err := decodeRange(body)
+		if err != nil {
+			return err
+		}
+		if r.spent += r.theirs.set(m.Start, m.Length, !m.Drop); m.Drop {
+			r.confirmed = 0
+		}
+	case typeBitfield:
+		m, err := decodeBitfield(body)
+		if err != nil {
+			return err
+		}
+		r.spent += r.theirs.setBits(m)
+		r.confirmed = 0
+	default:
+		return nil
+	}
+	r.exhausted = false
+	if now := time.Now(); now.Sub(r.spentAt) > lookEvery {
+		r.spent, r.spentAt = 0, now
+	} else if r.spent > maxSpent {
+		return fmt.Errorf("%w: it announces more than anybody can take in", ErrPeer)
+	}
+	return nil
+}
+
+// askHoldings asks a reader that is waited for which blocks it has.
+func (r *reader) askHoldings(length uint64) error {
+	if r.conn.goal == nil {
+		return nil
+	}
+	for start := uint64(0); start < min(length, 64*segment); start += segment {
+		if err := r.channel.Send(typeWant, wantMessage{Start: start, Length: segment}.append(nil)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkGoal tells the connection's goal when the reader has all that is here.
+func (r *reader) checkGoal() error {
+	if r.conn.goal == nil {
+		return nil
+	}
+	all, err := r.hasAll(r.conn.ctx)
+	if err != nil || !all {
+		return err
+	}
+	r.conn.goal.reached(r.core.key)
+	return nil
+}
+
+// hasAll reports whether the reader has our head, or one beyond it, and every block that is here.
+func (r *reader) hasAll(ctx context.Context) (bool, error) {
+	snapshot, _ := r.core.current()
+	head := headOf(snapshot)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.remote.Fork != head.Fork || r.remote.Length < head.Length || snapshot == nil {
+		return false, nil
+	}
+	for {
+		start, end, ok, err := snapshot.Have(ctx, r.confirmed)
+		if err != nil || !ok {
+			return err == nil, err
+		}
+		for block := max(start, r.theirs.prefix); block < end; block++ {
+			if !r.theirs.has(block) {
+				r.confirmed = max(start, min(block, end))
+				return false, nil
+			}
+		}
+		r.confirmed = end
+	}
+}
+
+// goal is what a peer is to have: all that is here of some cores. Safe for concurrent use.
+type goal struct {
+	done func()
+
+	mu   sync.Mutex
+	left map[keys.Key]bool
+}
+
+func newGoal(cores []keys.Key, done func()) *goal {
+	g := &goal{done: done, left: map[keys.Key]bool{}}
+	for _, key := range cores {
+		g.left[key] = true
+	}
+	return g
+}
+
+func (g *goal) reached(key keys.Key) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.left[key] {
+		return
+	}
+	if delete(g.left, key); len(g.left) == 0 {
+		g.done()
+	}
+}

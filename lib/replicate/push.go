@@ -1,0 +1,140 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"hc/lib/keys"
+	"hc/lib/protomux"
+)
+
+// PushOptions say how cores are pushed.
+type PushOptions struct {
+	// Secret returns the secret key of a core, with which the head is reserved before any of it is shown; nil: no head is
+	// reserved, which is right for who did not sign it, and for a mirror that is no hc.
+	Secret func(keys.Key) (keys.Secret, error)
+}
+
+// Push connects to a mirror, and returns when that has, synced if it is an hc, all that is here of the cores.
+//
+// ErrNotAccepted if it does not take them; a conflict (store.ErrConflict) if another signer was first, or the mirror's log is not the beginning of
+// ours: then nothing of ours has left. What is appended meanwhile is pushed, too, but not waited for.
+func (s *Server) Push(ctx context.Context, to Dialer, cores []keys.Key, options PushOptions) error {
+	if err := s.push(ctx, to, cores, options); err != nil {
+		return fmt.Errorf("pushing to %s: %w", to.Name, err)
+	}
+	return nil
+}
+
+func (s *Server) push(ctx context.Context, to Dialer, cores []keys.Key, options PushOptions) error {
+	conn, err := to.Dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	synced := make(chan struct{})
+	c := &serverConn{server: s, name: to.Name, initiator: true, failure: make(chan error, 1)}
+	c.goal = newGoal(cores, func() { close(synced) })
+	run, err := s.connect(ctx, c, conn)
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- run() }()
+	over := false
+	wait := func(done <-chan struct{}) error {
+		select {
+		case <-done:
+			return nil
+		case err := <-c.failure:
+			return err
+		case err := <-ended:
+			over = true
+			if err == nil {
+				err = errHungUp
+			}
+			return fmt.Errorf("%w: %w", ErrLost, err)
+		}
+	}
+	err = s.pushAll(c, cores, options, wait)
+	if err == nil {
+		err = wait(synced)
+	}
+	if !over {
+		c.mux.Close(err) // nil: when all is sent
+		<-ended
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+var errHungUp = errors.New("the peer hung up before it had all")
+
+// pushAll opens the cores' channels, each when its head is reserved.
+func (s *Server) pushAll(c *serverConn, cores []keys.Key, options PushOptions, wait func(<-chan struct{}) error) error {
+	for _, key := range cores {
+		if options.Secret != nil {
+			if err := s.reserve(c, key, options, wait); err != nil {
+				return err
+			}
+		}
+		if err := c.show(keys.DiscoveryKey(key)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reserve returns when the peer has promised our head's length to us.
+func (s *Server) reserve(c *serverConn, key keys.Key, options PushOptions, wait func(<-chan struct{}) error) error {
+	secret, err := options.Secret(key)
+	if err != nil {
+		return err
+	}
+	id := keys.DiscoveryKey(key)
+	core, err := s.take(c.ctx, id)
+	if err != nil {
+		return err
+	}
+	v := &reserver{conn: c, core: core, link: c.link(key), secret: secret, granted: make(chan struct{})}
+	if _, err := c.mux.Open(publishProtocol, id[:], v.link.capability(), v); err != nil {
+		s.leave(core)
+		return err
+	}
+	return wait(v.granted)
+}
+
+// show opens a core's channel, which the peer did not ask for.
+func (c *serverConn) show(id keys.Key) error {
+	core, err := c.server.take(c.ctx, id)
+	if err != nil {
+		return err
+	}
+	r := &reader{conn: c, core: core, link: c.link(core.key)}
+	if _, err := c.mux.Open(Protocol, id[:], r.link.open(), r); err != nil {
+		c.server.leave(core)
+		if errors.Is(err, protomux.ErrOpen) { // the peer asked for it meanwhile
+			return nil
+		}
+		return err
+	}
+	return nil
+}
+
+// fail tells a push why it cannot go on; the first reason counts.
+func (c *serverConn) fail(err error) {
+	select {
+	case c.failure <- err:
+	default:
+	}
+}
+
+// refused tells a push that a channel did not open.
+func (c *serverConn) refused(r *reader, err error) {
+	if c.failure != nil && errors.Is(err, protomux.ErrRejected) {
+		c.fail(fmt.Errorf("%w: %v", ErrNotAccepted, r.core.key))
+	}
+}
