@@ -1,4 +1,5 @@
-// BLAKE2b for four messages at once, one in each 64-bit column of the AVX2 registers. Written by hand.
+// BLAKE2b for four messages at once, one in each 64-bit column of the AVX2 registers. Written by hand. Its twin is
+// compressGeneric.
 
 //go:build !purego && !noasm
 
@@ -122,9 +123,9 @@
 	VMOVDQA     u, lo;                       \
 	VMOVDQA     v, hi
 
-// FORWARD closes the loop over h: h ^= v ^ v', whose first operand is where the next block expects it.
+// FORWARD takes v and v' into h. It leaves h in v, where the next block expects it.
 #define FORWARD(at, v, w) \
-	VPXOR   v, w, v;      \
+	VPXOR   v, w, v;                \
 	VPXOR   vectors_h+at(DI), v, v; \
 	VMOVDQU v, vectors_h+at(DI)
 

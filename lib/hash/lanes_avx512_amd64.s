@@ -1,4 +1,5 @@
-// BLAKE2b for eight messages at once, one in each 64-bit column of the AVX-512 registers. Written by hand.
+// BLAKE2b for eight messages at once, one in each 64-bit column of the AVX-512 registers. Written by hand. Its twin
+// is compressGeneric.
 
 //go:build !purego && !noasm
 
@@ -102,7 +103,7 @@
 	VPUNPCKLQDQ  Z9, Z8, lo;               \
 	VPUNPCKHQDQ  Z9, Z8, hi
 
-// FORWARD closes the loop over h: h ^= v ^ v', whose first operand is where the next block expects it.
+// FORWARD takes v and v' into h. It leaves h in v, where the next block expects it.
 #define FORWARD(at, v, w) \
 	VPTERNLOGQ $0x96, vectors_h+at(DI), w, v; \
 	VMOVDQU64  v, vectors_h+at(DI)

@@ -90,6 +90,7 @@ func TestKernels(t *testing.T) {
 	}
 }
 
+// TestLeavesEveryLength has each length in every lane, among its like and among others.
 func TestLeavesEveryLength(t *testing.T) {
 	runOnEachPath(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(3, 4))
@@ -98,16 +99,18 @@ func TestLeavesEveryLength(t *testing.T) {
 			step = 17
 		}
 		for n := 0; n <= 600; n += step {
+			equal := make([][]byte, maxLanes)
+			for i := range equal {
+				equal[i] = noise(uint64(i), n)
+			}
+			checkLeaves(t, equal)
 			for lane := range maxLanes {
-				var blocks [][]byte
-				for i := range maxLanes + lane {
-					size := random.IntN(700)
-					if i == lane {
-						size = n
-					}
-					blocks = append(blocks, noise(uint64(i), size))
+				mixed := make([][]byte, maxLanes+lane)
+				for i := range mixed {
+					mixed[i] = noise(uint64(i), random.IntN(700))
 				}
-				checkLeaves(t, blocks)
+				mixed[lane] = equal[lane]
+				checkLeaves(t, mixed)
 			}
 		}
 	})
