@@ -21,6 +21,8 @@ type AppendOptions struct {
 	Compat       bool         // a new core's key is its public key, without a manifest
 	Short        bool         // many small blocks, such as lines: kept together, not deduplicated
 	ExpectLength *uint64      // fail with ErrConflict where the log has another length
+	IfChanged    bool         // append nothing where the log ends with just these blocks
+	Roots        RootsAt      // with IfChanged, of a log of which the store lacks them; nil: there is nobody to ask
 	Secret       *keys.Secret // instead of the one in the store; for a new core, instead of a fresh one
 
 	// SecretFile is the secret key as it came, in place of Secret or beside it. It must be that of the core, if it says
@@ -29,6 +31,12 @@ type AppendOptions struct {
 
 	// Passphrase is asked where the secret key is locked; nil: that is an error wrapping keyfile.ErrLocked.
 	Passphrase func(context.Context, keys.Key) (string, error)
+
+	// Ask returns heads that others have of the core. It is called before the core is locked, and not for one with a fresh
+	// key pair. A head that is longer than the stored one, or differs, is kept as seen, and a *SeenError.
+	Ask func(ctx context.Context, key keys.Key) ([]Proved, error)
+
+	recovers bool // heads that were seen are what it is about
 }
 
 // Writer appends to one core. All of it becomes visible with Commit, or nothing. Not for concurrent use.
@@ -44,6 +52,8 @@ type Writer struct {
 	name   string     // to be given to a new core, "" if it has it already
 	ended  bool       // by Commit or Abort
 	leaves []hash.Digest
+	ending *ending // nil: what is appended is not compared
+	peers  RootsAt
 }
 
 var (
@@ -54,8 +64,14 @@ var (
 // OpenWriter opens the core that word names, a local name or a key, for appending. A name that is not taken becomes a
 // new core with a fresh key pair; a key is never created. It holds the core's lock until Commit or Abort.
 func OpenWriter(ctx context.Context, in *store.Store, word string, options AppendOptions) (*Writer, error) {
-	w := &Writer{store: in}
+	w := &Writer{store: in, peers: options.Roots}
+	if options.IfChanged {
+		w.ending = &ending{most: maxLeaves}
+	}
 	if err := w.identify(ctx, word, options); err != nil {
+		return nil, err
+	}
+	if err := w.ask(ctx, options); err != nil {
 		return nil, err
 	}
 	tx, err := in.Begin(ctx, w.auth.Key(), store.TxOptions{Manifest: w.auth.Manifest(), Durable: true, Short: options.Short})
@@ -68,6 +84,24 @@ func OpenWriter(ctx context.Context, in *store.Store, word string, options Appen
 		return nil, err
 	}
 	return w, nil
+}
+
+// ask hears what others have of the core.
+func (w *Writer) ask(ctx context.Context, options AppendOptions) error {
+	fresh := w.name != "" && options.Secret == nil && options.SecretFile == nil
+	if options.Ask == nil || fresh {
+		return nil
+	}
+	heads, err := options.Ask(ctx, w.auth.Key())
+	if err != nil {
+		return err
+	}
+	for _, proved := range heads {
+		if err := Guard(ctx, w.store, proved); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lockedBy names who holds the core's lock, in the words that the caller used for the core.
@@ -220,7 +254,7 @@ func (w *Writer) manifestOf(ctx context.Context, key keys.Key, named bool) ([]by
 		return nil, err
 	}
 	if !named {
-		return nil, fmt.Errorf("core %v is not in this store: fetch it before appending to it: %w", key, err)
+		return nil, fmt.Errorf("core %v is not in this store: fetch it before appending to it, or name its head with --onto: %w", key, err)
 	}
 	manifest, err := keys.ManifestOf(key, w.secret.Public())
 	if err != nil {
@@ -238,8 +272,8 @@ func (w *Writer) load(ctx context.Context, word string, options AppendOptions) e
 		return err
 	case !w.isNew && options.New:
 		return fmt.Errorf("%w: core %v of this secret key exists already", ErrConflict, w.auth.Key())
-	case len(seen) > 0:
-		return w.refuseFork(seen[len(seen)-1])
+	case len(seen) > 0 && !options.recovers:
+		return &SeenError{Key: w.auth.Key(), Here: w.tx.View().Head(), There: seen[len(seen)-1], Owned: true}
 	}
 	view := w.tx.View()
 	w.head = view.Head()
@@ -252,12 +286,6 @@ func (w *Writer) load(ctx context.Context, word string, options AppendOptions) e
 	}
 	w.roots, err = merkle.NewRoots(w.head.Length, nodes)
 	return err
-}
-
-// refuseFork keeps an owner from signing on top of an old copy: a longer or different signed head was seen elsewhere.
-func (w *Writer) refuseFork(other store.Head) error {
-	return fmt.Errorf("%w: another head of core %v was signed elsewhere (fork %d, length %d, tree %v): this copy is old, or its key is used twice; fetch the newer one before appending",
-		ErrConflict, w.auth.Key(), other.Fork, other.Length, other.TreeHash)
 }
 
 // Key returns the core's key.
@@ -279,7 +307,11 @@ func (w *Writer) Append(ctx context.Context, blocks ...[]byte) error {
 	leaves := w.leaves[:len(blocks)]
 	hashAll(leaves, blocks)
 	for i, block := range blocks {
-		w.roots.Append(merkle.LeafNodeHash(w.roots.Length(), uint64(len(block)), leaves[i]), nil)
+		node := merkle.LeafNodeHash(w.roots.Length(), uint64(len(block)), leaves[i])
+		w.roots.Append(node, nil)
+		if w.ending != nil {
+			w.ending.add(node)
+		}
 		if err := w.tx.Append(ctx, leaves[i], block); err != nil {
 			return fmt.Errorf("storing block %d: %w", w.roots.Length()-1, err)
 		}

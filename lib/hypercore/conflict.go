@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store"
 )
@@ -57,20 +56,6 @@ func (d *Download) KeepSeen(ctx context.Context, head store.Head) error {
 		return nil
 	}
 	return keepSeen(ctx, d.into, d.key, d.Manifest(), head)
-}
-
-func keepSeen(ctx context.Context, into *store.Store, key keys.Key, manifest []byte, head store.Head) error {
-	return again(func() error {
-		tx, err := into.Begin(ctx, key, store.TxOptions{Manifest: manifest, Durable: true})
-		if err != nil {
-			return err
-		}
-		defer tx.Abort()
-		if err := tx.Seen(ctx, head); err != nil {
-			return err
-		}
-		return tx.Commit(ctx, nil)
-	})
 }
 
 // again calls do again where another process repaired the store meanwhile.

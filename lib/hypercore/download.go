@@ -17,15 +17,17 @@ import (
 type DownloadOptions struct {
 	Store *store.Store // nil: in memory, for as long as the reader needs it
 	Sync  bool         // each save is synced before Save returns
+	Adopt bool         // take a longer head of a core that this store writes, too
 }
 
 // Download is a core on its way from peers. Whoever talks to them gives it their proofs with Apply; what verified can be
 // read at once, and is kept with Save. It is also the source of a proof stream (see source methods): a reader moves on
 // block by block, and the download follows it. Safe for concurrent use; Save and Apply are for one goroutine.
 type Download struct {
-	key  keys.Key
-	into *store.Store
-	sync bool
+	key   keys.Key
+	into  *store.Store
+	sync  bool
+	guard bool // the store writes this core: a longer head than its own is not taken
 
 	mu       sync.Mutex // guards all below
 	auth     *keys.Auth // nil until the manifest, or that there is none, is known
@@ -112,6 +114,7 @@ func NewDownload(ctx context.Context, key keys.Key, options DownloadOptions) (*D
 		return nil, fmt.Errorf("reading the tree of core %v: %w", key, err)
 	}
 	d.view, d.head, d.base = view, view.Head(), view.Head()
+	d.guard = !options.Adopt && d.head.Length > 0 && owned(d.into, key)
 	d.state = merkle.State{Length: d.head.Length, Fork: d.head.Fork, Roots: roots}
 	return d, nil
 }
@@ -140,6 +143,16 @@ func (d *Download) NeedsManifest() bool {
 	return d.auth == nil
 }
 
+// Guarded reports whether the store writes this core, so that any other head of it is news.
+func (d *Download) Guarded() bool { return d.guard }
+
+// Seen is the error for a head that conflicts with what is here. See KeepSeen.
+func (d *Download) Seen(head store.Head) *SeenError {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return &SeenError{Key: d.key, Here: d.head, There: head, Owned: d.guard}
+}
+
 func (d *Download) forked(fork uint64) error {
 	return fmt.Errorf("%w: core %v is at fork %d here and at fork %d there; what is here was kept as it is", ErrForked, d.key, d.state.Fork, fork)
 }
@@ -159,7 +172,8 @@ func (d *Download) Holds(ctx context.Context, block uint64) (bool, error) {
 
 // Apply verifies a proof and takes in what it brought; the block's bytes are kept, so the caller must not change them.
 // merkle.ErrUnverified, keys.ErrSignature or keys.ErrManifest if it is not what the key signed. The first head may be of
-// any fork; behind it, a proof of another one is ErrForked.
+// any fork; behind it, a proof of another one is ErrForked. A longer head of a core that this store writes is kept as seen,
+// and is a *SeenError.
 func (d *Download) Apply(ctx context.Context, proof *merkle.Proof) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -178,6 +192,12 @@ func (d *Download) Apply(ctx context.Context, proof *merkle.Proof) error {
 	verified, err := merkle.Verify(ctx, proof, state, nodeSource(d.node), checkHead(auth))
 	if err != nil {
 		return err
+	}
+	if d.guard && verified.Upgraded {
+		proved := Proved{Key: d.key, Manifest: auth.Manifest(), Head: headOf(verified), Roots: verified.Roots}
+		if err := Guard(ctx, d.into, proved); err != nil {
+			return err
+		}
 	}
 	d.auth = auth
 	d.take(proof, verified)

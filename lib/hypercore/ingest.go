@@ -111,6 +111,15 @@ func appendOne(ctx context.Context, in *store.Store, word string, data []byte, o
 }
 
 func (w *Writer) result(ctx context.Context, before, bytes uint64) (Result, error) {
+	if w.ending != nil {
+		same, err := w.unchanged(ctx)
+		if err != nil {
+			return Result{}, err
+		}
+		if same {
+			return Result{Key: w.Key().String(), Length: before}, nil
+		}
+	}
 	if _, err := w.Commit(ctx); err != nil {
 		return Result{}, err
 	}

@@ -43,7 +43,8 @@ func (k *Keeper) Core(key keys.Key, manifest []byte) error {
 	return nil
 }
 
-// Head implements proof.Sink. A head that does not go on from the stored one is kept as seen, and is ErrForked.
+// Head implements proof.Sink. A head that does not go on from the stored one is kept as seen, and is a *SeenError; so is
+// one of a core that this store writes, if it is longer: only the owner says where that goes on.
 func (k *Keeper) Head(head proof.Head, roots []merkle.Node) error {
 	if err := k.save(); err != nil {
 		return err
@@ -63,6 +64,9 @@ func (k *Keeper) Head(head proof.Head, roots []merkle.Node) error {
 		return err
 	default:
 		k.view = view
+		if stored := view.Head(); stored.Length > 0 && k.head.Length > stored.Length && owned(k.into, k.key) {
+			return k.conflict(stored)
+		}
 	}
 	k.dirty = true
 	return k.take(roots)
@@ -85,8 +89,7 @@ func (k *Keeper) conflict(stored store.Head) error {
 		return err
 	}
 	k.dirty, k.nodes, k.blocks = false, nil, nil
-	return fmt.Errorf("%w: the proof has core %v at fork %d with %d blocks, the store has fork %d with %d, and the key signed both; what is here was kept as it is",
-		ErrForked, k.key, k.head.Fork, k.head.Length, stored.Fork, stored.Length)
+	return &SeenError{Key: k.key, Here: stored, There: k.head, Owned: owned(k.into, k.key)}
 }
 
 // Nodes implements proof.Sink; Group is called instead.

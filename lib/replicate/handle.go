@@ -73,8 +73,14 @@ func (f *fetcher) heardState(s *session, m syncMessage) error {
 		s.count(s.since)
 	}
 	s.remote, s.declined = m, false
-	if length, fork := f.d.Length(); length > 0 && m.Fork > fork && m.Length > 0 {
+	switch length, fork := f.d.Length(); {
+	case length == 0 || m.Length == 0:
+	case m.Fork > fork:
 		return f.probe(s) // a rewritten log, if the key signed it
+	case f.d.Guarded() && m.Fork == fork && m.Length <= length:
+		if err := f.probe(s); err != nil { // one that his owner has to hear of, if the key signed another
+			return err
+		}
 	}
 	return f.want(s)
 }

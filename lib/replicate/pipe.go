@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"hc/lib/hypercore"
 	"hc/lib/keys"
@@ -38,15 +37,7 @@ func WriteProof(ctx context.Context, w io.Writer, ref keys.Ref, options PipeOpti
 		return err
 	}
 	options.Fetch.Claim, options.Fetch.Live = options.Claim, options.Live
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	var fetching sync.WaitGroup
-	var fetchErr error
-	fetching.Go(func() { fetchErr = Fetch(ctx, d, options.Peers, options.Fetch) })
-	writeErr := write(ctx, w, d, ref, options)
-	stop()
-	fetching.Wait()
-	return worse(writeErr, fetchErr)
+	return reading(ctx, d, options.Peers, options.Fetch, func(ctx context.Context) error { return write(ctx, w, d, ref, options) })
 }
 
 // worse prefers the cause to its effect: a stream that stays incomplete because of what the peers did. What they did does

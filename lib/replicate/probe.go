@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"hc/lib/hypercore"
 	"hc/lib/merkle"
 )
 
@@ -12,8 +11,12 @@ import (
 // peer is asked for its head from nothing, and for nothing else until then.
 func (f *fetcher) refuted(s *session, err error) error {
 	length, fork := f.d.Length()
-	if length == 0 || s.dropped || s.refutal != nil || s.probe != nil || s.remote.Length == 0 || s.remote.Fork != fork {
+	if length == 0 || s.dropped || s.refutal != nil || s.remote.Length == 0 || s.remote.Fork != fork {
 		f.drop(s, err)
+		return nil
+	}
+	if s.probe != nil { // its answer will tell
+		s.refutal = err
 		return nil
 	}
 	s.refutal = err
@@ -56,7 +59,5 @@ func (f *fetcher) probed(ctx context.Context, s *session, p *merkle.Proof) error
 	if err := f.d.KeepSeen(ctx, head); err != nil {
 		return err
 	}
-	length, fork := f.d.Length()
-	return fmt.Errorf("%w: %s has core %v at fork %d with %d blocks, here is fork %d with %d, and the key signed both; what is here was kept as it is",
-		hypercore.ErrForked, s.name, f.d.Key(), head.Fork, head.Length, fork, length)
+	return fmt.Errorf("%s: %w", s.name, f.d.Seen(head))
 }

@@ -127,7 +127,7 @@ func TestRewrittenLogIsAConflict(t *testing.T) {
 		writer.do("truncated", "truncate 10")
 		writer.do("appended", "append 15 99")
 		_, stderr := sh(t, dir, 7, fmt.Sprintf("hc-fetch %s --peer %s", key, writer.address()))
-		if !strings.Contains(stderr, "rewritten") || strings.Count(stderr, "\n") != 1 {
+		if !strings.Contains(stderr, "--follow-fork") || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("stderr: %q", stderr)
 		}
 		after, _ := sh(t, dir, 0, fmt.Sprintf("hc-fetch %s | hc-verify %s", key, key))

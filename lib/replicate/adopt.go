@@ -1,0 +1,190 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"hc/lib/hypercore"
+	"hc/lib/keys"
+	"hc/lib/merkle"
+	"hc/lib/peer"
+	"hc/lib/proof"
+	"hc/lib/store"
+)
+
+// What its owner, or a reader that follows a fork, asks about a core's head. No block is fetched for it, or a few.
+
+// At is a peer that listens on a TCP address.
+func At(address string) Dialer {
+	return Dialer{Name: address, Dial: func(ctx context.Context) (peer.Conn, error) { return peer.Dial(ctx, address) }}
+}
+
+// reading fetches for as long as read reads from the download.
+func reading(ctx context.Context, d *hypercore.Download, peers []Dialer, options FetchOptions, read func(ctx context.Context) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var fetching sync.WaitGroup
+	var fetchErr error
+	fetching.Go(func() { fetchErr = Fetch(ctx, d, peers, options) })
+	readErr := read(ctx)
+	stop()
+	fetching.Wait()
+	return worse(readErr, fetchErr)
+}
+
+// aboutHead asks peers for a core's newest head, and lets read ask for tree nodes. Nothing is kept.
+func aboutHead(ctx context.Context, key keys.Key, peers []Dialer, options FetchOptions, read func(ctx context.Context, d *hypercore.Download) error) error {
+	d, err := hypercore.NewDownload(ctx, key, hypercore.DownloadOptions{})
+	if err != nil {
+		return err
+	}
+	options.Claim, options.Live = proof.Claim{Kind: proof.KindHead}, false
+	return reading(ctx, d, peers, options, func(ctx context.Context) error {
+		if _, err := d.Head(ctx); err != nil {
+			return err
+		}
+		return read(ctx, d)
+	})
+}
+
+// AskHead returns a peer's newest head, verified; one of length 0 if nothing was signed yet.
+func AskHead(ctx context.Context, key keys.Key, of Dialer, options FetchOptions) (proved hypercore.Proved, err error) {
+	err = aboutHead(ctx, key, []Dialer{of}, options, func(_ context.Context, d *hypercore.Download) error {
+		proved = d.Proved()
+		return nil
+	})
+	return proved, err
+}
+
+// AskRoots returns the roots of a core's tree at a length, with certain sizes, as peers prove them against their newest
+// head. Whoever has that of a later length can see whether they are of the same log.
+func AskRoots(ctx context.Context, key keys.Key, length uint64, peers []Dialer, options FetchOptions) (roots []merkle.Node, err error) {
+	err = aboutHead(ctx, key, peers, options, func(ctx context.Context, d *hypercore.Download) error {
+		if has, _ := d.Length(); has < length {
+			return fmt.Errorf("%w: the peers have %d blocks of core %v, not %d", proof.ErrPartial, has, key, length)
+		}
+		for _, index := range merkle.FullRoots(length) {
+			root, err := d.Node(ctx, index)
+			if err != nil {
+				return err
+			}
+			roots = append(roots, root)
+		}
+		return nil
+	})
+	return roots, err
+}
+
+// Adopted says how a store's copy of a core changed: it went on from Before to After, or, under a higher fork, was cut back
+// to Common blocks and is now another log.
+type Adopted struct {
+	Before, After store.Head
+	Common        uint64
+}
+
+// Adopt brings the store's copy of a core that it writes to the newest head of the peers, without its blocks: to a longer
+// one that goes on from it, else to one of a higher fork. What was seen of either is settled. A *hypercore.SeenError where
+// the peers have another history of the same fork.
+func Adopt(ctx context.Context, in *store.Store, key keys.Key, peers []Dialer, options FetchOptions) (Adopted, error) {
+	adopted, err := extend(ctx, in, key, peers, options)
+	var seen *hypercore.SeenError
+	if errors.As(err, &seen) && seen.There.Fork > seen.Here.Fork {
+		adopted, err = FollowFork(ctx, in, key, peers, options)
+	}
+	if err != nil {
+		return adopted, err
+	}
+	_, err = hypercore.Settle(ctx, in, key)
+	return adopted, err
+}
+
+// extend takes a longer head, and the nodes by which heads that were seen earlier can be told to be of the same log.
+func extend(ctx context.Context, in *store.Store, key keys.Key, peers []Dialer, options FetchOptions) (adopted Adopted, err error) {
+	d, err := hypercore.NewDownload(ctx, key, hypercore.DownloadOptions{Store: in, Sync: true, Adopt: true})
+	if err != nil {
+		return adopted, err
+	}
+	adopted.Before = d.Proved().Head
+	seen, err := in.SeenHeads(ctx, key)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return adopted, err
+	}
+	options.Claim, options.Live = proof.Claim{Kind: proof.KindHead}, false
+	err = reading(ctx, d, peers, options, func(ctx context.Context) error {
+		if _, err := d.Head(ctx); err != nil {
+			return err
+		}
+		for _, head := range seen {
+			if err := wantRoots(ctx, d, head); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	adopted.After, adopted.Common = d.Proved().Head, adopted.Before.Length
+	return adopted, err
+}
+
+// wantRoots asks for the roots of an earlier head. That they are nowhere to be had is no error.
+func wantRoots(ctx context.Context, d *hypercore.Download, head store.Head) error {
+	if length, fork := d.Length(); head.Fork != fork || head.Length > length {
+		return nil
+	}
+	for _, index := range merkle.FullRoots(head.Length) {
+		if _, err := d.Hash(ctx, index); err != nil && !errors.Is(err, proof.ErrPartial) {
+			return err
+		}
+	}
+	return nil
+}
+
+// FollowFork replaces the store's copy of a core by that of a higher fork, if one of the peers has such: history is cut
+// back to what both share, and the blocks behind it are left to be fetched. Where no peer has one, nothing changes.
+func FollowFork(ctx context.Context, in *store.Store, key keys.Key, peers []Dialer, options FetchOptions) (adopted Adopted, err error) {
+	view, err := in.View(ctx, key, false)
+	if errors.Is(err, store.ErrNotFound) {
+		return adopted, nil
+	}
+	if err != nil {
+		return adopted, err
+	}
+	adopted.Before, adopted.After, adopted.Common = view.Head(), view.Head(), view.Head().Length
+	from, found, err := highestFork(ctx, key, peers, options)
+	if err != nil || found.Head.Fork <= view.Head().Fork || view.Head().Length == 0 {
+		return adopted, err
+	}
+	err = aboutHead(ctx, key, []Dialer{from}, options, func(ctx context.Context, d *hypercore.Download) error {
+		if found = d.Proved(); found.Head.Fork <= view.Head().Fork {
+			return fmt.Errorf("%w: %s has gone back to fork %d", ErrPeer, from.Name, found.Head.Fork)
+		}
+		adopted.Common, err = hypercore.Common(ctx, view, found.Head.Length, d.Hash)
+		return err
+	})
+	if err != nil {
+		return adopted, err
+	}
+	adopted.After = found.Head
+	return adopted, hypercore.Follow(ctx, in, view, found, adopted.Common)
+}
+
+// highestFork asks each peer for its head, and returns the one with the highest fork, of those the longest. Peers that
+// cannot be asked count only if that is all of them.
+func highestFork(ctx context.Context, key keys.Key, peers []Dialer, options FetchOptions) (from Dialer, best hypercore.Proved, err error) {
+	var failures []error
+	for _, of := range peers {
+		proved, err := AskHead(ctx, key, of, options)
+		if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		if best.Head.Length == 0 || proved.Head.Fork > best.Head.Fork || proved.Head.Fork == best.Head.Fork && proved.Head.Length > best.Head.Length {
+			from, best = of, proved
+		}
+	}
+	if len(failures) == len(peers) {
+		return from, best, errors.Join(failures...)
+	}
+	return from, best, nil
+}
