@@ -39,6 +39,7 @@ func newApp(std *cli.IO) *urfave.App {
 			&urfave.BoolFlag{Name: "live", Usage: "go on with what is appended, until interrupted"},
 			&urfave.BoolFlag{Name: "no-store", Usage: "keep nothing"},
 			&urfave.BoolFlag{Name: "sync", Usage: "sync what is kept to the disk before it counts as kept"},
+			&urfave.StringFlag{Name: "limit-rate", Usage: "take at most `SIZE` a second, over all peers"},
 			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "write to a terminal, too"},
 			cli.JSONFlag(),
 		},
@@ -108,7 +109,11 @@ func parse(c *urfave.Context) (proof.Claim, error) {
 }
 
 func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {
-	dialers := peers(c, std)
+	limiter, _, err := cli.Limiter(c, 0)
+	if err != nil {
+		return err
+	}
+	dialers := peers(c, std, limiter)
 	in, err := openStore(c, std, len(dialers) > 0)
 	if err != nil {
 		return err
@@ -169,17 +174,24 @@ func openStore(c *urfave.Context, std *cli.IO, fetching bool) (*store.Store, err
 	return in, err
 }
 
-func peers(c *urfave.Context, std *cli.IO) []replicate.Dialer {
+func peers(c *urfave.Context, std *cli.IO, limiter *peer.Limiter) []replicate.Dialer {
 	var dialers []replicate.Dialer
-	for _, address := range c.StringSlice("peer") {
-		dialers = append(dialers, replicate.Dialer{Name: address, Dial: func(ctx context.Context) (peer.Conn, error) {
-			return peer.Dial(ctx, address)
+	add := func(name string, dial func(context.Context) (peer.Conn, error)) {
+		dialers = append(dialers, replicate.Dialer{Name: name, Dial: func(ctx context.Context) (peer.Conn, error) {
+			conn, err := dial(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return limiter.Reading(conn), nil
 		}})
 	}
+	for _, address := range c.StringSlice("peer") {
+		add(address, func(ctx context.Context) (peer.Conn, error) { return peer.Dial(ctx, address) })
+	}
 	for _, command := range c.StringSlice("exec") {
-		dialers = append(dialers, replicate.Dialer{Name: command, Dial: func(ctx context.Context) (peer.Conn, error) {
+		add(command, func(ctx context.Context) (peer.Conn, error) {
 			return peer.Exec(ctx, command, peer.ExecOptions{Stderr: std.Err})
-		}})
+		})
 	}
 	return dialers
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 
 	urfave "github.com/urfave/cli/v2"
@@ -32,6 +33,12 @@ func newApp(std *cli.IO) *urfave.App {
 			cli.StoreFlag(),
 			&urfave.StringFlag{Name: "listen", Usage: "accept TCP connections on `HOST:PORT` (a port of 0 takes any free one)"},
 			&urfave.BoolFlag{Name: "stdio", Usage: "serve one peer on standard input and output"},
+			&urfave.StringFlag{Name: "push", Usage: "bring the logs to the mirror at `HOST[:PORT]`, and end when it has them, synced"},
+			&urfave.BoolFlag{Name: "no-reserve", Usage: "with --push: do not reserve the new length first"},
+			&urfave.IntFlag{Name: "until-synced", Usage: "end when `N` connections have had all of the logs"},
+			&urfave.StringSliceFlag{Name: "accept", Usage: "be a mirror: take what peers bring of the log `KEY`, or of those in a file; may be given many times"},
+			&urfave.StringFlag{Name: "max-bytes", Usage: "with --accept: refuse a log of more than `SIZE`", DefaultText: "no limit"},
+			&urfave.StringFlag{Name: "limit-rate", Usage: "send at most `SIZE` a second, over all peers"},
 			&urfave.IntFlag{Name: "max-peers", Value: 256, Usage: "with --listen: serve at most `N` peers at once"},
 			cli.JSONFlag(),
 		},
@@ -40,6 +47,8 @@ func newApp(std *cli.IO) *urfave.App {
 				{Does: "serve every log of the store", Command: "hc-serve --listen 127.0.0.1:4977"},
 				{Does: "serve one log to anybody", Command: "hc-serve --listen :4977 table"},
 				{Does: "serve the other end of a pipe", Command: "hc-fetch KEY --exec 'ssh host hc-serve --stdio' | hc-verify KEY"},
+				{Does: "be a mirror of one log", Command: "hc-serve --listen :4977 --accept KEY"},
+				{Does: "bring it what was appended", Command: "hc-serve table --push mirror:4977"},
 			},
 			SeeAlso:   []string{"hc-append(1)", "hc-fetch(1)"},
 			Arguments: cli.CoreArguments,
@@ -58,14 +67,39 @@ hc-serve answers stock Hypercore peers, versions 10 and 11, and hc-fetch. It ser
 that are named; a peer needs a log's key to get anything of it, and learns of no other. What other processes append, or
 download, is announced at once, and so are logs that are new since it started.
 
+--push connects to a mirror, brings it the logs that are named, and ends with exit code 0 when the mirror has all that is here,
+synced to its disk. If the secret key of a log is here, its new length is reserved at the mirror before the signature leaves
+this machine: of two machines that hold one key and append at the same time one wins, and the other ends with exit code 7, and
+has published nothing. A mirror that is not hc cannot reserve: --no-reserve, and see to it that nobody else signs that log.
+
+--accept makes a mirror. It takes what peers bring of those logs, from anyone, for they prove that the key signed it; it syncs before
+it says that it has it, and refuses all other logs. A file has a KEY a line, and # begins a comment. All that the store
+has is served, too, unless logs are named.
+
 With --stdio the connection is standard input and output, so any program that carries bytes can be the network: ssh,
 socat, a container's exec.
 `
 
 func check(c *urfave.Context) error {
+	ways := 0
+	for _, is := range []bool{c.IsSet("listen"), c.Bool("stdio"), c.IsSet("push")} {
+		if is {
+			ways++
+		}
+	}
 	switch {
-	case c.IsSet("listen") == c.Bool("stdio"):
-		return cli.Usagef("want --listen HOST:PORT or --stdio, and not both")
+	case ways != 1:
+		return cli.Usagef("want one of --listen HOST:PORT, --stdio and --push HOST")
+	case (c.IsSet("push") || c.IsSet("until-synced")) && !c.Args().Present():
+		return cli.Usagef("which logs? --push and --until-synced want a NAME or KEY")
+	case c.IsSet("push") && (c.IsSet("accept") || c.IsSet("until-synced")):
+		return cli.Usagef("--push goes with neither --accept nor --until-synced")
+	case c.Bool("no-reserve") && !c.IsSet("push"):
+		return cli.Usagef("--no-reserve goes with --push")
+	case c.IsSet("max-bytes") && !c.IsSet("accept"):
+		return cli.Usagef("--max-bytes goes with --accept")
+	case c.IsSet("until-synced") && c.Int("until-synced") < 1:
+		return cli.Usagef("--until-synced %d: at least one", c.Int("until-synced"))
 	case c.Int("max-peers") < 1:
 		return cli.Usagef("--max-peers %d: at least one", c.Int("max-peers"))
 	}
@@ -73,11 +107,11 @@ func check(c *urfave.Context) error {
 }
 
 func serve(c *urfave.Context, std *cli.IO) error {
-	dir := std.StoreDir(c)
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return cli.Exitf(cli.ErrNotFound, "there is no store %q: append something first, or name another with -C", dir)
+	accept, err := cli.KeyList(c.StringSlice("accept"))
+	if err != nil {
+		return err
 	}
-	of, err := store.Open(c.Context, dir, store.Options{ReadOnly: true})
+	of, err := open(c, std, accept != nil)
 	if err != nil {
 		return err
 	}
@@ -86,23 +120,54 @@ func serve(c *urfave.Context, std *cli.IO) error {
 	if err != nil {
 		return err
 	}
-	server := replicate.NewServer(of, replicate.ServerOptions{
-		Keys:    named,
-		Dropped: func(peer string, reason error) { std.Log.Warn("lost a peer", "reason", reason) },
-	})
+	options, limiter, err := serverOptions(c, std)
+	if err != nil {
+		return err
+	}
+	options.Keys, options.Accept = named, accept
+	server := replicate.NewServer(of, options)
 	ctx, stop := context.WithCancel(c.Context)
 	watched := make(chan error, 1)
 	go func() {
 		defer stop() // without the watch a server would look alive and tell nothing
 		watched <- server.Run(ctx)
 	}()
-	if c.Bool("stdio") {
-		err = server.Serve(ctx, "stdio", peer.Stdio(std.In, std.Out))
-	} else {
-		err = listen(ctx, std, server, c.String("listen"), c.Int("max-peers"))
+	serving := serving{std, server, limiter, named}
+	switch {
+	case c.Bool("stdio"):
+		err = serving.stdio(ctx, c.Int("until-synced") > 0)
+	case c.IsSet("push"):
+		err = serving.push(ctx, of, c.String("push"), c.Bool("no-reserve"))
+	default:
+		err = serving.listen(ctx, c.String("listen"), c.Int("max-peers"), c.Int("until-synced"))
 	}
 	stop()
 	return errors.Join(err, <-watched, c.Context.Err())
+}
+
+// open opens the store; a mirror makes it, and writes to it.
+func open(c *urfave.Context, std *cli.IO, mirror bool) (*store.Store, error) {
+	dir := std.StoreDir(c)
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && !mirror {
+		return nil, cli.Exitf(cli.ErrNotFound, "there is no store %q: append something first, or name another with -C", dir)
+	}
+	return store.Open(c.Context, dir, store.Options{ReadOnly: !mirror, Create: mirror})
+}
+
+// serverOptions reads the flags about sizes and rates.
+func serverOptions(c *urfave.Context, std *cli.IO) (options replicate.ServerOptions, limiter *peer.Limiter, err error) {
+	options.Dropped = func(peer string, reason error) { std.Log.Warn("lost a peer", "reason", reason) }
+	options.Failed = func(reason error) { std.Log.Error("cannot serve", "reason", reason) }
+	if c.IsSet("max-bytes") {
+		most, err := cli.ParseSize(c.String("max-bytes"))
+		if err != nil {
+			return options, nil, err
+		}
+		options.MaxBytes = uint64(most)
+	}
+	limiter, stall, err := cli.Limiter(c, c.Int("max-peers"))
+	options.Stall = stall
+	return options, limiter, err
 }
 
 func find(ctx context.Context, of *store.Store, words []string) ([]keys.Key, error) {
@@ -117,7 +182,54 @@ func find(ctx context.Context, of *store.Store, words []string) ([]keys.Key, err
 	return named, nil
 }
 
-func listen(ctx context.Context, std *cli.IO, server *replicate.Server, address string, most int) error {
+// serving is a server with what all ways to reach it need.
+type serving struct {
+	std     *cli.IO
+	server  *replicate.Server
+	limiter *peer.Limiter
+	named   []keys.Key
+}
+
+func (s serving) stdio(ctx context.Context, untilSynced bool) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	conn := s.limiter.Writing(peer.Stdio(s.std.In, s.std.Out))
+	if !untilSynced {
+		return s.server.Serve(ctx, "stdio", conn)
+	}
+	synced := false
+	err := s.server.ServeUntil(ctx, "stdio", conn, s.named, func() { synced = true; stop() })
+	if err == nil && !synced {
+		return fmt.Errorf("%w: the peer on standard input left before it had all", replicate.ErrLost)
+	}
+	return err
+}
+
+func (s serving) push(ctx context.Context, of *store.Store, address string, noReserve bool) error {
+	to := replicate.Dialer{Name: address, Dial: func(ctx context.Context) (peer.Conn, error) {
+		conn, err := peer.Dial(ctx, address)
+		if err != nil {
+			return nil, err
+		}
+		return s.limiter.Writing(conn), nil
+	}}
+	options := replicate.PushOptions{Secret: of.Secret}
+	if noReserve {
+		options.Secret = nil
+	}
+	err := s.server.Push(ctx, to, s.named, options)
+	switch {
+	case errors.Is(err, replicate.ErrNotAccepted):
+		return cli.Hint(err, "start the mirror with --accept KEY; one that is no hc may take it with --no-reserve")
+	case errors.Is(err, store.ErrNotFound):
+		return cli.Hint(err, "give the secret key, or say --no-reserve if this machine is not the one that signs the log")
+	}
+	return err
+}
+
+func (s serving) listen(ctx context.Context, address string, most, untilSynced int) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	listener, err := peer.Listen(ctx, address)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		err = cli.Hint(err, "take another port (0: any free one)")
@@ -125,12 +237,23 @@ func listen(ctx context.Context, std *cli.IO, server *replicate.Server, address 
 	if err != nil {
 		return err
 	}
-	if err := sayAddress(std, listener.Addr()); err != nil {
+	if err := sayAddress(s.std, listener.Addr()); err != nil {
 		listener.Close()
 		return err
 	}
+	var had atomic.Int64
 	return peer.Serve(ctx, listener, most, func(ctx context.Context, conn peer.Conn, remote net.Addr) {
-		_ = server.Serve(ctx, remote.String(), conn) // told by Dropped
+		conn = s.limiter.Writing(conn)
+		if untilSynced == 0 {
+			_ = s.server.Serve(ctx, remote.String(), conn) // told by Dropped
+			return
+		}
+		_ = s.server.ServeUntil(ctx, remote.String(), conn, s.named, func() {
+			s.std.Log.Info("synced", "peer", remote.String())
+			if had.Add(1) == int64(untilSynced) {
+				stop()
+			}
+		})
 	})
 }
 

@@ -9,6 +9,7 @@ complete -c hc-fetch -l head -d 'only the signed head with the tree\'s roots, no
 complete -c hc-fetch -l live -d 'go on with what is appended, until interrupted'
 complete -c hc-fetch -l no-store -d 'keep nothing'
 complete -c hc-fetch -l sync -d 'sync what is kept to the disk before it counts as kept'
+complete -c hc-fetch -l limit-rate -x -d 'take at most SIZE a second, over all peers'
 complete -c hc-fetch -s f -l force -d 'write to a terminal, too'
 complete -c hc-fetch -l json -d 'write JSON Lines instead of text'
 complete -c hc-fetch -s q -l quiet -d 'no progress and no notes, only errors'

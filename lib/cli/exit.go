@@ -99,6 +99,7 @@ var exits = []struct {
 
 	{ErrKey, ExitKey},
 	{hypercore.ErrReadOnly, ExitKey},
+	{replicate.ErrNotAccepted, ExitKey},
 	{keys.ErrKey, ExitKey},
 	{store.ErrPermission, ExitKey},
 	{store.ErrReadOnly, ExitKey},

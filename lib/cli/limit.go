@@ -1,0 +1,27 @@
+package cli
+
+import (
+	"time"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"hc/lib/peer"
+)
+
+// Limiter returns what --limit-rate says, nil where it is not given, and how long a peer may then take not a byte of what
+// waits for it, while up to max others take turns with it; 0: as long as ever.
+func Limiter(c *urfave.Context, max int) (limiter *peer.Limiter, stall time.Duration, err error) {
+	if !c.IsSet("limit-rate") {
+		return nil, 0, nil
+	}
+	rate, err := ParseSize(c.String("limit-rate"))
+	if err != nil {
+		return nil, 0, err
+	}
+	if rate < peer.MinRate {
+		return nil, 0, Usagef("--limit-rate %s: at least %d bytes a second", c.String("limit-rate"), peer.MinRate)
+	}
+	const longestWrite = 256 << 10 // bytes that may be under way to a peer before it is seen that they come through
+	seconds := int64(max+1) * longestWrite / rate
+	return peer.NewLimiter(rate), time.Minute + time.Duration(seconds)*time.Second, nil
+}
