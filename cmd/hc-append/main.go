@@ -12,7 +12,6 @@ import (
 
 	"hc/lib/cli"
 	"hc/lib/hypercore"
-	"hc/lib/keys"
 	"hc/lib/store"
 )
 
@@ -24,7 +23,7 @@ func newApp(std *cli.IO) *urfave.App {
 		Usage:       "append blocks to a signed log, and print its key and length",
 		ArgsUsage:   "NAME|KEY",
 		Description: description,
-		Flags: []urfave.Flag{
+		Flags: append([]urfave.Flag{
 			cli.StoreFlag(),
 			&urfave.BoolFlag{Name: "raw", Usage: "all of standard input is one block (at most 15 MiB)"},
 			&urfave.BoolFlag{Name: "lines", Usage: "each line, with its LF, is one block, published as it comes"},
@@ -32,21 +31,17 @@ func newApp(std *cli.IO) *urfave.App {
 			&urfave.BoolFlag{Name: "new", Usage: "the name must not be taken yet"},
 			&urfave.Uint64Flag{Name: "expect-length", Usage: "fail unless the log has `N` blocks now"},
 			&urfave.BoolFlag{Name: "compat", Usage: "a new log's key is its plain public key, without a manifest"},
-			cli.SecretFlag(),
 			cli.JSONFlag(),
-		},
+		}, cli.SecretFlags()...),
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
 				{Does: "publish a table", Command: "hc-chunk < table.csv | hc-append table"},
 				{Does: "one line, one block", Command: "hc-append --lines events < events.ndjson"},
 				{Does: "follow a log file", Command: "tail -F app.log | hc-append --lines app"},
 				{Does: "one block", Command: "echo 'one item' | hc-append --raw notes"},
+				{Does: "with a key from a CI system's secret store", Command: "hc-append table --secret-key-fd 3 3< /run/secrets/table < stream"},
 			},
-			Environment: []cli.Variable{
-				{Name: "HC_SECRET_KEY_FILE", Meaning: "a file with the secret key, instead of the store's"},
-				{Name: "HC_SECRET_KEY", Meaning: "the secret key itself"},
-			},
-			SeeAlso:   []string{"hc-chunk(1)", "hc-fetch(1)", "hc-serve(1)"},
+			SeeAlso:   []string{"hc-chunk(1)", "hc-fetch(1)", "hc-keys(1)", "hc-serve(1)"},
 			Arguments: cli.CoreArguments,
 		}.Metadata(),
 		Action: func(c *urfave.Context) error {
@@ -62,7 +57,8 @@ func newApp(std *cli.IO) *urfave.App {
 const description = `
 hc-append reads an hc-stream, as hc-chunk writes it, adds its blocks to the log NAME of the store, signs the new head, and
 prints the log's KEY and LENGTH. A name that is not taken yet becomes a new log with a fresh key pair, whose secret half
-stays in the store. The append is durable when the line is printed. A stream that is cut off, or changed on its way,
+stays in the store. It may come from outside of it instead, and be locked with a passphrase: hc-keys(1) says how, and which files
+are refused. The append is durable when the line is printed. A stream that is cut off, or changed on its way,
 appends nothing.
 
 A log is the concatenation of all that was ever appended to it: right for events, tables that only grow, and single
@@ -102,14 +98,14 @@ func parse(c *urfave.Context, std *cli.IO) (job, error) {
 	if j.flush, err = parseFlush(c.String("flush-every")); err != nil {
 		return j, err
 	}
-	seed, err := std.Secret(c)
+	if j.options.SecretFile, err = std.Secret(c); err != nil {
+		return j, err
+	}
+	passphrases, err := std.Passphrases(c, true)
 	if err != nil {
 		return j, err
 	}
-	if seed != nil {
-		secret := keys.SecretFromSeed(*seed)
-		j.options.Secret = &secret
-	}
+	j.options.Passphrase = passphrases.Current
 	return j, nil
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"hc/lib/chunk"
 	"hc/lib/hypercore"
+	"hc/lib/keyfile"
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/peer"
@@ -101,6 +102,9 @@ var exits = []struct {
 	{hypercore.ErrReadOnly, ExitKey},
 	{replicate.ErrNotAccepted, ExitKey},
 	{keys.ErrKey, ExitKey},
+	{keyfile.ErrFormat, ExitKey},
+	{keyfile.ErrLocked, ExitKey},
+	{keyfile.ErrPassphrase, ExitKey},
 	{store.ErrPermission, ExitKey},
 	{store.ErrReadOnly, ExitKey},
 	{fs.ErrPermission, ExitKey},

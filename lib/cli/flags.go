@@ -20,14 +20,6 @@ func JSONFlag() urfave.Flag {
 	return &urfave.BoolFlag{Name: "json", Usage: "write JSON Lines instead of text"}
 }
 
-// SecretFlag is --secret-key-file FILE; read it with [IO.Secret].
-func SecretFlag() urfave.Flag {
-	return &urfave.StringFlag{
-		Name: "secret-key-file", TakesFile: true,
-		Usage: "read the secret key from `FILE` (/dev/fd/3: from a descriptor)",
-	}
-}
-
 func quietFlag() urfave.Flag {
 	return &urfave.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no notes, only errors"}
 }

@@ -36,6 +36,9 @@ type IO struct {
 	Env   func(name string) string // the environment; nil: empty
 	Unset func(name string)        // removes a variable, so that children do not inherit it; nil: nothing
 
+	terminal   func() (*os.File, error) // opens the one that a person sits at; nil: there is none
+	secretText string                   // what $HC_SECRET_KEY had
+
 	Name  string       // the tool's name, as in its error lines: hc-append, or hc gc
 	Quiet bool         // --quiet
 	JSON  bool         // --json
@@ -100,6 +103,7 @@ func system() *IO {
 		outFile:     os.Stdout,
 		Env:         os.Getenv,
 		Unset:       func(name string) { _ = os.Unsetenv(name) },
+		terminal:    func() (*os.File, error) { return os.OpenFile("/dev/tty", os.O_RDWR, 0) },
 	}
 	if info, err := os.Stdout.Stat(); err == nil {
 		std.OutPipe = info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0

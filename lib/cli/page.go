@@ -146,8 +146,8 @@ func (p *page) environment() []Variable {
 			vars = append(vars, Variable{"HC_DIR", "the store's folder, unless -C names one"})
 		case "secret-key-file":
 			vars = append(vars,
-				Variable{"HC_SECRET_KEY_FILE", "as --secret-key-file"},
-				Variable{"HC_SECRET_KEY", "the secret key itself, as 64 hex digits (a seed)"})
+				Variable{"HC_SECRET_KEY_FILE", "as --secret-key-file, unless a flag names a secret key"},
+				Variable{"HC_SECRET_KEY", "the secret key itself, as 'hc keys export' writes it, or as 64 hex digits (a seed), unless one of those above is given"})
 		}
 	}
 	return vars

@@ -85,6 +85,9 @@ func run(ctx context.Context, app *urfave.App, std *IO, args []string) error {
 	case line.version:
 		return PrintVersion(std)
 	}
+	if !p.FlagsFirst { // else it is for the verb
+		std.hideSecret()
+	}
 	tame(app, std)
 	err = app.RunContext(ctx, append([]string{args[0]}, line.words()...))
 	if errors.Is(err, ErrUsage) {

@@ -66,4 +66,15 @@ func (s *screen) keep(line string) {
 	s.status = ""
 }
 
+// hold takes the status line away and makes all others wait with what they write until release is called: somebody is
+// being asked something.
+func (s *screen) hold() (release func()) {
+	s.mu.Lock()
+	if s.status != "" {
+		_, _ = io.WriteString(s.w, blank(len(s.status)))
+		s.status = ""
+	}
+	return s.mu.Unlock
+}
+
 func blank(n int) string { return "\r" + strings.Repeat(" ", n) + "\r" }

@@ -1,70 +1,174 @@
 package cli
 
 import (
-	"bytes"
-	"crypto/ed25519"
-	"encoding/hex"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 
 	urfave "github.com/urfave/cli/v2"
+
+	"hc/lib/keyfile"
 )
 
-const maxSecretFile = 4096 // bytes; 64 or 128 digits and some space
+// Secrets come in here and nowhere else: from a file, a descriptor, the environment, a terminal, and never from a
+// command line, which everybody sees. No error has a part of one in it.
 
-// Secret returns the 32-byte seed of a secret key that comes from outside the store: from --secret-key-file, else from
-// the file $HC_SECRET_KEY_FILE, else $HC_SECRET_KEY; nil where there is none. Each holds 64 hex digits (the seed) or
-// 128 (seed and public key, as stock keeps them). A variable that holds the key itself is removed from the environment,
-// so that no child sees it. Errors wrap ErrKey, but for a file that cannot be read; none contains the key.
-func (std *IO) Secret(c *urfave.Context) (*[32]byte, error) {
-	file, source := c.String("secret-key-file"), "--secret-key-file"
-	if file == "" {
-		file, source = std.Getenv("HC_SECRET_KEY_FILE"), "$HC_SECRET_KEY_FILE"
+const secretVariable = "HC_SECRET_KEY"
+
+// SecretFlags are --secret-key-file FILE, --secret-key-fd N and --passphrase-fd N, for a tool whose standard input is
+// data; read them with [IO.Secret] and [IO.Passphrases].
+func SecretFlags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.StringFlag{Name: "secret-key-file", TakesFile: true, Usage: "read the secret key from `FILE`, as 'hc keys export' writes it"},
+		&urfave.IntFlag{Name: "secret-key-fd", Usage: "read the secret key from the open descriptor `N`"},
+		PassphraseFlag(),
 	}
-	value := std.Getenv("HC_SECRET_KEY")
-	if value != "" && std.Unset != nil {
-		std.Unset("HC_SECRET_KEY")
-	}
-	switch {
-	case file == "-":
-		return nil, Usagef("%s: standard input carries data: name a file, or a descriptor (/dev/fd/3)", source)
-	case file != "":
-		text, err := std.readSecret(file)
-		if err != nil {
-			return nil, fmt.Errorf("reading the secret key: %w", err)
-		}
-		return parseSecret(text, fmt.Sprintf("%s %q", source, file))
-	case value != "":
-		return parseSecret([]byte(value), "$HC_SECRET_KEY")
-	}
-	return nil, nil
 }
 
-func (std *IO) readSecret(name string) ([]byte, error) {
+// Secret returns a secret key that comes from outside the store, nil where there is none: from --secret-key-file, or
+// --secret-key-fd, else from the file $HC_SECRET_KEY_FILE, else from $HC_SECRET_KEY. It may be locked. keyfile.ErrFormat
+// for what is none, keyfile.ErrNotPrivate, with the command that mends it, where others can get at the file.
+func (std *IO) Secret(c *urfave.Context) (*keyfile.File, error) {
+	name, source := c.String("secret-key-file"), "--secret-key-file"
+	switch {
+	case c.IsSet("secret-key-fd") && name != "":
+		return nil, Usagef("--secret-key-file and --secret-key-fd exclude one another")
+	case c.IsSet("secret-key-fd"):
+		name, source = fmt.Sprintf("%s%d", descriptors[0], c.Int("secret-key-fd")), "--secret-key-fd"
+	case name == "":
+		name, source = std.Getenv("HC_SECRET_KEY_FILE"), "$HC_SECRET_KEY_FILE"
+	}
+	if name == "" {
+		return std.secretOfEnvironment()
+	}
+	n, isDescriptor := descriptorOf(name)
+	if name == "-" || isDescriptor && n == 0 {
+		return nil, Usagef("%s: standard input carries data: name a file, or another descriptor (--secret-key-fd 3)", source)
+	}
+	if isDescriptor && c.IsSet("passphrase-fd") && n == c.Int("passphrase-fd") {
+		return nil, Usagef("%s: the passphrase comes from descriptor %d, too", source, n)
+	}
+	file, err := std.ReadSecret(c.Context, name)
+	if err != nil {
+		return nil, fmt.Errorf("reading the secret key: %s: %w", source, err)
+	}
+	return &file, nil
+}
+
+func (std *IO) secretOfEnvironment() (*keyfile.File, error) {
+	text := std.secretText
+	if text == "" {
+		return nil, nil
+	}
+	file, err := keyfile.Parse([]byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("reading the secret key: $%s: %w", secretVariable, err)
+	}
+	return &file, nil
+}
+
+// hideSecret takes the secret key out of the environment, so that no child of this process inherits it.
+func (std *IO) hideSecret() {
+	if text := std.Getenv(secretVariable); text != "" {
+		std.secretText = text
+		if std.Unset != nil {
+			std.Unset(secretVariable)
+		}
+	}
+}
+
+// ReadSecret reads a secret key from a file that must be private, from a descriptor (/dev/fd/3) that somebody has opened
+// for us, or from standard input (-).
+func (std *IO) ReadSecret(ctx context.Context, name string) (keyfile.File, error) {
+	in, what, err := std.openSecret(ctx, name)
+	if err != nil {
+		return keyfile.File{}, err
+	}
+	defer in.Close()
+	text, err := io.ReadAll(io.LimitReader(in, keyfile.MaxSize+1))
+	if err != nil {
+		return keyfile.File{}, err
+	}
+	file, err := keyfile.Parse(text)
+	if err != nil {
+		return keyfile.File{}, fmt.Errorf("%s: %w", what, err)
+	}
+	return file, nil
+}
+
+func (std *IO) openSecret(ctx context.Context, name string) (in io.ReadCloser, what string, err error) {
+	if name == "-" {
+		return io.NopCloser(std.In), "standard input", nil
+	}
+	if n, ok := descriptorOf(name); ok {
+		in, err := std.openDescriptor(ctx, n)
+		return in, fmt.Sprintf("descriptor %d", n), err
+	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
-		std.Warnf("others may read the secret key in %q (mode %04o): chmod 600 it", name, info.Mode().Perm())
+	info, err := f.Stat()
+	if err == nil {
+		err = keyfile.CheckPrivate(name, info)
 	}
-	return io.ReadAll(io.LimitReader(f, maxSecretFile))
+	if err != nil {
+		return nil, "", errors.Join(err, f.Close())
+	}
+	return f, strconv.Quote(name), nil
 }
 
-func parseSecret(text []byte, source string) (*[32]byte, error) {
-	text = bytes.TrimSpace(text)
-	if len(text) != 64 && len(text) != 128 {
-		return nil, Exitf(ErrKey, "%s: a secret key is 64 or 128 hex digits, got %d characters", source, len(text))
+// descriptors are folders whose files are this process's open descriptors.
+var descriptors = []string{"/dev/fd/", "/proc/self/fd/"}
+
+// descriptorOf returns the number of the descriptor that a path stands for.
+func descriptorOf(path string) (n int, ok bool) {
+	if path == "/dev/stdin" {
+		return 0, true
 	}
-	raw := make([]byte, len(text)/2)
-	if _, err := hex.Decode(raw, text); err != nil { // the error would quote a digit of the key
-		return nil, Exitf(ErrKey, "%s: a secret key is 64 or 128 hex digits", source)
+	for _, folder := range descriptors {
+		if digits, found := strings.CutPrefix(path, folder); found {
+			n, err := strconv.Atoi(digits)
+			return n, err == nil
+		}
 	}
-	seed := [32]byte(raw)
-	if len(raw) == 64 && !bytes.Equal(ed25519.NewKeyFromSeed(seed[:])[32:], raw[32:]) {
-		return nil, Exitf(ErrKey, "%s: the two halves do not belong together", source)
+	return 0, false
+}
+
+// openDescriptor returns what was opened for this process under that number; a read of it ends when ctx does.
+func (std *IO) openDescriptor(ctx context.Context, n int) (io.ReadCloser, error) {
+	if n == 0 {
+		return io.NopCloser(std.In), nil
 	}
-	return &seed, nil
+	if n < 3 {
+		return nil, Usagef("descriptor %d is for output, or none: take one from 3 up", n)
+	}
+	if !inherited(n) {
+		return nil, Usagef("descriptor %d is not open: open it in the shell, as in %d< FILE", n, n)
+	}
+	f := os.NewFile(uintptr(n), fmt.Sprintf("descriptor %d", n))
+	return descriptorReader{interruptible(ctx, f), f}, nil
+}
+
+// descriptorReader closes the descriptor, too, so that no child gets it.
+type descriptorReader struct {
+	io.ReadCloser
+	f *os.File
+}
+
+func (r descriptorReader) Close() error { return errors.Join(r.ReadCloser.Close(), r.f.Close()) }
+
+// WarnOfReaders warns where standard output goes to a file that others can read, as a shell makes it by default: a secret
+// is on its way there.
+func (std *IO) WarnOfReaders() {
+	if std.outFile == nil {
+		return
+	}
+	if info, err := std.outFile.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+		std.Warnf("others may read the file that standard output goes to (mode %04o): chmod 600 it, or say --out FILE", info.Mode().Perm())
+	}
 }

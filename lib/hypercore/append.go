@@ -141,11 +141,7 @@ func (w *Writer) identify(ctx context.Context, word string, options AppendOption
 	if w.auth, err = keys.NewAuth(ref.Key, manifest); err != nil {
 		return err
 	}
-	// A secret key that is another core's is told now, not behind hours of input. What is signed here is no head.
-	if _, err = w.auth.Sign(w.secret, keys.Head{}); errors.Is(err, keys.ErrKey) {
-		return notSigner(ref.Key)
-	}
-	return err
+	return checkSigner(w.auth, w.secret) // what does not fit is told now, not behind hours of input
 }
 
 func (w *Writer) create(ctx context.Context, name string, options AppendOptions) (err error) {
@@ -246,18 +242,14 @@ func notSigner(key keys.Key) error {
 // the hash of. By its key alone a core is not begun: who has only the key and the secret of a log would sign its length
 // 1 a second time.
 func (w *Writer) manifestOf(ctx context.Context, key keys.Key, named bool) ([]byte, error) {
-	view, err := w.store.View(ctx, key, false)
-	if err == nil {
-		return view.Manifest(), nil
-	}
+	manifest, err := storedManifest(ctx, w.store, key)
 	if !errors.Is(err, store.ErrNotFound) {
-		return nil, err
+		return manifest, err
 	}
 	if !named {
 		return nil, fmt.Errorf("core %v is not in this store: fetch it before appending to it, or name its head with --onto: %w", key, err)
 	}
-	manifest, err := keys.ManifestOf(key, w.secret.Public())
-	if err != nil {
+	if manifest, err = keys.ManifestOf(key, w.secret.Public()); err != nil {
 		return nil, notSigner(key)
 	}
 	return manifest, nil
