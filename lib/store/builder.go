@@ -59,6 +59,7 @@ func (b *coreBuilder) makeFolder() error {
 
 // drop forgets everything of the core.
 func (b *coreBuilder) drop() {
+	b.tell(blockRange{0, noLimit}, false)
 	b.abort()
 	fresh := newCoreBuilder(b.cp, b.file.key, nil)
 	fresh.dropped = true
@@ -77,6 +78,7 @@ func (b *coreBuilder) span(span *spanMeta, runs *runList) error {
 		if p.byLeaf == nil {
 			run := runs.find(p.run)
 			if run == nil || uint64(p.at)+p.count > uint64(run.run.count) {
+				b.tell(blockRange{p.first, p.end()}, true)
 				continue // damaged
 			}
 			r.kind, r.place = rowPlaced, place{run.at, p.at}
@@ -90,6 +92,9 @@ func (b *coreBuilder) span(span *spanMeta, runs *runList) error {
 			return err
 		}
 	}
+	if span.append && b.cp.sparse {
+		return b.learnSparse(span)
+	}
 	if span.append {
 		if done, err := b.grow.span(span, runs); done || err != nil {
 			return err
@@ -99,6 +104,21 @@ func (b *coreBuilder) span(span *spanMeta, runs *runList) error {
 		return err
 	}
 	return b.leaves(span, runs, b.learn)
+}
+
+// learnSparse takes of an append span's nodes only those that cannot be computed from what its runs have.
+func (b *coreBuilder) learnSparse(span *spanMeta) error {
+	if err := b.learnAll(span.roots); err != nil {
+		return err
+	}
+	for _, p := range span.parts {
+		for i, ref := range p.byLeaf {
+			if err := b.learn(merkle.LeafNodeHash(p.first+uint64(i), ref.size, ref.leaf)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // leaves calls fn for the leaf nodes of a span's blocks, reading runs where it must. Blocks of damaged runs are left out.
@@ -204,13 +224,22 @@ func (b *coreBuilder) clear(first, end uint64) error {
 }
 
 func (b *coreBuilder) hold(r blockRange) {
+	b.tell(r, false)
 	b.added = addRange(b.added, r)
 	if len(b.removed) > 0 {
 		b.removed = removeRange(b.removed, r)
 	}
 }
 
+// tell tells who checks the log whether blocks are missing that a span names.
+func (b *coreBuilder) tell(r blockRange, lost bool) {
+	if b.cp.lost != nil {
+		b.cp.lost(b.file.key, r, lost)
+	}
+}
+
 func (b *coreBuilder) release(r blockRange) {
+	b.tell(r, false)
 	b.added = removeRange(b.added, r)
 	b.removed = addRange(b.removed, r)
 }

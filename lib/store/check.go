@@ -4,139 +4,220 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
 
 	"hc/lib/hash"
 	"hc/lib/keys"
-	"hc/lib/merkle"
+	"hc/lib/store/packlog"
+)
+
+// Harm says what a finding costs.
+type Harm int
+
+const (
+	HarmNone    Harm = iota // nothing depends on it: what was never whole, or is not referred to any more
+	HarmDerived             // everything is still there, and Repair makes this whole
+	HarmData                // something that was stored cannot be read any more
 )
 
 // Finding is one thing that a check found to be wrong.
 type Finding struct {
-	Core       keys.Key
-	First, End uint64 // the blocks that are hurt; none where both are the same
-	What       string // what is wrong, and where
+	Harm   Harm
+	File   string // below the store's folder; empty: no single one
+	Offset uint64 // of the first byte in it that cannot be used, as far as can be told
+	Length uint64 // bytes that cannot be used; 0: not known
+	Core   keys.Key
+	HasKey bool // Core is one
+	First  uint64
+	End    uint64 // blocks First … End-1 of Core are hurt; none where both are the same
+	What   string // what is wrong
+	Next   string // what to do about it; empty: nothing
 }
 
-// CheckOptions say what a check tells while it runs.
+// CheckOptions say how a store is checked.
 type CheckOptions struct {
-	Found    func(Finding)           // is called with each finding, in the order of cores and blocks; must be there
-	Progress func(bytes, blocks int) // is told of what was read; nil: nobody is
+	Found    func(Finding)           // is told of each finding, one at a time; must be there
+	Progress func(bytes, blocks int) // is told of what was read, one call at a time; nil: nobody is
+	Scratch  string                  // folder for what does not fit into memory, removed at the end
+	Repair   bool                    // Repair may be called, which writes to the store
+
+	fs        packlog.FS // nil: the real one
+	scratchFS packlog.FS // nil: the real one
+	tuning    tuning
 }
 
-// Check reads every block of every core of the store and compares it with its leaf hash, the leaves with the tree, and the
-// tree with the head and its signature. It returns an error where it could not go on, not for what it found.
-func (s *Store) Check(ctx context.Context, options CheckOptions) error {
-	cores, err := s.Cores(ctx)
-	if err != nil {
-		return err
-	}
-	for _, key := range cores {
-		v, err := s.View(ctx, key, false)
-		if err != nil {
-			return err
-		}
-		c := coreCheck{view: v, options: options}
-		if err := c.run(ctx); err != nil {
-			return fmt.Errorf("checking core %v: %w", key, err)
-		}
-	}
-	return nil
-}
-
-// coreCheck compares one core with itself.
-type coreCheck struct {
-	view    *View
+// Checker checks one store. It reads every byte of it: each record against its checksums, each block against its leaf
+// hash, each tree against its head, that against its signature; and all derived files against what the log says. Its
+// memory does not grow with the store. It works on the store as it was when Run began, whoever writes to it meanwhile.
+// Not for concurrent use.
+type Checker struct {
+	dir     string
 	options CheckOptions
-	hurt    Finding // of blocks, not told yet
+	fs      packlog.FS
+	store   *Store
+	view    packlog.View
+	scratch string // folder of this checker in options.Scratch; empty: none yet
+	shadow  *Store // what the log says, with derived files of its own
+	shadows int    // that were made so far
+
+	told      map[Finding]bool
+	malformed map[string]bool                  // errors about records that were told
+	badRuns   map[packlog.Position]*badRun     // whose blocks cannot be read
+	headless  map[packlog.AppendID]*lostAppend // appends without a head, so far
+	unknown   []*packlog.Fault                 // places where any record may have been
+	gone      map[keys.Key][]blockRange        // blocks that spans name, and whose runs are not there
+	hurt      map[keys.Key][]blockRange        // blocks whose bytes are lost, by core
+	short     map[keys.Key]bool                // cores whose newest head may be lost
+	wanted    map[hash.Digest]bool             // leaf hashes of hurt blocks, as far as they are known
+	was       map[keys.Key]coreWas             // cores at the position of the store's derived files
+	witness   map[keys.Key]bool                // cores of which derived files say what the log does not
+	broken    map[keys.Key]bool                // cores whose tree, head or manifest is wrong
+	derived   bool                             // derived files have to be built again
+	marred    bool                             // the mark, or a copy of a pack's header, has to be written again
+	secrets   []keys.Key                       // whose file is damaged
 }
 
-func (c *coreCheck) run(ctx context.Context) error {
-	if err := c.head(ctx); err != nil {
+// badRun is a run whose payload cannot be read.
+type badRun struct {
+	fault  *packlog.Fault
+	meta   *runMeta // nil: it is damaged, too
+	blocks uint64   // of cores, that are told to be hurt by it
+}
+
+// lostAppend is an append whose head has not come.
+type lostAppend struct {
+	key        keys.Key
+	known      bool // key is one
+	first, end uint64
+	at         packlog.Position
+}
+
+// NewChecker opens the store in dir to be checked. Close must be called. ErrNotStore if it holds none. A store whose format
+// file is damaged is mended at once where options.Repair is set; else it cannot be looked into: Found is told.
+func NewChecker(ctx context.Context, dir string, options CheckOptions) (*Checker, error) {
+	c := &Checker{dir: dir, options: options, fs: options.fs, told: make(map[Finding]bool)}
+	if c.fs == nil {
+		c.fs = packlog.OS()
+	}
+	if err := c.checkFormat(); err != nil {
+		return nil, err
+	}
+	tuning := options.tuning
+	tuning.never = true // no checkpoint comes between what is compared
+	var err error
+	c.store, err = Open(ctx, dir, Options{ReadOnly: !options.Repair, fs: options.fs, tuning: tuning})
+	return c, err
+}
+
+// errFormatDamaged says that the store's format file is damaged, so that nothing else was looked at.
+var errFormatDamaged = fmt.Errorf("%w: its format file is damaged, so nothing else was looked at", ErrNotStore)
+
+func (c *Checker) checkFormat() error {
+	fault, newer, err := packlog.CheckFormat(c.fs, c.dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if _, dir, err := c.fs.Stat(filepath.Join(c.dir, "packs")); err == nil && dir {
+			fault = &packlog.Fault{File: "format", Reason: errors.New("it is gone")}
+			break
+		}
+		return fmt.Errorf("checking store %s: %w", c.dir, ErrNotStore)
+	case err != nil:
+		return fmt.Errorf("checking store %s: %w", c.dir, err)
+	case fault == nil:
+		return nil
+	}
+	f := Finding{Harm: HarmDerived, File: fault.File, Offset: fault.Offset, Length: fault.Length,
+		What: fmt.Sprintf("the store cannot be opened: %v", fault.Reason), Next: "hc fsck --repair writes it again"}
+	if newer {
+		f.Harm, f.Next = HarmData, "use the hc that wrote the store; if that was this one, write `hc-store 1` into the file"
+	}
+	c.found(f)
+	if newer || !c.options.Repair {
+		return errFormatDamaged
+	}
+	return packlog.MendFormat(c.fs, c.dir)
+}
+
+// Close removes what the checker wrote beside the store, and lets go of the store.
+func (c *Checker) Close() error {
+	var errs []error
+	if c.shadow != nil {
+		errs = append(errs, c.shadow.files.close())
+	}
+	if c.store != nil {
+		errs = append(errs, c.store.Close())
+	}
+	if c.scratch != "" {
+		errs = append(errs, os.RemoveAll(c.scratch))
+	}
+	return errors.Join(errs...)
+}
+
+// moveTries is how often a check begins again since packs were rewritten meanwhile.
+const moveTries = 5
+
+// Run checks everything. It returns an error where it could not go on, not for what it found. It may be called again.
+func (c *Checker) Run(ctx context.Context) error {
+	c.told = make(map[Finding]bool)
+	for try := 1; ; try++ {
+		err := c.run(ctx)
+		if errors.Is(err, packlog.ErrMoved) && try < moveTries && ctx.Err() == nil {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("checking store %s: %w", c.dir, err)
+		}
+		return nil
+	}
+}
+
+func (c *Checker) run(ctx context.Context) error {
+	c.derived, c.marred = false, false
+	c.malformed = make(map[string]bool)
+	c.badRuns = make(map[packlog.Position]*badRun)
+	c.headless = make(map[packlog.AppendID]*lostAppend)
+	c.unknown, c.secrets = nil, nil
+	c.was, c.witness, c.broken = make(map[keys.Key]coreWas), make(map[keys.Key]bool), make(map[keys.Key]bool)
+	c.hurt, c.short = make(map[keys.Key][]blockRange), make(map[keys.Key]bool)
+	c.gone = make(map[keys.Key][]blockRange)
+	c.wanted = make(map[hash.Digest]bool)
+	var err error
+	if c.view, err = c.store.log.View(ctx); err != nil {
 		return err
 	}
-	for at := uint64(0); ; {
-		first, end, ok, err := c.view.Have(ctx, at)
-		if err != nil {
+	for _, step := range []func(context.Context) error{
+		c.checkDerived, c.checkLog, c.finishShadow, c.checkCores, c.judge, c.checkNames, c.checkSecrets, c.checkGrants,
+	} {
+		if err := step(ctx); err != nil {
 			return err
 		}
-		if !ok {
-			c.tell()
-			return nil
-		}
-		for block := first; block < end; block++ {
-			if err := c.block(ctx, block); err != nil {
-				return err
-			}
-		}
-		at = end
-	}
-}
-
-// head compares the tree's roots with the head, and the head with its signature.
-func (c *coreCheck) head(ctx context.Context) error {
-	head := c.view.Head()
-	if head.Length == 0 && len(head.Signature) == 0 {
-		return nil // made, and not signed yet
-	}
-	auth, err := keys.NewAuth(c.view.Key(), c.view.Manifest())
-	if err == nil {
-		err = auth.Verify(keys.Head{Fork: head.Fork, Length: head.Length, TreeHash: head.TreeHash}, head.Signature)
-	}
-	if err != nil {
-		c.found(Finding{What: fmt.Sprintf("head of %d blocks, fork %d: %v", head.Length, head.Fork, err)})
-	}
-	roots, err := c.view.Roots(ctx)
-	switch {
-	case errors.Is(err, merkle.ErrNodeMissing) || errors.Is(err, ErrDamaged):
-		c.found(Finding{What: fmt.Sprintf("head of %d blocks: its roots are not there: %v", head.Length, err)})
-	case err != nil:
-		return err
-	case merkle.TreeHash(roots) != head.TreeHash || merkle.ByteLength(roots) != head.ByteLength:
-		c.found(Finding{What: fmt.Sprintf("head of %d blocks: the roots of the tree are not those that were signed", head.Length)})
 	}
 	return nil
 }
 
-func (c *coreCheck) block(ctx context.Context, block uint64) error {
-	data, err := c.view.Block(ctx, block)
-	if err != nil {
-		return c.blockHurt(block, err)
+// found tells of a finding, once: a check may have begun again.
+func (c *Checker) found(f Finding) {
+	if !c.told[f] {
+		c.told[f] = true
+		c.options.Found(f)
 	}
-	leaf, err := c.view.Node(ctx, 2*block)
-	if err != nil {
-		return c.blockHurt(block, err)
-	}
-	if leaf.Size != uint64(len(data)) || leaf.Hash != hash.Leaf(data) {
-		return c.blockHurt(block, fmt.Errorf("%w: the bytes do not have the leaf hash of the tree", ErrDamaged))
-	}
+}
+
+func (c *Checker) progress(bytes, blocks int) {
 	if c.options.Progress != nil {
-		c.options.Progress(len(data), 1)
+		c.options.Progress(bytes, blocks)
 	}
-	return nil
 }
 
-// blockHurt takes what is damage into a finding, together with its neighbours; other errors are returned.
-func (c *coreCheck) blockHurt(block uint64, err error) error {
-	if !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrBlockMissing) && !errors.Is(err, merkle.ErrNodeMissing) {
-		return err
+// missing notes which blocks of a core the log names without having them.
+func (c *Checker) missing(key keys.Key, r blockRange, lost bool) {
+	switch {
+	case lost:
+		c.gone[key] = addRange(slices.Clone(c.gone[key]), r)
+	case len(c.gone[key]) > 0:
+		c.gone[key] = removeRange(c.gone[key], r)
 	}
-	if c.hurt.End != block || c.hurt.First == c.hurt.End {
-		c.tell()
-		c.hurt = Finding{First: block, What: err.Error()}
-	}
-	c.hurt.End = block + 1
-	return nil
-}
-
-// tell tells of the blocks that are hurt, if any.
-func (c *coreCheck) tell() {
-	if c.hurt.First < c.hurt.End {
-		c.found(c.hurt)
-	}
-	c.hurt = Finding{}
-}
-
-func (c *coreCheck) found(f Finding) {
-	f.Core = c.view.Key()
-	c.options.Found(f)
 }

@@ -28,6 +28,10 @@ type checkpoint struct {
 	folders map[string]bool // to be synced
 	written []string        // files that nothing names yet
 	blocks  int             // taken in since all builders were flushed
+
+	// For a check, which computes the nodes of appended blocks by itself, and wants to know what damage costs.
+	sparse bool                                        // leave these nodes out, but for the roots of spans and what is deduplicated
+	lost   func(key keys.Key, r blockRange, lost bool) // is told of blocks whose run is not there, and of those that came, or were given up, since
 }
 
 func (s *Store) newCheckpoint(ctx context.Context) (*checkpoint, error) {
@@ -239,7 +243,7 @@ const manyOpen = 16
 
 // voidOpen forgets appends whose process died: while nobody holds the lock that every append holds, none goes on.
 func (cp *checkpoint) voidOpen(a *applied) error {
-	if len(a.open) <= manyOpen {
+	if len(a.open) <= manyOpen || cp.store.options.ReadOnly {
 		return nil
 	}
 	lock, err := cp.store.tryLock(cp.ctx, packlog.LockUse)

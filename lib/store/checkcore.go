@@ -1,0 +1,427 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"hc/lib/hash"
+	"hc/lib/keys"
+	"hc/lib/merkle"
+	"hc/lib/store/packlog"
+)
+
+// checkCores looks at every core as the log has it.
+func (c *Checker) checkCores(ctx context.Context) error {
+	d, err := c.openShadow()
+	if err != nil {
+		return err
+	}
+	for _, ref := range d.applied.cores {
+		tables, err := d.core(ref.key)
+		if err != nil {
+			return err
+		}
+		k := &coreCheck{checker: c, ctx: ctx, key: ref.key, log: tables, index: d}
+		if err := k.run(); err != nil {
+			return fmt.Errorf("core %v: %w", ref.key, err)
+		}
+	}
+	return nil
+}
+
+// coreCheck goes through one core's blocks in order, computes the tree over those that are held, and compares it with
+// all that is known of it.
+type coreCheck struct {
+	checker *Checker
+	ctx     context.Context
+	key     keys.Key
+	log     *coreTables // what the log says
+	index   *derived    // of the shadow
+	stored  *storedTree // the store's own tree tables; nil: not to be compared
+
+	told     *nodeStream   // of log
+	computed []merkle.Node // waiting for their siblings
+	next     uint64        // block behind the last one that was computed
+	wrong    error         // the first contradiction
+	losses   []loss        // hurt blocks, ascending
+}
+
+// loss is neighbouring blocks that cannot be read, for one reason.
+type loss struct {
+	blockRange
+	run *badRun // nil: nothing is where they should be
+	why string
+}
+
+func (k *coreCheck) run() error {
+	told, err := newNodeStream(k.ctx, k.log.tree)
+	if err != nil {
+		return err
+	}
+	defer told.stop()
+	k.told = told
+	if k.stored, err = k.checker.storedTree(k.ctx, k.key, k.log); err != nil {
+		return err
+	}
+	if k.stored != nil {
+		defer k.stored.rows.stop()
+	}
+	err = mergeRuns(k.ctx, k.log.runs, true, k.row)
+	if err != nil {
+		return err
+	}
+	if err := k.rest(); err != nil {
+		return err
+	}
+	if err := k.head(); err != nil {
+		return err
+	}
+	k.tell()
+	return nil
+}
+
+// row takes in blocks that the log says are held.
+func (k *coreCheck) row(r row) error {
+	length := k.log.file.head.Length
+	if r.first >= length {
+		return nil
+	}
+	r = r.part(r.first, length)
+	if r.first != k.next {
+		k.computed = k.computed[:0] // no node over the gap can be computed
+	}
+	k.next = r.end()
+	if r.kind == rowByLeaf {
+		return k.byLeaf(r)
+	}
+	if bad := k.checker.badRuns[r.place.run]; bad != nil {
+		return k.badRun(r, bad)
+	}
+	e, err := k.checker.shadow.reader.meta(k.ctx, r.place.run, packlog.KindRun)
+	if isGone(err) {
+		k.lose(loss{blockRange{r.first, r.end()}, nil, err.Error()})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if uint64(r.place.at)+r.count > uint64(e.run.count) {
+		k.lose(loss{blockRange{r.first, r.end()}, nil, fmt.Sprintf("the run at %v has only %d blocks", r.place.run, e.run.count)})
+		return nil
+	}
+	return k.placed(r, e.run)
+}
+
+// isGone tells what is lost from a failure to look.
+func isGone(err error) bool {
+	return errors.Is(err, ErrDamaged) || errors.Is(err, ErrBlockMissing)
+}
+
+// placed takes in blocks of a run that can be read: checkLog has compared them with their leaf hashes, where it has any.
+func (k *coreCheck) placed(r row, meta *runMeta) error {
+	var short *decodedRun
+	if meta.short {
+		var err error
+		if short, err = k.checker.shadow.reader.run(k.ctx, r.place.run); err != nil {
+			return err
+		}
+	}
+	for i := range r.count {
+		at := r.place.at + uint32(i)
+		var n merkle.Node
+		if short != nil {
+			n = short.leaf(at, r.first+i)
+		} else {
+			n = merkle.LeafNodeHash(r.first+i, uint64(meta.lengths[at]), meta.leaves[at])
+		}
+		if err := k.add(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// byLeaf takes in blocks that are in the store for another reason.
+func (k *coreCheck) byLeaf(r row) error {
+	for block := r.first; block < r.end(); block++ {
+		n, ok, err := k.log.node(k.ctx, 2*block)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			k.lose(loss{blockRange{block, block + 1}, nil, "its leaf hash is not known"})
+			continue
+		}
+		found, bad, err := k.findLeaf(n.Hash)
+		switch {
+		case err != nil:
+			return err
+		case !found:
+			k.want(n.Hash)
+			k.lose(loss{blockRange{block, block + 1}, bad, fmt.Sprintf("no run has its leaf hash %v", n.Hash)})
+			k.gap()
+			continue
+		}
+		if err := k.add(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findLeaf reports whether a block can be read, or else in which damaged run it is.
+func (k *coreCheck) findLeaf(leaf hash.Digest) (found bool, bad *badRun, err error) {
+	err = k.index.places(k.ctx, leaf, func(p place) bool {
+		if run := k.checker.badRuns[p.run]; run != nil {
+			bad = run
+		} else if k.checker.store.log.Current(p.run) {
+			found = true
+		}
+		return !found
+	})
+	return found, bad, err
+}
+
+// badRun takes in blocks whose run cannot be read: those that are elsewhere, too, are not lost.
+func (k *coreCheck) badRun(r row, bad *badRun) error {
+	for i := range r.count {
+		block := r.first + i
+		if bad.meta != nil && !bad.meta.short && int(r.place.at)+int(i) < len(bad.meta.leaves) {
+			at := r.place.at + uint32(i)
+			leaf := bad.meta.leaves[at]
+			found, _, err := k.findLeaf(leaf)
+			if err != nil {
+				return err
+			}
+			if found {
+				if err := k.add(merkle.LeafNodeHash(block, uint64(bad.meta.lengths[at]), leaf)); err != nil {
+					return err
+				}
+				continue
+			}
+			k.want(leaf)
+		}
+		k.lose(loss{blockRange{block, block + 1}, bad, ""})
+		k.gap()
+	}
+	return nil
+}
+
+// want notes a leaf hash that is looked for when the store is repaired.
+func (k *coreCheck) want(leaf hash.Digest) {
+	if len(k.checker.wanted) < maxWanted {
+		k.checker.wanted[leaf] = true
+	}
+}
+
+// maxWanted bounds how many lost blocks are looked for elsewhere at once.
+const maxWanted = 1 << 18
+
+func (k *coreCheck) gap() { k.computed = k.computed[:0] }
+
+func (k *coreCheck) lose(l loss) {
+	if n := len(k.losses); n > 0 && k.losses[n-1].end == l.first && k.losses[n-1].run == l.run && (l.run != nil || k.losses[n-1].why == l.why) {
+		k.losses[n-1].end = l.end
+		return
+	}
+	k.losses = append(k.losses, l)
+	k.gap()
+}
+
+// add takes in the leaf of the next block, and all nodes that it completes.
+func (k *coreCheck) add(n merkle.Node) error {
+	for {
+		if err := k.compare(n); err != nil {
+			return err
+		}
+		last := len(k.computed) - 1
+		if last < 0 || merkle.Sibling(k.computed[last].Index) != n.Index || k.computed[last].Index > n.Index {
+			k.computed = append(k.computed, n)
+			return nil
+		}
+		n = merkle.ParentNode(k.computed[last], n)
+		k.computed = k.computed[:last]
+	}
+}
+
+// compare compares a node that was computed with what the log, and the store's own tables, say.
+func (k *coreCheck) compare(n merkle.Node) error {
+	number := postOrder(n.Index)
+	told, err := k.told.to(number, func(between merkle.Node) error { return k.stored.expect(between) })
+	if err != nil {
+		return err
+	}
+	if told != nil && !agree(*told, n) {
+		k.contradiction(fmt.Errorf("node %d: the log has another one than follows from the blocks", n.Index))
+	}
+	return k.stored.expect(n)
+}
+
+// agree reports whether two nodes are the same, as far as their sizes are certain.
+func agree(a, b merkle.Node) bool {
+	return a.Hash == b.Hash && (a.Size == b.Size || a.Hint || b.Hint)
+}
+
+func (k *coreCheck) contradiction(err error) {
+	if k.wrong == nil {
+		k.wrong = err
+	}
+}
+
+// rest goes through the nodes above the last block.
+func (k *coreCheck) rest() error {
+	if _, err := k.told.to(noLimit, func(n merkle.Node) error { return k.stored.expect(n) }); err != nil {
+		return err
+	}
+	if k.told.wrong != nil {
+		k.contradiction(k.told.wrong)
+	}
+	return k.stored.finish()
+}
+
+// head compares the roots with the newest head, and that with its signature.
+func (k *coreCheck) head() error {
+	file := k.log.file
+	head := file.head
+	if k.wrong != nil {
+		k.treeFinding(k.wrong.Error())
+	}
+	for _, seen := range file.seen {
+		if err := verifyHead(k.key, file.manifest, seen); err != nil {
+			k.coreFinding(fmt.Sprintf("a conflicting head of %d blocks that was kept: %v", seen.Length, err), "")
+		}
+	}
+	if head.Length == 0 && len(head.Signature) == 0 {
+		return nil // made, and not signed yet
+	}
+	if err := verifyHead(k.key, file.manifest, head); err != nil {
+		k.coreFinding(fmt.Sprintf("its head of %d blocks, fork %d, is not what its key signed: %v", head.Length, head.Fork, err), k.fetchAgain())
+	}
+	roots := make([]merkle.Node, 0, 64)
+	certain := true
+	for _, index := range merkle.FullRoots(head.Length) {
+		i := slices.IndexFunc(k.computed, func(n merkle.Node) bool { return n.Index == index })
+		if i >= 0 {
+			roots = append(roots, k.computed[i])
+			continue
+		}
+		n, ok, err := k.log.node(k.ctx, index)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			k.treeFinding(fmt.Sprintf("the root %d of its tree is not known", index))
+			return nil
+		}
+		certain = certain && !n.Hint
+		roots = append(roots, n)
+	}
+	if merkle.TreeHash(roots) != head.TreeHash || certain && merkle.ByteLength(roots) != head.ByteLength {
+		k.treeFinding(fmt.Sprintf("its tree is not the one of the signed head of %d blocks", head.Length))
+	}
+	return nil
+}
+
+// verifyHead returns nil if the core's key signed that head.
+func verifyHead(key keys.Key, manifest []byte, head Head) error {
+	auth, err := keys.NewAuth(key, manifest)
+	if err != nil {
+		return err
+	}
+	return auth.Verify(keys.Head{Fork: head.Fork, Length: head.Length, TreeHash: head.TreeHash}, head.Signature)
+}
+
+// treeFinding tells of a tree that is wrong. Where blocks are lost as well, that is why.
+func (k *coreCheck) treeFinding(what string) { k.coreFinding(what, k.fetchAgain()) }
+
+func (k *coreCheck) coreFinding(what, next string) {
+	k.checker.broken[k.key] = true
+	k.checker.found(Finding{Harm: HarmData, Core: k.key, HasKey: true, What: what, Next: next})
+}
+
+func (k *coreCheck) fetchAgain() string { return "hc fsck --repair --peer ADDR fetches it again" }
+
+// tell notes the blocks that are lost, with those whose run the log does not have at all.
+func (k *coreCheck) tell() {
+	c := k.checker
+	for _, r := range c.gone[k.key] {
+		r.end = min(r.end, k.log.file.head.Length)
+		if r.first < r.end {
+			k.lose(loss{r, nil, "the log names them, and has no run with them"})
+		}
+	}
+	for _, l := range k.losses {
+		c.hurt[k.key] = addRange(slices.Clone(c.hurt[k.key]), l.blockRange)
+		f := Finding{Harm: HarmData, Core: k.key, HasKey: true, First: l.first, End: l.end, What: l.why,
+			Next: "hc fsck --repair looks for them elsewhere in the store, --peer ADDR fetches them again"}
+		if l.run != nil {
+			l.run.blocks += l.end - l.first
+			f.File, f.Offset, f.Length = l.run.fault.File, l.run.fault.Offset, l.run.fault.Length
+			f.What = fmt.Sprintf("the record with these blocks is damaged: %v", l.run.fault.Reason)
+		}
+		c.found(f)
+	}
+}
+
+// nodeStream gives the nodes of a tree's tables in post-order, and compares parents with their children.
+type nodeStream struct {
+	next  func() (merkle.Node, error, bool)
+	stop  func()
+	at    merkle.Node // not passed yet
+	ok    bool        // there is one
+	below [64][2]merkle.Node
+	known [64][2]bool
+	wrong error // the first parent that is not that of its children
+}
+
+func newNodeStream(ctx context.Context, tables []limited) (*nodeStream, error) {
+	s := &nodeStream{}
+	s.next, s.stop = iter.Pull2(treeNodes(ctx, tables))
+	return s, s.advance()
+}
+
+func (s *nodeStream) advance() (err error) {
+	s.at, err, s.ok = s.next()
+	if !s.ok || err != nil {
+		return err
+	}
+	s.climb(s.at)
+	return nil
+}
+
+// climb compares a node with its children, which came before it.
+func (s *nodeStream) climb(n merkle.Node) {
+	depth := merkle.Depth(n.Index)
+	if left, right, inner := merkle.Children(n.Index); inner {
+		below, known := s.below[depth-1], s.known[depth-1]
+		l, r := below[0], below[1]
+		if known[0] && known[1] && l.Index == left && r.Index == right && !l.Hint && !r.Hint && !n.Hint &&
+			!merkle.Same(merkle.ParentNode(l, r), n) && s.wrong == nil {
+			s.wrong = fmt.Errorf("node %d is not the parent of the nodes %d and %d", n.Index, left, right)
+		}
+	}
+	s.below[depth][0], s.known[depth][0] = s.below[depth][1], s.known[depth][1]
+	s.below[depth][1], s.known[depth][1] = n, true
+}
+
+// to goes on to the node with that number, and returns it if it is there. between, if not nil, gets those before it.
+func (s *nodeStream) to(number uint64, between func(merkle.Node) error) (*merkle.Node, error) {
+	for s.ok && postOrder(s.at.Index) < number {
+		if between != nil {
+			if err := between(s.at); err != nil {
+				return nil, err
+			}
+		}
+		if err := s.advance(); err != nil {
+			return nil, err
+		}
+	}
+	if !s.ok || postOrder(s.at.Index) != number {
+		return nil, nil
+	}
+	n := s.at
+	return &n, s.advance()
+}

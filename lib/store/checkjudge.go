@@ -1,0 +1,116 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"hc/lib/keys"
+	"hc/lib/store/packlog"
+)
+
+// judge tells of the places in packs that are damaged, now that it is known what they cost.
+func (c *Checker) judge(ctx context.Context) error {
+	for _, bad := range c.badRuns {
+		if bad.blocks == 0 {
+			c.found(c.placeFinding(bad.fault, HarmNone, fmt.Sprintf("a run of blocks is damaged (%v), but nothing needs it: "+
+				"its blocks are stored elsewhere, or nothing refers to them any more", bad.fault.Reason)))
+		}
+	}
+	lost := false // a head may be
+	for _, f := range c.unknown {
+		lost = lost || !f.Torn && f.Kind != packlog.KindRun
+		c.found(c.unknownFinding(f))
+	}
+	if lost {
+		return c.judgeHeads()
+	}
+	return nil
+}
+
+const leftBehind = "hc gc --all leaves the damaged bytes behind"
+
+func (c *Checker) placeFinding(f *packlog.Fault, harm Harm, what string) Finding {
+	return Finding{Harm: harm, File: f.File, Offset: f.Offset, Length: f.Length, What: what, Next: leftBehind}
+}
+
+// unknownFinding is about bytes in a pack of which it is not known what they were.
+func (c *Checker) unknownFinding(f *packlog.Fault) Finding {
+	switch {
+	case f.Torn:
+		found := c.placeFinding(f, HarmNone, fmt.Sprintf("a crash left this unfinished: %v", f.Reason))
+		found.Next = "whoever writes to the store next leaves it behind"
+		return found
+	case f.Position.IsZero():
+		found := c.placeFinding(f, HarmData, fmt.Sprintf("the pack cannot be read: %v", f.Reason))
+		found.Next = "bring the file back from a backup, or hc fsck --repair --peer ADDR"
+		return found
+	case f.Kind == packlog.KindRun && !c.losesBlocks():
+		return c.placeFinding(f, HarmNone, fmt.Sprintf("a run of blocks is damaged (%v), but nothing needs it", f.Reason))
+	}
+	what := "a record"
+	if f.Kind != 0 {
+		what = fmt.Sprintf("a record (%v, as it seems)", f.Kind)
+	}
+	found := c.placeFinding(f, HarmData, fmt.Sprintf("%s is damaged: %v", what, f.Reason))
+	if f.Length == 0 {
+		found.What = f.Reason.Error()
+	}
+	found.Next = "hc fsck --repair mends what follows from it, --peer ADDR fetches the rest; then " + leftBehind
+	return found
+}
+
+func (c *Checker) losesBlocks() bool { return len(c.hurt) > 0 || len(c.witness) > 0 }
+
+// judgeHeads tells which cores may be longer than it seems: the head of an append to them is not there.
+func (c *Checker) judgeHeads() error {
+	d, err := c.openShadow()
+	if err != nil {
+		return err
+	}
+	lost := c.lostHeads()
+	for key, a := range lost {
+		tables, err := d.core(key)
+		if err != nil {
+			return err
+		}
+		length := uint64(0)
+		if tables != nil {
+			length = tables.file.head.Length
+		}
+		if a.first == a.end || a.end <= length || c.isPending(a) {
+			continue
+		}
+		c.short[key] = true
+		c.found(Finding{Harm: HarmData, Core: key, HasKey: true, First: max(length, a.first), End: a.end,
+			File: c.store.log.FileOf(a.at), Offset: a.at.Offset,
+			What: "these blocks were written, but the head that would make them count is not there: the append was given up, or its head is what is damaged",
+			Next: "if the log is yours, append nothing to it before hc fsck --repair --peer ADDR has found out"})
+	}
+	return nil
+}
+
+// isPending reports whether an append without a head may simply go on: nothing behind its records is damaged.
+func (c *Checker) isPending(a *lostAppend) bool {
+	for _, f := range c.unknown {
+		if !f.Torn && a.at.Less(f.Position) {
+			return false
+		}
+	}
+	return true
+}
+
+// CoresHurt returns the cores of which something has to be fetched again, after Run or Repair.
+func (c *Checker) CoresHurt() map[keys.Key][]blockRange {
+	all := make(map[keys.Key][]blockRange)
+	for key, ranges := range c.hurt {
+		all[key] = ranges
+	}
+	for _, more := range []map[keys.Key]bool{c.short, c.broken} {
+		for key := range more {
+			if _, ok := all[key]; !ok {
+				all[key] = nil
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,220 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+
+	"hc/lib/keys"
+	"hc/lib/store/packlog"
+)
+
+// maxHeadless is how many appends without a head are followed.
+const maxHeadless = 1 << 16
+
+// checkLog reads all of the packs, and the mark.
+func (c *Checker) checkLog(ctx context.Context) error {
+	fault, err := c.store.log.CheckMark(ctx)
+	if err != nil {
+		return err
+	}
+	if fault != nil {
+		c.marred = true
+		c.found(Finding{Harm: HarmDerived, File: fault.File, Offset: fault.Offset, Length: fault.Length,
+			What: fault.Reason.Error(), Next: "whoever writes to the store next mends it, or hc fsck --repair"})
+	}
+	k := logCheck{checker: c, ctx: ctx}
+	k.start()
+	err = c.store.log.Check(ctx, c.view, k.fault, k.record)
+	return errors.Join(err, k.wait())
+}
+
+// logCheck reads the log once, with its payloads: runs are decoded and hashed by several workers.
+type logCheck struct {
+	checker *Checker
+	ctx     context.Context
+	jobs    chan runCheck
+	workers sync.WaitGroup
+
+	mu  sync.Mutex // guards what follows, and the checker while workers run
+	err error      // the first one of a worker
+}
+
+// runCheck is one run that is to be read.
+type runCheck struct {
+	record  packlog.Record // its payload is the worker's
+	meta    *runMeta
+	payload []byte
+}
+
+func (k *logCheck) start() {
+	n := runtime.GOMAXPROCS(0)
+	k.jobs = make(chan runCheck) // no queue: a worker's run may take 32 MiB
+	for range n {
+		k.workers.Go(func() {
+			for job := range k.jobs {
+				k.run(job)
+			}
+		})
+	}
+}
+
+func (k *logCheck) wait() error {
+	close(k.jobs)
+	k.workers.Wait()
+	return k.err
+}
+
+// record looks at one record that passed its checksums.
+func (k *logCheck) record(r *packlog.Record) error {
+	if r.Kind == packlog.KindSeal {
+		return nil
+	}
+	e, err := understand(*r)
+	if err != nil {
+		k.malformed(r, err)
+		return nil
+	}
+	k.follow(r, e)
+	if e.kind != packlog.KindRun {
+		k.mu.Lock()
+		k.checker.progress(len(r.Meta)+r.PayloadLen, 0)
+		k.mu.Unlock()
+		return k.failed()
+	}
+	job := runCheck{record: *r, meta: e.run, payload: slices.Clone(r.Payload)}
+	job.record.Meta, job.record.Payload = nil, nil
+	select {
+	case k.jobs <- job:
+		return k.failed()
+	case <-k.ctx.Done():
+		return k.ctx.Err()
+	}
+}
+
+func (k *logCheck) failed() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.err
+}
+
+// malformed tells of a record that breaks a rule of FORMAT.md: its checksums hold, so it was written so.
+func (k *logCheck) malformed(r *packlog.Record, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	c := k.checker
+	c.malformed[err.Error()] = true
+	c.found(Finding{Harm: HarmData, File: c.store.log.FileOf(r.Position), Offset: r.Position.Offset,
+		What: fmt.Sprintf("a record (%v) that no reader takes: %v", r.Kind, err), Next: "report it, with the version of hc that wrote it"})
+}
+
+// follow notes which appends have records and no head.
+func (k *logCheck) follow(r *packlog.Record, e *entry) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	open := k.checker.headless
+	if r.Commit {
+		delete(open, r.Append)
+		return
+	}
+	a := open[r.Append]
+	if a == nil {
+		if len(open) >= maxHeadless {
+			return
+		}
+		a = &lostAppend{at: r.Position}
+		open[r.Append] = a
+	}
+	if e.kind == packlog.KindRun {
+		return
+	}
+	if e.kind == packlog.KindSpan {
+		last := e.span.parts[len(e.span.parts)-1].end()
+		if a.first == a.end {
+			a.first = e.span.first
+		}
+		a.first, a.end = min(a.first, e.span.first), max(a.end, last)
+	}
+	a.key, a.known = e.key, true
+}
+
+// run decodes a run and compares its blocks with their leaf hashes.
+func (k *logCheck) run(job runCheck) {
+	err := k.decode(job)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	c := k.checker
+	switch {
+	case err == nil:
+		c.progress(job.record.PayloadLen, job.meta.count)
+	case errors.Is(err, ErrDamaged) || errors.Is(err, ErrBlockMissing):
+		at := job.record.Position
+		c.badRuns[at] = &badRun{meta: job.meta, fault: &packlog.Fault{
+			File: c.store.log.FileOf(at), Offset: at.Offset, Length: uint64(job.record.PayloadLen), Position: at,
+			Kind: packlog.KindRun, Reason: fmt.Errorf("its checksum holds, but its blocks are not those that it names: %w", err),
+		}}
+	case k.err == nil:
+		k.err = err
+	}
+}
+
+func (k *logCheck) decode(job runCheck) error {
+	var base []byte
+	if job.meta.codec == codecDelta {
+		var err error
+		if base, err = k.checker.store.reader.base(k.ctx, job.meta.base); err != nil {
+			return err
+		}
+	}
+	data, err := decompress(job.meta, job.payload, base)
+	if err != nil {
+		return err
+	}
+	ends, ok := job.meta.split(data)
+	if !ok {
+		return fmt.Errorf("%w: its blocks are not of the lengths that it says", ErrDamaged)
+	}
+	if job.meta.short {
+		return nil // it names none; the tree tells, see coreCheck
+	}
+	for i, leaf := range leavesOf(data, ends) {
+		if leaf != job.meta.leaves[i] {
+			return fmt.Errorf("%w: block %d of the run does not have its leaf hash", ErrDamaged, i)
+		}
+	}
+	return nil
+}
+
+// fault takes in a damaged place. What it hurts is known when the cores have been looked at; see judge.
+func (k *logCheck) fault(f *packlog.Fault) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	c := k.checker
+	switch {
+	case f.Spare:
+		c.marred = true
+		c.found(Finding{Harm: HarmDerived, File: f.File, Offset: f.Offset, Length: f.Length,
+			What: f.Reason.Error(), Next: "hc fsck --repair writes it again"})
+	case f.Record != nil && f.Kind == packlog.KindRun:
+		bad := &badRun{fault: f}
+		bad.meta, _ = decodeRun(f.Record.Meta)
+		c.badRuns[f.Position] = bad
+	default:
+		c.unknown = append(c.unknown, f)
+	}
+	return k.err
+}
+
+// lostHeads are appends without a head, by core: they were given up, or their heads are damaged.
+func (c *Checker) lostHeads() map[keys.Key]*lostAppend {
+	lost := make(map[keys.Key]*lostAppend)
+	for _, a := range c.headless {
+		if a.known && (lost[a.key] == nil || lost[a.key].end < a.end) {
+			lost[a.key] = a
+		}
+	}
+	return lost
+}

@@ -1,0 +1,177 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"hc/lib/hash"
+	"hc/lib/keys"
+	"hc/lib/store/packlog"
+	"hc/lib/store/table"
+)
+
+// The shadow is what the log says, and nothing else: derived files of its own, made by a checkpoint that begins at the log's
+// first record, in a folder beside the store. Of appended blocks it has no tree but the roots of their spans: coreCheck
+// computes the rest from the blocks themselves.
+
+// checkDerived reads the store's derived files, builds the shadow up to where they go, and compares the two.
+func (c *Checker) checkDerived(ctx context.Context) error {
+	if err := c.newShadow(); err != nil {
+		return err
+	}
+	d := derivedCheck{checker: c, ctx: ctx}
+	a, err := d.applied()
+	if err != nil || a == nil {
+		return err
+	}
+	if c.view.Readable.Less(a.position) {
+		return fmt.Errorf("%w: a checkpoint was made", packlog.ErrMoved)
+	}
+	if err := c.extendShadow(ctx, a.position); err != nil {
+		return err
+	}
+	return d.compare(a)
+}
+
+// finishShadow builds the rest of it.
+func (c *Checker) finishShadow(ctx context.Context) error {
+	return c.extendShadow(ctx, c.view.Readable)
+}
+
+// newShadow begins an empty one.
+func (c *Checker) newShadow() error {
+	if c.scratch == "" && c.options.scratchFS == nil {
+		dir, err := os.MkdirTemp(c.options.Scratch, "hc-fsck-")
+		if err != nil {
+			return fmt.Errorf("making a folder for temporary files: %w", err)
+		}
+		c.scratch = dir
+	}
+	if c.shadow != nil {
+		if err := c.shadow.files.close(); err != nil {
+			return err
+		}
+	}
+	fsys := scratchFS{packlog.OS()}
+	if c.options.scratchFS != nil {
+		fsys = scratchFS{c.options.scratchFS}
+	}
+	c.shadows++
+	dir := filepath.Join(c.scratch, strconv.Itoa(c.shadows))
+	if err := fsys.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	options := c.store.options
+	s := &Store{dir: dir, options: options, fs: c.fs, log: c.store.log}
+	s.files = &files{dir: dir, fs: fsys, cache: table.NewCache(tableCache), open: make(map[string]*table.Table)}
+	s.reader = newRunReader(s.log, func(ctx context.Context, leaf hash.Digest) (place, error) {
+		at, ok, err := c.locate(ctx, leaf)
+		if err == nil && !ok {
+			err = fmt.Errorf("%w: nothing has leaf hash %v", ErrBlockMissing, leaf)
+		}
+		return at, err
+	})
+	c.shadow = s
+	return nil
+}
+
+// extendShadow takes in the log up to a position.
+func (c *Checker) extendShadow(ctx context.Context, to packlog.Position) error {
+	s := c.shadow
+	a, err := c.shadowApplied()
+	if err != nil {
+		return err
+	}
+	if !a.position.Less(to) {
+		return nil
+	}
+	if a.next == 0 {
+		a.next = 1
+	}
+	old, err := openDerived(s.files, a)
+	if err != nil {
+		return err
+	}
+	view := c.view
+	view.Synced, view.Readable = to, to
+	cp := &checkpoint{
+		ctx: ctx, store: s, files: s.files, old: old, view: view, next: a.next,
+		replay:  newReplay(s.log, a.open, c.unreadable),
+		cores:   make(map[keys.Key]*coreBuilder),
+		tables:  a.index,
+		packs:   make(map[uint64]packlog.Position),
+		folders: make(map[string]bool),
+		sparse:  true,
+		lost:    c.missing,
+	}
+	if err := cp.run(); err != nil {
+		cp.abort()
+		return err
+	}
+	return nil
+}
+
+// unreadable is told of records that the replay passes over.
+func (c *Checker) unreadable(err error) {
+	if !c.malformed[err.Error()] {
+		c.malformed[err.Error()] = true
+		c.found(Finding{Harm: HarmData, What: err.Error(), Next: "report it, with the version of hc that wrote it"})
+	}
+}
+
+func (c *Checker) shadowApplied() (*applied, error) {
+	raw, err := readSmall(c.shadow.files.fs, filepath.Join(c.shadow.files.dir, appliedName), maxAppliedFile)
+	if os.IsNotExist(err) {
+		return &applied{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return decodeApplied(raw)
+}
+
+// openShadow opens the derived files of the shadow.
+func (c *Checker) openShadow() (*derived, error) {
+	a, err := c.shadowApplied()
+	if err != nil {
+		return nil, err
+	}
+	return openDerived(c.shadow.files, a)
+}
+
+// locate returns where the log has a block that can be read.
+func (c *Checker) locate(ctx context.Context, leaf hash.Digest) (at place, ok bool, err error) {
+	d, err := c.openShadow()
+	if err != nil {
+		return at, false, err
+	}
+	err = d.places(ctx, leaf, func(p place) bool {
+		if c.badRuns[p.run] == nil && c.store.log.Current(p.run) {
+			at, ok = p, true
+		}
+		return !ok
+	})
+	return at, ok, err
+}
+
+// scratchFS syncs nothing: what is in it is gone when the checker is.
+type scratchFS struct{ packlog.FS }
+
+func (f scratchFS) OpenFile(name string, flag int, perm fs.FileMode) (packlog.File, error) {
+	file, err := f.FS.OpenFile(name, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return scratchFile{file}, nil
+}
+
+func (scratchFS) SyncDir(string) error { return nil }
+
+type scratchFile struct{ packlog.File }
+
+func (scratchFile) Sync() error                         { return nil }
+func (scratchFile) StartWriteback(offset, length int64) {}
