@@ -35,6 +35,7 @@ type applied struct {
 	packs    []packlog.Position // of one record each
 	index    []tableRef         // newest first
 	cores    []coreRef          // ascending keys
+	stale    bool               // nothing else is set but next, for packs that it spoke of are not there; not in the file
 }
 
 // openAppend is an append with records before the applied position and no head there.

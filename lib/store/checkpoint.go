@@ -78,6 +78,17 @@ func (cp *checkpoint) run() error {
 	if err != nil {
 		return err
 	}
+	if err := cp.syncFolders(); err != nil {
+		return err
+	}
+	if err := cp.replace(a); err != nil {
+		return err
+	}
+	cp.sweep(a)
+	return nil
+}
+
+func (cp *checkpoint) syncFolders() error {
 	cp.folders[cp.files.dir] = true // the entries of index and cores must not come behind that of what names files in them
 	cp.folders[filepath.Join(cp.files.dir, "cores")] = true
 	for folder := range cp.folders {
@@ -85,12 +96,13 @@ func (cp *checkpoint) run() error {
 			return err
 		}
 	}
-	cp.written = nil // from here on they may be named
-	if err := replaceSmall(cp.files.fs, filepath.Join(cp.files.dir, appliedName), a.encode(), 0o644); err != nil {
-		return err
-	}
-	cp.sweep(a)
 	return nil
+}
+
+// replace makes what was written count.
+func (cp *checkpoint) replace(a *applied) error {
+	cp.written = nil // from here on they may be named
+	return replaceSmall(cp.files.fs, filepath.Join(cp.files.dir, appliedName), a.encode(), 0o644)
 }
 
 // abort removes what was written.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +24,7 @@ type crashRun struct {
 	sure    [3]int          // the state that was acknowledged as durable
 	named   bool            // the name and the secret key were acknowledged
 	tuning  tuning
+	script  func(context.Context, *crashRun, *Store) []func() error
 }
 
 func (c *crashRun) open(ctx context.Context) (*Store, error) {
@@ -50,7 +53,80 @@ func blocksOf(words ...string) [][]byte {
 	return blocks
 }
 
-// work is the workload. It ends at the first error.
+func (c *crashRun) appendTo(ctx context.Context, s *Store, core int, options TxOptions, blocks [][]byte) error {
+	return c.change(core, options.Durable, func(m *modelCore) error { return m.append(ctx, s, options, blocks...) })
+}
+
+// appends is a workload of appends, downloads and checkpoints.
+func appends(ctx context.Context, c *crashRun, s *Store) []func() error {
+	own := TxOptions{Durable: true}
+	r := rand.New(rand.NewPCG(1, 1))
+	return []func() error{
+		func() error { return c.appendTo(ctx, s, 0, own, blocksOf("a", "b", "c")) },
+		func() error { return c.appendTo(ctx, s, 1, TxOptions{Durable: true, Short: true}, lineBlocks(r, 7)) },
+		func() error {
+			return c.change(2, false, func(m *modelCore) error {
+				m.grow(false, blocksOf("x", "a", "y", "z", "b")...)
+				m.sign(0)
+				return m.put(ctx, s, TxOptions{}, []uint64{3, 1})
+			})
+		},
+		func() error { return c.appendTo(ctx, s, 0, own, blocksOf("b", "y", "q")) },
+		func() error { return s.Checkpoint(ctx) },
+		func() error {
+			return c.change(2, true, func(m *modelCore) error { return m.put(ctx, s, TxOptions{Durable: true}, []uint64{0, 4}) })
+		},
+		func() error { return c.appendTo(ctx, s, 0, own, randomBlocks(r, 5, 700)) },
+		func() error { return c.appendTo(ctx, s, 1, TxOptions{Durable: true, Short: true}, lineBlocks(r, 3)) },
+		func() error { return s.Checkpoint(ctx) },
+		func() error { return c.appendTo(ctx, s, 0, own, blocksOf("z")) },
+	}
+}
+
+// collections is a workload in which much is forgotten, and given back.
+func collections(ctx context.Context, c *crashRun, s *Store) []func() error {
+	own := TxOptions{Durable: true}
+	r := rand.New(rand.NewPCG(2, 2))
+	gc := func() error { _, err := s.GC(ctx, GCOptions{All: true}); return err }
+	return []func() error{
+		func() error { return c.appendTo(ctx, s, 0, own, blocksOf("a", "b", "c")) },
+		func() error { return c.appendTo(ctx, s, 1, TxOptions{Durable: true, Short: true}, lineBlocks(r, 7)) },
+		func() error { return c.appendTo(ctx, s, 2, own, blocksOf("x", "a", "y", "z", "b")) },
+		func() error { return c.appendTo(ctx, s, 0, own, randomBlocks(r, 5, 900)) },
+		func() error { return c.clear(ctx, s, 0, 2, 6) },
+		gc,
+		func() error { return c.appendTo(ctx, s, 0, own, blocksOf("x", "c")) },
+		func() error {
+			return c.change(2, true, func(m *modelCore) error {
+				err := s.Drop(ctx, m.key)
+				*m = *newModel(2)
+				return err
+			})
+		},
+		func() error { return c.clear(ctx, s, 1, 0, 3) },
+		gc,
+		func() error { return c.appendTo(ctx, s, 0, own, blocksOf("z", "y")) },
+		func() error { _, err := s.Repack(ctx, RepackOptions{Cold: true}); return err },
+		func() error { return c.appendTo(ctx, s, 1, TxOptions{Durable: true, Short: true}, lineBlocks(r, 3)) },
+	}
+}
+
+// clear forgets blocks.
+func (c *crashRun) clear(ctx context.Context, s *Store, core int, first, end uint64) error {
+	return c.change(core, true, func(m *modelCore) error {
+		v, err := s.View(ctx, m.key, false)
+		if err != nil {
+			return err
+		}
+		m.kept = m.proofs(ctx, v, first, end)
+		for b := first; b < end; b++ {
+			delete(m.held, b)
+		}
+		return s.Clear(ctx, m.key, first, end)
+	})
+}
+
+// work does the workload. It ends at the first error.
 func (c *crashRun) work(ctx context.Context) error {
 	s, err := c.open(ctx)
 	if err != nil {
@@ -63,31 +139,7 @@ func (c *crashRun) work(ctx context.Context) error {
 		return err
 	}
 	c.named = true
-	own := TxOptions{Durable: true}
-	r := rand.New(rand.NewPCG(1, 1))
-	appendTo := func(core int, options TxOptions, blocks [][]byte) error {
-		return c.change(core, options.Durable, func(m *modelCore) error { return m.append(ctx, s, options, blocks...) })
-	}
-	steps := []func() error{
-		func() error { return appendTo(0, own, blocksOf("a", "b", "c")) },
-		func() error { return appendTo(1, TxOptions{Durable: true, Short: true}, lineBlocks(r, 7)) },
-		func() error {
-			return c.change(2, false, func(m *modelCore) error {
-				m.grow(false, blocksOf("x", "a", "y", "z", "b")...)
-				m.sign(0)
-				return m.put(ctx, s, TxOptions{}, []uint64{3, 1})
-			})
-		},
-		func() error { return appendTo(0, own, blocksOf("b", "y", "q")) },
-		func() error { return s.Checkpoint(ctx) },
-		func() error {
-			return c.change(2, true, func(m *modelCore) error { return m.put(ctx, s, TxOptions{Durable: true}, []uint64{0, 4}) })
-		},
-		func() error { return appendTo(0, own, randomBlocks(r, 5, 700)) },
-		func() error { return appendTo(1, TxOptions{Durable: true, Short: true}, lineBlocks(r, 3)) },
-		func() error { return s.Checkpoint(ctx) },
-		func() error { return appendTo(0, own, blocksOf("z")) },
-	}
+	steps := c.script(ctx, c, s)
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
@@ -140,7 +192,37 @@ func (c *crashRun) verify(ctx context.Context) error {
 			return fmt.Errorf("core %d after a checkpoint: %w", core, err)
 		}
 	}
-	return errors.Join(s.Damage()...)
+	return errors.Join(c.verifyGC(ctx, s), errors.Join(s.Damage()...))
+}
+
+// verifyGC gives back what is dead, and sees that all else is there, also for who builds everything anew, and no rubbish.
+func (c *crashRun) verifyGC(ctx context.Context, s *Store) error {
+	if _, err := s.GC(ctx, GCOptions{All: true}); err != nil {
+		return err
+	}
+	bare, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer bare.Close()
+	bare.distrust = true
+	for core := range c.states {
+		for _, s := range []*Store{s, bare} {
+			if _, err := c.verifyCore(ctx, s, core); err != nil {
+				return fmt.Errorf("core %d after a gc: %w", core, err)
+			}
+		}
+	}
+	names, err := c.machine.Process().ReadDir("/store/packs")
+	for _, name := range names {
+		if !strings.HasSuffix(name, ".pack") {
+			err = errors.Join(err, fmt.Errorf("%s is left", name))
+		}
+	}
+	if _, _, gone := c.machine.Process().Stat("/store/" + scratchFolder); !errors.Is(gone, fs.ErrNotExist) {
+		err = errors.Join(err, fmt.Errorf("the scratch folder is left: %w", gone))
+	}
+	return errors.Join(err, errors.Join(bare.Damage()...))
 }
 
 func (c *crashRun) verifySecret(s *Store) error {
@@ -162,15 +244,14 @@ func (c *crashRun) verifySecret(s *Store) error {
 func (c *crashRun) verifyCore(ctx context.Context, s *Store, core int) (*modelCore, error) {
 	list := c.states[core]
 	v, err := s.View(ctx, list[0].key, false)
-	if errors.Is(err, ErrNotFound) && c.sure[core] == 0 && list[0].head.Signature == nil {
-		return list[0], nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, err
 	}
 	var why error
 	for i := len(list) - 1; i >= c.sure[core]; i-- {
-		if list[i].head.Signature == nil {
+		if gone := list[i].head.Signature == nil; gone && v == nil {
+			return list[i], nil
+		} else if gone || v == nil {
 			continue
 		}
 		err := list[i].compare(ctx, v)
@@ -182,8 +263,8 @@ func (c *crashRun) verifyCore(ctx context.Context, s *Store, core int) (*modelCo
 	return nil, fmt.Errorf("not any of the states from %d on: %w", c.sure[core], why)
 }
 
-func newCrashRun(t *testing.T, seed uint64, never bool) *crashRun {
-	c := &crashRun{t: t, machine: memfs.New(seed), tuning: tuning{blocks: 14, bufferRows: 4, fanOut: 2, spanBlocks: 3, never: never}}
+func newCrashRun(t *testing.T, seed uint64, never bool, script func(context.Context, *crashRun, *Store) []func() error) *crashRun {
+	c := &crashRun{t: t, script: script, machine: memfs.New(seed), tuning: tuning{blocks: 14, bufferRows: 4, fanOut: 2, spanBlocks: 3, never: never}}
 	for i := range c.states {
 		c.states[i] = []*modelCore{newModel(byte(i))}
 	}
@@ -191,18 +272,24 @@ func newCrashRun(t *testing.T, seed uint64, never bool) *crashRun {
 }
 
 // TestCrashAtEveryCall fails each call of the workload in turn, in each way, and looks at what is left.
-func TestCrashAtEveryCall(t *testing.T) {
-	plain := newCrashRun(t, 1, false)
+func TestCrashAtEveryCall(t *testing.T) { crashAtEveryCall(t, appends) }
+
+// TestGCCrashAtEveryCall does that to a workload that forgets and collects.
+func TestGCCrashAtEveryCall(t *testing.T) { crashAtEveryCall(t, collections) }
+
+func crashAtEveryCall(t *testing.T, script func(context.Context, *crashRun, *Store) []func() error) {
+	plain := newCrashRun(t, 1, false, script)
 	if err := plain.work(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	calls := plain.machine.Calls()
 	if err := plain.verify(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	calls := plain.machine.Calls()
 	if calls < 100 {
 		t.Fatalf("the workload makes %d calls", calls)
 	}
+	t.Logf("%d calls", calls)
 	ways := map[string]memfs.Outcome{
 		"kill":  {Kill: true},
 		"power": {Crash: true},
@@ -216,7 +303,7 @@ func TestCrashAtEveryCall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for n := 1; n <= calls; n += step {
-				c := newCrashRun(t, uint64(n), n%2 == 0)
+				c := newCrashRun(t, uint64(n), n%2 == 0, script)
 				var at memfs.Call
 				c.machine.Fault = func(call memfs.Call) memfs.Outcome {
 					if call.N == n {

@@ -18,7 +18,7 @@ func (s *Store) current(ctx context.Context) (*state, packlog.View, error) {
 		return nil, view, err
 	}
 	st := s.state
-	if st == nil || st.closer != view.Closer || s.outgrown(st) {
+	if st == nil || st.closer != view.Closer || !view.SamePacks(st.view) || s.outgrown(st) {
 		s.state = nil
 		if st, err = s.load(ctx, &view); err != nil {
 			return nil, view, err
@@ -45,17 +45,22 @@ func (s *Store) outgrown(st *state) bool {
 
 // load begins a state from what is derived. mu is held.
 func (s *Store) load(ctx context.Context, view *packlog.View) (*state, error) {
-	s.files.forgetAll()
-	a, d, err := s.openAppliedUnless(s.distrust)
-	if err != nil {
-		return nil, err
-	}
-	if view.Readable.Less(a.position) { // another process's checkpoint, behind our look at the mark
+	for try := 0; ; try++ {
+		s.files.forgetAll()
+		a, d, err := s.openAppliedUnless(s.distrust, view.Current)
+		if err != nil {
+			return nil, err
+		}
+		if try > 0 || !a.stale && !view.Readable.Less(a.position) {
+			st := newState(s.log, d, view.Closer, s.damaged)
+			st.view = *view
+			return st, nil
+		}
+		s.log.Reload() // another process has made a checkpoint, or rewritten packs, behind our look at the mark
 		if *view, err = s.log.View(ctx); err != nil {
 			return nil, err
 		}
 	}
-	return newState(s.log, d, view.Closer, s.damaged), nil
 }
 
 // openApplied opens what is derived; nothing where it is not what it should be.
@@ -63,15 +68,15 @@ func (s *Store) openApplied() (*applied, *derived, error) {
 	s.mu.Lock()
 	distrust := s.distrust
 	s.mu.Unlock()
-	return s.openAppliedUnless(distrust)
+	return s.openAppliedUnless(distrust, s.log.Current)
 }
 
-func (s *Store) openAppliedUnless(distrust bool) (*applied, *derived, error) {
+func (s *Store) openAppliedUnless(distrust bool, current func(packlog.Position) bool) (*applied, *derived, error) {
 	for try := 0; ; try++ {
 		a := &applied{}
 		var err error
 		if !distrust {
-			if a, err = s.files.readApplied(s.log.Current); err != nil {
+			if a, err = s.files.readApplied(current); err != nil {
 				return nil, nil, err
 			}
 		}

@@ -85,7 +85,7 @@ func (f *files) close() error {
 }
 
 // readApplied returns what `applied` names, an empty one if there is none, or if it is not what it should be: then all
-// that is derived is built again.
+// that is derived is built again. It is stale if packs were rewritten since.
 func (f *files) readApplied(current func(packlog.Position) bool) (*applied, error) {
 	raw, err := readSmall(f.fs, filepath.Join(f.dir, appliedName), maxAppliedFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -100,7 +100,7 @@ func (f *files) readApplied(current func(packlog.Position) bool) (*applied, erro
 	}
 	for _, p := range a.packs {
 		if !current(p) {
-			return &applied{next: a.next}, nil
+			return &applied{next: a.next, stale: true}, nil
 		}
 	}
 	return a, nil

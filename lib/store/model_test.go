@@ -22,6 +22,7 @@ type modelCore struct {
 	nodes  map[uint64]merkle.Node // the whole tree
 	kept   map[uint64]bool        // nodes of the proofs that a clear must not have touched
 	head   Head
+	cuts   int // how often something was forgotten
 }
 
 func newModel(n byte) *modelCore {

@@ -20,12 +20,16 @@ type history struct {
 	tuning tuning
 	pool   [][]byte // content that cores share
 	views  []keptView
+	gcs    int
 }
 
 // keptView is a view and what it must go on saying.
 type keptView struct {
 	view  *View
 	model *modelCore
+	of    *modelCore // the core, as it is now
+	cuts  int        // its, when the view was made
+	gcs   int        // how many there were
 }
 
 func (m *modelCore) clone() *modelCore {
@@ -66,7 +70,7 @@ func (h *history) step() {
 	ctx := h.t.Context()
 	options := TxOptions{Short: short, Durable: own || h.r.IntN(3) == 0}
 	known := m.head.Length > 0 || len(m.head.Signature) > 0
-	n := h.r.IntN(20)
+	n := h.r.IntN(22)
 	if testing.Verbose() {
 		h.t.Logf("%d on core %d of length %d", n, i, m.length())
 	}
@@ -111,10 +115,19 @@ func (h *history) step() {
 		h.must(tx.runs.flush(ctx)) // what is void stays in the log
 		tx.Abort()
 	case n < 18 && known && len(h.views) < 8:
-		h.views = append(h.views, keptView{m.view(h.t, h.store()), m.clone()})
+		h.views = append(h.views, keptView{m.view(h.t, h.store()), m.clone(), m, m.cuts, h.gcs})
+	case n >= 20:
+		h.collect()
 	default:
 		h.check()
 	}
+}
+
+// collect gives back what is dead.
+func (h *history) collect() {
+	_, err := h.store().GC(h.t.Context(), GCOptions{All: h.r.IntN(2) == 0})
+	h.must(err)
+	h.gcs++
 }
 
 func (h *history) truncate(m *modelCore, options TxOptions) {
@@ -125,6 +138,7 @@ func (h *history) truncate(m *modelCore, options TxOptions) {
 	defer tx.Abort()
 	h.must(tx.Truncate(ctx, m.head.Fork+1, length))
 	m.cut(length)
+	m.cuts++
 	blocks := h.content(options.Short)
 	for _, b := range blocks {
 		h.must(tx.Append(ctx, hash.Leaf(b), b))
@@ -142,6 +156,7 @@ func (h *history) clear(m *modelCore) {
 	s := h.store()
 	m.kept = m.proofs(ctx, m.view(h.t, s), first, end)
 	h.must(s.Clear(ctx, m.key, first, end))
+	m.cuts++
 	for b := first; b < end; b++ {
 		delete(m.held, b)
 	}
@@ -149,7 +164,9 @@ func (h *history) clear(m *modelCore) {
 
 func (h *history) drop(m *modelCore) {
 	h.must(h.store().Drop(h.t.Context(), m.key))
+	cuts := m.cuts + 1
 	*m = *newModel(m.key[0])
+	m.cuts = cuts
 }
 
 func (h *history) open() *Store {
@@ -176,9 +193,19 @@ func (h *history) check() {
 			h.t.Fatal(damage)
 		}
 	}
+	// A view that is older than a gc does not have what was forgotten since it was made.
+	h.views = slices.DeleteFunc(h.views, func(v keptView) bool { return v.gcs != h.gcs && v.cuts != v.of.cuts })
 	for _, v := range h.views {
 		v.model.check(h.t, v.view)
 	}
+}
+
+// rebuild compares all with what a replay of the whole log gives.
+func (h *history) rebuild() {
+	bare := h.open()
+	bare.distrust = true
+	h.stores = append(h.stores, bare)
+	h.check()
 }
 
 func TestHistories(t *testing.T) {
@@ -203,6 +230,9 @@ func TestHistories(t *testing.T) {
 				h.step()
 			}
 			h.check()
+			h.collect()
+			h.check()
+			h.rebuild()
 			for _, s := range h.stores {
 				h.must(s.Close())
 			}

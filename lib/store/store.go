@@ -41,6 +41,7 @@ type tuning struct {
 	fanOut     int    // tables of a level before they are merged
 	spanBlocks uint64 // of a span record
 	never      bool   // no checkpoints but those asked for
+	roundBytes uint64 // of a gc
 }
 
 func (t tuning) withDefaults() tuning {
@@ -58,6 +59,9 @@ func (t tuning) withDefaults() tuning {
 	}
 	if t.spanBlocks == 0 {
 		t.spanBlocks = maxSpanBlocks
+	}
+	if t.roundBytes == 0 {
+		t.roundBytes = roundBytes
 	}
 	return t
 }
@@ -163,7 +167,7 @@ func (st *state) locate(ctx context.Context, s *Store, leaf hash.Digest) (place,
 		return at, err
 	}
 	st.mu.RLock()
-	skipped := slices.Clone(st.skipped)
+	skipped, view := slices.Clone(st.skipped), st.view
 	st.mu.RUnlock()
 	for _, run := range skipped { // a tail that is longer than what is held of it; the next checkpoint mends that
 		e, err := s.reader.meta(ctx, run, packlog.KindRun)
@@ -173,6 +177,9 @@ func (st *state) locate(ctx context.Context, s *Store, leaf hash.Digest) (place,
 		if i := slices.Index(e.run.leaves, leaf); i >= 0 {
 			return place{run, uint32(i)}, nil
 		}
+	}
+	if !s.log.SamePacks(view) { // it may be in one that was rewritten
+		return place{}, fmt.Errorf("leaf hash %v: %w", leaf, packlog.ErrMoved)
 	}
 	return place{}, fmt.Errorf("%w: nothing has leaf hash %v", ErrBlockMissing, leaf)
 }

@@ -26,6 +26,7 @@ type state struct {
 
 	mu      sync.RWMutex
 	replay  *replay
+	view    packlog.View       // the newest one that it was extended with; written with Store.mu held, too
 	scanned packlog.Position   // up to where the tail was read
 	commits []packlog.Position // heads in the tail; a commit's seq is its number in it, plus 1
 	cores   map[keys.Key]*coreTail
@@ -77,7 +78,7 @@ func (st *state) extend(ctx context.Context, view packlog.View) error {
 	if err != nil {
 		return err
 	}
-	st.scanned = view.Readable
+	st.scanned, st.view = view.Readable, view
 	return nil
 }
 

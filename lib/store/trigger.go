@@ -83,6 +83,11 @@ func (s *Store) makeCheckpoint(ctx context.Context, try bool) error {
 		return err
 	}
 	defer lock.Unlock()
+	return s.checkpointLocked(ctx)
+}
+
+// checkpointLocked makes a checkpoint under its lock.
+func (s *Store) checkpointLocked(ctx context.Context) error {
 	cp, err := s.newCheckpoint(ctx)
 	if err != nil {
 		return fmt.Errorf("making a checkpoint: %w", err)

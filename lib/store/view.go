@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"hc/lib/hash"
 	"hc/lib/keys"
@@ -69,24 +70,23 @@ func (s *Store) view(ctx context.Context, key keys.Key, durable bool) (*View, *s
 // again calls fn with the view, and, where a pack was rewritten or derived files were hurt since, with a view of the
 // newest state, which says the same of what both have.
 func again[T any](ctx context.Context, v *View, fn func(*View) (T, error)) (T, error) {
+	const times = 6
 	value, err := fn(v)
-	for distrust := false; err != nil; distrust = true {
+	for now, try := v, 1; err != nil && try < times; try++ {
 		moved := errors.Is(err, packlog.ErrMoved)
 		if !moved && !isDerivedFault(err) || v.core == nil {
 			return value, err
 		}
-		v.store.renew(v.state, err, distrust || !moved)
-		now, viewErr := v.store.View(ctx, v.key, false)
-		if viewErr != nil {
+		v.store.renew(now.state, err, try > 1 || !errors.Is(err, fs.ErrNotExist))
+		var viewErr error
+		if now, viewErr = v.store.View(ctx, v.key, false); viewErr != nil {
 			return value, errors.Join(err, viewErr)
 		}
 		if now.head.Fork != v.head.Fork {
 			return value, fmt.Errorf("%w: history was cut back under a new fork since", ErrConflict)
 		}
 		now.head = v.head
-		if value, err = fn(now); distrust {
-			return value, err
-		}
+		value, err = fn(now)
 	}
 	return value, err
 }

@@ -162,6 +162,11 @@ func (b *batch) makeRoom(ctx context.Context, size uint64) error {
 	if b.w.at.Offset == packHeader || b.w.at.Offset+size+recordHeader <= b.l.packSize {
 		return nil
 	}
+	return b.seal(ctx)
+}
+
+// seal ends the pack and goes on in a new one.
+func (b *batch) seal(ctx context.Context) error {
 	if err := b.w.add(&Record{Kind: KindSeal}, b.l.marked.Synced); err != nil {
 		return err
 	}

@@ -126,6 +126,10 @@ func (l *Log) forget() {
 	l.chain = nil
 }
 
+// Reload makes the next View read the folder again, whatever the mark says of it: for who finds that something else has been
+// written for packs that he does not know.
+func (l *Log) Reload() { l.forget() }
+
 // loadFor returns the folder for a reader that has read the mark; fresh tells that it was read for that.
 func (l *Log) loadFor(ctx context.Context, folder uint64) (c *chain, fresh bool, err error) {
 	l.mu.Lock()

@@ -16,9 +16,9 @@ import (
 
 // Names of locks beside those of cores, which are "core-" and hex. This is their order.
 const (
-	LockUse        = "use"
-	LockAppend     = "append" // taken by Begin, Write and Commit only
 	LockCheckpoint = "checkpoint"
+	LockUse        = "use"
+	LockAppend     = "append" // taken by methods of Log and Append only
 	lockCore       = "core-"
 	locksDir       = "locks"
 )
@@ -46,11 +46,11 @@ func lockRank(name string) int {
 		return 1
 	}
 	switch name {
-	case LockUse:
-		return 2
-	case LockAppend:
-		return 3
 	case LockCheckpoint:
+		return 2
+	case LockUse:
+		return 3
+	case LockAppend:
 		return 4
 	}
 	return 0
@@ -58,7 +58,7 @@ func lockRank(name string) int {
 
 // Lock takes the lock of that name, waiting as long as Options.LockWait and ctx allow; then the error is a *LockedError.
 // It excludes other holders in this process, too. held are the locks that the caller has: it panics if they are not
-// of a lower rank (core, use, append, checkpoint), for that is how two processes wait for each other. Several cores'
+// of a lower rank (core, checkpoint, use, append), for that is how two processes wait for each other. Several cores'
 // locks may be held if they are taken in the order of their names.
 func (l *Log) Lock(ctx context.Context, name string, shared bool, held ...*Lock) (*Lock, error) {
 	rank := lockRank(name)

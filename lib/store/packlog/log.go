@@ -152,18 +152,19 @@ func (l *Log) Close() error {
 	return errors.Join(errs...)
 }
 
-// Damage returns the damaged places that scans and recoveries have met so far, at most a thousand.
+// Damage returns the damaged places that scans and recoveries have met so far, at most MaxDamage.
 func (l *Log) Damage() []*DamageError {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]*DamageError(nil), l.damage...)
 }
 
-const maxDamage = 1000 // places that are remembered
+// MaxDamage is how many damaged places a Log remembers.
+const MaxDamage = 1000
 
 func (l *Log) report(d *DamageError) {
 	l.mu.Lock()
-	known := len(l.damage) >= maxDamage
+	known := len(l.damage) >= MaxDamage
 	for _, other := range l.damage {
 		known = known || other.Position == d.Position
 	}

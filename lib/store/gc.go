@@ -1,0 +1,393 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"hc/lib/keys"
+	"hc/lib/store/packlog"
+	"hc/lib/store/table"
+)
+
+const (
+	deadShare    = 10       // percent of a pack that must be dead before it is rewritten
+	tinyPack     = 64 << 10 // bytes; what is smaller joins a neighbour that is rewritten
+	roundBytes   = 16 << 30 // bytes of new packs that are made before derived files follow
+	collectTries = 4
+)
+
+// GCOptions are for GC. The zero value rewrites packs of which a tenth is dead.
+type GCOptions struct {
+	All      bool              // rewrite every pack of which anything is dead
+	DryRun   bool              // change no pack
+	Progress func(bytes int64) // is told how many bytes were looked through; may be nil
+}
+
+// GCReport says what came of a GC. Bytes are those of packs.
+type GCReport struct {
+	Packs     int    // there were
+	Rewritten int    // of them; with DryRun: that would be
+	Damaged   int    // left as they are, for something in them is not readable
+	Before    uint64 // bytes of all packs
+	Dead      uint64 // bytes that nothing needed
+	After     uint64 // bytes of all packs
+}
+
+// Freed returns the bytes that were freed, or would be.
+func (r GCReport) Freed() uint64 { return r.Before - min(r.Before, r.After) }
+
+// GC gives back the room of what nothing needs any more: blocks that were cleared, cut off, or dropped with their core, what was written
+// by appends that came to no end, and records that later ones have replaced. It works beside readers and writers; while it puts a rewritten pack in its place
+// it needs a moment without appends (ErrLocked, naming who appends, if it does not come). It makes a checkpoint. Memory is flat.
+// An error leaves the store whole; what was freed before stays freed.
+func (s *Store) GC(ctx context.Context, options GCOptions) (GCReport, error) {
+	report, err := s.collect(ctx, options, nil)
+	if err != nil {
+		return report, fmt.Errorf("collecting garbage: %w", err)
+	}
+	return report, nil
+}
+
+var (
+	errReferenced = fmt.Errorf("%w: something came to need what it did not need before", ErrConflict)
+	errRetry      = fmt.Errorf("%w: others changed the store again and again: try once more", ErrConflict)
+)
+
+// collector is one GC or repack on its way.
+type collector struct {
+	ctx      context.Context
+	store    *Store
+	options  GCOptions
+	repack   *RepackOptions // nil: GC
+	lock     *packlog.Lock
+	scratch  *scratch
+	census   *census
+	view     packlog.View
+	packs    []packlog.Pack
+	replaced map[uint64]bool // packs, since the census
+	report   GCReport
+}
+
+func (s *Store) collect(ctx context.Context, options GCOptions, repack *RepackOptions) (_ GCReport, err error) {
+	if s.options.ReadOnly {
+		return GCReport{}, ErrReadOnly
+	}
+	lock, err := s.lockCheckpoint(ctx, false)
+	if err != nil {
+		return GCReport{}, err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	g := &collector{ctx: ctx, store: s, options: options, repack: repack, lock: lock}
+	for try := 1; ; try++ {
+		err := g.run()
+		if !errors.Is(err, errReferenced) && !errors.Is(err, packlog.ErrOvertaken) && !errors.Is(err, packlog.ErrMoved) {
+			return g.report, err
+		}
+		if try == collectTries {
+			return g.report, fmt.Errorf("%w (%w)", errRetry, err)
+		}
+	}
+}
+
+// run does all of it once; what it did stays also if it fails.
+func (g *collector) run() error {
+	if err := g.begin(); err != nil {
+		return err
+	}
+	defer g.scratch.remove() // else the next one does
+	if err := g.look(); err != nil {
+		return err
+	}
+	if g.report.Before == 0 {
+		g.report.Packs, g.report.Before = len(g.packs), g.bytes()
+	}
+	chosen, err := g.choose()
+	if err != nil {
+		return err
+	}
+	g.tell(chosen)
+	if g.options.DryRun {
+		return nil
+	}
+	if err := g.rewriteAll(group(chosen, g.store.packSize())); err != nil {
+		return err
+	}
+	if err := g.store.sweepOrphans(g.ctx); err != nil {
+		return err
+	}
+	g.view, err = g.store.log.View(g.ctx)
+	if err != nil {
+		return err
+	}
+	if g.packs, err = g.store.log.Packs(g.ctx, g.view); err != nil {
+		return err
+	}
+	g.report.After = g.bytes()
+	return nil
+}
+
+// begin syncs what is readable, brings derived files up to there, and takes the census.
+func (g *collector) begin() (err error) {
+	s := g.store
+	if g.scratch, err = s.newScratch(); err != nil {
+		return err
+	}
+	g.replaced = make(map[uint64]bool)
+	view, err := s.log.View(g.ctx)
+	if err != nil {
+		return err
+	}
+	if !g.options.DryRun {
+		if _, err := s.log.Sweep(g.ctx); err != nil {
+			return err
+		}
+		if view.Synced.Less(view.Readable) { // what is dead because of it must not go before it is synced
+			if err := s.log.Seal(g.ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if err := s.checkpointLocked(g.ctx); err != nil {
+		return err
+	}
+	g.census, err = s.takeCensus(g.ctx, g.scratch)
+	return err
+}
+
+// look reads the packs as they are now.
+func (g *collector) look() (err error) {
+	if g.view, err = g.store.log.View(g.ctx); err != nil {
+		return err
+	}
+	g.packs, err = g.store.log.Packs(g.ctx, g.view)
+	return err
+}
+
+func (g *collector) bytes() uint64 {
+	total := uint64(0)
+	for _, p := range g.packs {
+		total += p.Bytes
+	}
+	return total
+}
+
+func (s *Store) packSize() uint64 {
+	if s.options.packSize != 0 {
+		return s.options.packSize
+	}
+	return packlog.DefaultPackSize
+}
+
+// candidate is a pack, and whether it is to be rewritten.
+type candidate struct {
+	packlog.Pack
+	live   uint64 // bytes
+	chosen bool
+	barred bool // must not be
+}
+
+// choose says which packs are worth it, and seals the last one if it is among them.
+func (g *collector) choose() ([]candidate, error) {
+	list := g.candidates()
+	last := &list[len(list)-1]
+	if !last.chosen {
+		last.barred = true
+		return list, nil
+	}
+	if g.options.DryRun {
+		return list, nil
+	}
+	if err := g.store.log.Seal(g.ctx); err != nil {
+		return nil, err
+	}
+	if err := g.look(); err != nil {
+		return nil, err
+	}
+	list = g.candidates()
+	last = &list[len(list)-1]
+	last.chosen, last.barred = false, true
+	return list, nil
+}
+
+func (g *collector) candidates() []candidate {
+	list := make([]candidate, 0, len(g.packs))
+	for _, p := range g.packs {
+		c := candidate{Pack: p, barred: p.Damaged}
+		dead := p.Bytes - min(p.Bytes, p.Counted)
+		if counted := g.census.packs[p.First.Pack]; counted != nil {
+			dead += counted.dead
+			c.barred = c.barred || counted.damaged
+		}
+		c.live = p.Bytes - min(p.Bytes, dead)
+		switch {
+		case c.barred:
+		case g.repack != nil:
+			c.chosen = p.Counted > emptyPack
+		default:
+			c.chosen = dead > 0 && (g.options.All || dead*100 >= p.Bytes*deadShare)
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// emptyPack is more than the bytes of a pack without records.
+const emptyPack = 1024 + 64
+
+// tell adds up what was found.
+func (g *collector) tell(list []candidate) {
+	g.report.Damaged, g.report.Dead = 0, 0
+	after := uint64(0)
+	for _, c := range list {
+		g.report.Dead += c.Bytes - c.live
+		after += c.Bytes
+		if c.barred && !c.Last {
+			g.report.Damaged++
+		}
+		if c.chosen && g.options.DryRun {
+			g.report.Rewritten++
+			after -= c.Bytes - c.live
+		}
+	}
+	g.report.After = after
+}
+
+// group joins chosen neighbours, and tiny ones beside them, up to the size of a pack.
+func group(list []candidate, size uint64) [][]candidate {
+	for i := range list {
+		tiny := !list[i].barred && list[i].live <= min(tinyPack, size/16)
+		before := i > 0 && list[i-1].chosen
+		behind := i+1 < len(list) && list[i+1].chosen
+		list[i].chosen = list[i].chosen || tiny && (before || behind)
+	}
+	var groups [][]candidate
+	bytes, joins := uint64(0), false
+	for _, c := range list {
+		if !c.chosen {
+			joins = false
+			continue
+		}
+		if !joins || bytes+c.live > size {
+			groups = append(groups, nil)
+			bytes = 0
+		}
+		joins = true
+		bytes += c.live
+		groups[len(groups)-1] = append(groups[len(groups)-1], c)
+	}
+	return groups
+}
+
+// rewriteAll makes the new packs, in the log's order, and puts them in their places, some at a time.
+func (g *collector) rewriteAll(groups [][]candidate) error {
+	for len(groups) > 0 {
+		n, bytes := 0, uint64(0)
+		for n < len(groups) && (n == 0 || bytes < g.store.options.tuning.roundBytes) {
+			for _, c := range groups[n] {
+				bytes += c.live
+			}
+			n++
+		}
+		if err := g.round(groups[:n]); err != nil {
+			return err
+		}
+		groups = groups[n:]
+	}
+	return nil
+}
+
+// round makes new packs of some groups, and derived files that know of them, without locks; then puts both in their places.
+func (g *collector) round(groups [][]candidate) (err error) {
+	r := &rewriting{
+		collector: g,
+		places:    &positionSet{ctx: g.ctx, of: g.scratch, schema: movesSchema},
+		moves:     moves{packs: make(map[uint64]movedPack), first: make(map[packlog.AppendID]packlog.Position)},
+	}
+	defer func() {
+		for _, w := range r.done {
+			w.Abort()
+		}
+	}()
+	if err := g.store.checkpointLocked(g.ctx); err != nil { // so that none of it ends in a pack that is rewritten
+		return err
+	}
+	cp, err := g.store.newCheckpoint(g.ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range cp.old.applied.open {
+		r.moves.first[o.id] = packlog.Position{}
+	}
+	for _, packs := range groups {
+		if err := r.group(packs); err != nil {
+			return err
+		}
+	}
+	if len(r.done) == 0 {
+		return nil
+	}
+	if r.moves.table, err = r.places.finish(); err != nil {
+		return err
+	}
+	a, err := cp.move(&r.moves)
+	if err != nil {
+		cp.abort()
+		return err
+	}
+	err = r.publish(func() error { return cp.replace(a) })
+	if err != nil {
+		cp.abort()
+		return err
+	}
+	cp.sweep(a)
+	g.report.Rewritten += r.packs
+	return nil
+}
+
+// sweepOrphans removes derived files that nothing names: of checkpoints that died, and of cores that are gone.
+func (s *Store) sweepOrphans(ctx context.Context) error {
+	a, _, err := s.openApplied()
+	if err != nil || a.position.IsZero() {
+		return err
+	}
+	folders := make(map[string]coreRef, len(a.cores))
+	for _, ref := range a.cores {
+		folders[keys.DiscoveryKey(ref.key).String()] = ref
+	}
+	parent := filepath.Join(s.dir, "cores")
+	names, err := s.fs.ReadDir(parent)
+	if err != nil {
+		return nil // there was never a core
+	}
+	own := &files{dir: s.dir, fs: s.fs, cache: s.files.cache, open: make(map[string]*table.Table)}
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		ref, ok := folders[name]
+		if !ok {
+			if err := removeFolder(s.fs, filepath.Join(parent, name)); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := s.sweepCore(own, ref); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) sweepCore(own *files, ref coreRef) error {
+	core, err := own.openCore(ref.key, ref.number)
+	if err != nil {
+		return err
+	}
+	cp := &checkpoint{store: s, files: s.files}
+	b := newCoreBuilder(cp, ref.key, core)
+	b.number = ref.number
+	cp.sweepFolder(s.files.coreDir(ref.key), b.names())
+	return own.close()
+}

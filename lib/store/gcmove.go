@@ -1,0 +1,235 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"path/filepath"
+
+	"hc/lib/store/packlog"
+	"hc/lib/store/table"
+)
+
+// moves says where what was in rewritten packs is now.
+type moves struct {
+	packs map[uint64]movedPack                  // by their old sequences
+	table *table.Table                          // runs: where they were → where they are
+	first map[packlog.AppendID]packlog.Position // where appends that are not committed begin now
+
+	last, now place // of the last look-up
+	there     bool
+}
+
+// movedPack is a pack that was rewritten.
+type movedPack struct {
+	id  uint64           // of the old one
+	now packlog.Position // where the new one begins
+}
+
+// find returns where a block is; ok is false if it is nowhere any more.
+func (m *moves) find(ctx context.Context, at place) (now place, ok bool, err error) {
+	pack, moved := m.packs[at.run.Pack]
+	if !moved || pack.id != at.run.ID {
+		return at, !moved, nil
+	}
+	if m.last.run != at.run {
+		value, ok, err := m.table.Get(ctx, positionKey(at.run))
+		if err != nil {
+			return place{}, false, err
+		}
+		m.last, m.there = place{run: at.run}, ok
+		if ok {
+			m.now = decodePlace(value)
+		}
+	}
+	now = m.now
+	now.at += at.at
+	return now, m.there, nil
+}
+
+// move makes derived files in which all places are where the moves say, and what is to replace `applied`. It is for
+// derived files that are as old as the moves. Trees and ranges have no places, and stay.
+func (cp *checkpoint) move(m *moves) (*applied, error) {
+	old := cp.old.applied
+	if _, moved := m.packs[old.position.Pack]; moved {
+		return nil, fmt.Errorf("%w: it ends in pack %d, which was rewritten", errDerived, old.position.Pack)
+	}
+	for _, dir := range []string{"index", "cores"} {
+		if err := makeFolder(cp.files.fs, filepath.Join(cp.files.dir, dir), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	a := &applied{position: old.position, packs: movedPacks(old.packs, m), open: movedOpen(old.open, m)}
+	if err := cp.moveIndex(m); err != nil {
+		return nil, err
+	}
+	for _, ref := range old.cores {
+		number, err := cp.moveCore(ref, m)
+		if err != nil {
+			return nil, err
+		}
+		a.cores = append(a.cores, coreRef{ref.key, number})
+	}
+	a.index, a.next = cp.tables, cp.next
+	return a, cp.syncFolders()
+}
+
+func movedPacks(packs []packlog.Position, m *moves) []packlog.Position {
+	var now []packlog.Position
+	for _, p := range packs {
+		if to, ok := m.packs[p.Pack]; ok {
+			p = to.now
+		}
+		if n := len(now); n == 0 || now[n-1] != p {
+			now = append(now, p)
+		}
+	}
+	return now
+}
+
+// movedOpen leaves out appends of which nothing is left.
+func movedOpen(open []openAppend, m *moves) []openAppend {
+	var now []openAppend
+	for _, o := range open {
+		if _, moved := m.packs[o.first.Pack]; moved {
+			if o.first = m.first[o.id]; o.first.IsZero() {
+				continue
+			}
+		}
+		now = append(now, o)
+	}
+	return now
+}
+
+func (cp *checkpoint) moveIndex(m *moves) error {
+	var refs []tableRef
+	for _, ref := range cp.tables {
+		t, err := cp.files.table(cp.files.indexPath(ref.number), indexSchema)
+		if err != nil {
+			return err
+		}
+		now, err := cp.moveTable(ref, cp.files.indexPath, indexSchema, movedIndex(cp.ctx, t, m))
+		if err != nil {
+			return err
+		}
+		if now.rows > 0 {
+			refs = append(refs, now)
+		}
+	}
+	cp.tables = refs
+	return nil
+}
+
+// movedRow is a row of a table, and whether it is another one than before.
+type movedRow struct {
+	key, value []byte // nil: left out
+	changed    bool
+}
+
+func movedIndex(ctx context.Context, t *table.Table, m *moves) iter.Seq2[movedRow, error] {
+	return func(yield func(movedRow, error) bool) {
+		var value [placeSize]byte
+		for r, err := range t.Scan(ctx, nil) {
+			if err != nil {
+				yield(movedRow{}, err)
+				return
+			}
+			at := decodePlace(r.Value)
+			now, ok, err := m.find(ctx, at)
+			out := movedRow{changed: !ok || now != at}
+			if ok {
+				out.key, out.value = r.Key, appendPlace(value[:0], now)
+			}
+			if !yield(out, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// moveTable writes a table anew if a row of it changes.
+func (cp *checkpoint) moveTable(ref tableRef, path func(uint64) string, schema table.Schema, rows iter.Seq2[movedRow, error]) (tableRef, error) {
+	changed := false
+	for r, err := range rows {
+		if err != nil {
+			return ref, err
+		}
+		if changed = r.changed; changed {
+			break
+		}
+	}
+	if !changed {
+		return ref, nil
+	}
+	now, err := cp.merge(path, schema, func(w *table.Writer) error {
+		for r, err := range rows {
+			if err != nil {
+				return err
+			}
+			if r.key == nil {
+				continue
+			}
+			if err := w.Add(r.key, r.value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	now.level = ref.level
+	return now, err
+}
+
+// moveCore returns the number of a core's file in which runs are where they are now.
+func (cp *checkpoint) moveCore(ref coreRef, m *moves) (uint64, error) {
+	base, err := cp.files.openCore(ref.key, ref.number)
+	if err != nil {
+		return 0, err
+	}
+	b := newCoreBuilder(cp, ref.key, base)
+	defer cp.files.forgetAll() // there may be many cores, and each has some files
+	changed := false
+	for i, t := range base.runs {
+		now, err := cp.moveTable(b.file.runs[i], b.path("runs"), runsSchema, movedRuns(cp.ctx, t, m))
+		if err != nil {
+			return 0, err
+		}
+		changed = changed || now != b.file.runs[i]
+		now.rows = 0
+		b.file.runs[i] = now
+	}
+	if !changed {
+		return ref.number, nil
+	}
+	number, err := b.finish()
+	b.base, b.tree = nil, nil
+	cp.cores[ref.key] = b
+	return number, err
+}
+
+func movedRuns(ctx context.Context, t limited, m *moves) iter.Seq2[movedRow, error] {
+	return func(yield func(movedRow, error) bool) {
+		var value [8 + placeSize]byte
+		for r, err := range runRows(ctx, t) {
+			if err != nil {
+				yield(movedRow{}, err)
+				return
+			}
+			out := movedRow{key: blockKey(r.first)}
+			if r.kind == rowPlaced {
+				now, ok, err := m.find(ctx, r.place)
+				if err != nil {
+					yield(movedRow{}, err)
+					return
+				}
+				out.changed = !ok || now != r.place
+				if r.place = now; !ok {
+					out.key = nil
+				}
+			}
+			out.value = r.appendValue(value[:0])
+			if !yield(out, nil) {
+				return
+			}
+		}
+	}
+}

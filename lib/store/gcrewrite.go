@@ -1,0 +1,184 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"hc/lib/hash"
+	"hc/lib/store/packlog"
+)
+
+// rewriting is new packs on their way.
+type rewriting struct {
+	*collector
+	places *positionSet // of runs
+	moves  moves
+	done   []*packlog.Rewrite
+	packs  int // that they stand for
+}
+
+// group makes one pack of some neighbours. If they turn out to be damaged they stay as they are.
+func (r *rewriting) group(packs []candidate) error {
+	first, last := packs[0].First.Pack, packs[len(packs)-1].First.Pack
+	w, err := r.store.log.NewRewrite(r.ctx, r.view, first, last)
+	if err != nil {
+		return err
+	}
+	in := make(map[uint64]bool, len(packs))
+	for _, p := range packs {
+		in[p.First.Pack] = true
+	}
+	c := copier{rewriting: r, to: w, in: in}
+	err = c.copy(packs[0].First)
+	if err == nil {
+		err = w.Finish()
+	}
+	if err != nil {
+		w.Abort()
+	}
+	if errors.Is(err, ErrDamaged) {
+		r.report.Damaged += len(packs)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, p := range packs {
+		r.moves.packs[p.First.Pack] = movedPack{id: p.First.ID, now: w.First()}
+	}
+	r.done = append(r.done, w)
+	r.packs += len(packs)
+	for pack := range in {
+		r.replaced[pack] = true
+	}
+	return nil
+}
+
+// copier copies what is live into one new pack.
+type copier struct {
+	*rewriting
+	to   *packlog.Rewrite
+	in   map[uint64]bool // packs that it stands for
+	dead *positionReader
+}
+
+func (c *copier) copy(from packlog.Position) (err error) {
+	c.dead, err = readPositions(c.ctx, c.census.dead, from)
+	if c.dead != nil {
+		defer c.dead.stop()
+	}
+	if err != nil {
+		return err
+	}
+	return c.to.Scan(c.ctx, func(record packlog.Record) error {
+		if c.options.Progress != nil {
+			c.options.Progress(int64(packlog.RecordSize(&record)))
+		}
+		dead, err := c.isDead(&record)
+		if err != nil || dead {
+			return err
+		}
+		return c.add(&record)
+	})
+}
+
+func (c *copier) isDead(record *packlog.Record) (bool, error) {
+	if f := c.census.drops[record.Position]; f != nil {
+		return c.canForget(f), nil
+	}
+	return c.dead.has(record.Position, nil)
+}
+
+// canForget reports whether a drop is not needed any more: nothing older of its core is left anywhere. Its record and its
+// head go together.
+func (c *copier) canForget(f *coreFate) bool {
+	if f.pinned || !c.in[f.drop.Pack] || !c.in[f.dropped.Pack] {
+		return false
+	}
+	for pack := range f.older {
+		if !c.in[pack] && !c.replaced[pack] {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *copier) add(record *packlog.Record) error {
+	at, err := c.to.Add(record)
+	if err != nil {
+		return err
+	}
+	if first, open := c.moves.first[record.Append]; open && first.IsZero() {
+		c.moves.first[record.Append] = at
+	}
+	if record.Kind != packlog.KindRun {
+		return nil
+	}
+	return c.places.add(record.Position, place{run: at})
+}
+
+// publish puts the new packs in their places, unless something that they left out is needed now.
+func (r *rewriting) publish(derived func() error) error {
+	s := r.store
+	use, err := s.log.Lock(r.ctx, packlog.LockUse, false, r.lock)
+	if err != nil {
+		return err
+	}
+	err = s.log.Publish(r.ctx, r.done, r.check, derived)
+	s.mu.Lock()
+	s.state = nil
+	s.mu.Unlock()
+	return errors.Join(err, use.Unlock())
+}
+
+// check reads what the log gained since the census: blocks that are named by their leaf hashes must not be in runs that are left out.
+// No append is under way, and none begins.
+func (r *rewriting) check(view packlog.View) error {
+	st, _, err := r.store.current(r.ctx)
+	if err != nil {
+		return err
+	}
+	return r.store.log.Scan(r.ctx, view, r.census.at, false, func(record packlog.Record) error {
+		if record.Kind != packlog.KindRun && record.Kind != packlog.KindSpan {
+			return nil
+		}
+		e, err := understand(record)
+		if err != nil {
+			return nil // it counts for nothing
+		}
+		return e.eachLeaf(func(leaf hash.Digest) error { return r.checkLeaf(r.ctx, st, leaf) })
+	})
+}
+
+// eachLeaf calls fn for what a record needs by leaf hash.
+func (e *entry) eachLeaf(fn func(hash.Digest) error) error {
+	if e.run != nil {
+		if e.run.codec != codecDelta {
+			return nil
+		}
+		return fn(e.run.base)
+	}
+	for _, p := range e.span.parts {
+		for _, ref := range p.byLeaf {
+			if err := fn(ref.leaf); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *rewriting) checkLeaf(ctx context.Context, st *state, leaf hash.Digest) error {
+	at, ok, err := st.lookUp(ctx, r.store.log, leaf)
+	if err != nil || !ok {
+		return err
+	}
+	if _, replaced := r.moves.packs[at.run.Pack]; !replaced {
+		return nil
+	}
+	_, dead, err := r.census.dead.Get(ctx, positionKey(at.run))
+	if err == nil && dead {
+		return errReferenced
+	}
+	return err
+}

@@ -1,0 +1,431 @@
+package packlog
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+// Pack is a pack that counts, as who rewrites packs sees it.
+type Pack struct {
+	First   Position // where its records begin
+	Through uint64   // the last of the sequences that it, or nothing, stands for
+	Bytes   uint64   // that it takes on disk, with packs behind it that do not count
+	Counted uint64   // offset up to which records count
+	Last    bool     // it grows
+	Damaged bool     // it has no header, or does not exist
+}
+
+// Packs lists the packs of a view, in order.
+func (l *Log) Packs(ctx context.Context, view View) ([]Pack, error) {
+	sizes, err := l.packSizes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var packs []Pack
+	c := view.chain
+	for i := range c.extents {
+		e := &c.extents[i]
+		p := Pack{First: e.start(), Through: e.info.through, Last: i == len(c.extents)-1, Damaged: e.bad != nil}
+		if !p.Last {
+			p.Through = c.extents[i+1].info.sequence - 1
+		}
+		for name, size := range sizes {
+			sequence, _, _ := parsePackName(name)
+			if sequence >= p.First.Pack && sequence <= p.Through {
+				p.Bytes += size
+			}
+		}
+		p.Counted = min(sizes[e.name], e.limit)
+		packs = append(packs, p)
+	}
+	return packs, nil
+}
+
+func (l *Log) packSizes(ctx context.Context) (map[string]uint64, error) {
+	names, err := l.fs.ReadDir(l.path(packsDir))
+	if err != nil {
+		return nil, err
+	}
+	sizes := make(map[string]uint64, len(names))
+	for _, name := range names {
+		if _, _, ok := parsePackName(name); !ok {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		size, _, err := l.fs.Stat(l.path(packsDir, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		sizes[name] = uint64(size)
+	}
+	return sizes, nil
+}
+
+// RecordSize returns the bytes that a record takes in a pack; it may have been scanned without its payload.
+func RecordSize(r *Record) uint64 {
+	return header{meta: len(r.Meta), payload: max(len(r.Payload), r.PayloadLen)}.size()
+}
+
+// SamePacks reports whether all packs that an earlier view saw are what they were, so that positions in them still count.
+func (v View) SamePacks(earlier View) bool {
+	if v.chain == earlier.chain || earlier.chain == nil {
+		return true
+	}
+	for i := range earlier.chain.extents {
+		old := &earlier.chain.extents[i]
+		now := v.chain.find(old.info.sequence)
+		if now == nil || now.info.id != old.info.id || now.info.sequence != old.info.sequence {
+			return false
+		}
+	}
+	return true
+}
+
+// SamePacks is that of View, with the folder as it was last read.
+func (l *Log) SamePacks(earlier View) bool {
+	c := l.known()
+	return c != nil && View{chain: c}.SamePacks(earlier)
+}
+
+// Current reports whether a position lies in a pack that counts in this view, and not behind a close.
+func (v View) Current(at Position) bool { return v.chain != nil && v.chain.at(at) != nil }
+
+// Seal ends the last pack and goes on in a new one, so that all of it can be rewritten, and syncs what was written. A pack
+// without records is left.
+func (l *Log) Seal(ctx context.Context) error {
+	if l.readOnly {
+		return fmt.Errorf("store %q: %w", l.dir, ErrReadOnly)
+	}
+	if err := l.lockAppend(ctx); err != nil {
+		return err
+	}
+	defer l.unlockAppend()
+	if err := l.tidy(ctx); err != nil {
+		return err
+	}
+	if l.tail.end == packHeader {
+		return nil
+	}
+	b := l.newBatch()
+	if err := b.seal(ctx); err != nil {
+		return err
+	}
+	return l.loadLocked(ctx)
+}
+
+// rewriteSuffix ends the temporary names of packs that are being rewritten.
+const rewriteSuffix = ".gc.tmp"
+
+// Rewrite is the next generation of a pack, or of neighbours, on its way. It counts for nothing before Publish. For one
+// goroutine; end it with Publish or Abort.
+type Rewrite struct {
+	log     *Log
+	extents []extent
+	closer  uint64 // of the log
+	info    packInfo
+	temp    string
+	file    File
+	w       *packWriter
+	done    bool
+}
+
+// NewRewrite begins the next generation of the packs from the one that begins with sequence first to the one that begins
+// with last; neither is the last one of the log. It takes no lock: only one process at a time may rewrite, which is the
+// caller's to see to, as is that appends under way are not lost.
+func (l *Log) NewRewrite(ctx context.Context, view View, first, last uint64) (*Rewrite, error) {
+	if l.readOnly {
+		return nil, fmt.Errorf("store %q: %w", l.dir, ErrReadOnly)
+	}
+	r := &Rewrite{log: l, closer: view.Closer}
+	if err := r.choose(view.chain, first, last); err != nil {
+		return nil, err
+	}
+	sizes, err := l.packSizes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for name := range sizes {
+		if sequence, generation, _ := parsePackName(name); sequence == first {
+			r.info.generation = max(r.info.generation, generation+1)
+		}
+	}
+	if r.info.id, err = randomID(); err != nil {
+		return nil, err
+	}
+	if err := r.create(); err != nil {
+		return nil, err
+	}
+	r.w = newPackWriter(r.file, Position{Pack: first, Offset: packHeader, ID: r.info.id}, nil)
+	return r, nil
+}
+
+// choose takes the extents of a chain and what of their headers goes on.
+func (r *Rewrite) choose(c *chain, first, last uint64) error {
+	for i := range c.extents {
+		e := &c.extents[i]
+		if e.info.sequence < first || e.info.sequence > last {
+			continue
+		}
+		if e.bad != nil {
+			return &DamageError{Position: Position{Pack: e.info.sequence}, Reason: e.bad}
+		}
+		if i == len(c.extents)-1 {
+			return fmt.Errorf("pack %d: %w: it is the last one", e.info.sequence, errPackHeader)
+		}
+		r.extents = append(r.extents, *e)
+		r.info.closer = max(r.info.closer, e.info.closer)
+		if at := e.info.close; !at.IsZero() && at.Pack < first && (r.info.close.IsZero() || at.Less(r.info.close)) {
+			r.info.close = at
+		}
+		r.info.through = c.extents[i+1].info.sequence - 1 // what lies between was closed
+	}
+	if len(r.extents) == 0 || r.extents[0].info.sequence != first {
+		return fmt.Errorf("packs %d to %d: %w", first, last, ErrMoved)
+	}
+	r.info.sequence = first
+	return nil
+}
+
+func (r *Rewrite) create() error {
+	var random [8]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		return err
+	}
+	r.temp = hex.EncodeToString(random[:]) + rewriteSuffix
+	file, err := r.log.fs.OpenFile(r.log.path(packsDir, r.temp), os.O_RDWR|os.O_CREATE|os.O_EXCL, filePerm)
+	r.file = file
+	return err
+}
+
+// Scan calls fn for the records of the old packs that count, payloads included, in order. Damage ends it, with a *DamageError: what
+// is damaged stays as it is.
+func (r *Rewrite) Scan(ctx context.Context, fn func(Record) error) error {
+	for i := range r.extents {
+		err := r.log.walkExtent(ctx, extentWalk{extent: &r.extents[i]}, true, func(it item) error {
+			switch {
+			case it.damage != nil:
+				r.log.report(it.damage)
+				return it.damage
+			case it.record.Kind == KindSeal:
+				return nil
+			}
+			return fn(it.record)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Add writes a record, with its append's id and its commit flag, and returns where it will be. Its bytes are not kept.
+func (r *Rewrite) Add(record *Record) (Position, error) {
+	at := r.w.at
+	return at, r.w.add(record, Position{})
+}
+
+// First returns where the new pack's records begin.
+func (r *Rewrite) First() Position {
+	return Position{Pack: r.info.sequence, Offset: packHeader, ID: r.info.id}
+}
+
+// Finish seals and syncs the new pack.
+func (r *Rewrite) Finish() error {
+	if err := r.w.add(&Record{Kind: KindSeal}, Position{}); err != nil {
+		return err
+	}
+	if err := r.w.flush(); err != nil {
+		return err
+	}
+	r.w.buf = nil
+	r.info.synced = r.w.at
+	if _, err := r.file.WriteAt(encodePackHeader(r.info), 0); err != nil {
+		return err
+	}
+	return r.file.Sync()
+}
+
+// Abort removes the new pack. After Publish it does nothing.
+func (r *Rewrite) Abort() {
+	if r.done {
+		return
+	}
+	r.done = true
+	_ = r.file.Close()
+	_ = r.log.fs.Remove(r.log.path(packsDir, r.temp)) // else the next one does
+}
+
+// Publish puts finished rewrites, in the log's order, in the place of the old packs. The caller holds the lock "use" alone, so no append is
+// under way; Publish takes "append", recovers if that is needed, and calls check with what may be read then: an error of it
+// leaves everything as it is. derived is called when the new packs are durable and before the old ones are gone. ErrOvertaken says that
+// somebody recovered since the view of NewRewrite.
+func (l *Log) Publish(ctx context.Context, rewrites []*Rewrite, check func(View) error, derived func() error) error {
+	if err := l.lockAppend(ctx); err != nil {
+		return err
+	}
+	defer l.unlockAppend()
+	if err := l.tidy(ctx); err != nil {
+		return err
+	}
+	c, err := l.load(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range rewrites {
+		if !r.fits(c) {
+			return fmt.Errorf("pack %d: %w", r.info.sequence, ErrOvertaken)
+		}
+	}
+	m := l.marked
+	if err := check(View{Synced: m.Synced, Readable: m.Readable, Closer: c.closer, chain: c}); err != nil {
+		return err
+	}
+	return l.publish(ctx, rewrites, derived)
+}
+
+// fits reports whether the folder still has what the rewrite was made from.
+func (r *Rewrite) fits(c *chain) bool {
+	if c.closer != r.closer {
+		return false
+	}
+	for i := range r.extents {
+		old, now := &r.extents[i], c.find(r.extents[i].info.sequence)
+		if now == nil || now.bad != nil || now.info != old.info || now.limit != old.limit || now.info.through > r.info.through {
+			return false
+		}
+	}
+	next := c.find(r.info.through + 1)
+	return next != nil && next.info.sequence == r.info.through+1
+}
+
+func (l *Log) publish(ctx context.Context, rewrites []*Rewrite, derived func() error) error {
+	if err := l.anotherFolder(); err != nil {
+		return err
+	}
+	for _, r := range rewrites {
+		if err := l.fs.Rename(l.path(packsDir, r.temp), l.path(packsDir, r.info.name())); err != nil {
+			return err
+		}
+		r.done = true
+		_ = r.file.Close() // it is synced
+		// One by one: what a pack has left out may rest on what one before it has.
+		if err := l.fs.SyncDir(l.path(packsDir)); err != nil {
+			return err
+		}
+	}
+	if _, err := l.load(ctx); err != nil {
+		return err
+	}
+	if err := derived(); err != nil {
+		return err
+	}
+	if err := l.sweepPacks(ctx); err != nil {
+		return err
+	}
+	if err := l.anotherFolder(); err != nil {
+		return err
+	}
+	return l.loadLocked(ctx)
+}
+
+// anotherFolder makes readers read the folder again.
+func (l *Log) anotherFolder() error {
+	m := l.marked
+	var err error
+	if m.Folder, err = randomID(); err != nil {
+		return err
+	}
+	return l.raise(m)
+}
+
+// Sweep removes what processes that died, or were interrupted, left among the packs: temporary files, and packs that newer ones
+// stand for. Only one process at a time may sweep or rewrite. It returns the bytes freed.
+func (l *Log) Sweep(ctx context.Context) (freed uint64, err error) {
+	if l.readOnly {
+		return 0, fmt.Errorf("store %q: %w", l.dir, ErrReadOnly)
+	}
+	if err := l.lockAppend(ctx); err != nil {
+		return 0, err
+	}
+	defer l.unlockAppend()
+	if err := l.tidy(ctx); err != nil {
+		return 0, err
+	}
+	rubbish, err := l.rubbish(ctx)
+	if err != nil || len(rubbish) == 0 {
+		return 0, err
+	}
+	if err := l.fs.SyncDir(l.path(packsDir)); err != nil { // what stands for them must stay
+		return 0, err
+	}
+	for _, name := range rubbish {
+		size, _, _ := l.fs.Stat(l.path(packsDir, name))
+		if err := l.remove(name); err != nil {
+			return freed, err
+		}
+		freed += uint64(size)
+	}
+	if err := l.anotherFolder(); err != nil {
+		return freed, err
+	}
+	return freed, l.loadLocked(ctx)
+}
+
+// sweepPacks removes old generations. The folder was synced since the new ones came.
+func (l *Log) sweepPacks(ctx context.Context) error {
+	rubbish, err := l.rubbish(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range rubbish {
+		if !strings.HasSuffix(name, packSuffix) {
+			continue
+		}
+		if err := l.remove(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Log) remove(name string) error {
+	if err := l.fs.Remove(l.path(packsDir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// rubbish lists temporary files, and packs for which a newer one with a good header stands.
+func (l *Log) rubbish(ctx context.Context) ([]string, error) {
+	c, err := l.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names, err := l.fs.ReadDir(l.path(packsDir))
+	if err != nil {
+		return nil, err
+	}
+	var rubbish []string
+	for _, name := range names {
+		if name == newPack || strings.HasSuffix(name, rewriteSuffix) {
+			rubbish = append(rubbish, name)
+			continue
+		}
+		sequence, _, ok := parsePackName(name)
+		if !ok {
+			continue
+		}
+		if e := c.find(sequence); e != nil && e.bad == nil && e.name != name && e.name != "" {
+			rubbish = append(rubbish, name)
+		}
+	}
+	return rubbish, nil
+}

@@ -1,0 +1,21 @@
+package store
+
+import (
+	"context"
+	"fmt"
+)
+
+// RepackOptions are for Repack.
+type RepackOptions struct {
+	Cold     bool              // compress as well as can be, for what is kept rather than written
+	Progress func(bytes int64) // as of GCOptions
+}
+
+// Repack writes all packs anew.
+func (s *Store) Repack(ctx context.Context, options RepackOptions) (GCReport, error) {
+	report, err := s.collect(ctx, GCOptions{All: true, Progress: options.Progress}, &options)
+	if err != nil {
+		return report, fmt.Errorf("repacking: %w", err)
+	}
+	return report, nil
+}
