@@ -4,6 +4,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -12,6 +13,8 @@ import (
 
 	"hc/lib/cli"
 	"hc/lib/hypercore"
+	"hc/lib/peer"
+	"hc/lib/replicate"
 	"hc/lib/store"
 )
 
@@ -30,6 +33,9 @@ func newApp(std *cli.IO) *urfave.App {
 			&urfave.StringFlag{Name: "flush-every", Usage: "with --lines: sign and publish once per `N` lines, or per duration (default 200ms behind the first line)"},
 			&urfave.BoolFlag{Name: "new", Usage: "the name must not be taken yet"},
 			&urfave.Uint64Flag{Name: "expect-length", Usage: "fail unless the log has `N` blocks now"},
+			&urfave.BoolFlag{Name: "if-changed", Usage: "append nothing where the log ends with just this input already"},
+			&urfave.StringFlag{Name: "onto", TakesFile: true, Usage: "go on from the head in `FILE` (hc-fetch KEY --head), without the log itself"},
+			&urfave.StringSliceFlag{Name: "peer", Usage: "first ask the peer at `HOST[:PORT]` for the newest head; may be given many times"},
 			&urfave.BoolFlag{Name: "compat", Usage: "a new log's key is its plain public key, without a manifest"},
 			cli.JSONFlag(),
 		}, cli.SecretFlags()...),
@@ -40,6 +46,8 @@ func newApp(std *cli.IO) *urfave.App {
 				{Does: "follow a log file", Command: "tail -F app.log | hc-append --lines app"},
 				{Does: "one block", Command: "echo 'one item' | hc-append --raw notes"},
 				{Does: "with a key from a CI system's secret store", Command: "hc-append table --secret-key-fd 3 3< /run/secrets/table < stream"},
+				{Does: "where the log is not, as in a CI job", Command: "hc-chunk < data.csv | hc-append KEY --onto head.proof --secret-key-file key"},
+				{Does: "the same input twice is appended once", Command: "hc-chunk < data.csv | hc-append table --if-changed"},
 			},
 			SeeAlso:   []string{"hc-chunk(1)", "hc-fetch(1)", "hc-keys(1)", "hc-serve(1)"},
 			Arguments: cli.CoreArguments,
@@ -66,11 +74,27 @@ files. To publish the next version of a file, append it to a log of its own.
 
 With --lines and --raw the input has no end mark: what came is published. Lines are published 200 ms after the first of
 them came, unless --flush-every says otherwise, and an endless input is fine.
+
+--onto takes what 'hc-fetch KEY --head' wrote, a few hundred bytes, in place of the log: its roots and the secret key are
+all that it takes to append. What such a store then serves, it serves to who has the log up to that head, or wants no
+more than what is new. If the store has a part of the log already, the head must be one that it knows; an older one
+changes nothing.
+
+--if-changed compares the input with the end of the log. If the log ends with just these blocks, nothing is appended, and
+the same line is printed. Where only roots are here, what it takes to tell is asked of --peer. It needs 40 bytes of memory
+for each block of the input.
+
+One key is for one writer. Whoever restores an old backup of a log, or writes it on two machines, would sign a second
+history, which its readers refuse. So a longer head, or another one, that any tool meets is remembered, and appending is
+refused with exit code 7 until 'hc doctor NAME' has settled it. --peer asks for such a head first, of each peer that is
+named; where one cannot be asked, nothing is appended.
 `
 
 type job struct {
 	word       string
 	raw, lines bool
+	onto       string // a file, "" for none
+	peers      []replicate.Dialer
 	flush      hypercore.Flush
 	options    hypercore.AppendOptions
 }
@@ -80,7 +104,8 @@ func parse(c *urfave.Context, std *cli.IO) (job, error) {
 		word:    c.Args().First(),
 		raw:     c.Bool("raw"),
 		lines:   c.Bool("lines"),
-		options: hypercore.AppendOptions{New: c.Bool("new"), Compat: c.Bool("compat")},
+		onto:    c.String("onto"),
+		options: hypercore.AppendOptions{New: c.Bool("new"), Compat: c.Bool("compat"), IfChanged: c.Bool("if-changed")},
 	}
 	switch {
 	case c.NArg() != 1:
@@ -89,6 +114,20 @@ func parse(c *urfave.Context, std *cli.IO) (job, error) {
 		return j, cli.Usagef("--raw and --lines exclude one another")
 	case c.IsSet("flush-every") && !j.lines:
 		return j, cli.Usagef("--flush-every goes with --lines")
+	case j.lines && j.options.IfChanged:
+		return j, cli.Usagef("--lines publishes as it goes, before it could tell whether anything changed: pipe the input through hc-chunk --algorithm lines instead")
+	case j.onto == "-":
+		return j, cli.Usagef("--onto: standard input carries data: name a file, or a descriptor (/dev/fd/3)")
+	case j.onto != "" && (j.options.New || j.options.Compat):
+		return j, cli.Usagef("--onto is about a log that exists: --new and --compat are about one that does not")
+	case slices.Contains(c.StringSlice("peer"), ""):
+		return j, cli.Usagef("--peer wants to know whom to ask")
+	}
+	for _, address := range c.StringSlice("peer") {
+		j.peers = append(j.peers, replicate.At(address))
+	}
+	if len(j.peers) > 0 {
+		j.options.Ask, j.options.Roots = j.askHeads, j.askRoots
 	}
 	if c.IsSet("expect-length") {
 		length := c.Uint64("expect-length")
@@ -129,6 +168,10 @@ func (j job) hint(err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC) && !j.lines:
 		return cli.Hint(err, "nothing of it was appended: make room, then run it again")
+	case errors.Is(err, peer.ErrUnreachable):
+		return cli.Hint(err, "nothing was appended")
+	case errors.Is(err, replicate.ErrNotOffered):
+		return cli.Hint(err, "leave out --peer for a log that it never had")
 	case errors.Is(err, hypercore.ErrReadOnly):
 		return cli.Hint(err, "name the right one with --secret-key-file")
 	}
@@ -143,6 +186,9 @@ func (j job) run(c *urfave.Context, std *cli.IO) error {
 	defer in.Close()
 	if in.NetworkFS() {
 		std.Warnf("the store is on a network file system, which may lose what it says is synced")
+	}
+	if err := j.goOnFrom(c.Context, in); err != nil {
+		return err
 	}
 	size, _ := std.InSize()
 	progress := cli.NewProgress(std, cli.ProgressOptions{Total: size})

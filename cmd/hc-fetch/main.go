@@ -14,6 +14,7 @@ import (
 
 	"hc/lib/cli"
 	"hc/lib/hypercore"
+	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/peer"
 	"hc/lib/proof"
@@ -37,6 +38,7 @@ func newApp(std *cli.IO) *urfave.App {
 			&urfave.StringFlag{Name: "bytes", Usage: "only the bytes `A-B`, both included"},
 			&urfave.BoolFlag{Name: "head", Usage: "only the signed head with the tree's roots, no data"},
 			&urfave.BoolFlag{Name: "live", Usage: "go on with what is appended, until interrupted"},
+			&urfave.BoolFlag{Name: "follow-fork", Usage: "replace what is here where its key has signed the log anew under a higher fork"},
 			&urfave.BoolFlag{Name: "no-store", Usage: "keep nothing"},
 			&urfave.BoolFlag{Name: "sync", Usage: "sync what is kept to the disk before it counts as kept"},
 			&urfave.StringFlag{Name: "limit-rate", Usage: "take at most `SIZE` a second, over all peers"},
@@ -75,6 +77,9 @@ store, so that what is here already is not fetched again, and writes it while it
 the store holds.
 
 A fetch that was interrupted goes on from where it was.
+
+A log that its key signed anew, under a higher fork, is another one: exit code 7, and what is here stays and can be read as
+before. With --follow-fork it is replaced: what both share stays, the rest is forgotten and fetched anew.
 `
 
 func parse(c *urfave.Context) (proof.Claim, error) {
@@ -102,6 +107,9 @@ func parse(c *urfave.Context) (proof.Claim, error) {
 	case proof.KindBytes:
 		claim.From, claim.To, err = cli.ParseRange(c.String("bytes"))
 	}
+	if c.Bool("follow-fork") && len(c.StringSlice("peer"))+len(c.StringSlice("exec")) == 0 {
+		return claim, cli.Usagef("--follow-fork asks peers: name one with --peer or --exec")
+	}
 	if c.Bool("live") && (claim.Kind == proof.KindHead || claim.Kind == proof.KindBytes) {
 		return claim, cli.Usagef("--live goes with all of the log, or with --blocks")
 	}
@@ -128,6 +136,11 @@ func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {
 	if c.Bool("no-store") && len(dialers) > 0 {
 		in = nil
 	}
+	if c.Bool("follow-fork") && in != nil {
+		if err := followFork(c.Context, std, in, ref.Key, dialers); err != nil {
+			return err
+		}
+	}
 	progress := cli.NewProgress(std, cli.ProgressOptions{DataOut: true})
 	defer progress.Done()
 	received := 0
@@ -147,6 +160,17 @@ func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {
 			},
 		},
 	})
+}
+
+// followFork goes over to a higher fork, if a peer has one, and names what was here.
+func followFork(ctx context.Context, std *cli.IO, in *store.Store, key keys.Key, peers []replicate.Dialer) error {
+	followed, err := replicate.FollowFork(ctx, in, key, peers, replicate.FetchOptions{})
+	if err != nil || followed.Before.Fork == followed.After.Fork {
+		return err
+	}
+	std.Notef("following %s; the log here was at %s, of which the first %d blocks are the same",
+		hypercore.HeadWords(followed.After), hypercore.HeadWords(followed.Before), followed.Common)
+	return nil
 }
 
 // hint says what to do next.

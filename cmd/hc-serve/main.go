@@ -65,7 +65,8 @@ func newApp(std *cli.IO) *urfave.App {
 const description = `
 hc-serve answers stock Hypercore peers, versions 10 and 11, and hc-fetch. It serves every log of the store, or only those
 that are named; a peer needs a log's key to get anything of it, and learns of no other. What other processes append, or
-download, is announced at once, and so are logs that are new since it started.
+download, is announced at once, and so are logs that are new since it started. A longer length that a peer tells of is not
+proved, so it is no reason to stop signing: hc-append --peer asks for a head and its proof.
 
 --push connects to a mirror, brings it the logs that are named, and ends with exit code 0 when the mirror has all that is here,
 synced to its disk. If the secret key of a log is here, its new length is reserved at the mirror before the signature leaves

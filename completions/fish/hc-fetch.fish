@@ -7,6 +7,7 @@ complete -c hc-fetch -l blocks -x -d 'only the blocks A-B, both included (A-: to
 complete -c hc-fetch -l bytes -x -d 'only the bytes A-B, both included'
 complete -c hc-fetch -l head -d 'only the signed head with the tree\'s roots, no data'
 complete -c hc-fetch -l live -d 'go on with what is appended, until interrupted'
+complete -c hc-fetch -l follow-fork -d 'replace what is here where its key has signed the log anew under a higher fork'
 complete -c hc-fetch -l no-store -d 'keep nothing'
 complete -c hc-fetch -l sync -d 'sync what is kept to the disk before it counts as kept'
 complete -c hc-fetch -l limit-rate -x -d 'take at most SIZE a second, over all peers'

@@ -27,7 +27,8 @@ type Download struct {
 	key   keys.Key
 	into  *store.Store
 	sync  bool
-	guard bool // the store writes this core: a longer head than its own is not taken
+	owned bool // the store writes this core, so any other head than its own is news
+	guard bool // a longer one is not taken
 
 	mu       sync.Mutex // guards all below
 	auth     *keys.Auth // nil until the manifest, or that there is none, is known
@@ -114,7 +115,8 @@ func NewDownload(ctx context.Context, key keys.Key, options DownloadOptions) (*D
 		return nil, fmt.Errorf("reading the tree of core %v: %w", key, err)
 	}
 	d.view, d.head, d.base = view, view.Head(), view.Head()
-	d.guard = !options.Adopt && d.head.Length > 0 && owned(d.into, key)
+	d.owned = d.head.Length > 0 && (options.Adopt || Owned(d.into, key))
+	d.guard = d.owned && !options.Adopt
 	d.state = merkle.State{Length: d.head.Length, Fork: d.head.Fork, Roots: roots}
 	return d, nil
 }
@@ -143,14 +145,14 @@ func (d *Download) NeedsManifest() bool {
 	return d.auth == nil
 }
 
-// Guarded reports whether the store writes this core, so that any other head of it is news.
-func (d *Download) Guarded() bool { return d.guard }
+// Owned reports whether the store writes this core, so that any other head of it is news.
+func (d *Download) Owned() bool { return d.owned }
 
 // Seen is the error for a head that conflicts with what is here. See KeepSeen.
 func (d *Download) Seen(head store.Head) *SeenError {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return &SeenError{Key: d.key, Here: d.head, There: head, Owned: d.guard}
+	return &SeenError{Key: d.key, Here: d.head, There: head, Owned: d.owned}
 }
 
 func (d *Download) forked(fork uint64) error {

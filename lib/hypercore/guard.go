@@ -156,8 +156,8 @@ func relateStored(ctx context.Context, in *store.Store, proved Proved) (here sto
 	return view.Head(), relation, err
 }
 
-// owned reports whether a store writes a core: it holds its secret key, be it one that cannot be read.
-func owned(in *store.Store, key keys.Key) bool {
+// Owned reports whether a store writes a core: it holds its secret key, be it one that cannot be read.
+func Owned(in *store.Store, key keys.Key) bool {
 	_, err := in.Secret(key)
 	return !errors.Is(err, store.ErrNotFound)
 }

@@ -64,7 +64,7 @@ func (k *Keeper) Head(head proof.Head, roots []merkle.Node) error {
 		return err
 	default:
 		k.view = view
-		if stored := view.Head(); stored.Length > 0 && k.head.Length > stored.Length && owned(k.into, k.key) {
+		if stored := view.Head(); stored.Length > 0 && k.head.Length > stored.Length && Owned(k.into, k.key) {
 			return k.conflict(stored)
 		}
 	}
@@ -89,7 +89,7 @@ func (k *Keeper) conflict(stored store.Head) error {
 		return err
 	}
 	k.dirty, k.nodes, k.blocks = false, nil, nil
-	return &SeenError{Key: k.key, Here: stored, There: k.head, Owned: owned(k.into, k.key)}
+	return &SeenError{Key: k.key, Here: stored, There: k.head, Owned: Owned(k.into, k.key)}
 }
 
 // Nodes implements proof.Sink; Group is called instead.

@@ -141,7 +141,7 @@ func (l *lineAppend) open(ctx context.Context) error {
 		if !w.isNew {
 			l.w, l.before, l.added = w, w.Length(), 0
 			l.word = w.Key().String()
-			l.options.New, l.options.ExpectLength = false, nil // they were about the first flush
+			l.options.New, l.options.ExpectLength, l.options.Ask = false, nil, nil // they were about the first flush
 			continue
 		}
 		// A log that is new begins empty: of two processes that have lines for it, the second one then goes on behind

@@ -58,6 +58,16 @@ func AskHead(ctx context.Context, key keys.Key, of Dialer, options FetchOptions)
 	return proved, err
 }
 
+// AskCommon returns a peer's newest head, and how many blocks its log and that of a view share, from the first one on.
+func AskCommon(ctx context.Context, view *store.View, of Dialer, options FetchOptions) (proved hypercore.Proved, common uint64, err error) {
+	err = aboutHead(ctx, view.Key(), []Dialer{of}, options, func(ctx context.Context, d *hypercore.Download) error {
+		proved = d.Proved()
+		common, err = hypercore.Common(ctx, view, proved.Head.Length, d.Hash)
+		return err
+	})
+	return proved, common, err
+}
+
 // AskRoots returns the roots of a core's tree at a length, with certain sizes, as peers prove them against their newest
 // head. Whoever has that of a later length can see whether they are of the same log.
 func AskRoots(ctx context.Context, key keys.Key, length uint64, peers []Dialer, options FetchOptions) (roots []merkle.Node, err error) {
@@ -87,11 +97,19 @@ type Adopted struct {
 // Adopt brings the store's copy of a core that it writes to the newest head of the peers, without its blocks: to a longer
 // one that goes on from it, else to one of a higher fork. What was seen of either is settled. A *hypercore.SeenError where
 // the peers have another history of the same fork.
-func Adopt(ctx context.Context, in *store.Store, key keys.Key, peers []Dialer, options FetchOptions) (Adopted, error) {
-	adopted, err := extend(ctx, in, key, peers, options)
-	var seen *hypercore.SeenError
-	if errors.As(err, &seen) && seen.There.Fork > seen.Here.Fork {
-		adopted, err = FollowFork(ctx, in, key, peers, options)
+func Adopt(ctx context.Context, in *store.Store, key keys.Key, peers []Dialer, options FetchOptions) (adopted Adopted, err error) {
+	view, err := in.View(ctx, key, false)
+	if err != nil {
+		return adopted, err
+	}
+	from, best, err := newestOf(ctx, key, peers, options)
+	if err != nil {
+		return adopted, err
+	}
+	if here := view.Head(); best.Head.Fork > here.Fork && here.Length > 0 {
+		adopted, err = replace(ctx, in, view, from, options)
+	} else {
+		adopted, err = extend(ctx, in, key, []Dialer{from}, options)
 	}
 	if err != nil {
 		return adopted, err
@@ -141,8 +159,12 @@ func wantRoots(ctx context.Context, d *hypercore.Download, head store.Head) erro
 }
 
 // FollowFork replaces the store's copy of a core by that of a higher fork, if one of the peers has such: history is cut
-// back to what both share, and the blocks behind it are left to be fetched. Where no peer has one, nothing changes.
+// back to what both share, and the blocks behind it are left to be fetched. Where no peer has one, or the store writes the
+// core, nothing changes.
 func FollowFork(ctx context.Context, in *store.Store, key keys.Key, peers []Dialer, options FetchOptions) (adopted Adopted, err error) {
+	if hypercore.Owned(in, key) {
+		return adopted, nil
+	}
 	view, err := in.View(ctx, key, false)
 	if errors.Is(err, store.ErrNotFound) {
 		return adopted, nil
@@ -150,28 +172,29 @@ func FollowFork(ctx context.Context, in *store.Store, key keys.Key, peers []Dial
 	if err != nil {
 		return adopted, err
 	}
-	adopted.Before, adopted.After, adopted.Common = view.Head(), view.Head(), view.Head().Length
-	from, found, err := highestFork(ctx, key, peers, options)
-	if err != nil || found.Head.Fork <= view.Head().Fork || view.Head().Length == 0 {
+	from, best, err := newestOf(ctx, key, peers, options)
+	if err != nil || best.Head.Fork <= view.Head().Fork || view.Head().Length == 0 {
 		return adopted, err
 	}
-	err = aboutHead(ctx, key, []Dialer{from}, options, func(ctx context.Context, d *hypercore.Download) error {
-		if found = d.Proved(); found.Head.Fork <= view.Head().Fork {
-			return fmt.Errorf("%w: %s has gone back to fork %d", ErrPeer, from.Name, found.Head.Fork)
-		}
-		adopted.Common, err = hypercore.Common(ctx, view, found.Head.Length, d.Hash)
-		return err
-	})
+	return replace(ctx, in, view, from, options)
+}
+
+// replace goes over to a peer's log, which is of a higher fork.
+func replace(ctx context.Context, in *store.Store, view *store.View, from Dialer, options FetchOptions) (adopted Adopted, err error) {
+	found, common, err := AskCommon(ctx, view, from, options)
 	if err != nil {
 		return adopted, err
 	}
-	adopted.After = found.Head
-	return adopted, hypercore.Follow(ctx, in, view, found, adopted.Common)
+	if found.Head.Fork <= view.Head().Fork {
+		return adopted, fmt.Errorf("%w: %s has gone back to fork %d", ErrPeer, from.Name, found.Head.Fork)
+	}
+	adopted = Adopted{Before: view.Head(), After: found.Head, Common: common}
+	return adopted, hypercore.Follow(ctx, in, view, found, common)
 }
 
-// highestFork asks each peer for its head, and returns the one with the highest fork, of those the longest. Peers that
-// cannot be asked count only if that is all of them.
-func highestFork(ctx context.Context, key keys.Key, peers []Dialer, options FetchOptions) (from Dialer, best hypercore.Proved, err error) {
+// newestOf asks each peer for its head, and returns the one with the highest fork, of those the longest. Peers that cannot
+// be asked count only if that is all of them.
+func newestOf(ctx context.Context, key keys.Key, peers []Dialer, options FetchOptions) (from Dialer, best hypercore.Proved, err error) {
 	var failures []error
 	for _, of := range peers {
 		proved, err := AskHead(ctx, key, of, options)

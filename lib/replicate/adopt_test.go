@@ -170,7 +170,7 @@ func TestSecondHistoryIsNotAdopted(t *testing.T) {
 		if !errors.As(err, &seen) || !seen.Owned {
 			t.Errorf("%d more: fetching: %v", more, err)
 		}
-		if _, err := Adopt(t.Context(), ours.store, ours.key, []Dialer{other.serves("other")}, FetchOptions{}); more > 6 && !errors.As(err, &seen) {
+		if _, err := Adopt(t.Context(), ours.store, ours.key, []Dialer{other.serves("other")}, FetchOptions{}); !errors.As(err, &seen) {
 			t.Errorf("%d more: adopting: %v", more, err)
 		}
 		if left, err := ours.store.SeenHeads(t.Context(), ours.key); err != nil || len(left) != 1 || left[0].Length != uint64(4+more) {
@@ -208,7 +208,7 @@ func TestHigherForkIsAdopted(t *testing.T) {
 			t.Errorf("followed %+v, %v", adopted, err)
 		}
 		other.reads(reader)
-		if again, err := FollowFork(t.Context(), reader, ours.key, peers, FetchOptions{}); err != nil || again.Before.TreeHash != again.After.TreeHash {
+		if again, err := FollowFork(t.Context(), reader, ours.key, peers, FetchOptions{}); err != nil || again.After.Length != 0 {
 			t.Errorf("followed again: %+v, %v", again, err)
 		}
 

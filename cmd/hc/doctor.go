@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"hc/lib/cli"
+	"hc/lib/hypercore"
+	"hc/lib/keys"
+	"hc/lib/peer"
+	"hc/lib/replicate"
+	"hc/lib/store"
+)
+
+func newDoctor(std *cli.IO) *urfave.App {
+	return &urfave.App{
+		Name:        "hc-doctor",
+		Usage:       "say why a log refuses appends, and settle it",
+		ArgsUsage:   "[NAME|KEY]",
+		Description: doctorDescription,
+		Flags: append([]urfave.Flag{
+			cli.StoreFlag(),
+			&urfave.StringSliceFlag{Name: "peer", Usage: "ask the peer at `HOST[:PORT]`; may be given many times"},
+			&urfave.BoolFlag{Name: "adopt", Usage: "take over the newest head that the peers have"},
+			&urfave.BoolFlag{Name: "new-fork", Usage: "sign what is here anew, so that it counts for more than what was seen"},
+			cli.JSONFlag(),
+		}, cli.SecretFlags()...),
+		Metadata: cli.Manual{
+			Examples: []cli.Example{
+				{Does: "look at every log in the store", Command: "hc doctor"},
+				{Does: "find out whether this copy is old", Command: "hc doctor table --peer host:4977"},
+				{Does: "go on from what a peer has", Command: "hc doctor table --adopt --peer host:4977"},
+				{Does: "go on from what is here", Command: "hc doctor table --new-fork"},
+			},
+			SeeAlso:   []string{"hc(1)", "hc-append(1)", "hc-fetch(1)"},
+			Arguments: cli.CoreArguments,
+		}.Metadata(),
+		Action: func(c *urfave.Context) error {
+			d, err := newPhysician(c, std)
+			if err != nil {
+				return err
+			}
+			return d.hint(d.run(c))
+		},
+	}
+}
+
+const doctorDescription = `
+A log has one writer. Where its key signed two heads of which one does not go on from the other, its readers cannot tell
+which is right. So whatever tool meets a head that does not fit the log which is stored remembers it, and hc-append then
+refuses with exit code 7. hc doctor says what was seen and what it can mean; with --peer it asks a peer for more.
+
+If the head that was seen goes on from what is here, this store is an old copy: a backup that was restored, say. --adopt
+takes the newer head over, and nothing is lost. If it does not, the key was used in two places, each of which signed blocks
+of its own, and one of both histories has to end. --new-fork keeps the one that is here: it signs it again under a fork
+above every one that was seen. Stock peers, and readers who say --follow-fork, then replace what they have of the other.
+On the other machine --adopt takes that over: its history is cut back to what both share, and its own blocks behind that
+are given up; append them again if they are still wanted.
+
+With something left to be settled the exit code is 7.
+`
+
+// physician is one visit.
+type physician struct {
+	std      *cli.IO
+	word     string // "" for every core
+	adopt    bool
+	newFork  bool
+	peers    []replicate.Dialer
+	options  hypercore.AppendOptions
+	names    map[keys.Key]string
+	conflict int // cores that are left in conflict
+}
+
+func newPhysician(c *urfave.Context, std *cli.IO) (*physician, error) {
+	d := &physician{std: std, word: c.Args().First(), adopt: c.Bool("adopt"), newFork: c.Bool("new-fork"), names: map[keys.Key]string{}}
+	switch {
+	case c.NArg() > 1:
+		return nil, cli.Usagef("want one NAME or KEY, or none, got %d arguments", c.NArg())
+	case d.adopt && d.newFork:
+		return nil, cli.Usagef("--adopt and --new-fork exclude one another")
+	case d.word == "" && (d.adopt || d.newFork || c.IsSet("peer")):
+		return nil, cli.Usagef("which log? name it")
+	case d.adopt && !c.IsSet("peer"):
+		return nil, cli.Usagef("--adopt wants a --peer that has what was seen")
+	case d.newFork && c.IsSet("peer"):
+		return nil, cli.Usagef("--new-fork asks nobody: leave out --peer")
+	case slices.Contains(c.StringSlice("peer"), ""):
+		return nil, cli.Usagef("--peer wants to know whom to ask")
+	}
+	for _, address := range c.StringSlice("peer") {
+		d.peers = append(d.peers, replicate.At(address))
+	}
+	if !d.newFork {
+		return d, nil
+	}
+	var err error
+	if d.options.SecretFile, err = std.Secret(c); err != nil {
+		return nil, err
+	}
+	passphrases, err := std.Passphrases(c, false)
+	if err != nil {
+		return nil, err
+	}
+	d.options.Passphrase = passphrases.Current
+	return d, nil
+}
+
+// hint says what to do next.
+func (d *physician) hint(err error) error {
+	switch {
+	case errors.Is(err, peer.ErrUnreachable):
+		return cli.Hint(err, "does hc-serve run there?")
+	case errors.Is(err, hypercore.ErrReadOnly):
+		return cli.Hint(err, "name the secret key with --secret-key-file")
+	}
+	return err
+}
+
+func (d *physician) run(c *urfave.Context) error {
+	in, err := store.Open(c.Context, d.std.StoreDir(c), store.Options{ReadOnly: len(d.peers) == 0 && !d.newFork})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	names, err := in.Names()
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Backward(names) {
+		d.names[name.Key] = name.Name
+	}
+	if d.word == "" {
+		return d.everyCore(c.Context, in)
+	}
+	ref, err := hypercore.Find(c.Context, in, d.word)
+	if err != nil {
+		return err
+	}
+	if err := d.treat(c.Context, in, ref.Key); err != nil {
+		return err
+	}
+	return d.conclude()
+}
+
+// nameOf is what to call a core.
+func (d *physician) nameOf(key keys.Key) string {
+	if name := d.names[key]; name != "" {
+		return name
+	}
+	return key.String()
+}
+
+func (d *physician) everyCore(ctx context.Context, in *store.Store) error {
+	cores, err := in.Cores(ctx)
+	if err != nil {
+		return err
+	}
+	for _, key := range cores {
+		found, err := hypercore.Examine(ctx, in, key)
+		if err != nil {
+			return err
+		}
+		if len(found.Seen) == 0 && !d.std.JSON {
+			continue
+		}
+		if err := d.report(found); err != nil {
+			return err
+		}
+	}
+	if d.conflict == 0 && !d.std.JSON {
+		_, err := fmt.Fprintf(d.std.Out, "%d logs: no head of any was seen that conflicts with what is here\n", len(cores))
+		return err
+	}
+	return d.conclude()
+}
+
+// treat does what was asked for with one core, and reports how it stands.
+func (d *physician) treat(ctx context.Context, in *store.Store, key keys.Key) error {
+	switch {
+	case d.adopt:
+		return d.takeOver(ctx, in, key)
+	case d.newFork:
+		before, after, err := hypercore.NewFork(ctx, in, d.word, d.options)
+		if err != nil {
+			return err
+		}
+		return d.done(key, replicate.Adopted{Before: before, After: after, Common: after.Length})
+	}
+	found, err := replicate.Examine(ctx, in, key, d.peers, replicate.FetchOptions{})
+	if err != nil {
+		return err
+	}
+	return d.report(found)
+}
+
+func (d *physician) takeOver(ctx context.Context, in *store.Store, key keys.Key) error {
+	adopted, err := replicate.Adopt(ctx, in, key, d.peers, replicate.FetchOptions{})
+	var seen *hypercore.SeenError
+	if errors.As(err, &seen) {
+		err = cli.Hint(err, fmt.Sprintf("neither goes on from the other: end one of both, here with hc doctor %s --new-fork, or there", d.nameOf(key)))
+	}
+	if err != nil {
+		return err
+	}
+	if adopted.Before.Fork == adopted.After.Fork && adopted.Before.Length == adopted.After.Length {
+		return cli.Exitf(cli.ErrPartial, "the peers have nothing of core %q that is newer than what is here: %s", d.word, hypercore.HeadWords(adopted.After))
+	}
+	if err := d.done(key, adopted); err != nil {
+		return err
+	}
+	left, err := in.SeenHeads(ctx, key)
+	if err == nil && len(left) > 0 {
+		d.conflict++
+	}
+	return err
+}
+
+// conclude makes what is left the exit code.
+func (d *physician) conclude() error {
+	switch {
+	case d.conflict == 1:
+		return cli.Exitf(cli.ErrConflict, "a log has a head here and another elsewhere, and the key signed both")
+	case d.conflict > 1:
+		return cli.Exitf(cli.ErrConflict, "%d logs have a head here and another elsewhere, and their keys signed both", d.conflict)
+	}
+	return nil
+}

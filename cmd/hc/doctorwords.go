@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"hc/lib/cli"
+	"hc/lib/hypercore"
+	"hc/lib/keys"
+	"hc/lib/replicate"
+	"hc/lib/store"
+)
+
+// headJSON is a head as programs read it.
+type headJSON struct {
+	Fork     uint64  `json:"fork"`
+	Length   uint64  `json:"length"`
+	TreeHash string  `json:"tree_hash,omitempty"`
+	Relation string  `json:"relation,omitempty"`
+	Common   *uint64 `json:"common,omitempty"` // blocks, where the logs were compared
+}
+
+func toJSON(head store.Head) headJSON {
+	h := headJSON{Fork: head.Fork, Length: head.Length}
+	if head.Length > 0 {
+		h.TreeHash = head.TreeHash.String()
+	}
+	return h
+}
+
+// report says what was seen of a core.
+func (d *physician) report(found hypercore.Diagnosis) error {
+	if len(found.Seen) > 0 {
+		d.conflict++
+	}
+	if d.std.JSON {
+		return d.reportJSON(found)
+	}
+	var text bytes.Buffer
+	here, name := found.View.Head(), d.nameOf(found.Key)
+	fmt.Fprintf(&text, "log %s", name)
+	if name != found.Key.String() {
+		fmt.Fprintf(&text, " (%v)", found.Key)
+	}
+	fmt.Fprintf(&text, "\n  here: %s\n", hypercore.HeadWords(here))
+	for _, seen := range found.Seen {
+		fmt.Fprintf(&text, "  seen: %s\n        %s\n", hypercore.HeadWords(seen.Head), meaning(here, seen))
+	}
+	switch {
+	case len(found.Seen) == 0:
+		text.WriteString("  no head was seen that conflicts with it\n")
+	case found.Owned || metByOwner(found):
+		d.ownersWays(&text, found)
+	default:
+		readersWays(&text, found)
+	}
+	_, err := d.std.Out.Write(text.Bytes())
+	return err
+}
+
+// metByOwner reports whether somebody was about to append who has the secret key elsewhere: who reads a log follows a
+// longer head.
+func metByOwner(found hypercore.Diagnosis) bool {
+	return slices.ContainsFunc(found.Seen, func(seen hypercore.SeenHead) bool { return seen.Relation == hypercore.Ahead })
+}
+
+// meaning says in words how a head that was seen stands to the one that is here.
+func meaning(here store.Head, seen hypercore.SeenHead) string {
+	goesOn := seen.Compared && seen.Common == here.Length
+	switch {
+	case seen.Head.Fork > here.Fork && seen.Compared:
+		return fmt.Sprintf("the log was signed anew under a higher fork; %d blocks are the same", seen.Common)
+	case seen.Head.Fork > here.Fork:
+		return "the log was signed anew under a higher fork"
+	case goesOn:
+		return "it goes on from what is here: this copy is old, as a restored backup is"
+	case seen.Compared:
+		return fmt.Sprintf("it differs from block %d on: the key was used in two places", seen.Common)
+	case seen.Relation == hypercore.Ahead:
+		return "it is longer: this copy is old, as a restored backup is, or the key was used in two places; a --peer that has it can tell"
+	case seen.Relation == hypercore.Untold:
+		return "it cannot be compared: the nodes that this takes are not in this store; a --peer that has it can tell"
+	}
+	return "it is of another history: the key was used in two places"
+}
+
+// ownersWays says what the log's writer can do.
+func (d *physician) ownersWays(text *bytes.Buffer, found hypercore.Diagnosis) {
+	name, fork := d.nameOf(found.Key), found.View.Head().Fork
+	adoptable, higher := false, false
+	for _, seen := range found.Seen {
+		fork = max(fork, seen.Head.Fork)
+		higher = higher || seen.Head.Fork > found.View.Head().Fork
+		adoptable = adoptable || !seen.Compared && seen.Relation == hypercore.Ahead || seen.Compared && seen.Common == found.View.Head().Length
+	}
+	text.WriteString("  nothing is appended until one of these is done:\n")
+	if adoptable {
+		fmt.Fprintf(text, "  hc doctor %s --adopt --peer HOST\n      go on from what was seen, if it goes on from what is here; nothing is lost\n", name)
+	}
+	if higher {
+		fmt.Fprintf(text, "  hc doctor %s --adopt --peer HOST\n      go over to the higher fork; blocks of this log that it does not have are given up\n", name)
+	}
+	if found.View.Head().Length == 0 {
+		return
+	}
+	fmt.Fprintf(text, "  hc doctor %s --new-fork\n      go on from what is here, as fork %d; what was seen is given up, and its readers go over to this one\n", name, fork+1)
+}
+
+// readersWays says what somebody can do who only reads the log.
+func readersWays(text *bytes.Buffer, found hypercore.Diagnosis) {
+	for _, seen := range found.Seen {
+		if seen.Head.Fork > found.View.Head().Fork {
+			fmt.Fprintf(text, "  what is here can be read as before; this takes the newer one in its place:\n  hc-fetch %v --follow-fork --peer HOST\n", found.Key)
+			return
+		}
+	}
+	text.WriteString("  what is here can be read as before; which one is right, only its owner can say\n")
+}
+
+func (d *physician) reportJSON(found hypercore.Diagnosis) error {
+	line := struct {
+		Key   string     `json:"key"`
+		Name  string     `json:"name,omitempty"`
+		Owned bool       `json:"owned"`
+		Here  headJSON   `json:"here"`
+		Seen  []headJSON `json:"seen"`
+	}{found.Key.String(), d.names[found.Key], found.Owned, toJSON(found.View.Head()), []headJSON{}}
+	for _, seen := range found.Seen {
+		h := toJSON(seen.Head)
+		h.Relation = relationWord(found.View.Head(), seen)
+		if seen.Compared {
+			h.Common = &seen.Common
+		}
+		line.Seen = append(line.Seen, h)
+	}
+	return cli.WriteJSON(d.std.Out, line)
+}
+
+func relationWord(here store.Head, seen hypercore.SeenHead) string {
+	switch {
+	case seen.Head.Fork > here.Fork:
+		return "higher-fork"
+	case seen.Compared && seen.Common == here.Length:
+		return "goes-on"
+	case seen.Compared:
+		return "differs"
+	case seen.Relation == hypercore.Ahead:
+		return "longer"
+	case seen.Relation == hypercore.Untold:
+		return "unknown"
+	}
+	return "differs"
+}
+
+// done says how a core was settled.
+func (d *physician) done(key keys.Key, a replicate.Adopted) error {
+	if d.std.JSON {
+		return cli.WriteJSON(d.std.Out, struct {
+			Key    string   `json:"key"`
+			Before headJSON `json:"before"`
+			After  headJSON `json:"after"`
+			Common uint64   `json:"common"`
+		}{key.String(), toJSON(a.Before), toJSON(a.After), a.Common})
+	}
+	name := d.nameOf(key)
+	_, err := fmt.Fprintf(d.std.Out, "log %s goes on from %s; it was at %s\n", name, hypercore.HeadWords(a.After), hypercore.HeadWords(a.Before))
+	if err != nil {
+		return err
+	}
+	if a.Common < a.Before.Length {
+		d.std.Notef("the first %d blocks are the same; those behind them are no longer part of the log here", a.Common)
+	}
+	if a.Common < a.After.Length {
+		d.std.Notef("its blocks from %d on are left to be fetched: hc-fetch %s --peer HOST > /dev/null", a.Common, name)
+	}
+	return nil
+}
