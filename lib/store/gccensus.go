@@ -32,6 +32,7 @@ type census struct {
 	cores map[keys.Key]*coreFate
 	void  map[packlog.AppendID]bool // begun before at, never committed
 	late  map[packlog.AppendID]bool // begun before at, and committed behind it, or perhaps still to be
+	torn  map[packlog.AppendID]bool // its records are in several packs
 	bases []hash.Digest
 	live  *table.Table // runs
 	files coreCache
@@ -90,6 +91,7 @@ func (s *Store) takeCensus(ctx context.Context, sc *scratch) (*census, error) {
 		cores: make(map[keys.Key]*coreFate),
 		void:  make(map[packlog.AppendID]bool),
 		late:  make(map[packlog.AppendID]bool),
+		torn:  make(map[packlog.AppendID]bool),
 		drops: make(map[packlog.Position]*coreFate),
 		packs: make(map[uint64]*packCensus),
 	}
@@ -149,7 +151,8 @@ func (c *census) pack(number uint64) *packCensus {
 
 // appendFacts is what of an append matters once its head comes.
 type appendFacts struct {
-	old  bool // it has a record before the census
+	old  bool   // it has a record before the census
+	pack uint64 // of its first record
 	drop packlog.Position
 	cuts []cut
 	seen bool
@@ -174,8 +177,11 @@ func (c *census) surveyAppends() error {
 	err := c.store.log.Scan(c.ctx, c.view, packlog.Position{}, false, func(r packlog.Record) error {
 		f, before := open[r.Append], r.Position.Less(c.at)
 		if f == nil {
-			f = &appendFacts{}
+			f = &appendFacts{pack: r.Position.Pack}
 			open[r.Append] = f
+		}
+		if f.pack != r.Position.Pack {
+			c.torn[r.Append] = true
 		}
 		f.old = f.old || before
 		switch {

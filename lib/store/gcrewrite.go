@@ -70,7 +70,15 @@ func (c *copier) copy(from packlog.Position) (err error) {
 	if err != nil {
 		return err
 	}
-	return c.to.Scan(c.ctx, func(record packlog.Record) error {
+	take, flush := c.add, func() error { return nil }
+	if c.repack != nil {
+		j, err := newJoiner(c)
+		if err != nil {
+			return err
+		}
+		take, flush = j.take, j.flush
+	}
+	err = c.to.Scan(c.ctx, func(record packlog.Record) error {
 		if c.options.Progress != nil {
 			c.options.Progress(int64(packlog.RecordSize(&record)))
 		}
@@ -78,8 +86,12 @@ func (c *copier) copy(from packlog.Position) (err error) {
 		if err != nil || dead {
 			return err
 		}
-		return c.add(&record)
+		return take(&record)
 	})
+	if err != nil {
+		return err
+	}
+	return flush()
 }
 
 func (c *copier) isDead(record *packlog.Record) (bool, error) {

@@ -125,8 +125,13 @@ func (h *history) step() {
 
 // collect gives back what is dead.
 func (h *history) collect() {
-	_, err := h.store().GC(h.t.Context(), GCOptions{All: h.r.IntN(2) == 0})
-	h.must(err)
+	if h.r.IntN(3) == 0 {
+		_, err := h.store().Repack(h.t.Context(), RepackOptions{Cold: h.r.IntN(2) == 0})
+		h.must(err)
+	} else {
+		_, err := h.store().GC(h.t.Context(), GCOptions{All: h.r.IntN(2) == 0})
+		h.must(err)
+	}
 	h.gcs++
 }
 

@@ -1,8 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+
+	"github.com/klauspost/compress/zstd"
+
+	"hc/lib/store/packlog"
 )
 
 // RepackOptions are for Repack.
@@ -11,11 +16,84 @@ type RepackOptions struct {
 	Progress func(bytes int64) // as of GCOptions
 }
 
-// Repack writes all packs anew.
+// Repack writes all packs anew: without what is dead, as GC does, with runs compressed again, and with those of many short
+// appends to one core joined. Blocks keep their leaf hashes. For the rest it is as GC.
 func (s *Store) Repack(ctx context.Context, options RepackOptions) (GCReport, error) {
 	report, err := s.collect(ctx, GCOptions{All: true, Progress: options.Progress}, &options)
 	if err != nil {
 		return report, fmt.Errorf("repacking: %w", err)
 	}
 	return report, nil
+}
+
+// recoder compresses runs again. For one goroutine.
+type recoder struct {
+	cold *zstd.Encoder // nil: as appends do
+}
+
+func newRecoder(cold bool) (*recoder, error) {
+	if !cold {
+		return &recoder{}, nil
+	}
+	e, err := zstd.NewWriter(nil,
+		zstd.WithEncoderConcurrency(1),
+		zstd.WithWindowSize(maxWindow),
+		zstd.WithEncoderCRC(false), // the record has one
+		zstd.WithEncoderLevel(zstd.SpeedBestCompression))
+	return &recoder{cold: e}, err
+}
+
+// encode sets the codec of a run whose blocks are raw, and returns its payload. What it made was read back.
+func (r *recoder) encode(m *runMeta, raw []byte) ([]byte, error) {
+	var frame []byte
+	switch {
+	case r.cold == nil:
+		frame = compress(nil, raw)
+	case len(raw) > 0:
+		frame = r.cold.EncodeAll(raw, nil)
+	}
+	if frame == nil || len(frame) >= len(raw) {
+		m.codec = codecRaw
+		return raw, nil
+	}
+	m.codec = codecZstd
+	back, err := decompress(m, frame, nil)
+	if err != nil || !bytes.Equal(back, raw) {
+		return nil, fmt.Errorf("internal error: a run of %d bytes does not decode to what was encoded: %w", len(raw), err)
+	}
+	return frame, nil
+}
+
+// again returns a run's record with another payload, if that is smaller. Runs with a base stay as they are.
+func (r *recoder) again(record *packlog.Record) (*packlog.Record, error) {
+	m, raw, err := plainRun(record)
+	if err != nil || m == nil {
+		return record, err
+	}
+	payload, err := r.encode(m, raw)
+	if err != nil || len(payload) >= len(record.Payload) {
+		return record, err
+	}
+	now := *record
+	now.Meta, now.Payload = m.encode(), payload
+	return &now, nil
+}
+
+// plainRun decodes a run, nil if it has a base. One that is not what it says is damage.
+func plainRun(record *packlog.Record) (*runMeta, []byte, error) {
+	m, err := decodeRun(record.Meta)
+	if err != nil {
+		return nil, nil, damagedAt(record.Position, err)
+	}
+	if m.codec == codecDelta {
+		return nil, nil, nil
+	}
+	raw, err := decompress(m, record.Payload, nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("run at %v: %w", record.Position, err)
+	}
+	if _, ok := m.split(raw); !ok {
+		return nil, nil, fmt.Errorf("%w: run at %v: its blocks are not of the lengths that it says", ErrDamaged, record.Position)
+	}
+	return m, raw, nil
 }

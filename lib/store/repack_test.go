@@ -1,0 +1,103 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"hc/lib/store/packlog"
+)
+
+// kinds counts the records of a store.
+func kinds(t testing.TB, s *Store) map[packlog.Kind]int {
+	t.Helper()
+	count := make(map[packlog.Kind]int)
+	err := s.log.Scan(t.Context(), mustView(t, s), packlog.Position{}, false, func(r packlog.Record) error {
+		count[r.Kind]++
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return count
+}
+
+// TestRepackJoins has many short appends to two logs of lines, and to one of larger blocks, in turns: they become a few.
+func TestRepackJoins(t *testing.T) {
+	for _, cold := range []bool{false, true} {
+		dir := t.TempDir()
+		s := openTest(t, dir, Options{})
+		r := rand.New(rand.NewPCG(1, 9))
+		lines, other, large := newModel(1), newModel(2), newModel(3)
+		for i := range 150 {
+			blocks := [][]byte{fmt.Appendf(nil, "line %d of a log that grows by one line each time\n", i)}
+			if i%50 == 49 {
+				blocks = append(blocks, []byte("no LF"))
+			}
+			for _, m := range []*modelCore{lines, other} {
+				if err := m.append(t.Context(), s, TxOptions{Durable: true, Short: true}, blocks...); err != nil {
+					t.Fatal(err)
+				}
+			}
+			more := randomBlocks(r, 2, 900)
+			if i%3 == 0 && i > 0 {
+				more = append(more, large.blocks[i], bytes.Repeat([]byte{byte(i)}, 300))
+			}
+			if err := large.append(t.Context(), s, TxOptions{Durable: true}, more...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before, bytesBefore := kinds(t, s), packBytes(t, dir)
+		view := lines.view(t, s)
+		report, err := s.Repack(t.Context(), RepackOptions{Cold: cold})
+		if err != nil {
+			t.Fatal(err)
+		}
+		after := kinds(t, s)
+		for _, kind := range []packlog.Kind{packlog.KindHead, packlog.KindSpan, packlog.KindRun} {
+			if after[kind]*10 > before[kind] {
+				t.Errorf("cold=%v: of %d records of kind %d %d are left", cold, before[kind], kind, after[kind])
+			}
+		}
+		if now := packBytes(t, dir); now*2 > bytesBefore || now != int64(report.After) {
+			t.Errorf("cold=%v: %d bytes became %d, by %+v", cold, bytesBefore, now, report)
+		}
+		sound(t, s, lines, other, large)
+		lines.check(t, view)
+		if err := lines.append(t.Context(), s, TxOptions{Durable: true, Short: true}, []byte("one more\n")); err != nil {
+			t.Fatal(err)
+		}
+		sound(t, s, lines, other, large)
+	}
+}
+
+// TestRepackAgain compresses what can be compressed better, and leaves what cannot.
+func TestRepackAgain(t *testing.T) {
+	dir := t.TempDir()
+	s := openTest(t, dir, Options{})
+	m := newModel(1)
+	r := rand.New(rand.NewPCG(1, 9))
+	var text bytes.Buffer
+	for text.Len() < 1<<20 {
+		fmt.Fprintf(&text, "%d,%x,%s\n", r.IntN(1000), r.IntN(1<<20), []string{"alpha", "beta", "gamma"}[r.IntN(3)])
+	}
+	var blocks [][]byte
+	for part := range bytes.SplitSeq(text.Bytes(), []byte("9,")) {
+		blocks = append(blocks, part)
+	}
+	if err := m.append(t.Context(), s, TxOptions{Durable: true}, append(blocks, randomBlocks(r, 3, 300<<10)...)...); err != nil {
+		t.Fatal(err)
+	}
+	sizes := []int64{packBytes(t, dir)}
+	for _, cold := range []bool{false, true} {
+		if _, err := s.Repack(t.Context(), RepackOptions{Cold: cold}); err != nil {
+			t.Fatal(err)
+		}
+		sizes = append(sizes, packBytes(t, dir))
+		sound(t, s, m)
+	}
+	if sizes[1] > sizes[0]+2048 || sizes[2] >= sizes[1]-10000 {
+		t.Fatalf("sizes are %d as appended, repacked, repacked cold", sizes)
+	}
+}

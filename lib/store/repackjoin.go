@@ -1,0 +1,365 @@
+package store
+
+import (
+	"bytes"
+	"slices"
+
+	"hc/lib/hash"
+	"hc/lib/keys"
+	"hc/lib/store/packlog"
+)
+
+const (
+	heldAppend   = 512 << 10 // bytes of an append's records that are held until its head comes
+	heldBytes    = 16 << 20  // bytes of all that is held
+	joinableRuns = runBytes / 2
+)
+
+// joiner holds back appends, and makes one of short ones to a core that follow one another. What else a core's log says stays in its
+// order. Memory is bounded.
+type joiner struct {
+	*copier
+	recoder *recoder
+	held    map[packlog.AppendID]*heldRecords // their heads have not come
+	joined  map[keys.Key]*joinedAppend
+	bytes   int // in held and joined
+}
+
+// heldRecords is the records of one append so far.
+type heldRecords struct {
+	records []packlog.Record
+	bytes   int
+	plain   bool // they are written as they come
+}
+
+func newJoiner(c *copier) (*joiner, error) {
+	r, err := newRecoder(c.repack.Cold)
+	return &joiner{
+		copier: c, recoder: r,
+		held:   make(map[packlog.AppendID]*heldRecords),
+		joined: make(map[keys.Key]*joinedAppend),
+	}, err
+}
+
+// take takes the next record that is live.
+func (j *joiner) take(record *packlog.Record) error {
+	if !record.Position.Less(j.census.at) || j.census.late[record.Append] {
+		return j.add(record)
+	}
+	h := j.held[record.Append]
+	if h == nil {
+		h = &heldRecords{plain: j.census.torn[record.Append]}
+		j.held[record.Append] = h
+	}
+	if record.Commit {
+		delete(j.held, record.Append)
+		j.bytes -= h.bytes
+		return j.end(h, record)
+	}
+	if h.plain {
+		return j.write(record)
+	}
+	r := *record
+	r.Meta, r.Payload = bytes.Clone(r.Meta), bytes.Clone(r.Payload)
+	size := len(r.Meta) + len(r.Payload)
+	h.records, h.bytes, j.bytes = append(h.records, r), h.bytes+size, j.bytes+size
+	if h.bytes > heldAppend {
+		return j.spill(h)
+	}
+	return j.bound()
+}
+
+// bound lets go of everything when it becomes too much.
+func (j *joiner) bound() error {
+	if j.bytes <= heldBytes {
+		return nil
+	}
+	return j.flush()
+}
+
+func (j *joiner) flush() error {
+	for _, h := range j.held {
+		if err := j.spill(h); err != nil {
+			return err
+		}
+	}
+	for key := range j.joined {
+		if err := j.flushCore(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spill writes what is held of an append, and lets the rest follow as it comes.
+func (j *joiner) spill(h *heldRecords) error {
+	j.bytes -= h.bytes
+	records := h.records
+	*h = heldRecords{plain: true}
+	for i := range records {
+		if err := j.write(&records[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write writes one record, a run compressed again.
+func (j *joiner) write(record *packlog.Record) error {
+	if record.Kind == packlog.KindRun {
+		var err error
+		if record, err = j.recoder.again(record); err != nil {
+			return err
+		}
+	}
+	return j.add(record)
+}
+
+// end ends an append with its head: it joins its neighbours, or is written behind them.
+func (j *joiner) end(h *heldRecords, head *packlog.Record) error {
+	key, _, err := decodeHead(head.Meta)
+	if err != nil {
+		return damagedAt(head.Position, err)
+	}
+	if f := j.census.core(key); !h.plain && !f.seen && !f.gone(head.Position) {
+		a, err := understandShort(key, h.records)
+		if err != nil {
+			return err
+		}
+		if a != nil {
+			return j.join(key, a, head)
+		}
+	}
+	if err := j.flushCore(key); err != nil {
+		return err
+	}
+	for i := range h.records {
+		if err := j.write(&h.records[i]); err != nil {
+			return err
+		}
+	}
+	return j.add(head)
+}
+
+// shortAppend is an append that may be joined with others.
+type shortAppend struct {
+	runs  []shortRun
+	spans []*spanMeta
+	raw   int // bytes
+	count int // blocks in runs
+}
+
+type shortRun struct {
+	at   packlog.Position
+	meta *runMeta
+	data []byte
+}
+
+// understandShort returns nil if an append is too long, or has other records than plain runs and spans of them.
+func understandShort(key keys.Key, records []packlog.Record) (*shortAppend, error) {
+	a := &shortAppend{}
+	ordinals := make(map[uint32]bool)
+	for i := range records {
+		switch r := &records[i]; r.Kind {
+		case packlog.KindRun:
+			meta, data, err := plainRun(r)
+			if err != nil || meta == nil || ordinals[meta.ordinal] {
+				return nil, err
+			}
+			ordinals[meta.ordinal] = true
+			a.runs = append(a.runs, shortRun{r.Position, meta, data})
+			a.raw, a.count = a.raw+meta.raw, a.count+meta.count
+			if meta.short != a.runs[0].meta.short {
+				return nil, nil
+			}
+		case packlog.KindSpan:
+			span, err := decodeSpan(r.Meta)
+			if err != nil || span.key != key {
+				return nil, nil
+			}
+			a.spans = append(a.spans, span)
+		default:
+			return nil, nil
+		}
+	}
+	if len(a.spans) == 0 || a.raw > joinableRuns || !a.whole() {
+		return nil, nil
+	}
+	return a, nil
+}
+
+// whole reports whether all runs that spans name are there.
+func (a *shortAppend) whole() bool {
+	for _, span := range a.spans {
+		for _, p := range span.parts {
+			if p.byLeaf != nil {
+				continue
+			}
+			i := slices.IndexFunc(a.runs, func(r shortRun) bool { return r.meta.ordinal == p.run })
+			if i < 0 || uint64(p.at)+p.count > uint64(a.runs[i].meta.count) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// joinedAppend is several appends on their way to be one, with one run.
+type joinedAppend struct {
+	meta  runMeta
+	raw   []byte
+	lines bool // all blocks are lines, and end with LF but for the last
+	olds  []positionRow
+	spans []*spanMeta
+	head  packlog.Record
+	bytes int
+}
+
+func (j *joiner) join(key keys.Key, a *shortAppend, head *packlog.Record) error {
+	joined := j.joined[key]
+	if joined != nil && !joined.fits(a) {
+		if err := j.flushCore(key); err != nil {
+			return err
+		}
+		joined = nil
+	}
+	if joined == nil {
+		joined = &joinedAppend{lines: true}
+		j.joined[key] = joined
+	}
+	before := joined.bytes
+	joined.add(a)
+	joined.head = *head
+	joined.head.Meta = bytes.Clone(head.Meta)
+	j.bytes += joined.bytes - before
+	return j.bound()
+}
+
+// fits reports whether an append may follow in the same one.
+func (o *joinedAppend) fits(a *shortAppend) bool {
+	most := maxRunBlocks
+	if o.meta.short {
+		most = shortBlocks
+	}
+	if len(o.raw)+a.raw > runBytes || o.meta.count+a.count > most || o.bytes > heldAppend {
+		return false
+	}
+	if len(o.olds) > 0 && len(a.runs) > 0 && o.meta.short != a.runs[0].meta.short {
+		return false
+	}
+	last, next := o.spans[len(o.spans)-1], a.spans[0]
+	return last.append == next.append && (!last.append || last.parts[len(last.parts)-1].end() == next.first)
+}
+
+func (o *joinedAppend) add(a *shortAppend) {
+	deltas := make(map[uint32]uint32, len(a.runs))
+	for _, r := range a.runs {
+		delta := uint32(o.meta.count)
+		deltas[r.meta.ordinal] = delta
+		o.olds = append(o.olds, positionRow{r.at, place{at: delta}})
+		o.addRun(r)
+	}
+	for _, span := range a.spans {
+		for i := range span.parts {
+			if p := &span.parts[i]; p.byLeaf == nil {
+				p.run, p.at = 0, p.at+deltas[p.run]
+			}
+		}
+		o.addSpan(span)
+	}
+}
+
+func (o *joinedAppend) addRun(r shortRun) {
+	o.lines = o.lines && r.meta.lines && (len(o.raw) == 0 || o.raw[len(o.raw)-1] == '\n')
+	ends, _ := r.meta.split(r.data) // plainRun has split it before
+	start := uint32(0)
+	for _, end := range ends {
+		o.meta.lengths = append(o.meta.lengths, end-start)
+		start = end
+	}
+	o.meta.short = r.meta.short
+	o.meta.leaves = append(o.meta.leaves, r.meta.leaves...)
+	o.meta.count += r.meta.count
+	o.meta.raw += r.meta.raw
+	o.raw = append(o.raw, r.data...)
+	o.bytes += len(r.data) + (4+hash.Size)*r.meta.count
+}
+
+// addSpan joins a span to the last one, if it goes on behind it.
+func (o *joinedAppend) addSpan(span *spanMeta) {
+	o.bytes += len(span.parts)*64 + len(span.roots)*56
+	for _, p := range span.parts {
+		o.bytes += len(p.byLeaf) * (8 + hash.Size)
+	}
+	n := len(o.spans)
+	if n == 0 {
+		o.spans = append(o.spans, span)
+		return
+	}
+	last := o.spans[n-1]
+	end, blocks := last.parts[len(last.parts)-1].end(), uint64(0)
+	for _, p := range slices.Concat(last.parts, span.parts) {
+		blocks += p.count
+	}
+	if span.append != last.append || span.first < end || span.append && span.first != end || blocks > maxSpanBlocks {
+		o.spans = append(o.spans, span)
+		return
+	}
+	for _, p := range span.parts {
+		q := &last.parts[len(last.parts)-1]
+		follows := q.end() == p.first && (q.byLeaf == nil) == (p.byLeaf == nil)
+		switch {
+		case follows && p.byLeaf != nil:
+			q.byLeaf, q.count = append(q.byLeaf, p.byLeaf...), q.count+p.count
+		case follows && q.run == p.run && uint64(q.at)+q.count == uint64(p.at):
+			q.count += p.count
+		default:
+			last.parts = append(last.parts, p)
+		}
+	}
+	roots := cover{nodes: last.roots}
+	for _, n := range span.roots {
+		roots.add(n)
+	}
+	last.roots = roots.nodes
+}
+
+// flushCore writes what was joined of a core.
+func (j *joiner) flushCore(key keys.Key) error {
+	o := j.joined[key]
+	if o == nil {
+		return nil
+	}
+	delete(j.joined, key)
+	j.bytes -= o.bytes
+	if len(o.olds) > 0 {
+		if err := j.flushRun(o); err != nil {
+			return err
+		}
+	}
+	for _, span := range o.spans {
+		if err := j.add(&packlog.Record{Kind: packlog.KindSpan, Append: o.head.Append, Meta: span.encode()}); err != nil {
+			return err
+		}
+	}
+	return j.add(&o.head)
+}
+
+func (j *joiner) flushRun(o *joinedAppend) error {
+	m := o.meta
+	m.lines = m.short && o.lines
+	payload, err := j.recoder.encode(&m, o.raw)
+	if err != nil {
+		return err
+	}
+	at, err := j.to.Add(&packlog.Record{Kind: packlog.KindRun, Append: o.head.Append, Meta: m.encode(), Payload: payload})
+	if err != nil {
+		return err
+	}
+	for _, old := range o.olds {
+		if err := j.places.add(old.at, place{run: at, at: old.to.at}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
