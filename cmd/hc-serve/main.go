@@ -29,7 +29,7 @@ func newApp(std *cli.IO) *urfave.App {
 		Usage:       "let peers fetch the logs of a store, live",
 		ArgsUsage:   "[NAME|KEY...]",
 		Description: description,
-		Flags: []urfave.Flag{
+		Flags: append([]urfave.Flag{
 			cli.StoreFlag(),
 			&urfave.StringFlag{Name: "listen", Usage: "accept TCP connections on `HOST:PORT` (a port of 0 takes any free one)"},
 			&urfave.BoolFlag{Name: "stdio", Usage: "serve one peer on standard input and output"},
@@ -41,7 +41,7 @@ func newApp(std *cli.IO) *urfave.App {
 			&urfave.StringFlag{Name: "limit-rate", Usage: "send at most `SIZE` a second, over all peers"},
 			&urfave.IntFlag{Name: "max-peers", Value: 256, Usage: "with --listen: serve at most `N` peers at once"},
 			cli.JSONFlag(),
-		},
+		}, cli.SecretFlags()...),
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
 				{Does: "serve every log of the store", Command: "hc-serve --listen 127.0.0.1:4977"},
@@ -69,7 +69,7 @@ download, is announced at once, and so are logs that are new since it started. A
 proved, so it is no reason to stop signing: hc-append --peer asks for a head and its proof.
 
 --push connects to a mirror, brings it the logs that are named, and ends with exit code 0 when the mirror has all that is here,
-synced to its disk. If the secret key of a log is here, its new length is reserved at the mirror before the signature leaves
+synced to its disk. With the secret key of a log, which comes from where hc-append takes it, its new length is reserved at the mirror before the signature leaves
 this machine: of two machines that hold one key and append at the same time one wins, and the other ends with exit code 7, and
 has published nothing. A mirror that is not hc cannot reserve: --no-reserve, and see to it that nobody else signs that log.
 
@@ -97,6 +97,8 @@ func check(c *urfave.Context) error {
 		return cli.Usagef("--push goes with neither --accept nor --until-synced")
 	case c.Bool("no-reserve") && !c.IsSet("push"):
 		return cli.Usagef("--no-reserve goes with --push")
+	case (c.IsSet("secret-key-file") || c.IsSet("secret-key-fd") || c.IsSet("passphrase-fd")) && !c.IsSet("push"):
+		return cli.Usagef("--secret-key-file, --secret-key-fd and --passphrase-fd go with --push")
 	case c.IsSet("max-bytes") && !c.IsSet("accept"):
 		return cli.Usagef("--max-bytes goes with --accept")
 	case c.IsSet("until-synced") && c.Int("until-synced") < 1:
@@ -126,6 +128,10 @@ func serve(c *urfave.Context, std *cli.IO) error {
 		return err
 	}
 	options.Keys, options.Accept = named, accept
+	reserving, err := pushOptions(c, std, of, named)
+	if err != nil {
+		return err
+	}
 	server := replicate.NewServer(of, options)
 	ctx, stop := context.WithCancel(c.Context)
 	watched := make(chan error, 1)
@@ -138,7 +144,7 @@ func serve(c *urfave.Context, std *cli.IO) error {
 	case c.Bool("stdio"):
 		err = serving.stdio(ctx, c.Int("until-synced") > 0)
 	case c.IsSet("push"):
-		err = serving.push(ctx, of, c.String("push"), c.Bool("no-reserve"))
+		err = serving.push(ctx, c.String("push"), reserving)
 	default:
 		err = serving.listen(ctx, c.String("listen"), c.Int("max-peers"), c.Int("until-synced"))
 	}
@@ -206,7 +212,44 @@ func (s serving) stdio(ctx context.Context, untilSynced bool) error {
 	return err
 }
 
-func (s serving) push(ctx context.Context, of *store.Store, address string, noReserve bool) error {
+// pushOptions takes the secret keys that reserve what is pushed, before anybody waits at the other end.
+func pushOptions(c *urfave.Context, std *cli.IO, of *store.Store, named []keys.Key) (options replicate.PushOptions, err error) {
+	if !c.IsSet("push") || c.Bool("no-reserve") {
+		return options, nil
+	}
+	file, err := std.Secret(c)
+	if err != nil {
+		return options, err
+	}
+	passphrases, err := std.Passphrases(c, true)
+	if err != nil {
+		return options, err
+	}
+	secrets := make(map[keys.Key]keys.Secret, len(named))
+	for _, key := range named {
+		from := file
+		if from != nil {
+			if own, ok := from.Key(); ok && own != key {
+				from = nil // it is for another one of them
+			}
+		}
+		secret, err := hypercore.SecretOf(c.Context, of, key, from, passphrases.Current)
+		if err == nil {
+			err = hypercore.CheckSecret(c.Context, of, key, secret)
+		}
+		if errors.Is(err, hypercore.ErrReadOnly) {
+			err = cli.Hint(err, "give the secret key, or say --no-reserve if this machine is not the one that signs the log")
+		}
+		if err != nil {
+			return options, err
+		}
+		secrets[key] = secret
+	}
+	options.Secret = func(key keys.Key) (keys.Secret, error) { return secrets[key], nil }
+	return options, nil
+}
+
+func (s serving) push(ctx context.Context, address string, options replicate.PushOptions) error {
 	to := replicate.Dialer{Name: address, Dial: func(ctx context.Context) (peer.Conn, error) {
 		conn, err := peer.Dial(ctx, address)
 		if err != nil {
@@ -214,16 +257,9 @@ func (s serving) push(ctx context.Context, of *store.Store, address string, noRe
 		}
 		return s.limiter.Writing(conn), nil
 	}}
-	options := replicate.PushOptions{Secret: of.Secret}
-	if noReserve {
-		options.Secret = nil
-	}
 	err := s.server.Push(ctx, to, s.named, options)
-	switch {
-	case errors.Is(err, replicate.ErrNotAccepted):
+	if errors.Is(err, replicate.ErrNotAccepted) {
 		return cli.Hint(err, "start the mirror with --accept KEY; one that is no hc may take it with --no-reserve")
-	case errors.Is(err, store.ErrNotFound):
-		return cli.Hint(err, "give the secret key, or say --no-reserve if this machine is not the one that signs the log")
 	}
 	return err
 }

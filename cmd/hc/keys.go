@@ -41,7 +41,7 @@ func newKeys(std *cli.IO) *urfave.App {
 				{Does: "move the right to append to another machine", Command: "hc keys export table | ssh host hc keys import -"},
 				{Does: "keep a copy that needs a passphrase", Command: "hc keys export table --lock --out /media/stick/table.secret"},
 			},
-			SeeAlso:   []string{"hc(1)", "hc-append(1)", "age(1)"},
+			SeeAlso:   []string{"hc(1)", "hc-append(1)", "hc-doctor(1)", "hc-serve(1)", "age(1)"},
 			Arguments: cli.CoreArguments,
 		}.Metadata(),
 		Action: func(c *urfave.Context) error { return runKeys(c, std) },
@@ -66,8 +66,8 @@ file, which 'tail -n +2 FILE | age -d' opens, too. hc-append asks for the passph
 or takes it from --passphrase-fd. That flag gives a passphrase a line: the present one before the new one. The plain
 file is replaced, not wiped: old backups have it still.
 
-Secret keys are used by hc-append, which takes them, in this order, from --secret-key-file or --secret-key-fd, from the file
-$HC_SECRET_KEY_FILE, from $HC_SECRET_KEY, from the store. A file must belong to you or root, nobody else may have a right to it,
+Tools that sign (hc-append, hc-serve --push, hc doctor) take a secret key, in this order, from --secret-key-file or
+--secret-key-fd, from the file $HC_SECRET_KEY_FILE, from $HC_SECRET_KEY, from the store. A file must belong to you or root, nobody else may have a right to it,
 and nobody else may write to its folder: else it is refused, with the command that mends that. Secrets that are mounted into a
 container are often readable by all, and cannot be changed: open them in the shell, which vouches for them, as in
 

@@ -10,6 +10,7 @@ import (
 
 	"hc/lib/chunk"
 	"hc/lib/hypercore"
+	"hc/lib/keyfile"
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/peer"
@@ -48,6 +49,10 @@ func TestExitCode(t *testing.T) {
 		{"rewritten", hypercore.ErrForked, 7},
 		{"locked", store.ErrLocked, 7},
 		{"no secret key", hypercore.ErrReadOnly, 8},
+		{"a secret key that is none", keyfile.ErrFormat, 8},
+		{"a locked one", keyfile.ErrLocked, 8},
+		{"a wrong passphrase", keyfile.ErrPassphrase, 8},
+		{"one that others can read", keyfile.ErrNotPrivate, 8},
 		{"the peer has no such core", replicate.ErrNotOffered, 5},
 		{"the peer broke the protocol", replicate.ErrPeer, 6},
 		{"the peer broke it with a bad proof", fmt.Errorf("%w: %w", replicate.ErrPeer, merkle.ErrUnverified), 4},

@@ -183,7 +183,7 @@ func newSecret(ctx context.Context, options AppendOptions) (keys.Secret, error) 
 	case options.Secret != nil:
 		return *options.Secret, nil
 	case options.SecretFile != nil:
-		return open(ctx, *options.SecretFile, options)
+		return open(ctx, *options.SecretFile, options.Passphrase)
 	}
 	secret, err := keys.NewSecret(rand.Reader)
 	if err != nil {
@@ -199,39 +199,10 @@ func (w *Writer) secretOf(ctx context.Context, key keys.Key, options AppendOptio
 			return keys.Secret{}, notSigner(key)
 		}
 	}
-	switch {
-	case options.Secret != nil:
+	if options.Secret != nil {
 		return *options.Secret, nil
-	case options.SecretFile != nil:
-		return open(ctx, *options.SecretFile, options)
 	}
-	file, err := w.store.SecretFile(key)
-	if errors.Is(err, store.ErrNotFound) {
-		return keys.Secret{}, fmt.Errorf("%w for core %v in this store: only who has it can append", ErrReadOnly, key)
-	}
-	if err != nil {
-		return keys.Secret{}, err
-	}
-	return open(ctx, file, options)
-}
-
-// open returns the secret of a file, plain or locked.
-func open(ctx context.Context, file keyfile.File, options AppendOptions) (keys.Secret, error) {
-	key, _ := file.Key()
-	if !file.Locked() {
-		return file.Secret()
-	}
-	if options.Passphrase == nil {
-		return keys.Secret{}, fmt.Errorf("core %v: %w", key, keyfile.ErrLocked)
-	}
-	passphrase, err := options.Passphrase(ctx, key)
-	if err != nil {
-		return keys.Secret{}, err
-	}
-	if file, err = file.Unlock(passphrase); err != nil {
-		return keys.Secret{}, err
-	}
-	return file.Secret()
+	return SecretOf(ctx, w.store, key, options.SecretFile, options.Passphrase)
 }
 
 func notSigner(key keys.Key) error {

@@ -3,10 +3,51 @@ package hypercore
 import (
 	"context"
 	"errors"
+	"fmt"
 
+	"hc/lib/keyfile"
 	"hc/lib/keys"
 	"hc/lib/store"
 )
+
+// SecretOf returns the secret key of a core: from the file, if that is not nil, else from the store. Where it is locked,
+// passphrase is asked; nil: that is an error wrapping keyfile.ErrLocked. ErrReadOnly if it is not here, or another core's.
+func SecretOf(ctx context.Context, in *store.Store, key keys.Key, from *keyfile.File, passphrase func(context.Context, keys.Key) (string, error)) (keys.Secret, error) {
+	if from != nil {
+		file, err := from.For(key)
+		if err != nil {
+			return keys.Secret{}, notSigner(key)
+		}
+		return open(ctx, file, passphrase)
+	}
+	file, err := in.SecretFile(key)
+	if errors.Is(err, store.ErrNotFound) {
+		return keys.Secret{}, fmt.Errorf("%w for core %v in this store: only who has it can append", ErrReadOnly, key)
+	}
+	if err != nil {
+		return keys.Secret{}, err
+	}
+	return open(ctx, file, passphrase)
+}
+
+// open returns the secret of a file, plain or locked.
+func open(ctx context.Context, file keyfile.File, passphrase func(context.Context, keys.Key) (string, error)) (keys.Secret, error) {
+	key, _ := file.Key()
+	if !file.Locked() {
+		return file.Secret()
+	}
+	if passphrase == nil {
+		return keys.Secret{}, fmt.Errorf("core %v: %w", key, keyfile.ErrLocked)
+	}
+	answer, err := passphrase(ctx, key)
+	if err != nil {
+		return keys.Secret{}, err
+	}
+	if file, err = file.Unlock(answer); err != nil {
+		return keys.Secret{}, err
+	}
+	return file.Secret()
+}
 
 // CheckSecret returns nil if a secret key signs for the core key: by the manifest that the store has of it, else by the
 // one that follows from the secret key. ErrReadOnly if it does not.

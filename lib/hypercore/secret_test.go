@@ -178,3 +178,90 @@ func TestLockedSecretStaysLocked(t *testing.T) {
 		t.Errorf("the store keeps %v, locked %v, %v", kept, kept.Locked(), err)
 	}
 }
+
+// Whether a secret key belongs to a core is told by the manifest that the store has, else by the one that follows from it.
+func TestCheckSecret(t *testing.T) {
+	kinds := map[string]int{}
+	for _, c := range stockCores(t) {
+		secret := *c.secret(t)
+		key, err := keys.ParseKey(c.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kinds[c.Kind]++; kinds[c.Kind] > 1 {
+			continue
+		}
+		in := newStore(t)
+		err = CheckSecret(t.Context(), in, key, secret)
+		if follows := c.Kind == "v1" || c.Kind == "compat"; follows != (err == nil) || err != nil && !errors.Is(err, ErrReadOnly) {
+			t.Errorf("kind %s, core not here: %v", c.Kind, err)
+		}
+		if err := CheckSecret(t.Context(), in, keys.Key{9}, secret); !errors.Is(err, ErrReadOnly) {
+			t.Errorf("kind %s, for another core: %v", c.Kind, err)
+		}
+	}
+	if kinds["v0"] == 0 || kinds["v1"] == 0 || kinds["compat"] == 0 {
+		t.Fatalf("cores in the vectors: %v", kinds)
+	}
+}
+
+// The store's manifest counts, and it may have several signers.
+func TestCheckSecretByTheManifest(t *testing.T) {
+	one, two, other := secretOfSeed(1), secretOfSeed(2), secretOfSeed(3)
+	manifest := keys.DefaultManifest(one.Public())
+	manifest.Signers = append(manifest.Signers, keys.DefaultManifest(two.Public()).Signers...)
+	key := manifest.Key()
+	in := newStore(t)
+	tx, err := in.Begin(t.Context(), key, store.TxOptions{Manifest: manifest.Encode(), Durable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Abort()
+	if err := tx.Commit(t.Context(), func() (store.Head, error) { return store.Head{}, nil }); err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []keys.Secret{one, two} {
+		if err := CheckSecret(t.Context(), in, key, secret); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := CheckSecret(t.Context(), in, key, other); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("of somebody who does not sign: %v", err)
+	}
+}
+
+func secretOfSeed(b byte) keys.Secret {
+	return keys.SecretFromSeed([32]byte(bytes.Repeat([]byte{b}, 32)))
+}
+
+func TestSecretOf(t *testing.T) {
+	in := newStore(t)
+	file, key, secret := lockedFile(t)
+	if _, err := SecretOf(t.Context(), in, key, nil, nil); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("of a store without it: %v", err)
+	}
+	if err := in.PutSecretFile(t.Context(), file); err != nil {
+		t.Fatal(err)
+	}
+	right := theirs
+	plain, other := keyfile.New(key, secret), keyfile.New(keys.Key{9}, secret)
+	for _, test := range []struct {
+		name  string
+		from  *keyfile.File
+		ask   func(context.Context, keys.Key) (string, error)
+		asked int
+		want  error
+	}{
+		{"the store's", nil, right.ask, 1, nil},
+		{"the store's, and nobody to ask", nil, nil, 0, keyfile.ErrLocked},
+		{"plain from outside", &plain, right.ask, 0, nil},
+		{"locked from outside", &file, right.ask, 1, nil},
+		{"another core's", &other, right.ask, 0, ErrReadOnly},
+	} {
+		right.times = 0
+		got, err := SecretOf(t.Context(), in, key, test.from, test.ask)
+		if !errors.Is(err, test.want) || right.times != test.asked || err == nil && got.Seed() != secret.Seed() {
+			t.Errorf("%s: %v, asked %d times", test.name, err, right.times)
+		}
+	}
+}
