@@ -199,3 +199,6 @@ func (f File) String() string {
 
 // GoString is String: what is locked is not shown, either.
 func (f File) GoString() string { return f.String() }
+
+// MarshalText returns the same as [File.String]: Encode is the one way out.
+func (f File) MarshalText() ([]byte, error) { return []byte(f.String()), nil }

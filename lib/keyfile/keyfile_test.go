@@ -215,8 +215,8 @@ func TestFileIsUntold(t *testing.T) {
 			}
 		}
 		text, err := json.Marshal(f)
-		if err != nil || string(text) != "{}" {
-			t.Errorf("as JSON %s, %v", text, err)
+		if want := `"[secret key of core d8c3a059]"`; err != nil || string(text) != want {
+			t.Errorf("as JSON %s, %v, want %s", text, err, want)
 		}
 	}
 }

@@ -40,6 +40,7 @@ func TestCheckPrivate(t *testing.T) {
 			must(t, os.WriteFile(path, nil, 0o600))
 			must(t, os.Chmod(path, test.mode))
 			must(t, os.Chmod(dir, test.folder))
+			t.Cleanup(func() { _ = os.Chmod(dir, 0o700) }) // so that it can be removed
 			if test.owner > 0 {
 				must(t, os.Chown(path, test.owner, -1))
 			}
