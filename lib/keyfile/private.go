@@ -17,43 +17,58 @@ func CheckPrivate(path string, info fs.FileInfo) error {
 	if !info.Mode().IsRegular() {
 		return nil
 	}
-	if err := checkOwner(path, info); err != nil {
+	if err := checkFile(path, info.Mode(), ownerOf(info), os.Geteuid()); err != nil {
 		return err
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("%w: %q has mode %04o, so others may have used it: chmod 600 %s", ErrNotPrivate, path, mode, quote(path))
 	}
 	// The folder of the file itself, where path is a link to it.
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return err
 	}
-	return checkFolder(filepath.Dir(real))
-}
-
-func checkFolder(folder string) error {
-	info, err := os.Stat(folder)
-	if err != nil {
+	folder := filepath.Dir(real)
+	if info, err = os.Stat(folder); err != nil {
 		return err
 	}
-	if err := checkOwner(folder, info); err != nil {
-		return err
-	}
-	// In a sticky one, such as /tmp, only the owner of a file can replace it.
-	if mode := info.Mode(); mode.Perm()&0o022 != 0 && mode&fs.ModeSticky == 0 {
-		return fmt.Errorf("%w: its folder %q has mode %04o, so others can replace it: chmod go-w %s", ErrNotPrivate, folder, mode.Perm(), quote(folder))
-	}
-	return nil
+	return checkFolder(folder, info.Mode(), ownerOf(info), os.Geteuid())
 }
 
-// checkOwner takes root's for everybody's: nothing is hidden from root.
-func checkOwner(path string, info fs.FileInfo) error {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	own := os.Geteuid()
-	if !ok || stat.Uid == 0 || int(stat.Uid) == own {
+const root = 0 // nothing is hidden from root, so what is root's is nobody else's
+
+func checkFile(path string, mode fs.FileMode, owner, own int) error {
+	if owner != root && owner != own {
+		return notOwner(path, owner, own)
+	}
+	if mode.Perm()&0o077 == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %q belongs to user %d, not to you: chown %d %s", ErrNotPrivate, path, stat.Uid, own, quote(path))
+	mend := "chmod 600 " + quote(path)
+	if owner != own { // else we could not read it any more
+		mend = fmt.Sprintf("chown %d %s && %s", own, quote(path), mend)
+	}
+	return fmt.Errorf("%w: %q has mode %04o, so others may have used it: %s", ErrNotPrivate, path, mode.Perm(), mend)
+}
+
+func checkFolder(folder string, mode fs.FileMode, owner, own int) error {
+	if owner != root && owner != own {
+		return notOwner(folder, owner, own)
+	}
+	// In a sticky one, such as /tmp, only the owner of a file can replace it.
+	if mode.Perm()&0o022 == 0 || mode&fs.ModeSticky != 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: its folder %q has mode %04o, so others can replace it: chmod go-w %s", ErrNotPrivate, folder, mode.Perm(), quote(folder))
+}
+
+func notOwner(path string, owner, own int) error {
+	return fmt.Errorf("%w: %q belongs to user %d, not to you: chown %d %s", ErrNotPrivate, path, owner, own, quote(path))
+}
+
+// ownerOf returns the user that a file belongs to; where there are no users, that is us.
+func ownerOf(info fs.FileInfo) int {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(stat.Uid)
+	}
+	return os.Geteuid()
 }
 
 // quote writes a path as a shell takes it.

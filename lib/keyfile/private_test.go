@@ -89,6 +89,45 @@ func check(t *testing.T, path, want string) (command string) {
 	return err.Error()[at+2:]
 }
 
+// What depends on who we are, told without being them.
+func TestCheckPrivateOfUsers(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		mode       fs.FileMode
+		owner, own int
+		want       string // the end of the error
+	}{
+		{"ours", 0o600, 7, 7, ""},
+		{"root's, who is us", 0o600, 0, 0, ""},
+		{"root's, which we are let read", 0o440, 0, 7, ": chown 7 key && chmod 600 key"},
+		{"root's, by other means", 0o400, 0, 7, ""},
+		{"a user's, read by root", 0o600, 7, 0, ": chown 0 key"},
+		{"another user's", 0o644, 8, 7, ": chown 7 key"},
+		{"ours, open", 0o644, 7, 7, "used it: chmod 600 key"},
+	} {
+		err := checkFile("key", test.mode, test.owner, test.own)
+		if (err == nil) != (test.want == "") || err != nil && (!errors.Is(err, ErrNotPrivate) || !strings.HasSuffix(err.Error(), test.want)) {
+			t.Errorf("%s: %v, want it to end with %q", test.name, err, test.want)
+		}
+	}
+	for _, test := range []struct {
+		name       string
+		mode       fs.FileMode
+		owner, own int
+		want       string
+	}{
+		{"root's folder", 0o755, 0, 7, ""},
+		{"root's folder for all", fs.ModeSticky | 0o777, 0, 7, ""},
+		{"another's folder", 0o755, 8, 7, ": chown 7 folder"},
+		{"ours, for the group", 0o775, 7, 7, ": chmod go-w folder"},
+	} {
+		err := checkFolder("folder", test.mode, test.owner, test.own)
+		if (err == nil) != (test.want == "") || err != nil && (!errors.Is(err, ErrNotPrivate) || !strings.HasSuffix(err.Error(), test.want)) {
+			t.Errorf("%s: %v, want it to end with %q", test.name, err, test.want)
+		}
+	}
+}
+
 func TestQuote(t *testing.T) {
 	for path, want := range map[string]string{
 		"key": "key", "/a/b.c-d_e": "/a/b.c-d_e", "a b": "'a b'", "it's": `'it'\''s'`, "$HOME": "'$HOME'", "-f": "'./-f'", "~": "'~'", "": "''", "ä": "'ä'",
