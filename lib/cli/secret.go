@@ -108,6 +108,9 @@ func (std *IO) openSecret(ctx context.Context, name string) (in io.ReadCloser, w
 		in, err := std.openDescriptor(ctx, n)
 		return in, fmt.Sprintf("descriptor %d", n), err
 	}
+	if _, err := keyfile.Parse([]byte(name)); err == nil { // an error would show it once more
+		return nil, "", Usagef("what should name a file looks like a key itself, and a secret one on a command line is no secret: put it into a file")
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, "", err

@@ -94,6 +94,7 @@ func TestSecret(t *testing.T) {
 		{name: "halves", env: map[string]string{"HC_SECRET_KEY": testSeed + testSeed}, wantErr: keyfile.ErrFormat},
 		{name: "far too much", args: []string{"--secret-key-fd", fmt.Sprint(inherit(t, strings.Repeat(testSeed, 100)))}, wantErr: keyfile.ErrFormat},
 		{name: "no file", args: []string{"--secret-key-file", filepath.Join(dir, "none")}, wantErr: fs.ErrNotExist},
+		{name: "itself", args: []string{"--secret-key-file", testSeed}, wantErr: ErrUsage, word: "put it into a file"},
 		{name: "standard input", args: []string{"--secret-key-file", "-"}, wantErr: ErrUsage},
 		{name: "standard input by its path", args: []string{"--secret-key-file", "/dev/stdin"}, wantErr: ErrUsage},
 		{name: "standard input by its number", args: []string{"--secret-key-fd", "0"}, wantErr: ErrUsage},
