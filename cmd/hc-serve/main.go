@@ -37,6 +37,7 @@ func newApp(std *cli.IO) *urfave.App {
 			&urfave.BoolFlag{Name: "no-reserve", Usage: "with --push: do not reserve the new length first"},
 			&urfave.IntFlag{Name: "until-synced", Usage: "end when `N` connections have had all of the logs"},
 			&urfave.StringSliceFlag{Name: "accept", Usage: "be a mirror: take what peers bring of the log `KEY`, or of those in a file; may be given many times"},
+			&urfave.BoolFlag{Name: "follow-fork", Usage: "with --accept: replace what is here where its key has signed the log anew under a higher fork"},
 			&urfave.StringFlag{Name: "max-bytes", Usage: "with --accept: refuse a log of more than `SIZE`", DefaultText: "no limit"},
 			&urfave.StringFlag{Name: "limit-rate", Usage: "send at most `SIZE` a second, over all peers"},
 			&urfave.IntFlag{Name: "max-peers", Value: 256, Usage: "with --listen: serve at most `N` peers at once"},
@@ -73,9 +74,10 @@ synced to its disk. With the secret key of a log, which comes from where hc-appe
 this machine: of two machines that hold one key and append at the same time one wins, and the other ends with exit code 7, and
 has published nothing. A mirror that is not hc cannot reserve: --no-reserve, and see to it that nobody else signs that log.
 
---accept makes a mirror. It takes what peers bring of those logs, from anyone, for they prove that the key signed it; it syncs before
-it says that it has it, and refuses all other logs. A file has a KEY a line, and # begins a comment. All that the store
-has is served, too, unless logs are named.
+--accept makes a mirror. It takes what peers bring of those logs, from anyone, for they prove that the key signed it; it syncs
+before it says that it has it, and refuses all other logs. A log that its key signed anew under a higher fork, as hc doctor
+does, takes the place of what is here with --follow-fork only. A file has a KEY a line, and # begins a comment. All that the
+store has is served, too, unless logs are named.
 
 With --stdio the connection is standard input and output, so any program that carries bytes can be the network: ssh,
 socat, a container's exec.
@@ -99,6 +101,8 @@ func check(c *urfave.Context) error {
 		return cli.Usagef("--no-reserve goes with --push")
 	case (c.IsSet("secret-key-file") || c.IsSet("secret-key-fd") || c.IsSet("passphrase-fd")) && !c.IsSet("push"):
 		return cli.Usagef("--secret-key-file, --secret-key-fd and --passphrase-fd go with --push")
+	case c.Bool("follow-fork") && !c.IsSet("accept"):
+		return cli.Usagef("--follow-fork goes with --accept")
 	case c.IsSet("max-bytes") && !c.IsSet("accept"):
 		return cli.Usagef("--max-bytes goes with --accept")
 	case c.IsSet("until-synced") && c.Int("until-synced") < 1:
@@ -127,7 +131,7 @@ func serve(c *urfave.Context, std *cli.IO) error {
 	if err != nil {
 		return err
 	}
-	options.Keys, options.Accept = named, accept
+	options.Keys, options.Accept, options.FollowForks = named, accept, c.Bool("follow-fork")
 	reserving, err := pushOptions(c, std, of, named)
 	if err != nil {
 		return err
@@ -139,7 +143,7 @@ func serve(c *urfave.Context, std *cli.IO) error {
 		defer stop() // without the watch a server would look alive and tell nothing
 		watched <- server.Run(ctx)
 	}()
-	serving := serving{std, server, limiter, named}
+	serving := serving{std, std.StoreDir(c), server, limiter, named}
 	switch {
 	case c.Bool("stdio"):
 		err = serving.stdio(ctx, c.Int("until-synced") > 0)
@@ -192,6 +196,7 @@ func find(ctx context.Context, of *store.Store, words []string) ([]keys.Key, err
 // serving is a server with what all ways to reach it need.
 type serving struct {
 	std     *cli.IO
+	dir     string // the store's
 	server  *replicate.Server
 	limiter *peer.Limiter
 	named   []keys.Key
@@ -261,7 +266,27 @@ func (s serving) push(ctx context.Context, address string, options replicate.Pus
 	if errors.Is(err, replicate.ErrNotAccepted) {
 		return cli.Hint(err, "start the mirror with --accept KEY; one that is no hc may take it with --no-reserve")
 	}
+	if errors.Is(err, store.ErrConflict) {
+		return s.remember(ctx, to, err)
+	}
 	return err
+}
+
+// remember keeps the mirror's heads as seen, so that what conflicts with them is not signed on. The store was opened to be
+// read only.
+func (s serving) remember(ctx context.Context, to replicate.Dialer, why error) error {
+	in, err := store.Open(ctx, s.dir, store.Options{})
+	if err != nil {
+		return why
+	}
+	defer in.Close()
+	for _, key := range s.named {
+		found, err := replicate.Examine(ctx, in, key, []replicate.Dialer{to}, replicate.FetchOptions{})
+		if err == nil && len(found.Seen) > 0 {
+			why = cli.Hint(why, fmt.Sprintf("hc doctor %v says what can be done with what was signed here", key))
+		}
+	}
+	return why
 }
 
 func (s serving) listen(ctx context.Context, address string, most, untilSynced int) error {

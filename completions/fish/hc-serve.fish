@@ -7,6 +7,7 @@ complete -c hc-serve -l push -x -d 'bring the logs to the mirror at HOST[:PORT],
 complete -c hc-serve -l no-reserve -d 'with --push: do not reserve the new length first'
 complete -c hc-serve -l until-synced -x -d 'end when N connections have had all of the logs'
 complete -c hc-serve -l accept -x -d 'be a mirror: take what peers bring of the log KEY, or of those in a file; may be given many times'
+complete -c hc-serve -l follow-fork -d 'with --accept: replace what is here where its key has signed the log anew under a higher fork'
 complete -c hc-serve -l max-bytes -x -d 'with --accept: refuse a log of more than SIZE'
 complete -c hc-serve -l limit-rate -x -d 'send at most SIZE a second, over all peers'
 complete -c hc-serve -l max-peers -x -d 'with --listen: serve at most N peers at once'

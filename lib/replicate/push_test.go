@@ -418,3 +418,37 @@ func TestReserveHostile(t *testing.T) {
 		}
 	}
 }
+
+// A mirror goes over to a new fork of its owner's where it was told to, and keeps what it has where it was not.
+func TestPushNewFork(t *testing.T) {
+	noLeaks(t)
+	for _, follows := range []bool{false, true} {
+		core := newCore(t, 10)
+		other := core.twin(6, 20)
+		mirror := newMirror(t, ServerOptions{Accept: []keys.Key{core.key}, FollowForks: follows})
+		if err := NewServer(other.store, ServerOptions{}).Push(t.Context(), mirror.dial(), []keys.Key{core.key}, PushOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		core.newFork(other)
+		core.blocks = append(core.blocks, []byte("under a new fork"))
+		core.append(core.blocks[10])
+		err := core.push(mirror.dial(), nil)
+		if !follows {
+			if err == nil || !bytes.Equal(mirror.content(core.key), other.bytes()) {
+				t.Errorf("without following: %v", err)
+			}
+			continue
+		}
+		if err != nil || !bytes.Equal(mirror.content(core.key), core.bytes()) {
+			t.Errorf("following: %v; the mirror has %d bytes, want %d", err, len(mirror.content(core.key)), len(core.bytes()))
+		}
+		if seen, err := mirror.store.SeenHeads(t.Context(), core.key); err != nil || len(seen) > 0 {
+			t.Errorf("seen %+v, %v", seen, err)
+		}
+		core.blocks = append(core.blocks, []byte("and more"))
+		core.append(core.blocks[11])
+		if err := core.push(mirror.dial(), nil); err != nil || !bytes.Equal(mirror.content(core.key), core.bytes()) {
+			t.Errorf("the next push: %v", err)
+		}
+	}
+}

@@ -3,8 +3,10 @@ package replicate
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"hc/lib/hypercore"
+	"hc/lib/proof"
 	"hc/lib/store"
 )
 
@@ -26,7 +28,8 @@ func (r *reader) startSink() {
 		return
 	}
 	ctx, stop := context.WithCancel(r.conn.ctx)
-	f, s, err := r.newSink(ctx)
+	follows := r.follows()
+	f, s, err := r.newSink(ctx, follows)
 	if err != nil {
 		r.conn.server.failed(ctx, err)
 		stop()
@@ -46,7 +49,14 @@ func (r *reader) startSink() {
 	r.mu.Unlock()
 	f.events <- event{session: s, opened: true}
 	f.events <- event{session: s, sync: &remote}
-	r.conn.sinks.Go(func() { r.fill(ctx, f) })
+	r.conn.sinks.Go(func() {
+		if follows {
+			err := r.followFork(ctx, f)
+			r.endOf(ctx, s, err, err != nil) // its blocks are taken next
+		} else {
+			r.endOf(ctx, s, f.finish(ctx, f.loop(ctx)), true)
+		}
+	})
 }
 
 // offers reports whether the reader says that it has something that is not here.
@@ -67,31 +77,83 @@ func (r *reader) offers() bool {
 	return !complete && (r.theirs.prefix > 0 || len(r.theirs.pages) > 0)
 }
 
-func (r *reader) newSink(ctx context.Context) (*fetcher, *session, error) {
+// follows reports whether the reader has the core under a higher fork, to which we go over.
+func (r *reader) follows() bool {
+	snapshot, _ := r.core.current()
+	head := headOf(snapshot)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.conn.server.options.FollowForks && head.Length > 0 && r.remote.Fork > head.Fork && !hypercore.Owned(r.conn.server.store, r.core.key)
+}
+
+// newSink makes what takes the blocks, or, to follow a fork, what asks for the head and its tree and keeps nothing.
+func (r *reader) newSink(ctx context.Context, follows bool) (*fetcher, *session, error) {
 	server := r.conn.server
 	if err := server.store.Sync(ctx, r.core.key); err != nil {
 		return nil, nil, err
 	}
-	d, err := hypercore.NewDownload(ctx, r.core.key, hypercore.DownloadOptions{Store: server.store, Sync: true})
+	into := hypercore.DownloadOptions{Store: server.store, Sync: true}
+	options := FetchOptions{Trace: server.options.Trace, keep: true, maxBytes: server.options.MaxBytes}
+	if follows {
+		into, options.keep, options.Claim = hypercore.DownloadOptions{}, false, proof.Claim{Kind: proof.KindHead}
+	}
+	d, err := hypercore.NewDownload(ctx, r.core.key, into)
 	if err != nil {
 		return nil, nil, err
 	}
-	f := newFetcher(d, FetchOptions{Trace: server.options.Trace, keep: true, maxBytes: server.options.MaxBytes})
+	f := newFetcher(d, options)
 	s := f.add(ctx, r.conn.name)
 	s.mux, s.channel, s.read, s.adopted = r.conn.mux, r.channel, r.conn.read, true
 	return f, s, nil
 }
 
-// fill runs a sink until there is nothing more to take, the peer is dropped, or the channel closes.
-func (r *reader) fill(ctx context.Context, f *fetcher) {
-	s := f.sessions[0]
-	err := f.finish(ctx, f.loop(ctx))
+// followFork cuts our copy back to what it shares with the reader's log, and takes that one's head. Its blocks are for the
+// sink behind it.
+func (r *reader) followFork(ctx context.Context, f *fetcher) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var asking sync.WaitGroup
+	var askErr error
+	asking.Go(func() {
+		askErr = f.loop(ctx)
+		f.d.Finish(askErr)
+	})
+	err := r.goOver(ctx, f.d)
+	stop()
+	asking.Wait()
+	if err == nil {
+		err = r.core.refresh(r.conn.ctx)
+	}
+	return worse(err, askErr)
+}
+
+func (r *reader) goOver(ctx context.Context, d *hypercore.Download) error {
+	if _, err := d.Head(ctx); err != nil {
+		return err
+	}
+	view, err := r.conn.server.store.View(ctx, r.core.key, false)
+	if err != nil {
+		return err
+	}
+	proved := d.Proved()
+	if proved.Head.Fork <= view.Head().Fork {
+		return nil // another reader was faster
+	}
+	common, err := hypercore.Common(ctx, view, proved.Head.Length, d.Hash)
+	if err != nil {
+		return err
+	}
+	return hypercore.Follow(ctx, r.conn.server.store, view, proved, common)
+}
+
+// endOf ends a sink: there is nothing more to take, which exhausts the peer for now, it was dropped, or the channel closed.
+func (r *reader) endOf(ctx context.Context, s *session, err error, exhausted bool) {
 	if s.dropped {
 		err = s.reason
 	}
 	r.mu.Lock()
 	r.sink.stop()
-	r.sink, r.exhausted = nil, true
+	r.sink, r.exhausted = nil, exhausted
 	r.mu.Unlock()
 	r.conn.server.leaveSink(r.core)
 	if ctx.Err() != nil && err == nil {
