@@ -1,5 +1,7 @@
 package merkle
 
+import "hc/lib/hash"
+
 // Request asks a peer for a proof. Every part may be nil. Spec: hypercore's request message.
 type Request struct {
 	ID       uint64
@@ -52,6 +54,8 @@ type BlockProof struct {
 	Index uint64 // block
 	Value []byte
 	Nodes []Node
+
+	Leaf *hash.Digest // leaf hash of Value, where whoever verifies has computed it; nil: Verify does
 }
 
 // HashProof has a node (first in Nodes, unless the seek part proves it) and the siblings on its way up.

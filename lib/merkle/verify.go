@@ -188,7 +188,7 @@ func (v *verifier) parts(proof *Proof) (*item, error) {
 		if proof.Block.Index >= MaxLength {
 			return nil, fmt.Errorf("%w: block %d is beyond the limit", ErrUnverified, proof.Block.Index)
 		}
-		leaf := LeafNode(proof.Block.Index, proof.Block.Value)
+		leaf := leafOf(proof.Block)
 		v.leaf = &leaf
 		return v.climb(v.add(leaf), &queue{v: v, nodes: proof.Block.Nodes, extra: top})
 	case proof.Hash != nil:
@@ -200,6 +200,13 @@ func (v *verifier) parts(proof *Proof) (*item, error) {
 		return v.climb(first, q)
 	}
 	return top, nil
+}
+
+func leafOf(p *BlockProof) Node {
+	if p.Leaf != nil {
+		return LeafNodeHash(p.Index, uint64(len(p.Value)), *p.Leaf)
+	}
+	return LeafNode(p.Index, p.Value)
 }
 
 // first takes the node of that number, which the sender chose.

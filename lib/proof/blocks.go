@@ -15,12 +15,17 @@ func (v *verifier) readBlocks(first, e uint64) error {
 	g.Blocks = slices.Grow(g.Blocks[:0], n)
 	g.Leaves = slices.Grow(g.Leaves[:0], n)[:n] // not moved while the hasher writes into it
 	defer v.hasher.wait()
+	hashed := 0
 	for len(g.Blocks) < n {
 		if err := v.ctx.Err(); err != nil {
 			return err
 		}
 		if err := v.readFrame(n); err != nil {
 			return err
+		}
+		if have := len(g.Blocks); have-hashed >= hashTogether || have == n {
+			v.hasher.add(g.Leaves[hashed:have], g.Blocks[hashed:have])
+			hashed = have
 		}
 	}
 	return nil
@@ -74,11 +79,7 @@ func (v *verifier) readFrame(n int) error {
 	if err != nil {
 		return err
 	}
-	if err := v.checkFrame(lines, g.Blocks[have:]); err != nil {
-		return err
-	}
-	v.hasher.add(g.Leaves[have:], g.Blocks[have:])
-	return nil
+	return v.checkFrame(lines, g.Blocks[have:])
 }
 
 // room returns the next size bytes of the buffer. Only a group's only block may need more than there are.

@@ -14,6 +14,10 @@ type hasher struct {
 	open    sync.WaitGroup // tasks under way
 }
 
+// hashTogether is how many blocks are hashed in one go where they come one by one: package hash works on as many side by
+// side. More would leave the hashing of a group to its end.
+const hashTogether = 8
+
 type hashTask struct {
 	dst    []hash.Digest
 	blocks [][]byte

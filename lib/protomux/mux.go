@@ -104,6 +104,13 @@ func (m *Mux) Run(ctx context.Context) error {
 	return m.err
 }
 
+// Buffered says whether more of what the peer has sent is here already, as far as the Conn tells (by a method of that
+// name). It is for handlers, who may then wait for what comes at once.
+func (m *Mux) Buffered() bool {
+	b, ok := m.conn.(interface{ Buffered() bool })
+	return ok && b.Buffered()
+}
+
 // Close ends the connection, and does not wait for it. With a reason that is at once, and Run returns the reason.
 // Without one, what waits to be sent still is, then the peer is given a moment to hang up (see Options.Linger), and
 // what it sends meanwhile is thrown away.

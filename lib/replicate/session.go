@@ -25,6 +25,7 @@ type event struct {
 	closed   bool
 	err      error // with closed
 	bytes    int   // that the fetcher's gate let in, to be given back
+	more     bool  // with proof: the next message has come, too
 }
 
 // session is the fetcher's side of one connection. Its read loop decodes and hands on events.
@@ -155,7 +156,7 @@ func (s *session) heardData(body []byte) error {
 	}
 	s.answers.Add(1)
 	proof, err := decodeData(bytes.Clone(body)) // the read loop uses its buffer again
-	return s.emitDecoded(event{proof: proof, bytes: len(body)}, err)
+	return s.emitDecoded(event{proof: proof, bytes: len(body), more: s.mux.Buffered()}, err)
 }
 
 func (s *session) emitDecoded(e event, err error) error {

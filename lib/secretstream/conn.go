@@ -59,6 +59,9 @@ func (c *Conn) ReadMessage() ([]byte, error) {
 	return nil, c.readErr
 }
 
+// Buffered says whether the next message has come whole: ReadMessage will not wait for it. It is for who calls that.
+func (c *Conn) Buffered() bool { return c.reader.buffered() }
+
 // WriteMessage adds one message, made of the parts, to what waits; the parts are free again when it returns. It is on
 // its way by the next Flush at the latest, and goes at once where enough waits. More than [MaxMessage] bytes are
 // refused with [ErrTooLong]; any other error stays. No parts at all are a message, too: a keep-alive.

@@ -16,8 +16,9 @@ const (
 	scratch  = blockSize - 1
 	headroom = scratch - lengthSize
 
-	readBuffer = 64 << 10  // bytes, to begin with
-	keepBuffer = 256 << 10 // bytes; a larger buffer is let go when what passes it has become small
+	readBuffer  = 64 << 10    // bytes, to begin with
+	aheadBuffer = 512 << 10   // bytes to which it grows while each read fills it, whatever the frames
+	keepBuffer  = aheadBuffer // bytes; a larger buffer is let go when what passes it has become small
 )
 
 // outgrown says whether a buffer of size bytes is let go after used bytes have passed it. As long as long messages come
@@ -31,6 +32,7 @@ type frameReader struct {
 	buf        []byte
 	start, end int   // bytes that have come and are not consumed; start ≥ headroom
 	last       int   // length of the last frame
+	filled     bool  // the last read took all the room there was
 	err        error // of src, behind the last byte
 }
 
@@ -75,6 +77,7 @@ func (r *frameReader) fill(need int) error {
 		n, err := r.src.Read(r.buf[r.end:])
 		if n > 0 {
 			r.end += n
+			r.filled = r.end == len(r.buf)
 			idle = 0
 		}
 		r.err = err
@@ -99,11 +102,21 @@ func (r *frameReader) makeRoom(need int) {
 	if r.start+need <= len(r.buf) {
 		return
 	}
-	r.end = headroom + copy(r.buf[headroom:], r.buf[r.start:r.end])
-	r.start = headroom
-	if r.end == len(r.buf) {
-		larger := make([]byte, min(2*len(r.buf), headroom+lengthSize+maxFrame))
-		copy(larger, r.buf)
-		r.buf = larger
+	from := r.buf
+	if ahead := r.filled && len(r.buf) < aheadBuffer; ahead || r.end-r.start == len(r.buf)-headroom {
+		r.buf = make([]byte, min(2*len(r.buf), headroom+lengthSize+maxFrame))
+		r.filled = false
 	}
+	r.end = headroom + copy(r.buf[headroom:], from[r.start:r.end])
+	r.start = headroom
+}
+
+// buffered says whether the next frame has come whole, or is known to be none.
+func (r *frameReader) buffered() bool {
+	have := r.end - r.start
+	if have < lengthSize {
+		return false
+	}
+	b := r.buf[r.start:]
+	return have >= lengthSize+(int(b[0])|int(b[1])<<8|int(b[2])<<16)
 }
