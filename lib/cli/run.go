@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 
 	urfave "github.com/urfave/cli/v2"
 )
@@ -13,11 +14,12 @@ import (
 // Main runs an app as this process and exits. SIGINT, SIGTERM and SIGHUP end the action's context, the second of them
 // ends the process; a reader that goes away ends the tool without a word, as it does any filter.
 func Main(newApp func(*IO) *urfave.App) {
-	tuneCollector()
+	ballast := tuneCollector()
 	std := system()
 	ctx := untilSignal(context.Background())
 	std.In = interruptible(ctx, os.Stdin)
 	code := Run(ctx, newApp, std, os.Args)
+	runtime.KeepAlive(ballast)
 	// The last that can fail, on a network file system or over quota, is closing the output.
 	if err := os.Stdout.Close(); err != nil && code == ExitDone && !errors.Is(err, os.ErrClosed) {
 		if !isBadDescriptor(err) {
