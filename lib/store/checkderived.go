@@ -369,6 +369,7 @@ type coreWas struct {
 type storedTree struct {
 	checker *Checker
 	path    string
+	above   func(merkle.Node) (bool, error) // whether a node is above a block that is held
 	rows    *nodeStream
 	exact   bool // nothing came behind the position of the tables: what is computed is all there
 	wrong   error
@@ -387,7 +388,7 @@ func (c *Checker) storedTree(ctx context.Context, key keys.Key, log *coreTables)
 	}
 	cores := d.applied.cores
 	i := sort.Search(len(cores), func(i int) bool { return string(cores[i].key[:]) >= string(key[:]) })
-	t := &storedTree{checker: c, path: c.store.files.coreDir(key), exact: i < len(cores) && cores[i].key == key && cores[i].number == was.number}
+	t := &storedTree{checker: c, path: c.store.files.coreDir(key), above: log.aboveHeld(ctx), exact: i < len(cores) && cores[i].key == key && cores[i].number == was.number}
 	t.rows, err = newNodeStream(ctx, was.tables.tree)
 	return t, err
 }
@@ -398,10 +399,11 @@ func (t *storedTree) expect(n merkle.Node) error {
 		return nil
 	}
 	got, err := t.rows.to(postOrder(n.Index), func(extra merkle.Node) error {
-		if t.more == nil {
+		held, err := t.above(extra)
+		if held && t.more == nil {
 			t.more = fmt.Errorf("node %d does not follow from what the log has", extra.Index)
 		}
-		return nil
+		return err
 	})
 	switch {
 	case err != nil || t.wrong != nil:
@@ -411,6 +413,15 @@ func (t *storedTree) expect(n merkle.Node) error {
 		t.wrong = fmt.Errorf("node %d is another one", n.Index)
 	}
 	return err
+}
+
+// aboveHeld returns a function that reports whether a block is held below a node. Nodes above cleared blocks only stay in
+// tables when a gc has taken the runs that they follow from out of the log.
+func (c *coreTables) aboveHeld(ctx context.Context) func(merkle.Node) (bool, error) {
+	return func(n merkle.Node) (bool, error) {
+		r, ok, err := c.rangeAt(ctx, merkle.FirstBlock(n.Index))
+		return ok && r.first <= merkle.LastBlock(n.Index), err
+	}
 }
 
 // finish reads the rest, and tells what was found. What the log has lost may be in the tables still: that is no fault of theirs.

@@ -14,7 +14,7 @@ import (
 const (
 	deadShare    = 10       // percent of a pack that must be dead before it is rewritten
 	tinyPack     = 64 << 10 // bytes; what is smaller joins a neighbour that is rewritten
-	roundBytes   = 16 << 30 // bytes of new packs that are made before derived files follow
+	roundBytes   = 4 << 30  // bytes of new packs that are made before derived files follow
 	collectTries = 4
 )
 
@@ -35,8 +35,8 @@ type GCReport struct {
 	After     uint64 // bytes of all packs
 }
 
-// Freed returns the bytes that were freed, or would be.
-func (r GCReport) Freed() uint64 { return r.Before - min(r.Before, r.After) }
+// Freed returns the bytes that were freed, or would be; below 0 if others wrote more meanwhile.
+func (r GCReport) Freed() int64 { return int64(r.Before) - int64(r.After) }
 
 // GC gives back the room of what nothing needs any more: blocks that were cleared, cut off, or dropped with their core, what was written
 // by appends that came to no end, and records that later ones have replaced. It works beside readers and writers; while it puts a rewritten pack in its place
