@@ -65,9 +65,6 @@ var (
 // new core with a fresh key pair; a key is never created. It holds the core's lock until Commit or Abort.
 func OpenWriter(ctx context.Context, in *store.Store, word string, options AppendOptions) (*Writer, error) {
 	w := &Writer{store: in, peers: options.Roots}
-	if options.IfChanged {
-		w.ending = &ending{most: maxLeaves}
-	}
 	if err := w.identify(ctx, word, options); err != nil {
 		return nil, err
 	}
@@ -242,6 +239,9 @@ func (w *Writer) load(ctx context.Context, word string, options AppendOptions) e
 	w.head = view.Head()
 	if options.ExpectLength != nil && *options.ExpectLength != w.head.Length {
 		return fmt.Errorf("%w: core %q has %d blocks, expected %d: look at what was appended, then try again", ErrConflict, word, w.head.Length, *options.ExpectLength)
+	}
+	if options.IfChanged {
+		w.ending = &ending{most: min(maxLeaves, w.head.Length)}
 	}
 	nodes, err := view.Roots(ctx)
 	if err != nil {

@@ -20,11 +20,13 @@ const maxLeaves = 1 << 20
 // takes no more of the log than the roots in front of them; of more than that all leaf hashes are compared, which takes a
 // store that has them.
 type ending struct {
-	most   uint64 // maxLeaves, or fewer in tests
-	leaves []leaf
-	count  uint64
-	chain  hash.Digest // over all leaves
+	most  uint64 // leaves that are held: maxLeaves, or all blocks of a shorter log, which more of them cannot be the end of
+	pages [][]leaf
+	count uint64
+	chain hash.Digest // over all leaves
 }
+
+const pageLeaves = 4096 // so that many leaves grow without being copied
 
 type leaf struct {
 	size uint64
@@ -35,10 +37,15 @@ func (e *ending) add(node merkle.Node) {
 	e.count++
 	e.chain = hash.Parent(node.Size, e.chain, node.Hash)
 	if e.count > e.most {
-		e.leaves = nil
+		e.pages = nil
 		return
 	}
-	e.leaves = append(e.leaves, leaf{node.Size, node.Hash})
+	last := len(e.pages) - 1
+	if last < 0 || len(e.pages[last]) == pageLeaves {
+		e.pages = append(e.pages, make([]leaf, 0, pageLeaves))
+		last++
+	}
+	e.pages[last] = append(e.pages[last], leaf{node.Size, node.Hash})
 }
 
 // unchanged reports whether the log that is stored ends with the blocks that were appended: then appending them a second
@@ -60,8 +67,10 @@ func (w *Writer) unchanged(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	for i, leaf := range e.leaves {
-		tree.Append(merkle.LeafNodeHash(at+uint64(i), leaf.size, leaf.hash), nil)
+	for _, page := range e.pages {
+		for _, leaf := range page {
+			tree.Append(merkle.LeafNodeHash(tree.Length(), leaf.size, leaf.hash), nil)
+		}
 	}
 	return tree.TreeHash() == w.head.TreeHash, nil
 }

@@ -131,7 +131,7 @@ func TestIfChanged(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer w.Abort()
-			w.ending.most = most
+			w.ending.most = min(w.ending.most, most)
 			if err := w.Append(t.Context(), c.input...); err != nil {
 				t.Fatal(err)
 			}
@@ -148,6 +148,30 @@ func TestIfChanged(t *testing.T) {
 				t.Errorf("%s: the log has %d blocks, want %d", c.name, len(got), want)
 			}
 		}
+	}
+}
+
+// An input of more blocks than are held together is compared, too, and one that differs in its last block is another.
+func TestIfChangedOfManyBlocks(t *testing.T) {
+	in, blocks := newStore(t), someBlocks(3*pageLeaves)
+	appended(t, in, "log", AppendOptions{}, blocks...)
+	for _, unchanged := range []bool{true, false} {
+		input := blocks[pageLeaves/2:]
+		if !unchanged {
+			input = append(append([][]byte{}, input[:len(input)-1]...), []byte("another"))
+		}
+		w, err := OpenWriter(t.Context(), in, "log", AppendOptions{IfChanged: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Abort()
+		if err := w.Append(t.Context(), input...); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := w.unchanged(t.Context()); err != nil || got != unchanged {
+			t.Errorf("unchanged: %v, %v, want %v", got, err, unchanged)
+		}
+		w.Abort()
 	}
 }
 
