@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,8 @@ import (
 
 	"hc/lib/cli"
 	"hc/lib/keys"
+	"hc/lib/peer"
+	"hc/lib/replicate"
 	"hc/lib/store"
 )
 
@@ -18,17 +21,26 @@ func newFsck(std *cli.IO) *urfave.App {
 		Name:        "hc-fsck",
 		Usage:       "check that a store holds what was signed",
 		Description: fsckDescription,
-		Flags:       []urfave.Flag{cli.StoreFlag(), cli.JSONFlag()},
+		Flags: []urfave.Flag{
+			cli.StoreFlag(),
+			&urfave.BoolFlag{Name: "repair", Usage: "make whole what can be made whole, and clear blocks that are lost"},
+			&urfave.StringSliceFlag{Name: "peer", Usage: "with --repair: fetch what is lost from the peer at `HOST:PORT`; several may be named"},
+			cli.JSONFlag(),
+		},
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
 				{Does: "check the store ./.hc", Command: "hc fsck"},
 				{Does: "check another one, for a script", Command: "hc fsck -C /srv/data/.hc --json"},
+				{Does: "mend what is damaged, and fetch lost blocks again", Command: "hc fsck --repair --peer 192.0.2.1:4977"},
 			},
 			SeeAlso: []string{"hc(1)", "hc-append(1)", "hc-fetch(1)"},
 		}.Metadata(),
 		Action: func(c *urfave.Context) error {
-			if c.Args().Present() {
+			switch {
+			case c.Args().Present():
 				return cli.Usagef("unexpected argument %q", c.Args().First())
+			case c.IsSet("peer") && !c.Bool("repair"):
+				return cli.Usagef("--peer goes with --repair")
 			}
 			return fsck(c, std)
 		},
@@ -44,33 +56,124 @@ Each finding is a line on standard output: where it is, what it hurts, and what 
 crash left behind, a block that nothing needs), and the exit code stays 0. Where only derived files are hurt it is 1, and
 nothing is lost. Where blocks, heads or keys are, it is 4.
 
-Temporary files, about a hundredth of the store, go to $TMPDIR.
+With --repair, derived files are built again, second copies of headers are written again from the first, a bit that has
+flipped in a name or a secret key is turned back, and lost blocks are taken from elsewhere in the store. Those that are
+nowhere are cleared, so that they can be fetched again, which --peer does. Nothing is ever signed. Then the store is checked once more: what is
+left is told, and decides the exit code; 3 says that the store is sound, and lacks blocks that it had.
+
+Temporary files, a small part of the store's size, go to $TMPDIR.
 `
 
 func fsck(c *urfave.Context, std *cli.IO) error {
-	var report fsckReport
-	progress := cli.NewProgress(std, cli.ProgressOptions{DataOut: true})
-	defer progress.Done()
-	checker, err := store.NewChecker(c.Context, std.StoreDir(c), store.CheckOptions{
-		Progress: func(bytes, blocks int) { progress.Add(int64(bytes), int64(blocks)) },
-		Found:    func(f store.Finding) { report.add(std, f) },
-		Scratch:  os.TempDir(),
-	})
-	if err == nil {
-		report.names = checker.Names()
-		err = errors.Join(checker.Run(c.Context), checker.Close())
-	}
-	progress.Done()
+	run := &fsckRun{std: std, dir: std.StoreDir(c), repair: c.Bool("repair"), peers: c.StringSlice("peer")}
+	report, err := run.check(c.Context, run.repair)
 	if err != nil {
 		return err
 	}
-	return report.result(std.StoreDir(c))
+	if !run.repair || report.data+report.derived+report.none == 0 {
+		return report.result(run.dir)
+	}
+	std.Notef("checking what the repair came to")
+	left, err := run.check(c.Context, false)
+	if err != nil {
+		return errors.Join(err, run.fetchErr)
+	}
+	return run.result(left)
+}
+
+// fsckRun is one hc fsck: a check, perhaps a repair, and then a second check.
+type fsckRun struct {
+	std    *cli.IO
+	dir    string
+	repair bool
+	peers  []string
+
+	lost     uint64 // blocks that the repair had to clear, and that did not come back
+	fetchErr error  // why not all of them did
+}
+
+// check checks the store once, and mends it then if that is asked for.
+func (r *fsckRun) check(ctx context.Context, repair bool) (report *fsckReport, err error) {
+	report = &fsckReport{}
+	progress := cli.NewProgress(r.std, cli.ProgressOptions{DataOut: true})
+	defer progress.Done()
+	checker, err := store.NewChecker(ctx, r.dir, store.CheckOptions{
+		Progress: func(bytes, blocks int) { progress.Add(int64(bytes), int64(blocks)) },
+		Found:    func(f store.Finding) { report.add(r.std, f) },
+		Scratch:  os.TempDir(),
+		Repair:   repair,
+	})
+	if err != nil {
+		return report, err
+	}
+	defer func() { err = errors.Join(err, checker.Close()) }()
+	report.names = checker.Names()
+	if err := checker.Run(ctx); err != nil || !repair {
+		return report, err
+	}
+	progress.Done()
+	if err := checker.Repair(ctx); err != nil {
+		return report, err
+	}
+	return report, r.fetch(ctx, checker)
+}
+
+// fetch gets back from the peers what the repair could not find, or counts it.
+func (r *fsckRun) fetch(ctx context.Context, checker *store.Checker) error {
+	for _, hurt := range checker.CoresHurt() {
+		for _, part := range hurt.Parts {
+			if err := r.fetchPart(ctx, checker.Store(), hurt.Key, part); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *fsckRun) fetchPart(ctx context.Context, in *store.Store, key keys.Key, part store.BlockRange) error {
+	if len(r.peers) == 0 {
+		if n := part.End - part.First; n > 0 {
+			r.lost += n
+			r.std.Warnf("lost: 'hc-fetch %v --blocks %d-%d --peer ADDR > /dev/null' brings the blocks back", key, part.First, part.End-1)
+		}
+		return nil
+	}
+	var dialers []replicate.Dialer
+	for _, address := range r.peers {
+		dialers = append(dialers, replicate.Dialer{Name: address, Dial: func(ctx context.Context) (peer.Conn, error) { return peer.Dial(ctx, address) }})
+	}
+	err := replicate.Restore(ctx, in, key, part, dialers, replicate.FetchOptions{
+		Dropped: func(_ string, reason error) { r.std.Log.Warn("lost a peer", "reason", reason) },
+	})
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	r.std.Warnf("%v", err)
+	r.lost += part.End - part.First
+	r.fetchErr = errors.Join(r.fetchErr, err)
+	return nil
+}
+
+// result is that of the last check, with what was lost before it.
+func (r *fsckRun) result(left *fsckReport) error {
+	err := left.result(r.dir)
+	switch {
+	case err != nil:
+		return errors.Join(err, r.fetchErr)
+	case r.fetchErr != nil:
+		return fmt.Errorf("%s lost: %w", plural(int(r.lost), "block"), r.fetchErr)
+	case r.lost > 0:
+		return cli.Hint(cli.Exitf(cli.ErrPartial, "the store %q is sound again, but has lost %s", r.dir, plural(int(r.lost), "block")),
+			"fetch them from a peer that has them")
+	}
+	return nil
 }
 
 // fsckReport counts findings while they are printed.
 type fsckReport struct {
 	names         map[keys.Key]string
 	data, derived int
+	none          int
 	blocks        uint64
 }
 
@@ -81,6 +184,8 @@ func (r *fsckReport) add(std *cli.IO, f store.Finding) {
 		r.blocks += f.End - f.First
 	case store.HarmDerived:
 		r.derived++
+	case store.HarmNone:
+		r.none++
 	}
 	r.print(std, f)
 }

@@ -70,11 +70,11 @@ type Checker struct {
 	unknown   []*packlog.Fault                 // places where any record may have been
 	gone      map[keys.Key][]blockRange        // blocks that spans name, and whose runs are not there
 	hurt      map[keys.Key][]blockRange        // blocks whose bytes are lost, by core
-	short     map[keys.Key]bool                // cores whose newest head may be lost
+	short     map[keys.Key]uint64              // cores whose newest head may be lost, and their lengths without it
 	wanted    map[hash.Digest]bool             // leaf hashes of hurt blocks, as far as they are known
 	was       map[keys.Key]coreWas             // cores at the position of the store's derived files
 	witness   map[keys.Key]bool                // cores of which derived files say what the log does not
-	broken    map[keys.Key]bool                // cores whose tree, head or manifest is wrong
+	broken    map[keys.Key]BlockRange          // cores whose tree, head or manifest is wrong, and the blocks that may mend it
 	derived   bool                             // derived files have to be built again
 	marred    bool                             // the mark, or a copy of a pack's header, has to be written again
 	secrets   []keys.Key                       // whose file is damaged
@@ -180,8 +180,8 @@ func (c *Checker) run(ctx context.Context) error {
 	c.badRuns = make(map[packlog.Position]*badRun)
 	c.headless = make(map[packlog.AppendID]*lostAppend)
 	c.unknown, c.secrets = nil, nil
-	c.was, c.witness, c.broken = make(map[keys.Key]coreWas), make(map[keys.Key]bool), make(map[keys.Key]bool)
-	c.hurt, c.short = make(map[keys.Key][]blockRange), make(map[keys.Key]bool)
+	c.was, c.witness, c.broken = make(map[keys.Key]coreWas), make(map[keys.Key]bool), make(map[keys.Key]BlockRange)
+	c.hurt, c.short = make(map[keys.Key][]blockRange), make(map[keys.Key]uint64)
 	c.gone = make(map[keys.Key][]blockRange)
 	c.wanted = make(map[hash.Digest]bool)
 	var err error

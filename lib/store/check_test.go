@@ -286,7 +286,7 @@ func TestCheckFindsEveryBit(t *testing.T) {
 			}
 		}
 	}
-	if bits < 400 || tables < 50 {
+	if bits < 250 || tables < 50 {
 		t.Fatalf("only %d bits were flipped, %d of them in tables", bits, tables)
 	}
 	t.Logf("%d bits", bits)
@@ -300,7 +300,7 @@ func flipThis(isTable bool, bit int) bool {
 	case isTable:
 		return bit%997 == 0
 	}
-	return bit%211 == 0
+	return bit%401 == 0
 }
 
 func (w *checkWorld) flip(t testing.TB, path string, at, bit int) {

@@ -314,7 +314,7 @@ func (k *coreCheck) head() error {
 		}
 		if !ok {
 			k.treeFinding(fmt.Sprintf("the root %d of its tree is not known", index))
-			return nil
+			return k.wantRest()
 		}
 		certain = certain && !n.Hint
 		roots = append(roots, n)
@@ -323,6 +323,18 @@ func (k *coreCheck) head() error {
 		k.treeFinding(fmt.Sprintf("its tree is not the one of the signed head of %d blocks", head.Length))
 	}
 	return nil
+}
+
+// wantRest notes which blocks tell the roots that are missing: all behind those that are held from the first one on.
+func (k *coreCheck) wantRest() error {
+	r, ok, err := k.log.rangeAt(k.ctx, 0)
+	if !ok || r.first > 0 {
+		r.end = 0
+	}
+	if length := k.log.file.head.Length; r.end < length {
+		k.checker.broken[k.key] = BlockRange{First: r.end, End: length}
+	}
+	return err
 }
 
 // verifyHead returns nil if the core's key signed that head.
@@ -338,7 +350,9 @@ func verifyHead(key keys.Key, manifest []byte, head Head) error {
 func (k *coreCheck) treeFinding(what string) { k.coreFinding(what, k.fetchAgain()) }
 
 func (k *coreCheck) coreFinding(what, next string) {
-	k.checker.broken[k.key] = true
+	if _, ok := k.checker.broken[k.key]; !ok {
+		k.checker.broken[k.key] = BlockRange{}
+	}
 	k.checker.found(Finding{Harm: HarmData, Core: k.key, HasKey: true, What: what, Next: next})
 }
 

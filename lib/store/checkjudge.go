@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
@@ -80,7 +81,7 @@ func (c *Checker) judgeHeads() error {
 		if a.first == a.end || a.end <= length || c.isPending(a) {
 			continue
 		}
-		c.short[key] = true
+		c.short[key] = length
 		c.found(Finding{Harm: HarmData, Core: key, HasKey: true, First: max(length, a.first), End: a.end,
 			File: c.store.log.FileOf(a.at), Offset: a.at.Offset,
 			What: "these blocks were written, but the head that would make them count is not there: the append was given up, or its head is what is damaged",
@@ -99,18 +100,37 @@ func (c *Checker) isPending(a *lostAppend) bool {
 	return true
 }
 
-// CoresHurt returns the cores of which something has to be fetched again, after Run or Repair.
-func (c *Checker) CoresHurt() map[keys.Key][]blockRange {
-	all := make(map[keys.Key][]blockRange)
-	for key, ranges := range c.hurt {
-		all[key] = ranges
+// CoreHurt is a core of which something has to be fetched again.
+type CoreHurt struct {
+	Key   keys.Key
+	Parts []BlockRange
+}
+
+// BlockRange is the blocks First … End-1 of a core; if both are the same, no block, but the head and what goes with it. Beyond: and all
+// that a longer head than the one here has.
+type BlockRange struct {
+	First, End uint64
+	Beyond     bool
+}
+
+// CoresHurt returns what has to be fetched again, after Run or Repair, in ascending order.
+func (c *Checker) CoresHurt() []CoreHurt {
+	parts := make(map[keys.Key][]BlockRange)
+	for key, part := range c.broken {
+		parts[key] = append(parts[key], part)
 	}
-	for _, more := range []map[keys.Key]bool{c.short, c.broken} {
-		for key := range more {
-			if _, ok := all[key]; !ok {
-				all[key] = nil
-			}
+	for key, ranges := range c.hurt {
+		for _, r := range ranges {
+			parts[key] = append(parts[key], BlockRange{First: r.first, End: r.end})
 		}
 	}
+	for key, length := range c.short {
+		parts[key] = append(parts[key], BlockRange{First: length, End: length, Beyond: true})
+	}
+	var all []CoreHurt
+	for key, p := range parts {
+		all = append(all, CoreHurt{key, p})
+	}
+	slices.SortFunc(all, func(a, b CoreHurt) int { return slices.Compare(a.Key[:], b.Key[:]) })
 	return all
 }

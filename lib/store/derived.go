@@ -28,6 +28,7 @@ type files struct {
 	dir   string
 	fs    packlog.FS
 	cache *table.Cache
+	bad   map[packlog.Position]bool // runs that cannot be read, as a check has found: nothing is looked for there; never changed
 
 	mu   sync.Mutex
 	open map[string]*table.Table

@@ -25,7 +25,7 @@
 // Memory does not grow with the store, nor with the size of an append: runs go out as they come, tables are written as a stream,
 // and what is held of the log is bounded by checkpoints, which commits make by themselves. Derived files that are
 // damaged or gone cost time, no data. Damaged records cost the blocks in them: those are not held any more, and may be
-// put again; Store.Damage tells.
+// put again; Store.Damage tells. A Checker reads everything, says what damage costs, and mends what can be mended.
 //
 // The folder must be on a local disk: see Store.NetworkFS.
 //

@@ -72,9 +72,8 @@ func (tx *Tx) knows(ctx context.Context, p *putBlock, must bool) (bool, error) {
 		}
 		return false, fmt.Errorf("block %d: %w", p.block, ErrBlockMissing)
 	}
-	if !must && !tx.replaces(ctx, p.block) {
-		return true, nil
-	}
+	// The record is read, and so compared with its checksums: what came must not be taken for stored because of a run that the
+	// disk has lost since.
 	n, err := tx.store.reader.leaf(ctx, at, p.block)
 	if err != nil || n.Hash != p.ref.leaf {
 		if must {
@@ -82,7 +81,7 @@ func (tx *Tx) knows(ctx context.Context, p *putBlock, must bool) (bool, error) {
 		}
 		return false, nil
 	}
-	if !must { // it is held, and came again: see that what is here can be read
+	if !must && tx.replaces(ctx, p.block) { // it is held, and came again: see that what is here can be read
 		_, err := tx.store.reader.block(ctx, at)
 		return err == nil, nil
 	}

@@ -79,7 +79,7 @@ func (tx *Tx) keepProofs(ctx context.Context, first, end uint64) error {
 	var visit func(index uint64) error
 	visit = func(index uint64) error {
 		n, err := tx.view.Node(ctx, index)
-		if err != nil && !errors.Is(err, merkle.ErrNodeMissing) {
+		if err != nil && !errors.Is(err, merkle.ErrNodeMissing) && !errors.Is(err, ErrDamaged) {
 			return err
 		}
 		known := err == nil

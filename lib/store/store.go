@@ -189,12 +189,13 @@ func (st *state) lookUp(ctx context.Context, log *packlog.Log, leaf hash.Digest)
 	st.mu.RLock()
 	at, ok = st.index[leaf]
 	st.mu.RUnlock()
-	if ok && log.Current(at.run) {
+	bad := st.derived.files.bad
+	if ok && log.Current(at.run) && !bad[at.run] {
 		return at, true, nil
 	}
 	ok = false
 	err = st.derived.places(ctx, leaf, func(p place) bool {
-		if log.Current(p.run) {
+		if log.Current(p.run) && !bad[p.run] {
 			at, ok = p, true
 		}
 		return !ok

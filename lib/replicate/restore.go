@@ -1,0 +1,82 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"hc/lib/hypercore"
+	"hc/lib/keys"
+	"hc/lib/proof"
+	"hc/lib/store"
+)
+
+// Restore fetches a part of a core again that the store has lost, see store.Checker. It does not build on what the store still
+// has of the core's tree, which may be what is lost. A *hypercore.SeenError where the peers have another
+// history of a core that this store writes, or a longer one, unless the part goes beyond the head that is here.
+func Restore(ctx context.Context, in *store.Store, key keys.Key, part store.BlockRange, peers []Dialer, options FetchOptions) error {
+	claim := proof.Claim{Kind: proof.KindBlocks, From: part.First, To: part.End - 1}
+	switch {
+	case part.Beyond:
+		length, err := restoreHead(ctx, in, key, peers, options)
+		if err != nil || length <= part.First {
+			return err // nobody has more than is here
+		}
+		claim.To = length - 1
+	case part.First == part.End:
+		claim = proof.Claim{Kind: proof.KindHead}
+	}
+	if err := refetch(ctx, in, key, claim, peers, options); err != nil {
+		return err
+	}
+	return in.Sync(ctx, key) // a core that is signed here is not shown before
+}
+
+// restoreHead takes the newest head that the peers have, also of a core that the store writes: it may be one that was lost. It
+// returns the length, 0 if nothing was signed.
+func restoreHead(ctx context.Context, in *store.Store, key keys.Key, peers []Dialer, options FetchOptions) (length uint64, err error) {
+	view, err := in.View(ctx, key, false)
+	switch {
+	case err == nil && view.Head().Length > 0 && hypercore.Owned(in, key):
+		adopted, err := Adopt(ctx, in, key, peers, options)
+		return adopted.After.Length, err
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return 0, err
+	}
+	if err := refetch(ctx, in, key, proof.Claim{Kind: proof.KindHead}, peers, options); err != nil {
+		return 0, err
+	}
+	if view, err = in.View(ctx, key, false); err != nil {
+		return 0, err
+	}
+	return view.Head().Length, nil
+}
+
+// refetch takes a part of a core from the peers as if nothing of it were here, and keeps what verifies.
+func refetch(ctx context.Context, in *store.Store, key keys.Key, claim proof.Claim, peers []Dialer, options FetchOptions) error {
+	fetching, stop := context.WithCancel(ctx)
+	defer stop()
+	stream, into := io.Pipe()
+	written := make(chan error, 1)
+	go func() {
+		err := WriteProof(fetching, into, keys.Ref{Key: key}, PipeOptions{Peers: peers, Claim: claim, Fetch: options})
+		_ = into.CloseWithError(err) // never fails
+		written <- err
+	}()
+	keeper := hypercore.NewKeeper(ctx, in)
+	_, err := proof.Verify(ctx, stream, proof.Options{Key: &key, Claim: &claim}, keeper)
+	_ = stream.CloseWithError(err) // never fails; ends the writer
+	stop()
+	fetchErr := <-written
+	if closeErr := keeper.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil && fetchErr != nil && !errors.Is(fetchErr, context.Canceled) && !errors.Is(fetchErr, err) {
+		err = fetchErr // the cause of a stream that stops early
+	}
+	if err != nil {
+		return fmt.Errorf("fetching core %v again: %w", key, err)
+	}
+	return nil
+}

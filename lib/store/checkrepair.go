@@ -1,0 +1,348 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"hc/lib/hash"
+	"hc/lib/keyfile"
+	"hc/lib/keys"
+	"hc/lib/merkle"
+	"hc/lib/store/packlog"
+)
+
+// Repair makes whole, behind Run, what can be made whole from what is in the store:
+//
+//   - small files in which one bit has flipped, the mark, and second copies of pack headers,
+//   - blocks whose bytes are elsewhere in the store: they are stored again,
+//   - heads, blocks and manifests that only derived files still know: they are written to the log again, if their signature
+//     holds. Nothing new is ever signed,
+//   - all derived files.
+//
+// Blocks that are nowhere are cleared: they are not held any more, so that nobody is told they were, and can be fetched
+// again, see CoresHurt.
+func (c *Checker) Repair(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{
+		c.mendSmallFiles, c.mendLog, c.mendDerived, c.mendManifests, c.mendBlocks, c.checkpoint,
+	} {
+		if err := step(ctx); err != nil {
+			return fmt.Errorf("repairing store %s: %w", c.dir, err)
+		}
+	}
+	return nil
+}
+
+// Store returns the store that is checked, to fetch into what was lost: it knows which runs cannot be read, and so does not
+// take a block for stored that is there only in one of them. It is the checker's to close.
+func (c *Checker) Store() *Store { return c.store }
+
+func (c *Checker) mendLog(ctx context.Context) error {
+	if !c.marred {
+		return nil
+	}
+	return c.store.log.Mend(ctx)
+}
+
+func (c *Checker) checkpoint(ctx context.Context) error { return c.store.Checkpoint(ctx) }
+
+// mendDerived builds all derived files again where they are not right. What they alone knew is written to the log.
+func (c *Checker) mendDerived(ctx context.Context) error {
+	bad := make(map[packlog.Position]bool, len(c.badRuns))
+	for at := range c.badRuns {
+		bad[at] = true
+	}
+	c.store.files.bad = bad
+	if !c.derived {
+		return nil
+	}
+	old := c.oldViews(ctx)
+	s := c.store
+	s.mu.Lock()
+	s.state, s.distrust = nil, true
+	s.mu.Unlock()
+	if err := s.makeCheckpoint(ctx, false); err != nil {
+		return err
+	}
+	for _, v := range old {
+		r := rescue{checker: c, ctx: ctx, old: v}
+		if err := r.run(); err != nil {
+			return fmt.Errorf("core %v: %w", v.key, err)
+		}
+	}
+	return nil
+}
+
+// oldViews returns the cores of which derived files may know more than the log, as these have them. Views keep the files that
+// they are made from, whatever happens to their names.
+func (c *Checker) oldViews(ctx context.Context) []*View {
+	var views []*View
+	for key := range c.witness {
+		v, err := c.store.View(ctx, key, false)
+		if err == nil && v.core.base != nil {
+			views = append(views, v)
+		}
+	}
+	return views
+}
+
+// rescue writes to the log what an old view of a core knows beyond it.
+type rescue struct {
+	checker *Checker
+	ctx     context.Context
+	old     *View
+	tx      *Tx
+	changes bool
+}
+
+func (r *rescue) run() error {
+	manifest := r.old.Manifest()
+	if verifyHead(r.old.key, manifest, r.old.head) != nil {
+		return nil // what it knows is not to be trusted
+	}
+	tx, err := r.checker.store.Begin(r.ctx, r.old.key, TxOptions{Manifest: manifest, Durable: true})
+	if err != nil {
+		return err
+	}
+	defer tx.Abort()
+	r.tx = tx
+	now := tx.view.head
+	if now.Fork > r.old.head.Fork {
+		return nil // it is the past
+	}
+	longer := r.old.head.Fork > now.Fork || r.old.head.Length > now.Length
+	if longer && r.old.head.Fork > now.Fork && now.Length > 0 {
+		return nil // the log cannot be told to have been cut back by it
+	}
+	r.changes = longer || tx.view.core == nil || tx.view.Manifest() == nil && manifest != nil
+	if err := r.blocks(); err != nil {
+		return err
+	}
+	if !r.changes {
+		return nil
+	}
+	if !longer {
+		return tx.Commit(r.ctx, nil)
+	}
+	return tx.Commit(r.ctx, func() (Head, error) { return r.old.head, nil })
+}
+
+// blocks stores the blocks again that the log does not have, and the nodes of those that cannot be read.
+func (r *rescue) blocks() error {
+	for at := uint64(0); ; {
+		first, end, ok, err := r.old.Have(r.ctx, at)
+		if err != nil || !ok {
+			return err
+		}
+		for block := first; block < end; block++ {
+			if err := r.block(block); err != nil {
+				return err
+			}
+		}
+		at = end
+	}
+}
+
+func (r *rescue) block(block uint64) error {
+	if held, err := r.tx.view.Has(r.ctx, block); held || err != nil {
+		return err
+	}
+	leaf, err := r.old.Node(r.ctx, 2*block)
+	if err != nil {
+		return r.passOver(err)
+	}
+	data, err := r.old.Block(r.ctx, block)
+	if err == nil && hash.Leaf(data) == leaf.Hash {
+		r.changes = true
+		return r.tx.Put(r.ctx, block, leaf.Hash, data)
+	}
+	if err := r.passOver(err); err != nil {
+		return err
+	}
+	r.changes = true
+	return r.tx.Nodes(r.ctx, []merkle.Node{leaf})
+}
+
+// passOver returns nil for what is damaged.
+func (*rescue) passOver(err error) error {
+	if isGone(err) || errors.Is(err, merkle.ErrNodeMissing) {
+		return nil
+	}
+	return err
+}
+
+// mendManifests writes the manifest of a core again that the log has lost, where the secret key here tells it.
+func (c *Checker) mendManifests(ctx context.Context) error {
+	for key := range c.broken {
+		secret, err := c.store.Secret(key)
+		if err != nil {
+			continue // not ours, or locked: a peer tells
+		}
+		manifest := keys.DefaultManifest(secret.Public())
+		view, err := c.store.View(ctx, key, false)
+		if err != nil || view.Manifest() != nil || manifest.Key() != key {
+			continue
+		}
+		tx, err := c.store.Begin(ctx, key, TxOptions{Manifest: manifest.Encode(), Durable: true})
+		if err != nil {
+			return err
+		}
+		err = tx.Commit(ctx, nil)
+		tx.Abort()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mendBlocks stores blocks again that are elsewhere in the store, and clears the rest.
+func (c *Checker) mendBlocks(ctx context.Context) error {
+	places, err := c.elsewhere(ctx)
+	if err != nil {
+		return err
+	}
+	for key, ranges := range c.hurt {
+		if ranges, err = c.mendCore(ctx, key, ranges, places); err != nil {
+			return fmt.Errorf("core %v: %w", key, err)
+		}
+		for _, r := range ranges {
+			if err := c.store.Clear(ctx, key, r.first, r.end); err != nil {
+				return err
+			}
+		}
+		if c.hurt[key] = ranges; len(ranges) == 0 {
+			delete(c.hurt, key)
+		}
+	}
+	return nil
+}
+
+// elsewhere looks through the whole log for runs that have one of the lost blocks and can be read.
+func (c *Checker) elsewhere(ctx context.Context) (map[hash.Digest]place, error) {
+	places := make(map[hash.Digest]place)
+	if len(c.wanted) == 0 {
+		return places, nil
+	}
+	view, err := c.store.log.View(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = c.store.log.Scan(ctx, view, packlog.Position{}, false, func(r packlog.Record) error {
+		if r.Kind != packlog.KindRun || c.badRuns[r.Position] != nil {
+			return nil
+		}
+		run, err := decodeRun(r.Meta)
+		if err != nil {
+			return nil // told
+		}
+		for i, leaf := range run.leaves {
+			if c.wanted[leaf] {
+				places[leaf] = place{r.Position, uint32(i)}
+			}
+		}
+		return nil
+	})
+	return places, err
+}
+
+// mendCore stores the blocks of a core again that are found, and returns those that are not.
+func (c *Checker) mendCore(ctx context.Context, key keys.Key, ranges []blockRange, places map[hash.Digest]place) (rest []blockRange, err error) {
+	if len(places) == 0 {
+		return ranges, nil
+	}
+	tx, err := c.store.Begin(ctx, key, TxOptions{Durable: true})
+	if err != nil {
+		return nil, err
+	}
+	defer tx.Abort()
+	put := false
+	for _, r := range ranges {
+		for block := r.first; block < r.end; block++ {
+			done, err := c.putAgain(ctx, tx, block, places)
+			if err != nil {
+				return nil, err
+			}
+			if put = put || done; !done {
+				rest = addRange(rest, blockRange{block, block + 1})
+			}
+		}
+	}
+	if !put {
+		return rest, nil
+	}
+	return rest, tx.Commit(ctx, nil)
+}
+
+func (c *Checker) putAgain(ctx context.Context, tx *Tx, block uint64, places map[hash.Digest]place) (bool, error) {
+	leaf, err := tx.view.Node(ctx, 2*block)
+	if err != nil {
+		return false, (*rescue)(nil).passOver(err)
+	}
+	at, ok := places[leaf.Hash]
+	if !ok {
+		return false, nil
+	}
+	data, err := c.store.reader.block(ctx, at)
+	if err != nil || hash.Leaf(data) != leaf.Hash {
+		return false, (*rescue)(nil).passOver(err)
+	}
+	return true, tx.Put(ctx, block, leaf.Hash, data)
+}
+
+// mendSmallFiles turns back the one bit that has flipped in a name, a secret key or a promise: its checksum tells which, and
+// that it is no other.
+func (c *Checker) mendSmallFiles(ctx context.Context) error {
+	for _, f := range []struct {
+		folder string
+		perm   fs.FileMode
+		good   func(name string, raw []byte) bool
+	}{
+		{namesFolder, 0o644, func(name string, raw []byte) bool {
+			_, err := openLine(nameMagic, raw)
+			return err == nil || CheckName(name) != nil
+		}},
+		{keysFolder, 0o600, func(name string, raw []byte) bool {
+			key, err := keys.ParseKey(name)
+			return err != nil || key.String() != name || c.checkSecret(key, raw) == nil
+		}},
+		{grantsFolder, 0o644, func(_ string, raw []byte) bool {
+			_, err := decodeGrant(raw)
+			return err == nil
+		}},
+	} {
+		err := c.eachFile(ctx, f.folder, func(name string, raw []byte) error {
+			if f.good(name, raw) || !turnBack(raw, func(b []byte) bool { return f.good(name, b) }) {
+				return nil
+			}
+			return replaceSmall(c.fs, filepath.Join(c.dir, f.folder, name), raw, f.perm)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// turnBack flips the one bit with which raw is good, and reports whether there is exactly one.
+func turnBack(raw []byte, good func([]byte) bool) bool {
+	found := -1
+	for bit := range 8 * len(raw) {
+		raw[bit/8] ^= 1 << (bit % 8)
+		ok := good(raw)
+		raw[bit/8] ^= 1 << (bit % 8)
+		if ok && found >= 0 {
+			return false
+		}
+		if ok {
+			found = bit
+		}
+	}
+	if found < 0 || len(raw) > keyfile.MaxSize {
+		return false
+	}
+	raw[found/8] ^= 1 << (found % 8)
+	return true
+}
