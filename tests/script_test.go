@@ -36,6 +36,7 @@ func TestScript(t *testing.T) {
 			"exit": cmdExit, "pipe": cmdPipe,
 			"start": cmdStart, "signal": cmdSignal, "finish": cmdFinish, "waitfor": cmdWaitfor,
 			"growto": cmdGrowto, "json": cmdJSON,
+			"step":     cmdStep,
 			"filesize": cmdFilesize, "flipbit": cmdFlipbit, "truncate": cmdTruncate,
 		},
 	})
@@ -44,6 +45,7 @@ func TestScript(t *testing.T) {
 func setup(env *testscript.Env) error {
 	env.Setenv("PATH", bin+string(filepath.ListSeparator)+env.Getenv("PATH"))
 	env.Setenv("PEERS", filepath.Join(root, "tests", "peers"))
+	env.Setenv("EXAMPLES", filepath.Join(root, "examples"))
 	env.Setenv("LC_ALL", "C")
 	env.Setenv("BIN", bin)
 	env.Values[jobsKey{}] = jobs{}
@@ -101,6 +103,47 @@ func cmdPipe(ts *testscript.TestScript, neg bool, args []string) {
 	if got := codeOf(ts, ts.Exec("bash", "-o", "pipefail", "-c", args[0])); got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+}
+
+// cmdStep runs a block of shell out of a workflow as the CI system does.
+func cmdStep(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: step FILE HEADING [CODE]")
+	}
+	want := 0
+	if len(args) == 3 {
+		want = int(number(ts, args[2]))
+	}
+	text, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	shell := literalBlock(string(text), args[1])
+	if shell == "" {
+		ts.Fatalf("%s has no block of shell under %q", args[0], args[1])
+	}
+	if got := codeOf(ts, ts.Exec("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", shell)); got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// literalBlock returns the first YAML block that a | begins behind the line of a heading, without its indentation; "" if
+// there is none.
+func literalBlock(text, heading string) string {
+	_, rest, _ := strings.Cut("\n"+text, "\n"+heading+"\n")
+	lines := strings.Split(rest, "\n")
+	begin := slices.IndexFunc(lines, func(line string) bool { return strings.HasSuffix(line, "|") }) + 1
+	if begin == 0 || begin == len(lines) {
+		return ""
+	}
+	indent := lines[begin][:len(lines[begin])-len(strings.TrimLeft(lines[begin], " "))]
+	var block []string
+	for _, line := range lines[begin:] {
+		inside, ok := strings.CutPrefix(line, indent)
+		if !ok {
+			break
+		}
+		block = append(block, inside)
+	}
+	return strings.Join(block, "\n")
 }
 
 func cmdWaitfor(ts *testscript.TestScript, neg bool, args []string) {

@@ -7,6 +7,7 @@
 //	start NAME 'a | b'           starts one, in the background, with its output in the files NAME.out and NAME.err
 //	signal NAME INT              sends all parts of a started one a signal: INT, TERM, KILL, STOP or CONT
 //	finish NAME CODE             waits for a started one to end; its exit code must be CODE
+//	step FILE HEADING [CODE]     runs the shell in a workflow that stands under this line of it, as the CI system does
 //	waitfor FILE PATTERN [VAR…]  waits until the file has the pattern; $VAR are its groups
 //	growto FILE BYTES            waits until a file has that many bytes
 //	json FILE KEY…               every line of the file (or of stdout, stderr) is an object with these keys in this order
@@ -14,6 +15,7 @@
 //	flipbit FILE BIT             flips one bit; bit 0 is the lowest one of the first byte; BIT < 0 counts from the end
 //	truncate FILE BYTES          sets a file's size; BYTES < 0 takes that many away
 //	[mount]                      unshare -rm can mount a file system, by a script of its own
+//	$EXAMPLES                    the folder examples
 //	[node]                       node is there, with the stock peers in peers/; $PEERS is that folder
 //
 // A server, say, on any free port:
