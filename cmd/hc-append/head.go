@@ -10,7 +10,6 @@ import (
 	"hc/lib/hypercore"
 	"hc/lib/keys"
 	"hc/lib/merkle"
-	"hc/lib/proof"
 	"hc/lib/replicate"
 	"hc/lib/store"
 )
@@ -32,12 +31,7 @@ func (j job) goOnFrom(ctx context.Context, in *store.Store) error {
 		return fmt.Errorf("reading the head to go on from: %w", err)
 	}
 	defer file.Close()
-	err = hypercore.Onto(ctx, in, ref.Key, file)
-	var claim *proof.ClaimError
-	if errors.As(err, &claim) {
-		err = cli.Hint(err, "make one with hc-fetch KEY --head")
-	}
-	if err != nil {
+	if err := hypercore.Onto(ctx, in, ref.Key, file); err != nil {
 		return fmt.Errorf("going on from the head in %q: %w", j.onto, err)
 	}
 	return nil

@@ -81,8 +81,9 @@ more than what is new. If the store has a part of the log already, the head must
 changes nothing.
 
 --if-changed compares the input with the end of the log. If the log ends with just these blocks, nothing is appended, and
-the same line is printed. Where only roots are here, what it takes to tell is asked of --peer; of more than a million blocks
-only a store that has the log can tell.
+the same line is printed. Where only roots are here, what it takes to tell is asked of --peer, or comes with a head that was
+fetched as the version before the last append (hc-fetch FORK.LENGTH.KEY --head); of more than a million blocks only a store
+that has the log can tell.
 
 One key is for one writer. Whoever restores an old backup of a log, or writes it on two machines, would sign a second
 history, which its readers refuse. So a longer head, or another one, that any tool meets is remembered, and appending is

@@ -2,6 +2,7 @@ package hypercore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"hc/lib/hash"
@@ -58,16 +59,29 @@ func (w *Writer) unchanged(ctx context.Context) (bool, error) {
 	if e.count > e.most {
 		return w.sameLeaves(ctx)
 	}
-	at := w.head.Length - e.count
-	before, err := w.rootsAt(ctx, at)
-	if err != nil {
-		return false, fmt.Errorf("comparing %d blocks with the end of core %v: %w", e.count, w.Key(), err)
+	same, told, err := w.endsBehindStored(ctx)
+	if err != nil || told {
+		return same, err
 	}
-	tree, err := merkle.NewRoots(at, before)
+	at := w.head.Length - e.count
+	what := fmt.Sprintf("comparing %d blocks with the end of core %v", e.count, w.Key())
+	if w.peers == nil {
+		return false, worded{proof.ErrPartial, fmt.Sprintf("%s: the tree of its first %d blocks is not in this store: name a peer that has it (--peer)", what, at)}
+	}
+	roots, err := w.peers(ctx, w.Key(), at)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", what, err)
+	}
+	return w.endsBehind(roots)
+}
+
+// endsBehind reports whether the log has, behind roots, what was appended, and nothing else.
+func (w *Writer) endsBehind(roots []merkle.Node) (bool, error) {
+	tree, err := merkle.NewRoots(w.head.Length-w.ending.count, roots)
 	if err != nil {
 		return false, err
 	}
-	for _, page := range e.pages {
+	for _, page := range w.ending.pages {
 		for _, leaf := range page {
 			tree.Append(merkle.LeafNodeHash(tree.Length(), leaf.size, leaf.hash), nil)
 		}
@@ -75,22 +89,44 @@ func (w *Writer) unchanged(ctx context.Context) (bool, error) {
 	return tree.TreeHash() == w.head.TreeHash, nil
 }
 
-// rootsAt returns the roots of the log at a shorter length: from the store, else from peers.
-func (w *Writer) rootsAt(ctx context.Context, length uint64) ([]merkle.Node, error) {
+// endsBehindStored does so with the roots that the store has. Where it lacks one nothing is told.
+func (w *Writer) endsBehindStored(ctx context.Context) (same, told bool, err error) {
 	var roots []merkle.Node
-	for _, index := range merkle.FullRoots(length) {
-		node, known, err := certain(ctx, w.tx.View(), index)
-		switch {
-		case err != nil:
-			return nil, err
-		case !known && w.peers == nil:
-			return nil, worded{proof.ErrPartial, fmt.Sprintf("the tree of its first %d blocks is not in this store: name a peer that has it (--peer)", length)}
-		case !known:
-			return w.peers(ctx, w.Key(), length)
+	for _, index := range merkle.FullRoots(w.head.Length - w.ending.count) {
+		root, err := w.tx.View().Node(ctx, index)
+		if err == nil && root.Hint {
+			root, err = w.settled(ctx, root)
 		}
-		roots = append(roots, node)
+		if errors.Is(err, merkle.ErrNodeMissing) {
+			return false, false, nil
+		}
+		if err != nil {
+			return false, false, err
+		}
+		roots = append(roots, root)
 	}
-	return roots, nil
+	same, err = w.endsBehind(roots)
+	return same, true, err
+}
+
+// settled returns a root in front of what was appended, whose size is only a hint, with the size that it has if the log ends
+// with that: of such a root and its sibling, which is behind it then, the sum is certain.
+func (w *Writer) settled(ctx context.Context, root merkle.Node) (merkle.Node, error) {
+	at, sibling := w.head.Length-w.ending.count, merkle.Sibling(root.Index)
+	first, last := merkle.FirstBlock(sibling), merkle.LastBlock(sibling)
+	told, err := w.tx.View().Node(ctx, sibling)
+	if err == nil && (first < at || !told.Hint) {
+		err = &merkle.HintError{Index: root.Index}
+	}
+	if err != nil {
+		return root, err
+	}
+	behind, both := uint64(0), root.Size+told.Size
+	for i := first - at; i <= last-at; i++ {
+		behind += w.ending.pages[i/pageLeaves][i%pageLeaves].size
+	}
+	root.Size, root.Hint = both-min(behind, both), false // where it does not fit, the tree hash will not
+	return root, nil
 }
 
 // sameLeaves compares the leaf hashes of the log's last blocks with those of the input.

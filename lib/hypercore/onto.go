@@ -13,11 +13,14 @@ import (
 )
 
 // Onto reads a proof of a head (hc-proof/1, claim head) and keeps that head with its roots, which are all that it takes to
-// append. Where the store has a part of the log, the head must be one that it has already, or the stored log's beginning,
+// append, and with the roots of the length that the claim names with `at`, if it does. Where the store has a part of the log, the head must be one that it has already, or the stored log's beginning,
 // which then goes on from where it is; a longer or another one is kept as seen, and is a *SeenError.
 func Onto(ctx context.Context, in *store.Store, key keys.Key, from io.Reader) error {
-	claim := proof.Claim{Kind: proof.KindHead}
-	sum, err := proof.Verify(ctx, from, proof.Options{Key: &key, Claim: &claim}, nil)
+	var nodes headNodes
+	sum, err := proof.Verify(ctx, from, proof.Options{Key: &key, AnyClaim: true}, &nodes)
+	if err == nil && sum.Claim.Kind != proof.KindHead {
+		err = errNoHead
+	}
 	if err != nil {
 		return err
 	}
@@ -25,7 +28,7 @@ func Onto(ctx context.Context, in *store.Store, key keys.Key, from io.Reader) er
 		Fork:       sum.Head.Fork,
 		Length:     sum.Head.Length,
 		ByteLength: sum.Head.ByteLength,
-		TreeHash:   sum.TreeHash,
+		TreeHash:   merkle.TreeHash(sum.Roots),
 		Signature:  sum.Head.Signature,
 	}}
 	view, err := in.View(ctx, key, false)
@@ -35,9 +38,40 @@ func Onto(ctx context.Context, in *store.Store, key keys.Key, from io.Reader) er
 	if err == nil && view.Head().Length > 0 {
 		return Guard(ctx, in, proved)
 	}
-	part := verifiedPart{key: key, manifest: proved.Manifest, head: proved.Head, nodes: append([]merkle.Node(nil), proved.Roots...)}
+	part := verifiedPart{key: key, manifest: proved.Manifest, head: proved.Head, nodes: append(nodes.all, proved.Roots...)}
 	if _, err := part.keep(ctx, in); err != nil {
 		return fmt.Errorf("keeping the head of core %v: %w", key, err)
 	}
 	return nil
 }
+
+// maxHeadNodes bounds what is kept of a stream of many heads; one brings a few for each level of the tree.
+const maxHeadNodes = 1024
+
+var errNoHead = worded{proof.ErrUnverified, "what it proves is not a head: make one with hc-fetch KEY --head"}
+
+// headNodes is the tree nodes that came with a head. Blocks are refused.
+type headNodes struct{ all []merkle.Node }
+
+// Core implements proof.Sink.
+func (n *headNodes) Core(keys.Key, []byte) error { return nil }
+
+// Head implements proof.Sink.
+func (n *headNodes) Head(proof.Head, []merkle.Node) error { return nil }
+
+// Group implements proof.GroupSink.
+func (n *headNodes) Group(g *proof.Group) error {
+	if len(g.Blocks) > 0 {
+		return errNoHead
+	}
+	if len(n.all) < maxHeadNodes {
+		n.all = append(append(n.all, g.Received...), g.Computed...)
+	}
+	return nil
+}
+
+// Nodes implements proof.Sink; Group is called instead.
+func (n *headNodes) Nodes([]merkle.Node) error { return nil }
+
+// Block implements proof.Sink; Group is called instead.
+func (n *headNodes) Block(uint64, []byte, int, int) error { return nil }

@@ -86,8 +86,7 @@ func TestOnto(t *testing.T) {
 	t.Run("no proof of a head", func(t *testing.T) {
 		whole, in := newStore(t), newStore(t)
 		key, _ := appended(t, whole, "log", AppendOptions{}, someBlocks(5)...)
-		var claim *proof.ClaimError
-		if err := Onto(t.Context(), in, key, proofOf(t, whole, key, proof.Claim{})); !errors.As(err, &claim) {
+		if err := Onto(t.Context(), in, key, proofOf(t, whole, key, proof.Claim{})); !errors.Is(err, proof.ErrUnverified) {
 			t.Errorf("all of a log: %v", err)
 		}
 		stream := proofOf(t, whole, key, head).Bytes()
@@ -227,6 +226,88 @@ func TestIfChangedOntoRoots(t *testing.T) {
 	}
 	if result, err := try(nil); err != nil || result.Length != 18 { // what was appended here needs nobody
 		t.Errorf("again: %+v, %v", result, err)
+	}
+}
+
+// A proof of the head may bring the roots of an earlier length, and then nobody is asked, although of one of them the size is
+// a hint: if it was forged, the input tells.
+func TestIfChangedOntoEarlierRoots(t *testing.T) {
+	for _, length := range []uint64{2, 3, 8, 13} {
+		whole, blocks := newStore(t), someBlocks(int(length))
+		key, _ := appended(t, whole, "log", AppendOptions{}, blocks...)
+		secret, err := whole.Secret(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at := uint64(0); at < length; at++ {
+			for _, unchanged := range []bool{true, false} {
+				part := newStore(t)
+				if err := Onto(t.Context(), part, key, proofOf(t, whole, key, proof.Claim{Kind: proof.KindHead, At: &at})); err != nil {
+					t.Fatal(err)
+				}
+				input := append([][]byte{}, blocks[at:]...)
+				if !unchanged {
+					input[0] = []byte("another")
+				}
+				w, err := OpenWriter(t.Context(), part, key.String(), AppendOptions{Secret: &secret, IfChanged: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer w.Abort()
+				if err := w.Append(t.Context(), input...); err != nil {
+					t.Fatal(err)
+				}
+				if got, err := w.unchanged(t.Context()); err != nil || got != unchanged {
+					t.Errorf("%d of %d blocks: unchanged: %v, %v, want %v", length-at, length, got, err, unchanged)
+				}
+				w.Abort()
+			}
+		}
+	}
+}
+
+// What a lying prover may forge of such a proof, how two siblings share their bytes, does not matter.
+func TestIfChangedWithForgedHint(t *testing.T) {
+	whole, part := newStore(t), newStore(t)
+	blocks := someBlocks(11)
+	key, head := appended(t, whole, "log", AppendOptions{}, blocks...)
+	secret, err := whole.Secret(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	view, err := whole.View(t.Context(), key, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodes, err := view.Roots(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, index := range []uint64{3, 11} {
+		node, err := view.Node(t.Context(), index)
+		if err != nil {
+			t.Fatal(err)
+		}
+		node.Size, node.Hint = node.Size+uint64(5-10*i), true
+		nodes = append(nodes, node)
+	}
+	v := verifiedPart{key: key, manifest: view.Manifest(), head: head, nodes: nodes}
+	if _, err := v.keep(t.Context(), part); err != nil {
+		t.Fatal(err)
+	}
+	for unchanged, input := range map[bool][][]byte{true: blocks[4:], false: blocks[3:10]} {
+		w, err := OpenWriter(t.Context(), part, key.String(), AppendOptions{Secret: &secret, IfChanged: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Abort()
+		if err := w.Append(t.Context(), input...); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := w.unchanged(t.Context()); err != nil || got != unchanged {
+			t.Errorf("unchanged: %v, %v, want %v", got, err, unchanged)
+		}
+		w.Abort()
 	}
 }
 
