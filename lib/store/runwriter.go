@@ -192,13 +192,16 @@ func (w *runWriter) writeFirst(ctx context.Context) error {
 	return w.writeBatch(ctx)
 }
 
-// writeBatch writes the runs that are ready, with more records behind them.
-func (w *runWriter) writeBatch(ctx context.Context, more ...packlog.Record) error {
-	records := append(w.batch, more...)
-	if len(records) == 0 {
+// writeBatch writes the records that are ready.
+func (w *runWriter) writeBatch(ctx context.Context) error {
+	if len(w.batch) == 0 {
 		return nil
 	}
-	err := w.write(ctx, records...)
+	return w.writeWith(ctx, w.write)
+}
+
+func (w *runWriter) writeWith(ctx context.Context, write func(context.Context, ...packlog.Record) error) error {
+	err := write(ctx, w.batch...)
 	for i := range w.batch {
 		recycle(w.batch[i].Payload)
 		w.batch[i] = packlog.Record{}
@@ -207,7 +210,7 @@ func (w *runWriter) writeBatch(ctx context.Context, more ...packlog.Record) erro
 	return err
 }
 
-// flush writes all runs, then more records.
+// flush puts all runs, then more records, into the batch, which is written when it is large.
 func (w *runWriter) flush(ctx context.Context, more ...packlog.Record) error {
 	if err := w.end(ctx); err != nil {
 		return err
@@ -217,7 +220,22 @@ func (w *runWriter) flush(ctx context.Context, more ...packlog.Record) error {
 			return err
 		}
 	}
-	return w.writeBatch(ctx, more...)
+	for _, r := range more {
+		w.batch = append(w.batch, r)
+		w.batchBytes += len(r.Payload) + len(r.Meta)
+	}
+	if w.batchBytes < batchBytes {
+		return nil
+	}
+	return w.writeBatch(ctx)
+}
+
+// finish hands what is not written yet to write, also if that is nothing.
+func (w *runWriter) finish(ctx context.Context, write func(context.Context, ...packlog.Record) error) error {
+	if err := w.flush(ctx); err != nil {
+		return err
+	}
+	return w.writeWith(ctx, write)
 }
 
 // wait waits for the workers, for a transaction that ends early.

@@ -123,10 +123,14 @@ func (tx *Tx) release() {
 // write writes a batch of records.
 func (tx *Tx) write(ctx context.Context, records ...packlog.Record) error {
 	_, err := tx.append.Write(ctx, records...)
+	tx.count(records)
+	return err
+}
+
+func (tx *Tx) count(records []packlog.Record) {
 	for _, r := range records {
 		tx.bytes += len(r.Meta) + len(r.Payload)
 	}
-	return err
 }
 
 // record writes one record behind all runs that came before it.
@@ -300,20 +304,21 @@ func (tx *Tx) commit(ctx context.Context, head func() (Head, error)) error {
 	if err := tx.introduce(ctx); err != nil {
 		return err
 	}
-	if err := tx.runs.flush(ctx); err != nil {
-		return err
-	}
 	if head == nil {
 		head = func() (Head, error) { return tx.view.head, nil }
 	}
-	_, err := tx.append.Commit(ctx, func() (packlog.Record, error) {
+	record := func() (packlog.Record, error) {
 		h, err := head()
 		if err == nil && len(h.Signature) > maxSignature {
 			err = fmt.Errorf("signature of %d bytes, the limit is %d", len(h.Signature), maxSignature)
 		}
 		return packlog.Record{Kind: packlog.KindHead, Meta: encodeHead(tx.key, h)}, err
-	}, tx.options.Durable || tx.store.longTail(tx))
-	return err
+	}
+	return tx.runs.finish(ctx, func(ctx context.Context, records ...packlog.Record) error {
+		tx.count(records)
+		_, err := tx.append.WriteCommit(ctx, records, record, tx.options.Durable || tx.store.longTail(tx))
+		return err
+	})
 }
 
 // Abort ends the transaction without a trace. After Commit, or a second time, it does nothing.

@@ -34,10 +34,55 @@ const (
 
 // Lock is one held lock.
 type Lock struct {
+	log  *Log
 	name string
 	file File
 	once sync.Once
 	err  error
+}
+
+// maxSpare is how many lock files that nobody holds are kept open for who takes them next.
+const maxSpare = 16
+
+// spareLocks is lock files that are open and not locked, at most one of a name. Safe for concurrent use.
+type spareLocks struct {
+	mu     sync.Mutex
+	files  map[string]File
+	closed bool
+}
+
+// take returns the open file of a lock, nil if there is none.
+func (s *spareLocks) take(name string) File {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	file := s.files[name]
+	delete(s.files, name)
+	return file
+}
+
+// put keeps an open file, if there is room for it.
+func (s *spareLocks) put(name string, file File) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.files == nil {
+		s.files = make(map[string]File)
+	}
+	if s.closed || s.files[name] != nil || len(s.files) >= maxSpare {
+		return false
+	}
+	s.files[name] = file
+	return true
+}
+
+func (s *spareLocks) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, file := range s.files {
+		errs = append(errs, file.Close())
+	}
+	s.files, s.closed = nil, true
+	return errors.Join(errs...)
 }
 
 // lockRank is the place of a lock in the order in which locks are taken; 0 is no lock's name.
@@ -80,17 +125,25 @@ func (l *Log) Lock(ctx context.Context, name string, shared bool, held ...*Lock)
 	if err := l.waitLock(ctx, name, file, shared); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	return &Lock{name: name, file: file}, nil
+	return &Lock{log: l, name: name, file: file}, nil
 }
 
 // Unlock lets go of the lock. It may be called more than once.
 func (k *Lock) Unlock() error {
-	k.once.Do(func() { k.err = k.file.Close() })
+	k.once.Do(func() {
+		if k.file.Unlock() != nil || !k.log.spare.put(k.name, k.file) {
+			k.err = k.file.Close()
+		}
+	})
 	return k.err
 }
 
-// openLock opens a lock's file anew: flock belongs to an open file, so two holders in one process need two.
+// openLock opens a lock's file, unless one is open that nobody uses: flock belongs to an open file, so two holders in one
+// process need two.
 func (l *Log) openLock(name string) (File, error) {
+	if file := l.spare.take(name); file != nil {
+		return file, nil
+	}
 	return l.fs.OpenFile(filepath.Join(l.dir, locksDir, name), os.O_RDWR|os.O_CREATE, 0o666)
 }
 

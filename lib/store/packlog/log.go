@@ -46,6 +46,7 @@ type Log struct {
 	boot     BootID
 
 	append  appendLock
+	spare   spareLocks
 	commits commitQueue
 
 	// While the append lock is held.
@@ -148,7 +149,7 @@ func (l *Log) Close() error {
 		errs = append(errs, l.append.file.Close())
 		l.append.file = nil
 	}
-	errs = append(errs, l.files.close())
+	errs = append(errs, l.files.close(), l.spare.close())
 	return errors.Join(errs...)
 }
 
