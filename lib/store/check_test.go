@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/store/packlog"
 	"hc/lib/store/packlog/memfs"
 )
 
@@ -316,5 +318,67 @@ func BenchmarkCheckSmall(b *testing.B) {
 	w := newCheckWorld(b)
 	for b.Loop() {
 		w.check(b)
+	}
+}
+
+// TestCheckBesideWriters checks a store that others append to, download into, checkpoint and collect: nothing of what is on
+// its way is taken for damage.
+func TestCheckBesideWriters(t *testing.T) {
+	dir := t.TempDir()
+	small := tuning{bufferRows: 32, fanOut: 2, spanBlocks: 16, blocks: 64}
+	s := openTest(t, dir, Options{packSize: 32 << 10, tuning: small})
+	newSigned(t, 9).append(t, s, false, []byte("there is something"))
+	var writers sync.WaitGroup
+	for i := range 3 {
+		writers.Go(func() {
+			own := openTest(t, dir, Options{packSize: 32 << 10, tuning: small})
+			l := newSigned(t, byte(i+1))
+			r := mathrand.New(mathrand.NewPCG(uint64(i), 1))
+			for round := range 50 {
+				switch {
+				case i == 2 && round%20 == 19:
+					if _, err := own.GC(t.Context(), GCOptions{All: true}); err != nil && !errors.Is(err, ErrLocked) && !errors.Is(err, ErrConflict) {
+						t.Error(err)
+					}
+				case i == 2:
+					l.append(t, own, false, randomBlocks(r, 4, 900)...)
+					if err := own.Clear(t.Context(), l.key(), 0, uint64(2*round)); err != nil {
+						t.Error(err)
+					}
+				default:
+					l.append(t, own, i == 1, lineBlocks(r, 20)...)
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		writers.Wait()
+		close(done)
+	}()
+	checks := 0
+	for running := true; running; checks++ {
+		select {
+		case <-done:
+			running = false // once more, of what is there in the end
+		default:
+		}
+		blocks := 0
+		c, err := NewChecker(t.Context(), dir, CheckOptions{
+			Scratch: t.TempDir(), tuning: small,
+			Found:    func(f Finding) { t.Errorf("found %+v", f) },
+			Progress: func(_, n int) { blocks += n },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(c.Run(t.Context()), c.Close()); err != nil && !errors.Is(err, packlog.ErrMoved) {
+			t.Fatal(err)
+		} else if err == nil && blocks == 0 {
+			t.Fatal("nothing was read")
+		}
+	}
+	if checks < 3 {
+		t.Errorf("only %d checks", checks)
 	}
 }
