@@ -140,3 +140,26 @@ func TestFollowStocksNewFork(t *testing.T) {
 		sh(t, dir, 0, "hc fsck && hc doctor")
 	})
 }
+
+// An owner asks every peer for a head that he has not signed here. Stock peers that are level with him, or behind, show theirs,
+// and nothing is made of it.
+func TestStockBehindItsOwnerIsNoConflict(t *testing.T) {
+	versions(t, func(t *testing.T, flags ...string) {
+		dir, storage := t.TempDir(), filepath.Join(t.TempDir(), "reader")
+		out, _ := sh(t, dir, 0, "seq 20 | hc-append --lines log")
+		key := strings.Fields(out)[0]
+		reader := startStock(t, append(flags, "--key", key, "--storage", storage, "--connect", serve(t, dir))...)
+		reader.do("all", "all")
+		reader.do("closed", "quit")
+		reader = startStock(t, append(flags, "--key", key, "--storage", storage, "--listen")...)
+		for _, length := range []int{20, 23} {
+			got, _ := sh(t, dir, 0, fmt.Sprintf("hc-fetch log --peer %s | hc-verify %s", reader.address(), key))
+			if strings.Count(got, "\n") != length {
+				t.Errorf("read %d lines, want %d", strings.Count(got, "\n"), length)
+			}
+			sh(t, dir, 0, "hc doctor log --peer "+reader.address())
+			sh(t, dir, 0, "echo more | hc-append --raw log --peer "+reader.address())
+			sh(t, dir, 0, "seq 2 | hc-append --lines log")
+		}
+	})
+}
