@@ -66,8 +66,9 @@ func newApp(std *cli.IO) *urfave.App {
 const description = `
 hc-serve answers stock Hypercore peers, versions 10 and 11, and hc-fetch. It serves every log of the store, or only those
 that are named; a peer needs a log's key to get anything of it, and learns of no other. What other processes append, or
-download, is announced at once, and so are logs that are new since it started. A longer length that a peer tells of is not
-proved, so it is no reason to stop signing: hc-append --peer asks for a head and its proof.
+download, is announced at once, and so are logs that are new since it started. A peer that tells of a longer log than ours, of one
+whose secret key is here, is asked for its head. If the key signed that, this copy is old, or the key is used twice:
+it is said, and nothing is appended until 'hc doctor' has settled it.
 
 --push connects to a mirror, brings it the logs that are named, and ends with exit code 0 when the mirror has all that is here,
 synced to its disk. With the secret key of a log, which comes from where hc-append takes it, its new length is reserved at the mirror before the signature leaves
@@ -132,6 +133,7 @@ func serve(c *urfave.Context, std *cli.IO) error {
 		return err
 	}
 	options.Keys, options.Accept, options.FollowForks = named, accept, c.Bool("follow-fork")
+	options.Guard = func(ctx context.Context, proved hypercore.Proved) error { return guard(ctx, std, std.StoreDir(c), proved) }
 	reserving, err := pushOptions(c, std, of, named)
 	if err != nil {
 		return err
@@ -154,6 +156,23 @@ func serve(c *urfave.Context, std *cli.IO) error {
 	}
 	stop()
 	return errors.Join(err, <-watched, c.Context.Err())
+}
+
+// guard remembers a head that a reader of our own log has, if it is not of ours. Then it has to be settled before anything is
+// appended. The store was opened to be read only.
+func guard(ctx context.Context, std *cli.IO, dir string, proved hypercore.Proved) error {
+	in, err := store.Open(ctx, dir, store.Options{})
+	if err != nil {
+		return fmt.Errorf("remembering that a reader has %s of core %v: %w", hypercore.HeadWords(proved.Head), proved.Key, err)
+	}
+	defer in.Close()
+	err = hypercore.Guard(ctx, in, proved)
+	var seen *hypercore.SeenError
+	if errors.As(err, &seen) {
+		std.Warnf("a reader came with more than is here: %v: %s", seen, seen.Hint())
+		return nil
+	}
+	return err
 }
 
 // open opens the store; a mirror makes it, and writes to it.

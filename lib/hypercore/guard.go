@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"hc/lib/keys"
 	"hc/lib/merkle"
@@ -173,6 +174,9 @@ func keepSeen(ctx context.Context, into *store.Store, key keys.Key, manifest []b
 		relation, err := Relate(ctx, tx.View(), head, nil)
 		if err != nil || relation == Behind {
 			return err
+		}
+		if seen, err := into.SeenHeads(ctx, key); err == nil && slices.ContainsFunc(seen, func(s store.Head) bool { return sameHead(s, head) }) {
+			return nil
 		}
 		if err := tx.Seen(ctx, head); err != nil {
 			return err

@@ -10,14 +10,15 @@ import (
 	"hc/lib/protomux"
 )
 
-// holdings is what a server knows of what one reader has of a core: where we accept the core, or wait until the reader has
-// all of it. The reader's mu guards it, but for tracks.
+// holdings is what a server knows of what one reader has of a core: where we accept the core, or write it, or wait until the
+// reader has all of it. The reader's mu guards it, but for tracks.
 type holdings struct {
 	tracks    bool // set by OnOpen
 	theirs    remoteBlocks
 	confirmed uint64 // what we have below that block, it has, too
 	sink      *sink  // takes what it has; nil: nothing is taken
 	exhausted bool   // the last sink took all there was; nothing was announced since
+	hearings  int    // sinks that asked for no more than the head
 
 	spent   int // what its announcements cost since the time below
 	spentAt time.Time

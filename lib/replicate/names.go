@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"hc/lib/hypercore"
 	"hc/lib/keys"
 	"hc/lib/store"
 )
@@ -79,6 +80,7 @@ func (s *Server) take(ctx context.Context, id keys.Key) (*servedCore, error) {
 	if core, err = openCore(ctx, s.store, key, s.accept[key]); err != nil {
 		return nil, err
 	}
+	core.guarded = s.options.Guard != nil && !core.accepted && hypercore.Owned(s.store, key)
 	s.mu.Lock()
 	if other := s.cores[id]; other != nil {
 		core = other

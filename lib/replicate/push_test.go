@@ -452,3 +452,50 @@ func TestPushNewFork(t *testing.T) {
 		}
 	}
 }
+
+// A reader who comes with more than the owner has is asked for its head; who is level or behind is asked for nothing.
+func TestOwnerHearsOfItFromReaders(t *testing.T) {
+	noLeaks(t)
+	for _, more := range []int{-3, 0, 5} {
+		core := newCore(t, 10)
+		reader := core.twin(10+min(more, 0), max(more, 0))
+		heard := make(chan hypercore.Proved, 16)
+		server := NewServer(core.store, ServerOptions{Guard: func(_ context.Context, proved hypercore.Proved) error {
+			err := hypercore.Guard(t.Context(), core.store, proved)
+			heard <- proved
+			return err
+		}})
+		ours, theirs := pair(t)
+		served := make(chan error, 1)
+		background(t, func(ctx context.Context) { served <- server.Serve(ctx, "reader", theirs) })
+		// The reader's own side is a server, too: it shows what it has, and ends when the owner has that.
+		pushed := make(chan error, 1)
+		background(t, func(ctx context.Context) {
+			pushed <- NewServer(reader.store, ServerOptions{}).Push(ctx, over("owner", ours), []keys.Key{core.key}, PushOptions{})
+		})
+		if more > 0 {
+			if proved := <-heard; proved.Head.TreeHash != reader.head().TreeHash {
+				t.Errorf("heard of %+v", proved.Head)
+			}
+			if seen := core.seen(); len(seen) != 1 || seen[0].Length != 15 {
+				t.Errorf("seen %+v", seen)
+			}
+			continue
+		}
+		if err := errors.Join(<-pushed, <-served); err != nil {
+			t.Errorf("%d more: %v", more, err)
+		}
+		if len(heard) > 0 || len(core.seen()) > 0 {
+			t.Errorf("%d more: heard %+v", more, <-heard)
+		}
+	}
+}
+
+func (c *testCore) seen() []store.Head {
+	c.t.Helper()
+	seen, err := c.store.SeenHeads(c.t.Context(), c.key)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return seen
+}

@@ -15,6 +15,7 @@ import (
 type servedCore struct {
 	key      keys.Key
 	store    *store.Store
+	guarded  bool // the store writes it, so whoever tells of a longer one is asked for its head
 	accepted bool // what peers have of it is taken, and shown only once it is synced
 	users    int  // guarded by the server's mu
 	sinks    int  // that run; likewise
@@ -25,6 +26,7 @@ type servedCore struct {
 	snapshot *hypercore.Snapshot // nil: it is accepted, and not here yet
 	held     []span              // ranges of blocks that are here, at most maxSpans
 	readers  map[*reader]bool
+	met      store.Head // the newest that a reader proved, of those beyond ours
 }
 
 // span is a range of blocks, end exclusive.
@@ -144,6 +146,31 @@ func (c *servedCore) newest(ctx context.Context, before *hypercore.Snapshot) (*h
 		return c.open(ctx)
 	}
 	return before.Newest(ctx)
+}
+
+// heard notes that a reader proved a head.
+func (c *servedCore) heard(head store.Head) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.met = newer(c.met, head)
+}
+
+// newestHeard returns ours, or what was heard of beyond it.
+func (c *servedCore) newestHeard(ours store.Head) store.Head {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ours.Length == 0 {
+		return ours
+	}
+	return newer(ours, c.met)
+}
+
+// newer returns b if it is of a higher fork or longer, else a.
+func newer(a, b store.Head) store.Head {
+	if b.Fork > a.Fork || b.Fork == a.Fork && b.Length > a.Length {
+		return b
+	}
+	return a
 }
 
 func (c *servedCore) listen(r *reader, on bool) {

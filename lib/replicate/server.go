@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"hc/lib/hypercore"
 	"hc/lib/keys"
 	"hc/lib/peer"
 	"hc/lib/store"
@@ -16,15 +17,20 @@ import (
 
 // ServerOptions say what is served. The zero value serves every core of the store.
 type ServerOptions struct {
-	Keys        []keys.Key    // only these; nil: all, those that are made later included
-	Accept      []keys.Key    // of these it takes, synced, what a peer has and the store lacks; the store must be writable
-	FollowForks bool          // of these, to a higher fork that the key signed, too: what is behind the common blocks is forgotten
-	MaxBytes    uint64        // of a core that is accepted: a longer log is refused; 0: no limit
-	Handshake   time.Duration // a peer that has not shaken hands by then is dropped; 0: 15 s
-	Stall       time.Duration // a peer that takes no byte of what waits for it for so long is dropped; 0: 1 min
-	Trace       Trace
-	Dropped     func(peer string, reason error) // told of each connection that ended badly; nil: nobody
-	Failed      func(reason error)              // told of what this side could not do for a peer; nil: nobody
+	Keys        []keys.Key // only these; nil: all, those that are made later included
+	Accept      []keys.Key // of these it takes, synced, what a peer has and the store lacks; the store must be writable
+	FollowForks bool       // of these, to a higher fork that the key signed, too: what is behind the common blocks is forgotten
+	MaxBytes    uint64     // of a core that is accepted: a longer log is refused; 0: no limit
+
+	// Guard is told of each head beyond ours that a reader proved of a core which the store writes; nil: nobody is asked for
+	// one. An error is told to Failed.
+	Guard func(ctx context.Context, proved hypercore.Proved) error
+
+	Handshake time.Duration // a peer that has not shaken hands by then is dropped; 0: 15 s
+	Stall     time.Duration // a peer that takes no byte of what waits for it for so long is dropped; 0: 1 min
+	Trace     Trace
+	Dropped   func(peer string, reason error) // told of each connection that ended badly; nil: nobody
+	Failed    func(reason error)              // told of what this side could not do for a peer; nil: nobody
 }
 
 // Server answers for the cores of a store. Run it, and give it connections with Serve, as many as there are. Safe for

@@ -22,14 +22,37 @@ type sink struct {
 	stop    context.CancelFunc
 }
 
+// errand is what a sink is for.
+type errand int
+
+const (
+	nothing  errand = iota
+	toTake          // what the reader has and we lack
+	toFollow        // the reader's log, in place of ours, as it is of a higher fork
+	toHear          // the head of the reader's log, as we write it and it is longer
+)
+
+// errand returns what the reader can be asked for, going by what it says.
+func (r *reader) errand() errand {
+	switch {
+	case r.core.guarded && r.outruns():
+		return toHear
+	case !r.core.accepted || !r.offers():
+		return nothing
+	case r.follows():
+		return toFollow
+	}
+	return toTake
+}
+
 // startSink begins to take what the reader has, if that is more than what is here and there is room for one more.
 func (r *reader) startSink() {
-	if !r.core.accepted || !r.offers() || !r.conn.server.enterSink(r.core) {
+	what := r.errand()
+	if what == nothing || !r.conn.server.enterSink(r.core) {
 		return
 	}
 	ctx, stop := context.WithCancel(r.conn.ctx)
-	follows := r.follows()
-	f, s, err := r.newSink(ctx, follows)
+	f, s, err := r.newSink(ctx, what)
 	if err != nil {
 		r.conn.server.failed(ctx, err)
 		stop()
@@ -50,11 +73,14 @@ func (r *reader) startSink() {
 	f.events <- event{session: s, opened: true}
 	f.events <- event{session: s, sync: &remote}
 	r.conn.sinks.Go(func() {
-		if follows {
-			err := r.followFork(ctx, f)
-			r.endOf(ctx, s, err, err != nil) // its blocks are taken next
-		} else {
+		switch what {
+		case toTake:
 			r.endOf(ctx, s, f.finish(ctx, f.loop(ctx)), true)
+		case toFollow:
+			err := r.asking(ctx, f, r.goOver)
+			r.endOf(ctx, s, err, err != nil) // its blocks are taken next
+		case toHear:
+			r.endOf(ctx, s, r.asking(ctx, f, r.hear), true)
 		}
 	})
 }
@@ -86,15 +112,17 @@ func (r *reader) follows() bool {
 	return r.conn.server.options.FollowForks && head.Length > 0 && r.remote.Fork > head.Fork && !hypercore.Owned(r.conn.server.store, r.core.key)
 }
 
-// newSink makes what takes the blocks, or, to follow a fork, what asks for the head and its tree and keeps nothing.
-func (r *reader) newSink(ctx context.Context, follows bool) (*fetcher, *session, error) {
+// newSink makes what takes the blocks, or else what asks for the head and its tree and keeps nothing.
+func (r *reader) newSink(ctx context.Context, what errand) (*fetcher, *session, error) {
 	server := r.conn.server
-	if err := server.store.Sync(ctx, r.core.key); err != nil {
-		return nil, nil, err
+	if what == toTake {
+		if err := server.store.Sync(ctx, r.core.key); err != nil {
+			return nil, nil, err
+		}
 	}
 	into := hypercore.DownloadOptions{Store: server.store, Sync: true}
 	options := FetchOptions{Trace: server.options.Trace, keep: true, maxBytes: server.options.MaxBytes}
-	if follows {
+	if what != toTake {
 		into, options.keep, options.Claim = hypercore.DownloadOptions{}, false, proof.Claim{Kind: proof.KindHead}
 	}
 	d, err := hypercore.NewDownload(ctx, r.core.key, into)
@@ -107,9 +135,8 @@ func (r *reader) newSink(ctx context.Context, follows bool) (*fetcher, *session,
 	return f, s, nil
 }
 
-// followFork cuts our copy back to what it shares with the reader's log, and takes that one's head. Its blocks are for the
-// sink behind it.
-func (r *reader) followFork(ctx context.Context, f *fetcher) error {
+// asking lets do ask for the head and nodes of its tree.
+func (r *reader) asking(ctx context.Context, f *fetcher, do func(ctx context.Context, d *hypercore.Download) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var asking sync.WaitGroup
@@ -118,19 +145,18 @@ func (r *reader) followFork(ctx context.Context, f *fetcher) error {
 		askErr = f.loop(ctx)
 		f.d.Finish(askErr)
 	})
-	err := r.goOver(ctx, f.d)
+	_, err := f.d.Head(ctx)
+	if err == nil {
+		err = do(ctx, f.d)
+	}
 	stop()
 	asking.Wait()
-	if err == nil {
-		err = r.core.refresh(r.conn.ctx)
-	}
 	return worse(err, askErr)
 }
 
+// goOver cuts our copy back to what it shares with the reader's log, and takes that one's head. Its blocks are for the sink
+// behind it.
 func (r *reader) goOver(ctx context.Context, d *hypercore.Download) error {
-	if _, err := d.Head(ctx); err != nil {
-		return err
-	}
 	view, err := r.conn.server.store.View(ctx, r.core.key, false)
 	if err != nil {
 		return err
@@ -143,7 +169,39 @@ func (r *reader) goOver(ctx context.Context, d *hypercore.Download) error {
 	if err != nil {
 		return err
 	}
-	return hypercore.Follow(ctx, r.conn.server.store, view, proved, common)
+	if err := hypercore.Follow(ctx, r.conn.server.store, view, proved, common); err != nil {
+		return err
+	}
+	return r.core.refresh(r.conn.ctx)
+}
+
+// hear tells of the reader's head. What our side makes of it is none of the reader's business.
+func (r *reader) hear(ctx context.Context, d *hypercore.Download) error {
+	proved := d.Proved()
+	if proved.Head.Length == 0 { // it proves none
+		return nil
+	}
+	r.core.heard(proved.Head)
+	r.conn.server.failed(ctx, r.conn.server.options.Guard(ctx, proved))
+	return nil
+}
+
+// maxHearings is how often a connection is asked for a head that it tells of, on one core.
+const maxHearings = 16
+
+// outruns reports whether the reader says that it has a longer log than ours, which we write, or one of a higher fork, and
+// whether that is news.
+func (r *reader) outruns() bool {
+	snapshot, _ := r.core.current()
+	beyond := r.core.newestHeard(headOf(snapshot))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	longer := r.remote.Fork > beyond.Fork || r.remote.Fork == beyond.Fork && r.remote.Length > beyond.Length
+	if r.sink != nil || r.exhausted || beyond.Length == 0 || r.remote.Length == 0 || !longer || r.hearings >= maxHearings {
+		return false
+	}
+	r.hearings++
+	return true
 }
 
 // endOf ends a sink: there is nothing more to take, which exhausts the peer for now, it was dropped, or the channel closed.
@@ -196,7 +254,7 @@ func (s *Server) leaveSink(core *servedCore) {
 	core.sinks--
 	cores := make([]*servedCore, 0, len(s.cores))
 	for _, other := range s.cores {
-		if other.accepted {
+		if other.accepted || other.guarded {
 			cores = append(cores, other)
 		}
 	}

@@ -163,3 +163,30 @@ func TestStockBehindItsOwnerIsNoConflict(t *testing.T) {
 		}
 	})
 }
+
+// A stock reader who comes to an old copy of a log, restored by its owner, with more than is there, keeps the owner from
+// signing that anew.
+func TestOwnerHearsOfItFromStock(t *testing.T) {
+	versions(t, func(t *testing.T, flags ...string) {
+		now, old, storage := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "reader")
+		out, _ := sh(t, now, 0, "seq 20 | hc-append --lines log")
+		key := strings.Fields(out)[0]
+		sh(t, now, 0, "cp -r .hc "+old+"/")
+		sh(t, now, 0, "seq 5 | hc-append --lines log")
+		reader := startStock(t, append(flags, "--key", key, "--storage", storage, "--connect", serve(t, now))...)
+		reader.do("all", "all")
+		reader.do("closed", "quit")
+
+		server := background(t, old, "exec hc-serve --listen 127.0.0.1:0 2>&1")
+		address := strings.Fields(server.line())[3]
+		startStock(t, append(flags, "--key", key, "--storage", storage, "--connect", address)...)
+		if warning := server.line(); !strings.Contains(warning, "fork 0, length 20, ") || !strings.Contains(warning, "fork 0, length 25, ") {
+			t.Errorf("hc-serve says %q", warning)
+		}
+		_, stderr := sh(t, old, 7, "echo x | hc-append --raw log")
+		if !strings.Contains(stderr, "hc doctor "+key) {
+			t.Errorf("stderr: %q", stderr)
+		}
+		sh(t, old, 0, "hc doctor log --adopt --peer "+serve(t, now)+" && echo x | hc-append --raw log")
+	})
+}
