@@ -1,13 +1,18 @@
 package store
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
+	"time"
 
 	"hc/lib/hash"
+	"hc/lib/keys"
 	"hc/lib/store/packlog"
 )
 
@@ -134,4 +139,131 @@ func mustView(t testing.TB, s *Store) packlog.View {
 		t.Fatal(err)
 	}
 	return view
+}
+
+// TestGCTwoStores has two processes append what they share with a third, which drops and clears that, collects and repacks, and a reader
+// look on.
+func TestGCTwoStores(t *testing.T) {
+	dir := t.TempDir()
+	options := Options{tuning: tiny, packSize: 30 << 10, LockWait: time.Minute}
+	shared := randomBlocks(rand.New(rand.NewPCG(8, 8)), 60, 500)
+	models := []*modelCore{newModel(1), newModel(2)}
+	work, stop := context.WithCancel(t.Context())
+	defer stop()
+	writers, workers := errgroup{}, errgroup{}
+	for i, m := range models {
+		s := openTest(t, dir, options)
+		writers.run(func() error { return appendShared(t.Context(), s, m, shared, uint64(i)) })
+	}
+	collecting, reading := openTest(t, dir, options), openTest(t, dir, Options{ReadOnly: true})
+	rounds := 0
+	workers.run(func() error {
+		for work.Err() == nil || rounds < 3 {
+			if err := forgetAndCollect(t.Context(), collecting, shared, rounds); err != nil {
+				return fmt.Errorf("round %d: %w", rounds, err)
+			}
+			rounds++
+		}
+		return nil
+	})
+	workers.run(func() error {
+		for work.Err() == nil {
+			if err := readAll(t.Context(), reading, models[0].key, models[1].key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	err := writers.wait()
+	stop()
+	if err := errors.Join(err, workers.wait()); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d rounds", rounds)
+	sound(t, collecting, models...)
+}
+
+// errgroup runs functions and joins their errors.
+type errgroup struct {
+	sync.WaitGroup
+	mu  sync.Mutex
+	err error
+}
+
+func (g *errgroup) run(fn func() error) {
+	g.Go(func() {
+		err := fn()
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.err = errors.Join(g.err, err)
+	})
+}
+
+func (g *errgroup) wait() error {
+	g.Wait()
+	return g.err
+}
+
+func appendShared(ctx context.Context, s *Store, m *modelCore, shared [][]byte, seed uint64) error {
+	r := rand.New(rand.NewPCG(seed, 8))
+	for range 30 {
+		var blocks [][]byte
+		for range 1 + r.IntN(6) {
+			blocks = append(blocks, shared[r.IntN(len(shared))])
+		}
+		if err := m.append(ctx, s, TxOptions{Durable: true}, blocks...); err != nil {
+			return err
+		}
+		if err := s.CheckpointError(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetAndCollect makes some content dead, and gives it back.
+func forgetAndCollect(ctx context.Context, s *Store, shared [][]byte, round int) error {
+	victim := newModel(byte(10 + round%3))
+	if err := victim.append(ctx, s, TxOptions{Durable: true}, shared[round%40:round%40+20]...); err != nil {
+		return err
+	}
+	if err := s.Clear(ctx, victim.key, 3, 9); err != nil {
+		return err
+	}
+	if err := s.Drop(ctx, victim.key); err != nil {
+		return err
+	}
+	var err error
+	if round%3 == 2 {
+		_, err = s.Repack(ctx, RepackOptions{})
+	} else {
+		_, err = s.GC(ctx, GCOptions{All: round%2 == 0})
+	}
+	if errors.Is(err, errRetry) {
+		return nil // the writers are too fast for it, which it says
+	}
+	return err
+}
+
+// readAll reads all blocks of some cores, as far as they are there.
+func readAll(ctx context.Context, s *Store, cores ...keys.Key) error {
+	for _, key := range cores {
+		v, err := s.View(ctx, key, true)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for b := range v.Head().Length {
+			data, err := v.Block(ctx, b)
+			if err != nil {
+				return err
+			}
+			if n, err := v.Node(ctx, 2*b); err != nil || n.Hash != hash.Leaf(data) {
+				return fmt.Errorf("block %d is not what its node says: %w", b, err)
+			}
+		}
+	}
+	return nil
 }

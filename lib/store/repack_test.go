@@ -101,3 +101,45 @@ func TestRepackAgain(t *testing.T) {
 		t.Fatalf("sizes are %d as appended, repacked, repacked cold", sizes)
 	}
 }
+
+// TestRepackOrder appends between the census of a repack and its new pack: what was held back to be joined stays before it.
+func TestRepackOrder(t *testing.T) {
+	s := openTest(t, t.TempDir(), Options{})
+	m := newModel(1)
+	more := func() {
+		t.Helper()
+		if err := m.append(t.Context(), s, TxOptions{Durable: true, Short: true}, fmt.Appendf(nil, "line %d\n", m.length())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 5 {
+		more()
+	}
+	lock, err := s.lockCheckpoint(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Unlock()
+	g := &collector{ctx: t.Context(), store: s, repack: &RepackOptions{}, lock: lock}
+	if err := g.begin(); err != nil {
+		t.Fatal(err)
+	}
+	defer g.scratch.remove()
+	for range 3 {
+		more()
+	}
+	if err := g.look(); err != nil {
+		t.Fatal(err)
+	}
+	chosen, err := g.choose()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.rewriteAll(group(chosen, s.packSize())); err != nil {
+		t.Fatal(err)
+	}
+	if n := kinds(t, s)[packlog.KindHead]; n >= 8 {
+		t.Fatalf("%d heads are left of 8", n)
+	}
+	sound(t, s, m)
+}

@@ -43,7 +43,13 @@ func newJoiner(c *copier) (*joiner, error) {
 
 // take takes the next record that is live.
 func (j *joiner) take(record *packlog.Record) error {
-	if !record.Position.Less(j.census.at) || j.census.late[record.Append] {
+	if !record.Position.Less(j.census.at) {
+		if err := j.flush(); err != nil { // heads stay in their order
+			return err
+		}
+		return j.add(record)
+	}
+	if j.census.late[record.Append] {
 		return j.add(record)
 	}
 	h := j.held[record.Append]

@@ -42,6 +42,7 @@ type tuning struct {
 	spanBlocks uint64 // of a span record
 	never      bool   // no checkpoints but those asked for
 	roundBytes uint64 // of a gc
+	leaveOut   string // a step of a gc, by the name of a test that it must fail
 }
 
 func (t tuning) withDefaults() tuning {
