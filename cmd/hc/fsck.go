@@ -115,7 +115,10 @@ func (r *fsckRun) check(ctx context.Context, repair bool) (report *fsckReport, e
 	if err := checker.Repair(ctx); err != nil {
 		return report, err
 	}
-	return report, r.fetch(ctx, checker)
+	if err := r.fetch(ctx, checker); err != nil {
+		return report, err
+	}
+	return report, checker.Discard(ctx)
 }
 
 // fetch gets back from the peers what the repair could not find, or counts it.

@@ -70,6 +70,7 @@ type Checker struct {
 	unknown   []*packlog.Fault                 // places where any record may have been
 	gone      map[keys.Key][]blockRange        // blocks that spans name, and whose runs are not there
 	hurt      map[keys.Key][]blockRange        // blocks whose bytes are lost, by core
+	moved     map[keys.Key][]blockRange        // blocks whose own run is damaged, and that another run has
 	short     map[keys.Key]uint64              // cores whose newest head may be lost, and their lengths without it
 	wanted    map[hash.Digest]bool             // leaf hashes of hurt blocks, as far as they are known
 	was       map[keys.Key]coreWas             // cores at the position of the store's derived files
@@ -183,6 +184,7 @@ func (c *Checker) run(ctx context.Context) error {
 	c.was, c.witness, c.broken = make(map[keys.Key]coreWas), make(map[keys.Key]bool), make(map[keys.Key]BlockRange)
 	c.hurt, c.short = make(map[keys.Key][]blockRange), make(map[keys.Key]uint64)
 	c.gone = make(map[keys.Key][]blockRange)
+	c.moved = make(map[keys.Key][]blockRange)
 	c.wanted = make(map[hash.Digest]bool)
 	var err error
 	if c.view, err = c.store.log.View(ctx); err != nil {

@@ -196,13 +196,15 @@ func (k *coreCheck) badRun(r row, bad *badRun) error {
 			if err != nil {
 				return err
 			}
+			k.want(leaf)
 			if found {
+				moved := k.checker.moved
+				moved[k.key] = addRange(slices.Clone(moved[k.key]), blockRange{block, block + 1})
 				if err := k.add(merkle.LeafNodeHash(block, uint64(bad.meta.lengths[at]), leaf)); err != nil {
 					return err
 				}
 				continue
 			}
-			k.want(leaf)
 		}
 		k.lose(loss{blockRange{block, block + 1}, bad, ""})
 		k.gap()

@@ -28,7 +28,7 @@ func (c *Checker) judge(ctx context.Context) error {
 	return nil
 }
 
-const leftBehind = "hc gc --all leaves the damaged bytes behind"
+const leftBehind = "hc fsck --repair leaves the damaged bytes behind"
 
 func (c *Checker) placeFinding(f *packlog.Fault, harm Harm, what string) Finding {
 	return Finding{Harm: harm, File: f.File, Offset: f.Offset, Length: f.Length, What: what, Next: leftBehind}
@@ -56,7 +56,7 @@ func (c *Checker) unknownFinding(f *packlog.Fault) Finding {
 	if f.Length == 0 {
 		found.What = f.Reason.Error()
 	}
-	found.Next = "hc fsck --repair mends what follows from it, --peer ADDR fetches the rest; then " + leftBehind
+	found.Next = "hc fsck --repair mends what follows from it, --peer ADDR fetches the rest"
 	return found
 }
 

@@ -39,6 +39,38 @@ func (c *Checker) Repair(ctx context.Context) error {
 // take a block for stored that is there only in one of them. It is the checker's to close.
 func (c *Checker) Store() *Store { return c.store }
 
+// Discard leaves behind what is damaged in packs, by writing these again without it. It does so only if a second check finds that
+// nothing is missing any more: to be called behind Repair, and behind what had to be fetched.
+func (c *Checker) Discard(ctx context.Context) error {
+	if len(c.damagedPacks()) == 0 {
+		return nil
+	}
+	found := c.options.Found
+	c.options.Found = func(Finding) {}
+	err := c.Run(ctx)
+	c.options.Found = found
+	packs := c.damagedPacks()
+	if err != nil || len(packs) == 0 || len(c.CoresHurt()) > 0 || len(c.moved) > 0 {
+		return err
+	}
+	_, err = c.store.GC(ctx, GCOptions{damaged: packs})
+	return err
+}
+
+// damagedPacks returns the packs that have damaged records, but can be read.
+func (c *Checker) damagedPacks() map[uint64]bool {
+	packs := make(map[uint64]bool)
+	for at := range c.badRuns {
+		packs[at.Pack] = true
+	}
+	for _, f := range c.unknown {
+		if !f.Torn && !f.Position.IsZero() {
+			packs[f.Position.Pack] = true
+		}
+	}
+	return packs
+}
+
 func (c *Checker) mendLog(ctx context.Context) error {
 	if !c.marred {
 		return nil
@@ -203,6 +235,11 @@ func (c *Checker) mendBlocks(ctx context.Context) error {
 	places, err := c.elsewhere(ctx)
 	if err != nil {
 		return err
+	}
+	for key, ranges := range c.moved { // a reader finds them, by a detour
+		if _, err := c.mendCore(ctx, key, ranges, places); err != nil {
+			return fmt.Errorf("core %v: %w", key, err)
+		}
 	}
 	for key, ranges := range c.hurt {
 		if ranges, err = c.mendCore(ctx, key, ranges, places); err != nil {

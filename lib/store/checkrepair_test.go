@@ -30,6 +30,9 @@ func (w *checkWorld) repair(t testing.TB) []Finding {
 	if err := c.Repair(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if err := c.Discard(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	return found
 }
 
@@ -94,7 +97,10 @@ func TestRepairEveryBit(t *testing.T) {
 			}
 			w.flip(t, target, bit/8, bit%8)
 			found := w.repair(t)
-			left, _ := w.check(t)
+			left, c := w.check(t)
+			if len(c.CoresHurt()) == 0 && len(left) > 0 {
+				t.Errorf("%s bit %d: nothing is hurt, but left: %+v", name, bit, left)
+			}
 			blocks, heads := w.lacks(t)
 			for _, f := range left {
 				if f.Harm == HarmDerived {

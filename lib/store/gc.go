@@ -22,6 +22,7 @@ const (
 type GCOptions struct {
 	All      bool              // rewrite every pack of which anything is dead
 	DryRun   bool              // change no pack
+	damaged  map[uint64]bool   // rewrite these packs, and leave what is damaged in them behind: a check has found that nothing needs it
 	Progress func(bytes int64) // is told how many bytes were looked through; may be nil
 }
 
@@ -218,11 +219,13 @@ func (g *collector) candidates() []candidate {
 		dead := p.Bytes - min(p.Bytes, p.Counted)
 		if counted := g.census.packs[p.First.Pack]; counted != nil {
 			dead += counted.dead
-			c.barred = c.barred || counted.damaged
+			c.barred = c.barred || counted.damaged && !g.options.damaged[p.First.Pack]
 		}
 		c.live = p.Bytes - min(p.Bytes, dead)
 		switch {
 		case c.barred:
+		case g.options.damaged != nil:
+			c.chosen = g.options.damaged[p.First.Pack]
 		case g.repack != nil:
 			c.chosen = p.Counted > emptyPack
 		default:

@@ -135,6 +135,8 @@ type Rewrite struct {
 	file    File
 	w       *packWriter
 	done    bool
+
+	passOver bool // damage
 }
 
 // NewRewrite begins the next generation of the packs from the one that begins with sequence first to the one that begins
@@ -211,6 +213,8 @@ func (r *Rewrite) Scan(ctx context.Context, fn func(Record) error) error {
 	for i := range r.extents {
 		err := r.log.walkExtent(ctx, extentWalk{extent: &r.extents[i]}, true, func(it item) error {
 			switch {
+			case it.damage != nil && r.passOver:
+				return nil
 			case it.damage != nil:
 				r.log.report(it.damage)
 				return it.damage
@@ -225,6 +229,9 @@ func (r *Rewrite) Scan(ctx context.Context, fn func(Record) error) error {
 	}
 	return nil
 }
+
+// PassOverDamage says whether Scan passes over what is damaged, which then is gone for good, instead of ending there.
+func (r *Rewrite) PassOverDamage(pass bool) { r.passOver = pass }
 
 // Add writes a record, with its append's id and its commit flag, and returns where it will be. Its bytes are not kept.
 func (r *Rewrite) Add(record *Record) (Position, error) {
