@@ -47,12 +47,13 @@ type Writer struct {
 	secret keys.Secret
 	kept   keyfile.File // of a new core, the secret key as the store is to keep it
 	roots  *merkle.Roots
-	head   store.Head // before this append
-	isNew  bool       // the core is not in the store yet
-	name   string     // to be given to a new core, "" if it has it already
-	ended  bool       // by Commit or Abort
-	leaves []hash.Digest
-	ending *ending // nil: what is appended is not compared
+	head   store.Head    // before this append
+	isNew  bool          // the core is not in the store yet
+	name   string        // to be given to a new core, "" if it has it already
+	ended  bool          // by Commit or Abort
+	leaves []hash.Digest // of Append, reused
+	nodes  []merkle.Node // likewise
+	ending *ending       // nil: what is appended is not compared
 	peers  RootsAt
 }
 
@@ -269,14 +270,18 @@ func (w *Writer) Append(ctx context.Context, blocks ...[]byte) error {
 	}
 	leaves := w.leaves[:len(blocks)]
 	hashAll(leaves, blocks)
+	first := w.roots.Length()
+	w.nodes = w.nodes[:0]
 	for i, block := range blocks {
-		node := merkle.LeafNodeHash(w.roots.Length(), uint64(len(block)), leaves[i])
-		w.roots.Append(node, nil)
+		w.nodes = append(w.nodes, merkle.LeafNodeHash(first+uint64(i), uint64(len(block)), leaves[i]))
+	}
+	w.roots.AppendAll(w.nodes, nil)
+	for i, block := range blocks {
 		if w.ending != nil {
-			w.ending.add(node)
+			w.ending.add(w.nodes[i])
 		}
 		if err := w.tx.Append(ctx, leaves[i], block); err != nil {
-			return fmt.Errorf("storing block %d: %w", w.roots.Length()-1, err)
+			return fmt.Errorf("storing block %d: %w", first+uint64(i), err)
 		}
 	}
 	return nil

@@ -11,6 +11,8 @@ import (
 type Roots struct {
 	length uint64
 	nodes  []Node
+
+	level level // of AppendAll, reused
 }
 
 // NewRoots returns the roots of a log of length blocks. nodes are its full roots from left to right, none for an
@@ -53,6 +55,105 @@ func (r *Roots) Append(leaf Node, emit func(Node)) {
 			emit(parent)
 		}
 	}
+}
+
+// AppendAll is Append for many leaves at once, level by level: package hash works on several parents side by side. It calls
+// emit, if not nil, with all leaves and parents in the order in which a growing log completes them (post-order).
+func (r *Roots) AppendAll(leaves []Node, emit func(Node)) {
+	if len(leaves) == 0 {
+		return
+	}
+	first := r.length
+	for i, leaf := range leaves {
+		if leaf.Index != 2*(first+uint64(i)) {
+			panic(fmt.Sprintf("merkle: internal error: leaf %d appended to a log of %d blocks", leaf.Index, first+uint64(i)))
+		}
+	}
+	r.length += uint64(len(leaves))
+	l := &r.level
+	l.begin(first, leaves)
+	var roots []Node     // new ones, from the right to the left
+	var parents [][]Node // of each depth, from 1 on
+	for l.len() > 0 {
+		if l.offset&1 == 1 {
+			l.prepend(r.nodes[len(r.nodes)-1])
+			r.nodes = r.nodes[:len(r.nodes)-1]
+		}
+		if l.len()&1 == 1 {
+			roots = append(roots, l.takeLast())
+		}
+		l.climb()
+		if emit != nil {
+			parents = append(parents, l.nodes())
+		}
+	}
+	slices.Reverse(roots)
+	r.nodes = append(r.nodes, roots...)
+	if emit != nil {
+		emitAll(first, leaves, parents, emit)
+	}
+}
+
+// emitAll calls emit with each leaf, and each parent behind the last leaf below it.
+func emitAll(first uint64, leaves []Node, parents [][]Node, emit func(Node)) {
+	for i, leaf := range leaves {
+		emit(leaf)
+		for depth, n := 0, first+uint64(i)+1; n&1 == 0; depth, n = depth+1, n>>1 {
+			emit(parents[depth][0])
+			parents[depth] = parents[depth][1:]
+		}
+	}
+}
+
+// level is neighbouring nodes of one depth, without gaps.
+type level struct {
+	depth  int
+	offset uint64 // of the first one
+	hashes []hash.Digest
+	sizes  []uint64
+}
+
+func (l *level) begin(first uint64, leaves []Node) {
+	l.depth, l.offset, l.hashes, l.sizes = 0, first, l.hashes[:0], l.sizes[:0]
+	for _, leaf := range leaves {
+		l.hashes, l.sizes = append(l.hashes, leaf.Hash), append(l.sizes, leaf.Size)
+	}
+}
+
+func (l *level) len() int { return len(l.hashes) }
+
+func (l *level) node(i int) Node {
+	return Node{Index: Index(l.depth, l.offset+uint64(i)), Size: l.sizes[i], Hash: l.hashes[i]}
+}
+
+func (l *level) nodes() []Node {
+	nodes := make([]Node, l.len())
+	for i := range nodes {
+		nodes[i] = l.node(i)
+	}
+	return nodes
+}
+
+func (l *level) prepend(n Node) {
+	l.offset--
+	l.hashes, l.sizes = slices.Insert(l.hashes, 0, n.Hash), slices.Insert(l.sizes, 0, n.Size)
+}
+
+func (l *level) takeLast() Node {
+	last := l.len() - 1
+	n := l.node(last)
+	l.hashes, l.sizes = l.hashes[:last], l.sizes[:last]
+	return n
+}
+
+// climb replaces the nodes, whose number is even, by their parents.
+func (l *level) climb() {
+	half := l.len() / 2
+	for i := range half {
+		l.sizes[i] = l.sizes[2*i] + l.sizes[2*i+1]
+	}
+	hash.Parents(l.hashes[:half], l.sizes[:half], l.hashes)
+	l.depth, l.offset, l.hashes, l.sizes = l.depth+1, l.offset/2, l.hashes[:half], l.sizes[:half]
 }
 
 // Length returns the blocks of the log.

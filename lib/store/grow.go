@@ -15,6 +15,7 @@ import (
 type treeGrower struct {
 	builder *coreBuilder
 	roots   *merkle.Roots // nil: to be looked up
+	leaves  []merkle.Node // not in roots yet
 	nodes   []merkle.Node // not written yet
 	writer  *table.Writer // nil: none is begun
 	number  uint64        // of the writer's table
@@ -36,12 +37,15 @@ func (g *treeGrower) span(span *spanMeta, runs *runList) (done bool, err error) 
 				return false, err
 			}
 			if !ok {
+				g.climb()
 				g.roots = nil
 				return false, nil
 			}
-			g.nodes = append(g.nodes, n)
-			g.roots.Append(n, func(n merkle.Node) { g.nodes = append(g.nodes, n) })
+			if g.leaves = append(g.leaves, n); len(g.leaves) >= climbTogether {
+				g.climb()
+			}
 		}
+		g.climb()
 		if len(g.nodes) >= g.builder.cp.store.options.tuning.bufferRows {
 			if err := g.write(); err != nil {
 				return false, err
@@ -49,6 +53,15 @@ func (g *treeGrower) span(span *spanMeta, runs *runList) (done bool, err error) 
 		}
 	}
 	return true, nil
+}
+
+// climbTogether is how many leaves are put into the tree in one go: enough to hash their parents side by side.
+const climbTogether = 4096
+
+// climb puts the leaves that came into the tree.
+func (g *treeGrower) climb() {
+	g.roots.AppendAll(g.leaves, func(n merkle.Node) { g.nodes = append(g.nodes, n) })
+	g.leaves = g.leaves[:0]
 }
 
 // readAhead decodes and hashes the short runs of a span before they are asked for, beside the tree's own hashing.
@@ -161,7 +174,7 @@ func (g *treeGrower) abort() {
 		g.writer.Abort()
 		g.writer = nil
 	}
-	g.nodes, g.roots = nil, nil
+	g.nodes, g.leaves, g.roots = nil, nil, nil
 }
 
 // addTree puts a finished table in front of the core's others.
