@@ -313,6 +313,9 @@ func (g *collector) round(groups [][]candidate) (err error) {
 			w.Abort()
 		}
 	}()
+	if g.view.Closer != g.census.view.Closer { // a recovery may have found the head of what was taken for void
+		return packlog.ErrOvertaken
+	}
 	if err := g.store.checkpointLocked(g.ctx); err != nil { // so that none of it ends in a pack that is rewritten
 		return err
 	}

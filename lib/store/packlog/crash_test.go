@@ -198,6 +198,8 @@ func history(seed uint64, mutate func(*world)) *world {
 			w.check()
 		case dice <= 5:
 			w.checkpoint()
+		case dice <= 7:
+			w.rewrite(random)
 		default:
 			w.step(w.writers[random.IntN(len(w.writers))])
 		}
@@ -214,7 +216,7 @@ func history(seed uint64, mutate func(*world)) *world {
 
 func TestHistories(t *testing.T) {
 	base := rand.Uint64()
-	count, appends, packs := 0, 0, 0
+	count, appends, packs, rewritten := 0, 0, 0, 0
 	for stop := time.Now().Add(*historyTime); time.Now().Before(stop); count++ {
 		w := history(base+uint64(count), nil)
 		if len(w.problems) > 0 {
@@ -223,9 +225,10 @@ func TestHistories(t *testing.T) {
 		appends += len(w.needed)
 		names, _ := w.machine.Process().ReadDir(storeDir + "/packs")
 		packs += len(names)
+		rewritten += w.rewritten
 	}
-	t.Logf("seed %d: %d histories, %d appends, %d packs", base, count, appends, packs)
-	if appends == 0 {
+	t.Logf("seed %d: %d histories, %d appends, %d packs, %d rewritten", base, count, appends, packs, rewritten)
+	if appends == 0 || rewritten == 0 {
 		t.Error("no history did anything")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"syscall"
@@ -33,7 +34,9 @@ type world struct {
 	derived  map[string]bool // what applied was made from
 	number   int
 	problems []string
-	trace    []string
+
+	rewritten int // packs
+	trace     []string
 }
 
 // attempt is one append that somebody made.
@@ -284,6 +287,74 @@ func (w *world) checkpoint() {
 	for name := range state {
 		w.need(name, "I7 derived")
 	}
+}
+
+// rewrite replaces some neighbouring packs by one without what nobody committed. Appends under way may go on: what they wrote stays.
+func (w *world) rewrite(random *rand.Rand) {
+	process, fs := w.fs()
+	defer process.Kill()
+	l, err := packlog.Open(context.Background(), storeDir, w.options(fs))
+	if err != nil {
+		return
+	}
+	if err := w.tryRewrite(l, random); err != nil {
+		w.note("rewriting: %v", err)
+	}
+}
+
+func (w *world) tryRewrite(l *packlog.Log, random *rand.Rand) error {
+	ctx := context.Background()
+	if _, err := l.Sweep(ctx); err != nil {
+		return err
+	}
+	if random.IntN(2) == 0 {
+		if err := l.Seal(ctx); err != nil {
+			return err
+		}
+	}
+	view, err := l.View(ctx)
+	if err != nil {
+		return err
+	}
+	state, err := w.scan(l, view, false)
+	if err != nil {
+		return err
+	}
+	packs, err := l.Packs(ctx, view)
+	if err != nil || len(packs) < 2 {
+		return err
+	}
+	first := random.IntN(len(packs) - 1)
+	last := first + random.IntN(len(packs)-1-first)
+	r, err := l.NewRewrite(ctx, view, packs[first].First.Pack, packs[last].First.Pack)
+	if err != nil {
+		return err
+	}
+	defer r.Abort()
+	err = r.Scan(ctx, func(record packlog.Record) error {
+		if a := w.appends[string(record.Meta)]; a != nil && !a.open && !state[a.name] {
+			return nil
+		}
+		_, err := r.Add(&record)
+		return err
+	})
+	if err == nil {
+		err = r.Finish()
+	}
+	if err != nil {
+		return err
+	}
+	w.note("rewrite packs %d to %d", packs[first].First.Pack, packs[last].Through)
+	err = l.Publish(ctx, []*packlog.Rewrite{r}, func(packlog.View) error { return nil }, func() error {
+		if at := w.applied.Pack; at >= packs[first].First.Pack && at <= packs[last].Through {
+			w.applied = packlog.Position{}
+		}
+		return nil
+	})
+	if err == nil {
+		w.rewritten += last - first + 1
+	}
+	return err
 }
 
 // check opens the log as a writer, which recovers if need be, and holds it against all invariants.
