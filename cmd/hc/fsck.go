@@ -66,7 +66,7 @@ Temporary files, a small part of the store's size, go to $TMPDIR.
 
 func fsck(c *urfave.Context, std *cli.IO) error {
 	run := &fsckRun{std: std, dir: std.StoreDir(c), repair: c.Bool("repair"), peers: c.StringSlice("peer")}
-	report, err := run.check(c.Context, run.repair)
+	report, err := run.check(c.Context, "finding", run.repair)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func fsck(c *urfave.Context, std *cli.IO) error {
 		return report.result(run.dir)
 	}
 	std.Notef("checking what the repair came to")
-	left, err := run.check(c.Context, false)
+	left, err := run.check(c.Context, "left", false)
 	if err != nil {
 		return errors.Join(err, run.fetchErr)
 	}
@@ -92,9 +92,9 @@ type fsckRun struct {
 	fetchErr error  // why not all of them did
 }
 
-// check checks the store once, and mends it then if that is asked for.
-func (r *fsckRun) check(ctx context.Context, repair bool) (report *fsckReport, err error) {
-	report = &fsckReport{}
+// check checks the store once, and mends it then if that is asked for. kind is what findings are called.
+func (r *fsckRun) check(ctx context.Context, kind string, repair bool) (report *fsckReport, err error) {
+	report = &fsckReport{kind: kind}
 	progress := cli.NewProgress(r.std, cli.ProgressOptions{DataOut: true})
 	defer progress.Done()
 	checker, err := store.NewChecker(ctx, r.dir, store.CheckOptions{
@@ -107,6 +107,7 @@ func (r *fsckRun) check(ctx context.Context, repair bool) (report *fsckReport, e
 		return report, err
 	}
 	defer func() { err = errors.Join(err, checker.Close()) }()
+	progress.SetTotal(checker.Bytes())
 	report.names = checker.Names()
 	if err := checker.Run(ctx); err != nil || !repair {
 		return report, err
@@ -174,6 +175,7 @@ func (r *fsckRun) result(left *fsckReport) error {
 
 // fsckReport counts findings while they are printed.
 type fsckReport struct {
+	kind          string // finding, or left: what a repair did not mend
 	names         map[keys.Key]string
 	data, derived int
 	none          int
@@ -231,10 +233,13 @@ func (r *fsckReport) print(std *cli.IO, f store.Finding) {
 			End    uint64 `json:"end"`
 			What   string `json:"what"`
 			Next   string `json:"next"`
-		}{"finding", harms[f.Harm], f.File, f.Offset, f.Length, core, r.names[f.Core], f.First, f.End, f.What, f.Next})
+		}{r.kind, harms[f.Harm], f.File, f.Offset, f.Length, core, r.names[f.Core], f.First, f.End, f.What, f.Next})
 		return
 	}
 	var words []string
+	if r.kind != "finding" {
+		words = append(words, r.kind)
+	}
 	if f.File != "" {
 		words = append(words, fmt.Sprintf("%s, byte %d", f.File, f.Offset))
 	}

@@ -40,7 +40,7 @@ type Finding struct {
 // CheckOptions say how a store is checked.
 type CheckOptions struct {
 	Found    func(Finding)           // is told of each finding, one at a time; must be there
-	Progress func(bytes, blocks int) // is told of what was read, one call at a time; nil: nobody is
+	Progress func(bytes, blocks int) // is told of what was read of packs, one call at a time; nil: nobody is
 	Scratch  string                  // folder for what does not fit into memory, removed at the end
 	Repair   bool                    // Repair may be called, which writes to the store
 
@@ -155,6 +155,18 @@ func (c *Checker) Close() error {
 		errs = append(errs, os.RemoveAll(c.scratch))
 	}
 	return errors.Join(errs...)
+}
+
+// Bytes returns about how many bytes Run will tell Progress of.
+func (c *Checker) Bytes() (total int64) {
+	dir := filepath.Join(c.dir, "packs")
+	names, _ := c.fs.ReadDir(dir) // Run will say so
+	for _, name := range names {
+		if size, _, err := c.fs.Stat(filepath.Join(dir, name)); err == nil {
+			total += size
+		}
+	}
+	return total
 }
 
 // moveTries is how often a check begins again since packs were rewritten meanwhile.

@@ -124,7 +124,6 @@ func (d *derivedCheck) table(path string, schema table.Schema) error {
 		d.fault(path, offset, err)
 		return nil
 	}
-	d.checker.progress(int(t.Size()), 0)
 	if len(d.checker.store.files.open) > maxHeldTables {
 		d.checker.store.files.discard(path)
 	}

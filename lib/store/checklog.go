@@ -48,6 +48,7 @@ type runCheck struct {
 	record  packlog.Record // its payload is the worker's
 	meta    *runMeta
 	payload []byte
+	size    int // bytes of the record's meta and payload
 }
 
 func (k *logCheck) start() {
@@ -85,7 +86,7 @@ func (k *logCheck) record(r *packlog.Record) error {
 		k.mu.Unlock()
 		return k.failed()
 	}
-	job := runCheck{record: *r, meta: e.run, payload: slices.Clone(r.Payload)}
+	job := runCheck{record: *r, meta: e.run, payload: slices.Clone(r.Payload), size: len(r.Meta) + r.PayloadLen}
 	job.record.Meta, job.record.Payload = nil, nil
 	select {
 	case k.jobs <- job:
@@ -149,7 +150,7 @@ func (k *logCheck) run(job runCheck) {
 	c := k.checker
 	switch {
 	case err == nil:
-		c.progress(job.record.PayloadLen, job.meta.count)
+		c.progress(job.size, job.meta.count)
 	case errors.Is(err, ErrDamaged) || errors.Is(err, ErrBlockMissing):
 		at := job.record.Position
 		c.badRuns[at] = &badRun{meta: job.meta, fault: &packlog.Fault{
