@@ -1,0 +1,169 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"hc/lib/hash"
+	"hc/lib/merkle"
+)
+
+// TestScale makes a store of HC_SCALE objects from synthetic leaves, 10M or so, and reports what it costs to build, to open and to ask. It
+// checks that memory is flat: no more for the second half than for the first.
+func TestScale(t *testing.T) {
+	count, err := strconv.ParseUint(os.Getenv("HC_SCALE"), 10, 64)
+	if err != nil || count < 1000 {
+		t.Skip("set HC_SCALE to a number of objects, such as 10000000; it takes 3 minutes and 2 GB for those, in TMPDIR")
+	}
+	dir := t.TempDir()
+	roots, err := merkle.NewRoots(0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var peaks []int
+	began := time.Now()
+	for part := range uint64(10) {
+		resetPeak(t)
+		from := time.Now()
+		scaleAppend(t, dir, roots, count*(part+1)/10)
+		peaks = append(peaks, peakMiB(t))
+		t.Logf("%d objects: %.2f µs each, peak %d MiB", roots.Length(), float64(time.Since(from).Microseconds())/float64(count/10), peaks[part])
+	}
+	t.Logf("built in %v, %.1f bytes an object on disk", time.Since(began).Round(time.Second), float64(diskUse(t, dir))/float64(count))
+	if first, last := max(peaks[0], peaks[1]), peaks[9]; last > 2*first+16 {
+		t.Errorf("memory grows: %d MiB at the beginning, %d at the end", first, last)
+	}
+
+	from := time.Now()
+	s := openTest(t, dir, Options{ReadOnly: true})
+	view, err := s.View(t.Context(), newModel(1).key, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("opened in %v", time.Since(from))
+	resetPeak(t)
+	for _, ask := range []struct {
+		name    string
+		from    uint64
+		present bool
+	}{{"here", 0, true}, {"not here", 1 << 40, false}} {
+		random := rand.New(rand.NewPCG(1, 2))
+		const asked = 200_000
+		from := time.Now()
+		for range asked {
+			_, ok, err := view.state.lookUp(t.Context(), s.log, syntheticLeaf(ask.from+random.Uint64N(count)))
+			if err != nil || ok != ask.present {
+				t.Fatalf("%s: %v, %v", ask.name, ok, err)
+			}
+		}
+		t.Logf("Has of what is %s: %.0f a second", ask.name, asked/time.Since(from).Seconds())
+	}
+	random := rand.New(rand.NewPCG(3, 4))
+	const proved = 10_000
+	from = time.Now()
+	for range proved {
+		block := random.Uint64N(count)
+		if _, err := merkle.Prove(t.Context(), merkle.Request{Block: &merkle.BlockRequest{Index: block, Nodes: levelsAbove(block, count)}},
+			merkle.HeadInfo{Length: count, Fork: view.Head().Fork}, view); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("a proof of a block: %v; peak %d MiB", time.Since(from)/proved, peakMiB(t))
+}
+
+func syntheticLeaf(i uint64) hash.Digest {
+	var seed [8]byte
+	binary.LittleEndian.PutUint64(seed[:], i)
+	return hash.Sum(seed[:])
+}
+
+// scaleAppend grows the core to a length, in a process's worth of one store.
+func scaleAppend(t *testing.T, dir string, roots *merkle.Roots, length uint64) {
+	t.Helper()
+	ctx := context.Background()
+	s, err := Open(ctx, dir, Options{Create: true}) // not openTest: nothing may refer to it afterwards
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx, err := s.Begin(ctx, newModel(1).key, TxOptions{Durable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Abort()
+	for i := roots.Length(); i < length; i++ {
+		var data [8]byte
+		binary.LittleEndian.PutUint64(data[:], i)
+		leaf := syntheticLeaf(i)
+		roots.Append(merkle.LeafNodeHash(i, 8, leaf), nil)
+		if err := tx.Append(ctx, leaf, data[:]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Commit(ctx, func() (Head, error) {
+		return Head{Length: length, ByteLength: roots.ByteLength(), TreeHash: roots.TreeHash(), Signature: make([]byte, 64)}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.CheckpointError(), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// levelsAbove is how many nodes a proof of a block has, from nothing but the roots.
+func levelsAbove(block, length uint64) uint64 {
+	for _, root := range merkle.FullRoots(length) {
+		if merkle.Contains(root, 2*block) {
+			return uint64(merkle.Depth(root))
+		}
+	}
+	return 0
+}
+
+// resetPeak makes the kernel count the peak of resident memory anew.
+func resetPeak(t *testing.T) {
+	t.Helper()
+	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func peakMiB(t *testing.T) int {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "VmHWM:")
+	kib, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kib >> 10
+}
+
+func diskUse(t *testing.T, dir string) (bytes int64) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			bytes += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes
+}
