@@ -104,6 +104,9 @@ func (g *collector) run() error {
 	if g.report.Before == 0 {
 		g.report.Packs, g.report.Before = len(g.packs), g.bytes()
 	}
+	if len(g.packs) == 0 {
+		return nil
+	}
 	chosen, err := g.choose()
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
+
 	"hc/lib/hash"
 	"hc/lib/keys"
+	"hc/lib/merkle"
 	"hc/lib/store/packlog"
 )
 
@@ -266,4 +270,68 @@ func readAll(ctx context.Context, s *Store, cores ...keys.Key) error {
 		}
 	}
 	return nil
+}
+
+// TestGCKeepsBases has a core whose only run is told from a block of another core, which is dropped: that block stays until
+// the first is dropped, too.
+func TestGCKeepsBases(t *testing.T) {
+	s := openTest(t, t.TempDir(), Options{packSize: 64 << 10})
+	base := randomBlocks(rand.New(rand.NewPCG(6, 6)), 1, 20000)[0]
+	base = append(base, bytes.Repeat([]byte("base "), 2000)...)
+	data := append(bytes.Clone(base), "and a little more"...)
+	owner, user := newModel(1), newModel(2)
+	if err := owner.append(t.Context(), s, TxOptions{Durable: true}, base); err != nil {
+		t.Fatal(err)
+	}
+	if err := appendDelta(t.Context(), s, user, base, data); err != nil {
+		t.Fatal(err)
+	}
+	sound(t, s, user)
+	if err := s.Drop(t.Context(), owner.key); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		mustGC(t, s, GCOptions{All: true})
+		sound(t, s, user)
+	}
+	if _, err := s.Repack(t.Context(), RepackOptions{Cold: true}); err != nil {
+		t.Fatal(err)
+	}
+	sound(t, s, user)
+	if err := s.Drop(t.Context(), user.key); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // the run that goes with the first still keeps its base
+		mustGC(t, s, GCOptions{All: true})
+	}
+	if ok, err := s.Has(t.Context(), hash.Leaf(base)); ok || err != nil {
+		t.Fatalf("the base is there still: %v, %v", ok, err)
+	}
+}
+
+// appendDelta appends one block in a run that is told from a base.
+func appendDelta(ctx context.Context, s *Store, m *modelCore, base, data []byte) error {
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderDictRaw(deltaDictionary, base), zstd.WithEncoderCRC(false))
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	run := runMeta{codec: codecDelta, count: 1, raw: len(data), base: hash.Leaf(base), lengths: []uint32{uint32(len(data))}, leaves: []hash.Digest{hash.Leaf(data)}}
+	tx, err := s.Begin(ctx, m.key, TxOptions{Durable: true})
+	if err != nil {
+		return err
+	}
+	defer tx.Abort()
+	if err := tx.write(ctx, packlog.Record{Kind: packlog.KindRun, Meta: run.encode(), Payload: e.EncodeAll(data, nil)}); err != nil {
+		return err
+	}
+	leaf := merkle.LeafNode(0, data)
+	span := spanMeta{append: true, key: m.key, parts: []spanPart{{count: 1}}, roots: []merkle.Node{leaf}}
+	if err := tx.record(ctx, packlog.KindSpan, span.encode()); err != nil {
+		return err
+	}
+	return tx.Commit(ctx, func() (Head, error) {
+		m.grow(true, data)
+		return m.sign(0), nil
+	})
 }

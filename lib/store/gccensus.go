@@ -33,8 +33,8 @@ type census struct {
 	void  map[packlog.AppendID]bool // begun before at, never committed
 	late  map[packlog.AppendID]bool // begun before at, and committed behind it, or perhaps still to be
 	torn  map[packlog.AppendID]bool // its records are in several packs
-	bases []hash.Digest
-	live  *table.Table // runs
+	used  *positionSet
+	live  *table.Table // all of used: runs
 	files coreCache
 
 	dead  *table.Table // records, but for those of drops
@@ -82,6 +82,14 @@ func (f *coreFate) left(at packlog.Position) uint64 {
 	return f.cuts[i].length
 }
 
+// leave notes that there is something of the core from before its drop.
+func (f *coreFate) leave(at packlog.Position) {
+	if f.older == nil {
+		f.older = make(map[uint64]bool)
+	}
+	f.older[at.Pack] = true
+}
+
 func (f *coreFate) gone(at packlog.Position) bool { return at.Less(f.dropped) }
 
 // takeCensus needs derived files up to a position that is synced, and the checkpoint lock, so that they stay.
@@ -127,6 +135,7 @@ func (c *census) begin() error {
 		return err
 	}
 	c.derived, c.at = d, d.applied.position
+	c.used = &positionSet{ctx: c.ctx, of: c.scratch, schema: setSchema}
 	c.files = coreCache{files: &files{dir: s.dir, fs: s.fs, cache: s.files.cache, open: make(map[string]*table.Table)}, applied: d.applied}
 	return nil
 }
@@ -134,7 +143,7 @@ func (c *census) begin() error {
 func (c *census) core(key keys.Key) *coreFate {
 	f := c.cores[key]
 	if f == nil {
-		f = &coreFate{older: make(map[uint64]bool)}
+		f = &coreFate{}
 		c.cores[key] = f
 	}
 	return f
@@ -195,7 +204,7 @@ func (c *census) surveyAppends() error {
 			}
 		case before:
 			f.take(r)
-			c.base(r)
+			return c.markBase(r)
 		}
 		return nil
 	})
@@ -227,48 +236,44 @@ func (c *census) committed(r packlog.Record, f *appendFacts) {
 		return
 	}
 	if !core.drop.IsZero() {
-		core.older[core.drop.Pack], core.older[core.dropped.Pack] = true, true
+		core.leave(core.drop)
+		core.leave(core.dropped)
 	}
 	core.drop, core.dropped = f.drop, r.Position
 	core.cuts, core.seen = nil, false
 }
 
-// base notes what a run needs to be read.
-func (c *census) base(r packlog.Record) {
+// markBase marks what a run needs to be read.
+func (c *census) markBase(r packlog.Record) error {
 	if r.Kind != packlog.KindRun || len(r.Meta) < 2 || r.Meta[1] != codecDelta {
-		return
+		return nil
 	}
-	if m, err := decodeRun(r.Meta); err == nil {
-		c.bases = append(c.bases, m.base)
+	m, err := decodeRun(r.Meta)
+	if err != nil {
+		return nil // damaged: nobody can read it
 	}
+	return c.markLeaf(m.base)
 }
 
-// markLive finds the runs that hold a block of a core, or what one of these is told from.
+// markLive finds the runs that hold a block of a core.
 func (c *census) markLive() error {
-	set := &positionSet{ctx: c.ctx, of: c.scratch, schema: setSchema}
-	for _, leaf := range c.bases {
-		if err := c.markLeaf(set, leaf); err != nil {
-			return err
-		}
-	}
 	for _, ref := range c.derived.applied.cores {
 		core, err := c.files.core(ref.key)
 		if err != nil {
 			return err
 		}
-		err = mergeRuns(c.ctx, core.runs, true, func(r row) error { return c.markRow(set, core, r) })
-		if err != nil {
+		if err := mergeRuns(c.ctx, core.runs, true, func(r row) error { return c.markRow(core, r) }); err != nil {
 			return err
 		}
 	}
 	var err error
-	c.live, err = set.finish()
+	c.live, err = c.used.finish()
 	return err
 }
 
-func (c *census) markRow(set *positionSet, core *coreTables, r row) error {
+func (c *census) markRow(core *coreTables, r row) error {
 	if r.kind == rowPlaced {
-		return set.add(r.place.run, place{})
+		return c.used.add(r.place.run, place{})
 	}
 	for b := r.first; b < r.end() && r.kind == rowByLeaf; b++ {
 		n, ok, err := core.node(c.ctx, 2*b)
@@ -276,7 +281,7 @@ func (c *census) markRow(set *positionSet, core *coreTables, r row) error {
 			err = fmt.Errorf("%w: the leaf of block %d of core %v is not there", errDerived, b, core.file.key)
 		}
 		if err == nil {
-			err = c.markLeaf(set, n.Hash)
+			err = c.markLeaf(n.Hash)
 		}
 		if err != nil {
 			return err
@@ -286,13 +291,13 @@ func (c *census) markRow(set *positionSet, core *coreTables, r row) error {
 }
 
 // markLeaf marks the run that a look-up of a block finds.
-func (c *census) markLeaf(set *positionSet, leaf hash.Digest) error {
+func (c *census) markLeaf(leaf hash.Digest) error {
 	var adding error
 	err := c.derived.places(c.ctx, leaf, func(p place) bool {
 		if !c.view.Current(p.run) {
 			return true
 		}
-		adding = set.add(p.run, place{})
+		adding = c.used.add(p.run, place{})
 		return false
 	})
 	return errors.Join(err, adding)
@@ -402,7 +407,7 @@ func (c *census) isDeadHead(r packlog.Record, kept map[packlog.AppendID]bool) (b
 		c.drops[r.Position], f.sizes[1] = f, packlog.RecordSize(&r)
 		return false, nil
 	case f.gone(r.Position):
-		f.older[r.Position.Pack] = true
+		f.leave(r.Position)
 		f.pinned = f.pinned || stays
 		return !stays, nil
 	}
@@ -421,7 +426,7 @@ func (c *census) isDeadEntry(r packlog.Record) (bool, error) {
 		c.drops[r.Position], f.sizes[0] = f, packlog.RecordSize(&r)
 		return false, nil
 	case f.gone(r.Position):
-		f.older[r.Position.Pack] = true
+		f.leave(r.Position)
 		return true, nil
 	case e.kind != packlog.KindSpan && e.kind != packlog.KindNodes:
 		return false, nil

@@ -18,7 +18,8 @@ type Head struct {
 	Signature                []byte // the signature field as it travels (lib/keys); empty for an unsigned empty core
 }
 
-// View is a core at one instant. What is appended, downloaded or truncated later does not change it. Safe for concurrent use.
+// View is a core at one instant. What is appended, downloaded, truncated or cleared later does not change it, until a gc takes what
+// was forgotten: then it is missing here, too (ErrBlockMissing, ErrConflict, ErrNotFound). Safe for concurrent use.
 // It holds memory and open files as long as it is referred to; there is nothing to close.
 type View struct {
 	store *Store
