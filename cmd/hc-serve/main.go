@@ -133,7 +133,9 @@ func serve(c *urfave.Context, std *cli.IO) error {
 		return err
 	}
 	options.Keys, options.Accept, options.FollowForks = named, accept, c.Bool("follow-fork")
-	options.Guard = func(ctx context.Context, proved hypercore.Proved) error { return guard(ctx, std, std.StoreDir(c), proved) }
+	options.Guard = func(ctx context.Context, proved hypercore.Proved) error {
+		return guard(ctx, std, std.StoreDir(c), proved)
+	}
 	reserving, err := pushOptions(c, std, of, named)
 	if err != nil {
 		return err

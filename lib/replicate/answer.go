@@ -10,6 +10,9 @@ import (
 // answered takes in an answer: it is applied, or parked until what it builds on has come.
 func (f *fetcher) answered(ctx context.Context, s *session, p *merkle.Proof) error {
 	a := s.answered(p.ID)
+	if a == nil && s.wasOwed(p.ID) {
+		return nil
+	}
 	if a == nil {
 		f.drop(s, fmt.Errorf("%w: it sent data %d, which was not asked for", ErrPeer, p.ID))
 		return f.unpark(ctx)

@@ -105,6 +105,9 @@ func (f *fetcher) want(s *session) error {
 // refused handles the answer that there is none.
 func (f *fetcher) refused(ctx context.Context, s *session, m noDataMessage) error {
 	a := s.answered(m.Request)
+	if a == nil && s.wasOwed(m.Request) {
+		return nil
+	}
 	if a == nil {
 		f.drop(s, fmt.Errorf("%w: it refused request %d, which was not made", ErrPeer, m.Request))
 		return f.unpark(ctx)

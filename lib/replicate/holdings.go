@@ -15,10 +15,12 @@ import (
 type holdings struct {
 	tracks    bool // set by OnOpen
 	theirs    remoteBlocks
-	confirmed uint64 // what we have below that block, it has, too
-	sink      *sink  // takes what it has; nil: nothing is taken
-	exhausted bool   // the last sink took all there was; nothing was announced since
-	hearings  int    // sinks that asked for no more than the head
+	confirmed uint64          // what we have below that block, it has, too
+	sink      *sink           // takes what it has; nil: nothing is taken
+	exhausted bool            // the last sink took all there was; nothing was announced since
+	lastID    uint64          // of a request that a sink made
+	late      map[uint64]bool // requests whose answer no sink waited for
+	hearings  int             // sinks that asked for no more than the head
 
 	spent   int // what its announcements cost since the time below
 	spentAt time.Time

@@ -43,6 +43,9 @@ func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
 	if len(f.sessions) == 0 {
 		return f.lost()
 	}
+	if s := f.sessions[0]; s.adopted && s.dropped { // the only one; no read loop of its own tells of its end
+		return false, s.reason
+	}
 	if err := f.askUpgrade(); err != nil {
 		return false, err
 	}

@@ -17,6 +17,7 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/peer"
 	"hc/lib/proof"
+	"hc/lib/protomux"
 	"hc/lib/store"
 )
 
@@ -498,4 +499,27 @@ func (c *testCore) seen() []store.Head {
 		c.t.Fatal(err)
 	}
 	return seen
+}
+
+// A peer that brings what was not asked for, or is not what the key signed, loses its connection at once, and holds up nobody
+// who comes with the same.
+func TestMirrorDropsLiars(t *testing.T) {
+	noLeaks(t)
+	core := newCore(t, 10)
+	for name, change := range map[string]func(*merkle.Proof){
+		"what was not asked for":    func(p *merkle.Proof) { p.ID += 1000 },
+		"a head that nobody signed": func(p *merkle.Proof) { p.Upgrade.Signature = bytes.Repeat([]byte{7}, len(p.Upgrade.Signature)) },
+	} {
+		mirror := NewServer(newStore(t), ServerOptions{Accept: []keys.Key{core.key}})
+		ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+		defer stop()
+		for range maxCoreSinks + 1 {
+			conn := core.lying(&liar{capable: true, onRequest: func(l *liar, ch *protomux.Channel, r merkle.Request) error {
+				return l.honest(ch, r, change)
+			}})
+			if err := mirror.Push(ctx, over("liar", conn), []keys.Key{core.key}, PushOptions{}); err == nil || ctx.Err() != nil {
+				t.Fatalf("%s: %v, %v", name, err, ctx.Err())
+			}
+		}
+	}
 }

@@ -68,6 +68,7 @@ func (r *reader) startSink() {
 	}
 	remote := r.remote
 	s.blocks = r.theirs.clone()
+	s.nextID, s.late = r.lastID, r.late
 	r.sink = &sink{session: s, stop: stop}
 	r.mu.Unlock()
 	f.events <- event{session: s, opened: true}
@@ -212,6 +213,13 @@ func (r *reader) endOf(ctx context.Context, s *session, err error, exhausted boo
 	r.mu.Lock()
 	r.sink.stop()
 	r.sink, r.exhausted = nil, exhausted
+	r.lastID, r.late = s.nextID, s.late
+	for id := range s.requests {
+		if r.late == nil {
+			r.late = map[uint64]bool{}
+		}
+		r.late[id] = true
+	}
 	r.mu.Unlock()
 	r.conn.server.leaveSink(r.core)
 	if ctx.Err() != nil && err == nil {

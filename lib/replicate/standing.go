@@ -22,8 +22,9 @@ type standing struct {
 	requests map[uint64]*asked
 	nextID   uint64
 	freeIDs  []uint64
-	upgrade  *asked // the request for a longer head under way, nil if there is none
-	probe    *asked // the request for a head from nothing under way, nil if there is none
+	late     map[uint64]bool // requests of a sink before this one, whose answers may come yet
+	upgrade  *asked          // the request for a longer head under way, nil if there is none
+	probe    *asked          // the request for a head from nothing under way, nil if there is none
 
 	declined bool  // it answered noData for the head that its last sync tells of
 	refutal  error // a proof that did not verify, while the probe for its cause is under way
@@ -98,6 +99,13 @@ func (s *session) answered(id uint64) *asked {
 		s.upgrade = nil
 	}
 	return a
+}
+
+// wasOwed reports whether an answer that nobody waits for was asked for by a sink before this one.
+func (s *session) wasOwed(id uint64) bool {
+	owed := s.late[id]
+	delete(s.late, id)
+	return owed
 }
 
 // offers reports whether something could be asked of the peer, now or later.
