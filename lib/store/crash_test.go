@@ -91,10 +91,19 @@ func collections(ctx context.Context, c *crashRun, s *Store) []func() error {
 	return []func() error{
 		func() error { return c.appendTo(ctx, s, 0, own, blocksOf("a", "b", "c")) },
 		func() error { return c.appendTo(ctx, s, 1, TxOptions{Durable: true, Short: true}, lineBlocks(r, 7)) },
-		func() error { return c.appendTo(ctx, s, 2, own, blocksOf("x", "a", "y", "z", "b")) },
+		func() error {
+			return c.change(2, false, func(m *modelCore) error {
+				m.grow(false, blocksOf("x", "a", "y", "z", "b")...)
+				m.sign(0)
+				return m.put(ctx, s, TxOptions{}, []uint64{3, 1})
+			})
+		},
 		func() error { return c.appendTo(ctx, s, 0, own, randomBlocks(r, 5, 900)) },
 		func() error { return c.clear(ctx, s, 0, 2, 6) },
 		gc,
+		func() error {
+			return c.change(2, true, func(m *modelCore) error { return m.put(ctx, s, TxOptions{Durable: true}, []uint64{0, 4}) })
+		},
 		func() error { return c.appendTo(ctx, s, 0, own, blocksOf("x", "c")) },
 		func() error {
 			return c.change(2, true, func(m *modelCore) error {
