@@ -44,7 +44,9 @@ func restoreHead(ctx context.Context, in *store.Store, key keys.Key, peers []Dia
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return 0, err
 	}
-	if err := refetch(ctx, in, key, proof.Claim{Kind: proof.KindHead}, peers, options); err != nil {
+	if err := refetch(ctx, in, key, proof.Claim{Kind: proof.KindHead}, peers, options); errors.Is(err, ErrNotOffered) || errors.Is(err, proof.ErrPartial) {
+		return 0, ctx.Err() // no peer has it, or nothing was signed
+	} else if err != nil {
 		return 0, err
 	}
 	if view, err = in.View(ctx, key, false); err != nil {

@@ -22,8 +22,44 @@ func (c *Checker) judge(ctx context.Context) error {
 		lost = lost || !f.Torn && f.Kind != packlog.KindRun
 		c.found(c.unknownFinding(f))
 	}
-	if lost {
-		return c.judgeHeads()
+	if !lost {
+		return nil
+	}
+	if err := c.judgeHeads(); err != nil {
+		return err
+	}
+	return c.judgeAbsent()
+}
+
+// judgeAbsent tells of logs that have a name or a secret key here, and no block: they may be lost with what is damaged.
+func (c *Checker) judgeAbsent() error {
+	d, err := c.openShadow()
+	if err != nil {
+		return err
+	}
+	known := make(map[keys.Key]bool)
+	for _, ref := range d.applied.cores {
+		tables, err := d.core(ref.key)
+		if err != nil {
+			return err
+		}
+		known[ref.key] = tables.file.head.Length > 0
+	}
+	ours, err := c.store.Secrets()
+	if err != nil {
+		return err
+	}
+	for key := range c.Names() {
+		ours = append(ours, key)
+	}
+	for _, key := range ours {
+		if known[key] {
+			continue
+		}
+		known[key] = true
+		c.absent[key] = true
+		c.found(Finding{Harm: HarmNone, Core: key, HasKey: true, What: "the store knows the log, and has nothing of it: it was never appended to, or is lost with what is damaged",
+			Next: "hc fsck --repair --peer ADDR looks for it; if it is yours, append nothing to it before"})
 	}
 	return nil
 }
@@ -40,6 +76,10 @@ func (c *Checker) unknownFinding(f *packlog.Fault) Finding {
 	case f.Torn:
 		found := c.placeFinding(f, HarmNone, fmt.Sprintf("a crash left this unfinished: %v", f.Reason))
 		found.Next = "whoever writes to the store next leaves it behind"
+		return found
+	case f.Position.IsZero() && f.Length == 0 || f.Position.IsZero() && f.Offset > 0:
+		found := c.placeFinding(f, HarmData, f.Reason.Error())
+		found.Next = "bring the file back from a backup, or hc fsck --repair --peer ADDR"
 		return found
 	case f.Position.IsZero():
 		found := c.placeFinding(f, HarmData, fmt.Sprintf("the pack cannot be read: %v", f.Reason))
@@ -123,6 +163,9 @@ func (c *Checker) CoresHurt() []CoreHurt {
 		for _, r := range ranges {
 			parts[key] = append(parts[key], BlockRange{First: r.first, End: r.end})
 		}
+	}
+	for key := range c.absent {
+		parts[key] = append(parts[key], BlockRange{Beyond: true})
 	}
 	for key, length := range c.short {
 		parts[key] = append(parts[key], BlockRange{First: length, End: length, Beyond: true})

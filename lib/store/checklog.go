@@ -26,6 +26,16 @@ func (c *Checker) checkLog(ctx context.Context) error {
 		c.found(Finding{Harm: HarmDerived, File: fault.File, Offset: fault.Offset, Length: fault.Length,
 			What: fault.Reason.Error(), Next: "whoever writes to the store next mends it, or hc fsck --repair"})
 	}
+	if !c.store.log.HasLocks() {
+		c.marred = true
+		c.found(Finding{Harm: HarmDerived, File: "locks", What: "the folder of the lock files is gone, so nobody can write", Next: "hc fsck --repair makes it"})
+	}
+	if fault, err = c.store.log.CheckReach(ctx); err != nil {
+		return err
+	}
+	if fault != nil {
+		c.unknown = append(c.unknown, fault)
+	}
 	k := logCheck{checker: c, ctx: ctx}
 	k.start()
 	err = c.store.log.Check(ctx, c.view, k.fault, k.record)

@@ -50,6 +50,7 @@ func (c *Checker) Discard(ctx context.Context) error {
 	err := c.Run(ctx)
 	c.options.Found = found
 	packs := c.damagedPacks()
+	clear(c.absent) // they have been looked for
 	if err != nil || len(packs) == 0 || len(c.CoresHurt()) > 0 || len(c.moved) > 0 {
 		return err
 	}

@@ -91,6 +91,70 @@ func firstDifference(a, b []byte) uint64 {
 	return uint64(min(len(a), len(b)))
 }
 
+// CheckReach returns what is missing of what the mark says was written, nil if nothing is: a pack that is gone or too short.
+func (l *Log) CheckReach(ctx context.Context) (*Fault, error) {
+	for {
+		mark, err := l.Mark(ctx)
+		if err != nil {
+			return nil, ignoreMark(err)
+		}
+		c, err := l.load(ctx)
+		if err != nil {
+			return nil, err
+		}
+		fault, err := l.reach(c, mark)
+		if fault == nil || err != nil {
+			return nil, err
+		}
+		again, err := l.Mark(ctx)
+		if err != nil {
+			return nil, ignoreMark(err)
+		}
+		if again == mark {
+			return fault, nil
+		}
+	}
+}
+
+// ignoreMark leaves it to CheckMark to tell of a mark that is not valid.
+func ignoreMark(err error) error {
+	if errors.Is(err, errMark) {
+		return nil
+	}
+	return err
+}
+
+func (l *Log) reach(c *chain, mark Mark) (*Fault, error) {
+	positions := []Position{mark.Synced}
+	if mark.Boot == l.boot { // else a crash may have taken what was not synced
+		positions = append(positions, mark.Readable, mark.End)
+	}
+	for _, p := range positions {
+		e := c.find(p.Pack)
+		if e == nil {
+			return &Fault{File: packsDir + "/" + packInfo{sequence: p.Pack}.name(), Reason: errors.New("it is gone, and the mark says that the log goes on in it")}, nil
+		}
+		if e.bad != nil || e.info.id != p.ID {
+			continue // told otherwise, or rewritten
+		}
+		size, _, err := l.fs.Stat(l.path(packsDir, e.name))
+		if err != nil {
+			return nil, l.ifGone(err)
+		}
+		if uint64(size) < p.Offset {
+			return &Fault{File: packsDir + "/" + e.name, Offset: uint64(size), Length: p.Offset - uint64(size),
+				Reason: fmt.Errorf("it ends, and the mark says that the log goes on to byte %d", p.Offset)}, nil
+		}
+	}
+	return nil, nil
+}
+
+// HasLocks reports whether the folder of the lock files is there, without which nobody can write. Mend makes it.
+func (l *Log) HasLocks() bool {
+	_, dir, err := l.fs.Stat(l.path(locksDir))
+	return err == nil && dir
+}
+
 // CheckMark returns what is wrong with the mark, nil if nothing is. Whoever writes next mends it.
 func (l *Log) CheckMark(ctx context.Context) (*Fault, error) {
 	_, err := l.Mark(ctx)
@@ -262,6 +326,9 @@ func (l *Log) FileOf(at Position) string {
 // Mend does what the next writer would: it recovers if that is needed, which writes a new mark. Then it writes the copies
 // of pack headers again that are not valid, from the good ones beside them.
 func (l *Log) Mend(ctx context.Context) error {
+	if err := l.fs.MkdirAll(l.path(locksDir), dirPerm); err != nil {
+		return err
+	}
 	if _, err := l.Begin(ctx); err != nil {
 		return err
 	}
