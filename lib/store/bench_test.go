@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"hc/lib/hash"
@@ -90,26 +93,62 @@ func resident() uint64 {
 // BenchmarkCommit makes one durable commit of one line after another, in front of a store that grows.
 func BenchmarkCommit(b *testing.B) {
 	s := openTest(b, b.TempDir(), Options{})
-	m := newModel(1)
-	roots, _ := merkle.NewRoots(0, nil)
-	line := []byte("a line of an event log that somebody follows\n")
-	leaf := hash.Leaf(line)
+	c := newCommitting(1)
 	b.ResetTimer()
-	for i := range b.N {
-		tx, err := s.Begin(b.Context(), m.key, TxOptions{Durable: true, Short: true})
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := tx.Append(b.Context(), leaf, line); err != nil {
-			b.Fatal(err)
-		}
-		roots.Append(merkle.LeafNodeHash(uint64(i), uint64(len(line)), leaf), nil)
-		if err := tx.Commit(b.Context(), func() (Head, error) {
-			return Head{Length: roots.Length(), ByteLength: roots.ByteLength(), TreeHash: roots.TreeHash(), Signature: make([]byte, 100)}, nil
-		}); err != nil {
+	for range b.N {
+		if err := c.commit(b.Context(), s); err != nil {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkCommitEight is eight of them at once, to eight cores: they share syncs.
+func BenchmarkCommitEight(b *testing.B) {
+	const writers = 8
+	s := openTest(b, b.TempDir(), Options{})
+	var group sync.WaitGroup
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	b.ResetTimer()
+	for core := range byte(writers) {
+		group.Go(func() {
+			for c := newCommitting(core + 1); left.Add(-1) >= 0; {
+				if err := c.commit(b.Context(), s); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+// committing is a core that short lines are appended to, one by one.
+type committing struct {
+	core  *modelCore
+	roots *merkle.Roots
+}
+
+func newCommitting(core byte) *committing {
+	roots, _ := merkle.NewRoots(0, nil)
+	return &committing{core: newModel(core), roots: roots}
+}
+
+func (c *committing) commit(ctx context.Context, s *Store) error {
+	line := []byte("a line of an event log that somebody follows\n")
+	leaf := hash.Leaf(line)
+	tx, err := s.Begin(ctx, c.core.key, TxOptions{Durable: true, Short: true})
+	if err != nil {
+		return err
+	}
+	defer tx.Abort()
+	if err := tx.Append(ctx, leaf, line); err != nil {
+		return err
+	}
+	c.roots.Append(merkle.LeafNodeHash(c.roots.Length(), uint64(len(line)), leaf), nil)
+	return tx.Commit(ctx, func() (Head, error) {
+		return Head{Length: c.roots.Length(), ByteLength: c.roots.ByteLength(), TreeHash: c.roots.TreeHash(), Signature: make([]byte, 100)}, nil
+	})
 }
 
 // BenchmarkSync is the machine's own: write as much as a commit does at the end of a file, and sync it.
