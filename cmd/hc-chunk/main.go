@@ -58,8 +58,11 @@ Content is cut by a Rabin fingerprint (the default; the cuts of restic/chunker a
 0x3DA3358B4DC173), by FastCDC (its version of 2020), every so many bytes, or behind every line feed. Sizes are read as
 65536, 64k or 64KiB.
 
-A stream that was cut short, by a failure here or anywhere in the pipe, has no end; whatever reads it tells, and
-hc-append appends nothing of it. So does --join, which exits with 1: then what it wrote before is not to be used.
+A stream that was cut short, by a failure here or behind here in the pipe, has no end; whatever reads it tells, and
+hc-append appends nothing of it. So does --join, which exits with 1: then what it wrote before is not to be used. What
+fails before here cannot be told from what has come to its end: of 'make-csv | hc-chunk | hc-append table' the half that
+make-csv wrote is appended, although 'set -o pipefail' makes the pipeline fail. Where half of it would do harm, let
+make-csv write a file first.
 
 A folder is not read: chunk its files one at a time, or tar it. Nothing is read from a folder named .hc, which is a store
 and holds secret keys.

@@ -102,7 +102,7 @@ func Open(ctx context.Context, dir string, options Options) (*Store, error) {
 		Applied:  s.appliedPosition,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("opening store %s: %w", dir, err)
+		return nil, err // says which store
 	}
 	s.log = log
 	s.reader = newRunReader(log, func(ctx context.Context, leaf hash.Digest) (place, error) {
