@@ -28,8 +28,7 @@ const rebuilds = "hc fsck --repair builds it again from the packs"
 type derivedCheck struct {
 	checker *Checker
 	ctx     context.Context
-	tables  map[string]*table.Table // that were read
-	bad     bool                    // something cannot be read
+	bad     bool // something cannot be read
 }
 
 // name returns a path below the store's folder.

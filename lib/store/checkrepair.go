@@ -184,14 +184,14 @@ func (r *rescue) block(block uint64) error {
 	}
 	leaf, err := r.old.Node(r.ctx, 2*block)
 	if err != nil {
-		return r.passOver(err)
+		return passOver(err)
 	}
 	data, err := r.old.Block(r.ctx, block)
 	if err == nil && hash.Leaf(data) == leaf.Hash {
 		r.changes = true
 		return r.tx.Put(r.ctx, block, leaf.Hash, data)
 	}
-	if err := r.passOver(err); err != nil {
+	if err := passOver(err); err != nil {
 		return err
 	}
 	r.changes = true
@@ -199,7 +199,7 @@ func (r *rescue) block(block uint64) error {
 }
 
 // passOver returns nil for what is damaged.
-func (*rescue) passOver(err error) error {
+func passOver(err error) error {
 	if isGone(err) || errors.Is(err, merkle.ErrNodeMissing) {
 		return nil
 	}
@@ -317,7 +317,7 @@ func (c *Checker) mendCore(ctx context.Context, key keys.Key, ranges []blockRang
 func (c *Checker) putAgain(ctx context.Context, tx *Tx, block uint64, places map[hash.Digest]place) (bool, error) {
 	leaf, err := tx.view.Node(ctx, 2*block)
 	if err != nil {
-		return false, (*rescue)(nil).passOver(err)
+		return false, passOver(err)
 	}
 	at, ok := places[leaf.Hash]
 	if !ok {
@@ -325,7 +325,7 @@ func (c *Checker) putAgain(ctx context.Context, tx *Tx, block uint64, places map
 	}
 	data, err := c.store.reader.block(ctx, at)
 	if err != nil || hash.Leaf(data) != leaf.Hash {
-		return false, (*rescue)(nil).passOver(err)
+		return false, passOver(err)
 	}
 	return true, tx.Put(ctx, block, leaf.Hash, data)
 }
