@@ -83,6 +83,10 @@ func (s *Store) collect(ctx context.Context, options GCOptions, repack *RepackOp
 	g := &collector{ctx: ctx, store: s, options: options, repack: repack, lock: lock}
 	for try := 1; ; try++ {
 		err := g.run()
+		if isDerivedFault(err) && try == 1 { // they are built again, from the log
+			s.renew(nil, err, true)
+			continue
+		}
 		if !errors.Is(err, errReferenced) && !errors.Is(err, packlog.ErrOvertaken) && !errors.Is(err, packlog.ErrMoved) {
 			return g.report, err
 		}
