@@ -8,7 +8,8 @@
 #   HC_BENCH_DIR=DIR    where to work: room for 5 times the size (FULL: 4 times that), on a disk, else nothing is durable
 #
 # Run it by `make bench`, which builds the tools and installs the peers, and leave the machine alone meanwhile: some
-# minutes on two cores. It works in a folder of its own, which it removes, and talks to the loopback interface only.
+# minutes on two cores. It works in a folder of its own, which it removes, and talks to the loopback interface only, but to
+# fetch restic and two releases of a large module as any Go program is fetched; without them that table is left out.
 set -euo pipefail
 export LC_ALL=C
 unset HC_DIR
@@ -373,6 +374,73 @@ second_table() {
 	[[ -z $stock ]] || row "stock, another core" "$(calc %.2f "$(median second/stock)")" "$(stored stock-second)"
 }
 
+# commits measures appends of one line, each of them durable, beside a write and a sync of as many bytes.
+commits() {
+	local out i one raw eight lines
+	(cd "$root" && go test -c -o "$work/store.test" ./lib/store)
+	for ((i = 1; i <= runs; i++)); do
+		say "durable commits, run $i of $runs"
+		out+=$(TMPDIR=$work "$work/store.test" -test.run '^$' -test.benchtime 2s -test.bench '^Benchmark(Commit|CommitEight|Sync)$')$'\n' || die "$out"
+	done
+	raw=$(nanoseconds Sync <<< "$out") one=$(nanoseconds Commit <<< "$out") eight=$(nanoseconds CommitEight <<< "$out")
+	say "lines"
+	awk 'BEGIN { for (i = 0; i < 10000000; i++) print "event", i, "something happened here" }' > lines
+	timed lines "$m lines hc-append -C lines-log --lines log < lines > lines.out"
+	[[ $(cut -d ' ' -f 2 lines.out) == 10000000 ]] || die "lines were lost"
+	heading "Appends of one line, each durable when it returns"
+	table "what" "a second" "of raw"
+	row "write and fdatasync of as many bytes" "$(calc %.0f "1e9 / $raw")" "1.00"
+	row "one writer" "$(calc %.0f "1e9 / $one")" "$(calc %.2f "$raw / $one")"
+	row "eight writers of eight logs in one process" "$(calc %.0f "1e9 / $eight")" "$(calc %.2f "$raw / $eight")"
+	printf '\n10 M lines of %s MB in one `hc-append --lines`: %s s, %s M lines a second, peak %s MiB, %s bytes a line on disk.\n' \
+		"$(megabytes "$(length lines)")" "$(calc %.2f "$(median lines)")" "$(calc %.2f "10 / $(median lines)")" "$(peak lines)" "$(calc %.1f "$(stored lines-log) / 1e7")"
+	rm -rf lines lines-log
+}
+# nanoseconds NAME: the median of ns/op of a benchmark in the output of go test.
+nanoseconds() {
+	awk -v name="Benchmark$1" '{ sub(/-[0-9]+$/, "", $1) } $1 == name { print $3 }' | sort -n |
+		awk '{ v[NR] = $1 } END { if (!NR) exit 1; printf "%.0f", (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }' ||
+		die "go test -bench measured no $1"
+}
+
+# versions stores two adjacent releases of a large module, as tar streams, beside restic.
+versions() {
+	local module=k8s.io/kubernetes releases="v1.31.1 v1.31.2" restic=v0.18.1 release dir i what
+	if ! tar --version 2> /dev/null | grep -q GNU; then
+		say "SKIPPED: two versions beside restic: that takes GNU tar"
+		return
+	fi
+	say "fetching $module $releases, and restic $restic"
+	for release in $releases; do
+		dir=$(cd "$work" && go mod download -json "$module@$release" | sed -n 's/^.*"Dir": "\(.*\)".*$/\1/p') && [[ -n $dir ]] || { say "SKIPPED: two versions: $module is not to be had"; return; }
+		tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -C "$dir" -cf "$release.tar" .
+	done
+	(cd "$work" && GOBIN=$work/bin go install "github.com/restic/restic/cmd/restic@$restic") || { say "SKIPPED: two versions: restic is not to be had"; return; }
+	export RESTIC_PASSWORD=none RESTIC_CACHE_DIR=$work/cache
+	for ((i = 1; i <= runs; i++)); do
+		say "two versions, run $i of $runs"
+		rm -rf versions-hc versions-restic
+		restic -q -r versions-restic init
+		for release in $releases; do
+			cat "$release.tar" > /dev/null
+			timed "versions/hc/$release" "hc-chunk $release.tar | hc-append -C versions-hc $release > /dev/null"
+			echo "$(stored versions-hc)" > "versions-hc.$release"
+			timed "versions/restic/$release" "restic -q -r versions-restic backup --stdin --stdin-filename tar < $release.tar"
+			echo "$(stored versions-restic)" > "versions-restic.$release"
+		done
+	done
+	set -- $releases
+	heading "Two adjacent releases of a source tree: $module $1 and $2, $(megabytes "$(length "$1.tar")") MB each as tar"
+	table "what" "first, s" "second, s" "stored MB" "grew by MB" "together, restic = 1"
+	for what in hc restic; do
+		row "$([[ $what == hc ]] && echo "\`hc-chunk \| hc-append\`" || echo "restic $restic, \`backup --stdin\`, encrypted")" \
+			"$(calc %.2f "$(median "versions/$what/$1")")" "$(calc %.2f "$(median "versions/$what/$2")")" \
+			"$(calc %.2f "$(cat "versions-$what.$1") / 1e6")" "$(calc %.2f "($(cat "versions-$what.$2") - $(cat "versions-$what.$1")) / 1e6")" \
+			"$(calc %.3f "$(cat "versions-$what.$2") / $(cat "versions-restic.$2")")"
+	done
+	rm -rf versions-* -- *.tar
+}
+
 say "working in $work"
 head -c "$size" /dev/urandom > random
 tar -C "$(go env GOROOT)" -cf source src
@@ -384,6 +452,8 @@ append_table
 second
 second_table
 rm -rf both second stock-second
+commits
+versions
 transfer source
 stop_servers
 transfer random

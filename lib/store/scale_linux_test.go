@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -78,6 +80,58 @@ func TestScale(t *testing.T) {
 		}
 	}
 	t.Logf("a proof of a block: %v; peak %d MiB", time.Since(from)/proved, peakMiB(t))
+}
+
+// One append of a tebibyte takes no more memory than one of little: it is a block of 1 MiB that the store has, a million times.
+func TestTebibyte(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
+	const blocks = 1 << 20
+	ctx := t.Context()
+	s := openTest(t, t.TempDir(), Options{})
+	m := newModel(1)
+	data := bytes.Repeat([]byte("16 bytes of data"), 1<<16)
+	if err := m.append(ctx, s, TxOptions{Durable: true}, data); err != nil {
+		t.Fatal(err)
+	}
+	leaf := hash.Leaf(data)
+	roots, err := merkle.NewRoots(1, []merkle.Node{merkle.LeafNodeHash(0, uint64(len(data)), leaf)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx, err := s.Begin(ctx, m.key, TxOptions{Durable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Abort()
+	runtime.GC()
+	resetPeak(t)
+	before := peakMiB(t)
+	for roots.Length() < blocks {
+		roots.Append(merkle.LeafNodeHash(roots.Length(), uint64(len(data)), leaf), nil)
+		if err := tx.Append(ctx, leaf, data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Commit(ctx, func() (Head, error) {
+		return Head{Length: blocks, ByteLength: roots.ByteLength(), TreeHash: roots.TreeHash(), Signature: make([]byte, 64)}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	grew := peakMiB(t) - before
+	t.Logf("%d bytes in one append: memory grew by %d MiB", roots.ByteLength(), grew)
+	if roots.ByteLength() != 1<<40 || grew > 96 {
+		t.Errorf("%d bytes, memory grew by %d MiB", roots.ByteLength(), grew)
+	}
+	view, err := s.View(ctx, m.key, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := view.Block(ctx, blocks/2)
+	if err != nil || !bytes.Equal(got, data) {
+		t.Errorf("the block in the middle: %d bytes, %v", len(got), err)
+	}
 }
 
 func syntheticLeaf(i uint64) hash.Digest {
