@@ -237,9 +237,17 @@ func (k *killing) must(name string, args ...string) string {
 // follow serves the store, and has core 0 followed by a reader in another one. What it returns waits until the reader has all.
 func (k *killing) follow() (has func(all []byte)) {
 	ctx, stop := context.WithCancel(context.Background())
-	var errs bytes.Buffer
+	folder := k.t.TempDir()
+	errs, err := os.Create(filepath.Join(folder, "errors")) // a file, for three commands write to it
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	said := func() string {
+		text, _ := os.ReadFile(errs.Name())
+		return string(text)
+	}
 	start := func(cmd *exec.Cmd) {
-		cmd.Stderr = &errs
+		cmd.Stderr = errs
 		if err := cmd.Start(); err != nil {
 			k.t.Fatal(err)
 		}
@@ -253,7 +261,7 @@ func (k *killing) follow() (has func(all []byte)) {
 	start(serve)
 	var listening struct{ Address string }
 	if err := json.NewDecoder(address).Decode(&listening); err != nil {
-		k.t.Fatalf("%v: %s", err, errs.Bytes())
+		k.t.Fatalf("%v: %s", err, said())
 	}
 	key := k.must("hc-fetch", "core0", "--head")
 	_, key, _ = strings.Cut(strings.SplitN(key, "\n", 2)[0], " ")
@@ -262,7 +270,7 @@ func (k *killing) follow() (has func(all []byte)) {
 	if verify.Stdin, err = fetch.StdoutPipe(); err != nil {
 		k.t.Fatal(err)
 	}
-	path := filepath.Join(k.t.TempDir(), "read")
+	path := filepath.Join(folder, "read")
 	read, err := os.Create(path)
 	if err != nil {
 		k.t.Fatal(err)
@@ -279,7 +287,7 @@ func (k *killing) follow() (has func(all []byte)) {
 			}
 		}
 		if !bytes.Equal(got, all) {
-			k.t.Errorf("the reader who followed has %d bytes, the log %d, or they differ: %s", len(got), len(all), errs.Bytes())
+			k.t.Errorf("the reader who followed has %d bytes, the log %d, or they differ: %s", len(got), len(all), said())
 		}
 	}
 }
@@ -290,8 +298,8 @@ func (k *killing) check(core int) (all []byte) {
 	name := fmt.Sprintf("core%d", core)
 	proof := k.command(context.Background(), "hc-fetch", name)
 	verify := k.command(context.Background(), "hc-verify", name)
-	var errs bytes.Buffer
-	proof.Stderr, verify.Stderr = &errs, &errs
+	var proofErrs, verifyErrs bytes.Buffer
+	proof.Stderr, verify.Stderr = &proofErrs, &verifyErrs
 	var err error
 	if verify.Stdin, err = proof.StdoutPipe(); err != nil {
 		k.t.Fatal(err)
@@ -301,7 +309,7 @@ func (k *killing) check(core int) (all []byte) {
 	}
 	got, err := verify.Output()
 	if err := errors.Join(err, proof.Wait()); err != nil {
-		k.t.Fatalf("reading %s: %v: %s", name, err, errs.Bytes())
+		k.t.Fatalf("reading %s: %v: %s%s", name, err, proofErrs.Bytes(), verifyErrs.Bytes())
 	}
 	all = got
 	length, next := 0, 0

@@ -59,6 +59,9 @@ func crashWork(t *testing.T, w *checkWorld, packSize uint64) error {
 // TestCheckAfterCrash cuts the power, or kills the process, at every call of a workload. A check finds nothing then that costs anything but
 // the mark, which the next writer writes anew; and nothing at all behind that writer.
 func TestCheckAfterCrash(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine, and the run that is not short does it")
+	}
 	for _, outcome := range []memfs.Outcome{{Crash: true}, {Kill: true}} {
 		crashes := 0
 		for n := 1; ; n++ {

@@ -77,6 +77,9 @@ func worst(found []Finding) Harm {
 // TestRepairEveryBit flips bits as TestCheckFindsEveryBit does, and repairs. What is derived, or there twice, must be whole
 // again, and nothing else may be lost than what was said to be.
 func TestRepairEveryBit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine, and the run that is not short does it")
+	}
 	clean := newCheckWorld(t)
 	mended, lost := 0, 0
 	for _, path := range clean.files(t) {

@@ -306,7 +306,7 @@ func crashAtEveryCall(t *testing.T, script func(context.Context, *crashRun, *Sto
 	}
 	step := 1 // every call
 	if testing.Short() {
-		step = 7
+		step = max(7, calls/40)
 	}
 	for name, outcome := range ways {
 		t.Run(name, func(t *testing.T) {

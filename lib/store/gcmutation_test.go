@@ -171,6 +171,9 @@ func TestGCBeside(t *testing.T) {
 
 // TestGCMutations shows that the histories have teeth: each step that a gc leaves out loses something in one of them.
 func TestGCMutations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine, and the run that is not short does it")
+	}
 	for _, mutation := range []string{withoutUse, withoutRereading, "rename-before-sync"} {
 		t.Run(mutation, func(t *testing.T) {
 			t.Parallel()

@@ -72,27 +72,20 @@ func (tx *Tx) knows(ctx context.Context, p *putBlock, must bool) (bool, error) {
 		}
 		return false, fmt.Errorf("block %d: %w", p.block, ErrBlockMissing)
 	}
-	// The record is read, and so compared with its checksums: what came must not be taken for stored because of a run that the
-	// disk has lost since.
-	n, err := tx.store.reader.leaf(ctx, at, p.block)
+	// The block is read, and so its record compared with its checksums: what came must not be taken for stored because of a run
+	// that the disk has lost since.
+	var n merkle.Node
+	if _, err = tx.store.reader.block(ctx, at); err == nil {
+		n, err = tx.store.reader.leaf(ctx, at, p.block)
+	}
 	if err != nil || n.Hash != p.ref.leaf {
 		if must {
 			return false, fmt.Errorf("block %d: %w: what is stored at %v: %w", p.block, ErrBlockMissing, at.run, err)
 		}
 		return false, nil
 	}
-	if !must && tx.replaces(ctx, p.block) { // it is held, and came again: see that what is here can be read
-		_, err := tx.store.reader.block(ctx, at)
-		return err == nil, nil
-	}
 	p.ref.size = n.Size
 	return true, nil
-}
-
-// replaces reports whether the core has that block already.
-func (tx *Tx) replaces(ctx context.Context, block uint64) bool {
-	ok, err := tx.view.Has(ctx, block)
-	return ok || err != nil
 }
 
 // Nodes adds verified tree nodes that do not follow from blocks that are held. It may be given more: those that do follow are

@@ -72,7 +72,7 @@ func newRunReader(log *packlog.Log, locate func(context.Context, hash.Digest) (p
 // meta returns the record at a position, without its payload.
 func (r *runReader) meta(ctx context.Context, at packlog.Position, kind packlog.Kind) (*entry, error) {
 	e, err := r.metas.get(at, func() (*entry, error) {
-		record, err := r.log.ReadRecord(ctx, at)
+		record, err := r.log.ReadMeta(ctx, at)
 		if err != nil {
 			return nil, err
 		}

@@ -38,6 +38,7 @@ type Tx struct {
 	done    bool
 
 	own    recent                 // leaf hashes of blocks that this transaction wrote
+	near   near                   // and of those that it found
 	span   spanBuilder            // of Append
 	puts   []putBlock             // of Put
 	nodes  map[uint64]merkle.Node // of Nodes
@@ -172,10 +173,16 @@ func (tx *Tx) Has(ctx context.Context, leaf hash.Digest) (bool, error) {
 
 // lookUp returns where the store has a block. A damaged index has none: blocks are stored again until it is mended.
 func (tx *Tx) lookUp(ctx context.Context, leaf hash.Digest) (place, bool, error) {
+	if at, ok := tx.near.get(leaf); ok {
+		return at, true, nil
+	}
 	at, ok, err := tx.view.state.lookUp(ctx, tx.store.log, leaf)
 	if isDerivedFault(err) {
 		tx.store.renew(tx.view.state, err, true)
 		return place{}, false, nil
+	}
+	if ok {
+		tx.near.learn(ctx, tx.store.reader, at.run)
 	}
 	return at, ok, err
 }

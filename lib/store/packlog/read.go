@@ -38,7 +38,7 @@ func (c *chain) at(p Position) *extent {
 // readable yet can be read by who wrote them. The error is a *DamageError if the record is not valid, ErrMoved if
 // the position is not current.
 func (l *Log) ReadRecord(ctx context.Context, at Position) (Record, error) {
-	it, b, err := l.readAt(ctx, at)
+	it, b, err := l.readAt(ctx, at, true)
 	if err != nil {
 		return Record{}, err
 	}
@@ -54,13 +54,29 @@ func (l *Log) ReadRecord(ctx context.Context, at Position) (Record, error) {
 	}, nil
 }
 
+// ReadMeta is ReadRecord without the payload, which is neither read nor checked.
+func (l *Log) ReadMeta(ctx context.Context, at Position) (Record, error) {
+	it, b, err := l.readAt(ctx, at, false)
+	if err != nil {
+		return Record{}, err
+	}
+	return Record{
+		Kind:       it.kind,
+		Append:     it.append,
+		Commit:     it.commit,
+		Position:   at,
+		Meta:       b[recordHeader : recordHeader+it.meta : recordHeader+it.meta],
+		PayloadLen: it.payload,
+	}, nil
+}
+
 // ReadPayload returns the payload of the record at a position, as ReadRecord does.
 func (l *Log) ReadPayload(ctx context.Context, at Position) ([]byte, error) {
 	r, err := l.ReadRecord(ctx, at)
 	return r.Payload, err
 }
 
-func (l *Log) readAt(ctx context.Context, at Position) (header, []byte, error) {
+func (l *Log) readAt(ctx context.Context, at Position, payload bool) (header, []byte, error) {
 	if err := ctx.Err(); err != nil {
 		return header{}, nil, err
 	}
@@ -90,7 +106,7 @@ func (l *Log) readAt(ctx context.Context, at Position) (header, []byte, error) {
 	if end := min(uint64(size), e.limit); end > at.Offset {
 		room = end - at.Offset
 	}
-	h, b, err := readRecord(pack.file, at, room)
+	h, b, err := readRecord(pack.file, at, room, payload)
 	if isInvalid(err) {
 		d := &DamageError{Position: at, Length: h.size(), Reason: err}
 		l.report(d)
@@ -101,8 +117,8 @@ func (l *Log) readAt(ctx context.Context, at Position) (header, []byte, error) {
 
 const firstRead = 4096 // bytes of a record that are read at once, in the hope that it is small
 
-// readRecord reads and checks one whole record; room is how many bytes there are for it.
-func readRecord(file io.ReaderAt, at Position, room uint64) (header, []byte, error) {
+// readRecord reads and checks one record, whole or without its payload; room is how many bytes there are for it.
+func readRecord(file io.ReaderAt, at Position, room uint64, payload bool) (header, []byte, error) {
 	if room < recordHeader {
 		return header{}, nil, errShort
 	}
@@ -114,7 +130,11 @@ func readRecord(file io.ReaderAt, at Position, room uint64) (header, []byte, err
 	if err != nil {
 		return header{}, nil, err
 	}
-	if n := int(h.size()); n > len(b) {
+	n := int(h.size())
+	if !payload {
+		n = recordHeader + h.meta
+	}
+	if n > len(b) {
 		whole := make([]byte, n)
 		rest := whole[copy(whole, b):]
 		if err := readFull(file, rest, at.Offset+uint64(len(b))); err != nil {
@@ -126,6 +146,9 @@ func readRecord(file io.ReaderAt, at Position, room uint64) (header, []byte, err
 	}
 	if err := h.check(at, b); err != nil {
 		return header{}, nil, err
+	}
+	if !payload {
+		return h, b, nil
 	}
 	if err := h.checkPayload(at, b[recordHeader+h.meta:]); err != nil {
 		return h, nil, err
