@@ -43,7 +43,7 @@ const (
 	saveBytes     = 4 << 20         // of memory that verified blocks take, which are saved together
 	saveEvery     = time.Second
 	lookEvery     = saveEvery / 4
-	maxUnsaved    = 16 << 20
+	maxUnsaved    = 12 << 20
 	maxAhead      = 64 << 10 // blocks asked for ahead of the reader
 )
 

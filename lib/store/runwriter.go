@@ -14,6 +14,7 @@ const (
 	runBytes    = 256 << 10 // bytes of blocks in a run, unless it is one larger block
 	inFlight    = 6 << 20   // bytes of runs that are compressed or wait for it, beyond the one that was just handed in
 	batchBytes  = 2 << 20   // bytes of records that are written at once
+	smallRun    = 16 << 10  // bytes of a run that are compressed sooner than a worker could begin with it
 	shortBlocks = 16 << 10  // blocks in a short run: what a look at one of them has to split
 )
 
@@ -121,6 +122,11 @@ func (w *runWriter) end(ctx context.Context) error {
 	w.queue = append(w.queue, job)
 	size := len(job.raw) // the worker takes raw
 	w.waiting += size
+	if size <= smallRun && len(w.queue) == 1 {
+		job.finish()
+		close(job.done)
+		return nil
+	}
 	select {
 	case w.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -159,6 +165,10 @@ func (j *runJob) finish() {
 	if frame := compress(dst, j.raw); frame != nil {
 		j.meta.codec = codecZstd
 		j.record.Payload = frame
+		if len(frame) < cap(frame)/4 { // a batch of them holds many
+			j.record.Payload = bytes.Clone(frame)
+			recycle(frame)
+		}
 		recycle(j.raw)
 	} else {
 		recycle(dst)
