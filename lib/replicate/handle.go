@@ -16,6 +16,8 @@ import (
 func (f *fetcher) handle(ctx context.Context, e event) error {
 	s := e.session
 	switch {
+	case e.closed && ctx.Err() != nil: // which is why it has ended: no loss
+		return nil
 	case e.closed:
 		return f.gone(ctx, s, e.err)
 	case s.dropped:
