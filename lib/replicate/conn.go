@@ -35,10 +35,11 @@ type serverConn struct {
 	work          chan struct{} // holds a token while there may be something to do
 	sinks         sync.WaitGroup
 
-	mu     sync.Mutex        // guards all below
-	sought map[keys.Key]bool // discovery keys that were asked for and are not here (yet)
-	news   []*reader         // those that have to be told of the newest state; goes before jobs
-	jobs   []job
+	mu       sync.Mutex        // guards all below
+	withheld map[keys.Key]bool // discovery keys of what a push does not show before its length is reserved
+	sought   map[keys.Key]bool // discovery keys that were asked for and are not here (yet)
+	news     []*reader         // those that have to be told of the newest state; goes before jobs
+	jobs     []job
 }
 
 // job is something that a peer asked for.
@@ -82,6 +83,12 @@ func (c *serverConn) openPublish(id keys.Key) {
 
 // open opens a core's channel if the core is here, else it remembers that it is sought.
 func (c *serverConn) open(id keys.Key) {
+	c.mu.Lock()
+	withheld := c.withheld[id]
+	c.mu.Unlock()
+	if withheld {
+		return
+	}
 	core, err := c.server.take(c.ctx, id)
 	c.mu.Lock()
 	if errors.Is(err, store.ErrNotFound) && len(c.sought) < maxSought {

@@ -3,6 +3,7 @@ package replicate
 import (
 	"errors"
 	"fmt"
+	"io"
 
 	"hc/lib/compact"
 	"hc/lib/hypercore"
@@ -194,10 +195,13 @@ func (v *reserver) OnMessage(channel *protomux.Channel, kind uint64, body []byte
 
 // OnClose tells that there will be no answer.
 func (v *reserver) OnClose(_ *protomux.Channel, err error) {
-	if errors.Is(err, protomux.ErrRejected) {
+	switch {
+	case errors.Is(err, protomux.ErrRejected):
 		err = fmt.Errorf("%w: %v", ErrNotAccepted, v.core.key)
-	} else if err == nil {
+	case err == nil:
 		err = fmt.Errorf("%w: it closed the channel", ErrLost)
+	case errors.Is(err, io.EOF):
+		err = fmt.Errorf("%w: %w", ErrLost, errHungUp)
 	}
 	v.end(err)
 	v.conn.server.leave(v.core)

@@ -36,6 +36,12 @@ func (s *Server) push(ctx context.Context, to Dialer, cores []keys.Key, options 
 	synced := make(chan struct{})
 	c := &serverConn{server: s, name: to.Name, initiator: true, failure: make(chan error, 1)}
 	c.goal = newGoal(cores, func() { close(synced) })
+	if options.Secret != nil {
+		c.withheld = map[keys.Key]bool{}
+		for _, key := range cores {
+			c.withheld[keys.DiscoveryKey(key)] = true
+		}
+	}
 	run, err := s.connect(ctx, c, conn)
 	if err != nil {
 		return err
@@ -109,6 +115,9 @@ func (s *Server) reserve(c *serverConn, key keys.Key, options PushOptions, wait 
 
 // show opens a core's channel, which the peer did not ask for.
 func (c *serverConn) show(id keys.Key) error {
+	c.mu.Lock()
+	delete(c.withheld, id)
+	c.mu.Unlock()
 	core, err := c.server.take(c.ctx, id)
 	if err != nil {
 		return err

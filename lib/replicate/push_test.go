@@ -523,3 +523,36 @@ func TestMirrorDropsLiars(t *testing.T) {
 		}
 	}
 }
+
+// A mirror that asks for the log before it has promised the length is shown nothing of it.
+func TestPushWithholds(t *testing.T) {
+	noLeaks(t)
+	core := newCore(t, 3)
+	ours, theirs := pair(t)
+	pushed := make(chan error, 1)
+	var sent atomic.Int64
+	background(t, func(context.Context) {
+		pushed <- core.push(over("mirror", ours), func(bool, *merkle.Proof) { sent.Add(1) })
+	})
+	mux, secret, err := connect(t.Context(), theirs, false, limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &asking{t: t, mux: mux, link: link{key: core.key, handshakeHash: secret.HandshakeHash()}, ended: make(chan error, 1), heard: make(chan message, 1<<10), hears: make(chan struct{})}
+	reserving := &asking{t: t, heard: make(chan message, 1<<10), hears: make(chan struct{})}
+	mux.OnPair(func(protocol string, id, _ []byte) {
+		if protocol == publishProtocol {
+			_, _ = mux.Open(protocol, id, a.link.capability(), reserving)
+		}
+	})
+	background(t, func(ctx context.Context) { a.ended <- mux.Run(ctx) })
+	reserving.await(typeOpened)
+	a.open().await(typeClosed)
+	mux.Close(errors.New("the mirror has tried"))
+	if err := <-pushed; !errors.Is(err, ErrLost) {
+		t.Errorf("the push ended in %v, want %v", err, ErrLost)
+	}
+	if n := sent.Load(); n > 0 {
+		t.Errorf("%d proofs left", n)
+	}
+}
