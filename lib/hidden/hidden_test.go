@@ -1,8 +1,8 @@
-package stream
+package hidden
 
 import "testing"
 
-func TestHiddenPath(t *testing.T) {
+func TestPath(t *testing.T) {
 	for path, want := range map[string]bool{
 		"":                       false,
 		"a/b":                    false,
@@ -32,8 +32,8 @@ func TestHiddenPath(t *testing.T) {
 		"\u0430.hc":              false,
 		"data/.hc-old/.hcignore": false,
 	} {
-		if got := HiddenPath(path); got != want {
-			t.Errorf("HiddenPath(%q) = %v, want %v", path, got, want)
+		if got := Path(path); got != want {
+			t.Errorf("Path(%q) = %v, want %v", path, got, want)
 		}
 	}
 }
