@@ -1,0 +1,135 @@
+package hyperdrive
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// maps returns the map blocks of stock's drives, by file: those that the vectors have whole.
+func maps(t testing.TB) (all [][]byte) {
+	for _, v := range drives(t) {
+		for _, listed := range v.Listing {
+			entry, err := ParseEntry(listed.Value)
+			if err != nil || entry.Blob == nil || !entry.Blob.Map {
+				continue
+			}
+			for i := range entry.Blob.BlockLength {
+				if block := v.Blobs.Blocks[entry.Blob.BlockOffset+i]; block.Hex != "" {
+					all = append(all, unhex(t, block.Hex))
+				}
+			}
+		}
+	}
+	if len(all) < 3 {
+		t.Fatalf("stock's drives have %d map blocks", len(all))
+	}
+	return all
+}
+
+func TestMapsAsStock(t *testing.T) {
+	for _, block := range maps(t) {
+		pieces, err := DecodeMap(block)
+		if err != nil {
+			t.Errorf("DecodeMap(%x): %v", block, err)
+			continue
+		}
+		if again, err := EncodeMap(pieces); err != nil || len(again) != 1 || !bytes.Equal(again[0], block) {
+			t.Errorf("%x encodes again to %x, %v", block, again, err)
+		}
+	}
+	// From the format's description: blocks 1 (300 bytes), 2 (400), 1 again, 3 (70000).
+	want := []Piece{{1, 300}, {2, 400}, {1, 300}, {3, 70000}}
+	if pieces, err := DecodeMap(unhex(t, "000401fd2c0102fd900101fd2c0103fe70110100")); err != nil || !reflect.DeepEqual(pieces, want) {
+		t.Errorf("DecodeMap = %v, %v, want %v", pieces, err, want)
+	}
+}
+
+func TestLongMapIsSplit(t *testing.T) {
+	for _, c := range []struct{ pieces, blocks int }{{1, 1}, {8192, 1}, {8193, 2}, {MaxPieces, MaxMapBlocks}} {
+		in := make([]Piece, c.pieces)
+		for i := range in {
+			in[i] = Piece{Block: uint64(i), Length: uint64(i % 1000)}
+		}
+		blocks, err := EncodeMap(in)
+		if err != nil || len(blocks) != c.blocks {
+			t.Errorf("%d pieces: %d blocks, %v, want %d", c.pieces, len(blocks), err, c.blocks)
+		}
+		var out []Piece
+		for _, block := range blocks {
+			pieces, err := DecodeMap(block)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, pieces...)
+		}
+		if !reflect.DeepEqual(in, out) {
+			t.Errorf("%d pieces are others when they are read", c.pieces)
+		}
+	}
+	for _, pieces := range []int{0, MaxPieces + 1} {
+		if _, err := EncodeMap(make([]Piece, pieces)); err == nil {
+			t.Errorf("a map of %d pieces was written", pieces)
+		}
+	}
+}
+
+func TestDecodeMapRefuses(t *testing.T) {
+	for in, why := range map[string]string{
+		"":                     "1 bytes needed",
+		"00":                   "1 bytes needed",
+		"0100":                 "unknown version 1",
+		"000201":               "array of 2",
+		"0001ff":               "array of 1",
+		"0001fd01":             "2 bytes needed",
+		"000101fd01":           "2 bytes needed",
+		"0001010100":           "1 bytes behind",
+		"00fe0000100001":       "array of",
+		"00ffffffffffffffff7f": "over the limit",
+	} {
+		if pieces, err := DecodeMap(unhex(t, in)); !errors.Is(err, ErrContent) || !strings.Contains(err.Error(), why) {
+			t.Errorf("DecodeMap(%s) = %v, %v, want ErrContent with %q", in, pieces, err, why)
+		}
+	}
+}
+
+func TestRuns(t *testing.T) {
+	pieces := []Piece{{5, 1}, {6, 9}, {7, 1}, {7, 1}, {3, 1}, {4, 1}}
+	want := []Run{{5, 3}, {7, 1}, {3, 2}}
+	if got := Runs(pieces); !reflect.DeepEqual(got, want) {
+		t.Errorf("Runs(%v) = %v, want %v", pieces, got, want)
+	}
+	if got := Runs(nil); got != nil {
+		t.Errorf("Runs(nil) = %v", got)
+	}
+}
+
+func FuzzDecodeMap(f *testing.F) {
+	for _, block := range maps(f) {
+		f.Add(block)
+	}
+	f.Fuzz(func(t *testing.T, block []byte) {
+		pieces, err := DecodeMap(block)
+		if err != nil {
+			if !errors.Is(err, ErrContent) {
+				t.Errorf("%v is no ErrContent", err)
+			}
+			return
+		}
+		if 2*len(pieces) > len(block) {
+			t.Errorf("%d pieces of %d bytes", len(pieces), len(block))
+		}
+		if len(pieces) == 0 || len(pieces) > piecesAtOnce {
+			return
+		}
+		encoded, err := EncodeMap(pieces)
+		if err != nil || len(encoded) != 1 || len(encoded[0]) > len(block) {
+			t.Fatalf("%x encodes again to %x, %v", block, encoded, err)
+		}
+		if again, err := DecodeMap(encoded[0]); err != nil || !reflect.DeepEqual(again, pieces) {
+			t.Errorf("%v encodes to what is read as %v, %v", pieces, again, err)
+		}
+	})
+}
