@@ -7,16 +7,19 @@ import (
 )
 
 // findHeader returns the bytes of the header line at start, its LF included.
-func (r *Reader) findHeader(pinned bool) (int, error) {
+func (r *Reader) findHeader(pinned bool) (int, error) { return r.findLine(0, pinned) }
+
+// findLine returns the bytes of the line that begins at bytes behind start, its LF included.
+func (r *Reader) findLine(at int, pinned bool) (int, error) {
 	for seen := 0; ; {
-		have := r.buf[r.start:min(r.end, r.start+MaxHeader)]
+		have := r.buf[r.start+at : min(r.end, r.start+at+MaxHeader)]
 		if i := bytes.IndexByte(have[seen:], '\n'); i >= 0 {
 			return seen + i + 1, nil
 		}
 		if seen = len(have); seen == MaxHeader {
 			return 0, r.malformed(errors.New("its header has no end within the limit"))
 		}
-		if err := r.need(seen+1, pinned); err != nil {
+		if err := r.need(at+seen+1, pinned); err != nil {
 			return 0, r.unexpected(err)
 		}
 	}

@@ -27,11 +27,6 @@ func appendEnd(b []byte, frames, bytes uint64, crc uint32) []byte {
 	return fmt.Appendf(b, "end %d %d %08x\n", frames, bytes, crc)
 }
 
-// folderWords begin the frames of a stream of files (FORMAT.md, "Folders").
-var folderWords = map[string]bool{
-	"tree": true, "file": true, "keep": true, "link": true, "delete": true, "same": true,
-}
-
 // cutWord splits a header, without its LF, into its first word and what follows the space behind it; more says whether
 // there was one.
 func cutWord(header []byte) (word, rest []byte, more bool) {

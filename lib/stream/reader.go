@@ -34,8 +34,9 @@ type Reader struct {
 	left    []int  // of the blocks in data; unused for lines
 	lines   bool
 
-	begun bool
-	err   error // sticky
+	folder *folderRules // of a FolderReader; nil where only blocks are wanted
+	begun  bool
+	err    error // sticky
 }
 
 // NewReader returns a Reader of r. It reads ahead.
@@ -113,7 +114,8 @@ func (r *Reader) take(n int) []byte {
 var errRoom = errors.New("hc-stream: internal error: no room")
 
 // advance reads the next frame, after which blocks wait unless it had none. With pinned, bytes that are in the buffer
-// stay where they are; it returns errRoom, which is not final, where that leaves no room.
+// stay where they are; it returns errRoom, which is not final, where that leaves no room. Before a folder frame it
+// returns errItem, where one may come, which is not final either.
 func (r *Reader) advance(pinned bool) error {
 	if r.err != nil {
 		return r.err
@@ -124,7 +126,7 @@ func (r *Reader) advance(pinned bool) error {
 	} else {
 		err = r.readFrame(pinned)
 	}
-	if err == errRoom {
+	if err == errRoom || err == errItem {
 		return err
 	}
 	r.err = err
@@ -167,7 +169,7 @@ func (r *Reader) readFrame(pinned bool) error {
 	r.frame++
 	r.at = r.offset
 	err := r.parseFrame(pinned)
-	if err == errRoom {
+	if err == errRoom || err == errItem {
 		r.frame--
 	}
 	return err
@@ -182,15 +184,16 @@ func (r *Reader) parseFrame(pinned bool) error {
 	word, rest, more := cutWord(r.buf[r.start : r.start+size-1])
 	var length, count int
 	switch {
+	case kindOf(word) != 0:
+		return r.folderFrame(word)
+	case string(word) == "end" && more:
+		return r.readEnd(size, pinned)
+	case r.folder != nil && !r.folder.inFile && (string(word) == "chunk" || string(word) == "lines"):
+		err = fmt.Errorf("%w: a folder's stream begins with tree or file", errNoFile)
 	case string(word) == "chunk" && more:
 		r.lengths, length, err = parseLengths(r.lengths[:0], rest)
 	case string(word) == "lines" && more:
 		count, length, err = parseLines(rest)
-	case string(word) == "end" && more:
-		return r.readEnd(size, pinned)
-	case folderWords[string(word)]:
-		return fmt.Errorf("%w (frame %d at byte %d is %q): it takes hc-append NAME --drive, which this build does not offer yet; "+
-			"a folder goes into a log as one tar: tar c DIR | hc-chunk", ErrFolder, r.frame, r.at, word)
 	default:
 		err = fmt.Errorf("unknown header %s", show(r.buf[r.start:r.start+size-1]))
 	}
@@ -198,6 +201,15 @@ func (r *Reader) parseFrame(pinned bool) error {
 		return r.malformed(err)
 	}
 	return r.readData(size, length, count, string(word) == "lines", pinned)
+}
+
+// folderFrame returns errItem where a folder's frames may come, else an error.
+func (r *Reader) folderFrame(word []byte) error {
+	if r.folder != nil {
+		return errItem
+	}
+	return fmt.Errorf("%w (frame %d at byte %d is %q): it takes hc-append NAME --drive, which this build does not offer yet; "+
+		"a folder goes into a log as one tar: tar c DIR | hc-chunk", ErrFolder, r.frame, r.at, word)
 }
 
 // readData reads the blocks of a frame with a header of size bytes: length bytes, and a LF.

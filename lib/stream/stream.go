@@ -8,6 +8,9 @@
 //	…
 //	err = w.Close() // without it the stream is void
 //
+// A stream of a folder carries files in place of a log's blocks: Tree, File and their like on a Writer, and NewFolderReader.
+// A Reader refuses it with ErrFolder.
+//
 // A stream stands as a whole or not at all: only a Reader's io.EOF says that every block came, in order and unharmed.
 // Who acts on blocks must be able to take it back until then. A Reader holds one frame (at most 15 MiB and a header) and
 // what it was asked to batch; a Writer 64 KiB of small blocks and an output buffer. Neither is for concurrent use.

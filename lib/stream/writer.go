@@ -24,13 +24,14 @@ type Writer struct {
 	out     *bufio.Writer
 	crc     uint32 // of all that went to out
 	frames  uint64
-	bytes   uint64 // of blocks
-	pending []byte // small blocks that wait to share a frame
-	lengths []int  // of the chunks in pending; unused for lines
-	count   int    // blocks in pending
-	digits  int    // bytes that lengths take in a header
-	lines   bool   // pending holds lines
-	header  []byte // scratch
+	bytes   uint64       // of blocks
+	pending []byte       // small blocks that wait to share a frame
+	lengths []int        // of the chunks in pending; unused for lines
+	count   int          // blocks in pending
+	digits  int          // bytes that lengths take in a header
+	lines   bool         // pending holds lines
+	header  []byte       // scratch
+	folder  *folderRules // of a stream of a folder, once it is one
 	err     error
 }
 
@@ -43,8 +44,8 @@ func NewWriter(w io.Writer) *Writer {
 
 // Chunk writes one block of at most MaxBlock bytes. data may be used again once it has returned.
 func (w *Writer) Chunk(data []byte) error {
-	if w.err != nil {
-		return w.err
+	if err := w.mayWriteBlocks(); err != nil {
+		return err
 	}
 	if len(data) > MaxBlock {
 		return w.fail(fmt.Errorf("chunk of %d bytes: %w (%d)", len(data), ErrTooLarge, MaxBlock))
@@ -74,6 +75,9 @@ func (w *Writer) fits(n, digits int) bool {
 // Lines writes lines, each of which is a block with its LF; data holds any number of whole ones, the last may lack its
 // LF. A line has at most MaxBlock bytes. data may be used again once it has returned.
 func (w *Writer) Lines(data []byte) error {
+	if err := w.mayWriteBlocks(); err != nil {
+		return err
+	}
 	for len(data) > 0 && w.err == nil {
 		n := bytes.IndexByte(data, '\n') + 1
 		if n == 0 {
