@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// maps returns the map blocks of stock's drives, by file: those that the vectors have whole.
-func maps(t testing.TB) (all [][]byte) {
+// stockMaps returns the map blocks of stock's drives, by file: those that the vectors have whole.
+func stockMaps(t testing.TB) (all [][]byte) {
 	for _, v := range drives(t) {
 		for _, listed := range v.Listing {
 			entry, err := ParseEntry(listed.Value)
@@ -30,7 +30,7 @@ func maps(t testing.TB) (all [][]byte) {
 }
 
 func TestMapsAsStock(t *testing.T) {
-	for _, block := range maps(t) {
+	for _, block := range stockMaps(t) {
 		pieces, err := DecodeMap(block)
 		if err != nil {
 			t.Errorf("DecodeMap(%x): %v", block, err)
@@ -107,7 +107,7 @@ func TestRuns(t *testing.T) {
 }
 
 func FuzzDecodeMap(f *testing.F) {
-	for _, block := range maps(f) {
+	for _, block := range stockMaps(f) {
 		f.Add(block)
 	}
 	f.Fuzz(func(t *testing.T, block []byte) {

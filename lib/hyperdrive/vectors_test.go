@@ -1,8 +1,14 @@
 package hyperdrive
 
 import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,15 +32,11 @@ type driveVector struct {
 	}
 	Operations []vectorOperation
 	Listing    []listedVector
-	History    []struct {
-		Seq       uint64
-		Type, Key string
-	}
-	Checkouts []struct {
+	Checkouts  []struct {
 		Version      uint64
 		Count        int
 		SHA256       string
-		Entries      []string
+		Keys         []string
 		DiffToLatest [][2]*uint64
 	}
 }
@@ -96,4 +98,109 @@ func unhex(t testing.TB, s string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+func (c content) bytes(t testing.TB) (data []byte) {
+	t.Helper()
+	switch {
+	case c.UTF8 != nil:
+		return []byte(*c.UTF8)
+	case c.Hex != nil:
+		return unhex(t, *c.Hex)
+	case c.Generate == nil:
+		t.Fatal("content of an unknown kind")
+	}
+	for i := uint64(0); uint64(len(data)) < c.Generate.Length; i++ {
+		seed := binary.LittleEndian.AppendUint64(nil, c.Generate.Seed)
+		sum := sha256.Sum256(binary.LittleEndian.AppendUint64(seed, i))
+		data = append(data, sum[:]...)
+	}
+	return data[:c.Generate.Length]
+}
+
+// pieces returns what was put, cut as stock cuts it, by the sha256 that the vectors have of long blocks.
+func pieces(t testing.TB, operations []vectorOperation) map[string][]byte {
+	t.Helper()
+	all := map[string][]byte{}
+	add := func(data []byte) { all[fmt.Sprintf("%x", sha256.Sum256(data))] = data }
+	for _, operation := range operations {
+		maps.Copy(all, pieces(t, operation.Operations))
+		for _, c := range operation.Chunks {
+			add(c.bytes(t))
+		}
+		var repeated []Piece // whose map is long, on a core that has nothing else
+		for i := range operation.Times * len(operation.Chunks) {
+			n := i % len(operation.Chunks)
+			repeated = append(repeated, Piece{Block: uint64(n), Length: operation.Chunks[n].Generate.Length})
+		}
+		if blocks, err := EncodeMap(repeated); err == nil {
+			for _, block := range blocks {
+				add(block)
+			}
+		}
+		if operation.Op != "put" {
+			continue
+		}
+		for data := operation.Content.bytes(t); len(data) > 0; data = data[min(65536, len(data)):] {
+			add(data[:min(65536, len(data))])
+		}
+	}
+	return all
+}
+
+// blocks is a core in memory.
+type blocks [][]byte
+
+func (b blocks) Block(_ context.Context, seq uint64) ([]byte, error) {
+	if seq >= uint64(len(b)) {
+		return nil, fmt.Errorf("block %d of %d was asked for", seq, len(b))
+	}
+	return b[seq], nil
+}
+
+func (b blocks) Length() uint64 { return uint64(len(b)) }
+
+func (b blocks) Blocks(_ context.Context, first, count uint64, each func(index uint64, data []byte) error) error {
+	if first+count > uint64(len(b)) {
+		return fmt.Errorf("blocks %d to %d of %d were asked for", first, first+count, len(b))
+	}
+	for i := first; i < first+count; i++ {
+		data := bytes.Clone(b[i])
+		err := each(i, data)
+		clear(data) // valid until each returns
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b blocks) ByteOffset(_ context.Context, block uint64) (offset uint64, err error) {
+	if block >= uint64(len(b)) {
+		return 0, fmt.Errorf("the byte of block %d of %d was asked for", block, len(b))
+	}
+	for _, data := range b[:block] {
+		offset += uint64(len(data))
+	}
+	return offset, nil
+}
+
+// cores returns the two cores of stock's drive.
+func (v driveVector) cores(t testing.TB) (names, blobs blocks) {
+	t.Helper()
+	for _, text := range v.Metadata.Blocks {
+		names = append(names, unhex(t, text))
+	}
+	long := pieces(t, v.Operations)
+	for i, block := range v.Blobs.Blocks {
+		data := unhex(t, block.Hex)
+		if block.SHA256 != "" {
+			data = long[block.SHA256]
+		}
+		if uint64(len(data)) != block.Length {
+			t.Fatalf("block %d of the blobs cannot be made", i)
+		}
+		blobs = append(blobs, data)
+	}
+	return names, blobs
 }
