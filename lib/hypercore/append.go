@@ -255,14 +255,26 @@ func (w *Writer) load(ctx context.Context, word string, options AppendOptions) e
 // Key returns the core's key.
 func (w *Writer) Key() keys.Key { return w.auth.Key() }
 
+// Head returns the newest head before this append; the zero Head if there is none.
+func (w *Writer) Head() store.Head { return w.head }
+
+// Manifest returns the core's encoded manifest, nil for a compat core.
+func (w *Writer) Manifest() []byte { return w.auth.Manifest() }
+
 // Length returns the blocks of the log with those that were appended so far.
 func (w *Writer) Length() uint64 { return w.roots.Length() }
+
+// ByteLength returns the bytes of the log with those that were appended so far.
+func (w *Writer) ByteLength() uint64 { return w.roots.ByteLength() }
+
+// View returns the core as it was when it was opened, which is before this append.
+func (w *Writer) View() *store.View { return w.tx.View() }
 
 // Append adds blocks in order. They are not kept after the return. Many at a time are hashed in parallel.
 func (w *Writer) Append(ctx context.Context, blocks ...[]byte) error {
 	for _, block := range blocks {
 		if len(block) > MaxBlock {
-			return fmt.Errorf("%w: block %d has %d bytes, the limit is %d", ErrTooLarge, w.roots.Length(), len(block), MaxBlock)
+			return w.tooLarge(block)
 		}
 	}
 	if cap(w.leaves) < len(blocks) {
@@ -270,9 +282,17 @@ func (w *Writer) Append(ctx context.Context, blocks ...[]byte) error {
 	}
 	leaves := w.leaves[:len(blocks)]
 	hashAll(leaves, blocks)
+	return w.AppendHashed(ctx, leaves, blocks)
+}
+
+// AppendHashed is Append for who has the leaf hashes of the blocks already.
+func (w *Writer) AppendHashed(ctx context.Context, leaves []hash.Digest, blocks [][]byte) error {
 	first := w.roots.Length()
 	w.nodes = w.nodes[:0]
 	for i, block := range blocks {
+		if len(block) > MaxBlock {
+			return w.tooLarge(block)
+		}
 		w.nodes = append(w.nodes, merkle.LeafNodeHash(first+uint64(i), uint64(len(block)), leaves[i]))
 	}
 	w.roots.AppendAll(w.nodes, nil)
@@ -285,6 +305,10 @@ func (w *Writer) Append(ctx context.Context, blocks ...[]byte) error {
 		}
 	}
 	return nil
+}
+
+func (w *Writer) tooLarge(block []byte) error {
+	return fmt.Errorf("%w: block %d has %d bytes, the limit is %d", ErrTooLarge, w.roots.Length(), len(block), MaxBlock)
 }
 
 // Commit signs the new head and makes the append durable. A log that nothing was appended to keeps its head; a new one

@@ -11,7 +11,8 @@ import (
 )
 
 // SecretOf returns the secret key of a core: from the file, if that is not nil, else from the store. Where it is locked,
-// passphrase is asked; nil: that is an error wrapping keyfile.ErrLocked. ErrReadOnly if it is not here, or another core's.
+// passphrase is asked; nil: that is an error wrapping keyfile.ErrLocked. ErrReadOnly if it is not here, or another core's. A
+// core without a secret key of its own, such as the blobs of a drive, is signed with that of the core beside it.
 func SecretOf(ctx context.Context, in *store.Store, key keys.Key, from *keyfile.File, passphrase func(context.Context, keys.Key) (string, error)) (keys.Secret, error) {
 	if from != nil {
 		file, err := from.For(key)
@@ -21,6 +22,9 @@ func SecretOf(ctx context.Context, in *store.Store, key keys.Key, from *keyfile.
 		return open(ctx, file, passphrase)
 	}
 	file, err := in.SecretFile(key)
+	if errors.Is(err, store.ErrNotFound) {
+		file, err = companionSecret(ctx, in, key)
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return keys.Secret{}, fmt.Errorf("%w for core %v in this store: only who has it can append", ErrReadOnly, key)
 	}
