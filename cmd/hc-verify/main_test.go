@@ -197,33 +197,6 @@ func TestTerminal(t *testing.T) {
 	if got := toolOn(t, std, exampleKey); got.code != 0 || out.String() != exampleText {
 		t.Errorf("text: exit %d, out %q, error %q", got.code, out.String(), got.err)
 	}
-	for _, test := range []struct {
-		writes []string
-		out    string
-		ok     bool
-	}{
-		{[]string{"a line\n", "h\xc3", "\xa9!\r\n\t"}, "a line\nhé!\r\n\t", true},
-		{[]string{"a\x00b"}, "", false},
-		{[]string{"a\x1b[2J"}, "", false},
-		{[]string{"a\xffb"}, "", false},
-		{[]string{"\xc2", "\x9b"}, "", false},
-		{[]string{"\xc3", "x"}, "", false},
-	} {
-		var out bytes.Buffer
-		guard := &textOnly{out: &out}
-		var err error
-		for _, w := range test.writes {
-			if _, e := guard.Write([]byte(w)); e != nil {
-				err = e
-			}
-		}
-		if (err == nil) != test.ok || test.ok && out.String() != test.out {
-			t.Errorf("%q: %q, %v", test.writes, out.String(), err)
-		}
-		if err != nil && cli.ExitCode(err) != cli.ExitUsage {
-			t.Errorf("%q: exit %d", test.writes, cli.ExitCode(err))
-		}
-	}
 }
 
 // The file's text is what the tool writes; -update writes it.

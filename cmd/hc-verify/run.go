@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"hc/lib/cli"
 	"hc/lib/hypercore"
@@ -32,10 +31,8 @@ func (j job) run(ctx context.Context, std *cli.IO) (err error) {
 	case j.explain:
 		explained = &explanation{given: j.given}
 		sinks = append(sinks, explained)
-	case std.OutTerminal && !j.force:
-		j.options.Out = &textOnly{out: std.Out}
 	default:
-		j.options.Out = std.Out
+		j.options.Out = cli.DataOut(std, j.force)
 	}
 	finish := func() error { return nil }
 	if j.keep {
@@ -203,35 +200,4 @@ func (l *list) line(block, offset uint64, length int, leaf string) error {
 		Length int    `json:"length"`
 		Leaf   string `json:"leaf"`
 	}{block, offset, length, leaf})
-}
-
-// textOnly lets text through to a terminal, and refuses what could play tricks with it.
-type textOnly struct {
-	out  io.Writer
-	rest []byte // the beginning of a character, from the end of the write before
-}
-
-var errNotText = errors.New("not writing what is not text to a terminal")
-
-func (t *textOnly) Write(p []byte) (int, error) {
-	text := p
-	if len(t.rest) > 0 {
-		text = append(t.rest, p...)
-	}
-	left := text
-	for len(left) > 0 {
-		r, n := utf8.DecodeRune(left)
-		if r == utf8.RuneError && n == 1 && !utf8.FullRune(left) {
-			break
-		}
-		if r == utf8.RuneError && n == 1 || r < ' ' && r != '\n' && r != '\t' && r != '\r' || 0x7f <= r && r < 0xa0 {
-			return 0, cli.Hint(cli.Exitf(cli.ErrUsage, "%w", errNotText), "send it to a file or a pipe, or say --force")
-		}
-		left = left[n:]
-	}
-	if _, err := t.out.Write(text[:len(text)-len(left)]); err != nil {
-		return 0, err
-	}
-	t.rest = append([]byte(nil), left...)
-	return len(p), nil
 }
