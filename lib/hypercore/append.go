@@ -281,7 +281,7 @@ func (w *Writer) Append(ctx context.Context, blocks ...[]byte) error {
 		w.leaves = make([]hash.Digest, len(blocks))
 	}
 	leaves := w.leaves[:len(blocks)]
-	hashAll(leaves, blocks)
+	HashBlocks(leaves, blocks)
 	return w.AppendHashed(ctx, leaves, blocks)
 }
 

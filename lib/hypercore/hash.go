@@ -11,8 +11,8 @@ import (
 // hashing 2 KiB does.
 const parallelFrom = 64 << 10
 
-// hashAll fills leaves with the leaf hashes of blocks, on all processors where there is enough to do.
-func hashAll(leaves []hash.Digest, blocks [][]byte) {
+// HashBlocks fills leaves with the leaf hashes of blocks, on all processors where there is enough to do.
+func HashBlocks(leaves []hash.Digest, blocks [][]byte) {
 	total := 0
 	for _, block := range blocks {
 		total += len(block)

@@ -124,7 +124,7 @@ func TestHashAll(t *testing.T) {
 				blocks[i] = bytes.Repeat([]byte{byte(i)}, size*(i%3))
 			}
 			leaves := make([]hash.Digest, count)
-			hashAll(leaves, blocks)
+			HashBlocks(leaves, blocks)
 			for i, block := range blocks {
 				if leaves[i] != hash.Leaf(block) {
 					t.Fatalf("%d blocks of %d bytes: leaf %d is another", count, size, i)
