@@ -12,6 +12,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
+	"hc/lib/drive"
 	"hc/lib/hypercore"
 	"hc/lib/peer"
 	"hc/lib/replicate"
@@ -31,6 +32,7 @@ func newApp(std *cli.IO) *urfave.App {
 			&urfave.BoolFlag{Name: "raw", Usage: "all of standard input is one block (at most 15 MiB)"},
 			&urfave.BoolFlag{Name: "lines", Usage: "each line, with its LF, is one block, published as it comes"},
 			&urfave.StringFlag{Name: "flush-every", Usage: "with --lines: sign and publish once per `N` lines, or per duration (default 200ms behind the first line)"},
+			&urfave.BoolFlag{Name: "drive", Usage: "the input is a folder (hc-chunk DIR): import it into a drive"},
 			&urfave.BoolFlag{Name: "new", Usage: "the name must not be taken yet"},
 			&urfave.Uint64Flag{Name: "expect-length", Usage: "fail unless the log has `N` blocks now"},
 			&urfave.BoolFlag{Name: "if-changed", Usage: "append nothing where the log ends with just this input already"},
@@ -44,6 +46,7 @@ func newApp(std *cli.IO) *urfave.App {
 				{Does: "publish a table", Command: "hc-chunk < table.csv | hc-append table"},
 				{Does: "one line, one block", Command: "hc-append --lines events < events.ndjson"},
 				{Does: "follow a log file", Command: "tail -F app.log | hc-append --lines app"},
+				{Does: "publish a folder", Command: "hc-chunk ./data | hc-append data --drive"},
 				{Does: "one block", Command: "echo 'one item' | hc-append --raw notes"},
 				{Does: "with a key from a CI system's secret store", Command: "hc-append table --secret-key-fd 3 3< /run/secrets/table < stream"},
 				{Does: "where the log is not, as in a CI job", Command: "hc-chunk < data.csv | hc-append KEY --onto head.proof --secret-key-file key"},
@@ -70,7 +73,12 @@ are refused. The append is durable when the line is printed. A stream that is cu
 appends nothing.
 
 A log is the concatenation of all that was ever appended to it: right for events, tables that only grow, and single
-files. To publish the next version of a file, append it to a log of its own.
+files. To publish the next version of a file, append it to a log of its own, or put it into a drive.
+
+With --drive the input is a folder with its files, as 'hc-chunk DIR' writes it. NAME is a drive then, which stock Hyperdrive
+reads: two logs, of which the one whose key is printed has the names, and the other one, whose key follows from it, the bytes.
+LENGTH is the drive's version. All of the folder is imported, or nothing; what did not change is not written again, and a
+folder that is as it was gets no new version.
 
 With --lines and --raw the input has no end mark: what came is published. Lines are published 200 ms after the first of
 them came, unless --flush-every says otherwise, and an endless input is fine.
@@ -94,6 +102,7 @@ named; where one cannot be asked, nothing is appended.
 type job struct {
 	word       string
 	raw, lines bool
+	drive      bool
 	onto       string // a file, "" for none
 	peers      []replicate.Dialer
 	flush      hypercore.Flush
@@ -105,6 +114,7 @@ func parse(c *urfave.Context, std *cli.IO) (job, error) {
 		word:    c.Args().First(),
 		raw:     c.Bool("raw"),
 		lines:   c.Bool("lines"),
+		drive:   c.Bool("drive"),
 		onto:    c.String("onto"),
 		options: hypercore.AppendOptions{New: c.Bool("new"), Compat: c.Bool("compat"), IfChanged: c.Bool("if-changed")},
 	}
@@ -113,6 +123,10 @@ func parse(c *urfave.Context, std *cli.IO) (job, error) {
 		return j, cli.Usagef("want one NAME or KEY, got %d arguments", c.NArg())
 	case j.raw && j.lines:
 		return j, cli.Usagef("--raw and --lines exclude one another")
+	case j.drive && (j.raw || j.lines):
+		return j, cli.Usagef("--drive takes a folder: --raw and --lines are for logs")
+	case j.drive && (j.options.Compat || j.options.IfChanged):
+		return j, cli.Usagef("--drive: --compat is for logs, and what did not change is never written again")
 	case c.IsSet("flush-every") && !j.lines:
 		return j, cli.Usagef("--flush-every goes with --lines")
 	case j.lines && j.options.IfChanged:
@@ -194,7 +208,26 @@ func (j job) run(c *urfave.Context, std *cli.IO) error {
 	size, _ := std.InSize()
 	progress := cli.NewProgress(std, cli.ProgressOptions{Total: size})
 	defer progress.Done()
+	if j.drive {
+		return j.importFolder(c, in, std, progress)
+	}
 	result, err := j.append(c, in, std, progress)
+	if err != nil {
+		return err
+	}
+	progress.Done()
+	if std.JSON {
+		return cli.WriteJSON(std.Out, result)
+	}
+	_, err = fmt.Fprintf(std.Out, "%s %d\n", result.Key, result.Length)
+	return err
+}
+
+// importFolder takes a folder into a drive.
+func (j job) importFolder(c *urfave.Context, in *store.Store, std *cli.IO, progress *cli.Progress) error {
+	result, err := drive.Import(c.Context, in, j.word, std.In, j.options, func(bytes, blocks int) {
+		progress.Add(int64(bytes), int64(blocks))
+	})
 	if err != nil {
 		return err
 	}

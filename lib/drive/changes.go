@@ -1,0 +1,206 @@
+package drive
+
+import (
+	"context"
+	"io"
+	"slices"
+
+	"hc/lib/hash"
+	"hc/lib/hyperbee"
+	"hc/lib/hyperdrive"
+	"hc/lib/merkle"
+)
+
+// Change is what happened to one name between two versions. Old is nil for what is new, New for what is gone.
+type Change struct {
+	Name     string
+	Old, New *hyperdrive.Item
+}
+
+// Letter is A, M or D: added, modified, deleted.
+func (c Change) Letter() string {
+	switch {
+	case c.Old == nil:
+		return "A"
+	case c.New == nil:
+		return "D"
+	}
+	return "M"
+}
+
+// Changes hands on what differs below a folder between an older version of the drive and this one, in the order of names.
+// Where the entries are equal but written twice, as stock does, nothing has changed.
+func (d *Drive) Changes(ctx context.Context, older *Drive, folder string, each func(Change) error) error {
+	return d.Diff(ctx, older.Drive, folder, func(before, after *hyperdrive.Item) error {
+		if before != nil && after != nil && before.Err == nil && after.Err == nil && string(before.Entry.Encode()) == string(after.Entry.Encode()) {
+			return nil
+		}
+		c := Change{Old: before, New: after}
+		if c.Name = ""; after != nil {
+			c.Name = after.Name
+		} else {
+			c.Name = before.Name
+		}
+		return each(c)
+	})
+}
+
+// Record is a block of the names, in history's order: a name that was put, or deleted.
+type Record struct {
+	Seq     uint64 // the version that it led to is Seq+1, if an append ended with it
+	Item    hyperdrive.Item
+	Deleted bool
+}
+
+// History hands on the records from, and below the drive's version, in their order. Records that are no files' are
+// passed over.
+func (d *Drive) History(ctx context.Context, from uint64, each func(Record) error) error {
+	return d.Names().History(ctx, max(from, 1), func(change hyperbee.Change) error {
+		name, err := hyperdrive.NameOf(change.Key)
+		if err != nil {
+			return nil
+		}
+		r := Record{Seq: change.Seq, Deleted: change.Deleted, Item: hyperdrive.Item{Name: name, Seq: change.Seq}}
+		if !r.Deleted {
+			r.Item.Entry, r.Item.Err = hyperdrive.ParseEntry(change.Value)
+		}
+		return each(r)
+	})
+}
+
+// Chunk is a block of a file.
+type Chunk struct {
+	Leaf   hash.Digest
+	Offset uint64 // in the file
+	Size   uint64
+	Block  uint64 // of the blobs
+}
+
+// Chunks returns the blocks of a file, without reading them. store.ErrBlockMissing or merkle.ErrNodeMissing where the tree
+// is not here.
+func (d *Drive) Chunks(ctx context.Context, item hyperdrive.Item) (chunks []Chunk, err error) {
+	if item.Entry.Blob == nil {
+		return nil, nil
+	}
+	runs, err := hyperdrive.BlobRuns(ctx, d.blobs, *item.Entry.Blob)
+	if err != nil {
+		return nil, err
+	}
+	offset := uint64(0)
+	for _, run := range runs {
+		for block := run.First; block < run.First+run.Count; block++ {
+			node, err := d.blobs.node(ctx, merkle.Index(0, block))
+			if err != nil {
+				return nil, err
+			}
+			chunks = append(chunks, Chunk{Leaf: node.Hash, Offset: offset, Size: node.Size, Block: block})
+			offset += node.Size
+		}
+	}
+	return chunks, nil
+}
+
+// Region is where two versions of a file differ: chunks of the old one that chunks of the new one stand for.
+type Region struct{ Old, New []Chunk }
+
+// Regions returns where two versions of a file differ, chunk by chunk. It looks for the chunks that both have, in order, as
+// diff does, but greedily: a chunk that comes back is taken where it comes back first.
+func Regions(before, after []Chunk) (regions []Region) {
+	last := make(map[hash.Digest][]int, len(before))
+	for i, c := range before {
+		last[c.Leaf] = append(last[c.Leaf], i)
+	}
+	at, from := 0, 0 // of before, of after
+	for i := 0; i <= len(after); i++ {
+		to := len(before)
+		if i < len(after) {
+			var found bool
+			if to, found = firstFrom(last[after[i].Leaf], at); !found {
+				continue
+			}
+		}
+		if at < to || from < i {
+			regions = append(regions, Region{Old: before[at:to], New: after[from:i]})
+		}
+		at, from = to+1, i+1
+	}
+	return regions
+}
+
+// firstFrom returns the first of ascending numbers that is not below from.
+func firstFrom(numbers []int, from int) (int, bool) {
+	i, _ := slices.BinarySearch(numbers, from)
+	if i == len(numbers) {
+		return 0, false
+	}
+	return numbers[i], true
+}
+
+// ReadChunks writes the bytes of chunks.
+func (d *Drive) ReadChunks(ctx context.Context, chunks []Chunk, w io.Writer) error {
+	for _, c := range chunks {
+		err := d.blobs.Blocks(ctx, c.Block, 1, func(_ uint64, data []byte) error {
+			_, err := w.Write(data)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Folder is a part of a listing: a file, or a folder that has files below it.
+type Folder struct {
+	Name string           // as in the drive, a folder's without a slash behind it
+	Item *hyperdrive.Item // nil: a folder
+}
+
+// Shallow hands on what stands in a folder, and not what stands below its folders: each costs one look-up, however many
+// files it has.
+func (d *Drive) Shallow(ctx context.Context, folder string, each func(Folder) error) error {
+	all := hyperdrive.FolderRange(folder)
+	base := len(trimmed(folder)) + 1
+	for {
+		all.Limit = 1
+		var next *hyperbee.Entry
+		err := d.Names().Walk(ctx, all, func(e hyperbee.Entry) error { next = &e; return nil })
+		if err != nil || next == nil {
+			return err
+		}
+		name, err := hyperdrive.NameOf(next.Key)
+		if err != nil {
+			return err
+		}
+		if slash := indexFrom(name, base); slash >= 0 {
+			if err := each(Folder{Name: name[:slash]}); err != nil {
+				return err
+			}
+			all.GT, all.GTE = nil, hyperdrive.Key(name[:slash]+"0") // "0" is the byte behind "/"
+			continue
+		}
+		item := hyperdrive.ItemOf(*next)
+		if err := each(Folder{Name: name, Item: &item}); err != nil {
+			return err
+		}
+		all.GT, all.GTE = next.Key, nil
+	}
+}
+
+// indexFrom returns where the next slash is, at or behind from; -1 if there is none.
+func indexFrom(name string, from int) int {
+	for i := min(from, len(name)); i < len(name); i++ {
+		if name[i] == '/' {
+			return i
+		}
+	}
+	return -1
+}
+
+// trimmed returns a folder's name without a slash behind it: "" for the root.
+func trimmed(folder string) string {
+	for len(folder) > 0 && folder[len(folder)-1] == '/' {
+		folder = folder[:len(folder)-1]
+	}
+	return folder
+}

@@ -1,0 +1,417 @@
+package drive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"hc/lib/hash"
+	"hc/lib/hyperbee"
+	"hc/lib/hypercore"
+	"hc/lib/hyperdrive"
+	"hc/lib/keys"
+	"hc/lib/store"
+	"hc/lib/stream"
+)
+
+// Result is what an import came to.
+type Result struct {
+	Key       string `json:"key"`
+	Length    uint64 `json:"length"` // of the names: the drive's version
+	Added     uint64 `json:"added"`  // files and links
+	Changed   uint64 `json:"changed"`
+	Removed   uint64 `json:"removed"`
+	Unchanged uint64 `json:"unchanged"`
+	Blocks    uint64 `json:"blocks"` // appended to the blobs
+	Bytes     uint64 `json:"bytes"`  // of them that are files'
+	Reused    uint64 `json:"reused"` // bytes of files that the blobs had already
+}
+
+var (
+	// ErrConflict is wrapped where the drive is not what the stream was made for.
+	ErrConflict = hypercore.ErrConflict
+
+	// ErrNotDrive is wrapped where a log that is none of a drive's names is used as one.
+	ErrNotDrive = errors.New("not a drive")
+)
+
+// Import takes a stream of a folder into the drive that word names, all of it or, where the stream is not whole, nothing.
+// A name that is not taken becomes a new drive. What did not change is not written: an import that changes nothing keeps
+// the drive's version. progress, which may be nil, is told of bytes and blocks of files.
+func Import(ctx context.Context, in *store.Store, word string, from io.Reader, options hypercore.AppendOptions, progress func(bytes, blocks int)) (Result, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	items := begin(ctx, from)
+	group, err := items.next(ctx) // a pipe that fails at once takes no lock
+	if err != nil {
+		return Result{}, err
+	}
+	if len(group.parts) == 0 && !errors.Is(group.err, io.EOF) {
+		return Result{}, group.err
+	}
+	im, err := open(ctx, in, word, options)
+	if err != nil {
+		return Result{}, err
+	}
+	defer im.close()
+	for {
+		if err := im.takeAll(ctx, group, progress); err != nil {
+			return Result{}, err
+		}
+		if group.err != nil {
+			break
+		}
+		items.done(group)
+		if group, err = items.next(ctx); err != nil {
+			return Result{}, err
+		}
+	}
+	if !errors.Is(group.err, io.EOF) {
+		return Result{}, group.err
+	}
+	if err := im.removeUnnamed(ctx); err != nil {
+		return Result{}, err
+	}
+	return im.commit(ctx)
+}
+
+// importer is one import under way.
+type importer struct {
+	names, blobs *hypercore.Writer
+	old          *hyperdrive.Drive
+	batch        *hyperbee.Batch
+	result       Result
+
+	tree    bool             // what the stream does not name goes
+	listed  bool             // the old names are known:
+	named   map[nameID]bool  // whether the stream has named them
+	blocks  []uint64         // first blocks of their files, until somebody looks for a copy
+	known   *known           // blocks
+	offsets offsets          // of new blocks
+	content content          // of the file at hand
+	before  *hyperdrive.Item // the file's last version, nil if there is none
+	runs    []hyperdrive.Run // where its content is
+	at      []uint64         // of findAll, reused
+}
+
+// nameID is half a hash of a name: enough to know one again, in a fraction of the memory.
+type nameID [16]byte
+
+func idOf(name string) (id nameID) {
+	sum := hash.Sum([]byte(name))
+	copy(id[:], sum[:])
+	return id
+}
+
+// open opens both cores for appending.
+func open(ctx context.Context, in *store.Store, word string, options hypercore.AppendOptions) (*importer, error) {
+	im := &importer{}
+	var err error
+	if im.names, err = hypercore.OpenWriter(ctx, in, word, options); err != nil {
+		return nil, err
+	}
+	if err := im.openBlobs(ctx); err != nil {
+		im.close()
+		return nil, err
+	}
+	view := im.names.View()
+	im.old = hyperdrive.Open(viewNames{view}, view.Head().Length)
+	im.batch = hyperbee.NewBatch(viewNames{view}, view.Head().Length)
+	im.known = newKnown(im.blobs.View())
+	im.offsets = offsets{first: im.blobs.Length(), end: im.blobs.ByteLength()}
+	return im, nil
+}
+
+func (im *importer) openBlobs(ctx context.Context) error {
+	key, manifest, err := blobsOf(ctx, im.names.View(), im.names.Key(), im.names.Manifest())
+	if err != nil {
+		return err
+	}
+	im.blobs, err = im.names.OpenCompanion(ctx, key, manifest)
+	if errors.Is(err, keys.ErrKey) {
+		return fmt.Errorf("the blobs of drive %v are signed with another key than its names: this one can be read only: %w", im.names.Key(), err)
+	}
+	return err
+}
+
+func (im *importer) close() {
+	im.names.Abort()
+	if im.blobs != nil {
+		im.blobs.Abort()
+	}
+}
+
+func (im *importer) takeAll(ctx context.Context, g *group, progress func(bytes, blocks int)) error {
+	g.hash()
+	for i := range g.parts {
+		p := &g.parts[i]
+		if err := im.take(ctx, p); err != nil {
+			return err
+		}
+		bytes := 0
+		for _, block := range p.blocks {
+			bytes += len(block)
+		}
+		if progress != nil {
+			progress(bytes, len(p.blocks))
+		}
+	}
+	return nil
+}
+
+func (im *importer) take(ctx context.Context, p *part) error {
+	item := p.item
+	if p.first && item.Kind != stream.KindTree {
+		if err := im.name(ctx, item); err != nil {
+			return err
+		}
+	}
+	name := "/" + item.Path
+	switch item.Kind {
+	case stream.KindTree:
+		return im.beginTree(ctx, item.Since)
+	case stream.KindFile:
+		return im.file(ctx, name, p)
+	case stream.KindKeep:
+		return im.keep(ctx, name)
+	case stream.KindLink:
+		return im.put(ctx, name, hyperdrive.Entry{Link: &item.Target})
+	case stream.KindDelete:
+		return im.remove(ctx, name)
+	case stream.KindSame:
+		return im.same(ctx, name, "/"+item.Target)
+	}
+	return fmt.Errorf("%w: a frame of an unknown kind %v", stream.ErrFormat, item.Kind)
+}
+
+// beginTree hears that the stream is the whole folder.
+func (im *importer) beginTree(ctx context.Context, since *stream.Since) error {
+	im.tree = true
+	head := im.names.Head()
+	if since != nil && (since.Fork != head.Fork || since.Length != head.Length || since.TreeHash != head.TreeHash) {
+		return fmt.Errorf("%w: the stream builds on version %d of the drive, which is at %d now: make the stream again", ErrConflict, since.Length, head.Length)
+	}
+	return im.list(ctx)
+}
+
+// list reads all names of the drive.
+func (im *importer) list(ctx context.Context) error {
+	if im.listed {
+		return nil
+	}
+	im.listed, im.named = true, make(map[nameID]bool)
+	return im.old.List(ctx, "/", func(item hyperdrive.Item) error {
+		if im.tree {
+			im.named[idOf(item.Name)] = false
+		}
+		if blob := item.Entry.Blob; item.Err == nil && blob != nil && !blob.Map && !blob.Empty() && len(im.blocks) < mostFirst {
+			im.blocks = append(im.blocks, blob.BlockOffset)
+		}
+		return nil
+	})
+}
+
+// name notes that the stream names an item, and refuses one that would stand where a folder of the drive is, or below one
+// of its files.
+func (im *importer) name(ctx context.Context, item stream.Item) error {
+	name := "/" + item.Path
+	if err := hyperdrive.CheckName(name); err != nil {
+		return err
+	}
+	if im.tree {
+		if id := idOf(name); len(im.named) > 0 {
+			if _, old := im.named[id]; old {
+				im.named[id] = true
+			}
+		}
+		return nil
+	}
+	if item.Kind == stream.KindDelete {
+		return nil
+	}
+	return im.checkRoom(ctx, name)
+}
+
+// checkRoom refuses a name that is a folder of the drive, or is below one of its files. (Of a whole tree the stream's own
+// rules take care.)
+func (im *importer) checkRoom(ctx context.Context, name string) error {
+	for i := 1; i < len(name); i++ {
+		if name[i] != '/' {
+			continue
+		}
+		switch _, err := im.batch.Get(ctx, hyperdrive.Key(name[:i])); {
+		case err == nil:
+			return fmt.Errorf("%w: %q cannot be added: %q is a file in the drive: remove it first", ErrConflict, name[1:], name[1:i])
+		case !errors.Is(err, hyperbee.ErrNotFound):
+			return err
+		}
+	}
+	folder := hyperdrive.FolderRange(name)
+	folder.Limit = 1
+	return im.old.Names().Walk(ctx, folder, func(hyperbee.Entry) error {
+		return fmt.Errorf("%w: %q cannot be added: it is a folder in the drive: remove that first", ErrConflict, name[1:])
+	})
+}
+
+// lookUp returns what the drive had under a name; nil if nothing.
+func (im *importer) lookUp(ctx context.Context, name string) (*hyperdrive.Item, error) {
+	item, err := im.old.Get(ctx, name)
+	if errors.Is(err, hyperbee.ErrNotFound) {
+		return nil, nil
+	}
+	if errors.Is(err, hyperdrive.ErrEntry) || errors.Is(err, hyperdrive.ErrName) { // to be replaced
+		return &hyperdrive.Item{Name: name}, nil
+	}
+	return &item, err
+}
+
+func (im *importer) file(ctx context.Context, name string, p *part) (err error) {
+	if p.first {
+		if err := im.beginFile(ctx, name); err != nil {
+			return err
+		}
+	}
+	if err := im.place(ctx, p); err != nil || !p.last {
+		return err
+	}
+	blob, err := im.blob(ctx)
+	if err != nil {
+		return fmt.Errorf("%q: %w", name[1:], err)
+	}
+	meta := hyperdrive.Meta{
+		Mode: p.item.Mode.Perm(), HasMode: true,
+		ModTime: p.item.ModTime, HasModTime: true,
+		SHA256: &p.sha256,
+		Size:   p.bytes, HasSize: blob.Map,
+	}
+	entry := hyperdrive.Entry{Executable: p.item.Mode&0o100 != 0, Blob: &blob, Metadata: meta.Encode()}
+	return im.putOver(ctx, name, im.before, entry)
+}
+
+// beginFile looks for what may have the blocks of a file already.
+func (im *importer) beginFile(ctx context.Context, name string) (err error) {
+	im.content.runs, im.content.lengths = im.content.runs[:0], im.content.lengths[:0]
+	if im.before, err = im.lookUp(ctx, name); err != nil {
+		return err
+	}
+	im.runs = nil
+	if im.before != nil && im.before.Entry.Blob != nil {
+		im.runs, err = hyperdrive.BlobRuns(ctx, viewBlobs{im.known.view}, *im.before.Entry.Blob)
+		if err == nil {
+			return im.known.begin(ctx, im.runs)
+		}
+		if ctx.Err() != nil {
+			return err
+		}
+		im.runs = nil // what cannot be read is not looked at
+	}
+	if err := im.list(ctx); err != nil {
+		return err
+	}
+	for _, block := range im.blocks {
+		if err := im.known.addFirst(ctx, block); err != nil {
+			return err
+		}
+	}
+	im.blocks = nil
+	return im.known.begin(ctx, nil)
+}
+
+func (im *importer) keep(ctx context.Context, name string) error {
+	item, err := im.lookUp(ctx, name)
+	if err != nil {
+		return err
+	}
+	if item == nil {
+		return fmt.Errorf("%w: the stream keeps %q, which the drive does not have: make the stream again", ErrConflict, name[1:])
+	}
+	im.result.Unchanged++
+	return nil
+}
+
+// put writes an entry, if it is another one than the drive has.
+func (im *importer) put(ctx context.Context, name string, entry hyperdrive.Entry) error {
+	before, err := im.lookUp(ctx, name)
+	if err != nil {
+		return err
+	}
+	return im.putOver(ctx, name, before, entry)
+}
+
+func (im *importer) putOver(ctx context.Context, name string, before *hyperdrive.Item, entry hyperdrive.Entry) error {
+	value := entry.Encode()
+	switch {
+	case before == nil:
+		im.result.Added++
+	case bytes.Equal(before.Entry.Encode(), value):
+		im.result.Unchanged++
+		return nil
+	default:
+		im.result.Changed++
+	}
+	return im.batch.Put(ctx, hyperdrive.Key(name), value)
+}
+
+// same writes what the stream has put under an earlier name, which may not differ from what the drive had there.
+func (im *importer) same(ctx context.Context, name, earlier string) error {
+	record, err := im.batch.Get(ctx, hyperdrive.Key(earlier))
+	if err != nil {
+		return fmt.Errorf("%q: %w", earlier[1:], err)
+	}
+	entry, err := hyperdrive.ParseEntry(record.Value)
+	if err != nil {
+		return fmt.Errorf("%q: %w", earlier[1:], err)
+	}
+	return im.put(ctx, name, entry)
+}
+
+func (im *importer) remove(ctx context.Context, name string) error {
+	found, err := im.batch.Delete(ctx, hyperdrive.Key(name))
+	if found {
+		im.result.Removed++
+	}
+	return err
+}
+
+// removeUnnamed removes what a whole tree did not name.
+func (im *importer) removeUnnamed(ctx context.Context) error {
+	unnamed := 0
+	for _, named := range im.named {
+		if !named {
+			unnamed++
+		}
+	}
+	if !im.tree || unnamed == 0 {
+		return nil
+	}
+	return im.old.List(ctx, "/", func(item hyperdrive.Item) error {
+		if im.named[idOf(item.Name)] {
+			return nil
+		}
+		return im.remove(ctx, item.Name)
+	})
+}
+
+// commit makes both cores' appends count, the blobs first: names never point at what is not there.
+func (im *importer) commit(ctx context.Context) (Result, error) {
+	if _, err := im.blobs.Commit(ctx); err != nil {
+		return Result{}, fmt.Errorf("committing the blobs: %w", err)
+	}
+	changes, err := im.batch.Flush(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	if im.names.Length() == 0 {
+		changes = append([][]byte{hyperbee.Header()}, changes...)
+	}
+	if err := im.names.Append(ctx, changes...); err != nil {
+		return Result{}, err
+	}
+	if _, err := im.names.Commit(ctx); err != nil {
+		return Result{}, fmt.Errorf("committing the names: %w", err)
+	}
+	im.result.Key, im.result.Length = im.names.Key().String(), im.names.Length()
+	return im.result, nil
+}

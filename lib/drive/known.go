@@ -1,0 +1,120 @@
+package drive
+
+import (
+	"context"
+	"errors"
+
+	"hc/lib/hash"
+	"hc/lib/hyperdrive"
+	"hc/lib/merkle"
+	"hc/lib/store"
+)
+
+const (
+	mostOld   = 64 << 10 // blocks of a file's last version that are looked at: 4 GiB of them, in chunks of 64 KiB
+	mostFirst = 1 << 20  // files whose first block is known
+	mostNew   = 64 << 10 // blocks of this import that are known, twice over
+)
+
+// known tells where the blobs core has a block already, by its leaf hash: in the last version of the same file, at the
+// beginning of any other file, or among the blocks that this import has appended. A block that was found makes the one
+// behind it the first guess for the next, so a file that was renamed is found by its first block.
+type known struct {
+	view   *store.View // the blobs core before this import
+	length uint64
+	guess  uint64                 // the block behind the one that was found last
+	old    map[hash.Digest]uint64 // of the file at hand
+	firsts map[uint64]uint64      // first 8 bytes of a leaf hash → block; to be checked. nil: not looked at yet
+	recent map[hash.Digest]uint64 // appended by this import
+	before map[hash.Digest]uint64 // likewise, and before those
+}
+
+func newKnown(view *store.View) *known {
+	return &known{view: view, length: view.Head().Length, recent: make(map[hash.Digest]uint64)}
+}
+
+// find returns the block of the blobs core that has this leaf hash and size.
+func (k *known) find(ctx context.Context, leaf hash.Digest, size int) (block uint64, ok bool, err error) {
+	for _, at := range []func() (uint64, bool){
+		func() (uint64, bool) { return k.guess, k.guess < k.length },
+		func() (uint64, bool) { at, ok := k.old[leaf]; return at, ok },
+		func() (uint64, bool) { at, ok := k.firsts[prefix(leaf)]; return at, ok },
+	} {
+		at, candidate := at()
+		if !candidate {
+			continue
+		}
+		if ok, err = k.is(ctx, at, leaf, size); ok || err != nil {
+			k.guess = at + 1
+			return at, ok, err
+		}
+	}
+	if block, ok = k.recent[leaf]; !ok {
+		block, ok = k.before[leaf]
+	}
+	return block, ok, nil
+}
+
+// is reports whether a block from before this import has this leaf hash.
+func (k *known) is(ctx context.Context, block uint64, leaf hash.Digest, size int) (bool, error) {
+	node, err := k.view.Node(ctx, 2*block)
+	if errors.Is(err, merkle.ErrNodeMissing) || errors.Is(err, store.ErrBlockMissing) {
+		return false, nil
+	}
+	return err == nil && node.Hash == leaf && node.Size == uint64(size), err
+}
+
+// add notes a block that was appended.
+func (k *known) add(leaf hash.Digest, block uint64) {
+	if len(k.recent) == mostNew {
+		k.before, k.recent = k.recent, make(map[hash.Digest]uint64)
+	}
+	k.recent[leaf] = block
+}
+
+// begin prepares for the next version of a file that has these pieces.
+func (k *known) begin(ctx context.Context, pieces []hyperdrive.Run) error {
+	k.old, k.guess = nil, k.length
+	if len(pieces) == 0 {
+		return nil
+	}
+	k.old, k.guess = make(map[hash.Digest]uint64), pieces[0].First
+	for _, run := range pieces {
+		for block := run.First; block < run.First+run.Count && len(k.old) < mostOld; block++ {
+			node, err := k.view.Node(ctx, 2*block)
+			if errors.Is(err, merkle.ErrNodeMissing) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			k.old[node.Hash] = block
+		}
+	}
+	return nil
+}
+
+// addFirst notes the first block of a file.
+func (k *known) addFirst(ctx context.Context, block uint64) error {
+	if k.firsts == nil {
+		k.firsts = make(map[uint64]uint64)
+	}
+	if len(k.firsts) >= mostFirst || block >= k.length {
+		return nil
+	}
+	node, err := k.view.Node(ctx, 2*block)
+	if errors.Is(err, merkle.ErrNodeMissing) {
+		return nil
+	}
+	if err == nil {
+		k.firsts[prefix(node.Hash)] = block
+	}
+	return err
+}
+
+func prefix(leaf hash.Digest) (p uint64) {
+	for _, b := range leaf[:8] {
+		p = p<<8 | uint64(b)
+	}
+	return p
+}

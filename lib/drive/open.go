@@ -1,0 +1,172 @@
+package drive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"hc/lib/hash"
+	"hc/lib/hypercore"
+	"hc/lib/hyperdrive"
+	"hc/lib/keys"
+	"hc/lib/merkle"
+	"hc/lib/store"
+)
+
+// Drive is a drive of a store at one version. What it lacks of a drive that was fetched in part is missing here, too.
+type Drive struct {
+	*hyperdrive.Drive
+	Key   keys.Key
+	Head  store.Head // of the names, the newest one
+	blobs viewBlobs
+	in    *store.Store
+	view  *store.View // of the names
+}
+
+// Open returns the drive at the version that ref pins, or else at the newest one. store.ErrNotFound if it is not in the
+// store, ErrNotDrive if that is a log of something else.
+func Open(ctx context.Context, in *store.Store, ref keys.Ref) (*Drive, error) {
+	names, err := hypercore.OpenSnapshot(ctx, in, ref.Key)
+	if err != nil {
+		return nil, err
+	}
+	version, err := versionOf(ctx, names.View, ref)
+	if err != nil {
+		return nil, err
+	}
+	d := &Drive{Drive: hyperdrive.Open(viewNames{names.View}, version), Key: ref.Key, Head: names.Head(), in: in, view: names.View}
+	if version == 0 {
+		return d, nil
+	}
+	key, _, err := blobsOf(ctx, names.View, ref.Key, names.Manifest())
+	if err != nil {
+		return nil, err
+	}
+	blobs, err := hypercore.OpenSnapshot(ctx, in, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return d, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.blobs.view = blobs.View
+	return d, nil
+}
+
+// At returns the same drive at another version.
+func (d *Drive) At(ctx context.Context, version uint64) (*Drive, error) {
+	return Open(ctx, d.in, keys.Ref{Key: d.Key, Pinned: true, Fork: d.Head.Fork, Length: version})
+}
+
+// Blobs returns the bytes of the files.
+func (d *Drive) Blobs() hyperdrive.Blobs { return d.blobs }
+
+// TreeHash returns the tree hash of the names at this version, which a citation names.
+func (d *Drive) TreeHash(ctx context.Context) (hash.Digest, error) {
+	return treeHash(ctx, d.view, d.Version())
+}
+
+// Ref returns the citation of this version.
+func (d *Drive) Ref(ctx context.Context) (keys.Ref, error) {
+	sum, err := treeHash(ctx, d.view, d.Version())
+	return keys.Ref{Key: d.Key, Pinned: true, Fork: d.Head.Fork, Length: d.Version(), TreeHash: &sum}, err
+}
+
+// versionOf returns the version that ref means, which must be one of the log's lengths, on its fork, and have its tree hash.
+func versionOf(ctx context.Context, view *store.View, ref keys.Ref) (uint64, error) {
+	head := view.Head()
+	switch {
+	case !ref.Pinned:
+		return head.Length, nil
+	case ref.Fork != head.Fork:
+		return 0, fmt.Errorf("%w: %v is of fork %d, the drive is at fork %d", hypercore.ErrForked, ref, ref.Fork, head.Fork)
+	case ref.Length > head.Length:
+		return 0, fmt.Errorf("version %d %w: the drive here is at version %d", ref.Length, store.ErrNotFound, head.Length)
+	case ref.TreeHash == nil:
+		return ref.Length, nil
+	}
+	sum, err := treeHash(ctx, view, ref.Length)
+	if err != nil {
+		return 0, err
+	}
+	if sum != *ref.TreeHash {
+		return 0, fmt.Errorf("%w: version %d of the drive has another tree hash than %v", hypercore.ErrForked, ref.Length, ref)
+	}
+	return ref.Length, nil
+}
+
+func treeHash(ctx context.Context, view *store.View, length uint64) (sum hash.Digest, err error) {
+	indexes := merkle.FullRoots(length)
+	roots := make([]merkle.Node, len(indexes))
+	for i, index := range indexes {
+		if roots[i], err = view.Node(ctx, index); err != nil {
+			return sum, fmt.Errorf("reading the tree of version %d: %w", length, err)
+		}
+	}
+	return merkle.TreeHash(roots), nil
+}
+
+// blobsOf returns the key of a drive's blobs core, and its manifest, which is nil where the header names the core. Of a
+// log without a block it is what will be.
+func blobsOf(ctx context.Context, names *store.View, key keys.Key, manifest []byte) (blobs keys.Key, _ []byte, err error) {
+	if names.Head().Length == 0 {
+		manifest, blobs, err = hyperdrive.BlobsManifest(key, manifest)
+		return blobs, manifest, err
+	}
+	header, err := names.Block(ctx, 0)
+	if err != nil {
+		return blobs, nil, fmt.Errorf("reading the header of drive %v: %w", key, err)
+	}
+	if blobs, manifest, err = hyperdrive.BlobsCore(key, manifest, header); err != nil {
+		err = fmt.Errorf("log %v is %w: %w", key, ErrNotDrive, err)
+	}
+	return blobs, manifest, err
+}
+
+// viewNames is a names core of a store. Its blocks are copies: a small block is a part of the run that it was compressed
+// with, all of which it would hold in memory for as long as the tree remembers it.
+type viewNames struct{ view *store.View }
+
+// Block returns a block.
+func (n viewNames) Block(ctx context.Context, seq uint64) ([]byte, error) {
+	data, err := n.view.Block(ctx, seq)
+	return bytes.Clone(data), err
+}
+
+// viewBlobs is a blobs core of a store; without a view, one that the store lacks.
+type viewBlobs struct{ view *store.View }
+
+// Length returns how many blocks the core has.
+func (b viewBlobs) Length() uint64 {
+	if b.view == nil {
+		return 0
+	}
+	return b.view.Head().Length
+}
+
+// Blocks hands on blocks, which are there.
+func (b viewBlobs) Blocks(ctx context.Context, first, count uint64, each func(index uint64, data []byte) error) error {
+	for index := first; index < first+count; index++ {
+		data, err := b.view.Block(ctx, index)
+		if err != nil {
+			return err
+		}
+		if err := each(index, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ByteOffset returns the bytes before a block.
+func (b viewBlobs) ByteOffset(ctx context.Context, block uint64) (uint64, error) {
+	return byteOffset(ctx, b.view, block)
+}
+
+func (b viewBlobs) node(ctx context.Context, index uint64) (merkle.Node, error) {
+	if b.view == nil {
+		return merkle.Node{}, merkle.ErrNodeMissing
+	}
+	return b.view.Node(ctx, index)
+}

@@ -1,0 +1,210 @@
+package drive
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"hc/lib/hash"
+	"hc/lib/hyperdrive"
+	"hc/lib/merkle"
+	"hc/lib/store"
+)
+
+// A map costs a block of its own, with its place in the tree, and a look-up for each reader. So a small file that shares
+// less than this with what is there is written as a whole.
+const (
+	mapCost   = 8 << 10 // bytes
+	pieceCost = 8       // bytes, for each piece
+)
+
+const fresh = math.MaxUint64 // no block: it has to be appended
+
+// content is where a file's blocks are in the blobs core. Lengths are kept apart, in four bytes each, since most files
+// never need them: those that are one run.
+type content struct {
+	runs    []hyperdrive.Run
+	lengths []uint32
+}
+
+func (c *content) add(block uint64, size int) {
+	c.lengths = append(c.lengths, uint32(size))
+	if last := len(c.runs) - 1; last >= 0 && c.runs[last].First+c.runs[last].Count == block {
+		c.runs[last].Count++
+		return
+	}
+	c.runs = append(c.runs, hyperdrive.Run{First: block, Count: 1})
+}
+
+func (c *content) pieces() []hyperdrive.Piece {
+	pieces := make([]hyperdrive.Piece, 0, len(c.lengths))
+	for _, run := range c.runs {
+		for block := run.First; block < run.First+run.Count; block++ {
+			pieces = append(pieces, hyperdrive.Piece{Block: block, Length: uint64(c.lengths[len(pieces)])})
+		}
+	}
+	return pieces
+}
+
+// place puts the blocks of a part where the core has them already, or at its end.
+func (im *importer) place(ctx context.Context, p *part) error {
+	at, err := im.findAll(ctx, p)
+	if err != nil {
+		return err
+	}
+	for i := 0; i < len(at); {
+		if at[i] != fresh {
+			im.content.add(at[i], len(p.blocks[i]))
+			im.result.Reused += uint64(len(p.blocks[i]))
+			i++
+			continue
+		}
+		end := i + 1
+		for end < len(at) && at[end] == fresh {
+			end++
+		}
+		if err := im.append(ctx, p.leaves[i:end], p.blocks[i:end]); err != nil {
+			return err
+		}
+		i = end
+	}
+	return nil
+}
+
+// findAll returns for each block of a part where it is already, or fresh.
+func (im *importer) findAll(ctx context.Context, p *part) ([]uint64, error) {
+	at := im.at[:0]
+	saved := 0
+	one := true // the whole part is one run that is there
+	for i, block := range p.blocks {
+		found, ok, err := im.known.find(ctx, p.leaves[i], len(block))
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			saved += len(block)
+		} else {
+			found = fresh
+		}
+		at = append(at, found)
+		one = one && ok && found == at[0]+uint64(i)
+	}
+	im.at = at
+	if p.first && p.last && !one && saved < mapCost+pieceCost*len(at) {
+		for i := range at {
+			at[i] = fresh
+		}
+	}
+	return at, nil
+}
+
+// append puts blocks at the end of the core.
+func (im *importer) append(ctx context.Context, leaves []hash.Digest, blocks [][]byte) error {
+	first := im.blobs.Length()
+	if err := im.blobs.AppendHashed(ctx, leaves, blocks); err != nil {
+		return err
+	}
+	for i, leaf := range leaves {
+		im.offsets.add(len(blocks[i]))
+		im.known.add(leaf, first+uint64(i))
+		im.content.add(first+uint64(i), len(blocks[i]))
+		im.result.Blocks++
+		im.result.Bytes += uint64(len(blocks[i]))
+	}
+	return nil
+}
+
+// blob returns what the names say of the content: what they said before, if it is where it was; else a run, or a map,
+// which is appended behind the blocks.
+func (im *importer) blob(ctx context.Context) (hyperdrive.Blob, error) {
+	c := &im.content
+	if im.unmoved() {
+		return *im.before.Entry.Blob, nil
+	}
+	if len(c.runs) == 0 {
+		return hyperdrive.Blob{BlockOffset: im.blobs.Length(), ByteOffset: im.blobs.ByteLength()}, nil
+	}
+	blob := hyperdrive.Blob{BlockOffset: c.runs[0].First, BlockLength: c.runs[0].Count}
+	if len(c.runs) == 1 {
+		for _, length := range c.lengths {
+			blob.ByteLength += uint64(length)
+		}
+		var err error
+		blob.ByteOffset, err = im.byteOffset(ctx, blob.BlockOffset)
+		return blob, err
+	}
+	blocks, err := hyperdrive.EncodeMap(c.pieces())
+	if err != nil {
+		return blob, err
+	}
+	blob = hyperdrive.Blob{BlockOffset: im.blobs.Length(), ByteOffset: im.blobs.ByteLength(), BlockLength: uint64(len(blocks)), Map: true}
+	if err := im.blobs.Append(ctx, blocks...); err != nil {
+		return blob, err
+	}
+	for _, block := range blocks {
+		im.offsets.add(len(block))
+	}
+	im.result.Blocks += uint64(len(blocks))
+	blob.ByteLength = im.blobs.ByteLength() - blob.ByteOffset
+	return blob, nil
+}
+
+// unmoved reports whether the content is where the file's last version has it.
+func (im *importer) unmoved() bool {
+	if im.before == nil || im.before.Entry.Blob == nil {
+		return false
+	}
+	return slices.Equal(im.content.runs, im.runs) && (len(im.runs) > 0 || im.before.Entry.Blob.Empty())
+}
+
+// byteOffset returns the bytes of the blobs core before a block.
+func (im *importer) byteOffset(ctx context.Context, block uint64) (uint64, error) {
+	if block >= im.known.length {
+		return im.offsets.of(block), nil
+	}
+	return byteOffset(ctx, im.known.view, block)
+}
+
+// byteOffset returns the bytes of a core before a block.
+func byteOffset(ctx context.Context, view *store.View, block uint64) (offset uint64, err error) {
+	for _, index := range merkle.FullRoots(block) {
+		node, err := view.Node(ctx, index)
+		if err != nil {
+			return 0, fmt.Errorf("finding block %d of core %v: %w", block, view.Key(), err)
+		}
+		offset += node.Size
+	}
+	return offset, nil
+}
+
+// offsets tells where the blocks lie that this import has appended: the tree has them only when it is committed.
+type offsets struct {
+	first uint64 // block
+	end   uint64 // bytes up to here
+	sizes []uint32
+	marks []uint64 // bytes before each markEvery-th block
+}
+
+const markEvery = 1024
+
+func (o *offsets) add(size int) {
+	if len(o.sizes)%markEvery == 0 {
+		o.marks = append(o.marks, o.end)
+	}
+	o.sizes = append(o.sizes, uint32(size))
+	o.end += uint64(size)
+}
+
+// of returns the bytes before a block, at or behind the first one.
+func (o *offsets) of(block uint64) uint64 {
+	at := int(block - o.first)
+	if at >= len(o.sizes) {
+		return o.end
+	}
+	offset := o.marks[at/markEvery]
+	for _, size := range o.sizes[at/markEvery*markEvery : at] {
+		offset += uint64(size)
+	}
+	return offset
+}
