@@ -4,6 +4,7 @@ complete -c hc-append -s C -l dir -r -F -d 'the store is the folder DIR (else $H
 complete -c hc-append -l raw -d 'all of standard input is one block (at most 15 MiB)'
 complete -c hc-append -l lines -d 'each line, with its LF, is one block, published as it comes'
 complete -c hc-append -l flush-every -x -d 'with --lines: sign and publish once per N lines, or per duration (default 200ms behind the first line)'
+complete -c hc-append -l drive -d 'the input is a folder (hc-chunk DIR): import it into a drive'
 complete -c hc-append -l new -d 'the name must not be taken yet'
 complete -c hc-append -l expect-length -x -d 'fail unless the log has N blocks now'
 complete -c hc-append -l if-changed -d 'append nothing where the log ends with just this input already'
