@@ -6,7 +6,7 @@
 //
 // A table is durable once Finish has returned, but for its folder, which the caller syncs, once for all the tables that
 // he wrote there. Every page carries a checksum, checked when the page is read from the file: a flipped bit gives
-// [ErrDamaged], never a wrong row. Memory is the shared [Cache]'s, whose size the caller chooses, and about 300 KiB a
+// [ErrDamaged], never a wrong row. Memory is the shared [Cache]'s, whose size the caller chooses, and about 600 KiB a
 // Writer, 64 KiB a Scan. A Table is safe for concurrent use, a Writer is not.
 //
 // The format is described in FORMAT.md.

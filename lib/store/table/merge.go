@@ -3,6 +3,7 @@ package table
 import (
 	"bytes"
 	"context"
+	"slices"
 )
 
 // Merge adds the rows of all tables to w, in order. Of rows with the same key the one of the first table that has it is
@@ -22,7 +23,15 @@ func Merge(ctx context.Context, w *Writer, drop func(key, value []byte) bool, ne
 	}
 	var key []byte
 	for len(cursors) > 0 {
-		row := lowestRow(cursors)
+		lowest := lowestCursor(cursors)
+		if drop == nil && lowest.index == 0 && lowest.pageBelow(cursors) {
+			var err error
+			if cursors, err = passPage(ctx, w, cursors, lowest); err != nil {
+				return err
+			}
+			continue
+		}
+		row := lowest.row()
 		key = append(key[:0], row.Key...)
 		if drop == nil || !drop(row.Key, row.Value) {
 			if err := w.Add(row.Key, row.Value); err != nil {
@@ -37,15 +46,48 @@ func Merge(ctx context.Context, w *Writer, drop func(key, value []byte) bool, ne
 	return nil
 }
 
-// lowestRow returns the row with the lowest key, the newest of several. There are a few cursors at most, so no heap.
-func lowestRow(cursors []*cursor) Row {
+// lowestCursor returns the one on the row with the lowest key, the newest of several. There are a few cursors at most, so no heap.
+func lowestCursor(cursors []*cursor) *cursor {
 	lowest := cursors[0]
 	for _, c := range cursors[1:] {
 		if bytes.Compare(c.key, lowest.key) < 0 {
 			lowest = c
 		}
 	}
-	return lowest.row()
+	return lowest
+}
+
+// pageBelow reports whether the page that a cursor stands in ends below the rows that all others stand on: as all do where
+// tables do not overlap, such as those of a tree that grows.
+func (c *cursor) pageBelow(cursors []*cursor) bool {
+	for _, other := range cursors {
+		if other != c && c.at.compare(c.at.count-1, other.key) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// passPage adds all rows of the page that a cursor stands at the beginning of, and moves it to the next one.
+func passPage(ctx context.Context, w *Writer, cursors []*cursor, c *cursor) ([]*cursor, error) {
+	if c.at.key == 0 {
+		if err := w.AddFollowing(c.at.first, c.at.rows[:c.at.count*c.at.stride]); err != nil {
+			return nil, err
+		}
+	}
+	for i := 0; c.at.key > 0 && i < c.at.count; i++ {
+		if err := w.Add(c.at.stored(i), c.at.value(i)); err != nil {
+			return nil, err
+		}
+	}
+	ok, err := c.nextPage(ctx)
+	if err != nil {
+		return nil, c.table.failed(err)
+	}
+	if !ok {
+		cursors = slices.DeleteFunc(cursors, func(other *cursor) bool { return other == c })
+	}
+	return cursors, nil
 }
 
 // pass moves the cursors that stand on key to their next row, and leaves out those that have none.

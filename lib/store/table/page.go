@@ -123,9 +123,10 @@ func encodeSparse(s Schema, raw, keys, values []byte) {
 }
 
 // encodeDense makes a page of rows whose keys follow one another from first.
-func encodeDense(s Schema, raw, first, values []byte) {
+func encodeDense(s Schema, raw []byte, first uint64, values []byte) {
 	at := putPageHead(raw, kindDense, len(values)/s.ValueSize)
-	at += copy(raw[at:], first)
+	binary.BigEndian.PutUint64(raw[at:], first)
+	at += 8
 	at += copy(raw[at:], values)
 	clear(raw[at:pageSize])
 }

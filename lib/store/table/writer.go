@@ -23,14 +23,16 @@ type Writer struct {
 	header header
 	err    error // the first one; kept
 
-	keys, values []byte // rows of the page to come
+	keys, values []byte // rows of the page to come; of a dense one no keys
 	count        int    // how many
 	dense        bool   // their keys follow one another
 	follows      uint64 // where dense: the key that goes on
 	last         []byte // last key added
 
-	pages []byte // encoded pages that are not written yet
-	done  bool
+	pages   []byte     // encoded pages that are not written yet
+	other   []byte     // such pages as were, or are being, written
+	writing chan error // gets what comes of writing other; nil: it is not being written
+	done    bool
 }
 
 // Create begins a table in a new file at path; a file that is there already is an error wrapping fs.ErrExist.
@@ -78,7 +80,9 @@ func (w *Writer) add(key, value []byte) error {
 	if err := w.makeRoom(key); err != nil {
 		return err
 	}
-	w.keys = append(w.keys, key...)
+	if !w.dense {
+		w.keys = append(w.keys, key...)
+	}
 	w.values = append(w.values, value...)
 	w.count++
 	if w.header.rows == 0 {
@@ -102,10 +106,11 @@ func (w *Writer) makeRoom(key []byte) error {
 			return err
 		}
 	}
-	if w.count == 0 {
+	switch {
+	case w.count == 0:
 		w.dense = integers
-	} else {
-		w.dense = follows
+	case w.dense && !follows:
+		w.spell()
 	}
 	if w.dense {
 		w.follows = binary.BigEndian.Uint64(key) + 1 // at the highest key to 0, which no key that comes can be
@@ -113,10 +118,63 @@ func (w *Writer) makeRoom(key []byte) error {
 	return nil
 }
 
+// first returns the first key of a dense page to come.
+func (w *Writer) first() uint64 { return w.follows - uint64(w.count) }
+
+// spell makes a dense page to come a sparse one.
+func (w *Writer) spell() {
+	w.dense = false
+	for i := range uint64(w.count) {
+		w.keys = binary.BigEndian.AppendUint64(w.keys, w.first()+i)
+	}
+}
+
+// AddFollowing writes rows whose keys are integers that follow one another, from first on: it is Add for each of them, in
+// less than half the time. values are those of all rows, one behind the other.
+func (w *Writer) AddFollowing(first uint64, values []byte) error {
+	if w.err != nil {
+		return w.err
+	}
+	if err := w.addFollowing(first, values); err != nil {
+		w.fail(fmt.Errorf("writing table %s: %w", w.path, err))
+	}
+	return w.err
+}
+
+func (w *Writer) addFollowing(first uint64, values []byte) error {
+	size := w.schema.ValueSize
+	rows := uint64(len(values) / size)
+	switch {
+	case w.schema.KeySize != 8 || len(values)%size != 0:
+		return fmt.Errorf("%w: %d bytes are no values of rows with integers for keys", ErrSize, len(values))
+	case rows > 0 && first+rows-1 < first:
+		return fmt.Errorf("%w: %d rows from %d on", ErrOrder, rows, first)
+	}
+	var key [8]byte
+	for most := w.schema.denseRows(); len(values) > 0; {
+		n := 1
+		if w.dense && w.count > 0 && w.follows == first && w.count < most {
+			n = min(most-w.count, len(values)/size)
+			w.values = append(w.values, values[:n*size]...)
+			w.count += n
+			w.header.rows += uint64(n)
+			w.follows += uint64(n)
+			w.last = binary.BigEndian.AppendUint64(w.last[:0], w.follows-1)
+		} else {
+			binary.BigEndian.PutUint64(key[:], first)
+			if err := w.add(key[:], values[:size]); err != nil {
+				return err
+			}
+		}
+		first, values = first+uint64(n), values[n*size:]
+	}
+	return nil
+}
+
 // endPage encodes the rows gathered as a page.
 func (w *Writer) endPage() error {
 	if len(w.pages) == cap(w.pages) {
-		if err := w.writePages(); err != nil {
+		if err := w.beginWrite(); err != nil {
 			return err
 		}
 	}
@@ -124,7 +182,7 @@ func (w *Writer) endPage() error {
 	w.pages = w.pages[:at+pageSize]
 	raw := w.pages[at:]
 	if w.dense {
-		encodeDense(w.schema, raw, w.keys[:8], w.values)
+		encodeDense(w.schema, raw, w.first(), w.values)
 	} else {
 		encodeSparse(w.schema, raw, w.keys, w.values)
 	}
@@ -134,10 +192,33 @@ func (w *Writer) endPage() error {
 	return nil
 }
 
-func (w *Writer) writePages() error {
-	at := int64(1+w.header.pages)*pageSize - int64(len(w.pages))
-	_, err := w.file.WriteAt(w.pages, at)
-	w.pages = w.pages[:0]
+// beginWrite writes the pages gathered while others are gathered.
+func (w *Writer) beginWrite() error {
+	if err := w.endWrite(); err != nil {
+		return err
+	}
+	if w.other == nil {
+		w.other = make([]byte, 0, writeBuffer)
+	}
+	pages, at, written := w.pages, w.offset(), make(chan error, 1)
+	w.pages, w.other, w.writing = w.other[:0], pages, written
+	go func() {
+		_, err := w.file.WriteAt(pages, at)
+		written <- err
+	}()
+	return nil
+}
+
+// offset is where the pages gathered belong.
+func (w *Writer) offset() int64 { return int64(1+w.header.pages)*pageSize - int64(len(w.pages)) }
+
+// endWrite waits for what beginWrite has begun.
+func (w *Writer) endWrite() error {
+	if w.writing == nil {
+		return nil
+	}
+	err := <-w.writing
+	w.writing = nil
 	return err
 }
 
@@ -163,7 +244,10 @@ func (w *Writer) finish() error {
 			return err
 		}
 	}
-	if err := w.writePages(); err != nil {
+	if err := w.endWrite(); err != nil {
+		return err
+	}
+	if _, err := w.file.WriteAt(w.pages, w.offset()); err != nil {
 		return err
 	}
 	w.header.last = w.last
@@ -191,6 +275,7 @@ func (w *Writer) Abort() {
 // fail keeps the first error and removes the file; one that cannot be removed has no header, and is no table.
 func (w *Writer) fail(err error) {
 	w.err = err
+	_ = w.endWrite()
 	if !w.done {
 		_ = w.close()
 	}
