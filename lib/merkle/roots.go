@@ -139,6 +139,13 @@ func (l *level) prepend(n Node) {
 	l.hashes, l.sizes = slices.Insert(l.hashes, 0, n.Hash), slices.Insert(l.sizes, 0, n.Size)
 }
 
+func (l *level) takeFirst() Node {
+	n := l.node(0)
+	l.offset++
+	l.hashes, l.sizes = slices.Delete(l.hashes, 0, 1), slices.Delete(l.sizes, 0, 1)
+	return n
+}
+
 func (l *level) takeLast() Node {
 	last := l.len() - 1
 	n := l.node(last)

@@ -124,15 +124,12 @@ func (b *coreBuilder) learnSparse(span *spanMeta) error {
 // leaves calls fn for the leaf nodes of a span's blocks, reading runs where it must. Blocks of damaged runs are left out.
 func (b *coreBuilder) leaves(span *spanMeta, runs *runList, fn func(merkle.Node) error) error {
 	for _, p := range span.parts {
-		for i := range p.count {
-			n, ok, err := b.leaf(p, i, runs)
-			if err != nil {
-				return err
-			}
-			if !ok {
-				break
-			}
-			if err := fn(n); err != nil {
+		leaf, err := b.leavesOf(p, runs)
+		if err != nil {
+			return err
+		}
+		for i := uint64(0); leaf != nil && i < p.count; i++ {
+			if err := fn(leaf(i)); err != nil {
 				return err
 			}
 		}
@@ -140,28 +137,33 @@ func (b *coreBuilder) leaves(span *spanMeta, runs *runList, fn func(merkle.Node)
 	return nil
 }
 
-// leaf returns the leaf node of block number i of a part; ok is false if it is damaged.
-func (b *coreBuilder) leaf(p spanPart, i uint64, runs *runList) (n merkle.Node, ok bool, err error) {
+// leavesOf returns what gives the leaf node of each block of a part, by its number in it; nil if they are damaged.
+func (b *coreBuilder) leavesOf(p spanPart, runs *runList) (func(i uint64) merkle.Node, error) {
 	if p.byLeaf != nil {
-		return merkle.LeafNodeHash(p.first+i, p.byLeaf[i].size, p.byLeaf[i].leaf), true, nil
+		return func(i uint64) merkle.Node {
+			return merkle.LeafNodeHash(p.first+i, p.byLeaf[i].size, p.byLeaf[i].leaf)
+		}, nil
 	}
 	e := runs.find(p.run)
 	if e == nil || uint64(p.at)+p.count > uint64(e.run.count) {
-		return n, false, nil
+		return nil, nil
 	}
-	at := p.at + uint32(i)
 	if !e.run.short {
-		return merkle.LeafNodeHash(p.first+i, uint64(e.run.lengths[at]), e.run.leaves[at]), true, nil
+		return func(i uint64) merkle.Node {
+			at := uint64(p.at) + i
+			return merkle.LeafNodeHash(p.first+i, uint64(e.run.lengths[at]), e.run.leaves[at])
+		}, nil
 	}
 	run, err := b.cp.store.reader.run(b.cp.ctx, e.at)
 	if errors.Is(err, ErrDamaged) {
 		b.cp.store.damaged(err)
-		return n, false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return n, false, err
+		return nil, err
 	}
-	return run.leaf(at, p.first+i), true, nil
+	run.hash()
+	return func(i uint64) merkle.Node { return run.leaf(p.at+uint32(i), p.first+i) }, nil
 }
 
 // node returns a node that is known.

@@ -16,7 +16,8 @@ type treeGrower struct {
 	builder *coreBuilder
 	roots   *merkle.Roots // nil: to be looked up
 	leaves  []merkle.Node // not in roots yet
-	nodes   []merkle.Node // not written yet
+	first   uint64        // post-order number of the first row
+	rows    []byte        // values of nodes that follow one another, not written yet
 	writer  *table.Writer // nil: none is begun
 	number  uint64        // of the writer's table
 }
@@ -31,25 +32,16 @@ func (g *treeGrower) span(span *spanMeta, runs *runList) (done bool, err error) 
 	defer ahead.group.Wait()
 	for k, p := range span.parts {
 		ahead.from(k)
-		for i := range p.count {
-			n, ok, err := g.builder.leaf(p, i, runs)
-			if err != nil {
-				return false, err
-			}
-			if !ok {
-				g.climb()
-				g.roots = nil
-				return false, nil
-			}
-			if g.leaves = append(g.leaves, n); len(g.leaves) >= climbTogether {
-				g.climb()
-			}
+		leaf, err := g.builder.leavesOf(p, runs)
+		if err != nil {
+			return false, err
 		}
-		g.climb()
-		if len(g.nodes) >= g.builder.cp.store.options.tuning.bufferRows {
-			if err := g.write(); err != nil {
-				return false, err
-			}
+		if leaf == nil {
+			g.roots = nil
+			return false, nil
+		}
+		if err := g.part(p.count, leaf); err != nil {
+			return false, err
 		}
 	}
 	return true, nil
@@ -58,10 +50,30 @@ func (g *treeGrower) span(span *spanMeta, runs *runList) (done bool, err error) 
 // climbTogether is how many leaves are put into the tree in one go: enough to hash their parents side by side.
 const climbTogether = 4096
 
-// climb puts the leaves that came into the tree.
-func (g *treeGrower) climb() {
-	g.roots.AppendAll(g.leaves, func(n merkle.Node) { g.nodes = append(g.nodes, n) })
-	g.leaves = g.leaves[:0]
+// part takes in leaves that follow. Rows are held until there are enough for a table, for there may be many cores.
+func (g *treeGrower) part(count uint64, leaf func(i uint64) merkle.Node) error {
+	for i := uint64(0); i < count; {
+		g.leaves = g.leaves[:0]
+		for ; i < count && len(g.leaves) < climbTogether; i++ {
+			g.leaves = append(g.leaves, leaf(i))
+		}
+		g.roots.AppendAll(g.leaves, g.add)
+		if g.writer == nil && len(g.rows) < g.builder.cp.store.options.tuning.bufferRows*treeSchema.ValueSize {
+			continue
+		}
+		if err := g.write(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add takes a node: they come in the order of their numbers.
+func (g *treeGrower) add(n merkle.Node) {
+	if len(g.rows) == 0 {
+		g.first = postOrder(n.Index)
+	}
+	g.rows = appendTreeValue(g.rows, n)
 }
 
 // readAhead decodes and hashes the short runs of a span before they are asked for, beside the tree's own hashing.
@@ -123,9 +135,9 @@ func (g *treeGrower) at(length uint64) (bool, error) {
 	return true, nil
 }
 
-// write writes the nodes gathered.
+// write writes the rows gathered.
 func (g *treeGrower) write() error {
-	if len(g.nodes) == 0 {
+	if len(g.rows) == 0 {
 		return nil
 	}
 	if g.writer == nil {
@@ -136,13 +148,9 @@ func (g *treeGrower) write() error {
 		}
 		g.writer = w
 	}
-	for _, n := range g.nodes {
-		if err := addNode(g.writer, n); err != nil {
-			return err
-		}
-	}
-	g.nodes = g.nodes[:0]
-	return nil
+	err := g.writer.AddFollowing(g.first, g.rows)
+	g.rows = g.rows[:0]
+	return err
 }
 
 func addNode(w *table.Writer, n merkle.Node) error {
@@ -165,7 +173,7 @@ func (g *treeGrower) stop() error {
 	if err != nil {
 		return err
 	}
-	g.writer = nil
+	g.writer, g.rows = nil, nil
 	return g.builder.addTree(g.number, rows)
 }
 
@@ -174,7 +182,7 @@ func (g *treeGrower) abort() {
 		g.writer.Abort()
 		g.writer = nil
 	}
-	g.nodes, g.leaves, g.roots = nil, nil, nil
+	g.rows, g.leaves, g.roots = nil, nil, nil
 }
 
 // addTree puts a finished table in front of the core's others.

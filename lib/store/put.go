@@ -172,12 +172,12 @@ func lastOfEach(puts []putBlock) []putBlock {
 // putSpan returns the meta of a span of the first n of puts.
 func (tx *Tx) putSpan(puts []putBlock) (meta []byte, n int) {
 	m := spanMeta{key: tx.key, first: puts[0].block}
-	var roots cover
+	var roots merkle.Cover
 	bytes := 0
 	for n = 0; n < len(puts) && bytes < spanBytes; n++ {
 		p := puts[n]
 		if tx.options.Short { // the run does not tell
-			roots.add(merkle.LeafNodeHash(p.block, p.ref.size, p.ref.leaf))
+			roots.Add(merkle.LeafNodeHash(p.block, p.ref.size, p.ref.leaf))
 			bytes += 48
 		}
 		last := len(m.parts) - 1
@@ -197,7 +197,7 @@ func (tx *Tx) putSpan(puts []putBlock) (meta []byte, n int) {
 			bytes += 24
 		}
 	}
-	m.roots = roots.nodes
+	m.roots = roots.Nodes()
 	return m.encode(), n
 }
 

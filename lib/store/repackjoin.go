@@ -6,6 +6,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/keys"
+	"hc/lib/merkle"
 	"hc/lib/store/packlog"
 )
 
@@ -323,11 +324,11 @@ func (o *joinedAppend) addSpan(span *spanMeta) {
 			last.parts = append(last.parts, p)
 		}
 	}
-	roots := cover{nodes: last.roots}
+	roots := merkle.NewCover(last.roots)
 	for _, n := range span.roots {
-		roots.add(n)
+		roots.Add(n)
 	}
-	last.roots = roots.nodes
+	last.roots = roots.Nodes()
 }
 
 // flushCore writes what was joined of a core.

@@ -12,7 +12,9 @@ type spanBuilder struct {
 	count uint64
 	bytes int // of the meta, about
 	parts []spanPart
-	roots cover
+
+	leaves []merkle.Node // not in roots yet
+	roots  merkle.Cover
 }
 
 // inRun adds the next block, which is in a run of this append.
@@ -24,8 +26,7 @@ func (b *spanBuilder) inRun(node merkle.Node, run, at uint32) {
 		b.parts = append(b.parts, spanPart{first: block, count: 1, run: run, at: at})
 		b.bytes += 16
 	}
-	b.count++
-	b.roots.add(node)
+	b.add(node)
 }
 
 // byLeaf adds the next block, which the store has.
@@ -39,26 +40,31 @@ func (b *spanBuilder) byLeaf(node merkle.Node) {
 		b.bytes += 4
 	}
 	b.bytes += 5 + len(ref.leaf)
+	b.add(node)
+}
+
+// leavesTogether is how many leaves of a span are hashed into its roots in one go.
+const leavesTogether = 4096
+
+func (b *spanBuilder) add(leaf merkle.Node) {
 	b.count++
-	b.roots.add(node)
+	if b.leaves = append(b.leaves, leaf); len(b.leaves) >= leavesTogether {
+		b.hash()
+	}
+}
+
+func (b *spanBuilder) hash() {
+	b.roots.AddLeaves(b.leaves)
+	b.leaves = b.leaves[:0]
 }
 
 func (b *spanBuilder) meta() []byte {
-	m := spanMeta{append: true, key: b.key, first: b.first, parts: b.parts, roots: b.roots.nodes}
+	b.hash()
+	m := spanMeta{append: true, key: b.key, first: b.first, parts: b.parts, roots: b.roots.Nodes()}
 	return m.encode()
 }
 
-// cover is the roots of the maximal subtrees over blocks that come in ascending order.
-type cover struct{ nodes []merkle.Node }
-
-func (c *cover) add(n merkle.Node) {
-	for len(c.nodes) > 0 {
-		last := c.nodes[len(c.nodes)-1]
-		if last.Index > n.Index || merkle.Sibling(last.Index) != n.Index || last.Size+n.Size > merkle.MaxBytes {
-			break
-		}
-		c.nodes = c.nodes[:len(c.nodes)-1]
-		n = merkle.ParentNode(last, n)
-	}
-	c.nodes = append(c.nodes, n)
+// next begins the next span, at a block.
+func (b *spanBuilder) next(first uint64) {
+	*b = spanBuilder{key: b.key, first: first, leaves: b.leaves[:0]}
 }

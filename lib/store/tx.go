@@ -234,7 +234,7 @@ func (tx *Tx) endSpan(ctx context.Context) error {
 		return nil
 	}
 	meta := tx.span.meta()
-	tx.span = spanBuilder{key: tx.key, first: tx.next}
+	tx.span.next(tx.next)
 	return tx.record(ctx, packlog.KindSpan, meta)
 }
 

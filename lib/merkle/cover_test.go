@@ -1,0 +1,62 @@
+package merkle
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"hc/lib/hash"
+)
+
+// TestCoverLeaves adds leaves in batches of any size, behind any beginning: it comes to the same as adding them one by one,
+// and to the subtrees that cover the range.
+func TestCoverLeaves(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 300 {
+		first, count := random.Uint64N(200), 1+random.Uint64N(400)
+		var leaves []Node
+		for i := range count {
+			leaves = append(leaves, LeafNodeHash(first+i, random.Uint64N(100), hash.Sum([]byte{byte(i), byte(i >> 8)})))
+		}
+		var one, all Cover
+		for _, leaf := range leaves {
+			one.Add(leaf)
+		}
+		for rest := leaves; len(rest) > 0; {
+			n := 1 + random.IntN(len(rest))
+			all.AddLeaves(rest[:n])
+			rest = rest[n:]
+		}
+		all.AddLeaves(nil)
+		if !slices.Equal(one.Nodes(), all.Nodes()) {
+			t.Fatalf("%d blocks from %d: %v, one by one %v", count, first, all.Nodes(), one.Nodes())
+		}
+		var indexes []uint64
+		for _, n := range all.Nodes() {
+			indexes = append(indexes, n.Index)
+		}
+		if want := Subtrees(first, first+count); !slices.Equal(indexes, want) {
+			t.Fatalf("%d blocks from %d: nodes %v, want %v", count, first, indexes, want)
+		}
+	}
+}
+
+// TestCoverFromRoots goes on from roots, and leaves them as they are.
+func TestCoverFromRoots(t *testing.T) {
+	leaf := func(block uint64) Node { return LeafNodeHash(block, 1, hash.Sum([]byte{byte(block)})) }
+	roots, err := NewRoots(0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots.AppendAll([]Node{leaf(0), leaf(1), leaf(2)}, nil)
+	before := roots.Nodes()
+	c := NewCover(before)
+	c.AddLeaves([]Node{leaf(3)})
+	if len(before) != 2 || before[1] != leaf(2) {
+		t.Errorf("the roots became %v", before)
+	}
+	roots.AppendAll([]Node{leaf(3)}, nil)
+	if !slices.Equal(c.Nodes(), roots.Nodes()) {
+		t.Errorf("cover %v, roots %v", c.Nodes(), roots.Nodes())
+	}
+}
