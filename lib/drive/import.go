@@ -175,7 +175,7 @@ func (im *importer) take(ctx context.Context, p *part) error {
 	case stream.KindFile:
 		return im.file(ctx, name, p)
 	case stream.KindKeep:
-		return im.keep(ctx, name)
+		return im.keep(name)
 	case stream.KindLink:
 		return im.put(ctx, name, hyperdrive.Entry{Link: &item.Target})
 	case stream.KindDelete:
@@ -319,12 +319,9 @@ func (im *importer) beginFile(ctx context.Context, name string) (err error) {
 	return im.known.begin(ctx, nil)
 }
 
-func (im *importer) keep(ctx context.Context, name string) error {
-	item, err := im.lookUp(ctx, name)
-	if err != nil {
-		return err
-	}
-	if item == nil {
+// keep leaves a name as it is, which only a stream of a whole tree asks for.
+func (im *importer) keep(name string) error {
+	if _, there := im.named[idOf(name)]; !there {
 		return fmt.Errorf("%w: the stream keeps %q, which the drive does not have: make the stream again", ErrConflict, name[1:])
 	}
 	im.result.Unchanged++

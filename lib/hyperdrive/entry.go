@@ -120,6 +120,9 @@ func appendString(b []byte, s string) []byte {
 // missing ones, which are null. The error wraps [ErrEntry]: no object, a field of another type, a number that is none of
 // JavaScript's integers, a link that has content, too.
 func ParseEntry(value []byte) (Entry, error) {
+	if entry, ok := quickEntry(value); ok && (entry.Link == nil || *entry.Link != "" && entry.Blob == nil) {
+		return entry, nil
+	}
 	entry, err := parseEntry(value)
 	if err != nil {
 		return Entry{}, fmt.Errorf("%w: %w", ErrEntry, err)

@@ -56,6 +56,13 @@ func (m Meta) Encode() json.RawMessage {
 // ParseMeta reads what it can of an entry's metadata, which may be anything: a field that is not as [Meta.Encode] writes it
 // is not there.
 func ParseMeta(metadata json.RawMessage) (m Meta) {
+	if m, ok := quickMeta(metadata); ok || metadata == nil {
+		return m
+	}
+	return parseMeta(metadata)
+}
+
+func parseMeta(metadata json.RawMessage) (m Meta) {
 	o, err := parseObject(metadata)
 	if err != nil {
 		return Meta{}
