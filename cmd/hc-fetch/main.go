@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"syscall"
 
 	urfave "github.com/urfave/cli/v2"
@@ -30,10 +29,8 @@ func newApp(std *cli.IO) *urfave.App {
 		Usage:       "fetch a log, or a part of it, and write it with its proof",
 		ArgsUsage:   "KEY|NAME",
 		Description: description,
-		Flags: []urfave.Flag{
+		Flags: append([]urfave.Flag{
 			cli.StoreFlag(),
-			&urfave.StringSliceFlag{Name: "peer", Usage: "fetch from the peer at `HOST[:PORT]`; may be given many times"},
-			&urfave.StringSliceFlag{Name: "exec", Usage: "fetch through the standard input and output of `COMMAND`"},
 			&urfave.StringFlag{Name: "blocks", Usage: "only the blocks `A-B`, both included (A-: to the end)"},
 			&urfave.StringFlag{Name: "bytes", Usage: "only the bytes `A-B`, both included"},
 			&urfave.BoolFlag{Name: "head", Usage: "only the signed head with the tree's roots, no data"},
@@ -41,10 +38,9 @@ func newApp(std *cli.IO) *urfave.App {
 			&urfave.BoolFlag{Name: "follow-fork", Usage: "replace what is here where its key has signed the log anew under a higher fork"},
 			&urfave.BoolFlag{Name: "no-store", Usage: "keep nothing"},
 			&urfave.BoolFlag{Name: "sync", Usage: "sync what is kept to the disk before it counts as kept"},
-			&urfave.StringFlag{Name: "limit-rate", Usage: "take at most `SIZE` a second, over all peers"},
 			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "write to a terminal, too"},
 			cli.JSONFlag(),
-		},
+		}, cli.PeerFlags()...),
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
 				{Does: "fetch a log and check it", Command: "hc-fetch KEY --peer host:4977 | hc-verify KEY > table.csv"},
@@ -97,9 +93,6 @@ func parse(c *urfave.Context) (proof.Claim, error) {
 	if parts > 1 {
 		return claim, cli.Usagef("--blocks, --bytes and --head exclude one another")
 	}
-	if slices.Contains(c.StringSlice("peer"), "") || slices.Contains(c.StringSlice("exec"), "") {
-		return claim, cli.Usagef("--peer and --exec want to know whom to ask")
-	}
 	var err error
 	switch claim.Kind {
 	case proof.KindBlocks:
@@ -117,11 +110,10 @@ func parse(c *urfave.Context) (proof.Claim, error) {
 }
 
 func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {
-	limiter, _, err := cli.Limiter(c, 0)
+	dialers, err := std.Peers(c)
 	if err != nil {
 		return err
 	}
-	dialers := peers(c, std, limiter)
 	in, err := openStore(c, std, len(dialers) > 0)
 	if err != nil {
 		return err
@@ -196,28 +188,6 @@ func openStore(c *urfave.Context, std *cli.IO, fetching bool) (*store.Store, err
 		return nil, cli.Hint(err, "keep it elsewhere (-C DIR), or keep nothing (--no-store)")
 	}
 	return in, err
-}
-
-func peers(c *urfave.Context, std *cli.IO, limiter *peer.Limiter) []replicate.Dialer {
-	var dialers []replicate.Dialer
-	add := func(name string, dial func(context.Context) (peer.Conn, error)) {
-		dialers = append(dialers, replicate.Dialer{Name: name, Dial: func(ctx context.Context) (peer.Conn, error) {
-			conn, err := dial(ctx)
-			if err != nil {
-				return nil, err
-			}
-			return limiter.Reading(conn), nil
-		}})
-	}
-	for _, address := range c.StringSlice("peer") {
-		add(address, func(ctx context.Context) (peer.Conn, error) { return peer.Dial(ctx, address) })
-	}
-	for _, command := range c.StringSlice("exec") {
-		add(command, func(ctx context.Context) (peer.Conn, error) {
-			return peer.Exec(ctx, command, peer.ExecOptions{Stderr: std.Err})
-		})
-	}
-	return dialers
 }
 
 // counted shows the progress of what is written.
