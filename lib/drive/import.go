@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 
-	"hc/lib/hash"
 	"hc/lib/hyperbee"
 	"hc/lib/hypercore"
 	"hc/lib/hyperdrive"
@@ -96,15 +95,6 @@ type importer struct {
 	at      []uint64         // of findAll, reused
 }
 
-// nameID is half a hash of a name: enough to know one again, in a fraction of the memory.
-type nameID [16]byte
-
-func idOf(name string) (id nameID) {
-	sum := hash.Sum([]byte(name))
-	copy(id[:], sum[:])
-	return id
-}
-
 // open opens both cores for appending.
 func open(ctx context.Context, in *store.Store, word string, options hypercore.AppendOptions) (*importer, error) {
 	im := &importer{}
@@ -186,75 +176,6 @@ func (im *importer) take(ctx context.Context, p *part) error {
 	return fmt.Errorf("%w: a frame of an unknown kind %v", stream.ErrFormat, item.Kind)
 }
 
-// beginTree hears that the stream is the whole folder.
-func (im *importer) beginTree(ctx context.Context, since *stream.Since) error {
-	im.tree = true
-	head := im.names.Head()
-	if since != nil && (since.Fork != head.Fork || since.Length != head.Length || since.TreeHash != head.TreeHash) {
-		return fmt.Errorf("%w: the stream builds on version %d of the drive, which is at %d now: make the stream again", ErrConflict, since.Length, head.Length)
-	}
-	return im.list(ctx)
-}
-
-// list reads all names of the drive.
-func (im *importer) list(ctx context.Context) error {
-	if im.listed {
-		return nil
-	}
-	im.listed, im.named = true, make(map[nameID]bool)
-	return im.old.List(ctx, "/", func(item hyperdrive.Item) error {
-		if im.tree {
-			im.named[idOf(item.Name)] = false
-		}
-		if blob := item.Entry.Blob; item.Err == nil && blob != nil && !blob.Map && !blob.Empty() && len(im.blocks) < mostFirst {
-			im.blocks = append(im.blocks, blob.BlockOffset)
-		}
-		return nil
-	})
-}
-
-// name notes that the stream names an item, and refuses one that would stand where a folder of the drive is, or below one
-// of its files.
-func (im *importer) name(ctx context.Context, item stream.Item) error {
-	name := "/" + item.Path
-	if err := hyperdrive.CheckName(name); err != nil {
-		return err
-	}
-	if im.tree {
-		if id := idOf(name); len(im.named) > 0 {
-			if _, old := im.named[id]; old {
-				im.named[id] = true
-			}
-		}
-		return nil
-	}
-	if item.Kind == stream.KindDelete {
-		return nil
-	}
-	return im.checkRoom(ctx, name)
-}
-
-// checkRoom refuses a name that is a folder of the drive, or is below one of its files. (Of a whole tree the stream's own
-// rules take care.)
-func (im *importer) checkRoom(ctx context.Context, name string) error {
-	for i := 1; i < len(name); i++ {
-		if name[i] != '/' {
-			continue
-		}
-		switch _, err := im.batch.Get(ctx, hyperdrive.Key(name[:i])); {
-		case err == nil:
-			return fmt.Errorf("%w: %q cannot be added: %q is a file in the drive: remove it first", ErrConflict, name[1:], name[1:i])
-		case !errors.Is(err, hyperbee.ErrNotFound):
-			return err
-		}
-	}
-	folder := hyperdrive.FolderRange(name)
-	folder.Limit = 1
-	return im.old.Names().Walk(ctx, folder, func(hyperbee.Entry) error {
-		return fmt.Errorf("%w: %q cannot be added: it is a folder in the drive: remove that first", ErrConflict, name[1:])
-	})
-}
-
 // lookUp returns what the drive had under a name; nil if nothing.
 func (im *importer) lookUp(ctx context.Context, name string) (*hyperdrive.Item, error) {
 	item, err := im.old.Get(ctx, name)
@@ -269,7 +190,16 @@ func (im *importer) lookUp(ctx context.Context, name string) (*hyperdrive.Item, 
 
 func (im *importer) file(ctx context.Context, name string, p *part) (err error) {
 	if p.first {
-		if err := im.beginFile(ctx, name); err != nil {
+		if im.before, err = im.lookUp(ctx, name); err != nil {
+			return err
+		}
+	}
+	if im.isBefore(p) {
+		im.result.Reused += p.bytes
+		return im.putFile(ctx, name, p, *im.before.Entry.Blob)
+	}
+	if p.first {
+		if err := im.beginFile(ctx); err != nil {
 			return err
 		}
 	}
@@ -280,6 +210,19 @@ func (im *importer) file(ctx context.Context, name string, p *part) (err error) 
 	if err != nil {
 		return fmt.Errorf("%q: %w", name[1:], err)
 	}
+	return im.putFile(ctx, name, p, blob)
+}
+
+// isBefore reports whether a small file is what the drive has under its name: by its digest, so the blobs need not be here.
+func (im *importer) isBefore(p *part) bool {
+	if !p.first || !p.last || im.before == nil || im.before.Entry.Blob == nil {
+		return false
+	}
+	meta := hyperdrive.ParseMeta(im.before.Entry.Metadata)
+	return meta.SHA256 != nil && *meta.SHA256 == p.sha256
+}
+
+func (im *importer) putFile(ctx context.Context, name string, p *part, blob hyperdrive.Blob) error {
 	meta := hyperdrive.Meta{
 		Mode: p.item.Mode.Perm(), HasMode: true,
 		ModTime: p.item.ModTime, HasModTime: true,
@@ -291,11 +234,8 @@ func (im *importer) file(ctx context.Context, name string, p *part) (err error) 
 }
 
 // beginFile looks for what may have the blocks of a file already.
-func (im *importer) beginFile(ctx context.Context, name string) (err error) {
+func (im *importer) beginFile(ctx context.Context) (err error) {
 	im.content.runs, im.content.lengths = im.content.runs[:0], im.content.lengths[:0]
-	if im.before, err = im.lookUp(ctx, name); err != nil {
-		return err
-	}
 	im.runs = nil
 	if im.before != nil && im.before.Entry.Blob != nil {
 		im.runs, err = hyperdrive.BlobRuns(ctx, viewBlobs{im.known.view}, *im.before.Entry.Blob)
@@ -317,15 +257,6 @@ func (im *importer) beginFile(ctx context.Context, name string) (err error) {
 	}
 	im.blocks = nil
 	return im.known.begin(ctx, nil)
-}
-
-// keep leaves a name as it is, which only a stream of a whole tree asks for.
-func (im *importer) keep(name string) error {
-	if _, there := im.named[idOf(name)]; !there {
-		return fmt.Errorf("%w: the stream keeps %q, which the drive does not have: make the stream again", ErrConflict, name[1:])
-	}
-	im.result.Unchanged++
-	return nil
 }
 
 // put writes an entry, if it is another one than the drive has.
@@ -362,33 +293,6 @@ func (im *importer) same(ctx context.Context, name, earlier string) error {
 		return fmt.Errorf("%q: %w", earlier[1:], err)
 	}
 	return im.put(ctx, name, entry)
-}
-
-func (im *importer) remove(ctx context.Context, name string) error {
-	found, err := im.batch.Delete(ctx, hyperdrive.Key(name))
-	if found {
-		im.result.Removed++
-	}
-	return err
-}
-
-// removeUnnamed removes what a whole tree did not name.
-func (im *importer) removeUnnamed(ctx context.Context) error {
-	unnamed := 0
-	for _, named := range im.named {
-		if !named {
-			unnamed++
-		}
-	}
-	if !im.tree || unnamed == 0 {
-		return nil
-	}
-	return im.old.List(ctx, "/", func(item hyperdrive.Item) error {
-		if im.named[idOf(item.Name)] {
-			return nil
-		}
-		return im.remove(ctx, item.Name)
-	})
 }
 
 // commit makes both cores' appends count, the blobs first: names never point at what is not there.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"hc/lib/hash"
 	"hc/lib/hypercore"
@@ -61,6 +62,17 @@ func (d *Drive) At(ctx context.Context, version uint64) (*Drive, error) {
 
 // Blobs returns the bytes of the files.
 func (d *Drive) Blobs() hyperdrive.Blobs { return d.blobs }
+
+// Files returns the names.
+func (d *Drive) Files() *hyperdrive.Drive { return d.Drive }
+
+// Content writes a file's bytes, as hyperdrive.Content does.
+func (d *Drive) Content(ctx context.Context, item hyperdrive.Item, w io.Writer) error {
+	return hyperdrive.Content(ctx, d.blobs, item, w)
+}
+
+// Soon does nothing: what is in a store is there.
+func (d *Drive) Soon([]hyperdrive.Item) {}
 
 // TreeHash returns the tree hash of the names at this version, which a citation names.
 func (d *Drive) TreeHash(ctx context.Context) (hash.Digest, error) {
@@ -169,4 +181,14 @@ func (b viewBlobs) node(ctx context.Context, index uint64) (merkle.Node, error) 
 		return merkle.Node{}, merkle.ErrNodeMissing
 	}
 	return b.view.Node(ctx, index)
+}
+
+// Cores returns the keys of a drive's two cores, as far as they are known: that of the names, and that of the blobs.
+func Cores(ctx context.Context, in *store.Store, key keys.Key) ([]keys.Key, error) {
+	names, err := in.View(ctx, key, false)
+	if err != nil {
+		return nil, err
+	}
+	blobs, _, err := blobsOf(ctx, names, key, names.Manifest())
+	return []keys.Key{key, blobs}, err
 }
