@@ -7,7 +7,9 @@ import (
 	"syscall"
 
 	"hc/lib/chunk"
+	"hc/lib/hyperbee"
 	"hc/lib/hypercore"
+	"hc/lib/hyperdrive"
 	"hc/lib/keyfile"
 	"hc/lib/keys"
 	"hc/lib/merkle"
@@ -69,6 +71,11 @@ var exits = []struct {
 	{merkle.ErrUnverified, ExitUnverified},
 	{keys.ErrSignature, ExitUnverified},
 	{keys.ErrManifest, ExitUnverified},
+	{hyperbee.ErrCorrupt, ExitUnverified}, // signed, but no drive
+	{hyperdrive.ErrEntry, ExitUnverified},
+	{hyperdrive.ErrName, ExitUnverified},
+	{hyperdrive.ErrContent, ExitUnverified},
+	{hyperdrive.ErrNoBlobs, ExitUnverified},
 	{ErrUnverified, ExitUnverified},
 
 	{ErrUsage, ExitUsage},
@@ -113,10 +120,14 @@ var exits = []struct {
 	{ErrPartial, ExitPartial},
 	{proof.ErrPartial, ExitPartial},
 	{proof.ErrBlockMissing, ExitPartial},
+	{hyperdrive.ErrBehind, ExitPartial},
 	{store.ErrBlockMissing, ExitPartial},
 
 	{ErrNotFound, ExitNotFound},
 	{store.ErrNotFound, ExitNotFound},
+	{proof.ErrAbsent, ExitNotFound},
+	{hyperbee.ErrNotFound, ExitNotFound},
+	{hyperdrive.ErrNotFile, ExitNotFound},
 	{store.ErrNotStore, ExitNotFound},
 	{replicate.ErrNotOffered, ExitNotFound},
 }

@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	"hc/lib/chunk"
+	"hc/lib/hyperbee"
 	"hc/lib/hypercore"
+	"hc/lib/hyperdrive"
 	"hc/lib/keyfile"
 	"hc/lib/keys"
 	"hc/lib/merkle"
@@ -41,7 +43,13 @@ func TestExitCode(t *testing.T) {
 		{"signature", keys.ErrSignature, 4},
 		{"unverified, then the peer was dropped", errors.Join(peer.ErrUnreachable, proof.ErrUnverified), 4},
 		{"unverified and partial", errors.Join(proof.ErrPartial, keys.ErrSignature), 4},
+		{"signed, but no drive", hyperbee.ErrCorrupt, 4},
+		{"a hostile name", hyperdrive.ErrName, 4},
+		{"content that its record does not fit", hyperdrive.ErrContent, 4},
+		{"content that is not there yet", hyperdrive.ErrBehind, 3},
 		{"no such core", store.ErrNotFound, 5},
+		{"a path that is proved not to be there", proof.ErrAbsent, 5},
+		{"a folder where a file is wanted", hyperdrive.ErrNotFile, 5},
 		{"no peer", peer.ErrUnreachable, 6},
 		{"peers lost on the way", errors.Join(proof.ErrPartial, peer.ErrUnreachable), 6},
 		{"bad MAC", secretstream.ErrFrame, 6},

@@ -8,7 +8,7 @@ import (
 
 // climb hashes the group up to what is known and compares. Under a new head it returns the roots.
 func (v *verifier) climb(l *layout, e uint64) (roots []merkle.Node, err error) {
-	c := climber{l: l, e: e, group: &v.group, old: v.roots, split: v.split[:0], cited: v.opt.TreeHash != nil}
+	c := climber{l: l, e: e, group: &v.group, old: v.roots, split: v.split[:0], cited: v.opt.TreeHash != nil, met: v.met, offset: v.below}
 	v.group.Computed = v.group.Computed[:0]
 	if l.known != crown {
 		k := len(v.stack) - 1
@@ -38,10 +38,24 @@ type climber struct {
 	old   []merkle.Node // roots of the head before, used from the front
 	split []merkle.Node // roots of the length l.split, as far as they are found
 	cited bool          // the tree hash of the length l.split is given, and will be compared
+
+	met    func(n merkle.Node, offset uint64) // told of each node; nil: nobody
+	offset uint64                             // bytes of the log before the node that comes next, if met is there
 }
 
 // node returns node x, from left to right as layout.nodes goes.
 func (c *climber) node(x uint64) merkle.Node {
+	if c.met == nil {
+		return c.hash(x)
+	}
+	at := c.offset
+	n := c.hash(x)
+	c.met(n, at)
+	c.offset = at + n.Size
+	return n
+}
+
+func (c *climber) hash(x uint64) merkle.Node {
 	switch c.l.part(x, c.e) {
 	case partOld:
 		n := c.old[0]

@@ -5,5 +5,8 @@
 // of blocks (1 MiB, or one larger block) and O(log n) tree nodes; what it hands on is the key's, and is what the stream's
 // claim says it is: a part never passes for the whole.
 //
+// A drive's paths and folders are proved by a walk of its tree of names, which both sides take: the verifier over the
+// blocks that come. A [FolderSink] gets the files.
+//
 // FORMAT.md, beside this file, is the format.
 package proof

@@ -24,7 +24,10 @@ var (
 	// ErrBlockMissing is returned by a [Source] for a block that it does not have and that will not come.
 	ErrBlockMissing = errors.New("block is missing")
 
-	// ErrUnsupported is returned for claims that this version knows of and cannot verify or write: those of folders.
+	// ErrAbsent means that a path, or a folder, was proved not to be there.
+	ErrAbsent = errors.New("it is proved not to be there")
+
+	// ErrUnsupported is returned for what cannot be written: a path or a tree that goes on with later heads.
 	ErrUnsupported = errors.New("not supported")
 )
 

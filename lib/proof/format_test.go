@@ -59,8 +59,8 @@ func TestFormatExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	examples := regexp.MustCompile("(?s)```hc-proof\n(.*?)```").FindAllSubmatch(text, -1)
-	if len(examples) != 2 {
-		t.Fatalf("%d examples in FORMAT.md, want 2", len(examples))
+	if len(examples) != 3 {
+		t.Fatalf("%d examples in FORMAT.md, want 3", len(examples))
 	}
 	l := exampleLog(t)
 	c := Claim{Kind: KindBlocks, From: 2, To: 3}
@@ -80,6 +80,22 @@ func TestFormatExample(t *testing.T) {
 			t.Errorf("example %d proves %q, want %q", i, out, want)
 		}
 	}
+	d, c := exampleDrive(t), pathOf("/hello.txt")
+	if want := d.write(c, nil); string(examples[2][1]) != escape(want) {
+		t.Errorf("the last example in FORMAT.md is not what Write writes, which is:\n%s", escape(want))
+	}
+	g, _, _ := d.read(unescapeExample(t, string(examples[2][1])), Options{Claim: &c}, nil)
+	if g.whole["/hello.txt"] != "Hello, drive\n" {
+		t.Errorf("the last example proves %q", g.whole)
+	}
+}
+
+// exampleDrive is the drive in FORMAT.md, of the same key.
+func exampleDrive(t testing.TB) *testDrive {
+	l := exampleLog(t)
+	d := newDriveOf(t, newLogOf(t, l.secret, l.Key(), l.Manifest()))
+	d.stock("/hello.txt", "Hello, drive\n")
+	return d
 }
 
 // The limits that FORMAT.md names are those of the code.

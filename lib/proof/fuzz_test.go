@@ -60,3 +60,20 @@ func FuzzVerifyAny(f *testing.F) {
 		}
 	})
 }
+
+// FuzzVerifyFolder is FuzzVerify of paths and trees: of a drive at a head there is one stream for each.
+func FuzzVerifyFolder(f *testing.F) {
+	list := folderSamples(f)
+	for i, s := range list {
+		f.Add(uint8(i), s.stream)
+	}
+	f.Fuzz(func(t *testing.T, i uint8, stream []byte) {
+		s := list[int(i)%len(list)]
+		if bytes.Equal(stream, s.stream) {
+			return
+		}
+		if err := s.refuse(t, "fuzzed", stream); err == nil {
+			t.Errorf("a second spelling verifies: %q", stream)
+		}
+	})
+}

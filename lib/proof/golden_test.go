@@ -14,6 +14,8 @@ var update = flag.Bool("update", false, "write testdata/*.proof")
 func TestGolden(t *testing.T) {
 	l := exampleLog(t)
 	eleven := newLog(t, numbered(11)...)
+	drive := sampleDrive(t)
+	of := func(c Claim) WriteOptions { return WriteOptions{Claim: c, Blobs: drive.open} }
 	streams := map[string]struct {
 		log   *testLog
 		opt   WriteOptions
@@ -28,6 +30,9 @@ func TestGolden(t *testing.T) {
 		"head":   {l, WriteOptions{Claim: Claim{Kind: KindHead}}, nil, nil},
 		"live":   {l, WriteOptions{Live: true}, []uint64{3, 5}, nil},
 		"empty":  {newLog(t), WriteOptions{}, nil, ErrPartial},
+		"path":   {drive.names, of(pathOf("/data/table.csv")), nil, nil},
+		"absent": {drive.names, of(pathOf("/data/table")), nil, ErrAbsent},
+		"tree":   {drive.names, of(treeOf("/")), nil, nil},
 		"block6": {eleven, WriteOptions{Claim: Claim{Kind: KindBlocks, From: 6, To: 6}}, nil, nil},
 	}
 	for name, s := range streams {

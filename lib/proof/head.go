@@ -9,6 +9,25 @@ import (
 
 // readHead reads a head and the groups under it.
 func (v *verifier) readHead() error {
+	if err := v.readHeadFrame(); err != nil {
+		return err
+	}
+	l := v.layout()
+	if err := v.readGroup(l); err != nil {
+		return err
+	}
+	v.barren = len(v.group.Blocks) == 0
+	for !v.done && !v.barren && v.next < l.end {
+		l.first, l.old, l.known = v.next, 0, v.stack[len(v.stack)-1].Index
+		if err := v.readGroup(l); err != nil {
+			return err
+		}
+	}
+	return v.endPart()
+}
+
+// readHeadFrame reads what is signed. The group that follows will verify it.
+func (v *verifier) readHeadFrame() error {
 	w := v.in.words()
 	head := Head{Fork: w.number(maxNumber), Length: w.number(maxLength), ByteLength: w.number(maxNumber)}
 	n := w.number(maxSignature)
@@ -23,19 +42,7 @@ func (v *verifier) readHead() error {
 		return err
 	}
 	v.head = head
-
-	l := v.layout()
-	if err := v.readGroup(l); err != nil {
-		return err
-	}
-	v.barren = len(v.group.Blocks) == 0
-	for !v.done && !v.barren && v.next < l.end {
-		l.first, l.old, l.known = v.next, 0, v.stack[len(v.stack)-1].Index
-		if err := v.readGroup(l); err != nil {
-			return err
-		}
-	}
-	return v.endPart()
+	return nil
 }
 
 // checkHead holds a head against the one before it and against what was asked for.
@@ -100,13 +107,21 @@ func merkleLength(roots []merkle.Node) uint64 {
 	return merkle.LastBlock(roots[len(roots)-1].Index) + 1
 }
 
-// endPart closes the part of the claim that comes under one head.
-func (v *verifier) endPart() error {
+// endRange checks, at the end of the blocks from one on, what canonical left open.
+func (v *verifier) endRange() error {
 	if v.tail {
 		v.tail = false
 		if v.next-v.tailFirst <= uint64(maxCount) && v.tailBytes <= uint64(maxGroup) {
 			return v.in.fail("the groups from block %d on have to be one", v.tailFirst)
 		}
+	}
+	return nil
+}
+
+// endPart closes the part of the claim that comes under one head.
+func (v *verifier) endPart() error {
+	if err := v.endRange(); err != nil {
+		return err
 	}
 	v.stack = v.stack[:0]
 	c := v.sum.Claim

@@ -18,17 +18,18 @@ type Options struct {
 	Fork      *uint64      // of every head; nil: any
 	TreeHash  *hash.Digest // of the length that the claim names with `at`, or else of the first head; nil: any
 	Claim     *Claim       // nil: `all`
-	AnyClaim  bool         // take whatever the stream claims; of Claim, if there is one, only At counts
+	AnyClaim  bool         // take whatever the stream claims, but of a path or a tree; of Claim, if there is one, only At counts
 	MinLength uint64       // blocks that a head must have at least
 
-	Out      io.Writer                  // gets the claimed bytes, each group's in one Write; nil: nobody
+	Out      io.Writer                  // gets the claimed bytes, each group's in one Write, or of a path the file's; nil: nobody
+	Files    FolderSink                 // gets the files of a path or a tree; nil: nobody
 	Progress func(bytes, blocks uint64) // called behind each group with what it brought; nil: not called
 }
 
 // Sink gets what has been verified, in this order: Core, then for each head Head, and for each group Nodes and then its
-// Blocks. Slices are valid until the call returns. An error ends Verify, which returns it.
+// Blocks. A stream of a path or a tree is of two logs: where groups of the other one follow, Core comes again. Slices are valid until the call returns. An error ends Verify, which returns it.
 type Sink interface {
-	// Core is called once, when the first head is verified: manifest (nil for a compat core) belongs to key.
+	// Core is called when the first head is verified: manifest (nil for a compat core) belongs to key.
 	Core(key keys.Key, manifest []byte) error
 
 	// Head is called when a head's signature is verified, with the roots of its length.
@@ -71,7 +72,8 @@ type Summary struct {
 	Heads    uint64        // verified
 	Nodes    uint64        // received
 	Blocks   uint64        // verified and handed on
-	Bytes    uint64        // claimed bytes of them
+	Bytes    uint64        // claimed bytes of them; of a path or a tree, those of files
+	Files    uint64        // verified, of a path or a tree
 }
 
 // Verify reads a proof stream up to its end frame and the end of r, and hands on what it has verified. sink may be nil.
@@ -134,12 +136,19 @@ type verifier struct {
 	buffer  []byte        // the blocks' bytes
 	lengths []int
 	run     run // the last frame
+
+	// of streams of folders
+	below uint64                             // bytes of the log before the node that the group is hashed up to
+	met   func(n merkle.Node, offset uint64) // told of each node that came or was computed
 }
 
 // read reads the stream.
 func (v *verifier) read() error {
 	if err := v.intro(); err != nil {
 		return err
+	}
+	if v.sum.Claim.folder() {
+		return v.readFolder()
 	}
 	for {
 		if err := v.ctx.Err(); err != nil {

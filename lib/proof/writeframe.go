@@ -9,6 +9,14 @@ import (
 func (p *writer) intro() error {
 	p.frame(version, p.src.Key())
 	p.frame(wordClaim, p.claim)
+	if err := p.manifestFrame(); err != nil {
+		return err
+	}
+	return p.out.Flush()
+}
+
+// manifestFrame writes the log's manifest, if it has one.
+func (p *writer) manifestFrame() error {
 	m := p.src.Manifest()
 	if len(m) > maxManifest {
 		return fmt.Errorf("manifest of %d bytes: the limit is %d", len(m), maxManifest)
@@ -21,7 +29,21 @@ func (p *writer) intro() error {
 		p.frame(wordManifest, len(m))
 		p.payload(m)
 	}
-	return p.out.Flush()
+	return nil
+}
+
+// headFrame writes what is signed.
+func (p *writer) headFrame(head Head) error {
+	field, err := p.signer.plain(head.Fork, head.Length, head.Signature)
+	if err != nil {
+		return err
+	}
+	if len(field) > maxSignature {
+		return fmt.Errorf("signature of %d bytes: the limit is %d", len(field), maxSignature)
+	}
+	p.frame(wordHead, head.Fork, head.Length, head.ByteLength, len(field))
+	p.payload(field)
+	return nil
 }
 
 // run writes the blocks of a group, the first of which is block index.

@@ -46,22 +46,31 @@ type Source interface {
 // WriteOptions says what a stream is to prove.
 type WriteOptions struct {
 	Claim Claim
-	Live  bool // go on with later heads until the source has no more, or the claim's range is complete
+	Live  bool // go on with later heads until the source has no more, or the claim's range is complete; not of a path or a tree
+
+	// Blobs opens the log of a drive's blobs, of a path or a tree, when the first content is needed.
+	Blobs func(ctx context.Context, key keys.Key) (Source, error)
 }
 
 // Write writes a proof stream, and nothing that it would have to take back: each group goes out when it is complete. It
 // returns an error wrapping ErrPartial if what was asked for did not all exist or come; then what there is has been
-// written. A head that does not go on from the one before is ErrConflict.
+// written. A head that does not go on from the one before is ErrConflict. ErrAbsent and hyperdrive.ErrNotFile say what a
+// stream of a path or a tree, complete as it is, proves instead of what was asked for.
 func Write(ctx context.Context, w io.Writer, src Source, opt WriteOptions) error {
 	if err := opt.Claim.check(); err != nil {
 		return err
 	}
-	if opt.Claim.folder() {
-		return fmt.Errorf("claim %q: %w: folders cannot be written by this version", opt.Claim, ErrUnsupported)
+	if opt.Claim.folder() && opt.Live {
+		return fmt.Errorf("claim %q: %w: a folder cannot be followed", opt.Claim, ErrUnsupported)
 	}
 	p := &writer{ctx: ctx, out: bufio.NewWriterSize(w, maxRun), src: src, claim: opt.Claim, live: opt.Live}
-	err := p.write()
-	if flushErr := p.out.Flush(); flushErr != nil && (err == nil || errors.Is(err, ErrPartial)) {
+	var err error
+	if opt.Claim.folder() {
+		err = p.writeFolder(opt.Blobs)
+	} else {
+		err = p.write()
+	}
+	if flushErr := p.out.Flush(); flushErr != nil && (err == nil || errors.Is(err, ErrPartial) || errors.Is(err, ErrAbsent)) {
 		return flushErr
 	}
 	return err
@@ -220,15 +229,9 @@ func (p *writer) layout(head Head) (layout, error) {
 
 // part writes a head and what comes under it.
 func (p *writer) part(head Head, l layout) error {
-	field, err := p.signer.plain(head.Fork, head.Length, head.Signature)
-	if err != nil {
+	if err := p.headFrame(head); err != nil {
 		return err
 	}
-	if len(field) > maxSignature {
-		return fmt.Errorf("signature of %d bytes: the limit is %d", len(field), maxSignature)
-	}
-	p.frame(wordHead, head.Fork, head.Length, head.ByteLength, len(field))
-	p.payload(field)
 	if l.first == l.end {
 		if err := p.nodes(&l, l.end); err != nil {
 			return err
@@ -263,21 +266,19 @@ func (p *writer) groups(l layout) error {
 	defer ahead.close()
 	last := p.claim.limit(l.length) - 1
 	for l.first < l.end {
-		count, err := ahead.fill()
-		e := l.fit(uint64(count))
-		if larger, _ := l.larger(e); err != nil && (count == 0 || larger > 0) {
-			return err // a group that may be too small is none
-		}
-		if err := p.nodes(&l, e); err != nil {
+		blocks, err := p.group(&l, ahead, last)
+		if err != nil {
 			return err
 		}
-		blocks := ahead.take(int(e - l.first))
-		if err := p.run(l.first, blocks, last); err != nil {
-			return err
-		}
+		e := l.first + uint64(len(blocks))
 		clear(blocks) // they are let go of
 		if err := p.out.Flush(); err != nil {
 			return err
+		}
+		for _, index := range slices.Backward(p.ids) {
+			if first := merkle.FirstBlock(index); e <= first && first < l.end {
+				p.known = append(p.known, index)
+			}
 		}
 		p.started, p.next = true, e
 		l.first, l.old = e, 0
@@ -286,6 +287,20 @@ func (p *writer) groups(l layout) error {
 		}
 	}
 	return nil
+}
+
+// group writes the group that begins with l.first, the largest that may be, and returns its blocks.
+func (p *writer) group(l *layout, ahead *ahead, last uint64) ([][]byte, error) {
+	count, err := ahead.fill()
+	e := l.fit(uint64(count))
+	if larger, _ := l.larger(e); err != nil && (count == 0 || larger > 0) {
+		return nil, err // a group that may be too small is none
+	}
+	if err := p.nodes(l, e); err != nil {
+		return nil, err
+	}
+	blocks := ahead.take(int(e - l.first))
+	return blocks, p.run(l.first, blocks, last)
 }
 
 // nodes writes the nodes of a group of the blocks up to e (exclusive).
@@ -300,11 +315,6 @@ func (p *writer) nodes(l *layout, e uint64) error {
 			return fmt.Errorf("tree node %d: %w", index, merkle.ErrHint)
 		}
 		p.frame(wordNode, index, n.Size, n.Hash)
-	}
-	for _, index := range slices.Backward(p.ids) {
-		if first := merkle.FirstBlock(index); e <= first && first < l.end {
-			p.known = append(p.known, index)
-		}
 	}
 	return nil
 }
