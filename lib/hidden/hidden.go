@@ -2,22 +2,33 @@
 // writes to it what came from others.
 package hidden
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Path reports whether a part of path is a store's folder, ".hc", or what some file system takes for it: in any
 // case of its letters (APFS, NTFS, a case-folding ext4), with dots or spaces behind it (NTFS, FAT), with characters in it
 // that are not seen and that HFS+ and a case-folding ext4 pass over. Parts are divided by / and by \.
 func Path(path string) bool {
-	for part := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' }) {
-		if hiddenName(part) {
+	start := 0
+	for i := range len(path) {
+		if path[i] != '/' && path[i] != '\\' {
+			continue
+		}
+		if hiddenName(path[start:i]) {
 			return true
 		}
+		start = i + 1
 	}
-	return false
+	return hiddenName(path[start:])
 }
 
 // hiddenName reports whether one part of a path folds to ".hc".
 func hiddenName(name string) bool {
+	if name == "" || name[0] < utf8.RuneSelf && name[0] != '.' {
+		return false // what folds away is no ASCII
+	}
 	visible := strings.Map(func(r rune) rune {
 		if ignorable(r) {
 			return -1
