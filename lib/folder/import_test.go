@@ -1,0 +1,524 @@
+package folder
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"hc/lib/chunk"
+	"hc/lib/hash"
+	"hc/lib/stream"
+)
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// put writes files: names that end in / are folders, values that begin with -> are links.
+func put(t testing.TB, dir string, files map[string]string) {
+	t.Helper()
+	for name, content := range files {
+		path := filepath.Join(dir, name)
+		check(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		target, isLink := strings.CutPrefix(content, "->")
+		switch {
+		case strings.HasSuffix(name, "/"):
+			check(t, os.MkdirAll(path, 0o755))
+		case isLink:
+			check(t, os.Symlink(target, path))
+		default:
+			check(t, os.WriteFile(path, []byte(content), 0o644))
+		}
+	}
+}
+
+// item is what a stream says of a path, with a file's content.
+type item struct {
+	stream.Item
+	content string
+}
+
+func (i item) String() string {
+	s := i.Kind.String()
+	switch i.Kind {
+	case stream.KindTree:
+		return s
+	case stream.KindFile:
+		s += fmt.Sprintf(" %04o", uint32(i.Mode))
+	}
+	s += fmt.Sprintf(" %q", i.Path)
+	if i.Target != "" {
+		s += fmt.Sprintf(" %q", i.Target)
+	}
+	if i.content != "" {
+		s += fmt.Sprintf(" %.30q", i.content)
+	}
+	return s
+}
+
+// items reads a whole stream.
+func items(t testing.TB, in io.Reader) (all []item) {
+	t.Helper()
+	r := stream.NewFolderReader(in)
+	for {
+		it, err := r.Next()
+		if err == io.EOF {
+			return all
+		}
+		check(t, err)
+		one := item{Item: it}
+		for {
+			batch, _, err := r.NextBatch(nil, 1<<20)
+			if err == io.EOF {
+				break
+			}
+			check(t, err)
+			for _, b := range batch {
+				one.content += string(b)
+			}
+		}
+		all = append(all, one)
+	}
+}
+
+// imported runs an import to its end and returns what the stream says.
+func imported(t testing.TB, opt Options, sources ...Source) []item {
+	t.Helper()
+	var out bytes.Buffer
+	w := stream.NewWriter(&out)
+	_, err := Import(context.Background(), w, sources, opt)
+	check(t, err)
+	check(t, w.Close())
+	return items(t, &out)
+}
+
+// refused returns the error of an import, and sees that its stream is void.
+func refused(t testing.TB, opt Options, sources ...Source) error {
+	t.Helper()
+	var out bytes.Buffer
+	w := stream.NewWriter(&out)
+	_, err := Import(context.Background(), w, sources, opt)
+	if err == nil {
+		t.Fatal("the import passes")
+	}
+	return err
+}
+
+// lines prints items, one a line.
+func lines(all []item) string {
+	var s []string
+	for _, i := range all {
+		s = append(s, i.String())
+	}
+	return strings.Join(s, "\n")
+}
+
+func want(t testing.TB, got []item, lineByLine ...string) {
+	t.Helper()
+	if want := strings.Join(lineByLine, "\n"); lines(got) != want {
+		t.Errorf("got\n%s\nwant\n%s", lines(got), want)
+	}
+}
+
+func TestImportFolder(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, map[string]string{
+		"a/b": "in a folder", "a-b": "before it", "a.txt": "", "ab": "behind it", "empty/": "", "ä/ü": "umlauts",
+		"with space\n": "x", "l": "->a/b", "dangling": "->../nowhere", "in": "->" + dir + "/a/b", "top": "->" + dir, "out": "->/etc/passwd",
+		"beside": "->" + dir + "-2/x", ".hc/keys/secret": "s", "a/.HC/x": "s", "a/.hc.": "s", ".hidden": "h", "f/.hc\u200c/x": "s",
+	})
+	check(t, os.Chmod(filepath.Join(dir, "ab"), 0o4711))
+	when := time.Unix(-1, 123456789)
+	check(t, os.Chtimes(filepath.Join(dir, "ab"), time.Time{}, when))
+	check(t, os.Link(filepath.Join(dir, "ab"), filepath.Join(dir, "hard")))
+	got := imported(t, Options{}, Source{Path: dir})
+	want(t, got,
+		`tree`,
+		`file 0644 ".hidden" "h"`,
+		`file 0644 "a-b" "before it"`,
+		`file 0644 "a.txt"`,
+		`file 0644 "a/b" "in a folder"`,
+		`file 0711 "ab" "behind it"`,
+		fmt.Sprintf(`link "beside" %q`, dir+"-2/x"),
+		`link "dangling" "../nowhere"`,
+		`file 0711 "hard" "behind it"`,
+		`link "in" "/a/b"`,
+		`link "l" "a/b"`,
+		`link "out" "/etc/passwd"`,
+		`link "top" "/"`,
+		`file 0644 "with space\n" "x"`,
+		`file 0644 "ä/ü" "umlauts"`,
+	)
+	if at := slices.IndexFunc(got, func(i item) bool { return i.Path == "ab" }); got[at].ModTime != when.UnixNano() {
+		t.Errorf("its time is %d, not %d", got[at].ModTime, when.UnixNano())
+	}
+}
+
+// A folder that is named by a link is read, and links to its own name and to where it is are in it.
+func TestImportThroughLink(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, map[string]string{"real/x": "x", "real/by-link": "->" + dir + "/link/x", "real/by-place": "->" + dir + "/real/x", "link": "->real"})
+	want(t, imported(t, Options{}, Source{Path: dir + "/link", As: "data"}),
+		`tree`, `link "data/by-link" "/data/x"`, `link "data/by-place" "/data/x"`, `file 0644 "data/x" "x"`)
+}
+
+func TestImportSources(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, map[string]string{"one/x": "1", "one-more": "2", "two/one/x": "3", "link": "->one-more"})
+	one, more, link := Source{dir + "/one", "one"}, Source{dir + "/one-more", "one-more"}, Source{dir + "/link", "link"}
+	want(t, imported(t, Options{Add: true}, one, link, more),
+		`link "link" "one-more"`, `file 0644 "one-more" "2"`, `file 0644 "one/x" "1"`)
+	for name, sources := range map[string][]Source{
+		"one name twice":      {one, {dir + "/two/one", "one"}},
+		"one beside the root": {{dir + "/one", ""}, more},
+		"a file as the root":  {{dir + "/one-more", ""}},
+		"a store":             {{dir + "/one", ".hc"}},
+		"out of the drive":    {{dir + "/one", "../x"}},
+		"what is not there":   {{dir + "/three", "three"}},
+	} {
+		if err := refused(t, Options{}, sources...); err == nil {
+			t.Error(name)
+		}
+	}
+}
+
+func TestImportSpecial(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, map[string]string{"a": "a", "z": "z"})
+	check(t, syscall.Mkfifo(dir+"/pipe", 0o644))
+	err := refused(t, Options{}, Source{Path: dir})
+	if !errors.Is(err, ErrSpecial) || !strings.Contains(err.Error(), `"pipe": it is a named pipe`) {
+		t.Errorf("error %v", err)
+	}
+	check(t, os.WriteFile(dir+"/bad\xff", nil, 0o644))
+	check(t, os.MkdirAll(dir+"/folder\xff/x", 0o755))
+	check(t, os.Symlink("\xff", dir+"/link"))
+	var warned []string
+	got := imported(t, Options{SkipSpecial: true, Warn: func(s string) { warned = append(warned, s) }}, Source{Path: dir})
+	want(t, got, `tree`, `file 0644 "a" "a"`, `file 0644 "z" "z"`)
+	for i, part := range []string{`"bad\xff" is left out: path "bad\xff" is not UTF-8`, `"folder\xff" is left out`, `"link" is left out: target`, `"pipe" is left out: it is a named pipe`} {
+		if len(warned) != 4 || !strings.Contains(warned[i], part) {
+			t.Errorf("warned of %q, not of %s", warned, part)
+		}
+	}
+	check(t, os.Remove(dir+"/pipe"))
+	check(t, os.Remove(dir+"/link"))
+	if err := refused(t, Options{}, Source{Path: dir}); !errors.Is(err, ErrSpecial) || !strings.Contains(err.Error(), "is not UTF-8") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestImportPatterns(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, map[string]string{
+		IgnoreFile: "*.log\n/build/\n", "a.log": "", "b.txt": "b", "build/x": "", "d/build/x": "x", "d/c.log": "c",
+		"d/" + IgnoreFile: "!c.log\n", "d/e/c.log": "c", "e/c.log": "",
+	})
+	want(t, imported(t, Options{}, Source{Path: dir}),
+		`tree`, `file 0644 ".hcignore" "*.log\n/build/\n"`, `file 0644 "b.txt" "b"`, `file 0644 "d/.hcignore" "!c.log\n"`,
+		`file 0644 "d/build/x" "x"`, `file 0644 "d/c.log" "c"`, `file 0644 "d/e/c.log" "c"`)
+	want(t, imported(t, Options{Exclude: []string{"d/*", ".hcignore", "*.txt"}, Include: []string{"a.log", "/d/c.log"}}, Source{Path: dir}),
+		`tree`, `file 0644 "a.log"`, `file 0644 "d/c.log" "c"`)
+	want(t, imported(t, Options{Exclude: []string{"/d/e"}}, Source{Path: dir + "/d", As: "d"}),
+		`tree`, `file 0644 "d/.hcignore" "!c.log\n"`, `file 0644 "d/build/x" "x"`, `file 0644 "d/c.log" "c"`)
+	for _, bad := range []string{"", "!x", "# x", "a\nb", "/"} {
+		if err := refused(t, Options{Exclude: []string{bad}}, Source{Path: dir}); !errors.Is(err, ErrPattern) {
+			t.Errorf("pattern %q: %v", bad, err)
+		}
+	}
+	check(t, os.WriteFile(dir+"/d/"+IgnoreFile, make([]byte, maxIgnoreFile+1), 0o644))
+	if err := refused(t, Options{}, Source{Path: dir}); !strings.Contains(err.Error(), `"d/.hcignore" has 1048577 bytes`) {
+		t.Errorf("a large ignore file: %v", err)
+	}
+}
+
+// Files are cut as a Chunker cuts them, whatever way they are read.
+func TestImportCuts(t *testing.T) {
+	dir := t.TempDir()
+	dice := rand.NewChaCha8([32]byte{9})
+	var names []string
+	for i, size := range []int{0, 1, 100, 16 << 10, 200_000, smallFile - 1, smallFile, smallFile + 1, 1 << 20, 5 << 20} {
+		data := make([]byte, size)
+		_, _ = dice.Read(data)
+		names = append(names, fmt.Sprintf("%02d", i))
+		check(t, os.WriteFile(filepath.Join(dir, names[i]), data, 0o644))
+	}
+	rabin, err := chunk.NewRabin(chunk.Limits{})
+	check(t, err)
+	lines, err := chunk.NewLines(0)
+	check(t, err)
+	for _, test := range []struct {
+		cutter chunk.Cutter
+		lines  bool
+	}{{rabin, false}, {lines, true}} {
+		var got, want bytes.Buffer
+		w := stream.NewWriter(&got)
+		stats, err := Import(context.Background(), w, []Source{{Path: dir}}, Options{Cutter: test.cutter, Lines: test.lines})
+		check(t, err)
+		check(t, w.Close())
+		w = stream.NewWriter(&want)
+		check(t, w.Tree(nil))
+		var total uint64
+		for _, name := range names {
+			file, err := os.Open(filepath.Join(dir, name))
+			check(t, err)
+			info, err := file.Stat()
+			check(t, err)
+			check(t, w.File(info.Mode(), info.ModTime().UnixNano(), name))
+			c := chunk.New(file, test.cutter, 0)
+			for data, err := c.Next(); err == nil; data, err = c.Next() {
+				if test.lines {
+					check(t, w.Lines(data))
+				} else {
+					check(t, w.Chunk(data))
+				}
+				total += uint64(len(data))
+			}
+			check(t, file.Close())
+		}
+		check(t, w.Close())
+		if !bytes.Equal(got.Bytes(), want.Bytes()) {
+			t.Errorf("lines %v: another stream than by hand, of %d bytes in place of %d", test.lines, got.Len(), want.Len())
+		}
+		if stats.Files != uint64(len(names)) || stats.Bytes != total {
+			t.Errorf("counted %+v, not %d files of %d bytes", stats, len(names), total)
+		}
+	}
+	fixed, err := chunk.NewLines(64)
+	check(t, err)
+	if err := refused(t, Options{Cutter: fixed}, Source{Path: dir}); !errors.Is(err, chunk.ErrTooLong) {
+		t.Errorf("a line that is too long: %v", err)
+	}
+}
+
+func TestImportEnds(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 300 {
+		put(t, dir, map[string]string{fmt.Sprint(i): strings.Repeat("x", 10_000)})
+	}
+	full := errors.New("no space")
+	n := 0
+	w := stream.NewWriter(writerFunc(func(p []byte) (int, error) {
+		if n += len(p); n > 1_000_000 {
+			return 0, full
+		}
+		return len(p), nil
+	}))
+	if _, err := Import(context.Background(), w, []Source{{Path: dir}}, Options{}); !errors.Is(err, full) {
+		t.Errorf("a full disk behind it: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	w = stream.NewWriter(writerFunc(func(p []byte) (int, error) { cancel(); return len(p), nil }))
+	if _, err := Import(ctx, w, []Source{{Path: dir}}, Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// A file that is written while it is read is read again, if it is small; none is taken half.
+func TestImportChanging(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, map[string]string{"a": "first", "b": strings.Repeat("y", smallFile+1)})
+	open, err := openSources([]Source{{Path: dir}})
+	check(t, err)
+	defer closeSources(open)
+	find := func(name string) *job {
+		info, err := os.Lstat(filepath.Join(dir, name))
+		check(t, err)
+		j := &job{found: found{path: name, name: name, source: open[0], info: info}, ctx: context.Background()}
+		check(t, j.decide(&Options{}))
+		return j
+	}
+	var warned []string
+	opt := Options{Warn: func(s string) { warned = append(warned, s) }}
+	check(t, opt.prepare())
+
+	j := find("a")
+	check(t, os.WriteFile(dir+"/a", []byte("second, longer"), 0o644))
+	if j.load(&opt); j.err != nil || string(j.data) != "second, longer" || len(warned) != 1 {
+		t.Errorf("a file that was written since: %q, %v, warned %q", j.data, j.err, warned)
+	}
+	j = find("a")
+	check(t, os.Rename(dir+"/b", dir+"/a"))
+	if j.load(&opt); j.err != nil || !j.large {
+		t.Errorf("a file that another took the place of: %v", j.err)
+	}
+	j = find("a")
+	j.load(&opt)
+	check(t, os.Chtimes(dir+"/a", time.Time{}, time.Unix(1, 0)))
+	out := output{w: stream.NewWriter(io.Discard), opt: &opt}
+	if err := out.job(j); !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), `reading "a"`) {
+		t.Errorf("a large file that was touched: %v", err)
+	}
+	j = find("a")
+	check(t, os.Remove(dir+"/a"))
+	check(t, os.Symlink("/etc/passwd", dir+"/a"))
+	if j.load(&opt); j.err != nil || !j.large {
+		t.Errorf("a large file waits: %v", j.err)
+	}
+	if err := out.job(j); err == nil {
+		t.Error("a link in the place of a file is read")
+	}
+	put(t, dir, map[string]string{"c": "c"})
+	j = find("c")
+	check(t, os.Remove(dir+"/c"))
+	check(t, syscall.Mkfifo(dir+"/c", 0o644))
+	if j.load(&opt); !errors.Is(j.err, ErrChanged) {
+		t.Errorf("a pipe in the place of a file: %v", j.err)
+	}
+	put(t, dir, map[string]string{"d": "d"})
+	j = find("d")
+	check(t, os.Remove(dir+"/d"))
+	j.load(&opt)
+	if err := out.job(j); err != nil || !j.gone {
+		t.Errorf("a file that is gone: %v", err)
+	}
+	if j.source.cache != nil || out.stats.Files != 0 {
+		t.Errorf("counted %+v", out.stats)
+	}
+}
+
+// A file that never holds still is the end, named.
+func TestImportNeverStill(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, map[string]string{"log": "x"})
+	tries := 0
+	grow := func(string) {
+		tries++
+		f, err := os.OpenFile(dir+"/log", os.O_APPEND|os.O_WRONLY, 0)
+		check(t, err)
+		_, err = f.WriteString("more")
+		check(t, err)
+		check(t, f.Close())
+	}
+	open, err := openSources([]Source{{Path: dir}})
+	check(t, err)
+	defer closeSources(open)
+	info, err := os.Lstat(dir + "/log")
+	check(t, err)
+	opt := Options{Warn: grow} // one more line each time that it is to be read again
+	check(t, opt.prepare())
+	grow("")
+	j := &job{found: found{path: "log", name: "log", source: open[0], info: info}, ctx: context.Background()}
+	if j.load(&opt); !errors.Is(j.err, ErrChanged) || tries != maxTries {
+		t.Errorf("after %d tries: %v", tries, j.err)
+	}
+}
+
+func TestKeepAndCache(t *testing.T) {
+	dir, store := t.TempDir(), t.TempDir()
+	big := strings.Repeat("0123456789abcdef", 1<<15)
+	put(t, dir, map[string]string{"a/same": "same", "a/touched": "t", "big": big, "changed": "one", "link": "->x", "moded": "m", "new": "n"})
+	old := time.Now().Add(-time.Hour)
+	ago := func() {
+		check(t, filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+			if d.Type().IsRegular() {
+				return os.Chtimes(p, time.Time{}, old)
+			}
+			return err
+		}))
+	}
+	ago()
+	drive := map[string]Entry{}
+	for _, i := range imported(t, Options{}, Source{Path: dir}) {
+		drive[i.Path] = Entry{Mode: i.Mode, ModTime: i.ModTime, SHA256: hash.SHA256([]byte(i.content)), Target: i.Target}
+	}
+	delete(drive, "new")
+	var asked []string
+	opt := Options{Since: &stream.Since{Length: 7}, StatDir: store + "/stat", Known: func(_ context.Context, path string) (Entry, bool, error) {
+		asked = append(asked, path)
+		e, ok := drive[path]
+		return e, ok, nil
+	}}
+	put(t, dir, map[string]string{"changed": "two", "a/touched": "t"})
+	check(t, os.Chtimes(dir+"/changed", time.Time{}, old)) // of the same size and time
+	check(t, os.Chmod(dir+"/moded", 0o600))
+	result := []string{
+		`tree`, `keep "a/same"`, `file 0644 "a/touched" "t"`, `keep "big"`, `file 0644 "changed" "two"`, `keep "link"`,
+		`file 0600 "moded" "m"`, `file 0644 "new" "n"`,
+	}
+	for _, how := range []string{"without a cache", "with one", "again"} {
+		asked = nil
+		t.Run(how, func(t *testing.T) { want(t, imported(t, opt, Source{Path: dir}), result...) })
+		if !slices.IsSorted(asked) || len(asked) != 7 {
+			t.Errorf("asked for %q", asked)
+		}
+	}
+	// All of this was written just now: the cache holds nothing, as its times are not old enough.
+	path, _ := (&source{places: []string{resolved(t, dir)}}).cachePath(&opt)
+	if data, err := os.ReadFile(path); err != nil || string(data) != statMagic {
+		t.Errorf("the cache holds %q, %v", data, err)
+	}
+	opt.now = func() time.Time { return time.Now().Add(time.Minute) }
+	t.Run("later", func(t *testing.T) { want(t, imported(t, opt, Source{Path: dir}), result...) })
+	cache := records(t, path)
+	if len(cache) != 6 {
+		t.Errorf("the cache holds %q", cache)
+	}
+	t.Run("nothing read", func(t *testing.T) {
+		var listed []string
+		check(t, List(context.Background(), []Source{{Path: dir}}, opt, func(l Listed) error { listed = append(listed, l.Path); return nil }))
+		if want := []string{"a/touched", "changed", "moded", "new"}; !slices.Equal(listed, want) {
+			t.Errorf("listed %q, want %q", listed, want)
+		}
+	})
+	// What the cache says is believed: that no file is read shows in a lie.
+	lie := openStatCache(path)
+	lie.create()
+	for _, name := range cache {
+		info, err := os.Lstat(filepath.Join(dir, name))
+		check(t, err)
+		lie.add(name, info, drive["changed"].SHA256, time.Time{})
+	}
+	check(t, lie.close(true))
+	t.Run("a lie", func(t *testing.T) {
+		if got := imported(t, opt, Source{Path: dir}); got[4].String() != `keep "changed"` || got[1].String() != `keep "a/same"` {
+			t.Errorf("got\n%s", lines(got))
+		}
+	})
+	opt.Checksum = true
+	t.Run("checksums", func(t *testing.T) {
+		if got := imported(t, opt, Source{Path: dir}); got[4].String() != `file 0644 "changed" "two"` || got[1].String() != `keep "a/same"` {
+			t.Errorf("got\n%s", lines(got))
+		}
+	})
+	opt.Known = func(context.Context, string) (Entry, bool, error) { return Entry{}, false, io.ErrNoProgress }
+	if err := refused(t, opt, Source{Path: dir}); !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("a drive that cannot be read: %v", err)
+	}
+}
+
+func resolved(t testing.TB, dir string) string {
+	t.Helper()
+	real, err := filepath.EvalSymlinks(dir)
+	check(t, err)
+	return real
+}
+
+// records returns the names in a stat cache.
+func records(t testing.TB, path string) (names []string) {
+	t.Helper()
+	c := openStatCache(path)
+	defer c.closeIn()
+	for ; c.name != ""; c.advance() {
+		names = append(names, c.name)
+	}
+	return names
+}

@@ -1,0 +1,135 @@
+package folder
+
+import (
+	"fmt"
+	"io"
+
+	"hc/lib/chunk"
+	"hc/lib/hash"
+	"hc/lib/stream"
+)
+
+// output writes files to a stream.
+type output struct {
+	w       *stream.Writer
+	opt     *Options
+	chunker *chunk.Chunker
+	stats   Stats
+}
+
+// job writes a job that is loaded.
+func (o *output) job(j *job) error {
+	if j.err != nil {
+		return fmt.Errorf("reading %q: %w", j.path, j.err)
+	}
+	err := o.item(j)
+	if err != nil {
+		return err
+	}
+	if j.source.cache != nil && j.summed {
+		j.source.cache.add(j.name, j.info, j.sum, j.taken)
+	}
+	return nil
+}
+
+func (o *output) item(j *job) error {
+	switch {
+	case j.gone:
+		return nil
+	case j.keep:
+		o.stats.Kept++
+		return o.w.Keep(j.path)
+	case j.target != "":
+		o.stats.Links++
+		return o.w.Link(j.path, j.target)
+	}
+	if j.large {
+		return o.large(j)
+	}
+	if err := o.file(j); err != nil {
+		return err
+	}
+	start := 0
+	for _, end := range j.cuts {
+		if err := o.block(j.data[start:end]); err != nil {
+			return err
+		}
+		start = end
+	}
+	return nil
+}
+
+// file begins a file.
+func (o *output) file(j *job) error {
+	o.stats.Files++
+	return o.w.File(j.info.Mode().Perm(), j.mtime, j.path)
+}
+
+// large writes a file that is read now. What is written cannot be taken back: one that changes meanwhile is the import's
+// end.
+func (o *output) large(j *job) error {
+	r, err := j.open(o.opt)
+	if err == errGone {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading %q: %w", j.path, err)
+	}
+	defer r.Close() // only read from
+	if err := o.file(j); err != nil {
+		return err
+	}
+	sum := hash.NewSHA256()
+	j.summed = j.source.cache != nil
+	err = o.content(r, func(block []byte) {
+		if j.summed {
+			_, _ = sum.Write(block)
+		}
+	})
+	if err == nil {
+		err = r.unchanged()
+	}
+	if err != nil {
+		return fmt.Errorf("reading %q: %w", j.path, err)
+	}
+	sum.Sum(j.sum[:0])
+	return nil
+}
+
+// content cuts what r reads and writes it.
+func (o *output) content(r io.Reader, each func(block []byte)) error {
+	if o.chunker == nil {
+		o.chunker = chunk.New(r, o.opt.Cutter, 0)
+	} else {
+		o.chunker.Reset(r)
+	}
+	for {
+		block, err := o.chunker.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		each(block)
+		if err := o.block(block); err != nil {
+			return err
+		}
+	}
+}
+
+// block writes one block.
+func (o *output) block(block []byte) error {
+	put := o.w.Chunk
+	if o.opt.Lines {
+		put = o.w.Lines
+	}
+	if err := put(block); err != nil {
+		return err
+	}
+	o.stats.Bytes += uint64(len(block))
+	if o.opt.Wrote != nil {
+		o.opt.Wrote(len(block))
+	}
+	return nil
+}
