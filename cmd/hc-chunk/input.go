@@ -45,19 +45,23 @@ func findInputs(std *cli.IO, files []string) ([]input, error) {
 // checkFile returns the size of a file that may be read: 0 if it has none.
 func checkFile(name string) (int64, error) {
 	if hidden(name) {
-		return 0, cli.Usagef("%q is in a folder named .hc: that is a store, which holds secret keys, and is never read into a log", name)
+		return 0, hiddenError(name)
 	}
 	info, err := os.Stat(name)
 	if err != nil {
 		return 0, err
 	}
 	if info.IsDir() {
-		return 0, cli.Hint(cli.Usagef("%q is a folder", name), "chunk its files one at a time, or tar it: tar c DIR | hc-chunk")
+		return 0, cli.Hint(cli.Usagef("%q is a folder", name), "--dry-run lists one; --list and --cuts are about files, --join about a stream")
 	}
 	if !info.Mode().IsRegular() {
 		return 0, nil
 	}
 	return info.Size(), nil
+}
+
+func hiddenError(name string) error {
+	return cli.Usagef("%q is in a folder named .hc: that is a store, which holds secret keys, and is never read into a log", name)
 }
 
 // hidden reports whether a name leads into a store: as it is written, from the current folder, or through links.

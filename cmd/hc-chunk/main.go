@@ -13,9 +13,9 @@ func newApp(std *cli.IO) *urfave.App {
 	return &urfave.App{
 		Name:        "hc-chunk",
 		Usage:       "cut bytes into blocks where their content says so",
-		ArgsUsage:   "[FILE...]",
+		ArgsUsage:   "[FILE|DIR...]",
 		Description: description,
-		Flags: []urfave.Flag{
+		Flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "algorithm", Value: "rabin", Usage: "cut by `NAME`: rabin, fastcdc, fixed or lines"},
 			&urfave.StringFlag{Name: "avg", Usage: "aim at `SIZE` on average, a power of two; the size of fixed (64KiB)"},
 			&urfave.StringFlag{Name: "min", Usage: "cut no chunk shorter than `SIZE` (a quarter of the average)"},
@@ -26,11 +26,14 @@ func newApp(std *cli.IO) *urfave.App {
 			&urfave.BoolFlag{Name: "stats", Usage: "say on standard error how many chunks there were, and how long"},
 			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "write binary data even to a terminal"},
 			cli.JSONFlag(),
-		},
+		}, folderFlags()...),
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
 				{Does: "publish a table; an edited one costs its changed chunks", Command: "hc-chunk < table.csv | hc-append table"},
-				{Does: "publish a folder as one tar", Command: "tar c dataset | hc-chunk | hc-append dataset"},
+				{Does: "publish a folder", Command: "hc-chunk dataset | hc-append dataset --drive"},
+				{Does: "publish its next version: only what changed is read", Command: "hc-chunk dataset --since dataset | hc-append dataset --drive"},
+				{Does: "publish what is in an archive", Command: "zcat files.tar.gz | hc-chunk --tar | hc-append files --drive"},
+				{Does: "see what would be published", Command: "hc-chunk dataset --exclude '*.tmp' --dry-run"},
 				{Does: "show where a file is cut, and the hashes", Command: "hc-chunk --list big.iso"},
 				{Does: "one block for each line", Command: "hc-chunk --algorithm lines events.ndjson | hc-append events"},
 				{Does: "back to bytes", Command: "hc-chunk big.iso | hc-chunk --join | cmp - big.iso"},
@@ -40,7 +43,7 @@ func newApp(std *cli.IO) *urfave.App {
 			Arguments: cli.FileArguments,
 		}.Metadata(),
 		Action: func(c *urfave.Context) error {
-			opts, err := parse(c)
+			opts, err := parse(c, std)
 			if err != nil {
 				return err
 			}
@@ -51,7 +54,7 @@ func newApp(std *cli.IO) *urfave.App {
 
 const description = `
 Reads files, or standard input where there are none or one is '-', cuts them into chunks, and writes them as an
-hc-stream, which hc-append takes. Chunks end where the content says so: an insertion changes the chunks that it touches,
+hc-stream, which hc-append takes. Where an argument is a folder, the stream is of files, for hc-append --drive. Chunks end where the content says so: an insertion changes the chunks that it touches,
 and all others are the same as before, wherever they have moved to. A file's last chunk ends with it.
 
 Content is cut by a Rabin fingerprint (the default; the cuts of restic/chunker and npm rabin with the polynomial
@@ -64,6 +67,23 @@ fails before here cannot be told from what has come to its end: of 'make-csv | h
 make-csv wrote is appended, although 'set -o pipefail' makes the pipeline fail. Where half of it would do harm, let
 make-csv write a file first.
 
-A folder is not read: chunk its files one at a time, or tar it. Nothing is read from a folder named .hc, which is a store
-and holds secret keys.
+FOLDERS. The content of one DIR goes to the root of the drive; several arguments keep their base names. Symbolic links are
+kept, and none is followed; one that leads into DIR by an absolute name leads there in the drive, too. Modes and times are
+kept, empty folders are not, and hard links become files. What the drive has and the folder has not is deleted from it, but
+with --add. A device, a pipe, or a name that is not UTF-8 is an error, but with --skip-special. A file that something writes
+while it is read is read again, or, if it is larger than 256 KiB, is an error: it never comes half old, half new.
+
+A file named .hcignore says what is left out of its folder, in the syntax of gitignore(5), here and in folders below.
+--exclude and --include are as lines behind all of them, from the root of the drive on, the latter with a ! before it.
+
+With --since the drive NAME of the store is looked at: files that are as they were are not read again, and are only named in
+the stream. A file counts as unchanged if size, times and inode are what they were when it was read last, which is kept in
+the store (stat/), and mode, mtime and SHA-256 are the drive's. If the drive has moved on when the stream arrives, nothing
+is imported, and hc-append exits with 7.
+
+--tar reads a tar from standard input, or FILE, in place of a folder. Hard links stay what they are. A name that leads out
+of the folder, one that comes twice, a sparse file, and a tar that just stops are errors.
+
+Nothing is read from a folder named .hc, in whatever spelling some file system takes for it: such a folder is a store and
+holds secret keys.
 `

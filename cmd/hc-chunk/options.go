@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"strings"
 
 	urfave "github.com/urfave/cli/v2"
@@ -31,10 +32,11 @@ type options struct {
 	stats   bool
 	force   bool
 	files   []string
+	folder  folderOptions
 }
 
-func parse(c *urfave.Context) (options, error) {
-	opts := options{stats: c.Bool("stats"), force: c.Bool("force"), files: c.Args().Slice()}
+func parse(c *urfave.Context, std *cli.IO) (opts options, err error) {
+	opts = options{stats: c.Bool("stats"), force: c.Bool("force"), files: c.Args().Slice()}
 	modes := 0
 	for _, m := range []struct {
 		flag string
@@ -47,6 +49,12 @@ func parse(c *urfave.Context) (options, error) {
 	}
 	if modes > 1 {
 		return opts, cli.Usagef("--list, --cuts and --join exclude each other")
+	}
+	if opts.folder, err = parseFolder(c, std); err != nil {
+		return opts, err
+	}
+	if opts.mode != writeStream && (opts.folder.tar || opts.folder.set != "") {
+		return opts, cli.Usagef("--list, --cuts and --join are about files, --tar, --%s and their like about a folder", cmp.Or(opts.folder.set, "add"))
 	}
 	if opts.mode == writeJoined {
 		for _, name := range []string{"algorithm", "avg", "min", "max"} {

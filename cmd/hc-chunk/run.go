@@ -18,22 +18,42 @@ const outputBuffer = 256 << 10
 
 // run does what opts say.
 func run(ctx context.Context, std *cli.IO, opts options) error {
-	if opts.mode == writeStream || opts.mode == writeJoined {
+	if (opts.mode == writeStream || opts.mode == writeJoined) && !opts.folder.dryRun {
 		if err := cli.RefuseTerminal(std, opts.force); err != nil {
 			return cli.Hint(err, "or give --force")
 		}
 	}
-	inputs, err := findInputs(std, opts.files)
+	sources, err := findSources(opts)
 	if err != nil {
 		return err
+	}
+	if opts.folder.tar && (sources != nil || len(opts.files) > 1) {
+		return cli.Usagef("--tar reads one tar: from a FILE, or else from standard input")
+	}
+	if !opts.folder.tar && sources == nil && opts.folder.set != "" {
+		return cli.Usagef("--%s is about folders, and none is given", opts.folder.set)
+	}
+	var inputs []input
+	if sources == nil {
+		if inputs, err = findInputs(std, opts.files); err != nil {
+			return err
+		}
 	}
 	progress := cli.NewProgress(std, cli.ProgressOptions{Total: total(inputs), DataOut: true})
 	defer progress.Done()
 	seen := &stats{progress: progress}
-	if opts.mode == writeJoined {
+	switch {
+	case sources != nil:
+		err = explainFolder(importFolder(ctx, std, opts, sources, seen))
+	case opts.folder.tar:
+		err = explainFolder(importTar(ctx, std, opts, inputs[0], seen))
+	case opts.mode == writeJoined:
 		err = join(ctx, std, inputs, seen)
-	} else {
+	default:
 		err = cut(ctx, std, opts, inputs, seen)
+	}
+	if errors.Is(err, chunk.ErrTooLong) {
+		err = cli.Hint(err, "cut it with another --algorithm")
 	}
 	if err != nil {
 		return err
@@ -71,9 +91,6 @@ func cut(ctx context.Context, std *cli.IO, opts options, inputs []input, seen *s
 		err = cuts(std.Out, std.JSON, src, seen)
 	default:
 		err = pack(std.Out, src, opts.lines, seen)
-	}
-	if errors.Is(err, chunk.ErrTooLong) {
-		return cli.Hint(err, "cut it with another --algorithm")
 	}
 	return err
 }

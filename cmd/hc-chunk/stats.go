@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"hc/lib/cli"
+	"hc/lib/folder"
 )
 
 // stats count chunks. For one goroutine.
@@ -11,6 +13,7 @@ type stats struct {
 	chunks, bytes     uint64
 	shortest, longest int
 	progress          *cli.Progress
+	folder            *folder.Stats // nil where there is none
 }
 
 func (s *stats) add(n int) {
@@ -21,6 +24,20 @@ func (s *stats) add(n int) {
 	s.chunks++
 	s.bytes += uint64(n)
 	s.progress.Add(int64(n), 1)
+}
+
+// counted is what a folder's stream has besides.
+type counted struct {
+	Files uint64 `json:"files"`
+	Links uint64 `json:"links"`
+	Kept  uint64 `json:"kept"`
+}
+
+func (s *stats) counted() *counted {
+	if s.folder == nil {
+		return nil
+	}
+	return &counted{s.folder.Files, s.folder.Links, s.folder.Kept}
 }
 
 // write says what was counted on standard error.
@@ -37,9 +54,14 @@ func (s *stats) write(std *cli.IO) error {
 			Average  float64 `json:"average"`
 			Shortest int     `json:"shortest"`
 			Longest  int     `json:"longest"`
-		}{"stats", s.chunks, s.bytes, average, s.shortest, s.longest})
+			*counted
+		}{"stats", s.chunks, s.bytes, average, s.shortest, s.longest, s.counted()})
 	}
-	_, err := fmt.Fprintf(std.Err, "chunks    %d\nbytes     %d\naverage   %.0f\nshortest  %d\nlongest   %d\n",
+	text := fmt.Sprintf("chunks    %d\nbytes     %d\naverage   %.0f\nshortest  %d\nlongest   %d\n",
 		s.chunks, s.bytes, average, s.shortest, s.longest)
+	if c := s.counted(); c != nil {
+		text += fmt.Sprintf("files     %d\nlinks     %d\nkept      %d\n", c.Files, c.Links, c.Kept)
+	}
+	_, err := io.WriteString(std.Err, text)
 	return err
 }

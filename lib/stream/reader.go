@@ -208,8 +208,8 @@ func (r *Reader) folderFrame(word []byte) error {
 	if r.folder != nil {
 		return errItem
 	}
-	return fmt.Errorf("%w (frame %d at byte %d is %q): it takes hc-append NAME --drive, which this build does not offer yet; "+
-		"a folder goes into a log as one tar: tar c DIR | hc-chunk", ErrFolder, r.frame, r.at, word)
+	return fmt.Errorf("%w (frame %d at byte %d is %q): its files go into a drive, with hc-append NAME --drive; "+
+		"into a log a folder goes as one tar: tar c DIR | hc-chunk", ErrFolder, r.frame, r.at, word)
 }
 
 // readData reads the blocks of a frame with a header of size bytes: length bytes, and a LF.
