@@ -7,11 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"hc/lib/hash"
 	"hc/lib/merkle"
@@ -153,19 +155,60 @@ func (c *committing) commit(ctx context.Context, s *Store) error {
 
 // BenchmarkSync is the machine's own: write as much as a commit does at the end of a file, and sync it.
 func BenchmarkSync(b *testing.B) {
-	f, err := packlog.OS().OpenFile(filepath.Join(b.TempDir(), "raw"), os.O_RDWR|os.O_CREATE, 0o644)
+	raw := newRawLog(b)
+	b.ResetTimer()
+	for range b.N {
+		if err := raw.commit(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkCommitBesideSync does both by turns, so that whatever else the machine does slows both down. It reports the medians, and how
+// many times the machine's own rate a commit comes to.
+func BenchmarkCommitBesideSync(b *testing.B) {
+	s, c, raw := openTest(b, b.TempDir(), Options{}), newCommitting(1), newRawLog(b)
+	var commits, syncs []time.Duration
+	b.ResetTimer()
+	for range b.N {
+		from := time.Now()
+		if err := c.commit(b.Context(), s); err != nil {
+			b.Fatal(err)
+		}
+		between := time.Now()
+		if err := raw.commit(); err != nil {
+			b.Fatal(err)
+		}
+		commits, syncs = append(commits, between.Sub(from)), append(syncs, time.Since(between))
+	}
+	slices.Sort(commits)
+	slices.Sort(syncs)
+	commit, sync := commits[b.N/2], syncs[b.N/2]
+	b.ReportMetric(float64(commit), "ns/commit")
+	b.ReportMetric(float64(sync), "ns/sync")
+	b.ReportMetric(float64(sync)/float64(commit), "×sync")
+}
+
+// rawLog is a file that grows by as much as a commit writes.
+type rawLog struct {
+	file packlog.File
+	data []byte
+	size int64
+}
+
+func newRawLog(b *testing.B) *rawLog {
+	file, err := packlog.OS().OpenFile(filepath.Join(b.TempDir(), "raw"), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer f.Close()
-	data := make([]byte, 600)
-	b.ResetTimer()
-	for i := range b.N {
-		if _, err := f.WriteAt(data, int64(i*len(data))); err != nil {
-			b.Fatal(err)
-		}
-		if err := f.Sync(); err != nil {
-			b.Fatal(err)
-		}
+	b.Cleanup(func() { file.Close() })
+	return &rawLog{file: file, data: make([]byte, 600)}
+}
+
+func (r *rawLog) commit() error {
+	if _, err := r.file.WriteAt(r.data, r.size); err != nil {
+		return err
 	}
+	r.size += int64(len(r.data))
+	return r.file.Sync()
 }

@@ -11,13 +11,19 @@ import (
 
 // current returns the store as it is now, and what of it is durable.
 func (s *Store) current(ctx context.Context) (*state, packlog.View, error) {
+	return s.currentFrom(ctx, nil)
+}
+
+// currentFrom is current for who has just looked at the log, unless more has happened since than that it became longer.
+func (s *Store) currentFrom(ctx context.Context, seen *packlog.View) (st *state, view packlog.View, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	view, err := s.log.View(ctx)
-	if err != nil {
+	st = s.state
+	if seen != nil && st != nil && st.closer == seen.Closer && seen.SamePacks(st.view) {
+		view = *seen
+	} else if view, err = s.log.View(ctx); err != nil {
 		return nil, view, err
 	}
-	st := s.state
 	if st == nil || st.closer != view.Closer || !view.SamePacks(st.view) || s.outgrown(st) {
 		s.state = nil
 		if st, err = s.load(ctx, &view); err != nil {
@@ -25,7 +31,7 @@ func (s *Store) current(ctx context.Context) (*state, packlog.View, error) {
 		}
 	}
 	if st.scanned.Less(view.Readable) {
-		if err := st.extend(ctx, view); err != nil {
+		if err = st.extend(ctx, view); err != nil {
 			s.state = nil
 			return nil, view, err
 		}

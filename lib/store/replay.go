@@ -120,30 +120,33 @@ func (r *replay) open() []openAppend {
 
 // run reads the log from a position to the view's end and calls apply for each append whose head it finds.
 func (r *replay) run(ctx context.Context, view packlog.View, from packlog.Position, apply func(*committed) error) error {
-	return r.log.Scan(ctx, view, from, false, func(record packlog.Record) error {
-		r.bytes += len(record.Meta) + record.PayloadLen
-		if !record.Commit {
-			r.hold(record)
-			return nil
-		}
-		p := r.pending[record.Append]
-		delete(r.pending, record.Append)
-		if p != nil {
-			r.held -= p.size
-		}
-		head, err := understand(record)
-		if err != nil {
-			r.damaged(err)
-			return nil
-		}
-		if head.kind != packlog.KindHead {
-			r.damaged(fmt.Errorf("record at %v: %w: kind %d commits", record.Position, errMeta, record.Kind))
-			return nil
-		}
-		c := &committed{key: head.key, head: head.head, at: record.Position}
-		c.each = func(fn func(*entry) error) error { return r.each(ctx, view, p, head, fn) }
-		return apply(c)
-	})
+	return r.log.Scan(ctx, view, from, false, func(record packlog.Record) error { return r.take(ctx, view, record, apply) })
+}
+
+// take takes the next record.
+func (r *replay) take(ctx context.Context, view packlog.View, record packlog.Record, apply func(*committed) error) error {
+	r.bytes += len(record.Meta) + record.PayloadLen
+	if !record.Commit {
+		r.hold(record)
+		return nil
+	}
+	p := r.pending[record.Append]
+	delete(r.pending, record.Append)
+	if p != nil {
+		r.held -= p.size
+	}
+	head, err := understand(record)
+	if err != nil {
+		r.damaged(err)
+		return nil
+	}
+	if head.kind != packlog.KindHead {
+		r.damaged(fmt.Errorf("record at %v: %w: kind %d commits", record.Position, errMeta, record.Kind))
+		return nil
+	}
+	c := &committed{key: head.key, head: head.head, at: record.Position}
+	c.each = func(fn func(*entry) error) error { return r.each(ctx, view, p, head, fn) }
+	return apply(c)
 }
 
 // hold keeps a record until its head comes.

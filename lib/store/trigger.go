@@ -32,7 +32,7 @@ func (s *Store) longTail(tx *Tx) bool {
 // checkpointAfter makes a checkpoint behind a commit if the tail has become long. The commit is made, so a failure is
 // only told by CheckpointError.
 func (s *Store) checkpointAfter(ctx context.Context, tx *Tx) {
-	if s.options.tuning.never || !s.longTail(tx) {
+	if s.options.tuning.never || !tx.long {
 		return
 	}
 	err := s.makeCheckpoint(ctx, true)

@@ -46,6 +46,7 @@ type Tx struct {
 	limit  uint64                 // what the view knows of blocks from here on does not count: history was cut back
 	blocks uint64                 // added
 	bytes  int                    // written
+	long   bool                   // with it the tail is so long that a checkpoint is due
 }
 
 // Begin starts a transaction on the core: it is the core's only writer until Commit or Abort. ErrLocked (after the wait
@@ -81,7 +82,8 @@ func (tx *Tx) begin(ctx context.Context) error {
 	if tx.append, err = s.log.Begin(ctx); err != nil {
 		return err
 	}
-	tx.view, err = s.View(ctx, tx.key, false)
+	seen := tx.append.View()
+	tx.view, err = s.viewFrom(ctx, &seen, tx.key, false)
 	if errors.Is(err, ErrNotFound) {
 		tx.view, err = s.noView(ctx, tx.key)
 	}
@@ -314,16 +316,22 @@ func (tx *Tx) commit(ctx context.Context, head func() (Head, error)) error {
 	if head == nil {
 		head = func() (Head, error) { return tx.view.head, nil }
 	}
+	var last packlog.Record
 	record := func() (packlog.Record, error) {
 		h, err := head()
 		if err == nil && len(h.Signature) > maxSignature {
 			err = fmt.Errorf("signature of %d bytes, the limit is %d", len(h.Signature), maxSignature)
 		}
-		return packlog.Record{Kind: packlog.KindHead, Meta: encodeHead(tx.key, h)}, err
+		last = packlog.Record{Kind: packlog.KindHead, Meta: encodeHead(tx.key, h)}
+		return last, err
 	}
 	return tx.runs.finish(ctx, func(ctx context.Context, records ...packlog.Record) error {
 		tx.count(records)
-		_, err := tx.append.WriteCommit(ctx, records, record, tx.options.Durable || tx.store.longTail(tx))
+		tx.long = tx.store.longTail(tx)
+		positions, err := tx.append.WriteCommit(ctx, records, record, tx.options.Durable || tx.long)
+		if err == nil {
+			tx.store.learnOwn(ctx, tx.append.ID(), append(records, last), positions)
+		}
 		return err
 	})
 }

@@ -32,9 +32,15 @@ type View struct {
 
 // View returns the core as it is now; with durable only what a power cut cannot take back. ErrNotFound if there is none.
 func (s *Store) View(ctx context.Context, key keys.Key, durable bool) (*View, error) {
+	return s.viewFrom(ctx, nil, key, durable)
+}
+
+// viewFrom is View for who has just looked at the log.
+func (s *Store) viewFrom(ctx context.Context, seen *packlog.View, key keys.Key, durable bool) (*View, error) {
 	var v *View
 	err := s.retry(ctx, func() (st *state, err error) {
-		v, st, err = s.view(ctx, key, durable)
+		v, st, err = s.view(ctx, seen, key, durable)
+		seen = nil
 		return st, err
 	})
 	if err != nil {
@@ -43,8 +49,8 @@ func (s *Store) View(ctx context.Context, key keys.Key, durable bool) (*View, er
 	return v, nil
 }
 
-func (s *Store) view(ctx context.Context, key keys.Key, durable bool) (*View, *state, error) {
-	st, bound, err := s.current(ctx)
+func (s *Store) view(ctx context.Context, seen *packlog.View, key keys.Key, durable bool) (*View, *state, error) {
+	st, bound, err := s.currentFrom(ctx, seen)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -2,7 +2,6 @@ package packlog
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,59 +19,12 @@ type tail struct {
 	end  uint64 // offset of the next record
 
 	begun uint64 // offset up to which writeback has been started; 0: not known
+	next  string // path of the pack that would follow; "" until it is asked for
 }
 
 func (t *tail) position() Position {
 	return Position{Pack: t.info.sequence, Offset: t.end, ID: t.info.id}
 }
-
-// Append is one append: records that count together, or not at all. It belongs to one goroutine.
-type Append struct {
-	log    *Log
-	id     AppendID
-	closer uint64 // as it was at Begin
-	done   bool
-}
-
-var errDone = errors.New("append is done")
-
-// Begin starts an append, after recovering if that is needed. Look things up behind it, not before: Write and Commit
-// return ErrOvertaken if somebody recovered since. An append that is given up needs no call.
-func (l *Log) Begin(ctx context.Context) (*Append, error) {
-	if l.readOnly {
-		return nil, fmt.Errorf("store %q: %w", l.dir, ErrReadOnly)
-	}
-	a := &Append{log: l}
-	if _, err := rand.Read(a.id[:]); err != nil {
-		return nil, err
-	}
-	if err := l.lockAppend(ctx); err != nil {
-		return nil, err
-	}
-	defer l.unlockAppend()
-	if err := l.tidy(ctx); err != nil {
-		return nil, err
-	}
-	a.closer = l.tail.info.closer
-	return a, l.loadLocked(ctx)
-}
-
-// loadLocked reads the folder under the append lock, unless it is as it was when that was done the last time.
-func (l *Log) loadLocked(ctx context.Context) error {
-	if l.folder == l.marked.Folder && l.known() != nil {
-		return nil
-	}
-	c, err := l.load(ctx)
-	if err != nil {
-		return err
-	}
-	l.folder = l.marked.Folder
-	l.sawFolder(c, l.folder)
-	return nil
-}
-
-// ID returns the append's id, which is in all its records.
-func (a *Append) ID() AppendID { return a.id }
 
 // Write writes one batch, and returns where the records are. They do not count before Commit. Big payloads are not
 // copied. After an error other than ErrLocked the batch may be there in part; that is void, and harmless.
@@ -230,7 +182,7 @@ func (l *Log) raise(m Mark) error {
 	if _, err := l.mark.WriteAt(encodeMark(m), 0); err != nil {
 		return err
 	}
-	l.marked = m
+	l.keepQuiet(m)
 	return nil
 }
 
@@ -246,7 +198,8 @@ func (l *Log) tidy(ctx context.Context) error {
 			return err
 		}
 		if ok {
-			l.marked = m
+			l.keepQuiet(m)
+			l.tidied.Store(true)
 			return nil
 		}
 	}
@@ -270,12 +223,10 @@ func (l *Log) atEnd(ctx context.Context, m Mark) (bool, error) {
 			return false, err
 		}
 	} else {
-		next := packInfo{sequence: t.info.through + 1}
-		_, _, err := l.fs.Stat(l.path(packsDir, next.name()))
-		if err == nil {
-			return false, nil
+		if t.next == "" {
+			t.next = l.pathBehind(t.info)
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
+		if there, err := l.isThere(t.next); there || err != nil {
 			return false, err
 		}
 	}
@@ -285,6 +236,20 @@ func (l *Log) atEnd(ctx context.Context, m Mark) (bool, error) {
 	}
 	l.tail.end = m.End.Offset
 	return uint64(size) == m.End.Offset, nil
+}
+
+// pathBehind returns where the pack would be that follows another one.
+func (l *Log) pathBehind(info packInfo) string {
+	next := packInfo{sequence: info.through + 1}
+	return l.path(packsDir, next.name())
+}
+
+func (l *Log) isThere(path string) (bool, error) {
+	_, _, err := l.fs.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func (l *Log) openTail(head packHead) error {

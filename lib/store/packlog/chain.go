@@ -21,6 +21,7 @@ const (
 type packHead struct {
 	info   packInfo // name's sequence and generation if bad
 	name   string
+	path   string // once the header was read
 	bad    error
 	damage error
 }
@@ -40,6 +41,7 @@ func (e *extent) start() Position {
 type chain struct {
 	extents []extent
 	last    packHead // the highest sequence in the folder, also where it does not count
+	next    string   // path of the pack that would follow it
 	closer  uint64
 }
 
@@ -92,6 +94,7 @@ func (l *Log) load(ctx context.Context) (*chain, error) {
 			return nil, err
 		}
 		c := newChain(heads)
+		c.next = l.pathBehind(c.last.info)
 		l.install(load, c, heads, names)
 		return c, nil
 	}
@@ -207,7 +210,8 @@ func (l *Log) loadHeads(heads []packHead) ([]packHead, error) {
 
 // readHead returns an error only where the file cannot be read at all; a bad header is noted in h.
 func (l *Log) readHead(h *packHead) error {
-	file, err := l.fs.OpenFile(l.path(packsDir, h.name), os.O_RDONLY, 0)
+	h.path = l.path(packsDir, h.name)
+	file, err := l.fs.OpenFile(h.path, os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}

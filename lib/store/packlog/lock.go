@@ -44,33 +44,41 @@ type Lock struct {
 // maxSpare is how many lock files that nobody holds are kept open for who takes them next.
 const maxSpare = 16
 
-// spareLocks is lock files that are open and not locked, at most one of a name. Safe for concurrent use.
+// spareLocks is lock files that are open and not locked. Safe for concurrent use.
 type spareLocks struct {
 	mu     sync.Mutex
-	files  map[string]File
+	files  []spareLock
 	closed bool
 }
 
-// take returns the open file of a lock, nil if there is none.
+type spareLock struct {
+	name string
+	file File
+}
+
+// take returns an open file of a lock, nil if there is none.
 func (s *spareLocks) take(name string) File {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	file := s.files[name]
-	delete(s.files, name)
-	return file
+	for i, spare := range s.files {
+		if spare.name == name {
+			last := len(s.files) - 1
+			s.files[i] = s.files[last]
+			s.files = s.files[:last]
+			return spare.file
+		}
+	}
+	return nil
 }
 
 // put keeps an open file, if there is room for it.
 func (s *spareLocks) put(name string, file File) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.files == nil {
-		s.files = make(map[string]File)
-	}
-	if s.closed || s.files[name] != nil || len(s.files) >= maxSpare {
+	if s.closed || len(s.files) >= maxSpare {
 		return false
 	}
-	s.files[name] = file
+	s.files = append(s.files, spareLock{name, file})
 	return true
 }
 
@@ -78,8 +86,8 @@ func (s *spareLocks) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var errs []error
-	for _, file := range s.files {
-		errs = append(errs, file.Close())
+	for _, spare := range s.files {
+		errs = append(errs, spare.file.Close())
 	}
 	s.files, s.closed = nil, true
 	return errors.Join(errs...)
@@ -199,12 +207,15 @@ func programName() string {
 
 // writeHolder names this process as the holder, of a shared lock as the last one that came. It is only for others' messages, so that it fails is no matter.
 func (l *Log) writeHolder(file File) {
-	now := make([]byte, holderSize)
-	if n, _ := file.ReadAt(now, 0); n == holderSize && bytes.Equal(now, l.holder) {
+	now := holders.Get().(*[holderSize]byte)
+	defer holders.Put(now)
+	if n, _ := file.ReadAt(now[:], 0); n == holderSize && bytes.Equal(now[:], l.holder) {
 		return
 	}
 	_, _ = file.WriteAt(l.holder, 0)
 }
+
+var holders = sync.Pool{New: func() any { return new([holderSize]byte) }}
 
 func readHolder(name string, file File) error {
 	b := make([]byte, holderSize)
@@ -293,6 +304,7 @@ func (l *Log) lockAppendFile(ctx context.Context) error {
 
 // unlockAppend never fails: a lock that cannot be let go is let go by closing its file.
 func (l *Log) unlockAppend() {
+	l.tidied.Store(false)
 	if err := l.append.file.Unlock(); err != nil {
 		_ = l.append.file.Close()
 		l.append.file = nil

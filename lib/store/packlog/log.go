@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -67,6 +68,9 @@ type Log struct {
 	files   fileCache
 	damage  []*DamageError
 	survey  *cachedSurvey
+	quiet   Mark // the last one that this process met or wrote under the append lock, when nothing was to be recovered
+
+	tidied atomic.Bool // the append lock is held, and nothing had to be recovered
 }
 
 // Open opens the store in dir. Without Options.Create an error wrapping ErrNotStore says that there is none. An open log

@@ -61,7 +61,6 @@ const (
 	recordHeader = 64 // bytes
 	recordMagic  = "hcr\x01"
 	flagCommit   = 1
-	seedSize     = 16 // bytes: pack id, offset
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -103,10 +102,14 @@ func padding(n int) int { return -n & 7 }
 
 // seed is what every checksum in a pack starts from.
 func seed(at Position) uint32 {
-	var b [seedSize]byte
-	binary.LittleEndian.PutUint64(b[:], at.ID)
-	binary.LittleEndian.PutUint64(b[8:], at.Offset)
-	return crc32.Update(0, castagnoli, b[:])
+	crc := ^uint32(0) // by hand, for crc32.Update would move the bytes to the heap
+	for _, n := range [...]uint64{at.ID, at.Offset} {
+		for range 8 {
+			crc = castagnoli[byte(crc)^byte(n)] ^ crc>>8
+			n >>= 8
+		}
+	}
+	return ^crc
 }
 
 var zeros [8]byte
@@ -135,6 +138,12 @@ func appendHeader(b []byte, at Position, r *Record, synced Position) []byte {
 	sum = crc32.Update(sum, castagnoli, r.Meta)
 	b = binary.LittleEndian.AppendUint32(b, sum)
 	return append(b, r.Meta...)
+}
+
+// Behind returns where the next record stands, in the same pack, if r stands at a position.
+func (r *Record) Behind(at Position) Position {
+	at.Offset += recordSize(r)
+	return at
 }
 
 // recordSize returns the bytes that a record takes in a pack.

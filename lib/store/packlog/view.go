@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -31,13 +32,16 @@ func (l *Log) readMark() (Mark, error) {
 	if err != nil {
 		return Mark{}, err
 	}
-	b := make([]byte, markSize)
-	n, err := file.ReadAt(b, 0)
+	b := marks.Get().(*[markSize]byte)
+	defer marks.Put(b)
+	n, err := file.ReadAt(b[:], 0)
 	if err != nil && err != io.EOF && !isBadSector(err) {
 		return Mark{}, err
 	}
 	return decodeMark(b[:n])
 }
+
+var marks = sync.Pool{New: func() any { return new([markSize]byte) }}
 
 // openMark returns the mark's file, which stays open. For a reader it may appear later than the log was opened.
 func (l *Log) openMark() (File, error) {
@@ -105,7 +109,8 @@ func (l *Log) View(ctx context.Context) (View, error) {
 
 type candidate struct {
 	View
-	final bool // need not read the mark again
+	final bool   // need not read the mark again
+	end   uint64 // bytes of the pack that the mark's end lies in
 }
 
 func (l *Log) view(ctx context.Context, mark Mark, valid bool) (candidate, error) {
@@ -128,7 +133,7 @@ func (l *Log) view(ctx context.Context, mark Mark, valid bool) (candidate, error
 	if reboot {
 		v.Readable = s.torn
 	}
-	return candidate{v, false}, nil
+	return candidate{View: v}, nil
 }
 
 // viewByMark is for a valid mark of this boot; it reports false where the folder contradicts it.
@@ -137,7 +142,7 @@ func (l *Log) viewByMark(ctx context.Context, mark Mark) (candidate, bool, error
 	if err != nil {
 		return candidate{}, false, err
 	}
-	ok, err := l.agrees(c, mark)
+	end, ok, err := l.agrees(c, mark)
 	if err != nil {
 		return candidate{}, false, err
 	}
@@ -152,25 +157,33 @@ func (l *Log) viewByMark(ctx context.Context, mark Mark) (candidate, bool, error
 	if e := c.find(v.Readable.Pack); v.Readable.Offset > e.limit {
 		v.Readable.Offset = e.limit // a recovery is under way
 	}
-	return candidate{v, c.last.info.sequence == mark.End.Pack}, true, nil
+	return candidate{v, c.last.info.sequence == mark.End.Pack, end}, true, nil
 }
 
-// agrees reports whether the mark's positions are those of packs that are there, and not behind their files' ends.
-func (l *Log) agrees(c *chain, mark Mark) (bool, error) {
-	for _, p := range []Position{mark.Synced, mark.Readable, mark.End} {
+// agrees reports whether the mark's positions are those of packs that are there, and not behind their files' ends; end is that of the
+// file that the mark's end lies in.
+func (l *Log) agrees(c *chain, mark Mark) (end uint64, ok bool, err error) {
+	behind := Position{} // one whose file is known to reach to it
+	for _, p := range []Position{mark.End, mark.Readable, mark.Synced} {
+		if p.Pack == behind.Pack && p.ID == behind.ID {
+			continue // not behind the mark's end
+		}
 		e := c.find(p.Pack)
 		if e == nil || e.bad != nil || e.info.id != p.ID {
-			return false, nil
+			return 0, false, nil
 		}
-		size, _, err := l.fs.Stat(l.path(packsDir, e.name))
+		size, _, err := l.fs.Stat(e.path)
 		if err != nil {
-			return false, l.ifGone(err)
+			return 0, false, l.ifGone(err)
 		}
 		if uint64(size) < p.Offset {
-			return false, nil
+			return 0, false, nil
+		}
+		if behind = p; p == mark.End {
+			end = uint64(size)
 		}
 	}
-	return c.counts(mark.Synced), nil
+	return end, c.counts(mark.Synced), nil
 }
 
 // cachedSurvey saves a reader after a restart from reading the unsynced end again and again.

@@ -1,0 +1,109 @@
+package packlog
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+)
+
+// Append is one append: records that count together, or not at all. It belongs to one goroutine.
+type Append struct {
+	log    *Log
+	id     AppendID
+	view   View
+	closer uint64 // as it was at Begin
+	done   bool
+}
+
+var errDone = errors.New("append is done")
+
+// Begin starts an append, after recovering if that is needed. Look things up behind it, not before: Write and Commit
+// return ErrOvertaken if somebody recovered since. An append that is given up needs no call.
+//
+// It takes the append lock only where something is to be recovered, or where that cannot be told without. Whatever it
+// makes of that, whoever writes looks again, under the lock.
+func (l *Log) Begin(ctx context.Context) (*Append, error) {
+	if l.readOnly {
+		return nil, fmt.Errorf("store %q: %w", l.dir, ErrReadOnly)
+	}
+	a := &Append{log: l}
+	if _, err := rand.Read(a.id[:]); err != nil {
+		return nil, err
+	}
+	var ok bool
+	if a.view, ok = l.viewTidy(ctx); ok {
+		a.closer = a.view.chain.last.info.closer
+		return a, nil
+	}
+	if err := a.beginLocked(ctx); err != nil {
+		return nil, err
+	}
+	var err error
+	a.view, err = l.View(ctx)
+	return a, err
+}
+
+// ID returns the append's id, which is in all its records.
+func (a *Append) ID() AppendID { return a.id }
+
+// View returns what could be read when the append began.
+func (a *Append) View() View { return a.view }
+
+// viewTidy returns what may be read now if nothing is to be recovered: the mark is of this boot, and its end is the end of the
+// last pack's file, or this process is just writing behind it.
+func (l *Log) viewTidy(ctx context.Context) (View, bool) {
+	m, err := l.readMark()
+	if err != nil || m.Boot != l.boot {
+		return View{}, false
+	}
+	v, ok, err := l.viewByMark(ctx, m)
+	if err != nil || !ok || !v.final || v.end != m.End.Offset && !l.tidied.Load() {
+		return View{}, false
+	}
+	l.mu.Lock()
+	known := l.quiet == m
+	l.mu.Unlock()
+	if !known { // who recovers may have come to the new pack, and not to the mark
+		if there, err := l.isThere(v.chain.next); there || err != nil {
+			return View{}, false
+		}
+	}
+	return v.View, v.chain.counts(m.Readable)
+}
+
+// keepQuiet notes a mark behind whose pack there was none, under the append lock.
+func (l *Log) keepQuiet(m Mark) {
+	l.marked = m
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.quiet = m
+}
+
+// beginLocked recovers if that is needed.
+func (a *Append) beginLocked(ctx context.Context) error {
+	l := a.log
+	if err := l.lockAppend(ctx); err != nil {
+		return err
+	}
+	defer l.unlockAppend()
+	if err := l.tidy(ctx); err != nil {
+		return err
+	}
+	a.closer = l.tail.info.closer
+	return l.loadLocked(ctx)
+}
+
+// loadLocked reads the folder under the append lock, unless it is as it was when that was done the last time.
+func (l *Log) loadLocked(ctx context.Context) error {
+	if l.folder == l.marked.Folder && l.known() != nil {
+		return nil
+	}
+	c, err := l.load(ctx)
+	if err != nil {
+		return err
+	}
+	l.folder = l.marked.Folder
+	l.sawFolder(c, l.folder)
+	return nil
+}
