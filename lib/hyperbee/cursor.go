@@ -70,6 +70,9 @@ func (c *cursor) push(ctx context.Context, at pointer) error {
 		f.next = 2 * n.keyCount
 	}
 	c.path = append(c.path, f)
+	if expecter, ok := c.tree.blocks.(Expecter); ok {
+		expecter.Expect(f.seqs())
+	}
 	return c.checkHeight()
 }
 

@@ -19,6 +19,11 @@ type Blocks interface {
 	Block(ctx context.Context, seq uint64) ([]byte, error)
 }
 
+// Expecter is what Blocks may be, too, if reading takes its time: Expect is told of the blocks that a walk may read soon, as
+// soon as that shows: those of a node's keys and children. It must not wait, and may do nothing. Of hostile trees the blocks
+// need not exist.
+type Expecter interface{ Expect(seqs []uint64) }
+
 // Entry is a key with its value, and the block that they are in. Its bytes must not be changed.
 type Entry struct {
 	Seq        uint64
