@@ -99,6 +99,14 @@ func Size(ctx context.Context, blobs Blobs, item Item) (size uint64, err error) 
 	return size, err
 }
 
+// Pieces calls each with the pieces of a mapped file, those of one block of its map at a time. For any other it does nothing.
+func Pieces(ctx context.Context, blobs Blobs, item Item, each func(pieces []Piece) error) error {
+	if blob := item.Entry.Blob; item.Err != nil || blob == nil || !blob.Map || blob.Empty() {
+		return nil
+	}
+	return ofFile(item, func(blob Blob) error { return readMap(ctx, blobs, blob, each) })
+}
+
 // maxBlock is stock's limit for a block, in bytes.
 const maxBlock = 15 << 20
 
