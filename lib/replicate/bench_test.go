@@ -55,7 +55,7 @@ func benchmarkFetch(b *testing.B, blocks, bytes int, kept bool) {
 	for b.Loop() {
 		err := WriteProof(b.Context(), io.Discard, keys.Ref{Key: w.Key()}, PipeOptions{
 			Store: into(b, kept),
-			Peers: []Dialer{{"server", func(ctx context.Context) (peer.Conn, error) { return peer.Dial(ctx, l.Addr().String()) }}},
+			Peers: []Dialer{{Name: "server", Dial: func(ctx context.Context) (peer.Conn, error) { return peer.Dial(ctx, l.Addr().String()) }}},
 		})
 		if err != nil {
 			b.Fatal(err)

@@ -34,6 +34,8 @@ type FetchOptions struct {
 type Dialer struct {
 	Name string
 	Dial func(ctx context.Context) (peer.Conn, error)
+
+	line *line // one connection for several fetches; nil: one for each
 }
 
 const (
@@ -57,7 +59,7 @@ func Fetch(ctx context.Context, d *hypercore.Download, peers []Dialer, options F
 	for _, p := range peers {
 		s := f.add(ctx, p.Name)
 		running.Go(func() {
-			ended := event{session: s, closed: true, err: s.run(p.Dial)}
+			ended := event{session: s, closed: true, err: s.run(p)}
 			select {
 			case f.events <- ended:
 			case <-ctx.Done(): // nobody listens, and nothing is lost
@@ -99,12 +101,14 @@ type fetcher struct {
 	parked      []parked        // proofs whose anchor another answer will bring
 	parkedBytes int
 	retry       []uint64 // blocks whose request failed, ascending
+	soon, later []span   // what a scattered reader wants, those of soon first
 	cursor      uint64   // next block to ask for
 	from, to    uint64   // wanted, to exclusive; proof.Open while the log's end is the end
 	ranged      bool     // from and to are known
 	failures    []error  // of sessions that are gone
 	recent      uint64   // bytes of a block, as lately seen
 	gathered    []event  // of gather
+	patience    *time.Timer
 	unwelcome   bool     // what verified is not to be saved
 
 	saver    sync.WaitGroup
@@ -135,7 +139,9 @@ func newFetcher(d *hypercore.Download, options FetchOptions) *fetcher {
 		asking:   map[uint64]bool{},
 		saved:    make(chan error, 1),
 		nextSave: time.Now().Add(saveEvery),
+		patience: time.NewTimer(time.Hour),
 	}
+	f.patience.Stop()
 	f.setRange()
 	return f
 }
@@ -239,29 +245,50 @@ func (f *fetcher) handleAll(ctx context.Context, e event) error {
 }
 
 // Of the answers that come at once, so many are hashed together, which costs half of what it does one by one, and so many
-// bytes at most are taken beyond what the gate lets in.
+// bytes at most are taken beyond what the gate lets in. What comes next on a connection may be for another core's fetch, so
+// it is not waited for beyond the time that takes.
 const (
 	hashTogether  = 8
 	gatheredBytes = 1 << 20
+	gatherWait    = time.Millisecond
 )
 
-// gather returns an event with those that come behind it at once, and hashes the blocks in them. All but the last have left
-// the gate.
+// gather returns an event with those that come behind it at once, and hashes the blocks in them. All but maybe the last
+// have left the gate.
 func (f *fetcher) gather(ctx context.Context, e event) []event {
 	f.gathered = append(f.gathered[:0], e)
 	bytes := e.bytes
 	for len(f.gathered) < hashTogether && e.more && bytes < gatheredBytes {
 		f.gate.leave(e.bytes)
-		select {
-		case e = <-f.events:
-		case <-ctx.Done():
-			e = event{session: e.session}
+		f.gathered[len(f.gathered)-1].bytes = 0
+		next, ok := f.next(ctx)
+		if !ok {
+			break
 		}
+		e = next
 		f.gathered = append(f.gathered, e)
 		bytes += e.bytes
 	}
 	f.hashBlocks()
 	return f.gathered
+}
+
+// next waits a moment for an event.
+func (f *fetcher) next(ctx context.Context) (e event, ok bool) {
+	select {
+	case e = <-f.events:
+		return e, true
+	default:
+	}
+	f.patience.Reset(gatherWait)
+	defer f.patience.Stop()
+	select {
+	case e = <-f.events:
+		return e, true
+	case <-f.patience.C:
+	case <-ctx.Done():
+	}
+	return event{}, false
 }
 
 // hashBlocks computes the leaf hashes of the blocks that were gathered.

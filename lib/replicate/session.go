@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync/atomic"
 
 	"hc/lib/keys"
 	"hc/lib/merkle"
-	"hc/lib/peer"
 	"hc/lib/protomux"
 )
 
@@ -41,6 +41,8 @@ type session struct {
 	mux     *protomux.Mux     // set before the first event
 	channel *protomux.Channel // likewise
 	adopted bool              // the channel is a server's, which tells our state
+	shared  bool              // other sessions have channels on the connection, too
+	ended   chan error        // of a shared one: why the channel has closed
 
 	answers atomic.Int64  // answers that came
 	read    *atomic.Int64 // bytes that came
@@ -49,41 +51,52 @@ type session struct {
 	standing // the fetcher's own goroutine's
 }
 
-// run opens the core on the connection and reads until the end.
-func (s *session) run(dial func(ctx context.Context) (peer.Conn, error)) error {
-	conn, err := dial(s.ctx)
+// run opens the core on a connection to the peer and reads until the end.
+func (s *session) run(p Dialer) error {
+	if p.line != nil {
+		s.shared = true
+		return s.runOn(p.line)
+	}
+	own := newLine(p, s.limits)
+	s.read = &own.read
+	return own.run(s.ctx, s.open)
+}
+
+// runOn uses a connection that others use, too: it is left to them, unless the peer has to be dropped.
+func (s *session) runOn(l *line) error {
+	s.read = &l.read
+	if err := l.use(s.ctx); err != nil {
+		return err
+	}
+	s.ended = make(chan error, 1)
+	channel, err := s.openOn(l.mux, l.handshakeHash)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	mux, secret, err := connect(s.ctx, counted{conn, s.read}, true, s.limits)
-	if errors.Is(err, peer.ErrUnreachable) { // a command that ended without a word; how it did is why
-		if closeErr := conn.Close(); closeErr != nil {
-			return closeErr
-		}
-	}
-	if err != nil {
+	select {
+	case err := <-s.ended:
 		return err
+	case <-s.ctx.Done():
 	}
+	cause := context.Cause(s.ctx)
+	if !errors.Is(cause, context.Canceled) { // see drop
+		l.mux.Close(cause)
+	}
+	channel.Close()
+	return cause
+}
+
+// open opens the core's channel on a connection that nobody else uses.
+func (s *session) open(mux *protomux.Mux, handshakeHash [64]byte) error {
+	_, err := s.openOn(mux, handshakeHash)
+	return err
+}
+
+func (s *session) openOn(mux *protomux.Mux, handshakeHash [64]byte) (*protomux.Channel, error) {
 	s.mux = mux
-	s.link.handshakeHash, s.link.initiator = secret.HandshakeHash(), true
+	s.link.handshakeHash, s.link.initiator = handshakeHash, true
 	id := keys.DiscoveryKey(s.link.key)
-	if s.channel, err = mux.Open(Protocol, id[:], s.link.open(), s); err != nil {
-		return err
-	}
-	return mux.Run(s.ctx)
-}
-
-// counted counts what is read from a connection.
-type counted struct {
-	peer.Conn
-	read *atomic.Int64
-}
-
-func (c counted) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	c.read.Add(int64(n))
-	return n, err
+	return mux.Open(Protocol, id[:], s.link.open(), s)
 }
 
 // emit hands on an event, and waits for room for it.
@@ -112,15 +125,25 @@ func (s *session) enter(bytes int) error {
 }
 
 // OnOpen checks that the peer knows the key, too.
-func (s *session) OnOpen(_ *protomux.Channel, remote []byte) error {
+func (s *session) OnOpen(channel *protomux.Channel, remote []byte) error {
 	if err := s.link.check(remote); err != nil {
 		return err
 	}
+	s.channel = channel
 	return s.emit(event{opened: true})
 }
 
-// OnMessage decodes a message. What a reader has no use for is ignored.
+// OnMessage hands on a message. That nobody listens any more is no reason to end a connection that others use.
 func (s *session) OnMessage(channel *protomux.Channel, kind uint64, body []byte) error {
+	err := s.heard(channel, kind, body)
+	if s.shared && s.ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// heard decodes a message. What a reader has no use for is ignored.
+func (s *session) heard(channel *protomux.Channel, kind uint64, body []byte) error {
 	switch kind {
 	case typeSync:
 		m, err := decodeSync(body)
@@ -167,11 +190,17 @@ func (s *session) emitDecoded(e event, err error) error {
 	return s.emit(e)
 }
 
-// OnClose ends the connection with its only channel.
+// OnClose ends the connection with its only channel, or else tells why its own has closed.
 func (s *session) OnClose(_ *protomux.Channel, err error) {
 	if errors.Is(err, protomux.ErrRejected) {
-		s.mux.Close(fmt.Errorf("%w: %v", ErrNotOffered, s.link.key))
+		err = fmt.Errorf("%w: %v", ErrNotOffered, s.link.key)
+	}
+	if !s.shared {
+		s.mux.Close(err)
 		return
 	}
-	s.mux.Close(err)
+	if errors.Is(err, io.EOF) || errors.Is(err, protomux.ErrClosed) { // as Mux.Run tells it
+		err = nil
+	}
+	s.ended <- err
 }
