@@ -18,6 +18,8 @@ type DownloadOptions struct {
 	Store *store.Store // nil: in memory, for as long as the reader needs it
 	Sync  bool         // each save is synced before Save returns
 	Adopt bool         // take a longer head of a core that this store writes, too
+
+	Scattered bool // blocks are read in no order, see Download.Want
 }
 
 // Download is a core on its way from peers. Whoever talks to them gives it their proofs with Apply; what verified can be
@@ -29,6 +31,8 @@ type Download struct {
 	sync  bool
 	owned bool // the store writes this core, so any other head than its own is news
 	guard bool // a longer one is not taken
+
+	scattered bool // blocks are read in no order: the reader has no position
 
 	mu       sync.Mutex // guards all below
 	auth     *keys.Auth // nil until the manifest, or that there is none, is known
@@ -47,6 +51,7 @@ type Download struct {
 	read     int                    // what was read since that was told
 	unsaved  unsaved
 	reader   readerState
+	wants    wants
 	settled  bool
 	finished bool
 	failure  error         // with finished: why nothing more comes, nil if all has come
@@ -67,6 +72,7 @@ func (u unsaved) any() bool { return u.head || len(u.blocks) > 0 || len(u.nodes)
 type held struct {
 	data  []byte
 	saved bool // or there is nowhere to save it
+	read  bool // by a scattered reader, whom no position tells
 }
 
 // perBlock is what a block in memory costs beside its bytes: places in maps and lists, some tree nodes.
@@ -89,13 +95,14 @@ type waiting struct {
 // NewDownload continues the download of a core with what the store holds of it.
 func NewDownload(ctx context.Context, key keys.Key, options DownloadOptions) (*Download, error) {
 	d := &Download{
-		key:     key,
-		into:    options.Store,
-		sync:    options.Sync,
-		nodes:   map[uint64]merkle.Node{},
-		absent:  map[uint64]bool{},
-		blocks:  map[uint64]held{},
-		changed: make(chan struct{}),
+		key:       key,
+		into:      options.Store,
+		sync:      options.Sync,
+		scattered: options.Scattered,
+		nodes:     map[uint64]merkle.Node{},
+		absent:    map[uint64]bool{},
+		blocks:    map[uint64]held{},
+		changed:   make(chan struct{}),
 	}
 	if d.into == nil {
 		return d, nil
@@ -233,6 +240,7 @@ func checkHead(auth *keys.Auth) func(length, fork uint64, treeHash hash.Digest, 
 }
 
 func (d *Download) take(proof *merkle.Proof, verified *merkle.Verified) {
+	d.pruneScattered()
 	for _, node := range verified.Nodes {
 		d.nodes[node.Index] = node
 	}

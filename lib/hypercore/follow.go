@@ -180,8 +180,11 @@ func (d *Download) Block(ctx context.Context, index uint64) (data []byte, err er
 		d.move(index)
 		if held, ok := d.blocks[index]; ok {
 			data, d.reader.block.waits = held.data, false
-			if held.saved && index < d.reader.position {
+			switch {
+			case held.saved && (d.scattered || index < d.reader.position):
 				d.letGo(index)
+			case d.scattered:
+				d.markRead(index)
 			}
 			return true, nil
 		}
@@ -210,13 +213,18 @@ func (d *Download) Block(ctx context.Context, index uint64) (data []byte, err er
 // move lets the reader go on to the next block. A look at any other one, which makes a size certain, is not a step.
 // d.mu is held.
 func (d *Download) move(index uint64) {
-	if index != d.reader.position+1 {
+	if d.scattered || index != d.reader.position+1 {
 		return
 	}
 	before := d.unread
 	d.moveTo(index)
 	d.prune()
-	d.read += before - d.unread
+	d.countRead(before - d.unread)
+}
+
+// countRead tells from time to time that there is room for more. d.mu is held.
+func (d *Download) countRead(memory int) {
+	d.read += memory
 	if d.read >= tellRead {
 		d.read = 0
 		d.notify()

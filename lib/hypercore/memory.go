@@ -41,8 +41,12 @@ func (d *Download) letGo(block uint64) {
 	}
 	delete(d.blocks, block)
 	d.memory -= cost(old.data)
-	if block >= d.reader.position {
-		d.unread -= cost(old.data)
+	if block < d.reader.position || old.read {
+		return
+	}
+	d.unread -= cost(old.data)
+	if d.scattered {
+		d.countRead(cost(old.data))
 	}
 }
 
@@ -100,7 +104,7 @@ func (d *Download) saved(leaves []merkle.Node) {
 		h, ok := d.blocks[block]
 		switch {
 		case !ok:
-		case block < d.reader.position || d.memory-d.unsaved.memory > keepSaved:
+		case block < d.reader.position || d.scattered || d.memory-d.unsaved.memory > keepSaved:
 			d.letGo(block)
 		default:
 			h.saved = true

@@ -131,6 +131,10 @@ func (f *fetcher) refused(ctx context.Context, s *session, m noDataMessage) erro
 
 // again puts a block back on the list of what is to be asked for.
 func (f *fetcher) again(block uint64) {
+	if !f.inRange(block) {
+		f.wantAgain(block)
+		return
+	}
 	if at, there := slices.BinarySearch(f.retry, block); !there {
 		f.retry = slices.Insert(f.retry, at, block)
 	}

@@ -58,6 +58,7 @@ func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
 	if settled && f.ranged { // a reader that came earlier would look for the bytes itself, on sizes that are hints yet
 		f.d.Settle()
 	}
+	f.takeWants()
 	missing := false
 	if f.ranged {
 		if missing, err = f.askBlocks(ctx); err != nil {
@@ -66,6 +67,9 @@ func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
 	}
 	if err := f.askStrays(ctx); err != nil {
 		return false, err
+	}
+	if settled && len(f.soon)+len(f.later) == 0 && f.idle() {
+		f.d.WantsSettled()
 	}
 	return settled && (missing || f.options.keep && f.complete()) && !f.options.Live && f.idle(), nil
 }
@@ -149,14 +153,14 @@ func (f *fetcher) askBlocks(ctx context.Context) (missing bool, err error) {
 		if unsaved, _ := f.d.Unsaved(); unsaved >= maxUnsaved {
 			return false, nil
 		}
-		block, ok, err := f.nextBlock(ctx, limit)
+		block, ok, err := f.nextBlock(ctx, limit, length)
 		if err != nil || !ok {
 			return false, err
 		}
 		way := f.expected.climb(ctx, f.d, 2*block, length)
 		s := f.pick(block, way.anchor)
-		if s == nil && f.options.keep && f.nobodyHas(block, way.anchor) {
-			continue // what is behind it is worth keeping
+		if s == nil && (f.options.keep || !f.inRange(block)) && f.nobodyHas(block, way.anchor) {
+			continue // what is behind it is worth having
 		}
 		if s == nil || !f.fitsWindow(block, f.estimate(way, length)) {
 			f.again(block)
@@ -191,8 +195,9 @@ func (f *fetcher) fitsWindow(block uint64, size int) bool {
 	return waits && waited == block
 }
 
-// nextBlock returns the next block below limit that is not here and not asked for.
-func (f *fetcher) nextBlock(ctx context.Context, limit uint64) (block uint64, ok bool, err error) {
+// nextBlock returns the next block below limit, or that is wanted of a log of length blocks, which is not here and not
+// asked for.
+func (f *fetcher) nextBlock(ctx context.Context, limit, length uint64) (block uint64, ok bool, err error) {
 	for {
 		switch {
 		case len(f.retry) > 0 && f.retry[0] < limit:
@@ -201,7 +206,9 @@ func (f *fetcher) nextBlock(ctx context.Context, limit uint64) (block uint64, ok
 			block = f.cursor
 			f.cursor++
 		default:
-			return 0, false, nil
+			if block, ok = f.nextWanted(length); !ok {
+				return 0, false, nil
+			}
 		}
 		if f.asking[block] {
 			continue

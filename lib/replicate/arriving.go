@@ -1,0 +1,114 @@
+package replicate
+
+import (
+	"context"
+	"sync"
+
+	"hc/lib/hypercore"
+	"hc/lib/merkle"
+)
+
+// arriving is one of a drive's cores on its way, for readers of any blocks, who take turns.
+type arriving struct {
+	*hypercore.Download
+	keeps bool  // holds small blocks that were read, as no store does
+	err   error // of its fetch, once that has ended
+
+	turn sync.Mutex // held while a block or a node is waited for
+
+	mu        sync.Mutex // guards all below
+	kept      map[uint64][]byte
+	keptBytes int
+}
+
+// maxKept bounds the blocks that are held because they may be read again, in bytes; maxKeptBlock what one of them may have.
+// The nodes of a tree are small.
+const (
+	maxKept      = 16 << 20
+	maxKeptBlock = 64 << 10
+)
+
+// Block waits for a block.
+func (a *arriving) Block(ctx context.Context, index uint64) ([]byte, error) {
+	a.turn.Lock()
+	defer a.turn.Unlock()
+	if data, ok := a.keptBlock(index); ok {
+		return data, nil
+	}
+	data, err := a.Download.Block(ctx, index)
+	if err == nil && a.keeps && len(data) <= maxKeptBlock {
+		a.keep(index, data)
+	}
+	return data, err
+}
+
+func (a *arriving) keptBlock(index uint64) (data []byte, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	data, ok = a.kept[index]
+	return data, ok
+}
+
+func (a *arriving) keep(index uint64, data []byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.kept == nil || a.keptBytes > maxKept {
+		a.kept, a.keptBytes = map[uint64][]byte{}, 0
+	}
+	a.kept[index] = data
+	a.keptBytes += len(data) + perKept
+}
+
+const perKept = 64 // what a block costs beside its bytes
+
+// Expect implements hyperbee.Expecter.
+func (a *arriving) Expect(seqs []uint64) {
+	length, _ := a.Length()
+	var wanted []hypercore.BlockRange
+	for _, seq := range seqs {
+		if _, ok := a.keptBlock(seq); !ok && seq < length {
+			wanted = append(wanted, hypercore.BlockRange{First: seq, End: seq + 1})
+		}
+	}
+	a.WantSoon(wanted...)
+}
+
+// arrivingBlobs is a blobs core on its way, as hyperdrive reads it.
+type arrivingBlobs struct{ *arriving }
+
+// Length returns how many blocks are known to be signed.
+func (b arrivingBlobs) Length() uint64 {
+	length, _ := b.Download.Length()
+	return length
+}
+
+// Blocks implements hyperdrive.Blobs. All of the run is asked for at once, as far as there is room for it.
+func (b arrivingBlobs) Blocks(ctx context.Context, first, count uint64, each func(index uint64, data []byte) error) error {
+	b.WantSoon(hypercore.BlockRange{First: first, End: first + count})
+	for index := first; index < first+count; index++ {
+		data, err := b.Block(ctx, index)
+		if err == nil {
+			err = each(index, data)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ByteOffset implements hyperdrive.Blobs: the sum of what stands before the block in the tree, most of which comes with the
+// block's own proof. It is asked for along with it, as it is going to be read.
+func (b arrivingBlobs) ByteOffset(ctx context.Context, block uint64) (offset uint64, err error) {
+	b.WantSoon(hypercore.BlockRange{First: block, End: block + 1})
+	b.turn.Lock()
+	defer b.turn.Unlock()
+	for _, index := range merkle.FullRoots(block) {
+		node, err := b.Node(ctx, index)
+		if err != nil {
+			return 0, err
+		}
+		offset += node.Size
+	}
+	return offset, nil
+}

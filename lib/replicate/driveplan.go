@@ -1,0 +1,193 @@
+package replicate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"hc/lib/hypercore"
+	"hc/lib/hyperdrive"
+	"hc/lib/proof"
+)
+
+// DrivePlan is what it takes to have all files below a folder.
+type DrivePlan struct {
+	Files   int    // with content or without
+	Links   int    // symbolic ones
+	Refused int    // entries that no one should write to a disk
+	Bytes   uint64 // of all files
+	Blocks  uint64 // of the blobs, each counted once
+	Missing uint64 // of these, are not here
+
+	runs []hypercore.BlockRange // ascending, apart
+	most uint64                 // length of the blobs that has them all
+}
+
+// Plan reads all names below a folder, "/" for all, and the maps of the files that have one, and says what their content
+// takes. Of "/" it fetches the names as a whole, with their history.
+func (d *Drive) Plan(ctx context.Context, folder string) (plan DrivePlan, err error) {
+	if folder == "/" {
+		d.names.Want(hypercore.BlockRange{End: d.files.Version()})
+	}
+	var mapped []hyperdrive.Item
+	err = d.files.List(ctx, folder, func(item hyperdrive.Item) error {
+		switch blob := item.Entry.Blob; {
+		case item.Err != nil:
+			plan.Refused++
+		case blob == nil:
+			plan.Links++
+		case blob.Map && !blob.Empty():
+			mapped = append(mapped, item)
+			fallthrough
+		default:
+			plan.Files++
+			plan.add(*blob)
+		}
+		return nil
+	})
+	if err == nil {
+		err = d.planMapped(ctx, &plan, mapped)
+	}
+	if err == nil && folder == "/" {
+		err = d.names.AwaitWants(ctx) // what of the history is nowhere to be had, no file needs
+	}
+	if err == nil {
+		err = d.count(ctx, &plan)
+	}
+	return plan, err
+}
+
+func (p *DrivePlan) add(blob hyperdrive.Blob) {
+	if blob.Empty() {
+		return
+	}
+	if !blob.Map {
+		p.Bytes += blob.ByteLength
+	}
+	p.addRun(blob.BlockOffset, blob.BlockLength)
+}
+
+func (p *DrivePlan) addRun(first, count uint64) {
+	end := first + count
+	p.most = max(p.most, end)
+	if last := len(p.runs) - 1; last >= 0 && p.runs[last].End == first {
+		p.runs[last].End = end
+		return
+	}
+	p.runs = append(p.runs, hypercore.BlockRange{First: first, End: end})
+}
+
+// planMapped reads the maps, all of which are asked for at once, and adds what they list.
+func (d *Drive) planMapped(ctx context.Context, plan *DrivePlan, mapped []hyperdrive.Item) error {
+	if len(mapped) == 0 {
+		return nil
+	}
+	blobs, err := d.openBlobs()
+	if err != nil {
+		return err
+	}
+	maps := DrivePlan{}
+	for _, item := range mapped {
+		maps.add(*item.Entry.Blob)
+	}
+	if err := d.reach(ctx, blobs, maps.most); err != nil {
+		return err
+	}
+	blobs.Want(maps.runs...)
+	for _, item := range mapped {
+		err := hyperdrive.Pieces(ctx, arrivingBlobs{blobs}, item, func(pieces []hyperdrive.Piece) error {
+			for _, p := range pieces {
+				plan.Bytes += p.Length
+			}
+			for _, run := range hyperdrive.Runs(pieces) {
+				if has, _ := blobs.Length(); run.First+run.Count > has {
+					return fmt.Errorf("%q: %w: its map lists block %d, the blobs have %d", item.Name, hyperdrive.ErrContent, run.First+run.Count-1, has)
+				}
+				plan.addRun(run.First, run.Count)
+			}
+			return nil
+		})
+		if errors.Is(err, hyperdrive.ErrContent) { // a file that is none; who reads it is told
+			plan.Files--
+			plan.Refused++
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// count sorts and joins the runs, and counts their blocks.
+func (d *Drive) count(ctx context.Context, plan *DrivePlan) error {
+	runs := plan.runs
+	slices.SortFunc(runs, func(a, b hypercore.BlockRange) int { return cmp.Compare(a.First, b.First) })
+	plan.runs = nil
+	for _, r := range runs {
+		if last := len(plan.runs) - 1; last >= 0 && r.First <= plan.runs[last].End {
+			plan.runs[last].End = max(plan.runs[last].End, r.End)
+			continue
+		}
+		plan.runs = append(plan.runs, r)
+	}
+	for _, r := range plan.runs {
+		plan.Blocks += r.End - r.First
+	}
+	var err error
+	plan.Missing, err = d.missing(ctx, plan)
+	return err
+}
+
+func (d *Drive) missing(ctx context.Context, plan *DrivePlan) (missing uint64, err error) {
+	if len(plan.runs) == 0 {
+		return 0, nil
+	}
+	blobs, err := d.openBlobs()
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range plan.runs {
+		lacks, err := blobs.Missing(ctx, r)
+		if err != nil {
+			return 0, err
+		}
+		missing += lacks
+	}
+	return missing, nil
+}
+
+// FetchAll brings all that a plan lists into the store, in the order of the blobs core. Where the peers do not have all of
+// it, it brings the rest, and returns an error that wraps proof.ErrPartial.
+func (d *Drive) FetchAll(ctx context.Context, plan DrivePlan) error {
+	if d.options.Store == nil {
+		return errors.New("fetching a drive as a whole takes a store to keep it in")
+	}
+	if plan.Missing == 0 {
+		return nil
+	}
+	blobs, err := d.openBlobs()
+	if err != nil {
+		return err
+	}
+	short := d.reach(ctx, blobs, plan.most)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	blobs.Want(plan.runs...)
+	if err := blobs.AwaitWants(ctx); err != nil {
+		return err
+	}
+	missing, err := d.missing(ctx, &plan)
+	switch {
+	case err != nil:
+		return err
+	case missing > 0 && short != nil:
+		return fmt.Errorf("%w: %d of %d blocks: %w", proof.ErrPartial, missing, plan.Blocks, short)
+	case missing > 0:
+		return fmt.Errorf("%w: %d of %d blocks are nowhere to be had", proof.ErrPartial, missing, plan.Blocks)
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package replicate
+
+// A scattered reader (see hypercore.Download.Want) has no range: what it wants are spans, which are asked for in turn. What
+// nobody has is passed over until the reader stands before it.
+
+// takeWants takes over what the reader has said since.
+func (f *fetcher) takeWants() {
+	soon, later := f.d.TakeWants()
+	for _, r := range soon {
+		f.soon = append(f.soon, span{r.First, r.End})
+	}
+	for _, r := range later {
+		f.later = append(f.later, span{r.First, r.End})
+	}
+}
+
+// inRange reports whether a block is of those that are read in order.
+func (f *fetcher) inRange(block uint64) bool { return f.from <= block && block < f.to }
+
+// wantAgain puts a block back that nextWanted took off.
+func (f *fetcher) wantAgain(block uint64) {
+	for _, spans := range [][]span{f.soon, f.later} {
+		if len(spans) > 0 && spans[0].start == block+1 {
+			spans[0].start = block
+			return
+		}
+	}
+	f.soon = append(f.soon, span{block, block + 1})
+}
+
+// nextWanted takes the next block off the spans that are wanted. Once there is a log, what is beyond its end is not waited
+// for.
+func (f *fetcher) nextWanted(length uint64) (block uint64, ok bool) {
+	if length == 0 {
+		return 0, false
+	}
+	for _, spans := range []*[]span{&f.soon, &f.later} {
+		for len(*spans) > 0 {
+			first := &(*spans)[0]
+			if first.start < min(first.end, length) {
+				first.start++
+				return first.start - 1, true
+			}
+			*spans = (*spans)[1:]
+		}
+		*spans = nil
+	}
+	return 0, false
+}
