@@ -22,6 +22,7 @@ type node struct {
 
 func (n *node) keys() []uint64      { return n.keySeqs[:n.keyCount] }
 func (n *node) children() []pointer { return n.pointers[:n.childCount] }
+
 // seqs returns the blocks of its keys and children.
 func (n *node) seqs() []uint64 {
 	seqs := append(make([]uint64, 0, 2*maxKeys+1), n.keys()...)
@@ -31,7 +32,7 @@ func (n *node) seqs() []uint64 {
 	return seqs
 }
 
-func (n *node) leaf() bool          { return n.childCount == 0 }
+func (n *node) leaf() bool { return n.childCount == 0 }
 
 func (n *node) decode(level []byte) error {
 	var keys, children []byte

@@ -216,7 +216,9 @@ func TestDriveIsFetchedWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	from.check(here.Drive, func(item hyperdrive.Item, w *bytes.Buffer) error { return hyperdrive.Content(t.Context(), here.Blobs(), item, w) })
+	from.check(here.Drive, func(item hyperdrive.Item, w *bytes.Buffer) error {
+		return hyperdrive.Content(t.Context(), here.Blobs(), item, w)
+	})
 	blocks.Store(0)
 	if again := fetch(); again.Missing != 0 || blocks.Load() != 0 {
 		t.Errorf("%d blocks came again; the plan is %+v", blocks.Load(), again)

@@ -109,7 +109,7 @@ type fetcher struct {
 	recent      uint64   // bytes of a block, as lately seen
 	gathered    []event  // of gather
 	patience    *time.Timer
-	unwelcome   bool     // what verified is not to be saved
+	unwelcome   bool // what verified is not to be saved
 
 	saver    sync.WaitGroup
 	saved    chan error // result of the save under way
