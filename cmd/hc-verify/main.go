@@ -27,7 +27,10 @@ func newApp(std *cli.IO) *urfave.App {
 			cli.StoreFlag(),
 			&urfave.StringFlag{Name: "blocks", Usage: "the stream must prove the blocks `A-B`, both included (A-: to the end)"},
 			&urfave.StringFlag{Name: "bytes", Usage: "the stream must prove the bytes `A-B`, both included"},
-			&urfave.StringFlag{Name: "path", Usage: "the stream must prove the file `PATH` of a drive", Hidden: true}, // comes with drives
+			&urfave.StringFlag{Name: "path", Usage: "the stream must prove the file `PATH` of a drive"},
+			&urfave.StringFlag{Name: "tree", Usage: "the stream must prove the folder `PATH` of a drive, with all below it (/ where only --tar or --sha256sums is given)"},
+			&urfave.BoolFlag{Name: "tar", Usage: "write the folder as a tar"},
+			&urfave.BoolFlag{Name: "sha256sums", Usage: "write a line for each file of the folder, as sha256sum does"},
 			&urfave.BoolFlag{Name: "head", Usage: "the stream must prove the newest head, which is written as FORK.LENGTH.KEY.TREEHASH"},
 			&urfave.BoolFlag{Name: "list", Usage: "write, instead of the data, a line for each block: number, offset, length, leaf hash"},
 			&urfave.BoolFlag{Name: "explain", Usage: "write, instead of the data, the tree, and which hashes proved what"},
@@ -42,6 +45,8 @@ func newApp(std *cli.IO) *urfave.App {
 				{Does: "a part", Command: "hc-fetch KEY --bytes 1000000-1999999 | hc-verify KEY --bytes 1000000-1999999"},
 				{Does: "follow a log", Command: "hc-fetch KEY --peer host --live | hc-verify KEY"},
 				{Does: "a version that cannot change", Command: "hc-fetch 0.LENGTH.KEY | hc-verify 0.LENGTH.KEY"},
+				{Does: "a file of a drive", Command: "hc-fetch KEY data/table.csv | hc-verify KEY --path data/table.csv"},
+				{Does: "a folder", Command: "hc-fetch KEY --tree / | hc-verify KEY --tar | tar -x -C copy"},
 				{Does: "see what proves a block", Command: "hc-fetch KEY --blocks 6 | hc-verify KEY --explain"},
 				{Does: "take a log from a stick, and serve it on", Command: "hc-verify KEY --store < usb.proof > /dev/null"},
 			},
@@ -64,12 +69,19 @@ func newApp(std *cli.IO) *urfave.App {
 
 const description = `
 hc-verify reads an hc-proof stream, as hc-fetch writes it, checks it against KEY, and writes the bytes that it proves:
-never one that the key did not sign, and nothing that was not asked for. Without --blocks, --bytes or --head only a
-stream of the whole log is taken, so that a part does not pass for it; --list and --explain take any.
+never one that the key did not sign, and nothing that was not asked for. Without --blocks, --bytes, --head, --path or
+--tree only a stream of the whole log is taken, so that a part does not pass for it; --list and --explain take any, but of
+drives.
 
 KEY is 64 hex digits or stock's 52 characters, FORK.LENGTH.KEY for the log as it was at that length, or the name of a log
 in the store; with .TREEHASH behind it, a version is a citation that nobody can change, the owner of the key neither.
 Without KEY the stream's own key is trusted, and named on standard error.
+
+Of a drive, names, modes, times and sizes are those that the key signed. --tar writes a file of up to 1 MiB when all of it
+is verified, its sha256 too; of a larger one, what came. The tar's end is only written if all was verified, so look at the
+exit code, with set -o pipefail. Links are written as they stand. A name that no disk should have (/a/../b, or one below a
+link) is named on standard error, left out, and exit code 4 at the end. A path or a folder can be proved not to be there,
+or to be something else: exit code 5.
 
 What came before an error is verified. Exit code 3 means that something is missing (the stream was cut off, the log is
 shorter than what was asked for), 4 that it is not what the key signed, 7 that the log was rewritten.
@@ -81,6 +93,8 @@ type job struct {
 	ref           keys.Ref // zero if no key is given
 	given         bool     // a key is given
 	list, explain bool
+	folder        string // whose files are written: --tree; "": none
+	sums          bool   // --sha256sums, not --tar
 	keep          bool   // --store
 	dir           string // the store's folder
 	force         bool
@@ -95,8 +109,6 @@ func parse(c *urfave.Context, std *cli.IO) (job, error) {
 	switch {
 	case c.NArg() > 1:
 		return j, cli.Usagef("want at most one KEY or NAME, got %d arguments", c.NArg())
-	case c.IsSet("path"):
-		return j, cli.Usagef("--path %q: folders come with drives, which this version does not have", c.String("path"))
 	case j.list && j.explain:
 		return j, cli.Usagef("--list and --explain exclude one another")
 	case j.explain && std.JSON:
@@ -104,6 +116,9 @@ func parse(c *urfave.Context, std *cli.IO) (job, error) {
 	}
 	claim, asked, err := parseClaim(c)
 	if err != nil {
+		return j, err
+	}
+	if err := j.parseFolder(c, claim); err != nil {
 		return j, err
 	}
 	if c.NArg() == 1 {
@@ -127,16 +142,22 @@ func parseClaim(c *urfave.Context) (claim proof.Claim, asked bool, err error) {
 	for _, part := range []struct {
 		flag string
 		kind proof.Kind
-	}{{"blocks", proof.KindBlocks}, {"bytes", proof.KindBytes}, {"head", proof.KindHead}} {
-		if !c.IsSet(part.flag) {
+	}{{"blocks", proof.KindBlocks}, {"bytes", proof.KindBytes}, {"head", proof.KindHead}, {"path", proof.KindPath}, {"tree", proof.KindTree}} {
+		if !c.IsSet(part.flag) && !(part.kind == proof.KindTree && (c.Bool("tar") || c.Bool("sha256sums"))) {
 			continue
 		}
 		if asked {
-			return claim, true, cli.Usagef("--blocks, --bytes and --head exclude one another")
+			return claim, true, cli.Usagef("--blocks, --bytes, --head, --path and --tree exclude one another")
 		}
 		asked = true
 		claim.Kind = part.kind
-		if part.kind == proof.KindHead {
+		switch part.kind {
+		case proof.KindHead:
+			continue
+		case proof.KindPath, proof.KindTree:
+			if claim.Path, err = parsePath(c, part.flag); err != nil {
+				return claim, true, err
+			}
 			continue
 		}
 		if claim.From, claim.To, err = cli.ParseRange(c.String(part.flag)); err != nil {

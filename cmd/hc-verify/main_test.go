@@ -16,6 +16,7 @@ import (
 
 const (
 	exampleKey  = "d8c3a0597903b28d751c6e0b7107775e388ec5a3cf669bdd1e7ec41b8b8f6e72"
+	driveKey    = "2301d868470184288fc796e7dcb9487b84b76a0666b932c13ff626e6e77272c2"
 	exampleText = "apples,3\npears,7\nplums,2\nfigs,40\nnuts,9\n"
 )
 
@@ -98,7 +99,22 @@ func TestVerify(t *testing.T) {
 		{"the list of other blocks than asked", "bytes", []string{exampleKey, "--list", "--blocks", "1-3"}, 4, "", `not "blocks 1-3"`},
 		{"the list of another version", "at", []string{"0.2." + exampleKey, "--list"}, 4, "", `not "all at 2"`},
 
-		{"a path", "all", []string{"--path", "/a"}, 2, "", "folders come with drives"},
+		{"a path", "path", []string{driveKey, "--path", "/data/table.csv"}, 0, "name,quantity\nnuts,3\n", ""},
+		{"a path as people say it", "path", []string{"--path", "data//table.csv", "--quiet"}, 0, "name,quantity\nnuts,3\n", ""},
+		{"a path of no key", "path", []string{"--path", "/data/table.csv"}, 0, "name,quantity\nnuts,3\n", "trusting the stream's own, " + driveKey},
+		{"another path", "path", []string{driveKey, "--path", "/data"}, 4, "", `proves "path /data/table.csv", not "path /data"`},
+		{"a path that is not there", "absent", []string{driveKey, "--path", "/data/table"}, 5, "", "proved not to be there"},
+		{"a path where all is wanted", "path", []string{driveKey}, 4, "", "say hc-verify " + driveKey + " --path /data/table.csv"},
+		{"a path, listed", "path", []string{driveKey, "--list"}, 4, "", "--path /data/table.csv"},
+		{"a folder where all is wanted", "tree", []string{driveKey}, 4, "", "say hc-verify " + driveKey + " --tree / --tar"},
+		{"another folder", "tree", []string{driveKey, "--tree", "/data", "--tar"}, 4, "", `not "tree /data"`},
+		{"all where a folder is wanted", "all", []string{"--tar"}, 4, "", `not "tree /"`},
+		{"a folder, as nothing", "tree", []string{driveKey, "--tree", "/"}, 2, "", "--tar and --sha256sums"},
+		{"a folder, twice", "tree", []string{"--tar", "--sha256sums"}, 2, "", "one of --tar and --sha256sums"},
+		{"a folder, listed", "tree", []string{"--tar", "--list"}, 2, "", "of blocks"},
+		{"a path, as a tar", "path", []string{"--path", "/a", "--tar"}, 2, "", "exclude one another"},
+		{"the folder as a path", "path", []string{"--path", "/"}, 2, "", "say --tree"},
+		{"a path that leads out", "path", []string{"--path", "../a"}, 2, "", "--path: "},
 		{"two parts", "all", []string{"--blocks", "1-2", "--bytes", "1-2"}, 2, "", "exclude one another"},
 		{"two outputs", "all", []string{"--list", "--explain"}, 2, "", "exclude one another"},
 		{"a bad range", "all", []string{"--blocks", "2-1"}, 2, "", "range"},

@@ -23,6 +23,7 @@ func (j job) run(ctx context.Context, std *cli.IO) (err error) {
 	j.options.Progress = func(bytes, blocks uint64) { progress.Add(int64(bytes), int64(blocks)) }
 
 	words := bufio.NewWriterSize(std.Out, 1<<16)
+	var files *files
 	sinks := sinks{&watcher{job: j, std: std, progress: progress}}
 	var explained *explanation
 	switch {
@@ -31,6 +32,13 @@ func (j job) run(ctx context.Context, std *cli.IO) (err error) {
 	case j.explain:
 		explained = &explanation{given: j.given}
 		sinks = append(sinks, explained)
+	case j.folder != "":
+		words.Reset(cli.DataOut(std, j.force))
+		files = newFiles(j, std, words)
+		j.options.Files = files
+	case j.isPath():
+		words.Reset(cli.DataOut(std, j.force)) // blocks may be small
+		j.options.Out = words
 	default:
 		j.options.Out = cli.DataOut(std, j.force)
 	}
@@ -41,14 +49,17 @@ func (j job) run(ctx context.Context, std *cli.IO) (err error) {
 			return err
 		}
 		defer in.Close()
-		keeper := hypercore.NewKeeper(ctx, in)
+		keeper := &keeper{ctx: ctx, into: in, logs: map[keys.Key]*hypercore.Keeper{}}
 		sinks = append(sinks, keeper)
-		finish = keeper.Close
+		finish = keeper.close
 	}
 
 	sum, err := proof.Verify(ctx, std.In, j.options, sinks)
 	if finishErr := finish(); err == nil { // what was verified before an error is kept, too
 		err = finishErr
+	}
+	if err == nil && files != nil {
+		err = files.end()
 	}
 	if sum.Heads > 0 && explained != nil {
 		explained.write(words, sum)
@@ -104,6 +115,9 @@ func hint(err error, key keys.Key) error {
 			return cli.Hint(err, "if that is what you want, say hc-verify "+word)
 		}
 		kind, what, _ := strings.Cut(c.String(), " ")
+		if c.Kind == proof.KindTree {
+			what += " --tar"
+		}
 		return cli.Hint(err, strings.TrimRight("if that is what you want, say hc-verify "+word+" --"+kind+" "+what, " "))
 	case errors.Is(err, proof.ErrCut):
 		return cli.Hint(err, "what came is verified; run the same hc-fetch again, which goes on from what it has")
@@ -150,13 +164,15 @@ func (groups) Group(*proof.Group) error             { return nil }
 // watcher tells people about the stream while it comes.
 type watcher struct {
 	groups
+	told     bool
 	job      job
 	std      *cli.IO
 	progress *cli.Progress
 }
 
 func (w *watcher) Core(key keys.Key, _ []byte) error {
-	if !w.job.given {
+	if !w.job.given && !w.told {
+		w.told = true
 		w.std.Notef("no KEY was given: trusting the stream's own, %v", key)
 	}
 	return nil

@@ -73,7 +73,6 @@ var exits = []struct {
 	{keys.ErrManifest, ExitUnverified},
 	{hyperbee.ErrCorrupt, ExitUnverified}, // signed, but no drive
 	{hyperdrive.ErrEntry, ExitUnverified},
-	{hyperdrive.ErrName, ExitUnverified},
 	{hyperdrive.ErrContent, ExitUnverified},
 	{hyperdrive.ErrNoBlobs, ExitUnverified},
 	{ErrUnverified, ExitUnverified},
@@ -82,6 +81,8 @@ var exits = []struct {
 	{store.ErrName, ExitUsage},
 	{chunk.ErrLimits, ExitUsage},
 	{stream.ErrFolder, ExitUsage}, // a stream of a folder where none is taken
+
+	{hyperdrive.ErrName, ExitUnverified}, // unless somebody typed it
 
 	{peer.ErrUnreachable, ExitNetwork},
 	{secretstream.ErrHandshake, ExitNetwork},

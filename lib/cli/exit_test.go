@@ -45,6 +45,7 @@ func TestExitCode(t *testing.T) {
 		{"unverified and partial", errors.Join(proof.ErrPartial, keys.ErrSignature), 4},
 		{"signed, but no drive", hyperbee.ErrCorrupt, 4},
 		{"a hostile name", hyperdrive.ErrName, 4},
+		{"a hostile name that was typed", Usagef("--path: %w", hyperdrive.ErrName), 2},
 		{"content that its record does not fit", hyperdrive.ErrContent, 4},
 		{"content that is not there yet", hyperdrive.ErrBehind, 3},
 		{"no such core", store.ErrNotFound, 5},

@@ -1,4 +1,5 @@
-// Package folder is where files of a disk meet a drive: folders and tars on their way into a stream.
+// Package folder is where files of a disk meet a drive: folders and tars on their way into a stream, and tars on their way out
+// of verified items.
 //
 //	w := stream.NewWriter(out)
 //	_, err := folder.Import(ctx, w, []folder.Source{{Path: "data"}}, folder.Options{})

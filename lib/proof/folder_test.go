@@ -306,22 +306,32 @@ func TestHostileDrives(t *testing.T) {
 	}
 }
 
-// TestHostileNames: names that no disk may have are refused by name, and the others come.
-func TestHostileNames(t *testing.T) {
+var badNames = []string{"/../evil", "/a/../../evil", "/nul\x00byte", "/dir/", "//double", "/./dot", "/.hc/names", "/"}
+
+// hostileNames is a drive of names that no disk may have, beside good ones that lie below a link and a file.
+func hostileNames(t testing.TB) *testDrive {
 	d := newDrive(t)
 	d.put("/good", "good")
-	var want []string
-	for _, name := range []string{"/../evil", "/a/../../evil", "/nul\x00byte", "/dir/", "//double", "/./dot", "/.hc/names", "/"} {
+	for _, name := range badNames {
 		d.put(name, "evil of "+name)
-		want = append(want, name)
 	}
 	d.link("/../link", "/etc")
 	d.set(string(hyperdrive.Key("/malformed")), []byte("{"))
 	d.set("files\x00noslash", []byte("null"))
 	d.set("other\x00/key", []byte("{}"))
+	d.link("/out", "../..")
+	d.put("/out/file", "below a link")
+	d.put("/good/file", "below a file")
+	return d
+}
+
+// TestHostileNames: names that no disk may have are refused by name, and the others come.
+func TestHostileNames(t *testing.T) {
+	d := hostileNames(t)
 	c := treeOf("/")
 	g, _, _ := d.read(d.write(c, nil), Options{Claim: &c}, nil)
-	if !maps.Equal(g.whole, map[string]string{"/good": "good"}) || len(g.links) > 0 || len(g.bad) != len(want)+2 {
+	want := map[string]string{"/good": "good", "/out/file": "below a link", "/good/file": "below a file"}
+	if !maps.Equal(g.whole, want) || len(g.links) != 1 || len(g.bad) != len(badNames)+2 {
 		t.Errorf("files %q, links %q, refused %d: %q", g.whole, g.links, len(g.bad), g.bad)
 	}
 	for _, err := range g.bad {

@@ -15,6 +15,7 @@ func TestGolden(t *testing.T) {
 	l := exampleLog(t)
 	eleven := newLog(t, numbered(11)...)
 	drive := sampleDrive(t)
+	hostile := hostileNames(t)
 	of := func(c Claim) WriteOptions { return WriteOptions{Claim: c, Blobs: drive.open} }
 	streams := map[string]struct {
 		log   *testLog
@@ -33,6 +34,7 @@ func TestGolden(t *testing.T) {
 		"path":   {drive.names, of(pathOf("/data/table.csv")), nil, nil},
 		"absent": {drive.names, of(pathOf("/data/table")), nil, ErrAbsent},
 		"tree":   {drive.names, of(treeOf("/")), nil, nil},
+		"names":  {hostile.names, WriteOptions{Claim: treeOf("/"), Blobs: hostile.open}, nil, nil},
 		"block6": {eleven, WriteOptions{Claim: Claim{Kind: KindBlocks, From: 6, To: 6}}, nil, nil},
 	}
 	for name, s := range streams {

@@ -1,0 +1,175 @@
+package folder
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"hc/lib/hyperdrive"
+)
+
+// TarWriter writes what a folder of a drive has as a tar. Items have to come in the order of their names, and with content
+// that is verified: a file of up to 1 MiB goes out when it is closed, so when it is whole; of a larger one, what came goes out.
+//
+// Names are those below the folder, without a slash before them. Links keep their targets as they stand, and nothing is
+// written below a link or a file.
+type TarWriter struct {
+	tar    *tar.Writer
+	folder string   // "/" or "/dir/"
+	above  []string // files and links that the next name may lie below, each of them a beginning of the next
+}
+
+// tarHeld is how many bytes of a file are held back until it is whole.
+const tarHeld = 1 << 20
+
+// NewTarWriter returns a writer of what is below a folder, "/" or "/dir".
+func NewTarWriter(w io.Writer, folder string) *TarWriter {
+	return &TarWriter{tar: tar.NewWriter(w), folder: strings.TrimRight(folder, "/") + "/"}
+}
+
+// File begins a file. Its Close ends it; without that, the tar is void. The error wraps hyperdrive.ErrName for a name that
+// lies below a file or a link; then the others may go on.
+func (t *TarWriter) File(item hyperdrive.Item) (io.WriteCloser, error) {
+	if err := t.place(item.Name); err != nil {
+		return nil, err
+	}
+	header := t.header(item)
+	header.Typeflag = tar.TypeReg
+	size, known := item.Entry.Size()
+	file := &tarFile{tar: t.tar, header: header}
+	if known && size > tarHeld {
+		header.Size = int64(size)
+		return file, t.write(file.begin())
+	}
+	file.held, file.unknown = &bytes.Buffer{}, !known
+	return file, nil
+}
+
+// Link writes a symbolic link. Its error is as that of File; a target that no tar can say is refused, too.
+func (t *TarWriter) Link(item hyperdrive.Item) error {
+	if err := t.place(item.Name); err != nil {
+		return err
+	}
+	target := *item.Entry.Link
+	if target == "" || strings.ContainsRune(target, 0) {
+		return fmt.Errorf("%w: %.300q: it is a link to %.300q", hyperdrive.ErrName, item.Name, target)
+	}
+	header := t.header(item)
+	header.Typeflag, header.Linkname, header.Mode = tar.TypeSymlink, target, 0o777
+	return t.write(t.tar.WriteHeader(header))
+}
+
+// Close writes the end of the archive.
+func (t *TarWriter) Close() error { return t.write(t.tar.Close()) }
+
+func (t *TarWriter) write(err error) error {
+	if err != nil {
+		return fmt.Errorf("writing the tar: %w", err)
+	}
+	return nil
+}
+
+// place refuses a name below one that is a file or a link.
+func (t *TarWriter) place(name string) error {
+	for len(t.above) > 0 && !strings.HasPrefix(name, t.above[len(t.above)-1]) {
+		t.above = t.above[:len(t.above)-1]
+	}
+	for _, above := range t.above {
+		if strings.HasPrefix(name, above+"/") {
+			return fmt.Errorf("%w: %.300q: %.300q is no folder", hyperdrive.ErrName, name, above)
+		}
+	}
+	t.above = append(t.above, name)
+	return nil
+}
+
+func (t *TarWriter) header(item hyperdrive.Item) *tar.Header {
+	mode, modTime := modeOf(item.Entry)
+	return &tar.Header{
+		Name:    strings.TrimPrefix(item.Name, t.folder),
+		Mode:    int64(mode),
+		ModTime: time.Unix(modTime/1e9, modTime%1e9),
+		Format:  tar.FormatPAX, // keeps the nanoseconds
+	}
+}
+
+// modeOf returns a file's permissions and time, as stock's tools give them to one whose metadata do not say.
+func modeOf(e hyperdrive.Entry) (mode fs.FileMode, modTime int64) {
+	meta := hyperdrive.ParseMeta(e.Metadata)
+	switch {
+	case meta.HasMode:
+		mode = meta.Mode.Perm()
+	case e.Executable:
+		mode = 0o755
+	default:
+		mode = 0o644
+	}
+	return mode, meta.ModTime
+}
+
+// tarFile is a file on its way into a tar. One whose size nobody knows before it has come waits in a file of its own.
+type tarFile struct {
+	tar     *tar.Writer
+	header  *tar.Header
+	held    *bytes.Buffer // until it is whole; nil: written at once
+	unknown bool
+	spill   *os.File // what is held, once it is too much for the memory
+}
+
+// Write implements io.Writer.
+func (f *tarFile) Write(p []byte) (int, error) {
+	switch {
+	case f.held == nil && f.spill == nil:
+		return f.tar.Write(p)
+	case f.spill == nil && f.held.Len()+len(p) > tarHeld && f.unknown:
+		if err := f.toDisk(); err != nil {
+			return 0, err
+		}
+	}
+	f.header.Size += int64(len(p))
+	if f.spill != nil {
+		return f.spill.Write(p)
+	}
+	return f.held.Write(p)
+}
+
+// toDisk moves what is held into a file that has no name any more where the system can have that.
+func (f *tarFile) toDisk() error {
+	spill, err := os.CreateTemp("", "hc-tar-")
+	if err != nil {
+		return err
+	}
+	f.spill = spill
+	_ = os.Remove(spill.Name()) // tried again at the end
+	_, err = f.held.WriteTo(spill)
+	f.held = nil
+	return err
+}
+
+// Close implements io.Closer.
+func (f *tarFile) Close() error {
+	if f.held == nil && f.spill == nil {
+		return f.tar.Flush()
+	}
+	if err := f.begin(); err != nil {
+		return err
+	}
+	if f.spill == nil {
+		_, err := f.held.WriteTo(f.tar)
+		return errors.Join(err, f.tar.Flush())
+	}
+	_, err := f.spill.Seek(0, io.SeekStart)
+	if err == nil {
+		_, err = io.Copy(f.tar, f.spill)
+	}
+	_ = os.Remove(f.spill.Name())
+	return errors.Join(err, f.spill.Close(), f.tar.Flush())
+}
+
+func (f *tarFile) begin() error { return f.tar.WriteHeader(f.header) }

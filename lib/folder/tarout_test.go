@@ -1,0 +1,166 @@
+package folder
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"hc/lib/hyperdrive"
+)
+
+// fileOf is an item of a file of so many bytes.
+func fileOf(name string, size int, meta hyperdrive.Meta) hyperdrive.Item {
+	blob := hyperdrive.Blob{BlockLength: 1, ByteLength: uint64(size)}
+	return hyperdrive.Item{Name: name, Entry: hyperdrive.Entry{Blob: &blob, Metadata: meta.Encode()}}
+}
+
+// mappedOf is an item of a file whose size its entry does not tell.
+func mappedOf(name string) hyperdrive.Item {
+	item := fileOf(name, 20, hyperdrive.Meta{})
+	item.Entry.Blob.Map = true
+	return item
+}
+
+func linkOf(name, target string) hyperdrive.Item {
+	return hyperdrive.Item{Name: name, Entry: hyperdrive.Entry{Link: &target}}
+}
+
+// pattern is content of a size, in which no two places are alike.
+func pattern(size int) []byte {
+	b := make([]byte, 0, size+8)
+	for len(b) < size {
+		b = fmt.Appendf(b, "%d,", len(b))
+	}
+	return b[:size]
+}
+
+func putFile(t *testing.T, w *TarWriter, item hyperdrive.Item, content []byte) {
+	t.Helper()
+	file, err := w.File(item)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for len(content) > 0 {
+		n := min(len(content), 300_000)
+		if _, err := file.Write(content[:n]); err != nil {
+			t.Fatal(err)
+		}
+		content = content[n:]
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTarWriter(t *testing.T) {
+	var out bytes.Buffer
+	w := NewTarWriter(&out, "/dir")
+	meta := hyperdrive.Meta{Mode: 0o640, HasMode: true, ModTime: 1764422524123456789, HasModTime: true}
+	long := "/dir/" + strings.Repeat("long/", 60) + "name"
+	sizes := map[string]int{"/dir/a": 0, "/dir/b": 1, "/dir/c": tarHeld, "/dir/d": tarHeld + 1, "/dir/e": 3*tarHeld + 7}
+	for _, name := range []string{"/dir/a", "/dir/b", "/dir/c", "/dir/d", "/dir/e"} {
+		putFile(t, w, fileOf(name, sizes[name], meta), pattern(sizes[name]))
+	}
+	for name, size := range map[string]int{"/dir/f": 5, "/dir/g": tarHeld, "/dir/h": 3 * tarHeld} {
+		sizes[name] = size
+	}
+	for _, name := range []string{"/dir/f", "/dir/g", "/dir/h"} {
+		putFile(t, w, mappedOf(name), pattern(sizes[name]))
+	}
+	executable := fileOf("/dir/i", 2, hyperdrive.Meta{ModTime: -1, HasModTime: true})
+	executable.Entry.Executable = true
+	putFile(t, w, executable, pattern(2))
+	sizes["/dir/i"] = 2
+	if err := w.Link(linkOf("/dir/j", "../a/ä")); err != nil {
+		t.Fatal(err)
+	}
+	putFile(t, w, fileOf(long, 3, meta), pattern(3))
+	sizes[long] = 3
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	r := tar.NewReader(&out)
+	count := 0
+	for {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		count++
+		content, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := "/dir/" + h.Name
+		switch {
+		case name == "/dir/j":
+			if h.Typeflag != tar.TypeSymlink || h.Linkname != "../a/ä" {
+				t.Errorf("%+v", h)
+			}
+		case !bytes.Equal(content, pattern(sizes[name])):
+			t.Errorf("%s has %d bytes, want %d", name, len(content), sizes[name])
+		case name == "/dir/i":
+			if h.Mode != 0o755 || !h.ModTime.Equal(time.Unix(0, -1)) {
+				t.Errorf("%+v", h)
+			}
+		case name < "/dir/f" && (h.Mode != 0o640 || h.ModTime.UnixNano() != meta.ModTime):
+			t.Errorf("%+v", h)
+		}
+	}
+	if count != len(sizes)+1 {
+		t.Errorf("%d in the tar, want %d", count, len(sizes)+1)
+	}
+}
+
+// TestTarWriterHoldsBack: of a file of up to 1 MiB nothing goes out before it is closed.
+func TestTarWriterHoldsBack(t *testing.T) {
+	for _, item := range []hyperdrive.Item{fileOf("/a", tarHeld, hyperdrive.Meta{}), mappedOf("/a")} {
+		var out bytes.Buffer
+		file, err := NewTarWriter(&out, "/").File(item)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := file.Write(pattern(tarHeld)); err != nil || out.Len() > 0 {
+			t.Errorf("%d bytes are out: %v", out.Len(), err)
+		}
+	}
+}
+
+func TestTarWriterRefuses(t *testing.T) {
+	w := NewTarWriter(io.Discard, "/")
+	add := func(item hyperdrive.Item) error {
+		if item.Entry.Link != nil {
+			return w.Link(item)
+		}
+		_, err := w.File(item)
+		return err
+	}
+	for _, c := range []struct {
+		item hyperdrive.Item
+		bad  bool
+	}{
+		{fileOf("/a", 0, hyperdrive.Meta{}), false},
+		{fileOf("/a-b", 0, hyperdrive.Meta{}), false},
+		{fileOf("/a/b", 0, hyperdrive.Meta{}), true},
+		{fileOf("/a/b/c", 0, hyperdrive.Meta{}), true},
+		{linkOf("/l", "/etc"), false},
+		{linkOf("/l/m", ".."), true},
+		{fileOf("/l0", 0, hyperdrive.Meta{}), false},
+		{linkOf("/m", "nul\x00"), true},
+		{linkOf("/n", ""), true},
+		{fileOf("/o", 0, hyperdrive.Meta{}), false},
+	} {
+		if err := add(c.item); errors.Is(err, hyperdrive.ErrName) != c.bad || !c.bad && err != nil {
+			t.Errorf("%s: %v", c.item.Name, err)
+		}
+	}
+}
