@@ -21,7 +21,7 @@ var layers = []struct {
 	{"connections", []string{"lib/peer", "lib/protomux", "lib/secretstream"}},
 	{"data", []string{"lib/stream", "lib/hyperbee", "lib/hyperdrive", "lib/proof", "lib/keyfile", "lib/store/packlog", "lib/store/packlog/memfs",
 		"lib/store/table", "lib/store", "lib/hypercore"}},
-	{"capabilities", []string{"lib/folder", "lib/replicate", "lib/drive", "lib/objects"}},
+	{"capabilities", []string{"lib/folder", "lib/replicate", "lib/drive", "lib/objects", "lib/worktree"}},
 	{"what binaries share", []string{"lib/cli"}},
 	{"binaries", []string{"cmd/*"}},
 	{"tests", []string{"tests", "tests/*"}},

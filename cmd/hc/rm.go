@@ -8,7 +8,9 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
+	"hc/lib/drive"
 	"hc/lib/hypercore"
+	"hc/lib/hyperdrive"
 	"hc/lib/keys"
 	"hc/lib/store"
 )
@@ -36,7 +38,7 @@ func newRm(std *cli.IO) *urfave.App {
 }
 
 const rmDescription = `
-hc rm removes logs from the store, with their names, at once and durably. Other logs keep all of their blocks, also those
+hc rm removes logs from the store, with their names, at once and durably; of a drive both of its logs. Other logs keep all of their blocks, also those
 that they share with a removed one. Room on the disk comes back with the next 'hc gc'.
 
 A secret key stays in the store unless --forget-key is given: a copy of the log elsewhere is worth little to its owner without
@@ -68,6 +70,9 @@ func rmOne(ctx context.Context, std *cli.IO, in *store.Store, word string, forge
 	if err != nil {
 		return err
 	}
+	if err := rmBlobs(ctx, in, key); err != nil {
+		return err
+	}
 	found := true
 	if err := hypercore.Drop(ctx, in, key); errors.Is(err, store.ErrNotFound) {
 		found = false
@@ -89,6 +94,22 @@ func rmOne(ctx context.Context, std *cli.IO, in *store.Store, word string, forge
 		return cli.Exitf(cli.ErrNotFound, "no log %q in this store", word)
 	}
 	return nil
+}
+
+// rmBlobs removes the blobs of a drive, before its names, from which their key follows.
+func rmBlobs(ctx context.Context, in *store.Store, key keys.Key) error {
+	cores, err := drive.Cores(ctx, in, key)
+	if errors.Is(err, drive.ErrNotDrive) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrBlockMissing) || errors.Is(err, hyperdrive.ErrNoBlobs) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = hypercore.Drop(ctx, in, cores[1])
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // coreOf returns the key that a word stands for, which must not pin a version.

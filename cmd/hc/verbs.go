@@ -9,7 +9,9 @@ import (
 )
 
 // builtin are the verbs that are part of this binary, each in a file of its own. They come before programs hc-VERB.
-var builtin = cli.Verbs{newClear, newDoctor, newFsck, newGC, newKeys, newRepack, newRm}
+var builtin = cli.Verbs{
+	newCat, newClear, newDiff, newDoctor, newDu, newFsck, newGC, newKeys, newLog, newLs, newRepack, newRm, newShare, newStatus,
+}
 
 // allVerbs returns every verb there is, built in or found, sorted.
 func allVerbs(tools toolset) []string {

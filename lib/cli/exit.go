@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"hc/lib/chunk"
+	"hc/lib/drive"
 	"hc/lib/hyperbee"
 	"hc/lib/hypercore"
 	"hc/lib/hyperdrive"
@@ -81,6 +82,7 @@ var exits = []struct {
 	{store.ErrName, ExitUsage},
 	{chunk.ErrLimits, ExitUsage},
 	{stream.ErrFolder, ExitUsage}, // a stream of a folder where none is taken
+	{drive.ErrNotDrive, ExitUsage},
 
 	{hyperdrive.ErrName, ExitUnverified}, // unless somebody typed it
 

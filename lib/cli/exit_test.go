@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"hc/lib/chunk"
+	"hc/lib/drive"
 	"hc/lib/hyperbee"
 	"hc/lib/hypercore"
 	"hc/lib/hyperdrive"
@@ -38,6 +39,7 @@ func TestExitCode(t *testing.T) {
 		{"name", store.ErrName, 2},
 		{"impossible limits", chunk.ErrLimits, 2},
 		{"folder", stream.ErrFolder, 2},
+		{"log in place of a drive", drive.ErrNotDrive, 2},
 		{"part of a core", proof.ErrPartial, 3},
 		{"unverified", proof.ErrUnverified, 4},
 		{"signature", keys.ErrSignature, 4},

@@ -130,8 +130,8 @@ func blobsOf(ctx context.Context, names *store.View, key keys.Key, manifest []by
 	if err != nil {
 		return blobs, nil, fmt.Errorf("reading the header of drive %v: %w", key, err)
 	}
-	if blobs, manifest, err = hyperdrive.BlobsCore(key, manifest, header); err != nil {
-		err = fmt.Errorf("log %v is %w: %w", key, ErrNotDrive, err)
+	if blobs, manifest, err = hyperdrive.BlobsCore(key, manifest, header); err != nil && !errors.Is(err, hyperdrive.ErrNoBlobs) {
+		err = fmt.Errorf("log %v is %w: %v", key, ErrNotDrive, err)
 	}
 	return blobs, manifest, err
 }

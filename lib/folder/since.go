@@ -11,6 +11,7 @@ import (
 // A Base is a drive that an import builds on, at its newest version.
 type Base struct {
 	Since   *stream.Since
+	Passed  func(name string) // told of the names that the folder has not, in order; nil: nobody
 	batches chan []hyperdrive.Item
 	batch   []hyperdrive.Item // what comes next
 	stop    context.CancelFunc
@@ -71,24 +72,54 @@ func (b *Base) Close() {
 
 // Known is Options.Known.
 func (b *Base) Known(_ context.Context, path string) (Entry, bool, error) {
+	item, ok := b.next(path)
+	if !ok || item.Name[1:] != path {
+		return Entry{}, false, b.failure(ok)
+	}
+	b.batch = b.batch[1:]
+	entry, ok := EntryOf(item)
+	return entry, ok, nil
+}
+
+// Rest passes over the names that are left, behind the last one of the folder.
+func (b *Base) Rest() error {
+	for {
+		if _, ok := b.next(""); !ok {
+			return b.failure(ok)
+		}
+		b.pass()
+	}
+}
+
+// next returns the first item at or behind a path, having passed over those before it; ok is false if there is none.
+func (b *Base) next(path string) (item hyperdrive.Item, ok bool) {
 	for {
 		for len(b.batch) > 0 && b.batch[0].Name[1:] < path {
-			b.batch = b.batch[1:]
+			b.pass()
 		}
 		if len(b.batch) > 0 {
-			break
+			return b.batch[0], true
 		}
-		batch, ok := <-b.batches
-		if !ok {
-			return Entry{}, false, b.failed
+		if b.batch, ok = <-b.batches; !ok {
+			return item, false
 		}
-		b.batch = batch
 	}
-	if b.batch[0].Name[1:] != path {
-		return Entry{}, false, nil
+}
+
+// pass passes over an item.
+func (b *Base) pass() {
+	if b.Passed != nil {
+		b.Passed(b.batch[0].Name)
 	}
-	entry, ok := EntryOf(b.batch[0])
-	return entry, ok, nil
+	b.batch = b.batch[1:]
+}
+
+// failure is why the names have ended, if they have.
+func (b *Base) failure(more bool) error {
+	if more {
+		return nil
+	}
+	return b.failed
 }
 
 // EntryOf returns what a drive says of an item, if it says all of it: what others have written often lacks mode, time or

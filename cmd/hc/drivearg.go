@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"hc/lib/cli"
+	"hc/lib/drive"
+	"hc/lib/hypercore"
+	"hc/lib/hyperdrive"
+	"hc/lib/keys"
+	"hc/lib/store"
+	"hc/lib/worktree"
+)
+
+// Verbs that read a drive take it as their first argument: a key, a pinned version, or a name of the store. In a working
+// copy it may be left out, and then the folder's own drive is meant, at the version that is checked out.
+
+// atFlag picks an older version.
+func atFlag() urfave.Flag {
+	return &urfave.Uint64Flag{Name: "at", Usage: "the drive as it was at version `N`"}
+}
+
+// opened is a drive that a verb reads, with its arguments behind the drive.
+type opened struct {
+	*drive.Drive
+	args []string
+	in   *store.Store
+	tree *worktree.Tree // nil: not in a working copy
+}
+
+func (o *opened) close() { o.in.Close() }
+
+// openDrive opens the drive that the arguments name.
+func openDrive(c *urfave.Context, std *cli.IO) (o *opened, err error) {
+	o = &opened{args: c.Args().Slice()}
+	dir := std.StoreDir(c)
+	if !c.IsSet("dir") && std.Getenv("HC_DIR") == "" {
+		if root, ok := worktree.Find("."); ok {
+			dir = worktree.StoreDir(root)
+		}
+	}
+	if o.in, err = store.Open(c.Context, dir, store.Options{ReadOnly: true}); err != nil {
+		return nil, err
+	}
+	ref, err := o.ref(c)
+	if err == nil {
+		o.Drive, err = drive.Open(c.Context, o.in, ref)
+	}
+	if err != nil {
+		o.in.Close()
+		return nil, err
+	}
+	return o, nil
+}
+
+// ref returns which drive is meant, and takes it from the arguments if it stands there.
+func (o *opened) ref(c *urfave.Context) (ref keys.Ref, err error) {
+	o.tree, err = worktree.Of(o.in)
+	if err != nil && !errors.Is(err, worktree.ErrNone) {
+		return ref, err
+	}
+	named := o.tree == nil || len(o.args) > 0 && o.isDrive(o.args[0], c.IsSet("dir"))
+	switch {
+	case named && len(o.args) == 0:
+		return ref, cli.Hint(cli.Usagef("which drive? This is no working copy"), "name a KEY, or a NAME of the store")
+	case named:
+		if ref, err = hypercore.Find(c.Context, o.in, o.args[0]); err != nil {
+			return ref, err
+		}
+		o.args = o.args[1:]
+	default:
+		ref = o.tree.At()
+	}
+	if c.IsSet("at") {
+		return o.pin(c, ref)
+	}
+	return ref, nil
+}
+
+// isDrive reports whether a word in a working copy is a drive, not a path: a key, or, where the store was named, one of its
+// names.
+func (o *opened) isDrive(word string, storeNamed bool) bool {
+	if _, err := keys.ParseRef(word); err == nil {
+		return true
+	}
+	_, err := o.in.Resolve(word)
+	return storeNamed && err == nil
+}
+
+// pin returns the drive at the version that --at names.
+func (o *opened) pin(c *urfave.Context, ref keys.Ref) (keys.Ref, error) {
+	newest, err := drive.Open(c.Context, o.in, keys.Ref{Key: ref.Key})
+	if err != nil {
+		return ref, err
+	}
+	return keys.Ref{Key: ref.Key, Pinned: true, Fork: newest.Head.Fork, Length: c.Uint64("at")}, nil
+}
+
+// path returns a name of the drive from what somebody typed: "" is the root.
+func (o *opened) path(word string) (string, error) {
+	name, err := hyperdrive.CleanName(word)
+	if err != nil {
+		return "", cli.Usagef("%v", err)
+	}
+	return name, nil
+}
+
+// shown makes a name of a drive fit for a terminal, and for one line: as git quotes it, where it has to be.
+func shown(name string) string {
+	name = strings.TrimPrefix(name, "/")
+	if name == "" {
+		return "."
+	}
+	for _, r := range name {
+		if r < ' ' || r == 0x7f || r == '"' || r == '\\' || r >= 0x80 && r < 0xa0 || r == 0xfffd {
+			return fmt.Sprintf("%q", name)
+		}
+	}
+	return name
+}

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"hc/lib/cli"
+	"hc/lib/drive"
+	"hc/lib/peer"
+	"hc/lib/replicate"
+	"hc/lib/store"
+	"hc/lib/worktree"
+)
+
+// defaultListen is where a share is served, if the port is free.
+const defaultListen = ":4977"
+
+func newShare(std *cli.IO) *urfave.App {
+	return &urfave.App{
+		Name:        "hc-share",
+		Usage:       "publish a folder, serve it, and publish what changes in it",
+		ArgsUsage:   "[FOLDER]",
+		Description: shareDescription,
+		Flags: append([]urfave.Flag{
+			&urfave.StringFlag{Name: "listen", Usage: "serve at `HOST:PORT` (default " + defaultListen + ", or any free port where that is taken)"},
+			&urfave.BoolFlag{Name: "once", Usage: "publish, and end: nothing is served or watched"},
+			&urfave.BoolFlag{Name: "no-watch", Usage: "serve what the folder has now, and do not look at it again"},
+			cli.JSONFlag(),
+		}, append(folderFlags(), cli.SecretFlags()...)...),
+		Metadata: cli.Manual{
+			Examples: []cli.Example{
+				{Does: "share a folder; prints its key", Command: "hc share ./dataset"},
+				{Does: "at the other end", Command: "hc clone KEY ./copy --peer host:4977"},
+				{Does: "publish what changed, from a script", Command: "hc share ./dataset --once"},
+			},
+			SeeAlso: []string{"hc(1)", "hc-clone(1)", "hc-sync(1)", "hc-status(1)"},
+		}.Metadata(),
+		Action: func(c *urfave.Context) error { return share(c, std) },
+	}
+}
+
+const shareDescription = `
+hc share makes a drive of a folder, or publishes its next version: it imports what changed, prints the drive's key, serves the
+drive, and imports again whenever something in the folder changes. Who has the key can read all of it, from whoever has it; only
+who has the secret key, which stays in the folder's store (.hc), can publish. Back that up.
+
+What .hcignore files name, in the syntax of gitignore(5), is left out, and so is every .hc. The files stay as they are; the
+store beside them holds their versions, compressed, each chunk once.
+`
+
+// folderFlags say which files are imported.
+func folderFlags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.StringSliceFlag{Name: "exclude", Usage: "leave out what `PATTERN` matches, as a line of .hcignore does; may be given many times"},
+		&urfave.StringSliceFlag{Name: "include", Usage: "take what `PATTERN` matches, though it is left out; may be given many times"},
+		&urfave.BoolFlag{Name: "skip-special", Usage: "leave out devices, sockets, pipes and names that are not UTF-8, instead of failing"},
+		&urfave.BoolFlag{Name: "checksum", Usage: "read every file, also those whose size and times are as they were"},
+	}
+}
+
+// publishOptions reads the flags of who publishes.
+func publishOptions(c *urfave.Context, std *cli.IO) (options worktree.PublishOptions, err error) {
+	options.Folder.Exclude, options.Folder.Include = c.StringSlice("exclude"), c.StringSlice("include")
+	options.Folder.SkipSpecial, options.Folder.Checksum = c.Bool("skip-special"), c.Bool("checksum")
+	options.Folder.Warn = func(text string) { std.Warnf("%s", text) }
+	if options.Append.SecretFile, err = std.Secret(c); err != nil {
+		return options, err
+	}
+	passphrases, err := std.Passphrases(c, false)
+	if err != nil {
+		return options, err
+	}
+	options.Append.Passphrase = passphrases.Current
+	return options, nil
+}
+
+// openFolder opens the store of a folder, and makes it where that is asked for.
+func openFolder(c *urfave.Context, std *cli.IO, folder string, create bool) (*store.Store, error) {
+	info, err := os.Stat(folder)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, cli.Usagef("%q is no folder: put the file into one", folder)
+	}
+	in, err := store.Open(c.Context, worktree.StoreDir(folder), store.Options{Create: create})
+	if err == nil && in.NetworkFS() {
+		std.Warnf("the store is on a network file system, which may lose what it says is synced")
+	}
+	return in, err
+}
+
+func share(c *urfave.Context, std *cli.IO) error {
+	folder := "."
+	switch c.NArg() {
+	case 0:
+		if root, ok := worktree.Find("."); ok {
+			folder = root
+		}
+	case 1:
+		folder = c.Args().First()
+	default:
+		return cli.Usagef("want one FOLDER, got %d arguments", c.NArg())
+	}
+	if c.Bool("once") && (c.IsSet("listen") || c.Bool("no-watch")) {
+		return cli.Usagef("--once serves nothing: it goes with neither --listen nor --no-watch")
+	}
+	in, err := openFolder(c, std, folder, true)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	s := sharing{c: c, std: std, in: in}
+	if err := s.begin(folder); err != nil || c.Bool("once") {
+		return err
+	}
+	return s.serve()
+}
+
+// sharing is a folder that is served, and looked at.
+type sharing struct {
+	c    *urfave.Context
+	std  *cli.IO
+	in   *store.Store
+	tree *worktree.Tree
+
+	options worktree.PublishOptions
+}
+
+// begin publishes what the folder has, and prints the key.
+func (s *sharing) begin(folder string) error {
+	progress := cli.NewProgress(s.std, cli.ProgressOptions{})
+	defer progress.Done()
+	var err error
+	if s.options, err = publishOptions(s.c, s.std); err != nil {
+		return err
+	}
+	first := s.options
+	first.Progress = func(bytes, blocks int) { progress.Add(int64(bytes), int64(blocks)) }
+	tree, result, err := worktree.Begin(s.c.Context, s.in, first)
+	if err != nil {
+		return s.hint(err, folder)
+	}
+	progress.Done()
+	s.tree = tree
+	if s.std.JSON {
+		return cli.WriteJSON(s.std.Out, published{"published", result})
+	}
+	sayPublished(s.std, result)
+	_, err = fmt.Fprintf(s.std.Out, "%s\n", result.Key)
+	return err
+}
+
+func (s *sharing) hint(err error, folder string) error {
+	if t, ofErr := worktree.Of(s.in); ofErr == nil && !t.Publishes() {
+		return cli.Hint(err, fmt.Sprintf("%q follows a drive of somebody else: 'hc sync' brings its news", filepath.Clean(folder)))
+	}
+	return err
+}
+
+// published is an import, as --json shows it.
+type published struct {
+	Type string `json:"type"`
+	drive.Result
+}
+
+func sayPublished(std *cli.IO, r drive.Result) {
+	if r.Added+r.Changed+r.Removed == 0 {
+		std.Notef("version %d: nothing changed", r.Length)
+		return
+	}
+	std.Notef("version %d: %d added, %d changed, %d removed; %s new, %s were here already",
+		r.Length, r.Added, r.Changed, r.Removed, cli.FormatSize(int64(r.Bytes)), cli.FormatSize(int64(r.Reused)))
+}
+
+// serve serves the drive, and publishes what changes, until it is interrupted.
+func (s *sharing) serve() error {
+	ctx, stop := context.WithCancel(s.c.Context)
+	defer stop()
+	server, err := newDriveServer(ctx, s.std, s.in, s.tree)
+	if err != nil {
+		return err
+	}
+	watched := make(chan error, 1)
+	go func() {
+		defer stop()
+		if s.c.Bool("no-watch") {
+			<-ctx.Done()
+			watched <- nil
+			return
+		}
+		watched <- s.watch(ctx)
+	}()
+	err = serverWhile(ctx, server, func(ctx context.Context) error { return listenFor(ctx, s.std, server, s.c.String("listen")) })
+	stop()
+	return errors.Join(err, <-watched, s.c.Context.Err())
+}
+
+// serverWhile lets a server watch its store while something is done with it.
+func serverWhile(ctx context.Context, server *replicate.Server, do func(context.Context) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	watched := make(chan error, 1)
+	go func() {
+		defer stop() // without the watch a server would look alive and tell nothing
+		watched <- server.Run(ctx)
+	}()
+	err := do(ctx)
+	stop()
+	return errors.Join(err, <-watched)
+}
+
+// watch publishes the folder each time that something in it changes. What fails is told, and tried again at the next change:
+// a file that is being written is no reason to stop serving.
+func (s *sharing) watch(ctx context.Context) error {
+	changed, err := s.tree.Watch(ctx, func(why error) {
+		s.std.Warnf("looking for changes every two seconds: the system does not tell of them: %v", why)
+	})
+	if err != nil {
+		return err
+	}
+	for range changed {
+		result, err := s.tree.Publish(ctx, s.options)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			s.std.Warnf("not published: %v", err)
+		case result.Added+result.Changed+result.Removed == 0:
+		case s.std.JSON:
+			if err := cli.WriteJSON(s.std.Out, published{"published", result}); err != nil {
+				return err
+			}
+		default:
+			sayPublished(s.std, result)
+		}
+	}
+	return nil
+}
+
+// newDriveServer returns a server for the two cores of a working copy's drive, and for nothing else.
+func newDriveServer(ctx context.Context, std *cli.IO, in *store.Store, tree *worktree.Tree) (*replicate.Server, error) {
+	cores, err := drive.Cores(ctx, in, tree.Key())
+	if err != nil {
+		return nil, err
+	}
+	return replicate.NewServer(in, replicate.ServerOptions{
+		Keys:    cores,
+		Dropped: func(_ string, reason error) { std.Log.Warn("lost a peer", "reason", reason) },
+		Failed:  func(reason error) { std.Log.Error("cannot serve", "reason", reason) },
+	}), nil
+}
+
+// maxPeers is how many peers are served at once.
+const maxPeers = 128
+
+// listenFor serves at an address, or at the usual one; where that is taken, at any free port.
+func listenFor(ctx context.Context, std *cli.IO, server *replicate.Server, address string) error {
+	usual := address == ""
+	if usual {
+		address = defaultListen
+	}
+	listener, err := peer.Listen(ctx, address)
+	if usual && errors.Is(err, syscall.EADDRINUSE) {
+		listener, err = peer.Listen(ctx, ":0")
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return cli.Hint(err, "take another port (0: any free one)")
+	}
+	if err != nil {
+		return err
+	}
+	if std.JSON {
+		err = cli.WriteJSON(std.Out, map[string]string{"type": "listening", "address": listener.Addr().String()})
+	} else {
+		std.Notef("listening on %v", listener.Addr())
+	}
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	return peer.Serve(ctx, listener, maxPeers, func(ctx context.Context, conn peer.Conn, remote net.Addr) {
+		_ = server.Serve(ctx, remote.String(), conn) // told by Dropped
+	})
+}

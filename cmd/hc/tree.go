@@ -1,0 +1,46 @@
+package main
+
+import (
+	"errors"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"hc/lib/cli"
+	"hc/lib/store"
+	"hc/lib/worktree"
+)
+
+// openTree opens the working copy that an argument names, or that the current folder is in.
+func openTree(c *urfave.Context, std *cli.IO) (*store.Store, *worktree.Tree, error) {
+	folder := "."
+	switch c.NArg() {
+	case 0:
+		if root, ok := worktree.Find("."); ok {
+			folder = root
+		}
+	case 1:
+		folder = c.Args().First()
+	default:
+		return nil, nil, cli.Usagef("want one FOLDER, got %d arguments", c.NArg())
+	}
+	in, err := openFolder(c, std, folder, false)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil, noTree(folder)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	tree, err := worktree.Of(in)
+	if err != nil {
+		in.Close()
+		if errors.Is(err, worktree.ErrNone) {
+			err = noTree(folder)
+		}
+		return nil, nil, err
+	}
+	return in, tree, nil
+}
+
+func noTree(folder string) error {
+	return cli.Hint(cli.Exitf(cli.ErrNotFound, "%q is no working copy", folder), "hc clone makes one of a drive, hc share one of a folder")
+}

@@ -1,0 +1,14 @@
+// Package worktree is a folder of files that belongs to a drive: what `hc share` publishes and `hc clone` makes.
+//
+// The store is in the folder, as .hc, and in it the file worktree says which drive it is, and which version is checked out.
+// Who has the drive's secret key publishes: Publish imports the folder. All others follow: Update brings the files of another
+// version into the folder, and stops where somebody has edited them.
+//
+// The file is one JSON object, replaced as a whole, and synced:
+//
+//	{"format":"hc-worktree 1","drive":"<key hex>","at":"<fork>.<length>.<key>.<tree hash>","to":"…","parts":["data"],"pinned":true}
+//
+// `at` is the version whose files are in the folder; `to`, while an update is under way, the one that they are going to be
+// of: until it has ended, a file may be as either has it. `parts` are what was cloned, if that is not all. `pinned` says
+// that an older version was asked for, which an update does not leave by itself.
+package worktree

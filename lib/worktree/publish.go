@@ -1,0 +1,141 @@
+package worktree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"hc/lib/drive"
+	"hc/lib/folder"
+	"hc/lib/hypercore"
+	"hc/lib/keys"
+	"hc/lib/store"
+	"hc/lib/stream"
+)
+
+// PublishOptions say how a folder is imported.
+type PublishOptions struct {
+	Append   hypercore.AppendOptions
+	Folder   folder.Options          // which files, and how they are cut
+	Progress func(bytes, blocks int) // told of what is imported; nil: nobody
+}
+
+// driveName is what the drive of a working copy that was begun here is called in its store.
+const driveName = "drive"
+
+// Begin makes a drive of the folder that a store is in, and its working copy, or goes on with what was begun.
+func Begin(ctx context.Context, in *store.Store, options PublishOptions) (*Tree, drive.Result, error) {
+	t, err := Of(in)
+	if err == nil {
+		result, err := t.Publish(ctx, options)
+		return t, result, err
+	}
+	if !errors.Is(err, ErrNone) {
+		return nil, drive.Result{}, err
+	}
+	t = &Tree{in: in, Root: rootOf(in)}
+	key, err := in.Resolve(driveName)
+	if errors.Is(err, store.ErrNotFound) {
+		result, err := t.importAll(ctx, driveName, nil, options)
+		if err != nil {
+			return nil, result, err
+		}
+		key, err = keys.ParseKey(result.Key)
+		if err != nil {
+			return nil, result, err
+		}
+		if t, err = Create(in, key, nil); err != nil {
+			return nil, result, err
+		}
+		return t, result, t.noteNewest(ctx)
+	}
+	if err != nil {
+		return nil, drive.Result{}, err
+	}
+	if t, err = Create(in, key, nil); err != nil {
+		return nil, drive.Result{}, err
+	}
+	result, err := t.Publish(ctx, options)
+	return t, result, err
+}
+
+// Publish imports the folder into its drive. Files that are as they were are not read again. Where nothing was edited
+// nothing changes, and the version stays.
+func (t *Tree) Publish(ctx context.Context, options PublishOptions) (drive.Result, error) {
+	if len(t.Parts) > 0 {
+		return drive.Result{}, errors.New("only a part of the drive is here, and what is not here would be deleted: clone all of it to publish")
+	}
+	newest, err := t.Newest(ctx)
+	if err != nil {
+		return drive.Result{}, err
+	}
+	if t.at.Pinned && t.at.Length != newest.Version() {
+		return drive.Result{}, fmt.Errorf("%w: version %d is checked out, and the drive is at %d: check out the newest one first", drive.ErrConflict, t.at.Length, newest.Version())
+	}
+	result, err := t.importAll(ctx, t.key.String(), newest, options)
+	if err != nil {
+		return drive.Result{}, err
+	}
+	return result, t.noteNewest(ctx)
+}
+
+// noteNewest notes that the files are those of the newest version.
+func (t *Tree) noteNewest(ctx context.Context) error {
+	newest, err := t.Newest(ctx)
+	if err != nil {
+		return err
+	}
+	ref, err := newest.Ref(ctx)
+	if err != nil || t.at.String() == ref.String() && !t.to.Pinned {
+		return err
+	}
+	return t.note(ref, keys.Ref{})
+}
+
+// importAll imports the folder into the drive that word names, which is at version before; nil: it is a new one.
+func (t *Tree) importAll(ctx context.Context, word string, before *drive.Drive, options PublishOptions) (drive.Result, error) {
+	from, stop := t.stream(ctx, before, options.Folder, nil)
+	defer stop()
+	return drive.Import(ctx, t.in, word, from, options.Append, options.Progress)
+}
+
+// stream reads the folder as a stream that builds on a version; passed, which may be nil, is told of names that the version
+// has and the folder has not. What is read from it fails where the folder cannot be read. Call stop at the end: it waits for
+// the reading to end.
+func (t *Tree) stream(ctx context.Context, before *drive.Drive, options folder.Options, passed func(name string)) (from io.Reader, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	reading, writing := io.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = writing.CloseWithError(t.write(ctx, writing, before, options, passed))
+	}()
+	return reading, func() {
+		cancel()
+		_ = reading.Close()
+		<-done
+	}
+}
+
+func (t *Tree) write(ctx context.Context, to io.Writer, before *drive.Drive, options folder.Options, passed func(name string)) error {
+	options.StatDir = t.statDir()
+	rest := func() error { return nil }
+	if before != nil && before.Version() > 0 {
+		base, err := folder.BuildOn(ctx, before)
+		if err != nil {
+			return err
+		}
+		defer base.Close()
+		base.Passed, rest = passed, base.Rest
+		options.Since, options.Known = base.Since, base.Known
+	}
+	w := stream.NewWriter(to)
+	if _, err := folder.Import(ctx, w, []folder.Source{{Path: t.Root}}, options); err != nil {
+		return err
+	}
+	if err := rest(); err != nil {
+		return err
+	}
+	return w.Close()
+}

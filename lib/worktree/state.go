@@ -1,0 +1,151 @@
+package worktree
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"hc/lib/keys"
+)
+
+const (
+	storeName = ".hc"
+	stateName = "worktree"
+	format    = "hc-worktree 1"
+	maxState  = 1 << 20
+)
+
+// ErrNone is returned where there is no working copy.
+var ErrNone = errors.New("not a working copy")
+
+// state is what the file says.
+type state struct {
+	Format string   `json:"format"`
+	Drive  string   `json:"drive"`
+	At     string   `json:"at,omitempty"`
+	To     string   `json:"to,omitempty"`
+	Parts  []string `json:"parts,omitempty"`
+	Pinned bool     `json:"pinned,omitempty"`
+}
+
+// Find returns the working copy that dir is in: the nearest folder, upward, whose store says that it is one.
+func Find(dir string) (root string, ok bool) {
+	root, err := filepath.Abs(dir)
+	if err != nil {
+		return "", false
+	}
+	for {
+		if _, err := os.Lstat(filepath.Join(root, storeName, stateName)); err == nil {
+			return root, true
+		}
+		above := filepath.Dir(root)
+		if above == root {
+			return "", false
+		}
+		root = above
+	}
+}
+
+// StoreDir returns the store's folder of the working copy at root.
+func StoreDir(root string) string { return filepath.Join(root, storeName) }
+
+// readState reads the file in a store's folder. ErrNone if there is none.
+func readState(dir string) (s state, err error) {
+	file, err := os.Open(filepath.Join(dir, stateName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, ErrNone
+	}
+	if err != nil {
+		return s, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return s, err
+	}
+	if info.Size() > maxState {
+		return s, damaged(dir, errors.New("it is too large"))
+	}
+	text := make([]byte, info.Size())
+	if _, err := file.ReadAt(text, 0); err != nil {
+		return s, err
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&s); err != nil {
+		return s, damaged(dir, err)
+	}
+	if s.Format != format {
+		return s, fmt.Errorf("%s is of the format %q: this version reads %q", filepath.Join(dir, stateName), s.Format, format)
+	}
+	return s, nil
+}
+
+func damaged(dir string, why error) error {
+	return fmt.Errorf("%s is damaged (%w): remove it and clone into the folder again, which keeps the files that are right", filepath.Join(dir, stateName), why)
+}
+
+// write replaces the file, durably.
+func (s state) write(dir string) error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	if err := replace(dir, append(text, '\n')); err != nil {
+		return fmt.Errorf("noting which version is checked out: %w", err)
+	}
+	return nil
+}
+
+func replace(dir string, text []byte) error {
+	temporary := filepath.Join(dir, stateName+".new")
+	file, err := os.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o666)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	if err == nil {
+		err = file.Sync()
+	}
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(temporary, filepath.Join(dir, stateName))
+	}
+	if err != nil {
+		_ = os.Remove(temporary)
+		return err
+	}
+	return syncFolder(dir)
+}
+
+func syncFolder(dir string) error {
+	folder, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return folder.Sync()
+}
+
+// parse reads the references that the file has.
+func (s state) parse(dir string) (key keys.Key, at, to keys.Ref, err error) {
+	if key, err = keys.ParseKey(s.Drive); err != nil {
+		return key, at, to, damaged(dir, err)
+	}
+	at, to = keys.Ref{Key: key}, keys.Ref{Key: key}
+	for text, ref := range map[string]*keys.Ref{s.At: &at, s.To: &to} {
+		if text == "" {
+			continue
+		}
+		if *ref, err = keys.ParseRef(text); err != nil || ref.Key != key || !ref.Pinned {
+			return key, at, to, damaged(dir, fmt.Errorf("%q is no version of its drive", text))
+		}
+	}
+	return key, at, to, nil
+}

@@ -1,0 +1,140 @@
+package worktree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"hc/lib/drive"
+	"hc/lib/hypercore"
+	"hc/lib/hyperdrive"
+	"hc/lib/keys"
+	"hc/lib/store"
+)
+
+// Tree is a working copy.
+type Tree struct {
+	Root string // the folder
+	in   *store.Store
+	key  keys.Key
+	at   keys.Ref // not pinned: nothing is checked out yet
+	to   keys.Ref // not pinned: no update is under way
+	state
+}
+
+// ErrLocal is wrapped where files in the folder were edited that an update would replace.
+var ErrLocal = errors.New("local edits")
+
+// Of returns the working copy that a store is in. ErrNone if it is in none.
+func Of(in *store.Store) (*Tree, error) {
+	t := &Tree{in: in}
+	var err error
+	if t.state, err = readState(in.Dir()); err != nil {
+		return nil, err
+	}
+	if t.key, t.at, t.to, err = t.parse(in.Dir()); err != nil {
+		return nil, err
+	}
+	t.Root = rootOf(in)
+	return t, nil
+}
+
+// rootOf returns the folder that a store is in.
+func rootOf(in *store.Store) string {
+	if whole, err := filepath.Abs(in.Dir()); err == nil {
+		return filepath.Dir(whole)
+	}
+	return filepath.Dir(filepath.Clean(in.Dir()))
+}
+
+// Create makes the folder that a store is in the working copy of a drive, of which only some parts may be wanted.
+func Create(in *store.Store, key keys.Key, parts []string) (*Tree, error) {
+	if filepath.Base(in.Dir()) != storeName {
+		return nil, fmt.Errorf("the store of a working copy is the folder %s in it, not %q", storeName, in.Dir())
+	}
+	if _, err := readState(in.Dir()); !errors.Is(err, ErrNone) {
+		return nil, fmt.Errorf("%w: %q is a working copy already", drive.ErrConflict, filepath.Dir(in.Dir()))
+	}
+	s := state{Format: format, Drive: key.String(), Parts: parts}
+	if err := s.write(in.Dir()); err != nil {
+		return nil, err
+	}
+	return Of(in)
+}
+
+// Key returns the drive's key.
+func (t *Tree) Key() keys.Key { return t.key }
+
+// At returns the version that is checked out; one that pins nothing if none is.
+func (t *Tree) At() keys.Ref { return t.at }
+
+// Interrupted reports whether an update has begun and not ended.
+func (t *Tree) Interrupted() bool { return t.to.Pinned }
+
+// IsPinned reports whether one version was asked for, and not the newest.
+func (t *Tree) IsPinned() bool { return t.Pinned }
+
+// Pin says whether the next update is to one version that was asked for, or to the newest.
+func (t *Tree) Pin(pinned bool) { t.Pinned = pinned }
+
+// Store returns the store.
+func (t *Tree) Store() *store.Store { return t.in }
+
+// Publishes reports whether the drive is written here: its secret key is in the store.
+func (t *Tree) Publishes() bool { return hypercore.Owned(t.in, t.key) }
+
+// Version opens the version that is checked out.
+func (t *Tree) Version(ctx context.Context) (*drive.Drive, error) { return drive.Open(ctx, t.in, t.at) }
+
+// Newest opens the newest version that the store has.
+func (t *Tree) Newest(ctx context.Context) (*drive.Drive, error) {
+	return drive.Open(ctx, t.in, keys.Ref{Key: t.key})
+}
+
+// Wants reports whether a name of the drive is among the parts that are wanted here.
+func (t *Tree) Wants(name string) bool {
+	return len(t.Parts) == 0 || slices.ContainsFunc(t.Parts, func(part string) bool {
+		return strings.HasPrefix(name, "/"+part) && (len(name) == 1+len(part) || name[1+len(part)] == '/')
+	})
+}
+
+// wants reports whether an item is to be written here: it is wanted, and need not be refused.
+func (t *Tree) wants(item *hyperdrive.Item) bool { return item != nil && t.Wants(item.Name) }
+
+// note writes down where the files are.
+func (t *Tree) note(at, to keys.Ref) error {
+	next := t.state
+	next.At, next.To = "", ""
+	if at.Pinned {
+		next.At = at.String()
+	}
+	if to.Pinned {
+		next.To = to.String()
+	}
+	if err := next.write(t.in.Dir()); err != nil {
+		return err
+	}
+	t.state, t.at, t.to = next, at, to
+	return nil
+}
+
+// statDir is where the stat caches of imports are.
+func (t *Tree) statDir() string { return filepath.Join(t.in.Dir(), "stat") }
+
+// path returns where a name of the drive is on the disk.
+func (t *Tree) path(name string) string {
+	return filepath.Join(t.Root, filepath.FromSlash(strings.TrimPrefix(name, "/")))
+}
+
+// exists reports whether a folder has anything in it but a store.
+func exists(root string) (bool, error) {
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() != storeName }), nil
+}
