@@ -1,5 +1,5 @@
-// Package folder is where files of a disk meet a drive: folders and tars on their way into a stream, and tars on their way out
-// of verified items.
+// Package folder is where files of a disk meet a drive: folders and tars on their way into a stream (Import, ImportTar), and
+// a drive's files on their way into a folder (Export), or a tar.
 //
 //	w := stream.NewWriter(out)
 //	_, err := folder.Import(ctx, w, []folder.Source{{Path: "data"}}, folder.Options{})
@@ -7,7 +7,7 @@
 //	err = w.Close() // without it the stream is void
 //
 // All that is on a disk is reached through os.Root, so that no link leads out of a folder, and what took another's place
-// between two looks is told from it. Nothing is read from a folder named .hc, in any spelling.
+// between two looks is told from it. Nothing is read from a folder named .hc, or written to it, in any spelling.
 //
 // Memory is bounded: by the names of the folders that are open, by a window of small files that wait for their turn, and by
 // the stream's memory of paths.

@@ -191,7 +191,7 @@ func readFolder(at *os.Root) ([]entry, error) {
 	}
 	entries := make([]entry, 0, len(names))
 	for _, name := range names {
-		if hidden.Path(name) {
+		if hidden.Path(name) || isTemp(name) {
 			continue
 		}
 		info, err := at.Lstat(name)

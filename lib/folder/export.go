@@ -1,0 +1,314 @@
+package folder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"hc/lib/hyperdrive"
+)
+
+var (
+	// ErrRefused is wrapped by errors about one item that must not, or cannot, be written into this folder; others can. What
+	// was there is as it was.
+	ErrRefused = errors.New("not written")
+
+	// ErrInTheWay is wrapped, with ErrRefused, where something of the folder's own would have to go.
+	ErrInTheWay = fmt.Errorf("something is in the way: %w", ErrRefused)
+)
+
+// A Decision is what is to become of something that is in the way.
+type Decision int
+
+// Decisions.
+const (
+	Refuse  Decision = iota // it stays, and the item is an error: ErrInTheWay
+	Replace                 // it goes
+	Keep                    // it stays, and the item counts as done
+)
+
+// Existing is a file or a link of the folder that an item would take the place of.
+type Existing struct {
+	Path string      // in the drive, without a / before it
+	Info fs.FileInfo // as Lstat says
+	Gone bool        // the drive has nothing there any more: it is to be removed
+}
+
+// ExportOptions say how a folder is written.
+type ExportOptions struct {
+	// Decide is asked about everything that an item would replace or remove; nil refuses. Who calls knows what was there
+	// before, and whether somebody has changed it since.
+	Decide func(Existing) (Decision, error)
+
+	// OutsideLinks lets links be written whose target may be outside of the folder. Nothing here ever follows one, but other
+	// programs will.
+	OutsideLinks bool
+}
+
+// An Export writes a drive's files into a folder of the disk. Each file is written under another name in its folder, and
+// takes its place once all of its content was verified: what is there under its name is the old one or the new one, whole.
+//
+//	x, err := folder.OpenExport("copy", folder.ExportOptions{Decide: …})
+//	…
+//	err = x.Remove(path)            // first of all that is gone: a file may have become a folder
+//	err = x.Put(item, func(w io.Writer) error {
+//		return hyperdrive.Content(ctx, d.Blobs(), item, w)
+//	})
+//	err = x.Close()
+//
+// Nothing is ever written, or removed, through a symbolic link. Items may come in any order; that of a drive's keys is the
+// fastest. At most one Export may be at work in a folder: it removes what one before it that was killed has left unfinished.
+type Export struct {
+	opt     ExportOptions
+	dirs    []exportDir // from the folder itself down to where the last item was
+	folds   bool        // the disk takes some names for one another
+	seed    maphash.Seed
+	written map[uint64]struct{} // hashes of the paths of what was written
+	stats   ExportStats
+}
+
+// ExportStats count what an Export did.
+type ExportStats struct {
+	Files, Links, Removed, Kept uint64
+	Bytes                       uint64 // of files
+}
+
+// OpenExport opens a folder to be written, which is made if it is not there.
+func OpenExport(dir string, opt ExportOptions) (*Export, error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	x := &Export{opt: opt, seed: maphash.MakeSeed(), written: map[uint64]struct{}{}}
+	top := exportDir{root: root}
+	err = top.list()
+	if err == nil {
+		x.folds, err = foldsNames(root)
+	}
+	if err != nil {
+		_ = root.Close()
+		return nil, fmt.Errorf("writing to folder %q: %w", dir, err)
+	}
+	x.dirs = []exportDir{top}
+	return x, nil
+}
+
+// Close lets go of the folder.
+func (x *Export) Close() error {
+	x.leave(0)
+	return x.dirs[0].root.Close()
+}
+
+// Stats returns what was done so far.
+func (x *Export) Stats() ExportStats { return x.stats }
+
+// Put writes one item of a drive. Of a file, content is called to write what the drive has, verified: if it returns an
+// error, nothing was written. Its writer is an *os.File, so that CopyFile can make it a clone of another. The errors that
+// wrap ErrRefused are about this item alone; others, say of a full disk, will be those of the next one, too.
+func (x *Export) Put(item hyperdrive.Item, content func(w io.Writer) error) error {
+	path, err := x.check(item)
+	if err != nil {
+		return err
+	}
+	if item.Entry.Link != nil {
+		target, err := x.linkTarget(path, *item.Entry.Link)
+		if err != nil {
+			return err
+		}
+		return x.put(path, func(dir *os.Root, temp string) error {
+			x.stats.Links++
+			return dir.Symlink(target, temp)
+		})
+	}
+	mode, mtime := attributes(item.Entry)
+	return x.put(path, func(dir *os.Root, temp string) error {
+		n, err := writeFile(dir, temp, mode, mtime, content)
+		if err == nil {
+			x.stats.Files++
+			x.stats.Bytes += uint64(n)
+		}
+		return err
+	})
+}
+
+// check returns the path of an item that a folder may have.
+func (x *Export) check(item hyperdrive.Item) (string, error) {
+	err := item.Err
+	if err == nil {
+		err = hyperdrive.CheckName(item.Name)
+	}
+	if err == nil && isTemp(item.Name[strings.LastIndexByte(item.Name, '/')+1:]) {
+		err = errors.New("such a name is for unfinished files")
+	}
+	if err == nil && item.Entry.Link == nil && item.Entry.Blob == nil {
+		err = errors.New("it is neither a file nor a link")
+	}
+	if err != nil {
+		return "", fmt.Errorf("%q: %w: %w", item.Name, ErrRefused, err)
+	}
+	return item.Name[1:], nil
+}
+
+// attributes returns a file's mode and time, as far as the drive has them.
+func attributes(e hyperdrive.Entry) (mode fs.FileMode, mtime time.Time) {
+	mode = 0o644
+	if e.Executable {
+		mode = 0o755
+	}
+	meta := hyperdrive.ParseMeta(e.Metadata)
+	if meta.HasMode {
+		mode = meta.Mode.Perm()
+	}
+	if meta.HasModTime {
+		mtime = time.Unix(0, meta.ModTime)
+	}
+	return mode, mtime
+}
+
+// put has write make something under a temporary name, and gives it its own.
+func (x *Export) put(path string, write func(dir *os.Root, temp string) error) error {
+	dir, name, err := x.enter(path)
+	if err != nil {
+		return err
+	}
+	if done, err := x.clear(dir, path, name); done || err != nil {
+		return err
+	}
+	temp := tempName()
+	if err := write(dir.root, temp); err != nil {
+		_ = dir.root.Remove(temp)
+		return fmt.Errorf("writing %q: %w", path, err)
+	}
+	if err := dir.root.Rename(temp, name); err != nil {
+		_ = dir.root.Remove(temp)
+		return fmt.Errorf("writing %q: %w", path, err)
+	}
+	dir.add(name)
+	x.written[maphash.String(x.seed, path)] = struct{}{}
+	return nil
+}
+
+// clear sees to it that a name may be taken; done says that it is to stay as it is.
+func (x *Export) clear(dir *exportDir, path, name string) (done bool, err error) {
+	if _, twice := x.written[maphash.String(x.seed, path)]; twice {
+		return false, fmt.Errorf("%q: %w: it was written already", path, ErrRefused)
+	}
+	info, err := dir.lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("writing %q: %w", path, err)
+	}
+	if err := x.spelt(dir, path, name); err != nil {
+		return false, err
+	}
+	if info.IsDir() {
+		if dir.root.Remove(name) != nil { // an empty one is nobody's
+			return false, fmt.Errorf("%q: %w: it is a folder", path, ErrInTheWay)
+		}
+		return false, nil
+	}
+	decision, err := x.decide(Existing{Path: path, Info: info})
+	x.count(decision, err)
+	return decision == Keep, err
+}
+
+// decide asks about what is in the way, and returns Replace, Keep, or an error.
+func (x *Export) decide(e Existing) (Decision, error) {
+	decision := Refuse
+	if x.opt.Decide != nil {
+		var err error
+		if decision, err = x.opt.Decide(e); err != nil {
+			return Refuse, err
+		}
+	}
+	if decision == Refuse {
+		return Refuse, fmt.Errorf("%q: %w", e.Path, ErrInTheWay)
+	}
+	return decision, nil
+}
+
+func (x *Export) count(d Decision, err error) {
+	if d == Keep && err == nil {
+		x.stats.Kept++
+	}
+}
+
+// Remove removes a file or a link that the drive does not have any more, and then its folders as far as they are empty. What
+// is not there is no error; a folder, or what Decide refuses, is ErrInTheWay.
+func (x *Export) Remove(path string) error {
+	if err := hyperdrive.CheckName("/" + path); err != nil {
+		return fmt.Errorf("%q: %w: %w", path, ErrRefused, err)
+	}
+	dir, name, err := x.find(path)
+	if dir == nil || err != nil {
+		return err
+	}
+	info, err := dir.lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("removing %q: %w", path, err)
+	}
+	if x.spelt(dir, path, name) != nil {
+		return nil // another file, which the disk takes for this one
+	}
+	if info.IsDir() {
+		return fmt.Errorf("%q: %w: it is a folder", path, ErrInTheWay)
+	}
+	decision, err := x.decide(Existing{Path: path, Info: info, Gone: true})
+	if x.count(decision, err); decision != Replace {
+		return err
+	}
+	if err := dir.root.Remove(name); err != nil {
+		return fmt.Errorf("removing %q: %w", path, err)
+	}
+	dir.forget(name)
+	x.stats.Removed++
+	return x.removeEmpty()
+}
+
+// writeFile writes a file under a temporary name.
+func writeFile(dir *os.Root, temp string, mode fs.FileMode, mtime time.Time, content func(io.Writer) error) (int64, error) {
+	file, err := dir.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	err = content(file)
+	if err == nil {
+		err = file.Chmod(mode)
+	}
+	var n int64
+	if err == nil {
+		n, err = file.Seek(0, io.SeekEnd)
+	}
+	if e := file.Close(); err == nil {
+		err = e
+	}
+	if err == nil && !mtime.IsZero() {
+		err = dir.Chtimes(temp, time.Time{}, mtime)
+	}
+	return n, err
+}
+
+// PutDrive is Put for every item of a version: of each that is refused refused is told, which may end it by an error.
+func (x *Export) PutDrive(ctx context.Context, d *hyperdrive.Drive, blobs hyperdrive.Blobs, refused func(item hyperdrive.Item, err error) error) error {
+	return d.List(ctx, "/", func(item hyperdrive.Item) error {
+		err := x.Put(item, func(w io.Writer) error { return hyperdrive.Content(ctx, blobs, item, w) })
+		if errors.Is(err, ErrRefused) {
+			return refused(item, err)
+		}
+		return err
+	})
+}

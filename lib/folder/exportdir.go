@@ -1,0 +1,239 @@
+package folder
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+// An exportDir is an open folder of an Export: real, not by a link, and the same one for as long as it is open.
+type exportDir struct {
+	root  *os.Root
+	name  string                   // in the folder above
+	names map[string]bool          // what is in it, as it is spelt
+	fold  func(name string) string // of a test: as what the disk takes a name
+}
+
+// lstat looks at what is in it.
+func (d *exportDir) lstat(name string) (fs.FileInfo, error) {
+	if d.fold != nil {
+		name = d.fold(name)
+	}
+	return d.root.Lstat(name)
+}
+
+// list reads the names in it, and removes what was left unfinished.
+func (d *exportDir) list() error {
+	dir, err := d.root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer dir.Close() // only read from
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	d.names = make(map[string]bool, len(names))
+	for _, name := range names {
+		if isTemp(name) {
+			_ = d.root.Remove(name)
+			continue
+		}
+		d.names[name] = true
+	}
+	return nil
+}
+
+func (d *exportDir) add(name string)    { d.names[name] = true }
+func (d *exportDir) forget(name string) { delete(d.names, name) }
+
+// spelt returns an error if what the disk has under a name, which is there, is spelt in another way.
+func (x *Export) spelt(dir *exportDir, path, name string) error {
+	if !x.folds || dir.names[name] {
+		return nil
+	}
+	return fmt.Errorf("%q: %w: this disk takes its name for that of another one that is there", path, ErrRefused)
+}
+
+// enter opens the folder that path is in, and makes it where there is none.
+func (x *Export) enter(path string) (*exportDir, string, error) {
+	parts := strings.Split(path, "/")
+	folders := parts[:len(parts)-1]
+	common := x.common(folders)
+	x.leave(common)
+	for i := common; i < len(folders); i++ {
+		if err := x.descend(strings.Join(parts[:i+1], "/"), folders[i]); err != nil {
+			return nil, "", err
+		}
+	}
+	return x.top(), parts[len(parts)-1], nil
+}
+
+// find opens the folder that path is in; nil if there is none.
+func (x *Export) find(path string) (*exportDir, string, error) {
+	parts := strings.Split(path, "/")
+	folders := parts[:len(parts)-1]
+	common := x.common(folders)
+	x.leave(common)
+	for _, name := range folders[common:] {
+		info, err := x.top().lstat(name)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() || err == nil && x.spelt(x.top(), path, name) != nil {
+			return nil, "", nil
+		}
+		if err == nil {
+			err = x.open(name, info)
+		}
+		if err != nil {
+			return nil, "", fmt.Errorf("removing %q: %w", path, err)
+		}
+	}
+	return x.top(), parts[len(parts)-1], nil
+}
+
+// common returns how many of the folders are open.
+func (x *Export) common(folders []string) int {
+	n := 0
+	for n < len(folders) && n+1 < len(x.dirs) && x.dirs[n+1].name == folders[n] {
+		n++
+	}
+	return n
+}
+
+// leave closes all folders below the first depth ones.
+func (x *Export) leave(depth int) {
+	for len(x.dirs) > depth+1 {
+		_ = x.top().root.Close() // nothing was written by it
+		x.dirs = x.dirs[:len(x.dirs)-1]
+	}
+}
+
+func (x *Export) top() *exportDir { return &x.dirs[len(x.dirs)-1] }
+
+// descend opens the folder name, whose path it is, in the open one, and makes it where there is none. A link is none: it
+// is in the way.
+func (x *Export) descend(path, name string) error {
+	dir := x.top()
+	info, err := dir.lstat(name)
+	if err == nil {
+		err = x.makeWay(dir, path, name, info)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = dir.root.Mkdir(name, 0o777); err == nil {
+			dir.add(name)
+			info, err = dir.lstat(name)
+		}
+	}
+	if errors.Is(err, ErrRefused) {
+		return err
+	}
+	if err == nil {
+		err = x.open(name, info)
+	}
+	if err != nil {
+		return fmt.Errorf("making folder %q: %w", path, err)
+	}
+	return nil
+}
+
+// makeWay sees to it that a name that is there is a folder, or returns fs.ErrNotExist once it is not there any more.
+func (x *Export) makeWay(dir *exportDir, path, name string, info fs.FileInfo) error {
+	if err := x.spelt(dir, path, name); err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return nil
+	}
+	if _, ours := x.written[maphash.String(x.seed, path)]; ours {
+		return fmt.Errorf("%q: %w: the drive has a file or a link and a folder of that name", path, ErrRefused)
+	}
+	decision, err := x.decide(Existing{Path: path, Info: info, Gone: true})
+	if err != nil {
+		return err
+	}
+	if decision == Keep {
+		return fmt.Errorf("%q: %w: it is no folder", path, ErrInTheWay)
+	}
+	if err := dir.root.Remove(name); err != nil {
+		return err
+	}
+	dir.forget(name)
+	return fs.ErrNotExist
+}
+
+// open opens a folder of the open one, which was seen.
+func (x *Export) open(name string, seen fs.FileInfo) error {
+	root, err := x.top().root.OpenRoot(name)
+	if err != nil {
+		return err
+	}
+	dir := exportDir{root: root, name: name}
+	info, err := root.Stat(".")
+	if err == nil && !os.SameFile(info, seen) {
+		err = fmt.Errorf("something took its place: %w", ErrInTheWay)
+	}
+	if err == nil {
+		err = dir.list()
+	}
+	if err != nil {
+		_ = root.Close()
+		return err
+	}
+	x.dirs = append(x.dirs, dir)
+	return nil
+}
+
+// removeEmpty removes the folders that are open, from the last one up, as far as they are empty.
+func (x *Export) removeEmpty() error {
+	for len(x.dirs) > 1 && len(x.top().names) == 0 {
+		name := x.top().name
+		x.leave(len(x.dirs) - 2)
+		if x.top().root.Remove(name) != nil {
+			return nil // something is in it
+		}
+		x.top().forget(name)
+	}
+	return nil
+}
+
+// tempPrefix and tempDigits make the names of unfinished files: nothing of such a name is imported, nor exported.
+const tempPrefix, tempDigits = ".hc-tmp-", 16
+
+func tempName() string {
+	var random [tempDigits / 2]byte
+	_, _ = rand.Read(random[:]) // never fails
+	return tempPrefix + hex.EncodeToString(random[:])
+}
+
+// isTemp reports whether a name is one of tempName's, or of what foldsNames makes of it.
+func isTemp(name string) bool {
+	digits, ok := strings.CutPrefix(name, tempPrefix)
+	if !ok || len(digits) < tempDigits || len(digits) > tempDigits+len("a\u0308") {
+		return false
+	}
+	_, err := hex.DecodeString(digits[:tempDigits])
+	return err == nil
+}
+
+// foldsNames finds out whether a disk takes names for one another that differ in case, or in how Unicode spells a letter.
+func foldsNames(root *os.Root) (bool, error) {
+	for _, pair := range [][2]string{{"a", "A"}, {"\u00e4", "a\u0308"}, {"\u212a", "k"}} {
+		base := tempName()
+		folder := base + pair[0]
+		if err := root.Mkdir(folder, 0o700); err != nil {
+			return false, err
+		}
+		_, err := root.Lstat(base + pair[1])
+		if e := root.Remove(folder); e != nil {
+			return false, e
+		}
+		if err == nil {
+			return true, nil
+		}
+	}
+	return false, nil
+}
