@@ -9,7 +9,7 @@ import (
 // An ahead reads blocks of a source while others are written: a group, and as much again, or one larger block.
 type ahead struct {
 	ctx     context.Context
-	batches <-chan batch
+	batches <-chan batch // nil: all is read
 	cancel  context.CancelFunc
 	blocks  [][]byte // read, not taken yet
 	bytes   int      // of them
@@ -25,6 +25,11 @@ type batch struct {
 
 // readAhead starts to read the blocks from first to end (exclusive).
 func readAhead(ctx context.Context, src Source, first, end uint64) *ahead {
+	if end-first == 1 {
+		var b batch
+		b.read(ctx, src, first)
+		return &ahead{ctx: ctx, cancel: func() {}, blocks: b.blocks, bytes: b.bytes, err: b.err, ended: true}
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	batches := make(chan batch)
 	go func() {
@@ -97,6 +102,9 @@ func (a *ahead) take(n int) [][]byte {
 // close ends the reading and waits for it.
 func (a *ahead) close() {
 	a.cancel()
+	if a.batches == nil {
+		return
+	}
 	for range a.batches {
 	}
 }

@@ -3,6 +3,8 @@ package proof
 import (
 	"bytes"
 	"slices"
+
+	"hc/lib/hash"
 )
 
 // readBlocks reads the blocks from first to e (exclusive) into v.group, and their hashes.
@@ -23,7 +25,11 @@ func (v *verifier) readBlocks(first, e uint64) error {
 		if err := v.readFrame(n); err != nil {
 			return err
 		}
-		if have := len(g.Blocks); have-hashed >= hashTogether || have == n {
+		have := len(g.Blocks)
+		switch {
+		case have == n && hashed == 0 && len(v.buffer) <= maxRun: // not worth another goroutine's time
+			hash.Leaves(g.Leaves, g.Blocks)
+		case have-hashed >= hashTogether || have == n:
 			v.hasher.add(g.Leaves[hashed:have], g.Blocks[hashed:have])
 			hashed = have
 		}

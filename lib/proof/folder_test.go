@@ -2,8 +2,10 @@ package proof
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -394,5 +396,37 @@ func TestTreeIsCheap(t *testing.T) {
 	t.Logf("%d bytes, %d nodes, %d blocks", len(stream), sum.Nodes, sum.Blocks)
 	if sum.Nodes > 5*files || sum.Blocks > 3*files || sum.Files != files {
 		t.Errorf("%d nodes and %d blocks for %d files", sum.Nodes, sum.Blocks, sum.Files)
+	}
+}
+
+// expecting is a source of names that wants to know what comes.
+type expecting struct {
+	*testLog
+	told map[uint64]bool
+	late []uint64 // blocks that were read untold
+}
+
+func (e *expecting) Expect(seqs []uint64) {
+	for _, seq := range seqs {
+		e.told[seq] = true
+	}
+}
+
+func (e *expecting) Block(ctx context.Context, index uint64) ([]byte, error) {
+	if !e.told[index] {
+		e.late = append(e.late, index)
+	}
+	return e.testLog.Block(ctx, index)
+}
+
+// TestSourceIsTold: only the header and the root are read without a word before.
+func TestSourceIsTold(t *testing.T) {
+	d := sampleDrive(t)
+	names := &expecting{testLog: d.names, told: map[uint64]bool{}}
+	if err := Write(t.Context(), io.Discard, names, WriteOptions{Claim: treeOf("/"), Blobs: d.open}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []uint64{0, d.names.length() - 1}; !slices.Equal(names.late, want) {
+		t.Errorf("read untold: %d, want %d", names.late, want)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 
+	"hc/lib/hyperbee"
 	"hc/lib/hyperdrive"
 	"hc/lib/keys"
 )
@@ -90,6 +91,13 @@ func (f *folderWriter) Block(_ context.Context, seq uint64) (block []byte, err e
 		return nil
 	})
 	return block, err
+}
+
+// Expect implements hyperbee.Expecter, for a source of the names that is one.
+func (f *folderWriter) Expect(seqs []uint64) {
+	if expecter, ok := f.names.p.src.(hyperbee.Expecter); ok {
+		expecter.Expect(seqs)
+	}
 }
 
 func (f *folderWriter) header(block []byte) (err error) {

@@ -1,8 +1,11 @@
 package proof
 
 import (
+	"encoding/hex"
 	"fmt"
 	"strconv"
+
+	"hc/lib/merkle"
 )
 
 // intro writes the frames up to the first head.
@@ -90,6 +93,15 @@ func (p *writer) frame(word string, args ...any) {
 		fmt.Fprint(p.out, " ", a)
 	}
 	p.out.WriteByte('\n')
+}
+
+// nodeFrame is frame for a node: a stream of small files has many.
+func (p *writer) nodeFrame(n merkle.Node) {
+	p.line = append(p.line[:0], wordNode...)
+	p.line = strconv.AppendUint(append(p.line, ' '), n.Index, 10)
+	p.line = strconv.AppendUint(append(p.line, ' '), n.Size, 10)
+	p.line = hex.AppendEncode(append(p.line, ' '), n.Hash[:])
+	p.out.Write(append(p.line, '\n'))
 }
 
 func (p *writer) payload(b []byte) {

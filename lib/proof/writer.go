@@ -21,7 +21,8 @@ type Head struct {
 	Signature  []byte // the field, as package keys reads it
 }
 
-// Source is what a proof stream is written from. Every method may block until the data is there, as in a live download,
+// Source is what a proof stream is written from. If that of a drive's names is a hyperbee.Expecter, too, it is told which
+// blocks may be read soon. Every method may block until the data is there, as in a live download,
 // and returns when ctx is done. Write calls Block and Node at the same time, from one goroutine each; Head and Next never
 // beside another one.
 type Source interface {
@@ -314,7 +315,7 @@ func (p *writer) nodes(l *layout, e uint64) error {
 		if n.Hint {
 			return fmt.Errorf("tree node %d: %w", index, merkle.ErrHint)
 		}
-		p.frame(wordNode, index, n.Size, n.Hash)
+		p.nodeFrame(n)
 	}
 	return nil
 }
