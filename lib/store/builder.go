@@ -50,7 +50,7 @@ func (b *coreBuilder) create(number uint64, what string, schema table.Schema) (*
 	if err := b.makeFolder(); err != nil {
 		return nil, err
 	}
-	return b.cp.create(b.path(what)(number), schema)
+	return b.cp.create(b.path(what)(number), schema, 0)
 }
 
 func (b *coreBuilder) makeFolder() error {

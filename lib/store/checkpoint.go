@@ -209,13 +209,14 @@ func (cp *checkpoint) number() uint64 {
 	return cp.next - 1
 }
 
-// create begins a table in a new file.
-func (cp *checkpoint) create(path string, schema table.Schema) (*table.Writer, error) {
+// create begins a table in a new file. filtered is about how many rows there will be, where look-ups of what is not there are
+// frequent; 0: they are not.
+func (cp *checkpoint) create(path string, schema table.Schema, filtered uint64) (*table.Writer, error) {
 	cp.files.discard(path)
 	_ = cp.files.fs.Remove(path) // of a checkpoint that died
 	cp.written = append(cp.written, path)
 	cp.folders[filepath.Dir(path)] = true
-	return table.Create(cp.files.fs, path, schema)
+	return table.CreateFiltered(cp.files.fs, path, schema, filtered)
 }
 
 // finish writes what is left and returns what is to replace `applied`.

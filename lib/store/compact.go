@@ -19,7 +19,7 @@ func (b *coreBuilder) compact() error {
 		if err := b.makeFolder(); err != nil {
 			return tableRef{}, err
 		}
-		return b.cp.merge(b.path("tree"), treeSchema, func(w *table.Writer) error { return mergeTrees(b.cp.ctx, w, tables) })
+		return b.cp.merge(b.path("tree"), treeSchema, 0, func(w *table.Writer) error { return mergeTrees(b.cp.ctx, w, tables) })
 	})
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func (b *coreBuilder) compact() error {
 		if err != nil {
 			return tableRef{}, err
 		}
-		return b.cp.merge(b.path("runs"), runsSchema, func(w *table.Writer) error {
+		return b.cp.merge(b.path("runs"), runsSchema, 0, func(w *table.Writer) error {
 			out := rowWriter{w: w}
 			if err := mergeRuns(b.cp.ctx, tables, oldest, out.add); err != nil {
 				return err

@@ -108,7 +108,7 @@ func (cp *checkpoint) moveIndex(m *moves) error {
 		if err != nil {
 			return err
 		}
-		now, err := cp.moveTable(ref, cp.files.indexPath, indexSchema, movedIndex(cp.ctx, t, m))
+		now, err := cp.moveTable(ref, cp.files.indexPath, indexSchema, ref.rows, movedIndex(cp.ctx, t, m))
 		if err != nil {
 			return err
 		}
@@ -148,7 +148,7 @@ func movedIndex(ctx context.Context, t *table.Table, m *moves) iter.Seq2[movedRo
 }
 
 // moveTable writes a table anew if a row of it changes.
-func (cp *checkpoint) moveTable(ref tableRef, path func(uint64) string, schema table.Schema, rows iter.Seq2[movedRow, error]) (tableRef, error) {
+func (cp *checkpoint) moveTable(ref tableRef, path func(uint64) string, schema table.Schema, filtered uint64, rows iter.Seq2[movedRow, error]) (tableRef, error) {
 	changed := false
 	for r, err := range rows {
 		if err != nil {
@@ -161,7 +161,7 @@ func (cp *checkpoint) moveTable(ref tableRef, path func(uint64) string, schema t
 	if !changed {
 		return ref, nil
 	}
-	now, err := cp.merge(path, schema, func(w *table.Writer) error {
+	now, err := cp.merge(path, schema, filtered, func(w *table.Writer) error {
 		for r, err := range rows {
 			if err != nil {
 				return err
@@ -189,7 +189,7 @@ func (cp *checkpoint) moveCore(ref coreRef, m *moves) (uint64, error) {
 	defer cp.files.forgetAll() // there may be many cores, and each has some files
 	changed := false
 	for i, t := range base.runs {
-		now, err := cp.moveTable(b.file.runs[i], b.path("runs"), runsSchema, movedRuns(cp.ctx, t, m))
+		now, err := cp.moveTable(b.file.runs[i], b.path("runs"), runsSchema, 0, movedRuns(cp.ctx, t, m))
 		if err != nil {
 			return 0, err
 		}

@@ -2,7 +2,9 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"iter"
 	"slices"
@@ -15,6 +17,18 @@ import (
 type indexRow struct {
 	leaf  hash.Digest
 	place place
+}
+
+// compare orders rows by their leaf hashes; those of one hash as they stand in the log.
+func (r indexRow) compare(s indexRow) int {
+	a, b := binary.BigEndian.Uint64(r.leaf[:]), binary.BigEndian.Uint64(s.leaf[:])
+	if a != b {
+		return cmp.Compare(a, b)
+	}
+	return cmp.Or(bytes.Compare(r.leaf[:], s.leaf[:]),
+		cmp.Compare(r.place.run.Pack, s.place.run.Pack),
+		cmp.Compare(r.place.run.Offset, s.place.run.Offset),
+		cmp.Compare(r.place.at, s.place.at))
 }
 
 // levelOf returns the level of a table with so many rows.
@@ -93,9 +107,9 @@ func (cp *checkpoint) flushIndex() error {
 	if len(cp.index) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(cp.index, func(a, b indexRow) int { return bytes.Compare(a.leaf[:], b.leaf[:]) })
+	slices.SortFunc(cp.index, indexRow.compare)
 	number := cp.number()
-	w, err := cp.create(cp.files.indexPath(number), indexSchema)
+	w, err := cp.create(cp.files.indexPath(number), indexSchema, uint64(len(cp.index)))
 	if err != nil {
 		return err
 	}
@@ -128,7 +142,11 @@ func (cp *checkpoint) finishIndex() error {
 		if err != nil {
 			return tableRef{}, err
 		}
-		return cp.merge(cp.files.indexPath, indexSchema, func(w *table.Writer) error {
+		rows := uint64(0)
+		for _, ref := range refs {
+			rows += ref.rows
+		}
+		return cp.merge(cp.files.indexPath, indexSchema, rows, func(w *table.Writer) error {
 			return table.Merge(cp.ctx, w, nil, tables...)
 		})
 	})
@@ -147,10 +165,10 @@ func (cp *checkpoint) openAll(refs []tableRef, path func(uint64) string, schema 
 	return tables, nil
 }
 
-// merge writes a table with what fill adds to it.
-func (cp *checkpoint) merge(path func(uint64) string, schema table.Schema, fill func(*table.Writer) error) (tableRef, error) {
+// merge writes a table with what fill adds to it. filtered is as for create.
+func (cp *checkpoint) merge(path func(uint64) string, schema table.Schema, filtered uint64, fill func(*table.Writer) error) (tableRef, error) {
 	number := cp.number()
-	w, err := cp.create(path(number), schema)
+	w, err := cp.create(path(number), schema, filtered)
 	if err != nil {
 		return tableRef{}, err
 	}

@@ -20,6 +20,7 @@ func small(t testing.TB) []sample {
 		newSample(t, indexSchema, makeRows(r, indexSchema, hashKeys(r, 180))),
 		newSample(t, treeSchema, makeRows(r, treeSchema, integers(250, 3, func(int) uint64 { return 1 }))),
 		newSample(t, treeSchema, makeRows(r, treeSchema, integers(190, 0, func(i int) uint64 { return 1 + uint64(i/120) }))),
+		newFiltered(t, makeRows(r, indexSchema, hashKeys(r, 180)), 180),
 	}
 }
 
@@ -27,13 +28,14 @@ type sample struct {
 	schema Schema
 	rows   []Row
 	file   []byte
+	filter uint64 // blocks
 }
 
 func newSample(t testing.TB, s Schema, rows []Row) sample {
 	t.Helper()
 	fsys := newMemFS()
 	writeTable(t, fsys, "t", s, rows)
-	return sample{s, rows, fsys.bytes(t, "t")}
+	return sample{s, rows, fsys.bytes(t, "t"), 0}
 }
 
 // open opens other bytes as if they were the sample's.
@@ -49,6 +51,7 @@ func TestEveryFlippedBit(t *testing.T) {
 	for i, s := range []sample{
 		newSample(t, indexSchema, makeRows(r, indexSchema, hashKeys(r, 70))),
 		newSample(t, treeSchema, makeRows(r, treeSchema, integers(90, 3, func(int) uint64 { return 1 }))),
+		newFiltered(t, makeRows(r, indexSchema, hashKeys(r, 70)), 70),
 	} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			file := bytes.Clone(s.file)
@@ -147,6 +150,9 @@ func TestLostSectors(t *testing.T) {
 func TestMisplacedPages(t *testing.T) {
 	for _, s := range small(t) {
 		twin := newSample(t, s.schema, s.rows)
+		if s.filter > 0 {
+			twin = newFiltered(t, s.rows, uint64(len(s.rows)))
+		}
 		swapped := bytes.Clone(s.file)
 		copy(swapped[pageSize:2*pageSize], s.file[2*pageSize:])
 		copy(swapped[2*pageSize:3*pageSize], s.file[pageSize:])
@@ -417,6 +423,9 @@ func TestUnfinished(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := w.endWrite(); err != nil {
+		t.Fatal(err)
+	}
 	if len(fsys.bytes(t, "t")) == 0 {
 		t.Fatal("nothing was written")
 	}
@@ -433,6 +442,7 @@ func FuzzTable(f *testing.F) {
 	f.Add(uint8(0), false, []byte{0, 1, 255})
 	f.Add(uint8(1), true, []byte{16, 4, 1, 32, 2, 7})
 	f.Add(uint8(2), true, []byte{0, 40, 1, 0, 32, 255, 16, 0, 3})
+	f.Add(uint8(3), true, []byte{16, 4, 1, 0, 112, 2})
 	f.Fuzz(func(t *testing.T, which uint8, sealAgain bool, changes []byte) {
 		s := samples[int(which)%len(samples)]
 		file := bytes.Clone(s.file)
@@ -440,9 +450,7 @@ func FuzzTable(f *testing.F) {
 			file[int(binary.BigEndian.Uint16(changes))%len(file)] ^= changes[2]
 		}
 		if sealAgain {
-			for n := range len(file) / pageSize {
-				seal(file[n*pageSize:][:pageSize], [8]byte(file[24:32]), uint64(n))
-			}
+			sealAll(s, file)
 		}
 		table, err := s.open(file)
 		if err != nil {
@@ -464,6 +472,22 @@ func FuzzTable(f *testing.F) {
 		}
 		readHostile(t, newRand(uint64(which)), s, table)
 	})
+}
+
+// sealAll makes all checksums of a sample's file good again.
+func sealAll(s sample, file []byte) {
+	id := [8]byte(file[24:32])
+	seal(file[:pageSize], id, 0)
+	data := 1
+	for ; s.filter > 0 && data == 1; data++ { // one page of blocks
+		for n := range s.filter {
+			block := file[pageSize+n*filterBlock:][:filterBlock]
+			binary.LittleEndian.PutUint32(block[filterBody:], filterSum(block, id, n))
+		}
+	}
+	for n := data; n < len(file)/pageSize; n++ {
+		seal(file[n*pageSize:][:pageSize], id, uint64(n-data+1))
+	}
 }
 
 // readHostile reads a table that may say anything: errors are damage, keys ascend, and no more rows come than there can be.

@@ -13,7 +13,7 @@ import (
 //
 //	offset  size  field
 //	     0     8  magic       "hc-table"
-//	     8     4  version     1
+//	     8     4  version     1, or 2: with a filter
 //	    12     4  schema      the user's
 //	    16     2  key size    K
 //	    18     2  value size  V
@@ -23,10 +23,12 @@ import (
 //	    40     8  pages       data pages
 //	    48     K  first key
 //	  48+K     K  last key
+//	 48+2K     8  filter      version 2: blocks of the filter
 //	  4092     4  crc         CRC-32C over table id, page number (u64le) and the 4092 bytes before
 const (
 	fileMagic = "hc-table"
 	version   = 1
+	filtered  = 2 // the version of tables with a filter
 
 	pageSize = 4096
 	bodySize = pageSize - 4 // bytes of a page below its checksum
@@ -89,12 +91,25 @@ type header struct {
 	id          [8]byte
 	rows, pages uint64
 	first, last []byte // nil if there are no rows
+	filter      uint64 // blocks; 0: no filter
+}
+
+// at returns where a page of that number is in the file; the filter stands between the header and the first data page.
+func (h header) at(number uint64) int64 {
+	if number == 0 {
+		return 0
+	}
+	return int64(filterPages(h.filter)+number) * pageSize
 }
 
 func encodeHeader(s Schema, h header) []byte {
 	page := make([]byte, 0, pageSize)
 	page = append(page, fileMagic...)
-	page = binary.LittleEndian.AppendUint32(page, version)
+	if h.filter == 0 {
+		page = binary.LittleEndian.AppendUint32(page, version)
+	} else {
+		page = binary.LittleEndian.AppendUint32(page, filtered)
+	}
 	page = append(page, s.Magic[:]...)
 	page = binary.LittleEndian.AppendUint16(page, uint16(s.KeySize))
 	page = binary.LittleEndian.AppendUint16(page, uint16(s.ValueSize))
@@ -105,6 +120,9 @@ func encodeHeader(s Schema, h header) []byte {
 	page = append(page, h.first...)
 	page = append(page, h.last...)
 	page = page[:pageSize]
+	if h.filter > 0 {
+		binary.LittleEndian.PutUint64(page[headerKeys+2*s.KeySize:], h.filter)
+	}
 	seal(page, h.id, 0)
 	return page
 }
@@ -115,8 +133,9 @@ func decodeHeader(s Schema, page []byte, fileSize int64) (header, error) {
 	if string(page[:8]) != fileMagic {
 		return h, fmt.Errorf("%w: it does not begin with %q", ErrDamaged, fileMagic)
 	}
-	if v := binary.LittleEndian.Uint32(page[8:]); v != version {
-		return h, fmt.Errorf("%w: version %d, expected %d", ErrDamaged, v, version)
+	v := binary.LittleEndian.Uint32(page[8:])
+	if v != version && v != filtered {
+		return h, fmt.Errorf("%w: version %d, expected %d or %d", ErrDamaged, v, version, filtered)
 	}
 	copy(h.id[:], page[24:])
 	if !sealed(page, h.id, 0) {
@@ -136,8 +155,14 @@ func decodeHeader(s Schema, page []byte, fileSize int64) (header, error) {
 	}
 	h.rows = binary.LittleEndian.Uint64(page[32:])
 	h.pages = binary.LittleEndian.Uint64(page[40:])
-	if h.pages > math.MaxInt64/pageSize-1 || fileSize != int64(1+h.pages)*pageSize {
-		return h, fmt.Errorf("%w: file has %d bytes, not the header and %d pages", ErrDamaged, fileSize, h.pages)
+	if v == filtered {
+		h.filter = binary.LittleEndian.Uint64(page[headerKeys+2*s.KeySize:])
+		if h.filter == 0 || h.filter > maxFilter || s.KeySize < filterKey {
+			return h, fmt.Errorf("%w: a filter of %d blocks over keys of %d bytes", ErrDamaged, h.filter, s.KeySize)
+		}
+	}
+	if h.pages > math.MaxInt64/pageSize/2 || fileSize != h.at(1+h.pages) {
+		return h, fmt.Errorf("%w: file has %d bytes, not the header, a filter of %d blocks and %d pages", ErrDamaged, fileSize, h.filter, h.pages)
 	}
 	if h.rows < h.pages || h.rows > h.pages*uint64(max(s.sparseRows(), s.denseRows())) {
 		return h, fmt.Errorf("%w: %d rows in %d pages", ErrDamaged, h.rows, h.pages)
@@ -155,16 +180,16 @@ func decodeHeader(s Schema, page []byte, fileSize int64) (header, error) {
 
 // seal writes the checksum of a page with that number into its last four bytes.
 func seal(page []byte, id [8]byte, number uint64) {
-	binary.LittleEndian.PutUint32(page[bodySize:], checksum(page, id, number))
+	binary.LittleEndian.PutUint32(page[bodySize:], checksum(page[:bodySize], id, number))
 }
 
 // sealed reports whether a page is what was written under that number.
 func sealed(page []byte, id [8]byte, number uint64) bool {
-	return binary.LittleEndian.Uint32(page[bodySize:]) == checksum(page, id, number)
+	return binary.LittleEndian.Uint32(page[bodySize:]) == checksum(page[:bodySize], id, number)
 }
 
-func checksum(page []byte, id [8]byte, number uint64) uint32 {
-	crc := ^uint32(0) // the few bytes before the page by hand, for crc32.Update would move them to the heap
+func checksum(body []byte, id [8]byte, number uint64) uint32 {
+	crc := ^uint32(0) // the few bytes before it by hand, for crc32.Update would move them to the heap
 	for _, b := range id {
 		crc = castagnoli[byte(crc)^b] ^ crc>>8
 	}
@@ -172,5 +197,5 @@ func checksum(page []byte, id [8]byte, number uint64) uint32 {
 		crc = castagnoli[byte(crc)^byte(number)] ^ crc>>8
 		number >>= 8
 	}
-	return crc32.Update(^crc, castagnoli, page[:bodySize])
+	return crc32.Update(^crc, castagnoli, body)
 }

@@ -63,10 +63,13 @@ func (p page) ascends() bool {
 	if p.key == 0 {
 		return p.first+uint64(p.count-1) >= p.first // no overflow
 	}
+	last := prefix(p.stored(0))
 	for i := 1; i < p.count; i++ {
-		if bytes.Compare(p.stored(i-1), p.stored(i)) >= 0 {
+		next := prefix(p.stored(i))
+		if next < last || next == last && bytes.Compare(p.stored(i-1), p.stored(i)) >= 0 {
 			return false
 		}
+		last = next
 	}
 	return true
 }

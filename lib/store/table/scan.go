@@ -44,11 +44,18 @@ func (t *Table) Verify(ctx context.Context) error {
 		return t.failed(fmt.Errorf("%w: its header was replaced", ErrDamaged))
 	}
 	rows := uint64(0)
-	for _, err := range t.Scan(ctx, nil) {
+	filter := newFilterCheck(t)
+	for row, err := range t.Scan(ctx, nil) {
+		if err == nil {
+			err = filter.add(row.Key)
+		}
 		if err != nil {
 			return err
 		}
 		rows++
+	}
+	if err := filter.finish(); err != nil {
+		return err
 	}
 	if rows != h.rows {
 		return t.failed(fmt.Errorf("%w: %d rows, and %d by its header", ErrDamaged, rows, h.rows))
@@ -165,5 +172,5 @@ func (c *cursor) readPages(ctx context.Context) error {
 		c.buffer = make([]byte, size)
 	}
 	c.raw = c.buffer[:size]
-	return readFull(c.table.file, c.raw, int64(c.number+1)*pageSize)
+	return readFull(c.table.file, c.raw, c.table.header.at(c.number+1))
 }

@@ -157,7 +157,7 @@ func (t *Table) read(ctx context.Context, number uint64) (*frame, page, error) {
 }
 
 func (t *Table) fill(f *frame, number uint64) error {
-	if err := readFull(t.file, f.page[:], int64(number)*pageSize); err != nil {
+	if err := readFull(t.file, f.page[:], t.header.at(number)); err != nil {
 		return err
 	}
 	_, err := decodePage(t.schema, f.page[:], t.header.id, number, true)

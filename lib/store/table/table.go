@@ -67,7 +67,7 @@ func readFull(file packlog.File, p []byte, at int64) error {
 func (t *Table) Rows() uint64 { return t.header.rows }
 
 // Size returns the size of the file in bytes.
-func (t *Table) Size() int64 { return int64(1+t.header.pages) * pageSize }
+func (t *Table) Size() int64 { return t.header.at(1 + t.header.pages) }
 
 // First returns the lowest key, nil if there are no rows. The caller does not change it.
 func (t *Table) First() []byte { return t.header.first }
@@ -90,6 +90,9 @@ func (t *Table) Get(ctx context.Context, key []byte) (value []byte, ok bool, err
 	}
 	if t.outside(key) {
 		return nil, false, nil
+	}
+	if may, err := t.mayHave(ctx, key); !may || err != nil {
+		return nil, false, t.failed(err)
 	}
 	f, p, err := t.find(ctx, key)
 	if err != nil {

@@ -29,14 +29,24 @@ type Writer struct {
 	follows      uint64 // where dense: the key that goes on
 	last         []byte // last key added
 
-	pages   []byte     // encoded pages that are not written yet
-	other   []byte     // such pages as were, or are being, written
-	writing chan error // gets what comes of writing other; nil: it is not being written
+	filter  *filterWriter // nil: none
+	pages   []byte        // encoded pages that are not written yet
+	other   []byte        // such pages as were, or are being, written
+	writing chan error    // gets what comes of writing other; nil: it is not being written
 	done    bool
 }
 
 // Create begins a table in a new file at path; a file that is there already is an error wrapping fs.ErrExist.
 func Create(fsys packlog.FS, path string, schema Schema) (*Writer, error) {
+	return CreateFiltered(fsys, path, schema, 0)
+}
+
+// CreateFiltered is Create for a table of about that many rows whose keys are hashes: it gets a filter, which tells of most keys
+// that are not there that they are not, by one small read. With many more rows it tells less. 0 rows: no filter.
+func CreateFiltered(fsys packlog.FS, path string, schema Schema, rows uint64) (*Writer, error) {
+	if rows > 0 && schema.KeySize < filterKey {
+		return nil, fmt.Errorf("creating table %s: %w: a filter takes keys of at least %d bytes", path, ErrSize, filterKey)
+	}
 	if err := schema.check(); err != nil {
 		return nil, fmt.Errorf("creating table %s: %w", path, err)
 	}
@@ -44,15 +54,18 @@ func Create(fsys packlog.FS, path string, schema Schema) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating table %s: %w", path, err)
 	}
-	rows := max(schema.sparseRows(), schema.denseRows())
+	most := max(schema.sparseRows(), schema.denseRows())
 	w := &Writer{
 		fs: fsys, path: path, file: file, schema: schema,
-		keys:   make([]byte, 0, rows*schema.KeySize),
-		values: make([]byte, 0, rows*schema.ValueSize),
+		keys:   make([]byte, 0, most*schema.KeySize),
+		values: make([]byte, 0, most*schema.ValueSize),
 		last:   make([]byte, 0, schema.KeySize),
 		pages:  make([]byte, 0, writeBuffer),
 	}
 	rand.Read(w.header.id[:]) // never fails
+	if rows > 0 {
+		w.filter = newFilterWriter(file, &w.header, rows)
+	}
 	return w, nil
 }
 
@@ -79,6 +92,11 @@ func (w *Writer) add(key, value []byte) error {
 	}
 	if err := w.makeRoom(key); err != nil {
 		return err
+	}
+	if w.filter != nil {
+		if err := w.filter.add(key); err != nil {
+			return err
+		}
 	}
 	if !w.dense {
 		w.keys = append(w.keys, key...)
@@ -210,7 +228,7 @@ func (w *Writer) beginWrite() error {
 }
 
 // offset is where the pages gathered belong.
-func (w *Writer) offset() int64 { return int64(1+w.header.pages)*pageSize - int64(len(w.pages)) }
+func (w *Writer) offset() int64 { return w.header.at(1+w.header.pages) - int64(len(w.pages)) }
 
 // endWrite waits for what beginWrite has begun.
 func (w *Writer) endWrite() error {
@@ -249,6 +267,11 @@ func (w *Writer) finish() error {
 	}
 	if _, err := w.file.WriteAt(w.pages, w.offset()); err != nil {
 		return err
+	}
+	if w.filter != nil {
+		if err := w.filter.finish(); err != nil {
+			return err
+		}
 	}
 	w.header.last = w.last
 	if _, err := w.file.WriteAt(encodeHeader(w.schema, w.header), 0); err != nil {

@@ -1,0 +1,250 @@
+package table
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"sync"
+
+	"hc/lib/store/packlog"
+)
+
+// A filter says of a key that it may be in the table, or that it is not. It is a row of blocks of 64 bytes, between the header page and
+// the first data page:
+//
+//	offset  size  field
+//	     0    60  bits
+//	    60     4  crc   CRC-32C over table id, 2^63 + block number (u64le) and the 60 bytes before
+//
+// A key's block follows from its first eight bytes, in the order of keys, so that a writer makes one after the other; six bits in it
+// follow from the next eight.
+const (
+	filterBlock = 64
+	filterBody  = filterBlock - 4
+	filterBits  = 8 * filterBody
+	filterKey   = 16      // bytes of a key that are looked at
+	filterRows  = 40      // that a block is made for: of a hundred keys that are not there it lets less than one pass
+	filterMarks = 6       // bits that are set for a key
+	maxFilter   = 1 << 48 // blocks
+
+	filterBuffer = 16 * pageSize // bytes gathered before they are written, or read at once
+)
+
+// filterPages returns how many pages a filter takes; the last one ends with zeros.
+func filterPages(blocks uint64) uint64 {
+	return (blocks + pageSize/filterBlock - 1) / (pageSize / filterBlock)
+}
+
+// filterPlace returns in which block a key's bits are.
+func filterPlace(key []byte, blocks uint64) uint64 {
+	block, _ := bits.Mul64(binary.BigEndian.Uint64(key), blocks)
+	return block
+}
+
+// eachMark calls fn for the key's bits until it returns false.
+func eachMark(key []byte, fn func(bit uint32) bool) bool {
+	mark, step := binary.BigEndian.Uint32(key[8:]), binary.BigEndian.Uint32(key[12:])|1
+	for range filterMarks {
+		if !fn(uint32(uint64(mark) * filterBits >> 32)) {
+			return false
+		}
+		mark += step
+	}
+	return true
+}
+
+func setMarks(block, key []byte) {
+	eachMark(key, func(bit uint32) bool {
+		block[bit/8] |= 1 << (bit % 8)
+		return true
+	})
+}
+
+func hasMarks(block, key []byte) bool {
+	return eachMark(key, func(bit uint32) bool { return block[bit/8]>>(bit%8)&1 == 1 })
+}
+
+func filterSum(block []byte, id [8]byte, number uint64) uint32 {
+	return checksum(block[:filterBody], id, 1<<63+number)
+}
+
+var filterBlocks = sync.Pool{New: func() any { return new([filterBlock]byte) }}
+
+// mayHave reports whether the filter lets a key pass; it does if there is none.
+func (t *Table) mayHave(ctx context.Context, key []byte) (bool, error) {
+	if t.header.filter == 0 {
+		return true, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	b := filterBlocks.Get().(*[filterBlock]byte)
+	defer filterBlocks.Put(b)
+	number := filterPlace(key, t.header.filter)
+	if err := readFull(t.file, b[:], pageSize+int64(number)*filterBlock); err != nil {
+		return false, err
+	}
+	if binary.LittleEndian.Uint32(b[filterBody:]) != filterSum(b[:], t.header.id, number) {
+		return false, fmt.Errorf("%w: block %d of its filter does not match its checksum", ErrDamaged, number)
+	}
+	return hasMarks(b[:], key), nil
+}
+
+// filterMaker makes the blocks of a filter, from keys in ascending order.
+type filterMaker struct {
+	header *header
+	number uint64 // of the block under way
+	block  [filterBlock]byte
+	done   func(block []byte) error // takes each, sealed
+}
+
+func (m *filterMaker) add(key []byte) error {
+	if err := m.goTo(filterPlace(key, m.header.filter)); err != nil {
+		return err
+	}
+	setMarks(m.block[:], key)
+	return nil
+}
+
+// goTo ends all blocks before one.
+func (m *filterMaker) goTo(number uint64) error {
+	for ; m.number < number; m.number++ {
+		binary.LittleEndian.PutUint32(m.block[filterBody:], filterSum(m.block[:], m.header.id, m.number))
+		if err := m.done(m.block[:]); err != nil {
+			return err
+		}
+		clear(m.block[:])
+	}
+	return nil
+}
+
+// filterWriter writes a filter.
+type filterWriter struct {
+	filterMaker
+	file   packlog.File
+	buffer []byte
+	at     int64 // of buffer
+}
+
+func newFilterWriter(file packlog.File, h *header, rows uint64) *filterWriter {
+	h.filter = min((rows+filterRows-1)/filterRows, maxFilter)
+	w := &filterWriter{file: file, buffer: make([]byte, 0, filterBuffer), at: pageSize}
+	w.filterMaker = filterMaker{header: h, done: w.gather}
+	return w
+}
+
+func (w *filterWriter) gather(block []byte) error {
+	if w.buffer = append(w.buffer, block...); len(w.buffer) < cap(w.buffer) {
+		return nil
+	}
+	return w.write()
+}
+
+func (w *filterWriter) write() error {
+	_, err := w.file.WriteAt(w.buffer, w.at)
+	w.at += int64(len(w.buffer))
+	w.buffer = w.buffer[:0]
+	return err
+}
+
+// finish ends all blocks that are left, and fills up the last page.
+func (w *filterWriter) finish() error {
+	if err := w.goTo(w.header.filter); err != nil {
+		return err
+	}
+	for len(w.buffer)%pageSize > 0 {
+		w.buffer = append(w.buffer, 0)
+	}
+	return w.write()
+}
+
+// filterCheck compares a filter with what the table's keys make.
+type filterCheck struct {
+	filterMaker
+	table *Table
+	read  []byte // blocks that were read
+	all   []byte // where they are read to
+	next  int64  // behind them
+}
+
+func newFilterCheck(t *Table) *filterCheck {
+	c := &filterCheck{table: t, next: pageSize}
+	c.filterMaker = filterMaker{header: &t.header, done: c.compare}
+	return c
+}
+
+func (c *filterCheck) add(key []byte) error {
+	if c.header.filter == 0 {
+		return nil
+	}
+	return c.filterMaker.add(key)
+}
+
+func (c *filterCheck) compare(block []byte) error {
+	if err := c.fill(); err != nil {
+		return err
+	}
+	if !bytes.Equal(block, c.read[:filterBlock]) {
+		return c.table.failed(fmt.Errorf("%w: block %d of its filter is not what its keys make", ErrDamaged, c.number))
+	}
+	c.read = c.read[filterBlock:]
+	return nil
+}
+
+// fill reads on where nothing is left.
+func (c *filterCheck) fill() error {
+	if len(c.read) > 0 {
+		return nil
+	}
+	if c.all == nil {
+		c.all = make([]byte, filterBuffer)
+	}
+	c.read = c.all[:min(filterBuffer, c.header.at(1)-c.next)]
+	if err := readFull(c.table.file, c.read, c.next); err != nil {
+		return c.table.failed(err)
+	}
+	c.next += int64(len(c.read))
+	return nil
+}
+
+// finish compares what is left, with the zeros behind it.
+func (c *filterCheck) finish() error {
+	if c.header.filter == 0 {
+		return nil
+	}
+	if err := c.goTo(c.header.filter); err != nil {
+		return err
+	}
+	for _, x := range c.read {
+		if x != 0 {
+			return c.table.failed(fmt.Errorf("%w: its filter does not end with zeros", ErrDamaged))
+		}
+	}
+	return nil
+}
+
+// checkFilter returns where the first page of the filter begins that is not right by itself.
+func (t *Table) checkFilter(ctx context.Context, raw []byte) (at int64, bad bool) {
+	zeros := make([]byte, filterBlock)
+	for page := range filterPages(t.header.filter) {
+		at := int64(1+page) * pageSize
+		if ctx.Err() != nil {
+			return 0, false
+		}
+		if readFull(t.file, raw, at) != nil {
+			return at, true
+		}
+		for i := range uint64(pageSize / filterBlock) {
+			number, block := page*(pageSize/filterBlock)+i, raw[i*filterBlock:][:filterBlock]
+			if number >= t.header.filter && bytes.Equal(block, zeros) {
+				continue
+			}
+			if number >= t.header.filter || binary.LittleEndian.Uint32(block[filterBody:]) != filterSum(block, t.header.id, number) {
+				return at, true
+			}
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,172 @@
+package table
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// newFiltered writes a table of hashes with a filter that is made for so many rows.
+func newFiltered(t testing.TB, rows []Row, expected uint64) sample {
+	t.Helper()
+	fsys := newMemFS()
+	w, err := CreateFiltered(fsys, "t", indexSchema, expected)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rows {
+		if err := w.Add(row.Key, row.Value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	return sample{indexSchema, rows, fsys.bytes(t, "t"), w.header.filter}
+}
+
+// A table with a filter is what it is without one, however many rows the filter was made for.
+func TestFilteredAgainstSlice(t *testing.T) {
+	r := newRand(1)
+	for _, n := range []int{0, 1, 40, 41, 3000, 20_000} {
+		rows := makeRows(r, indexSchema, hashKeys(r, n))
+		for _, expected := range []uint64{1, uint64(n) + 1, 50_000} {
+			table, err := newFiltered(t, rows, expected).open(newFiltered(t, rows, expected).file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n > 3000 && expected < uint64(n) {
+				continue // the slice is slow enough
+			}
+			compareWithSlice(t, r, table, rows)
+		}
+	}
+}
+
+// Of keys that are not there the filter lets few pass, and each costs one read.
+func TestFilterRefuses(t *testing.T) {
+	r := newRand(1)
+	const rows, asked = 50_000, 50_000
+	s := newFiltered(t, makeRows(r, indexSchema, hashKeys(r, rows)), rows)
+	fsys := newMemFS()
+	fsys.put("t", s.file)
+	table := openTable(t, fsys, "t", indexSchema, NewCache(0))
+	passed := 0
+	for range asked {
+		key := randomBytes(r, 32)
+		may, err := table.mayHave(ctx, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if may {
+			passed++
+		}
+	}
+	if passed > asked/100 {
+		t.Errorf("of %d keys that are not there %d pass", asked, passed)
+	}
+	before := fsys.reads.Load()
+	for range 1000 {
+		if _, ok, err := table.Get(ctx, randomBytes(r, 32)); ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	if reads := fsys.reads.Load() - before; reads < 900 || reads > 1100 {
+		t.Errorf("1000 look-ups of what is not there take %d reads", reads)
+	}
+	if size, most := int64(len(s.file)), table.header.at(1)-pageSize; most > size/30 {
+		t.Errorf("the filter takes %d of %d bytes", most, size)
+	}
+}
+
+// A filter that does not belong to its keys, under good checksums, is found by who reads all; and its page by Check.
+func TestFilterChecked(t *testing.T) {
+	s := small(t)[3]
+	for _, test := range []struct {
+		name string
+		at   int
+		mask byte
+	}{
+		{"a bit more", pageSize + 3, 0},
+		{"a bit behind the blocks", pageSize + int(s.filter)*filterBlock, 1},
+	} {
+		file := bytes.Clone(s.file)
+		for bit := byte(1); test.mask == 0; bit <<= 1 {
+			if file[test.at]&bit == 0 {
+				test.mask = bit
+			}
+		}
+		file[test.at] ^= test.mask
+		sealAll(s, file)
+		table, err := s.open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := table.Verify(ctx); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+	file := bytes.Clone(s.file)
+	file[pageSize+100] ^= 4
+	table, err := s.open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if offset, err := table.Check(ctx); offset != pageSize || !errors.Is(err, ErrDamaged) {
+		t.Errorf("Check = %d, %v", offset, err)
+	}
+}
+
+func TestFilterTakesHashes(t *testing.T) {
+	if _, err := CreateFiltered(newMemFS(), "t", treeSchema, 10); !errors.Is(err, ErrSize) {
+		t.Errorf("a filter over keys of 8 bytes: %v", err)
+	}
+	s := small(t)[3]
+	for _, blocks := range []byte{0, 6} {
+		file := bytes.Clone(s.file)
+		file[headerKeys+2*32] = blocks
+		sealAll(s, file)
+		table, err := s.open(file)
+		if err == nil { // as many pages
+			err = table.Verify(ctx)
+		}
+		if !errors.Is(err, ErrDamaged) {
+			t.Errorf("with a filter of %d blocks, not %d: %v", blocks, s.filter, err)
+		}
+	}
+}
+
+// The example of a block in FORMAT.md is what a writer makes.
+func TestFilterExample(t *testing.T) {
+	doc, err := os.ReadFile("FORMAT.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, doc, _ = bytes.Cut(doc, []byte("### An example of a filter\n"))
+	var found []byte
+	for _, line := range regexp.MustCompile(`(?m)^    ((?:[0-9a-f]{2} ?)+)$`).FindAllStringSubmatch(string(doc), -1) {
+		row, err := hex.DecodeString(strings.ReplaceAll(line[1], " ", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, row...)
+	}
+	if len(found) != 16+filterBlock {
+		t.Fatalf("FORMAT.md has an example of %d bytes", len(found))
+	}
+	var block []byte
+	m := filterMaker{
+		header: &header{id: [8]byte{1, 2, 3, 4, 5, 6, 7, 8}, filter: 1},
+		done:   func(b []byte) error { block = bytes.Clone(b); return nil },
+	}
+	if err := errors.Join(m.add(found[:16]), m.goTo(1)); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(block, found[16:]) {
+		t.Errorf("made % x, FORMAT.md has % x", block, found[16:])
+	}
+}
