@@ -13,6 +13,7 @@ import (
 
 	"hc/lib/cli"
 	"hc/lib/hypercore"
+	"hc/lib/hyperdrive"
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/peer"
@@ -26,14 +27,15 @@ func main() { cli.Main(newApp) }
 func newApp(std *cli.IO) *urfave.App {
 	return &urfave.App{
 		Name:        "hc-fetch",
-		Usage:       "fetch a log, or a part of it, and write it with its proof",
-		ArgsUsage:   "KEY|NAME",
+		Usage:       "fetch a log or a drive, or a part of it, and write it with its proof",
+		ArgsUsage:   "KEY|NAME [PATH]",
 		Description: description,
 		Flags: append([]urfave.Flag{
 			cli.StoreFlag(),
 			&urfave.StringFlag{Name: "blocks", Usage: "only the blocks `A-B`, both included (A-: to the end)"},
 			&urfave.StringFlag{Name: "bytes", Usage: "only the bytes `A-B`, both included"},
 			&urfave.BoolFlag{Name: "head", Usage: "only the signed head with the tree's roots, no data"},
+			&urfave.BoolFlag{Name: "tree", Usage: "of a drive, all files of the folder PATH, or of the drive as a whole"},
 			&urfave.BoolFlag{Name: "live", Usage: "go on with what is appended, until interrupted"},
 			&urfave.BoolFlag{Name: "follow-fork", Usage: "replace what is here where its key has signed the log anew under a higher fork"},
 			&urfave.BoolFlag{Name: "no-store", Usage: "keep nothing"},
@@ -46,6 +48,7 @@ func newApp(std *cli.IO) *urfave.App {
 				{Does: "fetch a log and check it", Command: "hc-fetch KEY --peer host:4977 | hc-verify KEY > table.csv"},
 				{Does: "the same over ssh", Command: "hc-fetch KEY --exec 'ssh host hc-serve --stdio' | hc-verify KEY"},
 				{Does: "a part", Command: "hc-fetch KEY --bytes 1000000-1999999 | hc-verify KEY --bytes 1000000-1999999"},
+				{Does: "a file of a drive", Command: "hc-fetch KEY data/table.csv --peer host | hc-verify KEY --path data/table.csv"},
 				{Does: "follow a log", Command: "hc-fetch KEY --peer host --live | hc-verify KEY"},
 				{Does: "a version that cannot change", Command: "hc-fetch 0.LENGTH.KEY | hc-verify 0.LENGTH.KEY"},
 				{Does: "carry it on a stick", Command: "hc-fetch KEY --peer host > usb.proof"},
@@ -72,6 +75,9 @@ signed, for hc-verify to check and to turn into bytes. It takes the log from the
 store, so that what is here already is not fetched again, and writes it while it comes. Without a peer it writes what
 the store holds.
 
+With PATH, KEY is that of a drive: what comes is that file, or with --tree the folder with all that is below it, with the
+proof that the drive has it under that name, or that it has no such. Of the drive only the names on the way are fetched.
+
 A fetch that was interrupted goes on from where it was.
 
 A log that its key signed anew, under a higher fork, is another one: exit code 7, and what is here stays and can be read as
@@ -80,18 +86,25 @@ before. With --follow-fork it is replaced: what both share stays, the rest is fo
 
 func parse(c *urfave.Context) (proof.Claim, error) {
 	claim := proof.Claim{}
-	if c.NArg() != 1 {
-		return claim, cli.Usagef("want one KEY or NAME, got %d arguments", c.NArg())
+	if c.NArg() < 1 || c.NArg() > 2 {
+		return claim, cli.Usagef("want one KEY or NAME, and maybe a PATH, got %d arguments", c.NArg())
 	}
-	parts := 0
+	if c.NArg() == 2 {
+		claim.Kind = proof.KindPath
+	}
+	parts := c.NArg() - 1
 	for name, kind := range map[string]proof.Kind{"blocks": proof.KindBlocks, "bytes": proof.KindBytes, "head": proof.KindHead} {
 		if c.IsSet(name) && (name != "head" || c.Bool(name)) {
 			claim.Kind = kind
 			parts++
 		}
 	}
+	if c.Bool("tree") {
+		claim.Kind = proof.KindTree
+		parts += 2 - c.NArg()
+	}
 	if parts > 1 {
-		return claim, cli.Usagef("--blocks, --bytes and --head exclude one another")
+		return claim, cli.Usagef("--blocks, --bytes, --head, PATH and --tree exclude one another")
 	}
 	var err error
 	switch claim.Kind {
@@ -99,14 +112,28 @@ func parse(c *urfave.Context) (proof.Claim, error) {
 		claim.From, claim.To, err = cli.ParseRange(c.String("blocks"))
 	case proof.KindBytes:
 		claim.From, claim.To, err = cli.ParseRange(c.String("bytes"))
+	case proof.KindPath, proof.KindTree:
+		claim.Path, err = parsePath(c.Args().Get(1), claim.Kind)
 	}
 	if c.Bool("follow-fork") && len(c.StringSlice("peer"))+len(c.StringSlice("exec")) == 0 {
 		return claim, cli.Usagef("--follow-fork asks peers: name one with --peer or --exec")
 	}
-	if c.Bool("live") && (claim.Kind == proof.KindHead || claim.Kind == proof.KindBytes) {
+	if c.Bool("live") && claim.Kind != proof.KindAll && claim.Kind != proof.KindBlocks {
 		return claim, cli.Usagef("--live goes with all of the log, or with --blocks")
 	}
 	return claim, err
+}
+
+// parsePath returns the drive's name for what was typed.
+func parsePath(path string, kind proof.Kind) (string, error) {
+	name, err := hyperdrive.CleanName(path)
+	switch {
+	case err != nil:
+		return "", cli.Usagef("%v", err)
+	case name == "/" && kind == proof.KindPath:
+		return "", cli.Usagef("%q is the drive as a whole: say --tree", path)
+	}
+	return name, nil
 }
 
 func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {

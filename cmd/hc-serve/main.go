@@ -65,7 +65,7 @@ func newApp(std *cli.IO) *urfave.App {
 
 const description = `
 hc-serve answers stock Hypercore peers, versions 10 and 11, and hc-fetch. It serves every log of the store, or only those
-that are named; a peer needs a log's key to get anything of it, and learns of no other. What other processes append, or
+that are named, a drive's with both of its cores; a peer needs a log's key to get anything of it, and learns of no other. What other processes append, or
 download, is announced at once, and so are logs that are new since it started. A peer that tells of a longer log than ours, of one
 whose secret key is here, is asked for its head. If the key signed that, this copy is old, or the key is used twice:
 it is said, and nothing is appended until 'hc doctor' has settled it.
@@ -128,6 +128,7 @@ func serve(c *urfave.Context, std *cli.IO) error {
 	if err != nil {
 		return err
 	}
+	named = withBlobs(c.Context, of, named, c.IsSet("push") || c.IsSet("until-synced"))
 	options, limiter, err := serverOptions(c, std)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ complete -c hc-fetch -s C -l dir -r -F -d 'the store is the folder DIR (else $HC
 complete -c hc-fetch -l blocks -x -d 'only the blocks A-B, both included (A-: to the end)'
 complete -c hc-fetch -l bytes -x -d 'only the bytes A-B, both included'
 complete -c hc-fetch -l head -d 'only the signed head with the tree\'s roots, no data'
+complete -c hc-fetch -l tree -d 'of a drive, all files of the folder PATH, or of the drive as a whole'
 complete -c hc-fetch -l live -d 'go on with what is appended, until interrupted'
 complete -c hc-fetch -l follow-fork -d 'replace what is here where its key has signed the log anew under a higher fork'
 complete -c hc-fetch -l no-store -d 'keep nothing'

@@ -22,7 +22,8 @@ type PipeOptions struct {
 	Fetch FetchOptions // Claim and Live are taken from above
 }
 
-// WriteProof writes a core, or the claimed part of it, as a proof stream: from the store, or from peers while it comes.
+// WriteProof writes a core, or the claimed part of it, as a proof stream: from the store, or from peers while it comes. Of a
+// path or a folder of a drive that is both of its cores.
 // It returns proof.ErrPartial where something that was asked for is nowhere to be had, and ErrLost or peer.ErrUnreachable
 // where that is because of the peers.
 func WriteProof(ctx context.Context, w io.Writer, ref keys.Ref, options PipeOptions) error {
@@ -31,6 +32,9 @@ func WriteProof(ctx context.Context, w io.Writer, ref keys.Ref, options PipeOpti
 	}
 	if len(options.Peers) == 0 {
 		return writeStored(ctx, w, ref, options)
+	}
+	if options.Claim.Kind == proof.KindPath || options.Claim.Kind == proof.KindTree {
+		return writeDrive(ctx, w, ref, options)
 	}
 	d, err := hypercore.NewDownload(ctx, ref.Key, hypercore.DownloadOptions{Store: options.Store, Sync: options.Sync})
 	if err != nil {
@@ -79,5 +83,14 @@ func write(ctx context.Context, w io.Writer, source proof.Source, ref keys.Ref, 
 	if ref.Pinned && len(head.Signature) > 0 && head.Fork != ref.Fork {
 		return fmt.Errorf("%w: %v is of fork %d, the core is at fork %d", hypercore.ErrForked, ref, ref.Fork, head.Fork)
 	}
-	return proof.Write(ctx, w, source, proof.WriteOptions{Claim: options.Claim, Live: options.Live})
+	return proof.Write(ctx, w, source, proof.WriteOptions{Claim: options.Claim, Live: options.Live, Blobs: options.storedBlobs})
+}
+
+// storedBlobs opens a drive's blobs in the store.
+func (o PipeOptions) storedBlobs(ctx context.Context, key keys.Key) (proof.Source, error) {
+	source, err := hypercore.OpenSource(ctx, o.Store, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("%w: the drive's blobs, core %v, are not in this store, and no peer was named", proof.ErrPartial, key)
+	}
+	return source, err
 }
