@@ -522,3 +522,57 @@ func records(t testing.TB, path string) (names []string) {
 	}
 	return names
 }
+
+// What took a folder's place since it was seen is not walked.
+func TestImportSwappedFolder(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, map[string]string{"a/x": "x", "b/y": "y", "outside/z": "z"})
+	root, err := os.OpenRoot(dir)
+	check(t, err)
+	defer root.Close()
+	seen, err := root.Lstat("a")
+	check(t, err)
+	opt := Options{}
+	check(t, opt.prepare())
+	w := walker{ctx: context.Background(), opt: &opt, each: func(f found) error { t.Errorf("%q was found", f.path); return nil }}
+	check(t, os.RemoveAll(dir+"/a"))
+	check(t, w.descend(nil, root, found{path: "a", name: "a", info: seen}, "a")) // it is gone
+	for _, target := range []string{"b", "../outside", dir + "/outside"} {
+		check(t, os.Symlink(target, dir+"/a"))
+		if err := w.descend(nil, root, found{path: "a", name: "a", info: seen}, "a"); err == nil {
+			t.Errorf("a link to %s is walked", target)
+		}
+		check(t, os.Remove(dir+"/a"))
+	}
+	check(t, os.Rename(dir+"/b", dir+"/a"))
+	if err := w.descend(nil, root, found{path: "a", name: "a", info: seen}, "a"); !errors.Is(err, ErrChanged) {
+		t.Errorf("another folder: %v", err)
+	}
+}
+
+// A path that is longer than a stream takes is named; what is in folders that are just deep is read.
+func TestImportDeepFolders(t *testing.T) {
+	dir := t.TempDir()
+	part := strings.Repeat("d", 200)
+	at, err := os.OpenRoot(dir)
+	check(t, err)
+	path := ""
+	for len(path) < stream.MaxPath {
+		check(t, at.WriteFile("f", nil, 0o644))
+		check(t, at.Mkdir(part, 0o755))
+		sub, err := at.OpenRoot(part)
+		check(t, err)
+		check(t, at.Close())
+		at, path = sub, path+part+"/"
+	}
+	check(t, at.WriteFile("f", nil, 0o644))
+	check(t, at.Close())
+	if err := refused(t, Options{}, Source{Path: dir}); !errors.Is(err, ErrSpecial) || !strings.Contains(err.Error(), "the most is 4096") {
+		t.Errorf("error %v", err)
+	}
+	warned := 0
+	got := imported(t, Options{SkipSpecial: true, Warn: func(string) { warned++ }}, Source{Path: dir})
+	if len(got) != 1+stream.MaxPath/(len(part)+1)+1 || warned != 1 {
+		t.Errorf("%d items, %d warnings", len(got), warned)
+	}
+}
