@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
@@ -23,19 +21,16 @@ func openTree(c *urfave.Context, std *cli.IO) (*store.Store, *worktree.Tree, err
 	default:
 		return nil, nil, cli.Usagef("want one FOLDER, got %d arguments", c.NArg())
 	}
-	in, err := openFolder(c, std, folder, false)
-	if errors.Is(err, store.ErrNotFound) {
+	if !worktree.Is(folder) {
 		return nil, nil, noTree(folder)
 	}
+	in, err := openFolder(c, std, folder, false)
 	if err != nil {
 		return nil, nil, err
 	}
 	tree, err := worktree.Of(in)
 	if err != nil {
 		in.Close()
-		if errors.Is(err, worktree.ErrNone) {
-			err = noTree(folder)
-		}
 		return nil, nil, err
 	}
 	return in, tree, nil

@@ -10,7 +10,8 @@ import (
 
 // builtin are the verbs that are part of this binary, each in a file of its own. They come before programs hc-VERB.
 var builtin = cli.Verbs{
-	newCat, newClear, newDiff, newDoctor, newDu, newFsck, newGC, newKeys, newLog, newLs, newRepack, newRm, newShare, newStatus,
+	newCat, newCheckout, newClear, newClone, newDiff, newDoctor, newDu, newFsck, newGC, newKeys, newLog, newLs, newPull, newRepack,
+	newRm, newShare, newStatus, newSync,
 }
 
 // allVerbs returns every verb there is, built in or found, sorted.

@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"hc/lib/hash"
+	"hc/lib/hyperbee"
 	"hc/lib/hypercore"
 	"hc/lib/hyperdrive"
 	"hc/lib/keys"
@@ -40,6 +41,9 @@ func Open(ctx context.Context, in *store.Store, ref keys.Ref) (*Drive, error) {
 	if version == 0 {
 		return d, nil
 	}
+	if err := d.checkVersion(ctx); err != nil {
+		return nil, err
+	}
 	key, _, err := blobsOf(ctx, names.View, ref.Key, names.Manifest())
 	if err != nil {
 		return nil, err
@@ -53,6 +57,18 @@ func Open(ctx context.Context, in *store.Store, ref keys.Ref) (*Drive, error) {
 	}
 	d.blobs.view = blobs.View
 	return d, nil
+}
+
+// checkVersion refuses a version in the middle of what was appended at once, as far as that can be told: there is no tree.
+func (d *Drive) checkVersion(ctx context.Context) error {
+	if d.Version() == d.Head.Length {
+		return nil
+	}
+	err := d.Names().Walk(ctx, hyperbee.Range{Limit: 1}, func(hyperbee.Entry) error { return nil })
+	if errors.Is(err, hyperbee.ErrCorrupt) {
+		return fmt.Errorf("version %d %w: it is in the middle of what was published at once", d.Version(), store.ErrNotFound)
+	}
+	return err
 }
 
 // At returns the same drive at another version.
@@ -72,7 +88,7 @@ func (d *Drive) Content(ctx context.Context, item hyperdrive.Item, w io.Writer) 
 }
 
 // Soon does nothing: what is in a store is there.
-func (d *Drive) Soon([]hyperdrive.Item) {}
+func (d *Drive) Soon(context.Context, []hyperdrive.Item) error { return nil }
 
 // TreeHash returns the tree hash of the names at this version, which a citation names.
 func (d *Drive) TreeHash(ctx context.Context) (hash.Digest, error) {

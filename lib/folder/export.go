@@ -281,7 +281,7 @@ func (x *Export) Remove(path string) error {
 
 // writeFile writes a file under a temporary name.
 func writeFile(dir *os.Root, temp string, mode fs.FileMode, mtime time.Time, content func(io.Writer) error) (int64, error) {
-	file, err := dir.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := dir.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return 0, err
 	}

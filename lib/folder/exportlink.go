@@ -14,12 +14,21 @@ func (x *Export) linkTarget(link, target string) (string, error) {
 	}
 	depth := strings.Count(link, "/")
 	if strings.HasPrefix(target, "/") {
-		return relative(depth, target), nil
+		return LinkTarget(link, target), nil
 	}
 	if x.opt.OutsideLinks || staysInside(depth, target) {
 		return target, nil
 	}
 	return "", fmt.Errorf("%q: %w: its target %q may lead out of the folder", link, ErrRefused, target)
+}
+
+// LinkTarget returns what a link of a folder points to that stands for one of a drive: an absolute target means the drive's
+// root. link is the path of the link in the drive.
+func LinkTarget(link, target string) string {
+	if !strings.HasPrefix(target, "/") {
+		return target
+	}
+	return relative(strings.Count(link, "/"), target)
 }
 
 // relative returns the target that leads from a folder depth levels down to a path from the root.

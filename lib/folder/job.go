@@ -53,7 +53,7 @@ func (j *job) decide(opt *Options) (err error) {
 	if ok {
 		j.known = &known
 	}
-	j.keep = j.known != nil && (j.target != "" && known.Target == j.target || j.summed && j.same())
+	j.keep = j.known != nil && (j.target != "" && (known.Target == j.target || LinkTarget(j.path, known.Target) == j.target) || j.summed && j.same())
 	return nil
 }
 

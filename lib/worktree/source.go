@@ -15,5 +15,5 @@ type Source interface {
 	Content(ctx context.Context, item hyperdrive.Item, w io.Writer) error
 
 	// Soon says which files will be read next, in this order.
-	Soon(items []hyperdrive.Item)
+	Soon(ctx context.Context, items []hyperdrive.Item) error
 }

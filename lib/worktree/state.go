@@ -39,7 +39,7 @@ func Find(dir string) (root string, ok bool) {
 		return "", false
 	}
 	for {
-		if _, err := os.Lstat(filepath.Join(root, storeName, stateName)); err == nil {
+		if Is(root) {
 			return root, true
 		}
 		above := filepath.Dir(root)
@@ -48,6 +48,12 @@ func Find(dir string) (root string, ok bool) {
 		}
 		root = above
 	}
+}
+
+// Is reports whether a folder is a working copy.
+func Is(root string) bool {
+	_, err := os.Lstat(filepath.Join(root, storeName, stateName))
+	return err == nil
 }
 
 // StoreDir returns the store's folder of the working copy at root.

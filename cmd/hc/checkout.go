@@ -1,0 +1,89 @@
+package main
+
+import (
+	"strconv"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"hc/lib/cli"
+	"hc/lib/drive"
+	"hc/lib/worktree"
+)
+
+func newCheckout(std *cli.IO) *urfave.App {
+	return &urfave.App{
+		Name:        "hc-checkout",
+		Usage:       "make a working copy's files those of another version",
+		ArgsUsage:   "VERSION|newest",
+		Description: checkoutDescription,
+		Flags: []urfave.Flag{
+			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "replace files that were edited here"},
+			cli.JSONFlag(),
+		},
+		Metadata: cli.Manual{
+			Examples: []cli.Example{
+				{Does: "as it was at version 12", Command: "hc checkout 12"},
+				{Does: "back again", Command: "hc checkout newest"},
+			},
+			SeeAlso: []string{"hc(1)", "hc-log(1)", "hc-pull(1)", "hc-diff(1)"},
+		}.Metadata(),
+		Action: func(c *urfave.Context) error { return checkout(c, std) },
+	}
+}
+
+const checkoutDescription = `
+hc checkout writes the files of a version that the store has into the working copy, and removes those that this version does not have.
+Files that were edited are not overwritten: nothing is changed then, they are named, and the exit code is 7. 'hc log' shows the
+versions. Where the drive is published from here, an older version must not be published over a newer one: check out the newest
+before you share again.
+`
+
+func checkout(c *urfave.Context, std *cli.IO) error {
+	if c.NArg() != 1 {
+		return cli.Usagef("want one VERSION, got %d arguments", c.NArg())
+	}
+	word := c.Args().First()
+	root, ok := worktree.Find(".")
+	if !ok {
+		return noTree(".")
+	}
+	in, err := openFolder(c, std, root, false)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	tree, err := worktree.Of(in)
+	if err != nil {
+		return err
+	}
+	to, err := tree.Newest(c.Context)
+	if err != nil {
+		return err
+	}
+	if word != "newest" {
+		version, err := strconv.ParseUint(word, 10, 53)
+		if err != nil {
+			return cli.Usagef("%q is no version: want a number, as 'hc log' shows it, or the word newest", word)
+		}
+		if to, err = to.At(c.Context, version); err != nil {
+			return err
+		}
+	}
+	return checkOut(c, std, tree, to, word != "newest")
+}
+
+func checkOut(c *urfave.Context, std *cli.IO, tree *worktree.Tree, to *drive.Drive, pinned bool) error {
+	f := &following{std: std, tree: tree, progress: cli.NewProgress(std, cli.ProgressOptions{})}
+	defer f.progress.Done()
+	ref, err := to.Ref(c.Context)
+	if err != nil {
+		return err
+	}
+	tree.Pin(pinned)
+	done, err := tree.Update(c.Context, ref, to, worktree.UpdateOptions{Force: c.Bool("force"), Refused: f.refuse})
+	if err == nil {
+		f.progress.Done()
+		f.pulled(ref, done)
+	}
+	return f.end(err)
+}

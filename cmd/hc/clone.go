@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"hc/lib/cli"
+	"hc/lib/hyperdrive"
+	"hc/lib/keys"
+	"hc/lib/store"
+	"hc/lib/worktree"
+)
+
+func newClone(std *cli.IO) *urfave.App {
+	return &urfave.App{
+		Name:        "hc-clone",
+		Usage:       "fetch a drive into a new folder",
+		ArgsUsage:   "KEY FOLDER [PATH...]",
+		Description: cloneDescription,
+		Flags:       append(followFlags(), cli.JSONFlag()),
+		Metadata: cli.Manual{
+			Examples: []cli.Example{
+				{Does: "a whole drive", Command: "hc clone KEY ./copy --peer host"},
+				{Does: "a part of it", Command: "hc clone KEY ./copy data/2024 README.md --peer host"},
+				{Does: "a version that cannot change", Command: "hc clone FORK.LENGTH.KEY.TREEHASH ./cited --peer host"},
+				{Does: "over ssh", Command: "hc clone KEY ./copy --exec 'ssh host hc-serve -C /srv/data/.hc --stdio'"},
+			},
+			SeeAlso: []string{"hc(1)", "hc-pull(1)", "hc-sync(1)", "hc-share(1)", "hc-checkout(1)"},
+		}.Metadata(),
+		Action: func(c *urfave.Context) error { return clone(c, std) },
+	}
+}
+
+const cloneDescription = `
+hc clone fetches a drive and writes its files into FOLDER, each one once all of it is verified, with its mode and time. With PATHs only
+these files and folders, and of the names only what it takes to find them. A version pinned as FORK.LENGTH.KEY stays; with its
+.TREEHASH it can be no other.
+
+FOLDER may have files in it: those that are as the drive has them are kept, and where one differs nothing is written, unless
+--force is given. A clone that was interrupted goes on when it is started again. Names that no disk should take (.., those that
+differ in case only where the disk does not tell cases apart, a folder named .hc) are named and left out, and the exit code is 3.
+`
+
+// followFlags are those of who follows a drive.
+func followFlags() []urfave.Flag {
+	return append(cli.PeerFlags(),
+		&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "replace files that were edited here"})
+}
+
+func clone(c *urfave.Context, std *cli.IO) error {
+	if c.NArg() < 2 {
+		return cli.Usagef("want a KEY and a FOLDER, got %d arguments", c.NArg())
+	}
+	ref, err := keys.ParseRef(c.Args().First())
+	if err != nil {
+		return err
+	}
+	parts, err := partsOf(c.Args().Slice()[2:])
+	if err != nil {
+		return err
+	}
+	folder := c.Args().Get(1)
+	made, err := makeFolder(folder)
+	if err != nil {
+		return err
+	}
+	begun, err := cloneInto(c, std, ref, folder, parts)
+	if err != nil && made && !begun {
+		_ = os.RemoveAll(worktree.StoreDir(folder))
+		_ = os.Remove(folder)
+	}
+	return err
+}
+
+// partsOf reads the paths that are wanted.
+func partsOf(words []string) (parts []string, err error) {
+	for _, word := range words {
+		name, err := hyperdrive.CleanName(word)
+		if err != nil {
+			return nil, cli.Usagef("%v", err)
+		}
+		if name == "/" {
+			return nil, nil
+		}
+		parts = append(parts, strings.TrimPrefix(name, "/"))
+	}
+	return parts, nil
+}
+
+func makeFolder(folder string) (made bool, err error) {
+	if _, err := os.Stat(folder); err == nil {
+		return false, nil
+	}
+	return true, os.MkdirAll(folder, 0o777)
+}
+
+// cloneInto clones into a folder. begun says that something has come, with which it goes on when it is started again.
+func cloneInto(c *urfave.Context, std *cli.IO, ref keys.Ref, folder string, parts []string) (begun bool, err error) {
+	in, err := openFolder(c, std, folder, true)
+	if err != nil {
+		return false, err
+	}
+	defer in.Close()
+	tree, err := treeFor(in, ref, folder, parts)
+	if err != nil {
+		return false, err
+	}
+	err = follow(c, std, tree, ref, false)
+	cores, _ := in.Cores(context.WithoutCancel(c.Context))
+	return len(cores) > 0, err
+}
+
+// treeFor returns the working copy of a drive in a folder, and makes it if it is none.
+func treeFor(in *store.Store, ref keys.Ref, folder string, parts []string) (*worktree.Tree, error) {
+	tree, err := worktree.Of(in)
+	if errors.Is(err, worktree.ErrNone) {
+		return worktree.Create(in, ref.Key, parts)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if tree.Key() != ref.Key {
+		return nil, cli.Exitf(cli.ErrConflict, "%q is a working copy of another drive, %v", folder, tree.Key())
+	}
+	if fmt.Sprint(tree.Parts) != fmt.Sprint(parts) {
+		return nil, cli.Exitf(cli.ErrConflict, "%q has another part of this drive: clone into another folder", folder)
+	}
+	return tree, nil
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"hc/lib/cli"
+	"hc/lib/keys"
+	"hc/lib/merkle"
+	"hc/lib/peer"
+	"hc/lib/replicate"
+	"hc/lib/worktree"
+)
+
+// pulled is a version that has come, as --json shows it.
+type pulled struct {
+	Type    string `json:"type"`
+	Key     string `json:"key"`
+	Version uint64 `json:"version"`
+	Cite    string `json:"cite"`
+	Written uint64 `json:"written"` // files and links
+	Removed uint64 `json:"removed"`
+	Same    uint64 `json:"same"` // were in the folder already
+	Refused uint64 `json:"refused"`
+	Bytes   uint64 `json:"bytes"`   // written
+	Blocks  uint64 `json:"blocks"`  // received
+	Fetched uint64 `json:"fetched"` // bytes of them
+	Here    uint64 `json:"here"`    // bytes that were not fetched, as the store had them
+}
+
+// following is a working copy that takes what its drive's owner publishes.
+type following struct {
+	std      *cli.IO
+	tree     *worktree.Tree
+	progress *cli.Progress
+	received received
+	refused  uint64
+}
+
+// received counts what came over the wire.
+type received struct{ blocks, bytes uint64 }
+
+// follow brings the newest version, or the one that ref pins, into a working copy; live: and all that come later.
+func follow(c *urfave.Context, std *cli.IO, tree *worktree.Tree, ref keys.Ref, live bool) error {
+	f := &following{std: std, tree: tree, progress: cli.NewProgress(std, cli.ProgressOptions{})}
+	defer f.progress.Done()
+	dialers, err := std.Peers(c)
+	if err != nil {
+		return err
+	}
+	if len(dialers) == 0 {
+		return cli.Hint(cli.Usagef("no peer to fetch from"), "name one with --peer or --exec")
+	}
+	err = tree.Pull(c.Context, worktree.PullOptions{
+		Pin: ref,
+		Drive: replicate.DriveOptions{Peers: dialers, Live: live, Fetch: replicate.FetchOptions{
+			Dropped: func(_ string, reason error) { std.Log.Warn("lost a peer", "reason", reason) },
+			Trace:   f.trace,
+		}},
+		Update: worktree.UpdateOptions{
+			Force:   c.Bool("force"),
+			Refused: f.refuse,
+			Progress: func(_ string, bytes, total uint64) {
+				f.progress.SetTotal(int64(total))
+				f.progress.Add(int64(bytes), 0)
+			},
+		},
+		Pulled: f.pulled,
+	})
+	return f.end(err)
+}
+
+func (f *following) trace(sent bool, proof *merkle.Proof) {
+	if sent || proof.Block == nil {
+		return
+	}
+	f.received.blocks++
+	f.received.bytes += uint64(len(proof.Block.Value))
+}
+
+func (f *following) refuse(name string, why error) {
+	f.refused++
+	f.std.Warnf("left out: %v", why)
+}
+
+// pulled says which version is in the folder.
+func (f *following) pulled(ref keys.Ref, done worktree.Updated) {
+	got := f.received
+	f.received = received{}
+	line := pulled{
+		Type: "pulled", Key: ref.Key.String(), Version: ref.Length, Cite: ref.String(),
+		Written: done.Written, Removed: done.Removed, Same: done.Same, Refused: done.Refused, Bytes: done.Bytes,
+		Blocks: got.blocks, Fetched: got.bytes, Here: done.Bytes - min(done.Bytes, got.bytes),
+	}
+	if f.std.JSON {
+		_ = cli.WriteJSON(f.std.Out, line)
+		return
+	}
+	if done.Written+done.Removed == 0 {
+		f.std.Notef("version %d: nothing new", ref.Length)
+		return
+	}
+	f.std.Notef("version %d: %d files written, %d removed; %s, of which %s were here already",
+		ref.Length, done.Written, done.Removed, cli.FormatSize(int64(done.Bytes)), cli.FormatSize(int64(line.Here)))
+}
+
+// end says what to do next.
+func (f *following) end(err error) error {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, worktree.ErrLocal):
+		return cli.Hint(err, "move them away, or say --force to lose the edits")
+	case errors.Is(err, peer.ErrUnreachable):
+		return cli.Hint(err, "does hc share or hc-serve run there?")
+	case err == nil && f.refused > 0:
+		return cli.Exitf(cli.ErrPartial, "%d names were left out, as they must not be written: they are named above", f.refused)
+	}
+	return err
+}

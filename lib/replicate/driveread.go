@@ -1,0 +1,63 @@
+package replicate
+
+import (
+	"context"
+
+	"hc/lib/hypercore"
+	"hc/lib/hyperdrive"
+	"hc/lib/keys"
+	"hc/lib/merkle"
+)
+
+// Ref returns the citation of the drive's version.
+func (d *Drive) Ref(ctx context.Context) (keys.Ref, error) {
+	var roots []merkle.Node
+	for _, index := range merkle.FullRoots(d.files.Version()) {
+		root, err := d.names.Node(ctx, index)
+		if err != nil {
+			return keys.Ref{}, err
+		}
+		roots = append(roots, root)
+	}
+	sum := merkle.TreeHash(roots)
+	return keys.Ref{Key: d.key, Pinned: true, Fork: d.head.Fork, Length: d.files.Version(), TreeHash: &sum}, nil
+}
+
+// Soon says that the content of these files will be read next, and returns what that takes. It comes from here on, as far as
+// there is room for what is not read yet.
+func (d *Drive) Soon(ctx context.Context, items []hyperdrive.Item) (plan DrivePlan, err error) {
+	var mapped []hyperdrive.Item
+	for _, item := range items {
+		switch blob := item.Entry.Blob; {
+		case item.Err != nil || blob == nil:
+			continue
+		case blob.Map && !blob.Empty():
+			mapped = append(mapped, item)
+			fallthrough
+		default:
+			plan.Files++
+			plan.add(*blob)
+		}
+	}
+	if err := d.planMapped(ctx, &plan, mapped); err != nil {
+		return plan, err
+	}
+	if err := d.count(ctx, &plan); err != nil || plan.Missing == 0 {
+		return plan, err
+	}
+	blobs, err := d.openBlobs()
+	if err != nil {
+		return plan, err
+	}
+	if err := d.reach(ctx, blobs, plan.most); err != nil {
+		return plan, err
+	}
+	blobs.Want(plan.runs...)
+	return plan, nil
+}
+
+// WantHistory asks for all of the names, also those that later ones have replaced, behind all that is read meanwhile.
+func (d *Drive) WantHistory() { d.names.Want(hypercore.BlockRange{End: d.files.Version()}) }
+
+// AwaitHistory waits until that has come, or is nowhere to be had: no file needs it.
+func (d *Drive) AwaitHistory(ctx context.Context) error { return d.names.AwaitWants(ctx) }

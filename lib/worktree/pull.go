@@ -1,0 +1,69 @@
+package worktree
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"hc/lib/hyperdrive"
+	"hc/lib/keys"
+	"hc/lib/replicate"
+)
+
+// PullOptions say where a drive's newest version comes from, and what becomes of it.
+type PullOptions struct {
+	Drive  replicate.DriveOptions // Store is set by Pull
+	Update UpdateOptions
+	Pin    keys.Ref // the version that is wanted; one that pins nothing: the newest
+
+	// Pulled is told of each version that is in the folder, the first one also where it was there already; nil: nobody.
+	Pulled func(ref keys.Ref, done Updated)
+}
+
+// arriving is a drive on its way as a Source.
+type arriving struct{ *replicate.Drive }
+
+// Soon implements Source.
+func (a arriving) Soon(ctx context.Context, items []hyperdrive.Item) error {
+	_, err := a.Drive.Soon(ctx, items)
+	return err
+}
+
+// Pull brings the newest version that peers have into the folder, or with Drive.Live all that come until ctx ends.
+func (t *Tree) Pull(ctx context.Context, options PullOptions) (err error) {
+	options.Drive.Store = t.in
+	want := options.Pin
+	want.Key = t.key
+	t.Pin(want.Pinned)
+	from, err := replicate.OpenDrive(ctx, want, options.Drive)
+	if err != nil {
+		return err
+	}
+	from.WantHistory()
+	defer func() {
+		if closeErr := from.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	for {
+		ref, err := from.Ref(ctx)
+		if err != nil {
+			return err
+		}
+		done, err := t.Update(ctx, ref, arriving{from}, options.Update)
+		if err != nil {
+			return err
+		}
+		if options.Pulled != nil {
+			options.Pulled(ref, done)
+		}
+		if !options.Drive.Live {
+			return from.AwaitHistory(ctx)
+		}
+		if err := from.Next(ctx); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package worktree
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"hc/lib/folder"
+	"hc/lib/hash"
+	"hc/lib/hyperbee"
+	"hc/lib/hyperdrive"
+)
+
+// run removes what goes, and writes what comes.
+func (u *update) run(ctx context.Context) error {
+	export, err := folder.OpenExport(u.tree.Root, folder.ExportOptions{Decide: u.decide})
+	if err != nil {
+		return err
+	}
+	defer export.Close()
+	var writes []hyperdrive.Item
+	for _, s := range u.steps {
+		if s.item != nil {
+			writes = append(writes, *s.item)
+			continue
+		}
+		if err := u.skipRefused(s.name, export.Remove(s.name[1:])); err != nil {
+			return err
+		}
+		u.done.Removed++
+	}
+	if err := u.to.Soon(ctx, writes); err != nil {
+		return err
+	}
+	for _, item := range writes {
+		err := export.Put(item, func(w io.Writer) error { return u.content(ctx, item, w) })
+		if err := u.skipRefused(item.Name, err); err != nil {
+			return err
+		}
+		if err == nil {
+			u.done.Written++
+		}
+	}
+	return nil
+}
+
+// skipRefused goes on behind what must not, or cannot, be written here, having told of it.
+func (u *update) skipRefused(name string, err error) error {
+	if !errors.Is(err, folder.ErrRefused) {
+		return err
+	}
+	u.refuse(name, err)
+	return nil
+}
+
+func (u *update) refuse(name string, why error) {
+	u.done.Refused++
+	if u.options.Refused != nil {
+		u.options.Refused(name, why)
+	}
+}
+
+// decide lets go of what stands in the way, if it is as the plan found it: nobody edited it, or the edit is to be lost.
+func (u *update) decide(there folder.Existing) (folder.Decision, error) {
+	seen, planned := u.seen["/"+there.Path]
+	same := planned && os.SameFile(seen, there.Info) && seen.ModTime().Equal(there.Info.ModTime()) && seen.Size() == there.Info.Size()
+	if same || u.options.Force {
+		return folder.Replace, nil
+	}
+	return folder.Refuse, nil
+}
+
+// content writes a file's bytes: of a file that was written before and has the same, if there is one, else as the source
+// has them.
+func (u *update) content(ctx context.Context, item hyperdrive.Item, w io.Writer) error {
+	sum := hyperdrive.ParseMeta(item.Entry.Metadata).SHA256
+	size, _ := item.Entry.Size()
+	if sum == nil || size < worthACopy {
+		return u.to.Content(ctx, item, counted{w, u, item.Name})
+	}
+	if equal, ok := u.written[*sum]; ok {
+		if copied, err := u.copy(equal, *sum, w); copied || err != nil {
+			return err
+		}
+	}
+	err := u.to.Content(ctx, item, counted{w, u, item.Name})
+	if err == nil && len(u.written) < mostWritten {
+		u.written[*sum] = item.Name
+	}
+	return err
+}
+
+const (
+	worthACopy  = 64 << 10 // bytes of a file of which it is remembered that it was written
+	mostWritten = 64 << 10 // files
+)
+
+// copy makes a file of one that was written before, inside the file system where that can share or copy blocks. What came of
+// it is read again: somebody may have edited that one meanwhile. copied is false if it is not what it should be.
+func (u *update) copy(equal string, sum [32]byte, w io.Writer) (copied bool, err error) {
+	into, ok := w.(*os.File)
+	if !ok {
+		return false, nil
+	}
+	from, err := u.root.Open(equal[1:])
+	if err != nil {
+		return false, nil // it is not there any more
+	}
+	defer from.Close() // only read from
+	if err := folder.CopyFile(into, from); err != nil {
+		return false, err
+	}
+	got := hash.NewSHA256()
+	if _, err := into.Seek(0, io.SeekStart); err != nil {
+		return false, err
+	}
+	size, err := io.Copy(got, into)
+	if err != nil || [32]byte(got.Sum(nil)) == sum {
+		u.tell(equal, int(size))
+		return err == nil, err
+	}
+	if err := into.Truncate(0); err != nil {
+		return false, err
+	}
+	_, err = into.Seek(0, io.SeekStart)
+	return false, err
+}
+
+// counted tells the progress of what is written.
+type counted struct {
+	io.Writer
+	u    *update
+	name string
+}
+
+func (c counted) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.u.tell(c.name, n)
+	return n, err
+}
+
+func (u *update) tell(name string, bytes int) {
+	u.done.Bytes += uint64(bytes)
+	if u.options.Progress != nil {
+		u.options.Progress(name, uint64(bytes), u.total)
+	}
+}
+
+// isAbsent reports whether a drive has no file of that name that could have been written.
+func isAbsent(err error) bool {
+	return errors.Is(err, hyperbee.ErrNotFound) || errors.Is(err, hyperdrive.ErrEntry) || errors.Is(err, hyperdrive.ErrName)
+}

@@ -1,0 +1,87 @@
+package worktree
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"hc/lib/drive"
+	"hc/lib/keys"
+)
+
+// UpdateOptions say how files of another version come into the folder.
+type UpdateOptions struct {
+	Force    bool                                   // replace what was edited here
+	Refused  func(name string, why error)           // told of what is not written, as no disk should take it; nil: nobody
+	Progress func(name string, bytes, total uint64) // told of bytes that were written, and of those that will be; nil: nobody
+}
+
+// Updated is what an update came to.
+type Updated struct {
+	Written, Removed, Refused uint64 // files and links
+	Same                      uint64 // were here already
+	Bytes                     uint64 // of files that were written
+}
+
+// maxNamed is how many edited files an error names.
+const maxNamed = 10
+
+// LocalError says which files were edited here, and would be replaced.
+type LocalError struct{ Names []string }
+
+func (e *LocalError) Error() string {
+	named := e.Names[:min(len(e.Names), maxNamed)]
+	quoted := make([]string, len(named))
+	for i, name := range named {
+		quoted[i] = fmt.Sprintf("%q", strings.TrimPrefix(name, "/"))
+	}
+	text := strings.Join(quoted, ", ")
+	if more := len(e.Names) - len(named); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("%v would be replaced, and nothing was changed: %s", ErrLocal, text)
+}
+
+// Is makes it ErrLocal, and a conflict.
+func (e *LocalError) Is(target error) bool { return target == ErrLocal || target == drive.ErrConflict }
+
+// Update makes the files in the folder those of a version, which ref names. Where a file that it would replace, or remove,
+// was edited here, it changes nothing, and the error is a *LocalError. An update that was interrupted goes on from where it was.
+func (t *Tree) Update(ctx context.Context, ref keys.Ref, to Source, options UpdateOptions) (done Updated, err error) {
+	u, err := t.newUpdate(ctx, to, options)
+	if err != nil {
+		return done, err
+	}
+	defer u.close()
+	if err := u.plan(ctx); err != nil {
+		return done, err
+	}
+	if len(u.edited) > 0 && !options.Force {
+		return done, &LocalError{Names: u.edited}
+	}
+	if len(u.steps) > 0 {
+		if err := t.note(t.at, ref); err != nil {
+			return done, err
+		}
+	}
+	if err := u.run(ctx); err != nil {
+		return u.done, err
+	}
+	return u.done, t.note(ref, keys.Ref{})
+}
+
+// before opens the versions that a file which nobody edited is of: the one that is checked out, and the one that an
+// interrupted update went to.
+func (t *Tree) before(ctx context.Context) (versions []*drive.Drive, err error) {
+	for _, ref := range []keys.Ref{t.at, t.to} {
+		if !ref.Pinned {
+			continue
+		}
+		d, err := drive.Open(ctx, t.in, ref)
+		if err != nil {
+			return nil, err
+		}
+		versions = append(versions, d)
+	}
+	return versions, nil
+}
