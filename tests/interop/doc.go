@@ -1,5 +1,5 @@
 // Package interop runs the binaries against stock Hypercore peers, versions 11 and 10, in both directions.
 //
-// The peers are tests/peers/peer.js, one process each, steered line by line. They need node and `npm ci` in tests/peers;
+// The peers are tests/peers/peer.js, and drive.js for stock Hyperdrive 13, one process each, steered line by line. They need node and `npm ci` in tests/peers;
 // without them the tests are skipped, loudly, unless HC_REQUIRE_INTEROP is set, which makes that a failure.
 package interop

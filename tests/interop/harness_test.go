@@ -22,7 +22,7 @@ const patience = 60 * time.Second
 
 var (
 	bin   string // the binaries, built once
-	peers string // the folder of peer.js
+	peers string // the folder of peer.js and drive.js
 )
 
 func TestMain(m *testing.M) {
@@ -86,6 +86,7 @@ type event struct {
 	Fork                                     uint64
 	Port                                     int
 	At                                       int64
+	Entries                                  []driveEntry
 }
 
 // stock is a stock peer's process.
@@ -100,8 +101,13 @@ type stock struct {
 
 func startStock(t *testing.T, flags ...string) *stock {
 	t.Helper()
+	return startScript(t, "peer.js", flags...)
+}
+
+func startScript(t *testing.T, script string, flags ...string) *stock {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, "node", append([]string{filepath.Join(peers, "peer.js")}, flags...)...)
+	cmd := exec.CommandContext(ctx, "node", append([]string{filepath.Join(peers, script)}, flags...)...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,302 @@
+package interop
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"hc/lib/hyperdrive"
+	"hc/lib/keys"
+	"hc/lib/peer"
+	"hc/lib/replicate"
+)
+
+// driveEntry is what stock's drive lists of a name.
+type driveEntry struct {
+	Name, Link, SHA256 string
+	Executable, Mapped bool
+}
+
+// startDrive starts a stock Hyperdrive peer.
+func startDrive(t *testing.T, flags ...string) *stock {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(peers, "node_modules", "hyperdrive")); err != nil {
+		if os.Getenv("HC_REQUIRE_INTEROP") != "" {
+			t.Fatal("hyperdrive is not installed: run `npm ci` in tests/peers")
+		}
+		t.Skip("SKIPPED: hyperdrive is not installed: run `npm ci` in tests/peers")
+	}
+	return startScript(t, "drive.js", flags...)
+}
+
+// folder is what a disk has below a folder: a line for each file and link.
+type folder map[string]string
+
+func readFolder(t *testing.T, dir string) folder {
+	t.Helper()
+	found := folder{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		if d.Type() == fs.ModeSymlink {
+			target, err := os.Readlink(path)
+			found[name] = "link to " + target
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		found[name] = fmt.Sprintf("executable %v, %s", info.Mode()&0o100 != 0, sum(data))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func compareFolders(t *testing.T, what string, got, want folder) {
+	t.Helper()
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if got[name] != want[name] {
+			t.Errorf("%s: %q is %q, want %q", what, name, got[name], want[name])
+		}
+	}
+	for name := range got {
+		if _, ok := want[name]; !ok {
+			t.Errorf("%s: %q should not be there", what, name)
+		}
+	}
+}
+
+// compareListing compares what stock lists with a folder, content by content.
+func compareListing(t *testing.T, what string, entries []driveEntry, want folder) {
+	t.Helper()
+	got := folder{}
+	for _, e := range entries {
+		line := fmt.Sprintf("executable %v, %s", e.Executable, e.SHA256)
+		if e.Link != "" {
+			line = "link to " + e.Link
+		}
+		got[strings.TrimPrefix(e.Name, "/")] = line
+	}
+	compareFolders(t, what, got, want)
+}
+
+// makeFolder makes a folder with one of each kind.
+func makeFolder(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	put := func(name string, mode fs.FileMode, data []byte) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, data, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("readme", 0o644, []byte("a small file\n"))
+	put("bin/run", 0o755, []byte("#!/bin/sh\necho hello\n"))
+	put("empty", 0o644, nil)
+	put("empty.sh", 0o755, nil)
+	put("large", 0o644, random(3<<20, 31))
+	put("caf\u00e9/日本語/😀", 0o644, []byte("composed"))
+	put("cafe\u0301", 0o644, []byte("decomposed"))
+	put("sp ace/tab\there", 0o644, []byte("spaces"))
+	for i := range 40 {
+		put(fmt.Sprintf("many/%d/file %d", i%3, i), 0o644, random(100*i, byte(i)))
+	}
+	for name, target := range map[string]string{"bin/alias": "run", "up": "bin/../readme", "nowhere": "not/there"} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// changeFolder makes its next version: changes, what goes, what is renamed, what is new.
+func changeFolder(t *testing.T, dir string) {
+	t.Helper()
+	large := random(3<<20, 31)
+	copy(large[1<<20:], random(1000, 32))
+	try := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	try(os.WriteFile(filepath.Join(dir, "large"), large, 0o644))
+	try(os.WriteFile(filepath.Join(dir, "readme"), []byte("changed\n"), 0o644))
+	try(os.Remove(filepath.Join(dir, "empty")))
+	try(os.RemoveAll(filepath.Join(dir, "many", "1")))
+	try(os.Rename(filepath.Join(dir, "bin", "run"), filepath.Join(dir, "bin", "walk")))
+	try(os.Chmod(filepath.Join(dir, "cafe\u0301"), 0o755))
+	try(os.WriteFile(filepath.Join(dir, "new"), nil, 0o644))
+}
+
+// importDrive brings the drive of a store to a folder, and returns its key and version.
+func importDrive(t *testing.T, store, dir string) (key string, version uint64) {
+	t.Helper()
+	out, _ := sh(t, store, 0, fmt.Sprintf("hc-chunk --avg 16k %q | hc-append files --drive", dir))
+	if _, err := fmt.Sscanf(out, "%s %d", &key, &version); err != nil {
+		t.Fatalf("hc-append printed %q: %v", out, err)
+	}
+	return key, version
+}
+
+func TestStockReadsOurDrive(t *testing.T) {
+	for _, way := range []string{"tcp", "exec"} {
+		t.Run(way, func(t *testing.T) {
+			store, dir := t.TempDir(), makeFolder(t)
+			key, _ := importDrive(t, store, dir)
+			flags := []string{"--key", key, "--exec", "hc-serve -C " + store + "/.hc --stdio files"}
+			if way == "tcp" {
+				flags = []string{"--key", key, "--connect", serve(t, store, "files")}
+			}
+			reader := startDrive(t, flags...)
+			out := t.TempDir()
+			reader.do("mirrored", "mirror %s", out)
+			compareFolders(t, "stock's mirror", readFolder(t, out), readFolder(t, dir))
+			listed := reader.do("ls", "ls")
+			compareListing(t, "stock's listing", listed.Entries, readFolder(t, dir))
+
+			changeFolder(t, dir)
+			_, version := importDrive(t, store, dir)
+			began := time.Now()
+			seen := reader.wait("length", func(e event) bool { return e.Length == version })
+			if took := time.UnixMilli(seen.At).Sub(began); took > 500*time.Millisecond {
+				t.Errorf("stock saw version %d after %v", version, took)
+			}
+			reader.do("mirrored", "mirror %s", out)
+			compareFolders(t, "stock's second mirror", readFolder(t, out), readFolder(t, dir))
+			listed = reader.do("ls", "ls")
+			compareListing(t, "stock's second listing", listed.Entries, readFolder(t, dir))
+			mapped := slices.ContainsFunc(listed.Entries, func(e driveEntry) bool { return e.Name == "/large" && e.Mapped })
+			if !mapped {
+				t.Error("a large file with a small change is written anew, not behind a block map")
+			}
+		})
+	}
+}
+
+func TestReadStocksDrive(t *testing.T) {
+	for _, kind := range []string{"plain", "dedup"} {
+		t.Run(kind, func(t *testing.T) {
+			dir := makeFolder(t)
+			writer := startDrive(t, "--listen")
+			imported := strings.TrimSuffix("import "+dir+" "+kind, " plain")
+			writer.do("imported", "%s", imported)
+			for _, e := range writer.do("ls", "ls").Entries {
+				if e.Name == "/large" && e.Mapped != (kind == "dedup") {
+					t.Fatalf("stock wrote %+v", e)
+				}
+			}
+			key, address := writer.Ready.Key, writer.address()
+			store := t.TempDir()
+			fetch := func(words string) {
+				t.Helper()
+				out := t.TempDir()
+				line := fmt.Sprintf("hc-fetch %s --tree %s | hc-verify %s --tree / --tar | tar -x -C %s", key, words, key, out)
+				sh(t, store, 0, line)
+				compareFolders(t, "what was fetched "+words, readFolder(t, out), readFolder(t, dir))
+			}
+			fetch("--peer " + address)
+			fetch("") // from what was kept
+			fetch("--no-store --peer " + address)
+			changeFolder(t, dir)
+			writer.do("imported", "%s", imported)
+			fetch("--peer " + address)
+
+			one := t.TempDir()
+			line := fmt.Sprintf("hc-fetch %s large --peer %s | hc-verify %s --path large | cmp - %s/large", key, address, key, dir)
+			sh(t, one, 0, line)
+			if out, _ := sh(t, one, 0, fmt.Sprintf("hc-fetch %s 'sp ace/tab\there' --peer %s | hc-verify %s --path 'sp ace/tab\there'", key, address, key)); out != "spaces" {
+				t.Errorf("a path with spaces is %q", out)
+			}
+			sh(t, one, 5, fmt.Sprintf("hc-fetch %s empty --peer %s > absent", key, address))
+			sh(t, one, 5, fmt.Sprintf("hc-fetch %s bin/alias --peer %s > link", key, address))
+			sh(t, one, 0, "hc fsck")
+
+			// What was kept is served on.
+			second := startDrive(t, "--key", key, "--connect", serve(t, store, key))
+			out := t.TempDir()
+			second.do("mirrored", "mirror %s", out)
+			compareFolders(t, "stock's mirror of ours", readFolder(t, out), readFolder(t, dir))
+		})
+	}
+}
+
+// A live reader has a file that stock has just put within half a second, and of a whole drive only what is new.
+func TestFollowStocksDrive(t *testing.T) {
+	writer := startDrive(t, "--listen")
+	writer.do("imported", "import %s", makeFolder(t))
+	key, err := keys.ParseKey(writer.Ready.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := writer.address()
+	d, err := replicate.OpenDrive(t.Context(), keys.Ref{Key: key}, replicate.DriveOptions{
+		Store: newStore(t),
+		Live:  true,
+		Peers: []replicate.Dialer{{Name: address, Dial: func(ctx context.Context) (peer.Conn, error) { return peer.Dial(ctx, address) }}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	whole := func() replicate.DrivePlan {
+		t.Helper()
+		plan, err := d.Plan(t.Context(), "/")
+		if err == nil {
+			err = d.FetchAll(t.Context(), plan)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return plan
+	}
+	if plan := whole(); plan.Missing != plan.Blocks || plan.Files != 48 || plan.Links != 3 {
+		t.Errorf("the first plan is %+v", plan)
+	}
+	for i := range 5 {
+		text := fmt.Sprintf("news %d", i)
+		put := writer.do("put", "put /news %s", text)
+		if err := d.Next(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		item, err := d.Files().Get(t.Context(), "/news")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if err := d.Content(t.Context(), item, &out); err != nil || out.String() != text {
+			t.Fatalf("the content is %q, %v, want %q", out.String(), err, text)
+		}
+		if took := time.Since(time.UnixMilli(put.At)); took > 500*time.Millisecond {
+			t.Errorf("%q took %v", text, took)
+		}
+		if plan := whole(); plan.Missing != 0 {
+			t.Errorf("all was read, and %d blocks are missing", plan.Missing)
+		}
+	}
+	if item := (hyperdrive.Item{Name: "/missing"}); d.Content(t.Context(), item, &bytes.Buffer{}) == nil {
+		t.Error("what is no file has content")
+	}
+}
