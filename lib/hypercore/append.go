@@ -45,14 +45,15 @@ type Writer struct {
 	tx     *store.Tx
 	auth   *keys.Auth
 	secret keys.Secret
-	kept   keyfile.File // of a new core, the secret key as the store is to keep it
-	roots  *merkle.Roots
+	kept   keyfile.File  // of a new core, the secret key as the store is to keep it
+	roots  *merkle.Roots // whole when the head is signed
+	length uint64        // with what was appended so far
+	bytes  uint64        // likewise
 	head   store.Head    // before this append
 	isNew  bool          // the core is not in the store yet
 	name   string        // to be given to a new core, "" if it has it already
 	ended  bool          // by Commit or Abort
 	leaves []hash.Digest // of Append, reused
-	nodes  []merkle.Node // likewise
 	ending *ending       // nil: what is appended is not compared
 	peers  RootsAt
 }
@@ -248,8 +249,12 @@ func (w *Writer) load(ctx context.Context, word string, options AppendOptions) e
 	if err != nil {
 		return fmt.Errorf("reading the tree of core %q: %w", word, err)
 	}
-	w.roots, err = merkle.NewRoots(w.head.Length, nodes)
-	return err
+	if w.roots, err = merkle.NewRoots(w.head.Length, nodes); err != nil {
+		return err
+	}
+	w.length, w.bytes = w.head.Length, w.roots.ByteLength()
+	w.tx.Grow(w.roots)
+	return nil
 }
 
 // Key returns the core's key.
@@ -262,10 +267,10 @@ func (w *Writer) Head() store.Head { return w.head }
 func (w *Writer) Manifest() []byte { return w.auth.Manifest() }
 
 // Length returns the blocks of the log with those that were appended so far.
-func (w *Writer) Length() uint64 { return w.roots.Length() }
+func (w *Writer) Length() uint64 { return w.length }
 
 // ByteLength returns the bytes of the log with those that were appended so far.
-func (w *Writer) ByteLength() uint64 { return w.roots.ByteLength() }
+func (w *Writer) ByteLength() uint64 { return w.bytes }
 
 // View returns the core as it was when it was opened, which is before this append.
 func (w *Writer) View() *store.View { return w.tx.View() }
@@ -287,28 +292,26 @@ func (w *Writer) Append(ctx context.Context, blocks ...[]byte) error {
 
 // AppendHashed is Append for who has the leaf hashes of the blocks already.
 func (w *Writer) AppendHashed(ctx context.Context, leaves []hash.Digest, blocks [][]byte) error {
-	first := w.roots.Length()
-	w.nodes = w.nodes[:0]
-	for i, block := range blocks {
+	for _, block := range blocks {
 		if len(block) > MaxBlock {
 			return w.tooLarge(block)
 		}
-		w.nodes = append(w.nodes, merkle.LeafNodeHash(first+uint64(i), uint64(len(block)), leaves[i]))
 	}
-	w.roots.AppendAll(w.nodes, nil)
 	for i, block := range blocks {
 		if w.ending != nil {
-			w.ending.add(w.nodes[i])
+			w.ending.add(merkle.LeafNodeHash(w.length, uint64(len(block)), leaves[i]))
 		}
 		if err := w.tx.Append(ctx, leaves[i], block); err != nil {
-			return fmt.Errorf("storing block %d: %w", first+uint64(i), err)
+			return fmt.Errorf("storing block %d: %w", w.length, err)
 		}
+		w.length++
+		w.bytes += uint64(len(block))
 	}
 	return nil
 }
 
 func (w *Writer) tooLarge(block []byte) error {
-	return fmt.Errorf("%w: block %d has %d bytes, the limit is %d", ErrTooLarge, w.roots.Length(), len(block), MaxBlock)
+	return fmt.Errorf("%w: block %d has %d bytes, the limit is %d", ErrTooLarge, w.length, len(block), MaxBlock)
 }
 
 // Commit signs the new head and makes the append durable. A log that nothing was appended to keeps its head; a new one
@@ -318,12 +321,12 @@ func (w *Writer) Commit(ctx context.Context) (store.Head, error) {
 		return store.Head{}, errEnded
 	}
 	defer w.Abort()
-	if !w.isNew && w.name == "" && w.roots.Length() == w.head.Length {
+	if !w.isNew && w.name == "" && w.length == w.head.Length {
 		return w.head, nil
 	}
 	head := w.head
 	err := w.tx.Commit(ctx, func() (store.Head, error) {
-		if err := w.keepKey(ctx); err != nil || w.roots.Length() == w.head.Length {
+		if err := w.keepKey(ctx); err != nil || w.length == w.head.Length {
 			return w.head, err
 		}
 		var err error

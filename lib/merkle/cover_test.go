@@ -41,6 +41,32 @@ func TestCoverLeaves(t *testing.T) {
 	}
 }
 
+// Roots that grow by covers of any lengths are those that grow by leaves.
+func TestAppendCover(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 100 {
+		leaves, covers := &Roots{}, &Roots{}
+		for range 5 {
+			var cover Cover
+			for range random.Uint64N(100) {
+				leaf := LeafNodeHash(leaves.Length(), random.Uint64N(9), hash.Sum([]byte{byte(random.Uint32())}))
+				leaves.Append(leaf, nil)
+				cover.AddLeaves([]Node{leaf})
+			}
+			covers.AppendCover(cover.Nodes())
+			if covers.Length() != leaves.Length() || !slices.Equal(covers.Nodes(), leaves.Nodes()) {
+				t.Fatalf("%d blocks: %v, from leaves %v", leaves.Length(), covers.Nodes(), leaves.Nodes())
+			}
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a node that does not follow was taken")
+		}
+	}()
+	(&Roots{}).AppendCover([]Node{LeafNodeHash(1, 1, hash.Digest{})})
+}
+
 // TestCoverFromRoots goes on from roots, and leaves them as they are.
 func TestCoverFromRoots(t *testing.T) {
 	leaf := func(block uint64) Node { return LeafNodeHash(block, 1, hash.Sum([]byte{byte(block)})) }

@@ -57,6 +57,22 @@ func (r *Roots) Append(leaf Node, emit func(Node)) {
 	}
 }
 
+// AppendCover adds the blocks that nodes cover, from left to right: those that follow the log's. It panics where they do not.
+func (r *Roots) AppendCover(nodes []Node) {
+	for _, node := range nodes {
+		if FirstBlock(node.Index) != r.length {
+			panic(fmt.Sprintf("merkle: internal error: node %d appended to a log of %d blocks", node.Index, r.length))
+		}
+		depth := Depth(node.Index)
+		r.length += 1 << depth
+		r.nodes = append(r.nodes, node)
+		for n := r.length >> depth; n&1 == 0; n >>= 1 {
+			last := len(r.nodes) - 1
+			r.nodes = append(r.nodes[:last-1], ParentNode(r.nodes[last-1], r.nodes[last]))
+		}
+	}
+}
+
 // AppendAll is Append for many leaves at once, level by level: package hash works on several parents side by side. It calls
 // emit, if not nil, with all leaves and parents in the order in which a growing log completes them (post-order).
 func (r *Roots) AppendAll(leaves []Node, emit func(Node)) {

@@ -52,13 +52,17 @@ const climbTogether = 4096
 
 // part takes in leaves that follow. Rows are held until there are enough for a table, for there may be many cores.
 func (g *treeGrower) part(count uint64, leaf func(i uint64) merkle.Node) error {
+	most := g.builder.cp.store.options.tuning.bufferRows * treeSchema.ValueSize
+	if g.rows == nil && count >= climbTogether { // it will be a table
+		g.rows = make([]byte, 0, most+2*climbTogether*treeSchema.ValueSize)
+	}
 	for i := uint64(0); i < count; {
 		g.leaves = g.leaves[:0]
 		for ; i < count && len(g.leaves) < climbTogether; i++ {
 			g.leaves = append(g.leaves, leaf(i))
 		}
 		g.roots.AppendAll(g.leaves, g.add)
-		if g.writer == nil && len(g.rows) < g.builder.cp.store.options.tuning.bufferRows*treeSchema.ValueSize {
+		if g.writer == nil && len(g.rows) < most {
 			continue
 		}
 		if err := g.write(); err != nil {

@@ -40,6 +40,7 @@ type Tx struct {
 	own    recent                 // leaf hashes of blocks that this transaction wrote
 	near   near                   // and of those that it found
 	span   spanBuilder            // of Append
+	roots  *merkle.Roots          // of Grow
 	puts   []putBlock             // of Put
 	nodes  map[uint64]merkle.Node // of Nodes
 	next   uint64                 // block that Append adds
@@ -189,6 +190,10 @@ func (tx *Tx) lookUp(ctx context.Context, leaf hash.Digest) (place, bool, error)
 	return at, ok, err
 }
 
+// Grow hands over the roots of the log as it is before the first Append. They grow by what Append adds, and are whole when Commit asks for
+// the head: so nobody needs to hash the tree a second time.
+func (tx *Tx) Grow(roots *merkle.Roots) { tx.roots = roots }
+
 // Append adds the next block, at most 15 MiB. leaf is its leaf hash, which is trusted. data is not kept after the return.
 // A block that the store has is not stored again, unless the transaction is short.
 func (tx *Tx) Append(ctx context.Context, leaf hash.Digest, data []byte) error {
@@ -236,6 +241,9 @@ func (tx *Tx) endSpan(ctx context.Context) error {
 		return nil
 	}
 	meta := tx.span.meta()
+	if tx.roots != nil {
+		tx.roots.AppendCover(tx.span.roots.Nodes())
+	}
 	tx.span.next(tx.next)
 	return tx.record(ctx, packlog.KindSpan, meta)
 }
