@@ -1,0 +1,243 @@
+package objects
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+
+	"hc/lib/merkle"
+)
+
+func body(t testing.TB, m Blocks) []byte {
+	t.Helper()
+	b := m.Head()
+	for _, p := range m.Pieces {
+		b = append(b, p.Payload...)
+	}
+	return b
+}
+
+// The example of FORMAT.md is what is written, and can be read.
+func TestFormatExample(t *testing.T) {
+	text, err := os.ReadFile("FORMAT.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := regexp.MustCompile(`(?m)^    (02|03)  ([0-9a-f ]+)$`).FindAllStringSubmatch(string(text), -1)
+	if len(lines) != 2 {
+		t.Fatalf("%d lines of an example", len(lines))
+	}
+	parse := func(i int) []byte {
+		b, err := hex.DecodeString(strings.ReplaceAll(lines[i][2], " ", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	ask := AskBlocks{ID: 7, Spans: []Span{{First: 2, Count: 2}}}
+	if got := ask.Append(nil); !bytes.Equal(got, parse(0)) {
+		t.Errorf("asks %x", got)
+	}
+	if got, err := DecodeAskBlocks(parse(0)); err != nil || !reflect.DeepEqual(got, ask) {
+		t.Errorf("reads %+v, %v", got, err)
+	}
+	answer := Blocks{ID: 7, Pieces: []Piece{Pack([][]byte{[]byte("ab"), []byte("cde")}, true)}}
+	if got := body(t, answer); !bytes.Equal(got, parse(1)) {
+		t.Errorf("answers %x", got)
+	}
+	m, err := DecodeBlocks(parse(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if blocks, err := m.Unpack(); err != nil || !reflect.DeepEqual(blocks, [][]byte{[]byte("ab"), []byte("cde")}) {
+		t.Errorf("unpacks %q, %v", blocks, err)
+	}
+}
+
+func TestMessagesComeBack(t *testing.T) {
+	node := merkle.Node{Size: 70000, Hash: [32]byte{1, 2, 3}}
+	leaves := AskLeaves{ID: 1, Fork: 2, First: 300, Count: MaxLeaves, Nodes: []uint64{5, 1 << 40}}
+	if got, err := DecodeAskLeaves(leaves.Append(nil)); err != nil || !reflect.DeepEqual(got, leaves) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	answer := Leaves{ID: 9, Leaves: []merkle.Node{node, {}}, Nodes: []merkle.Node{node}}
+	if got, err := DecodeLeaves(answer.Append(nil)); err != nil || !reflect.DeepEqual(got, answer) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	blocks := AskBlocks{ID: 1, Fork: 3, Spans: []Span{{0, 1}, {2, 7}, {1 << 40, MaxBlocks - 8}}}
+	if got, err := DecodeAskBlocks(blocks.Append(nil)); err != nil || !reflect.DeepEqual(got, blocks) || got.Count() != MaxBlocks {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := DecodeNone(None{3, 1}.Append(nil)); err != nil || got != (None{3, 1}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// Blocks of all kinds come out of their pieces as they went in.
+func TestPacked(t *testing.T) {
+	random := rand.NewChaCha8([32]byte{1})
+	noise := make([]byte, 5000)
+	_, _ = random.Read(noise)
+	cases := map[string]struct {
+		blocks      [][]byte
+		zstd, lines bool
+	}{
+		"lines":            {bytes.SplitAfter(bytes.Repeat([]byte("a line\n"), 100), []byte("\n"))[:100], true, true},
+		"an open line":     {append(bytes.SplitAfter(bytes.Repeat([]byte("line\n"), 100), []byte("\n"))[:100], []byte("open")), true, true},
+		"two LFs":          {[][]byte{[]byte("a\n\n"), []byte("b\n")}, false, false},
+		"an empty block":   {[][]byte{[]byte("a\n"), {}}, false, false},
+		"one empty block":  {[][]byte{{}}, false, false},
+		"no line":          {[][]byte{[]byte("a"), []byte("b\n")}, false, false},
+		"noise":            {[][]byte{noise, noise[:100]}, false, false},
+		"one large block":  {[][]byte{bytes.Repeat([]byte("x"), MaxBlock)}, true, false},
+		"repeating blocks": {[][]byte{noise, noise, noise}, true, false},
+	}
+	for name, c := range cases {
+		p := Pack(c.blocks, true)
+		if p.Zstd != c.zstd || p.Lines != c.lines {
+			t.Errorf("%s: zstd %v, lines %v", name, p.Zstd, p.Lines)
+		}
+		for _, tail := range []string{"", "\x00\x00\x00\x00\x00\x00\x00"} {
+			m, err := DecodeBlocks(append(body(t, Blocks{ID: 1, Pieces: []Piece{p}}), tail...))
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			got, err := m.Unpack()
+			if err != nil || len(got) != len(c.blocks) {
+				t.Fatalf("%s: %d blocks, %v", name, len(got), err)
+			}
+			for i := range got {
+				if !bytes.Equal(got[i], c.blocks[i]) {
+					t.Errorf("%s: block %d differs", name, i)
+				}
+			}
+		}
+		if p := Pack(c.blocks, false); p.Zstd {
+			t.Errorf("%s: compressed although it was not to be tried", name)
+		}
+	}
+}
+
+// What a hostile peer sends is refused before it takes up memory.
+func TestRefused(t *testing.T) {
+	e, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bomb := e.EncodeAll(make([]byte, 14<<20), nil)
+	wide, err := zstd.NewWriter(nil, zstd.WithWindowSize(32<<20), zstd.WithSingleSegment(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	far := wide.EncodeAll(bytes.Repeat([]byte("0123456789abcdef"), 1<<20), nil)
+	piece := func(p Piece) []byte { return body(t, Blocks{ID: 1, Pieces: []Piece{p}}) }
+	short := piece(Piece{Count: 1, Raw: 9, Payload: []byte("123456789")})
+	for name, b := range map[string][]byte{
+		"nothing":                     {},
+		"no piece":                    {1, 0, 0},
+		"a kind that is none":         {1, 0, 1, 4, 1, 1, 1, 'x'},
+		"no block":                    {1, 0, 1, 0, 0, 0, 0},
+		"a payload cut off":           short[:len(short)-1],
+		"more than zeros behind it":   append(bytes.Clone(short), 1),
+		"eight zeros behind it":       append(bytes.Clone(short), make([]byte, 8)...),
+		"lengths that are too long":   piece(Piece{Count: 2, Raw: 3, Lengths: []uint32{2, 2}, Payload: []byte("abc")}),
+		"lengths that are too short":  piece(Piece{Count: 2, Raw: 3, Lengths: []uint32{1, 1}, Payload: []byte("abc")}),
+		"a raw payload of other size": piece(Piece{Count: 1, Raw: 3, Payload: []byte("abcd")}),
+		"a frame as long as its data": piece(Piece{Count: 1, Raw: 3, Zstd: true, Payload: []byte("abc")}),
+		"two blocks over a MiB":       piece(Piece{Count: 2, Raw: MaxRaw + 1, Lengths: []uint32{1, MaxRaw}, Payload: make([]byte, MaxRaw+1)}),
+		"a block over the limit":      piece(Piece{Count: 1, Raw: MaxBlock + 1, Zstd: true, Payload: bomb}),
+		"more lines than bytes":       piece(Piece{Count: 4, Raw: 3, Lines: true, Payload: []byte("\n\n\n")}),
+		"too many blocks":             piece(Piece{Count: MaxBlocks + 1, Raw: MaxBlocks + 1, Lines: true, Payload: bytes.Repeat([]byte("\n"), MaxBlocks+1)}),
+		"a bomb that says a byte":     piece(Piece{Count: 1, Raw: len(bomb) + 1, Zstd: true, Payload: bomb}),
+		"a frame of fewer bytes":      piece(Piece{Count: 1, Raw: 15 << 20, Zstd: true, Payload: bomb}),
+		"a window of 32 MiB":          piece(Piece{Count: 1, Raw: 16<<20 - 1, Zstd: true, Payload: far}),
+		"noise for a frame":           piece(Piece{Count: 1, Raw: 99, Zstd: true, Payload: []byte("no frame at all")}),
+		"lines that are none":         piece(Piece{Count: 2, Raw: 4, Lines: true, Payload: []byte("abcd")}),
+		"lines and more":              piece(Piece{Count: 2, Raw: 6, Lines: true, Payload: []byte("a\nb\nc\n")}),
+	} {
+		m, err := DecodeBlocks(b)
+		if err == nil {
+			_, err = m.Unpack()
+		}
+		if !errors.Is(err, ErrMessage) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	asks := map[string]AskBlocks{
+		"no span":            {},
+		"an empty span":      {Spans: []Span{{5, 0}}},
+		"too many blocks":    {Spans: []Span{{0, MaxBlocks}, {1 << 20, 1}}},
+		"two spans proved":   {Prove: true, Spans: []Span{{0, 1}, {2, 1}}},
+		"nodes for nothing":  {Spans: []Span{{0, 1}}, Nodes: []uint64{2}},
+		"beyond every log":   {Spans: []Span{{merkle.MaxLength, 1}}},
+		"a node beyond":      {Prove: true, Spans: []Span{{0, 1}}, Nodes: []uint64{2 * merkle.MaxLength}},
+		"too many nodes":     {Prove: true, Spans: []Span{{0, 1}}, Nodes: make([]uint64, MaxNodes+1)},
+		"more spans than it": {Spans: make([]Span, MaxSpans+1)},
+	}
+	for name, ask := range asks {
+		if _, err := DecodeAskBlocks(ask.Append(nil)); !errors.Is(err, ErrMessage) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, ask := range map[string]AskLeaves{"no leaf": {}, "too many": {Count: MaxLeaves + 1}, "beyond": {First: merkle.MaxLength, Count: 1}} {
+		if _, err := DecodeAskLeaves(ask.Append(nil)); !errors.Is(err, ErrMessage) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := DecodeNone([]byte{1, 0, 0}); !errors.Is(err, ErrMessage) {
+		t.Error("took a byte behind none")
+	}
+	if _, err := DecodeLeaves([]byte{1, 200, 0}); !errors.Is(err, ErrMessage) {
+		t.Error("took leaves that are not there")
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(AskBlocks{ID: 1, Spans: []Span{{2, 3}}}.Append(nil))
+	f.Add(AskLeaves{ID: 1, First: 3, Count: 4, Nodes: []uint64{7}}.Append(nil))
+	f.Add(Leaves{ID: 1, Leaves: make([]merkle.Node, 3)}.Append(nil))
+	f.Add(body(f, Blocks{ID: 7, Pieces: []Piece{Pack([][]byte{[]byte("ab\n"), []byte("cde\n")}, true), Pack([][]byte{bytes.Repeat([]byte("x"), 999)}, true)}}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if m, err := DecodeAskBlocks(b); err == nil {
+			if again, err := DecodeAskBlocks(m.Append(nil)); err != nil || !reflect.DeepEqual(again, m) || m.Count() > MaxBlocks {
+				t.Errorf("%+v is also %+v, %v", m, again, err)
+			}
+		}
+		if m, err := DecodeAskLeaves(b); err == nil {
+			if again, err := DecodeAskLeaves(m.Append(nil)); err != nil || !reflect.DeepEqual(again, m) {
+				t.Errorf("%+v is also %+v, %v", m, again, err)
+			}
+		}
+		if m, err := DecodeLeaves(b); err == nil {
+			if again, err := DecodeLeaves(m.Append(nil)); err != nil || !reflect.DeepEqual(again, m) {
+				t.Errorf("%+v is also %+v, %v", m, again, err)
+			}
+		}
+		m, err := DecodeBlocks(b)
+		if err != nil {
+			return
+		}
+		raw, count := m.Size()
+		blocks, err := m.Unpack()
+		if err != nil {
+			return
+		}
+		for _, block := range blocks {
+			raw -= len(block)
+		}
+		if raw != 0 || len(blocks) != count {
+			t.Errorf("%d blocks, %d bytes left", len(blocks), raw)
+		}
+		if again, err := DecodeBlocks(body(t, m)); err != nil || !reflect.DeepEqual(again, m) {
+			t.Errorf("%+v is also %+v, %v", m, again, err)
+		}
+	})
+}
