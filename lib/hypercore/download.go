@@ -33,6 +33,8 @@ type Download struct {
 	guard bool // a longer one is not taken
 
 	scattered bool // blocks are read in no order: the reader has no position
+	mayHold   bool // the store was not empty
+	strict    bool // one hint was wrong; guarded by mu
 
 	mu       sync.Mutex // guards all below
 	auth     *keys.Auth // nil until the manifest, or that there is none, is known
@@ -44,6 +46,8 @@ type Download struct {
 	saving   map[uint64]merkle.Node // what the save under way takes
 	lately   map[uint64]merkle.Node // what the last save took, as far as it is certain: quicker than the view
 	absent   map[uint64]bool        // what the view is known to lack
+	ahead    map[uint64]aheadNode   // what came before the blocks below it, until these are saved
+	ranges   []aheadRange           // of ahead, ascending
 	pruned   int                    // nodes that the last pruning left
 	blocks   map[uint64]held        // what the reader needs, and what is not saved
 	memory   int                    // what blocks cost, see cost
@@ -101,12 +105,18 @@ func NewDownload(ctx context.Context, key keys.Key, options DownloadOptions) (*D
 		scattered: options.Scattered,
 		nodes:     map[uint64]merkle.Node{},
 		absent:    map[uint64]bool{},
+		ahead:     map[uint64]aheadNode{},
 		blocks:    map[uint64]held{},
 		changed:   make(chan struct{}),
 	}
 	if d.into == nil {
 		return d, nil
 	}
+	empty, err := d.into.Empty(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.mayHold = !empty
 	view, err := d.into.View(ctx, key, false)
 	if errors.Is(err, store.ErrNotFound) {
 		return d, nil
@@ -242,7 +252,7 @@ func checkHead(auth *keys.Auth) func(length, fork uint64, treeHash hash.Digest, 
 func (d *Download) take(proof *merkle.Proof, verified *merkle.Verified) {
 	d.pruneScattered()
 	for _, node := range verified.Nodes {
-		d.nodes[node.Index] = node
+		d.learn(node)
 	}
 	if d.into != nil {
 		d.unsaved.nodes = appendLasting(d.unsaved.nodes, proof, verified)
@@ -255,11 +265,8 @@ func (d *Download) take(proof *merkle.Proof, verified *merkle.Verified) {
 	if proof.Block == nil || verified.Leaf == nil {
 		return
 	}
-	d.hold(proof.Block.Index, held{data: proof.Block.Value, saved: d.into == nil})
-	if d.into != nil {
-		d.unsaved.blocks = append(d.unsaved.blocks, *verified.Leaf)
-		d.unsaved.memory += cost(proof.Block.Value)
-	}
+	d.keepBeside(verified.Leaf.Index)
+	d.takeBlock(*verified.Leaf, proof.Block.Value)
 }
 
 func headOf(verified *merkle.Verified) store.Head {

@@ -101,6 +101,7 @@ func (d *Download) Evict(limit int) (evicted []uint64) {
 func (d *Download) saved(leaves []merkle.Node) {
 	for _, leaf := range slices.Backward(leaves) {
 		block := leaf.Index / 2
+		d.forgetAhead(block)
 		h, ok := d.blocks[block]
 		switch {
 		case !ok:

@@ -36,11 +36,14 @@ func (d *Download) node(ctx context.Context, index uint64) (merkle.Node, error) 
 			return root, nil
 		}
 	}
-	if d.view == nil || d.absent[index] {
-		return merkle.Node{}, errNodeMissing
-	}
 	if node, ok := d.lately[index]; ok {
 		return node, nil
+	}
+	if node, ok := d.ahead[index]; ok {
+		return node.Node, nil
+	}
+	if d.view == nil || d.absent[index] {
+		return merkle.Node{}, errNodeMissing
 	}
 	node, err := d.view.Node(ctx, index)
 	if errors.Is(err, merkle.ErrNodeMissing) && len(d.absent) < maxAbsent {
