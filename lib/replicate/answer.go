@@ -23,7 +23,7 @@ func (f *fetcher) answered(ctx context.Context, s *session, p *merkle.Proof) err
 	length, _ := f.d.Length()
 	err := fits(a.request, p)
 	if err == nil {
-		err = f.tooLarge(ctx, p)
+		err = f.tooLargeFor(ctx, p)
 	}
 	switch {
 	case err != nil:
@@ -36,7 +36,7 @@ func (f *fetcher) answered(ctx context.Context, s *session, p *merkle.Proof) err
 	case p.Upgrade != nil && p.Upgrade.Start != length: // another peer was faster
 	case f.early(ctx, a):
 		if size := valueSize(p); f.parkedBytes+size <= f.options.Window {
-			f.parked = append(f.parked, parked{p, a})
+			f.parked = append(f.parked, parked{proof: p, asked: a})
 			f.parkedBytes += size
 		} else {
 			f.takeBack(a)
@@ -72,17 +72,24 @@ func fits(r merkle.Request, p *merkle.Proof) error {
 // smallBlock is a size, in bytes, of which as many blocks as are under way do no harm.
 const smallBlock = 32 << 10
 
-// tooLarge refuses a block that has more bytes than the tree has room for above it, before it takes up memory.
-func (f *fetcher) tooLarge(ctx context.Context, p *merkle.Proof) error {
-	size := uint64(valueSize(p))
-	length, _ := f.d.Length()
-	if size <= smallBlock || p.Block.Index >= length {
+// tooLargeFor refuses a block that has more bytes than the tree has room for above it, before it takes up memory.
+func (f *fetcher) tooLargeFor(ctx context.Context, p *merkle.Proof) error {
+	if p.Block == nil {
 		return nil
 	}
-	for n := 2 * p.Block.Index; merkle.RightSpan(n) < 2*length; n = merkle.Parent(n) {
+	return f.tooLarge(ctx, p.Block.Index, len(p.Block.Value))
+}
+
+func (f *fetcher) tooLarge(ctx context.Context, block uint64, bytes int) error {
+	size := uint64(bytes)
+	length, _ := f.d.Length()
+	if size <= smallBlock || block >= length {
+		return nil
+	}
+	for n := 2 * block; merkle.RightSpan(n) < 2*length; n = merkle.Parent(n) {
 		if node, err := f.d.Peek(ctx, n); err == nil && !node.Hint {
 			if size > node.Size {
-				return fmt.Errorf("%w: block %d has %d bytes, where the tree has room for %d", merkle.ErrUnverified, p.Block.Index, size, node.Size)
+				return fmt.Errorf("%w: block %d has %d bytes, where the tree has room for %d", merkle.ErrUnverified, block, size, node.Size)
 			}
 			return nil
 		}

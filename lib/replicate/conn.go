@@ -10,6 +10,7 @@ import (
 
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/objects"
 	"hc/lib/protomux"
 	"hc/lib/store"
 )
@@ -61,6 +62,8 @@ func (c *serverConn) pair(protocol string, id, _ []byte) {
 	case len(id) != keys.Size:
 	case protocol == Protocol:
 		c.open(keys.Key(id))
+	case protocol == objects.Protocol:
+		c.openObjects(keys.Key(id))
 	case protocol == publishProtocol:
 		c.openPublish(keys.Key(id))
 	}

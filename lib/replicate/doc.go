@@ -7,8 +7,8 @@
 // A mirror is a Server that accepts cores: from a peer that has more of one it takes that, with a Fetcher, on the connection that
 // the peer made. Push is the other end of it.
 //
-// The messages are those of hypercore's lib/messages.js, what a prover returns and a verifier checks is lib/merkle's. One
-// channel is hc's own: FORMAT.md.
+// The messages are those of hypercore's lib/messages.js, what a prover returns and a verifier checks is lib/merkle's. Two
+// channels are hc's own: FORMAT.md and lib/objects/FORMAT.md.
 package replicate
 
 import (

@@ -25,6 +25,8 @@ type FetchOptions struct {
 	Stall     time.Duration // a peer that owes answers and is silent for so long is dropped; 0: 30 s
 	Trace     Trace
 	Dropped   func(peer string, reason error) // told of each peer that is lost; nil: nobody
+	NoDedup   bool                            // ask for every block, also for those that the store has from elsewhere
+	Copied    func(block uint64, bytes int)   // told of each block that the store had from elsewhere; nil: nobody
 
 	keep     bool   // nobody reads: take what there is, and end
 	maxBytes uint64 // of the log; 0: no limit
@@ -111,6 +113,12 @@ type fetcher struct {
 	patience    *time.Timer
 	unwelcome   bool // what verified is not to be saved
 
+	mayHold bool              // the store may have blocks from elsewhere
+	hashed  map[uint64]hashed // blocks whose leaf hashes came before them
+	hashing int               // blocks whose leaf hashes are under way
+	credit  int               // bytes that leaf hashes may cost
+	atOnce  int               // leaf hashes that are asked for at once
+
 	saver    sync.WaitGroup
 	saved    chan error // result of the save under way
 	saving   bool
@@ -119,6 +127,7 @@ type fetcher struct {
 
 type parked struct {
 	proof *merkle.Proof
+	gift  *gift // instead
 	asked *asked
 }
 
@@ -137,6 +146,10 @@ func newFetcher(d *hypercore.Download, options FetchOptions) *fetcher {
 		began:    time.Now(),
 		expected: expected{},
 		asking:   map[uint64]bool{},
+		mayHold:  d.MayHold() && !options.NoDedup,
+		hashed:   map[uint64]hashed{},
+		credit:   firstCredit,
+		atOnce:   firstCheck,
 		saved:    make(chan error, 1),
 		nextSave: time.Now().Add(saveEvery),
 		patience: time.NewTimer(time.Hour),
@@ -157,6 +170,7 @@ func (f *fetcher) add(ctx context.Context, name string) *session {
 	}
 	s.ctx, s.stop = context.WithCancelCause(ctx)
 	s.lacks, s.requests, s.since = map[uint64]bool{}, map[uint64]*asked{}, f.began
+	s.manys, s.atOnce = map[uint64]*asked{}, firstMany
 	f.sessions = append(f.sessions, s)
 	return s
 }

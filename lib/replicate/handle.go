@@ -25,6 +25,10 @@ func (f *fetcher) handle(ctx context.Context, e event) error {
 	case e.opened:
 		s.opened = true
 		return f.sayState(s)
+	case e.decided:
+		f.decide(s, e.objects)
+	case e.gift != nil:
+		return f.given(ctx, s, e.gift)
 	case e.sync != nil:
 		s.spent++
 		return f.heardState(s, *e.sync)
@@ -143,7 +147,10 @@ func (f *fetcher) again(block uint64) {
 // takeBack lets what a request was for be asked for again, and no longer counts on what it was to bring.
 func (f *fetcher) takeBack(a *asked) {
 	f.settled(a)
-	if a.request.Block != nil {
+	switch {
+	case a.many != nil:
+		a.many.each(f.again)
+	case a.request.Block != nil:
 		f.again(a.request.Block.Index)
 	}
 }
@@ -152,7 +159,13 @@ func (f *fetcher) takeBack(a *asked) {
 func (f *fetcher) settled(a *asked) {
 	f.expected.remove(a.brings)
 	f.underWay -= a.bytes
-	if a.request.Block != nil {
+	switch {
+	case a.many != nil:
+		a.many.each(func(block uint64) { delete(f.asking, block) })
+		if a.many.leaves {
+			f.hashing -= int(a.many.count())
+		}
+	case a.request.Block != nil:
 		delete(f.asking, a.request.Block.Index)
 	}
 }
@@ -161,21 +174,55 @@ func (f *fetcher) settled(a *asked) {
 func (f *fetcher) unpark(ctx context.Context) error {
 	for i := 0; i < len(f.parked); {
 		item := f.parked[i]
-		known := f.d.Knows(ctx, item.asked.anchor)
-		if !known && f.expected[item.asked.anchor] > 0 {
+		known, coming := f.buildsOn(ctx, item.asked)
+		if !known && coming {
 			i++
 			continue
 		}
 		f.parked = slices.Delete(f.parked, i, i+1)
-		f.parkedBytes -= valueSize(item.proof)
+		f.parkedBytes -= item.size()
 		if !known {
 			f.takeBack(item.asked)
-		} else if err := f.apply(ctx, item.asked, item.proof); err != nil {
+		} else if err := f.applyParked(ctx, item); err != nil {
 			return err
 		}
 		i = 0 // others may build on it
 	}
+	if f.underWayCount() == 0 { // what is left builds on one another
+		for _, item := range f.parked {
+			f.takeBack(item.asked)
+		}
+		f.parked, f.parkedBytes = nil, 0
+	}
 	return nil
+}
+
+// buildsOn reports whether what an answer builds on is here, else whether all of that is on its way.
+func (f *fetcher) buildsOn(ctx context.Context, a *asked) (known, coming bool) {
+	if a.many == nil {
+		return f.d.Knows(ctx, a.anchor), f.expected[a.anchor] > 0
+	}
+	known, coming = true, true
+	for _, n := range a.many.Anchors {
+		if !f.d.Usable(ctx, n) {
+			known, coming = false, coming && f.expected[n] > 0
+		}
+	}
+	return known, coming
+}
+
+func (p parked) size() int {
+	if p.gift != nil {
+		return p.gift.bytes()
+	}
+	return valueSize(p.proof)
+}
+
+func (f *fetcher) applyParked(ctx context.Context, p parked) error {
+	if p.gift != nil {
+		return f.takeGift(ctx, p.asked, p.gift)
+	}
+	return f.apply(ctx, p.asked, p.proof)
 }
 
 func verification(err error) bool {
@@ -193,6 +240,7 @@ func (f *fetcher) drop(s *session, reason error) {
 		f.takeBack(a)
 	}
 	clear(s.requests)
+	f.takeBackMany(s)
 	s.upgrade, s.probe = nil, nil
 }
 

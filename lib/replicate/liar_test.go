@@ -7,6 +7,7 @@ import (
 
 	"hc/lib/hypercore"
 	"hc/lib/merkle"
+	"hc/lib/objects"
 	"hc/lib/protomux"
 )
 
@@ -20,8 +21,9 @@ type liar struct {
 	capable   bool                                                        // sends the right capability
 	onRequest func(l *liar, ch *protomux.Channel, r merkle.Request) error // nil: honest
 	onOpen    func(l *liar, ch *protomux.Channel) error
-	says      func(state *syncMessage) // changes what it tells of itself; nil: nothing
-	ctx       context.Context          // ends with the test
+	says      func(state *syncMessage)                                // changes what it tells of itself; nil: nothing
+	ctx       context.Context                                         // ends with the test
+	onObjects func(l *liar, g *giver, kind uint64, body []byte) error // on the channel for many blocks; nil: it has none
 	running   *sync.WaitGroup
 }
 
@@ -48,6 +50,13 @@ func (c *testCore) lying(l *liar) *net.TCPConn {
 		}
 		l.mux, l.link = mux, link{key: c.key, handshakeHash: secret.HandshakeHash()}
 		mux.OnPair(func(protocol string, id, _ []byte) {
+			if protocol == objects.Protocol && l.onObjects != nil {
+				g := &giver{conn: &serverConn{ctx: ctx, server: NewServer(c.store, ServerOptions{})}, link: l.link}
+				_, _ = mux.Open(protocol, id, l.link.capability(), &falseGiver{l, g})
+			}
+			if protocol != Protocol {
+				return
+			}
 			open := l.link.open()
 			if !l.capable {
 				open[5] ^= 1

@@ -76,12 +76,14 @@ func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
 
 // idle reports whether nothing is under way.
 func (f *fetcher) idle() bool {
+	return f.underWayCount() == 0 && len(f.parked) == 0
+}
+
+func (f *fetcher) underWayCount() (count int) {
 	for _, s := range f.sessions {
-		if len(s.requests) > 0 {
-			return false
-		}
+		count += s.owed()
 	}
-	return len(f.parked) == 0
+	return count
 }
 
 // askUpgrade asks the peer that tells of the longest log to prove its head: one at a time, unless that one takes its time.
@@ -157,8 +159,20 @@ func (f *fetcher) askBlocks(ctx context.Context) (missing bool, err error) {
 		if err != nil || !ok {
 			return false, err
 		}
+		if f.hashed[block].here {
+			if more, err := f.copyHere(ctx, block, limit, length); err != nil || !more {
+				return false, err
+			}
+			continue
+		}
 		way := f.expected.climb(ctx, f.d, 2*block, length)
 		s := f.pick(block, way.anchor)
+		if s != nil && s.givesMany(length) {
+			if more, err := f.askMany(ctx, s, block, limit); err != nil || !more {
+				return false, err
+			}
+			continue
+		}
 		if s == nil && (f.options.keep || !f.inRange(block)) && f.nobodyHas(block, way.anchor) {
 			continue // what is behind it is worth having
 		}
@@ -220,6 +234,7 @@ func (f *fetcher) nextBlock(ctx context.Context, limit, length uint64) (block ui
 		if !held {
 			return block, true, nil
 		}
+		delete(f.hashed, block)
 	}
 }
 
@@ -228,10 +243,10 @@ func (f *fetcher) pick(block, anchor uint64) *session {
 	_, fork := f.d.Length()
 	var best *session
 	for _, s := range f.sessions {
-		if !s.mayHave(block, anchor, fork) || !s.room() {
+		if !s.mayHave(block, anchor, fork) || !s.room() || s.undecidedYet() {
 			continue
 		}
-		if best == nil || s.blocks.has(block) && !best.blocks.has(block) || s.blocks.has(block) == best.blocks.has(block) && len(s.requests) < len(best.requests) {
+		if best == nil || s.blocks.has(block) && !best.blocks.has(block) || s.blocks.has(block) == best.blocks.has(block) && s.owed() < best.owed() {
 			best = s
 		}
 	}
@@ -246,7 +261,7 @@ func (f *fetcher) nobodyHas(block, anchor uint64) bool {
 	for _, s := range f.sessions {
 		switch {
 		case s.dropped:
-		case !s.offers(), s.mayHave(block, anchor, fork):
+		case !s.offers(), s.undecidedYet(), s.mayHave(block, anchor, fork):
 			return false
 		default:
 			heard = true

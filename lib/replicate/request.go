@@ -14,6 +14,7 @@ type asked struct {
 	session *session
 	at      time.Time // of an upgrade
 	probe   bool      // asks for a head from nothing, to tell a rewritten log from a bad peer
+	many    *many     // instead: of blocks and leaf hashes together
 	climb             // of block and hash
 	bytes   int       // that its answer is expected to have
 }

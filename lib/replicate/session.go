@@ -22,6 +22,9 @@ type event struct {
 	noData   *noDataMessage
 	have     *rangeMessage
 	bitfield *bitfieldMessage
+	gift     *gift
+	decided  bool              // whether the peer has the channel for many blocks:
+	objects  *protomux.Channel // this one
 	closed   bool
 	err      error // with closed
 	bytes    int   // that the fetcher's gate let in, to be given back
@@ -40,6 +43,7 @@ type session struct {
 
 	mux     *protomux.Mux     // set before the first event
 	channel *protomux.Channel // likewise
+	many    *protomux.Channel // for many blocks at once, if the peer opens it, too
 	adopted bool              // the channel is a server's, which tells our state
 	shared  bool              // other sessions have channels on the connection, too
 	ended   chan error        // of a shared one: why the channel has closed
@@ -83,6 +87,7 @@ func (s *session) runOn(l *line) error {
 		l.mux.Close(cause)
 	}
 	channel.Close()
+	s.many.Close()
 	return cause
 }
 
@@ -95,6 +100,10 @@ func (s *session) open(mux *protomux.Mux, handshakeHash [64]byte) error {
 func (s *session) openOn(mux *protomux.Mux, handshakeHash [64]byte) (*protomux.Channel, error) {
 	s.mux = mux
 	s.link.handshakeHash, s.link.initiator = handshakeHash, true
+	var err error
+	if s.many, err = s.openObjects(); err != nil {
+		return nil, err
+	}
 	id := keys.DiscoveryKey(s.link.key)
 	return mux.Open(Protocol, id[:], s.link.open(), s)
 }

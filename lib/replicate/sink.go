@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"hc/lib/hypercore"
 	"hc/lib/proof"
+	"hc/lib/protomux"
 	"hc/lib/store"
 )
 
@@ -20,6 +22,7 @@ const (
 type sink struct {
 	session *session
 	stop    context.CancelFunc
+	objects *protomux.Channel // for many blocks at once; nil: none
 }
 
 // errand is what a sink is for.
@@ -70,6 +73,12 @@ func (r *reader) startSink() {
 	s.blocks = r.theirs.clone()
 	s.nextID, s.late = r.lastID, r.late
 	r.sink = &sink{session: s, stop: stop}
+	if what == toTake {
+		r.sink.objects, _ = s.openObjects() // one that is open already is for the other direction
+	}
+	if r.sink.objects == nil {
+		s.undecided = time.Time{}
+	}
 	r.mu.Unlock()
 	f.events <- event{session: s, opened: true}
 	f.events <- event{session: s, sync: &remote}
@@ -132,7 +141,7 @@ func (r *reader) newSink(ctx context.Context, what errand) (*fetcher, *session, 
 	}
 	f := newFetcher(d, options)
 	s := f.add(ctx, r.conn.name)
-	s.mux, s.channel, s.read, s.adopted = r.conn.mux, r.channel, r.conn.read, true
+	s.mux, s.channel, s.read, s.link, s.adopted = r.conn.mux, r.channel, r.conn.read, r.link, true
 	return f, s, nil
 }
 
@@ -212,6 +221,9 @@ func (r *reader) endOf(ctx context.Context, s *session, err error, exhausted boo
 	}
 	r.mu.Lock()
 	r.sink.stop()
+	if r.sink.objects != nil {
+		r.sink.objects.Close()
+	}
 	r.sink, r.exhausted = nil, exhausted
 	r.lastID, r.late = s.nextID, s.late
 	for id := range s.requests {

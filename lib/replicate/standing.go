@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hc/lib/merkle"
+	"hc/lib/protomux"
 )
 
 // standing is how a fetcher stands with one peer.
@@ -25,6 +26,12 @@ type standing struct {
 	late     map[uint64]bool // requests of a sink before this one, whose answers may come yet
 	upgrade  *asked          // the request for a longer head under way, nil if there is none
 	probe    *asked          // the request for a head from nothing under way, nil if there is none
+
+	objects   *protomux.Channel // for many blocks at once; nil: it has none
+	undecided time.Time         // until then it is waited for whether there is one; zero: it is known
+	manys     map[uint64]*asked // that were asked for there
+	manyID    uint64            // of the last one
+	atOnce    int               // bytes of blocks to ask for at once
 
 	declined bool  // it answered noData for the head that its last sync tells of
 	refutal  error // a proof that did not verify, while the probe for its cause is under way
@@ -61,7 +68,7 @@ const (
 func (s *session) send(a *asked) error {
 	a.request.ID = s.newID()
 	a.session = s
-	if len(s.requests) == 0 {
+	if s.owed() == 0 {
 		s.count(time.Now()) // silence counts from when there is something to say
 	}
 	s.requests[a.request.ID] = a
@@ -113,7 +120,10 @@ func (s *session) offers() bool { return s.synced && !s.dropped && s.refutal == 
 
 // room reports whether the peer can be sent one more request without waiting for it to read.
 func (s *session) room() bool {
-	return len(s.requests) < maxRequests && s.channel.Queued() < maxBacklog
+	if s.objects != nil && s.atOnce < mostMany && len(s.manys) >= fewManys {
+		return false
+	}
+	return s.owed() < maxRequests && s.channel.Queued() < maxBacklog
 }
 
 // mayUpgrade reports whether the peer says that it can prove a longer log.
@@ -175,7 +185,7 @@ func (s *session) misbehaves(now time.Time, stall time.Duration) error {
 		return fmt.Errorf("%w: it announces more than anybody can take in", ErrPeer)
 	case s.broken > maxBroken:
 		return fmt.Errorf("%w: it refuses what it says that it has", ErrPeer)
-	case len(s.requests) == 0 || s.waiting.Load() || s.answers.Load() != s.sinceAnswers:
+	case s.owed() == 0 || s.waiting.Load() || s.answers.Load() != s.sinceAnswers:
 		s.count(now)
 		return nil
 	}
@@ -184,5 +194,5 @@ func (s *session) misbehaves(now time.Time, stall time.Duration) error {
 	if silent <= stall || silent <= slowestFactor*stall && s.read.Load()-s.sinceRead > slowest {
 		return nil
 	}
-	return fmt.Errorf("%w: silent for %v with %d answers owed", ErrPeer, stall, len(s.requests))
+	return fmt.Errorf("%w: silent for %v with %d answers owed", ErrPeer, stall, s.owed())
 }

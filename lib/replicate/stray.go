@@ -22,6 +22,9 @@ func (f *fetcher) askStrays(ctx context.Context) error {
 	if length, _ := f.d.Length(); !waits || block >= length {
 		return nil
 	}
+	if f.hashing > 0 || f.hashed[block].here { // it may not have to be asked for
+		return nil
+	}
 	return f.askAlone(ctx, block)
 }
 
@@ -72,6 +75,9 @@ func (f *fetcher) askAlone(ctx context.Context, block uint64) error {
 	if s == nil {
 		f.giveUp(block, way.anchor)
 		return nil
+	}
+	if s.givesMany(length) {
+		return f.askOne(ctx, s, block, length)
 	}
 	return f.ask(ctx, s, block, way)
 }

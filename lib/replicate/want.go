@@ -47,3 +47,16 @@ func (f *fetcher) nextWanted(length uint64) (block uint64, ok bool) {
 	}
 	return 0, false
 }
+
+// wantedFrom returns how many neighbouring blocks are wanted from one on that was taken off.
+func (f *fetcher) wantedFrom(block, limit uint64) uint64 {
+	if f.inRange(block) {
+		return max(limit, block+1) - block
+	}
+	for _, spans := range [][]span{f.soon, f.later} {
+		if len(spans) > 0 && spans[0].start == block+1 {
+			return spans[0].end - block
+		}
+	}
+	return 1
+}

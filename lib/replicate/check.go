@@ -1,0 +1,179 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+
+	"hc/lib/hash"
+	"hc/lib/merkle"
+	"hc/lib/objects"
+)
+
+// Before blocks are asked for, their leaf hashes are, where it is likely that some of the blocks are in the store.
+
+// Leaf hashes are asked for as long as there is credit, so that they never cost more than a small part of what they save or of what
+// comes anyway.
+const (
+	firstCredit = 16 << 10 // bytes
+	mostCredit  = 1 << 20
+	checkPart   = 128      // of the bytes of blocks that come, this part may go into leaf hashes
+	leafCost    = 36       // bytes of a leaf hash with its size
+	firstCheck  = 64       // leaves that are asked for at once in the beginning; more while blocks are found
+	leastCheck  = 64 << 10 // bytes of blocks that are worth the time
+	mostHashed  = 4 * objects.MaxLeaves
+)
+
+// hashed is a block whose leaf hash is verified, and that is not here yet.
+type hashed struct {
+	leaf hash.Digest
+	size uint64 // as it was told
+	here bool   // the store has it from elsewhere
+}
+
+// checks reports whether the leaf hashes of a block and those behind it are to be asked for first.
+func (f *fetcher) checks(block, limit, length uint64) bool {
+	return f.mayHold && f.credit > 0 && f.wantedFrom(block, limit)*uint64(f.sizeOf(block, length)) >= leastCheck
+}
+
+// knowsLeaf reports whether a block's leaf hash is verified, and looks for the block in the store if that was not done.
+func (f *fetcher) knowsLeaf(ctx context.Context, block uint64) (bool, error) {
+	if _, known := f.hashed[block]; known {
+		return true, nil
+	}
+	leaf, known := f.d.Leaf(ctx, block)
+	if !known || len(f.hashed) >= mostHashed {
+		return known, nil
+	}
+	here, err := f.d.HoldsObject(ctx, leaf.Hash)
+	f.hashed[block] = hashed{leaf.Hash, leaf.Size, here}
+	return true, err
+}
+
+// askLeaves asks for the leaf hashes of a block and of those behind it. more is false if there are enough of them for now.
+func (f *fetcher) askLeaves(ctx context.Context, s *session, block, limit, length uint64) (more bool, err error) {
+	if len(f.hashed)+f.hashing >= mostHashed || f.hashing > 0 && len(f.hashed)+f.hashing >= 2*f.atOnce {
+		f.again(block)
+		return false, nil
+	}
+	_, fork := f.d.Length()
+	m := &many{leaves: true}
+	end := (block/uint64(f.atOnce) + 1) * uint64(f.atOnce)
+	for {
+		m.add(block)
+		next, ok, err := f.nextBlock(ctx, limit, length)
+		if err != nil {
+			return false, err
+		}
+		if !ok {
+			break
+		}
+		known, err := f.knowsLeaf(ctx, next)
+		if err != nil {
+			return false, err
+		}
+		if known || next != m.end() || next >= end || !s.mayHave(next, 2*next, fork) || !s.blocks.has(next) {
+			f.again(next)
+			break
+		}
+		block = next
+	}
+	m.Needs = f.d.Needs(ctx, m.spans[0].First, m.end(), f.expects)
+	f.hashing += int(m.count())
+	f.credit -= leafCost * (int(m.count()) + len(m.Nodes))
+	return true, f.sendMany(s, m, 0)
+}
+
+// lookUp looks for blocks whose leaf hashes have come in the store.
+func (f *fetcher) lookUp(ctx context.Context, m *many, g *gift) error {
+	found := 0
+	for i, leaf := range g.leaves {
+		block := m.spans[0].First + uint64(i)
+		here, err := f.d.HoldsObject(ctx, leaf.Hash)
+		if err != nil {
+			return err
+		}
+		if here {
+			found++
+			f.credit = min(f.credit+int(min(leaf.Size, mostCredit)), mostCredit)
+		}
+		f.hashed[block] = hashed{leaf.Hash, leaf.Size, here}
+		f.again(block)
+	}
+	if found > 0 {
+		f.atOnce = min(4*f.atOnce, objects.MaxLeaves)
+	} else {
+		f.atOnce = firstCheck
+	}
+	return nil
+}
+
+// Blocks that are copied from the store at once.
+const (
+	copyBlocks = 16
+	copyBytes  = 1 << 20
+)
+
+// copyHere takes a block, and those behind it, from elsewhere in the store. Of those that are gone, or not what they were, nothing is
+// said: they are asked of peers. more is false if the window is full.
+func (f *fetcher) copyHere(ctx context.Context, block, limit, length uint64) (more bool, err error) {
+	if !f.fitsWindow(block, f.sizeOf(block, length)) {
+		f.again(block)
+		return false, nil
+	}
+	var blocks []uint64
+	var data [][]byte
+	for bytes := 0; ; {
+		object, err := f.d.Object(ctx, f.hashed[block].leaf)
+		if ctx.Err() != nil {
+			return false, err
+		}
+		if err == nil {
+			blocks, data = append(blocks, block), append(data, object)
+			bytes += len(object)
+		} else {
+			f.notHere(block)
+		}
+		if len(blocks) == copyBlocks || bytes >= copyBytes || !f.fitsWindow(block, bytes) {
+			break
+		}
+		next, ok, err := f.nextBlock(ctx, limit, length)
+		if err != nil {
+			return false, err
+		}
+		if !ok {
+			break
+		}
+		if !f.hashed[next].here {
+			f.again(next)
+			break
+		}
+		block = next
+	}
+	return true, f.applyCopies(ctx, blocks, data)
+}
+
+func (f *fetcher) notHere(block uint64) {
+	h := f.hashed[block]
+	h.here = false
+	f.hashed[block] = h
+	f.again(block)
+}
+
+func (f *fetcher) applyCopies(ctx context.Context, blocks []uint64, data [][]byte) error {
+	leaves := make([]hash.Digest, len(data))
+	hash.Leaves(leaves, data)
+	for i, block := range blocks {
+		switch err := f.d.ApplyKnown(ctx, block, data[i], leaves[i]); {
+		case verification(err), errors.Is(err, merkle.ErrNodeMissing): // the disk does not hold what it did, or we forgot what to compare
+			f.notHere(block)
+		case err != nil:
+			return err
+		default:
+			delete(f.hashed, block)
+			if f.options.Copied != nil {
+				f.options.Copied(block, len(data[i]))
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,236 @@
+package replicate
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"hc/lib/hypercore"
+	"hc/lib/keys"
+	"hc/lib/merkle"
+	"hc/lib/objects"
+	"hc/lib/protomux"
+	"hc/lib/store"
+)
+
+// giver answers what an hc peer asks on a core's channel of its own kind: lib/objects/FORMAT.md.
+type giver struct {
+	conn    *serverConn
+	core    *servedCore
+	link    link
+	channel *protomux.Channel // set by OnOpen
+	closed  atomic.Bool
+
+	invalid int // the answering goroutine's own
+}
+
+// openObjects answers the open of a reader's channel for a core that is here, and that he may see.
+func (c *serverConn) openObjects(id keys.Key) {
+	c.mu.Lock()
+	withheld := c.withheld[id]
+	c.mu.Unlock()
+	if withheld {
+		return
+	}
+	core, err := c.server.take(c.ctx, id)
+	if err != nil {
+		return // the core's own channel tells
+	}
+	g := &giver{conn: c, core: core, link: c.link(core.key)}
+	if _, err := c.mux.Open(objects.Protocol, id[:], g.link.capability(), g); err != nil {
+		c.server.leave(core)
+	}
+}
+
+// OnOpen checks the peer's capability.
+func (g *giver) OnOpen(channel *protomux.Channel, remote []byte) error {
+	g.channel = channel
+	return g.link.checkCapability(remote)
+}
+
+// OnMessage has a question answered in its turn.
+func (g *giver) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error {
+	switch kind {
+	case objects.TypeAskLeaves:
+		m, err := objects.DecodeAskLeaves(body)
+		if err != nil {
+			return err
+		}
+		return g.enqueue(m.ID, func(s *hypercore.Snapshot) error { return g.giveLeaves(s, m) })
+	case objects.TypeAskBlocks:
+		m, err := objects.DecodeAskBlocks(body)
+		if err != nil {
+			return err
+		}
+		return g.enqueue(m.ID, func(s *hypercore.Snapshot) error { return g.giveBlocks(s, m) })
+	}
+	return nil
+}
+
+// OnClose gives the core back.
+func (g *giver) OnClose(*protomux.Channel, error) {
+	g.closed.Store(true)
+	g.conn.server.leave(g.core)
+}
+
+func (g *giver) enqueue(id uint64, give func(*hypercore.Snapshot) error) error {
+	return g.conn.enqueue(job{do: func() error {
+		if g.closed.Load() {
+			return nil
+		}
+		snapshot, _ := g.core.current()
+		if snapshot == nil {
+			return g.refuse(id, store.ErrBlockMissing)
+		}
+		if err := give(snapshot); err != nil {
+			return g.refuse(id, err)
+		}
+		return nil
+	}})
+}
+
+// refuse answers that there is no answer, as reader.refuse does.
+func (g *giver) refuse(id uint64, cause error) error {
+	reason := uint64(objects.ReasonNotHere)
+	switch {
+	case errors.Is(cause, merkle.ErrInvalidRequest):
+		if g.invalid++; g.invalid >= maxInvalid {
+			return fmt.Errorf("%w: it made %d requests that make no sense: %w", ErrPeer, g.invalid, cause)
+		}
+		reason = objects.ReasonInvalid
+	case errors.Is(cause, merkle.ErrFork):
+		reason = objects.ReasonInvalid
+	case errors.Is(cause, merkle.ErrNodeMissing), errors.Is(cause, store.ErrBlockMissing), errors.Is(cause, store.ErrConflict):
+	case errors.Is(cause, store.ErrDamaged):
+		g.conn.server.failed(g.conn.ctx, cause)
+	default:
+		return cause
+	}
+	return g.channel.Send(objects.TypeNone, objects.None{ID: id, Reason: reason}.Append(nil))
+}
+
+// check refuses a question about another fork, or about what no log of that length has.
+func (g *giver) check(head store.Head, fork, end uint64, nodes []uint64) error {
+	if fork != head.Fork {
+		return fmt.Errorf("%w: %d asked for, %d here", merkle.ErrFork, fork, head.Fork)
+	}
+	if end > head.Length {
+		return fmt.Errorf("%w: block %d of a log of %d", merkle.ErrInvalidRequest, end-1, head.Length)
+	}
+	for _, index := range nodes {
+		if merkle.RightSpan(index) >= 2*head.Length {
+			return fmt.Errorf("%w: node %d of a log of %d blocks", merkle.ErrInvalidRequest, index, head.Length)
+		}
+	}
+	return nil
+}
+
+func (g *giver) giveLeaves(snapshot *hypercore.Snapshot, m objects.AskLeaves) error {
+	answer, err := g.leaves(snapshot, m)
+	if err != nil {
+		return err
+	}
+	if trace := g.conn.server.options.Trace; trace != nil {
+		trace(true, tracedNodes(answer.Leaves, answer.Nodes))
+	}
+	return g.channel.Send(objects.TypeLeaves, answer.Append(nil))
+}
+
+func (g *giver) leaves(snapshot *hypercore.Snapshot, m objects.AskLeaves) (answer objects.Leaves, err error) {
+	answer.ID = m.ID
+	end := m.First + m.Count
+	if err := g.check(snapshot.Head(), m.Fork, end, m.Nodes); err != nil {
+		return answer, err
+	}
+	indexes := make([]uint64, 0, m.Count)
+	for block := m.First; block < end; block++ {
+		indexes = append(indexes, 2*block)
+	}
+	if answer.Leaves, err = g.nodes(snapshot, indexes); err != nil {
+		return answer, err
+	}
+	answer.Nodes, err = g.nodes(snapshot, m.Nodes)
+	return answer, err
+}
+
+func (g *giver) nodes(snapshot *hypercore.Snapshot, indexes []uint64) ([]merkle.Node, error) {
+	nodes := make([]merkle.Node, 0, len(indexes))
+	for _, index := range indexes {
+		node, err := snapshot.Node(g.conn.ctx, index)
+		if err != nil {
+			return nil, err
+		}
+		nodes = append(nodes, node)
+	}
+	return nodes, nil
+}
+
+func (g *giver) giveBlocks(snapshot *hypercore.Snapshot, m objects.AskBlocks) error {
+	answer, err := g.blocks(snapshot, m)
+	if err != nil {
+		return err
+	}
+	if trace := g.conn.server.options.Trace; trace != nil {
+		_, count := answer.Size()
+		for i, proof := range tracedBlocks(m.Spans, count) {
+			if i == 0 {
+				proof.Block.Nodes = answer.Nodes
+			}
+			trace(true, proof)
+		}
+	}
+	return sendBlocks(g.channel, answer)
+}
+
+func (g *giver) blocks(snapshot *hypercore.Snapshot, m objects.AskBlocks) (answer objects.Blocks, err error) {
+	answer.ID = m.ID
+	last := m.Spans[len(m.Spans)-1]
+	if err := g.check(snapshot.Head(), m.Fork, last.First+last.Count, m.Nodes); err != nil {
+		return answer, err
+	}
+	p := packer{ctx: g.conn.ctx, from: snapshot}
+	for _, span := range m.Spans {
+		if !p.add(span) {
+			break
+		}
+	}
+	p.flush()
+	if p.count == 0 {
+		return answer, p.err
+	}
+	if p.err != nil && !errors.Is(p.err, store.ErrBlockMissing) { // what came before it is good
+		g.conn.server.failed(g.conn.ctx, p.err)
+	}
+	wanted := m.Nodes
+	if m.Prove {
+		wanted = append(wanted, merkle.Subtrees(last.First+uint64(p.count), last.First+last.Count)...)
+	}
+	answer.Pieces = p.pieces
+	answer.Nodes, err = g.nodes(snapshot, wanted)
+	return answer, err
+}
+
+func sendBlocks(channel *protomux.Channel, answer objects.Blocks) error {
+	body := [][]byte{answer.Head()}
+	size := channelBytes + len(body[0])
+	for _, piece := range answer.Pieces {
+		body = append(body, piece.Payload)
+		size += len(piece.Payload)
+	}
+	return channel.SendOwned(objects.TypeBlocks, append(body, pad(nil, size))...)
+}
+
+// tracedBlocks are the blocks of an answer as a Trace sees them.
+func tracedBlocks(spans []objects.Span, count int) (all []*merkle.Proof) {
+	for _, span := range spans {
+		for block := span.First; block < span.First+span.Count && len(all) < count; block++ {
+			all = append(all, &merkle.Proof{Block: &merkle.BlockProof{Index: block}})
+		}
+	}
+	return all
+}
+
+// tracedNodes are leaf hashes and their siblings, as a Trace sees them.
+func tracedNodes(leaves, nodes []merkle.Node) *merkle.Proof {
+	return &merkle.Proof{Hash: &merkle.HashProof{Nodes: append(append([]merkle.Node(nil), leaves...), nodes...)}}
+}

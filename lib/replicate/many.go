@@ -1,0 +1,352 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"hc/lib/hypercore"
+	"hc/lib/merkle"
+	"hc/lib/objects"
+	"hc/lib/protomux"
+)
+
+// Many blocks at once are asked of peers that have the channel for it.
+
+// many is what is asked with one question.
+type many struct {
+	leaves bool // only leaf hashes
+	prove  bool // leaf hashes are not known
+	spans  []objects.Span
+	hypercore.Needs
+}
+
+// Sizes of a question, in bytes of blocks.
+const (
+	firstMany = 256 << 10 // that a peer is asked for at once in the beginning; twice as much each time that he has answered
+	mostMany  = objects.MaxRaw
+	fewManys  = 8 // questions under way as long as they are not that large
+)
+
+// each calls do for each block.
+func (m *many) each(do func(block uint64)) {
+	for _, span := range m.spans {
+		for block := span.First; block < span.First+span.Count; block++ {
+			do(block)
+		}
+	}
+}
+
+func (m *many) count() (count uint64) {
+	for _, span := range m.spans {
+		count += span.Count
+	}
+	return count
+}
+
+// add adds the next block.
+func (m *many) add(block uint64) {
+	if last := len(m.spans) - 1; last >= 0 && m.spans[last].First+m.spans[last].Count == block {
+		m.spans[last].Count++
+		return
+	}
+	m.spans = append(m.spans, objects.Span{First: block, Count: 1})
+}
+
+func (m *many) end() uint64 {
+	last := m.spans[len(m.spans)-1]
+	return last.First + last.Count
+}
+
+// givesMany reports whether the peer can be asked for many blocks of our log at once.
+func (s *session) givesMany(length uint64) bool {
+	return s.objects != nil && s.remote.Length >= length
+}
+
+// undecidedYet reports whether it has to be waited for what the peer says of the channel for many blocks.
+func (s *session) undecidedYet() bool {
+	return !s.undecided.IsZero() && time.Now().Before(s.undecided)
+}
+
+// sizeOf is how many bytes a block is likely to have.
+func (f *fetcher) sizeOf(block, length uint64) int {
+	if h, ok := f.hashed[block]; ok {
+		return int(min(h.size, maxBlock))
+	}
+	return int(min(max(f.d.ByteLength()/max(length, 1), f.recent), maxBlock))
+}
+
+// askMany asks a peer for a block and those behind it. more is false if the window is full.
+func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) (more bool, err error) {
+	length, fork := f.d.Length()
+	most := min(s.atOnce, f.options.Window/4)
+	if f.checks(block, limit, length) {
+		known, err := f.knowsLeaf(ctx, block)
+		if err != nil {
+			return false, err
+		}
+		if !known {
+			return f.askLeaves(ctx, s, block, limit, length)
+		}
+		if f.hashed[block].here {
+			f.again(block)
+			return true, nil
+		}
+	}
+	if !f.fitsWindow(block, max(most, f.sizeOf(block, length))) {
+		f.again(block)
+		return false, nil
+	}
+	_, known := f.hashed[block]
+	m := &many{prove: !known}
+	bytes := 0
+	for {
+		m.add(block)
+		bytes += f.sizeOf(block, length)
+		next, ok, err := f.nextBlock(ctx, limit, length)
+		if err != nil || !ok {
+			if err != nil {
+				return false, err
+			}
+			break
+		}
+		h, nextKnown := f.hashed[next]
+		fits := bytes+f.sizeOf(next, length) <= most && m.count() < objects.MaxBlocks && len(m.spans) < objects.MaxSpans
+		follows := nextKnown == known && !h.here && (known || next == m.end())
+		if !fits || !follows || !s.mayHave(next, 2*next, fork) || !s.blocks.has(next) {
+			f.again(next)
+			break
+		}
+		block = next
+	}
+	if m.prove {
+		m.Needs = f.d.Needs(ctx, m.spans[0].First, m.end(), f.expects)
+	}
+	return true, f.sendMany(s, m, bytes)
+}
+
+// askOne asks a peer for one block.
+func (f *fetcher) askOne(ctx context.Context, s *session, block, length uint64) error {
+	_, known := f.hashed[block]
+	m := &many{prove: !known}
+	m.add(block)
+	if m.prove {
+		m.Needs = f.d.Needs(ctx, block, block+1, f.expects)
+	}
+	return f.sendMany(s, m, f.sizeOf(block, length))
+}
+
+func (f *fetcher) expects(node uint64) bool { return f.expected[node] > 0 }
+
+// sendMany asks, and counts on what that will bring.
+func (f *fetcher) sendMany(s *session, m *many, bytes int) error {
+	_, fork := f.d.Length()
+	a := &asked{many: m, session: s, bytes: bytes}
+	a.request.Fork = fork
+	for _, node := range m.Brings {
+		if !m.leaves || node&1 == 1 { // a leaf that comes without its block is not certain
+			a.brings = append(a.brings, node)
+		}
+	}
+	f.expected.add(a.brings)
+	f.underWay += bytes
+	m.each(func(block uint64) { f.asking[block] = true })
+	id := s.newMany(a)
+	if m.leaves {
+		ask := objects.AskLeaves{ID: id, Fork: fork, First: m.spans[0].First, Count: m.spans[0].Count, Nodes: m.Nodes}
+		return ignoreClosed(s.objects.Send(objects.TypeAskLeaves, ask.Append(nil)))
+	}
+	ask := objects.AskBlocks{ID: id, Fork: fork, Prove: m.prove, Spans: m.spans, Nodes: m.Nodes}
+	return ignoreClosed(s.objects.Send(objects.TypeAskBlocks, ask.Append(nil)))
+}
+
+// newMany gives a question an id of its own.
+func (s *session) newMany(a *asked) uint64 {
+	if s.owed() == 0 {
+		s.count(time.Now())
+	}
+	s.manyID++
+	s.manys[s.manyID] = a
+	return s.manyID
+}
+
+// owed returns how many answers the peer owes.
+func (s *session) owed() int { return len(s.requests) + len(s.manys) }
+
+// decide takes in whether the peer has the channel for many blocks, or has it no longer.
+func (f *fetcher) decide(s *session, channel *protomux.Channel) {
+	s.objects, s.undecided = channel, time.Time{}
+	if channel == nil {
+		f.takeBackMany(s)
+	}
+}
+
+func (f *fetcher) takeBackMany(s *session) {
+	for _, a := range s.manys {
+		f.takeBack(a)
+	}
+	clear(s.manys)
+}
+
+// given takes in an answer of an hc peer.
+func (f *fetcher) given(ctx context.Context, s *session, g *gift) error {
+	if s.objects == nil { // it was closed; this came before
+		return nil
+	}
+	a := s.manys[g.id]
+	if a == nil {
+		f.drop(s, fmt.Errorf("%w: it sent answer %d, which was not asked for", ErrPeer, g.id))
+		return f.unpark(ctx)
+	}
+	delete(s.manys, g.id)
+	if g.none {
+		f.takeBack(a)
+		if g.reason == objects.ReasonNotHere {
+			s.refuse(a.many.spans[0].First)
+		} else {
+			s.objects.Close()
+			f.decide(s, nil) // it may tell the rest on the core's own channel
+		}
+		return f.unpark(ctx)
+	}
+	if err := g.complete(a.many); err != nil {
+		f.takeBack(a)
+		f.drop(s, err)
+		return f.unpark(ctx)
+	}
+	if !f.ready(ctx, a) {
+		if size := g.bytes(); f.parkedBytes+size <= f.options.Window {
+			f.parked = append(f.parked, parked{gift: g, asked: a})
+			f.parkedBytes += size
+		} else {
+			f.takeBack(a)
+			s.broken += overflow
+		}
+		return f.unpark(ctx)
+	}
+	if err := f.takeGift(ctx, a, g); err != nil {
+		return err
+	}
+	return f.unpark(ctx)
+}
+
+// ready reports whether all that the answer builds on is here.
+func (f *fetcher) ready(ctx context.Context, a *asked) bool {
+	return !slices.ContainsFunc(a.many.Anchors, func(n uint64) bool { return !f.d.Usable(ctx, n) })
+}
+
+// complete checks that an answer has as much as was asked for, and no more, and numbers its nodes.
+func (g *gift) complete(m *many) error {
+	wrong := func(what string, got int) error {
+		return fmt.Errorf("%w: its answer %d has %d %s, where %d blocks and %d nodes were asked for", ErrPeer, g.id, got, what, m.count(), len(m.Nodes))
+	}
+	if m.leaves != (g.leaves != nil) {
+		return fmt.Errorf("%w: its answer %d is about something else", ErrPeer, g.id)
+	}
+	want := m.Nodes
+	switch {
+	case m.leaves:
+		if uint64(len(g.leaves)) != m.count() {
+			return wrong("leaves", len(g.leaves))
+		}
+		for i := range g.leaves {
+			g.leaves[i].Index = 2 * (m.spans[0].First + uint64(i))
+		}
+	case uint64(len(g.blocks)) > m.count():
+		return wrong("blocks", len(g.blocks))
+	case m.prove:
+		want = append(slices.Clone(want), merkle.Subtrees(m.spans[0].First+uint64(len(g.blocks)), m.end())...)
+	}
+	if len(g.nodes) != len(want) {
+		return wrong("nodes", len(g.nodes))
+	}
+	for i := range g.nodes {
+		g.nodes[i].Index = want[i]
+	}
+	return nil
+}
+
+// takeGift verifies an answer and takes it in.
+func (f *fetcher) takeGift(ctx context.Context, a *asked, g *gift) error {
+	f.traceGift(a.many, g)
+	err := f.tooMany(ctx, a.many, g)
+	if err == nil && a.many.leaves {
+		err = f.d.ApplyLeaves(ctx, a.request.Fork, a.many.spans[0].First, g.leaves, g.nodes)
+	} else if err == nil {
+		err = f.applyBlocks(ctx, a, g)
+	}
+	if err != nil {
+		f.takeBack(a)
+		switch {
+		case errors.Is(err, merkle.ErrNodeMissing): // what it builds on has gone since: nobody's fault
+			return nil
+		case !verification(err):
+			return err
+		}
+		return f.refuted(a.session, err)
+	}
+	f.settled(a)
+	if a.session.broken > 0 {
+		a.session.broken--
+	}
+	if a.many.leaves {
+		return f.lookUp(ctx, a.many, g)
+	}
+	a.session.atOnce = min(2*a.session.atOnce, mostMany)
+	f.credit = min(f.credit+g.wire/checkPart, mostCredit)
+	left := uint64(len(g.blocks))
+	a.many.each(func(block uint64) {
+		if left > 0 {
+			left--
+			delete(f.hashed, block)
+			return
+		}
+		f.again(block)
+	})
+	return nil
+}
+
+// tooMany refuses a block that has more bytes than the tree has room for.
+func (f *fetcher) tooMany(ctx context.Context, m *many, g *gift) error {
+	if len(g.blocks) != 1 {
+		return nil
+	}
+	return f.tooLarge(ctx, m.spans[0].First, len(g.blocks[0]))
+}
+
+func (f *fetcher) applyBlocks(ctx context.Context, a *asked, g *gift) error {
+	for _, block := range g.blocks {
+		f.recent = max(uint64(len(block)), f.recent-f.recent/16)
+	}
+	if a.many.prove {
+		return f.d.ApplyBlocks(ctx, a.request.Fork, a.many.spans[0].First, g.blocks, g.hashes, g.nodes)
+	}
+	var err error
+	i := 0
+	a.many.each(func(block uint64) {
+		if err == nil && i < len(g.blocks) {
+			err = f.d.ApplyKnown(ctx, block, g.blocks[i], g.hashes[i])
+			i++
+		}
+	})
+	return err
+}
+
+func (f *fetcher) traceGift(m *many, g *gift) {
+	trace := f.options.Trace
+	switch {
+	case trace == nil:
+	case m.leaves:
+		trace(false, tracedNodes(g.leaves, g.nodes))
+	default:
+		for i, proof := range tracedBlocks(m.spans, len(g.blocks)) {
+			proof.Block.Value = g.blocks[i]
+			if i == 0 {
+				proof.Block.Nodes = g.nodes
+			}
+			trace(false, proof)
+		}
+	}
+}

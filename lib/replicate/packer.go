@@ -1,0 +1,93 @@
+package replicate
+
+import (
+	"context"
+
+	"hc/lib/hypercore"
+	"hc/lib/objects"
+	"hc/lib/store"
+)
+
+// packer makes the pieces of one answer.
+type packer struct {
+	ctx    context.Context
+	from   *hypercore.Snapshot
+	pieces []objects.Piece
+	count  int // blocks in them, and in loose
+	raw    int // bytes of these
+	err    error
+
+	loose      [][]byte // blocks for the next piece
+	compressed bool     // as they are stored
+}
+
+// add takes the blocks of a span; false if the answer ends within it.
+func (p *packer) add(span objects.Span) bool {
+	for at, end := span.First, span.First+span.Count; at < end; {
+		extent, err := p.from.Extent(p.ctx, at, end)
+		if err != nil {
+			p.err = err
+			return false
+		}
+		if extent.Whole && p.addStored(extent) {
+			at += extent.Count
+			continue
+		}
+		for stop := at + extent.Count; at < stop; at++ {
+			if !p.addLoose(at, !extent.Raw) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// addStored adds a run as it is stored, if it can be read and there is room for it.
+func (p *packer) addStored(extent store.Extent) bool {
+	if p.full(int(extent.Count), extent.Bytes) {
+		return false
+	}
+	run, err := p.from.Payload(p.ctx, extent)
+	if err != nil { // its blocks may be elsewhere, too, or tell why not
+		return false
+	}
+	p.flush()
+	p.pieces = append(p.pieces, objects.Piece{
+		Zstd: run.Zstd, Lines: run.Lines, Count: int(extent.Count), Raw: run.Raw, Lengths: run.Lengths, Payload: run.Payload,
+	})
+	p.count, p.raw = p.count+int(extent.Count), p.raw+run.Raw
+	return true
+}
+
+func (p *packer) full(blocks, bytes int) bool {
+	if p.count == 0 && blocks == 1 {
+		return false
+	}
+	return p.count+blocks > objects.MaxBlocks || p.raw+bytes > objects.MaxRaw || len(p.pieces) >= objects.MaxPieces-2
+}
+
+func (p *packer) addLoose(block uint64, compressed bool) bool {
+	data, err := p.from.Block(p.ctx, block)
+	if err != nil {
+		p.err = err
+		return false
+	}
+	if p.full(1, len(data)) {
+		return false
+	}
+	if compressed != p.compressed {
+		p.flush()
+		p.compressed = compressed
+	}
+	p.loose = append(p.loose, data)
+	p.count, p.raw = p.count+1, p.raw+len(data)
+	return true
+}
+
+// flush makes a piece of the loose blocks.
+func (p *packer) flush() {
+	if len(p.loose) > 0 {
+		p.pieces = append(p.pieces, objects.Pack(p.loose, p.compressed))
+		p.loose = p.loose[:0]
+	}
+}

@@ -1,0 +1,114 @@
+package replicate
+
+import (
+	"time"
+
+	"hc/lib/hash"
+	"hc/lib/keys"
+	"hc/lib/merkle"
+	"hc/lib/objects"
+	"hc/lib/protomux"
+)
+
+// taker is a session's second channel, on which hc peers answer: lib/objects/FORMAT.md. It decodes, decompresses and hashes in
+// the read loop, and hands on events.
+type taker struct{ session *session }
+
+// gift is an answer of an hc peer.
+type gift struct {
+	id     uint64
+	leaves []merkle.Node // of leaf hashes
+	blocks [][]byte      // else of blocks
+	hashes []hash.Digest // of these
+	nodes  []merkle.Node
+	none   bool // else there is none
+	reason uint64
+	wire   int // bytes that it took
+}
+
+func (g *gift) bytes() (sum int) {
+	for _, block := range g.blocks {
+		sum += len(block)
+	}
+	return sum
+}
+
+// openObjects opens the second channel. Nothing is asked of the peer before it is known whether he opens it, too, but for a while.
+func (s *session) openObjects() (*protomux.Channel, error) {
+	id := keys.DiscoveryKey(s.link.key)
+	s.undecided = time.Now().Add(patience)
+	return s.mux.Open(objects.Protocol, id[:], s.link.capability(), &taker{s})
+}
+
+// OnOpen checks that the peer knows the key.
+func (t *taker) OnOpen(channel *protomux.Channel, remote []byte) error {
+	if err := t.session.link.checkCapability(remote); err != nil {
+		return err
+	}
+	return t.session.emit(event{decided: true, objects: channel})
+}
+
+// OnMessage decodes an answer. Who asks in place of answering is told that nobody gives here.
+func (t *taker) OnMessage(channel *protomux.Channel, kind uint64, body []byte) error {
+	err := t.heard(channel, kind, body)
+	if t.session.ctx.Err() != nil { // nobody waits for it any more
+		return nil
+	}
+	return err
+}
+
+func (t *taker) heard(channel *protomux.Channel, kind uint64, body []byte) error {
+	s := t.session
+	switch kind {
+	case objects.TypeLeaves:
+		s.answers.Add(1)
+		if err := s.enter(len(body)); err != nil {
+			return err
+		}
+		m, err := objects.DecodeLeaves(body)
+		return s.emitDecoded(event{gift: &gift{id: m.ID, leaves: m.Leaves, nodes: m.Nodes, wire: len(body)}, bytes: len(body)}, err)
+	case objects.TypeBlocks:
+		return t.heardBlocks(body)
+	case objects.TypeNone:
+		s.answers.Add(1)
+		m, err := objects.DecodeNone(body)
+		return s.emitDecoded(event{gift: &gift{id: m.ID, none: true, reason: m.Reason}}, err)
+	case objects.TypeAskLeaves:
+		m, err := objects.DecodeAskLeaves(body)
+		return t.refuse(channel, m.ID, err)
+	case objects.TypeAskBlocks:
+		m, err := objects.DecodeAskBlocks(body)
+		return t.refuse(channel, m.ID, err)
+	}
+	return nil
+}
+
+func (t *taker) refuse(channel *protomux.Channel, id uint64, err error) error {
+	if err != nil {
+		return err
+	}
+	return channel.Send(objects.TypeNone, objects.None{ID: id, Reason: objects.ReasonInvalid}.Append(nil))
+}
+
+func (t *taker) heardBlocks(body []byte) error {
+	s := t.session
+	m, err := objects.DecodeBlocks(body)
+	if err != nil {
+		return err
+	}
+	raw, count := m.Size()
+	if err := s.enter(raw); err != nil {
+		return err
+	}
+	s.answers.Add(1)
+	g := &gift{id: m.ID, nodes: m.Nodes, hashes: make([]hash.Digest, count), wire: len(body)}
+	if g.blocks, err = m.Unpack(); err == nil {
+		hash.Leaves(g.hashes, g.blocks)
+	}
+	return s.emitDecoded(event{gift: g, bytes: raw}, err)
+}
+
+// OnClose says that this is the end of it: a stock peer never opens the channel.
+func (t *taker) OnClose(*protomux.Channel, error) {
+	_ = t.session.emit(event{decided: true}) // the session's own end tells of the connection's
+}
