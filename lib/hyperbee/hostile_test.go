@@ -276,3 +276,18 @@ func TestMutatedTrees(t *testing.T) {
 		t.Errorf("only %d of the mutated trees were refused", refused)
 	}
 }
+
+// expecting is a crafted core that is told what is read next.
+type expecting struct{ *crafted }
+
+func (expecting) Expect([]uint64) {}
+
+func TestHostileTreesEndPrefetch(t *testing.T) {
+	for name, c := range hostileTrees() {
+		version := uint64(len(c.core.blocks))
+		err := Open(expecting{c.core}, version).Prefetch(t.Context(), Range{})
+		if errors.Is(err, errTooManyReads) || uint64(c.core.reads) > 40*version {
+			t.Errorf("%s: %d reads, %v", name, c.core.reads, err)
+		}
+	}
+}

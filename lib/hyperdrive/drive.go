@@ -104,6 +104,14 @@ func (d *Drive) IsFolder(ctx context.Context, name string) (found bool, err erro
 	return found, err
 }
 
+// Prefetch has the blocks of the names, if they are a hyperbee.Expecter, told of all that List will read.
+func (d *Drive) Prefetch(ctx context.Context, folder string) error {
+	if err := d.ready(ctx); err != nil {
+		return err
+	}
+	return d.tree.Prefetch(ctx, FolderRange(folder))
+}
+
 // List calls each for all that is below a folder, in the order of the names' bytes. An item that must be refused comes with
 // its Err, so that the caller names it and goes on. Keys outside of the drive's files, which no stock tool lists, are passed
 // over. List returns the first error of each, or why it cannot go on.

@@ -53,8 +53,8 @@ type ahead struct {
 func (a *ahead) look(ctx context.Context, claim proof.Claim) error {
 	names := a.drive.Files()
 	if claim.Kind == proof.KindTree {
-		if claim.Path == "/" {
-			a.drive.names.Want(hypercore.BlockRange{End: names.Version()})
+		if err := a.drive.expect(ctx, claim.Path); err != nil {
+			return passOver(err)
 		}
 		return passOver(names.List(ctx, claim.Path, func(item hyperdrive.Item) error { return a.want(ctx, item) }))
 	}

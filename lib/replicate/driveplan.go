@@ -28,8 +28,8 @@ type DrivePlan struct {
 // Plan reads all names below a folder, "/" for all, and the maps of the files that have one, and says what their content
 // takes. Of "/" it fetches the names as a whole, with their history.
 func (d *Drive) Plan(ctx context.Context, folder string) (plan DrivePlan, err error) {
-	if folder == "/" {
-		d.names.Want(hypercore.BlockRange{End: d.files.Version()})
+	if err := d.expect(ctx, folder); err != nil {
+		return plan, err
 	}
 	var mapped []hyperdrive.Item
 	err = d.files.List(ctx, folder, func(item hyperdrive.Item) error {
@@ -57,6 +57,15 @@ func (d *Drive) Plan(ctx context.Context, folder string) (plan DrivePlan, err er
 		err = d.count(ctx, &plan)
 	}
 	return plan, err
+}
+
+// expect asks for all names below a folder, of "/" with their history.
+func (d *Drive) expect(ctx context.Context, folder string) error {
+	if folder != "/" {
+		return d.files.Prefetch(ctx, folder)
+	}
+	d.names.Want(hypercore.BlockRange{End: d.files.Version()})
+	return nil
 }
 
 func (p *DrivePlan) add(blob hyperdrive.Blob) {
