@@ -21,6 +21,7 @@ const (
 	KindBytes              // bytes From to To
 	KindPath               // one file of a drive
 	KindTree               // a folder of a drive
+	KindNames              // all names of a drive, with the head of its blobs, and no content
 )
 
 // Claim is what a proof stream says that it proves. The zero value is `all`.
@@ -34,10 +35,11 @@ type Claim struct {
 
 var kindWords = map[Kind]string{
 	KindAll: "all", KindHead: "head", KindBlocks: "blocks", KindBytes: "bytes", KindPath: "path", KindTree: "tree",
+	KindNames: "names",
 }
 
 // folder reports whether the claim is about a drive.
-func (c Claim) folder() bool { return c.Kind == KindPath || c.Kind == KindTree }
+func (c Claim) folder() bool { return c.Kind == KindPath || c.Kind == KindTree || c.Kind == KindNames }
 
 // Equal reports whether two claims are the same.
 func (c Claim) Equal(d Claim) bool { return c.String() == d.String() }
@@ -73,7 +75,7 @@ func (c Claim) check() error {
 			return fmt.Errorf("range %d-%d: over the limit of %d", c.From, c.To, uint64(maxNumber))
 		}
 	}
-	if c.folder() {
+	if c.folder() && c.Kind != KindNames {
 		if err := checkPath(c.Path, c.Kind == KindTree); err != nil {
 			return err
 		}
@@ -144,6 +146,9 @@ func parseClaim(s string) (Claim, error) {
 		return c, nil
 	case word == kindWords[KindHead] && !more:
 		c.Kind = KindHead
+		return c, nil
+	case word == kindWords[KindNames] && !more:
+		c.Kind = KindNames
 		return c, nil
 	case word == kindWords[KindBlocks] && more:
 		c.Kind = KindBlocks

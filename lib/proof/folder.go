@@ -26,6 +26,8 @@ type side interface {
 	header(block []byte) error                            // block 0 of the names
 	file(ctx context.Context, item hyperdrive.Item) error // its content comes next; Err may say that its name is a bad one
 	other(item hyperdrive.Item) error                     // a link, or a record that is malformed: Err says so
+	name(item hyperdrive.Item) error                      // any record, where no content comes
+	blobsHead(ctx context.Context) error                  // behind the names, where no content comes
 }
 
 // run takes the walk. outcome says what was proved instead of what was claimed; nil: just that.
@@ -40,10 +42,24 @@ func (w *walk) run(ctx context.Context) (outcome, err error) {
 		}
 	}
 	tree := hyperbee.OpenUncached(w.side, w.version)
-	if w.claim.Kind == KindTree {
+	switch w.claim.Kind {
+	case KindTree:
 		return w.folder(ctx, tree)
+	case KindNames:
+		return nil, w.names(ctx, tree)
 	}
 	return w.path(ctx, tree)
+}
+
+// names goes through all names, and ends with the head of the blobs.
+func (w *walk) names(ctx context.Context, tree *hyperbee.Tree) error {
+	err := tree.Walk(ctx, hyperdrive.FolderRange("/"), func(found hyperbee.Entry) error {
+		return w.side.name(hyperdrive.ItemOf(found))
+	})
+	if err != nil {
+		return err
+	}
+	return w.side.blobsHead(ctx)
 }
 
 // path looks one name up.

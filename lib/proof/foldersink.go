@@ -65,6 +65,27 @@ func (f *folderReader) content(ctx context.Context, item hyperdrive.Item, out io
 	return err
 }
 
+func (f *folderReader) name(item hyperdrive.Item) error {
+	f.v.sum.Files++
+	if f.v.opt.Names != nil {
+		f.sinkErr = f.v.opt.Names(item)
+	}
+	return f.sinkErr
+}
+
+// blobsHead reads the head of the blobs, if it comes, and the nodes that verify it.
+func (f *folderReader) blobsHead(context.Context) error {
+	word, err := f.v.in.peek()
+	if err != nil || string(word) != wordCore {
+		return err
+	}
+	if err := f.openBlobs(); err != nil {
+		return err
+	}
+	_, err = f.blobs.group(&layout{length: f.blobs.v.head.Length, split: f.blobs.split})
+	return err
+}
+
 func (f *folderReader) other(item hyperdrive.Item) error {
 	if f.v.opt.Files == nil {
 		return nil

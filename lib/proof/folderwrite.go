@@ -127,6 +127,29 @@ func (f *folderWriter) file(ctx context.Context, item hyperdrive.Item) error {
 
 func (f *folderWriter) other(hyperdrive.Item) error { return nil }
 
+func (f *folderWriter) name(hyperdrive.Item) error { return nil }
+
+// blobsHead writes the head of the blobs, with the nodes that it takes to verify it. There is none where nothing tells which
+// log that is, or nothing of it was signed yet.
+func (f *folderWriter) blobsHead(ctx context.Context) error {
+	if f.key == nil {
+		return nil
+	}
+	if err := f.openBlobs(ctx); errors.Is(err, errUnsigned) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	f.last = f.blobs
+	if err := f.blobs.begin(); err != nil {
+		return err
+	}
+	l := layout{length: f.blobs.p.head.Length, split: f.blobs.split, known: crown}
+	return f.blobs.p.nodes(&l, 0)
+}
+
+var errUnsigned = errors.New("no signed head")
+
 // openBlobs opens the blobs, where the first content needs them.
 func (f *folderWriter) openBlobs(ctx context.Context) error {
 	if f.blobs != nil {
@@ -150,7 +173,7 @@ func (f *folderWriter) openBlobs(ctx context.Context) error {
 		return err
 	}
 	if !signed(head) {
-		return fmt.Errorf("%w: the blobs %v have no signed head", ErrPartial, *f.key)
+		return fmt.Errorf("%w: the blobs %v have %w", ErrPartial, *f.key, errUnsigned)
 	}
 	p := f.names.p
 	f.blobs = newLogWriter(&writer{ctx: p.ctx, out: p.out, src: src}, head)

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"hc/lib/hash"
+	"hc/lib/hyperdrive"
 	"hc/lib/keys"
 	"hc/lib/merkle"
 )
@@ -21,9 +22,10 @@ type Options struct {
 	AnyClaim  bool         // take whatever the stream claims, but of a path or a tree; of Claim, if there is one, only At counts
 	MinLength uint64       // blocks that a head must have at least
 
-	Out      io.Writer                  // gets the claimed bytes, each group's in one Write, or of a path the file's; nil: nobody
-	Files    FolderSink                 // gets the files of a path or a tree; nil: nobody
-	Progress func(bytes, blocks uint64) // called behind each group with what it brought; nil: not called
+	Out      io.Writer                   // gets the claimed bytes, each group's in one Write, or of a path the file's; nil: nobody
+	Names    func(hyperdrive.Item) error // gets the records of names; nil: nobody
+	Files    FolderSink                  // gets the files of a path or a tree; nil: nobody
+	Progress func(bytes, blocks uint64)  // called behind each group with what it brought; nil: not called
 }
 
 // Sink gets what has been verified, in this order: Core, then for each head Head, and for each group Nodes and then its
