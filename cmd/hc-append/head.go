@@ -7,9 +7,11 @@ import (
 	"os"
 
 	"hc/lib/cli"
+	"hc/lib/drive"
 	"hc/lib/hypercore"
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/proof"
 	"hc/lib/replicate"
 	"hc/lib/store"
 )
@@ -31,7 +33,16 @@ func (j job) goOnFrom(ctx context.Context, in *store.Store) error {
 		return fmt.Errorf("reading the head to go on from: %w", err)
 	}
 	defer file.Close()
-	if err := hypercore.Onto(ctx, in, ref.Key, file); err != nil {
+	onto, of := hypercore.Onto, "--head"
+	if j.drive {
+		onto, of = drive.Onto, "--names"
+	}
+	err = onto(ctx, in, ref.Key, file)
+	var other *proof.ClaimError
+	if errors.As(err, &other) {
+		err = cli.Hint(err, "make it with hc-fetch "+of)
+	}
+	if err != nil {
 		return fmt.Errorf("going on from the head in %q: %w", j.onto, err)
 	}
 	return nil

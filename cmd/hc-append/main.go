@@ -36,7 +36,7 @@ func newApp(std *cli.IO) *urfave.App {
 			&urfave.BoolFlag{Name: "new", Usage: "the name must not be taken yet"},
 			&urfave.Uint64Flag{Name: "expect-length", Usage: "fail unless the log has `N` blocks now"},
 			&urfave.BoolFlag{Name: "if-changed", Usage: "append nothing where the log ends with just this input already"},
-			&urfave.StringFlag{Name: "onto", TakesFile: true, Usage: "go on from the head in `FILE` (hc-fetch KEY --head), without the log itself"},
+			&urfave.StringFlag{Name: "onto", TakesFile: true, Usage: "go on from the head in `FILE` (hc-fetch KEY --head; of a drive --names), without the log itself"},
 			&urfave.StringSliceFlag{Name: "peer", Usage: "first ask the peer at `HOST[:PORT]` for the newest head; may be given many times"},
 			&urfave.BoolFlag{Name: "compat", Usage: "a new log's key is its plain public key, without a manifest"},
 			cli.JSONFlag(),
@@ -87,6 +87,8 @@ them came, unless --flush-every says otherwise, and an endless input is fine.
 all that it takes to append. What such a store then serves, it serves to who has the log up to that head, or wants no
 more than what is new. If the store has a part of the log already, the head must be one that it knows; an older one
 changes nothing.
+
+With --drive --onto takes what 'hc-fetch KEY --names' wrote: both heads, and the names, but no file's bytes.
 
 --if-changed compares the input with the end of the log. If the log ends with just these blocks, nothing is appended, and
 the same line is printed. Where only roots are here, what it takes to tell is asked of --peer, or comes with a head that was

@@ -36,6 +36,7 @@ func newApp(std *cli.IO) *urfave.App {
 			&urfave.StringFlag{Name: "bytes", Usage: "only the bytes `A-B`, both included"},
 			&urfave.BoolFlag{Name: "head", Usage: "only the signed head with the tree's roots, no data"},
 			&urfave.BoolFlag{Name: "tree", Usage: "of a drive, all files of the folder PATH, or of the drive as a whole"},
+			&urfave.BoolFlag{Name: "names", Usage: "of a drive, all names and both heads, and no file's bytes: what an import goes on from"},
 			&urfave.BoolFlag{Name: "live", Usage: "go on with what is appended, until interrupted"},
 			&urfave.BoolFlag{Name: "follow-fork", Usage: "replace what is here where its key has signed the log anew under a higher fork"},
 			&urfave.BoolFlag{Name: "no-store", Usage: "keep nothing"},
@@ -103,8 +104,12 @@ func parse(c *urfave.Context) (proof.Claim, error) {
 		claim.Kind = proof.KindTree
 		parts += 2 - c.NArg()
 	}
+	if c.Bool("names") {
+		claim.Kind = proof.KindNames
+		parts++
+	}
 	if parts > 1 {
-		return claim, cli.Usagef("--blocks, --bytes, --head, PATH and --tree exclude one another")
+		return claim, cli.Usagef("--blocks, --bytes, --head, PATH, --tree and --names exclude one another")
 	}
 	var err error
 	switch claim.Kind {

@@ -16,6 +16,7 @@ import (
 	hchash "hc/lib/hash"
 	"hc/lib/hyperdrive"
 	"hc/lib/proof"
+	"hc/lib/stream"
 )
 
 // parsePath reads the path in a drive that a flag gives: "/" if it is not given.
@@ -37,19 +38,33 @@ func parsePath(c *urfave.Context, flag string) (string, error) {
 // parseFolder reads what is to be written of a path or a tree.
 func (j *job) parseFolder(c *urfave.Context, claim proof.Claim) error {
 	tar, sums := c.Bool("tar"), c.Bool("sha256sums")
-	isFolder := claim.Kind == proof.KindPath || claim.Kind == proof.KindTree
+	isFolder := claim.Kind == proof.KindPath || claim.Kind == proof.KindTree || claim.Kind == proof.KindNames
 	switch {
 	case claim.Kind == proof.KindTree && tar == sums:
 		return cli.Usagef("--tree: say one of --tar and --sha256sums, what to write of the folder")
 	case claim.Kind == proof.KindPath && (tar || sums):
 		return cli.Usagef("--path %q writes the file itself: --tar and --sha256sums go with --tree", claim.Path)
 	case isFolder && (j.list || j.explain):
-		return cli.Usagef("--list and --explain are of blocks, and do not go with --path and --tree")
+		return cli.Usagef("--list and --explain are of blocks, and do not go with --path, --tree and --names")
 	}
+	j.names = claim.Kind == proof.KindNames
 	if claim.Kind == proof.KindTree {
 		j.folder, j.sums = claim.Path, sums
 	}
 	return nil
+}
+
+// writeName lists a name: what must not become a file's is quoted.
+func writeName(w io.Writer, item hyperdrive.Item, json bool) error {
+	name := strings.TrimPrefix(item.Name, "/")
+	if json {
+		return cli.WriteJSON(w, struct {
+			Name string `json:"name"`
+			Seq  uint64 `json:"seq"`
+		}{name, item.Seq})
+	}
+	_, err := fmt.Fprintln(w, stream.QuotePath(name))
+	return err
 }
 
 // isPath reports whether a file of a drive is asked for.

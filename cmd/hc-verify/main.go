@@ -31,6 +31,7 @@ func newApp(std *cli.IO) *urfave.App {
 			&urfave.StringFlag{Name: "tree", Usage: "the stream must prove the folder `PATH` of a drive, with all below it (/ where only --tar or --sha256sums is given)"},
 			&urfave.BoolFlag{Name: "tar", Usage: "write the folder as a tar"},
 			&urfave.BoolFlag{Name: "sha256sums", Usage: "write a line for each file of the folder, as sha256sum does"},
+			&urfave.BoolFlag{Name: "names", Usage: "the stream must prove all names of a drive, which are listed"},
 			&urfave.BoolFlag{Name: "head", Usage: "the stream must prove the newest head, which is written as FORK.LENGTH.KEY.TREEHASH"},
 			&urfave.BoolFlag{Name: "list", Usage: "write, instead of the data, a line for each block: number, offset, length, leaf hash"},
 			&urfave.BoolFlag{Name: "explain", Usage: "write, instead of the data, the tree, and which hashes proved what"},
@@ -95,6 +96,7 @@ type job struct {
 	list, explain bool
 	folder        string // whose files are written: --tree; "": none
 	sums          bool   // --sha256sums, not --tar
+	names         bool   // are listed
 	keep          bool   // --store
 	dir           string // the store's folder
 	force         bool
@@ -142,17 +144,17 @@ func parseClaim(c *urfave.Context) (claim proof.Claim, asked bool, err error) {
 	for _, part := range []struct {
 		flag string
 		kind proof.Kind
-	}{{"blocks", proof.KindBlocks}, {"bytes", proof.KindBytes}, {"head", proof.KindHead}, {"path", proof.KindPath}, {"tree", proof.KindTree}} {
+	}{{"blocks", proof.KindBlocks}, {"bytes", proof.KindBytes}, {"head", proof.KindHead}, {"path", proof.KindPath}, {"tree", proof.KindTree}, {"names", proof.KindNames}} {
 		if !c.IsSet(part.flag) && !(part.kind == proof.KindTree && (c.Bool("tar") || c.Bool("sha256sums"))) {
 			continue
 		}
 		if asked {
-			return claim, true, cli.Usagef("--blocks, --bytes, --head, --path and --tree exclude one another")
+			return claim, true, cli.Usagef("--blocks, --bytes, --head, --path, --tree and --names exclude one another")
 		}
 		asked = true
 		claim.Kind = part.kind
 		switch part.kind {
-		case proof.KindHead:
+		case proof.KindHead, proof.KindNames:
 			continue
 		case proof.KindPath, proof.KindTree:
 			if claim.Path, err = parsePath(c, part.flag); err != nil {

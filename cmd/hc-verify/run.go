@@ -9,7 +9,8 @@ import (
 	"strings"
 
 	"hc/lib/cli"
-	"hc/lib/hypercore"
+	"hc/lib/drive"
+	"hc/lib/hyperdrive"
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/proof"
@@ -32,6 +33,8 @@ func (j job) run(ctx context.Context, std *cli.IO) (err error) {
 	case j.explain:
 		explained = &explanation{given: j.given}
 		sinks = append(sinks, explained)
+	case j.names:
+		j.options.Names = func(item hyperdrive.Item) error { return writeName(words, item, std.JSON) }
 	case j.folder != "":
 		words.Reset(cli.DataOut(std, j.force))
 		files = newFiles(j, std, words)
@@ -49,9 +52,9 @@ func (j job) run(ctx context.Context, std *cli.IO) (err error) {
 			return err
 		}
 		defer in.Close()
-		keeper := &keeper{ctx: ctx, into: in, logs: map[keys.Key]*hypercore.Keeper{}}
+		keeper := drive.NewKeeper(ctx, in)
 		sinks = append(sinks, keeper)
-		finish = keeper.close
+		finish = keeper.Close
 	}
 
 	sum, err := proof.Verify(ctx, std.In, j.options, sinks)

@@ -8,7 +8,7 @@ complete -c hc-append -l drive -d 'the input is a folder (hc-chunk DIR): import 
 complete -c hc-append -l new -d 'the name must not be taken yet'
 complete -c hc-append -l expect-length -x -d 'fail unless the log has N blocks now'
 complete -c hc-append -l if-changed -d 'append nothing where the log ends with just this input already'
-complete -c hc-append -l onto -r -F -d 'go on from the head in FILE (hc-fetch KEY --head), without the log itself'
+complete -c hc-append -l onto -r -F -d 'go on from the head in FILE (hc-fetch KEY --head; of a drive --names), without the log itself'
 complete -c hc-append -l peer -x -d 'first ask the peer at HOST[:PORT] for the newest head; may be given many times'
 complete -c hc-append -l compat -d 'a new log\'s key is its plain public key, without a manifest'
 complete -c hc-append -l json -d 'write JSON Lines instead of text'

@@ -5,6 +5,7 @@ complete -c hc-fetch -l blocks -x -d 'only the blocks A-B, both included (A-: to
 complete -c hc-fetch -l bytes -x -d 'only the bytes A-B, both included'
 complete -c hc-fetch -l head -d 'only the signed head with the tree\'s roots, no data'
 complete -c hc-fetch -l tree -d 'of a drive, all files of the folder PATH, or of the drive as a whole'
+complete -c hc-fetch -l names -d 'of a drive, all names and both heads, and no file\'s bytes: what an import goes on from'
 complete -c hc-fetch -l live -d 'go on with what is appended, until interrupted'
 complete -c hc-fetch -l follow-fork -d 'replace what is here where its key has signed the log anew under a higher fork'
 complete -c hc-fetch -l no-store -d 'keep nothing'

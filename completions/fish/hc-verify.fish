@@ -7,6 +7,7 @@ complete -c hc-verify -l path -x -d 'the stream must prove the file PATH of a dr
 complete -c hc-verify -l tree -x -d 'the stream must prove the folder PATH of a drive, with all below it (/ where only --tar or --sha256sums is given)'
 complete -c hc-verify -l tar -d 'write the folder as a tar'
 complete -c hc-verify -l sha256sums -d 'write a line for each file of the folder, as sha256sum does'
+complete -c hc-verify -l names -d 'the stream must prove all names of a drive, which are listed'
 complete -c hc-verify -l head -d 'the stream must prove the newest head, which is written as FORK.LENGTH.KEY.TREEHASH'
 complete -c hc-verify -l list -d 'write, instead of the data, a line for each block: number, offset, length, leaf hash'
 complete -c hc-verify -l explain -d 'write, instead of the data, the tree, and which hashes proved what'

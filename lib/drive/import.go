@@ -222,12 +222,26 @@ func (im *importer) isBefore(p *part) bool {
 	return meta.SHA256 != nil && *meta.SHA256 == p.sha256
 }
 
+// onlyTouched reports whether a file has the content and mode that the drive has, and at most another time. A time alone is no
+// change: a checkout in a CI job, or a copy, would be a new version of every file. So the drive's is that of the last change.
+func (im *importer) onlyTouched(p *part) bool {
+	if im.before == nil || im.before.Entry.Blob == nil {
+		return false
+	}
+	meta := hyperdrive.ParseMeta(im.before.Entry.Metadata)
+	return meta.SHA256 != nil && *meta.SHA256 == p.sha256 && meta.HasMode && meta.Mode == p.item.Mode.Perm() && meta.HasModTime
+}
+
 func (im *importer) putFile(ctx context.Context, name string, p *part, blob hyperdrive.Blob) error {
 	meta := hyperdrive.Meta{
 		Mode: p.item.Mode.Perm(), HasMode: true,
 		ModTime: p.item.ModTime, HasModTime: true,
 		SHA256: &p.sha256,
 		Size:   p.bytes, HasSize: blob.Map,
+	}
+	if im.onlyTouched(p) {
+		im.result.Unchanged++
+		return nil
 	}
 	entry := hyperdrive.Entry{Executable: p.item.Mode&0o100 != 0, Blob: &blob, Metadata: meta.Encode()}
 	return im.putOver(ctx, name, im.before, entry)

@@ -57,9 +57,9 @@ func (j *job) decide(opt *Options) (err error) {
 	return nil
 }
 
-// mayBeSame reports whether the drive has a file with the same mode and time.
+// mayBeSame reports whether the drive has a file with the same mode. Another time alone is no change: a copy has one.
 func (j *job) mayBeSame() bool {
-	return j.known != nil && j.known.Target == "" && j.known.Mode == j.info.Mode().Perm() && j.known.ModTime == j.mtime
+	return j.known != nil && j.known.Target == "" && j.known.Mode == j.info.Mode().Perm()
 }
 
 // same reports whether the drive has the file, whose sum is known, as it is.

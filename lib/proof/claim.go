@@ -38,8 +38,8 @@ var kindWords = map[Kind]string{
 	KindNames: "names",
 }
 
-// folder reports whether the claim is about a drive.
-func (c Claim) folder() bool { return c.Kind == KindPath || c.Kind == KindTree || c.Kind == KindNames }
+// OfDrive reports whether the claim is about a drive: its two cores.
+func (c Claim) OfDrive() bool { return c.Kind == KindPath || c.Kind == KindTree || c.Kind == KindNames }
 
 // Equal reports whether two claims are the same.
 func (c Claim) Equal(d Claim) bool { return c.String() == d.String() }
@@ -75,7 +75,7 @@ func (c Claim) check() error {
 			return fmt.Errorf("range %d-%d: over the limit of %d", c.From, c.To, uint64(maxNumber))
 		}
 	}
-	if c.folder() && c.Kind != KindNames {
+	if c.OfDrive() && c.Kind != KindNames {
 		if err := checkPath(c.Path, c.Kind == KindTree); err != nil {
 			return err
 		}
@@ -161,7 +161,7 @@ func parseClaim(s string) (Claim, error) {
 	default:
 		return Claim{}, fmt.Errorf("unknown claim")
 	}
-	if c.folder() {
+	if c.OfDrive() {
 		c.Path, err = unquotePath(rest)
 		return c, err
 	}

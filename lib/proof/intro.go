@@ -41,7 +41,7 @@ func (v *verifier) readClaim() error {
 	if v.opt.Claim != nil {
 		want = *v.opt.Claim
 	}
-	if v.opt.AnyClaim && !claim.folder() {
+	if v.opt.AnyClaim && !claim.OfDrive() {
 		asked := want
 		want = claim
 		if v.opt.Claim != nil {

@@ -149,7 +149,7 @@ func (v *verifier) read() error {
 	if err := v.intro(); err != nil {
 		return err
 	}
-	if v.sum.Claim.folder() {
+	if v.sum.Claim.OfDrive() {
 		return v.readFolder()
 	}
 	for {

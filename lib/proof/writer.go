@@ -61,12 +61,12 @@ func Write(ctx context.Context, w io.Writer, src Source, opt WriteOptions) error
 	if err := opt.Claim.check(); err != nil {
 		return err
 	}
-	if opt.Claim.folder() && opt.Live {
+	if opt.Claim.OfDrive() && opt.Live {
 		return fmt.Errorf("claim %q: %w: a folder cannot be followed", opt.Claim, ErrUnsupported)
 	}
 	p := &writer{ctx: ctx, out: bufio.NewWriterSize(w, maxRun), src: src, claim: opt.Claim, live: opt.Live}
 	var err error
-	if opt.Claim.folder() {
+	if opt.Claim.OfDrive() {
 		err = p.writeFolder(opt.Blobs)
 	} else {
 		err = p.write()

@@ -52,6 +52,10 @@ type ahead struct {
 // look asks for what the content of the claimed files takes. What is wrong with any of it the stream will tell.
 func (a *ahead) look(ctx context.Context, claim proof.Claim) error {
 	names := a.drive.Files()
+	if claim.Kind == proof.KindNames {
+		a.drive.names.Want(hypercore.BlockRange{End: names.Version()})
+		return passOver(names.List(ctx, "/", func(hyperdrive.Item) error { return nil }))
+	}
 	if claim.Kind == proof.KindTree {
 		if err := a.drive.expect(ctx, claim.Path); err != nil {
 			return passOver(err)

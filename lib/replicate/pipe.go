@@ -33,7 +33,7 @@ func WriteProof(ctx context.Context, w io.Writer, ref keys.Ref, options PipeOpti
 	if len(options.Peers) == 0 {
 		return writeStored(ctx, w, ref, options)
 	}
-	if options.Claim.Kind == proof.KindPath || options.Claim.Kind == proof.KindTree {
+	if options.Claim.OfDrive() {
 		return writeDrive(ctx, w, ref, options)
 	}
 	d, err := hypercore.NewDownload(ctx, ref.Key, hypercore.DownloadOptions{Store: options.Store, Sync: options.Sync})
