@@ -31,7 +31,7 @@ const (
 	MaxSpans  = 1024
 	MaxNodes  = 128
 	MaxPieces = 1024
-	MaxRaw    = 1 << 20    // bytes of several blocks
+	MaxRaw    = 2 << 20    // bytes of several blocks
 	MaxBlock  = 16<<20 - 1 // bytes of one
 )
 

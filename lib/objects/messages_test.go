@@ -152,7 +152,7 @@ func TestRefused(t *testing.T) {
 		"lengths that are too short":  piece(Piece{Count: 2, Raw: 3, Lengths: []uint32{1, 1}, Payload: []byte("abc")}),
 		"a raw payload of other size": piece(Piece{Count: 1, Raw: 3, Payload: []byte("abcd")}),
 		"a frame as long as its data": piece(Piece{Count: 1, Raw: 3, Zstd: true, Payload: []byte("abc")}),
-		"two blocks over a MiB":       piece(Piece{Count: 2, Raw: MaxRaw + 1, Lengths: []uint32{1, MaxRaw}, Payload: make([]byte, MaxRaw+1)}),
+		"two blocks over 2 MiB":       piece(Piece{Count: 2, Raw: MaxRaw + 1, Lengths: []uint32{1, MaxRaw}, Payload: make([]byte, MaxRaw+1)}),
 		"a block over the limit":      piece(Piece{Count: 1, Raw: MaxBlock + 1, Zstd: true, Payload: bomb}),
 		"more lines than bytes":       piece(Piece{Count: 4, Raw: 3, Lines: true, Payload: []byte("\n\n\n")}),
 		"too many blocks":             piece(Piece{Count: MaxBlocks + 1, Raw: MaxBlocks + 1, Lines: true, Payload: bytes.Repeat([]byte("\n"), MaxBlocks+1)}),

@@ -117,6 +117,9 @@ func (f *fetcher) apply(ctx context.Context, a *asked, p *merkle.Proof) error {
 	if p.Block != nil {
 		f.recent = max(uint64(len(p.Block.Value)), f.recent-f.recent/16)
 	}
+	if a.checks != nil {
+		return f.checked(ctx, a)
+	}
 	if p.Upgrade == nil {
 		return nil
 	}

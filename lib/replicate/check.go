@@ -14,13 +14,14 @@ import (
 // Leaf hashes are asked for as long as there is credit, so that they never cost more than a small part of what they save or of what
 // comes anyway.
 const (
-	firstCredit = 16 << 10 // bytes
-	mostCredit  = 1 << 20
-	checkPart   = 128      // of the bytes of blocks that come, this part may go into leaf hashes
-	leafCost    = 36       // bytes of a leaf hash with its size
-	firstCheck  = 64       // leaves that are asked for at once in the beginning; more while blocks are found
-	leastCheck  = 64 << 10 // bytes of blocks that are worth the time
-	mostHashed  = 4 * objects.MaxLeaves
+	firstCredit  = 16 << 10 // bytes
+	mostCredit   = 1 << 20
+	checkPart    = 128      // of the bytes of blocks that come, this part may go into leaf hashes
+	leafCost     = 36       // bytes of a leaf hash with its size
+	questionCost = 40       // bytes of a question for a single one, and of its answer, beside
+	firstCheck   = 64       // leaves that are asked for at once in the beginning; more while blocks are found
+	leastCheck   = 64 << 10 // bytes of blocks that are worth the time
+	mostHashed   = 4 * objects.MaxLeaves
 )
 
 // hashed is a block whose leaf hash is verified, and that is not here yet.
@@ -51,7 +52,7 @@ func (f *fetcher) knowsLeaf(ctx context.Context, block uint64) (bool, error) {
 
 // askLeaves asks for the leaf hashes of a block and of those behind it. more is false if there are enough of them for now.
 func (f *fetcher) askLeaves(ctx context.Context, s *session, block, limit, length uint64) (more bool, err error) {
-	if len(f.hashed)+f.hashing >= mostHashed || f.hashing > 0 && len(f.hashed)+f.hashing >= 2*f.atOnce {
+	if f.enough() {
 		f.again(block)
 		return false, nil
 	}
@@ -83,6 +84,79 @@ func (f *fetcher) askLeaves(ctx context.Context, s *session, block, limit, lengt
 	return true, f.sendMany(s, m, 0)
 }
 
+// checkFirst asks a peer that gives blocks one by one for a block's leaf hash first, which brings that of its neighbour, unless it is known
+// already. more is false if there are enough of them for now.
+func (f *fetcher) checkFirst(ctx context.Context, s *session, block, limit, length uint64) (asked, more bool, err error) {
+	known, err := f.knowsLeaf(ctx, block)
+	switch {
+	case err != nil:
+		return false, false, err
+	case known && f.hashed[block].here:
+		f.again(block)
+		return true, true, nil
+	case known:
+		return false, false, nil
+	case f.enough():
+		f.again(block)
+		return true, false, nil
+	}
+	return true, true, f.askLeaf(ctx, s, block, limit, length)
+}
+
+func (f *fetcher) askLeaf(ctx context.Context, s *session, block, limit, length uint64) error {
+	_, fork := f.d.Length()
+	way := f.expected.climb(ctx, f.d, 2*block, length)
+	a := &asked{request: merkle.Request{Fork: fork, Hash: &merkle.HashRequest{Index: 2 * block, Nodes: way.levels}}, climb: way, checks: []uint64{block}}
+	next, ok, err := f.nextBlock(ctx, limit, length)
+	if err != nil {
+		return err
+	}
+	if _, known := f.hashed[next]; ok && !known && way.levels > 0 && merkle.Sibling(2*block) == 2*next {
+		a.checks = append(a.checks, next)
+	} else if ok {
+		f.again(next)
+	}
+	for _, block := range a.checks {
+		f.asking[block] = true
+	}
+	f.expected.add(way.brings)
+	f.hashing += len(a.checks)
+	f.credit -= questionCost + leafCost*int(way.levels+1)
+	return s.send(a)
+}
+
+// checked looks for the blocks whose leaf hashes have come.
+func (f *fetcher) checked(ctx context.Context, a *asked) error {
+	found := 0
+	for _, block := range a.checks {
+		if _, err := f.knowsLeaf(ctx, block); err != nil {
+			return err
+		}
+		if h := f.hashed[block]; h.here {
+			found++
+			f.credit = min(f.credit+int(min(h.size, mostCredit)), mostCredit)
+		}
+		f.again(block)
+	}
+	f.foundHere(found)
+	return nil
+}
+
+// foundHere has more leaf hashes asked for at once while blocks are found.
+func (f *fetcher) foundHere(found int) {
+	if found > 0 {
+		f.atOnce = min(4*f.atOnce, objects.MaxLeaves)
+	} else {
+		f.atOnce = max(f.atOnce/2, firstCheck)
+	}
+}
+
+// enough reports whether enough leaf hashes are known, or on their way.
+func (f *fetcher) enough() bool {
+	all := len(f.hashed) + f.hashing
+	return all >= mostHashed || f.hashing > 0 && all >= 2*f.atOnce
+}
+
 // lookUp looks for blocks whose leaf hashes have come in the store.
 func (f *fetcher) lookUp(ctx context.Context, m *many, g *gift) error {
 	found := 0
@@ -99,11 +173,7 @@ func (f *fetcher) lookUp(ctx context.Context, m *many, g *gift) error {
 		f.hashed[block] = hashed{leaf.Hash, leaf.Size, here}
 		f.again(block)
 	}
-	if found > 0 {
-		f.atOnce = min(4*f.atOnce, objects.MaxLeaves)
-	} else {
-		f.atOnce = firstCheck
-	}
+	f.foundHere(found)
 	return nil
 }
 

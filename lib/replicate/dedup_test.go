@@ -21,6 +21,7 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/peer"
 	"hc/lib/proof"
+	"hc/lib/protomux"
 	"hc/lib/store"
 )
 
@@ -125,8 +126,8 @@ func changed(before, now [][]byte) (fresh [][]byte) {
 // The second version of a file with 11 bytes inserted in its middle costs its changed chunks, compressed, and a leaf hash
 // for each of the others.
 func TestSecondVersionCostsItsDifference(t *testing.T) {
-	first := words(64 << 20)
-	second := slices.Concat(first[:32<<20], []byte("hello there"), first[32<<20:])
+	first := words(16 << 20)
+	second := slices.Concat(first[:8<<20], []byte("hello there"), first[8<<20:])
 	one, two := chunks(t, first), chunks(t, second)
 	core := &testCore{t: t, store: newStore(t)}
 	core.append(one...)
@@ -234,5 +235,85 @@ func TestWhatWasCopiedCanBeProved(t *testing.T) {
 		if err != nil || !bytes.Equal(p.Block.Value, other.blocks[block]) {
 			t.Fatalf("block %d: %v", block, err)
 		}
+	}
+}
+
+// A stock server is asked for leaf hashes one by one, and then for the blocks that are missing.
+func TestSecondVersionFromStock(t *testing.T) {
+	first := words(8 << 20)
+	second := slices.Concat(first[:4<<20], []byte("hello there"), first[4<<20:])
+	one, two := chunks(t, first), chunks(t, second)
+	older := &testCore{t: t, store: newStore(t)}
+	older.append(one...)
+	into := newStore(t)
+	fetchMetered(t, older, older.key, into, FetchOptions{}, older.serving(ServerOptions{}))
+	newer := &testCore{t: t, store: newStore(t)}
+	newer.append(two...)
+	stock := func() *net.TCPConn {
+		return newer.lying(&liar{capable: true, onRequest: func(l *liar, ch *protomux.Channel, r merkle.Request) error { return l.honest(ch, r, nil) }})
+	}
+	wire, copied := fetchMetered(t, newer, newer.key, into, FetchOptions{}, stock())
+	fresh := 0
+	for _, block := range changed(one, two) {
+		fresh += len(block)
+	}
+	t.Logf("%d bytes of %d chunks, %d bytes in chunks that changed: %d on the wire, %d copied", len(second), len(two), fresh, wire, copied)
+	if wire > int64(fresh)*102/100+int64(len(two))*100+8192 || copied != int64(len(second)-fresh) {
+		t.Errorf("%d bytes on the wire, %d copied of %d", wire, copied, len(second)-fresh)
+	}
+	plain, copied := fetchMetered(t, newer, newer.key, newStore(t), FetchOptions{}, stock())
+	vain := newStore(t)
+	other := newCore(t, 50)
+	fetchMetered(t, other, other.key, vain, FetchOptions{}, other.serving(ServerOptions{}))
+	wire, _ = fetchMetered(t, newer, newer.key, vain, FetchOptions{}, stock())
+	t.Logf("with nothing in the store %d, with something else %d", plain, wire)
+	if copied != 0 || wire-plain > plain/100+firstCredit {
+		t.Errorf("vain checks took %d of %d bytes", wire-plain, plain)
+	}
+}
+
+// A peer that gives blocks but no leaf hashes is asked for blocks.
+func TestStockWithoutLeaves(t *testing.T) {
+	core := bulky(t)
+	got, err := read(t, onceFilled(t, core).store, core.key, proof.Claim{}, FetchOptions{}, core.lying(&liar{capable: true, onRequest: func(l *liar, ch *protomux.Channel, r merkle.Request) error {
+		if r.Hash != nil {
+			return refuse(ch, r)
+		}
+		return l.honest(ch, r, nil)
+	}}))
+	if err != nil || !bytes.Equal(got, core.bytes()) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+// A push brings a mirror only what it lacks, whatever log that is in.
+func TestPushCostsItsDifference(t *testing.T) {
+	first := words(8 << 20)
+	one := chunks(t, first)
+	two := chunks(t, slices.Concat(first[:4<<20], []byte("hello there"), first[4<<20:]))
+	core := &testCore{t: t, store: newStore(t)}
+	core.append(one...)
+	mirror := newMirror(t, ServerOptions{Accept: []keys.Key{core.key}})
+	var wire atomic.Int64
+	push := func() int64 {
+		t.Helper()
+		wire.Store(0)
+		to := mirror.dial()
+		dial := to.Dial
+		to.Dial = func(ctx context.Context) (peer.Conn, error) {
+			conn, err := dial(ctx)
+			return metered{conn, &wire}, err
+		}
+		if err := core.push(to, nil); err != nil {
+			t.Fatal(err)
+		}
+		return wire.Load()
+	}
+	whole := push()
+	core.append(two...)
+	second := push()
+	t.Logf("%d bytes took %d on the wire, the second version %d", len(first), whole, second)
+	if whole > int64(len(first))*2/3 || second > whole/20 {
+		t.Errorf("%d bytes took %d on the wire, the second version %d", len(first), whole, second)
 	}
 }

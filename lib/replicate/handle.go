@@ -124,6 +124,8 @@ func (f *fetcher) refused(ctx context.Context, s *session, m noDataMessage) erro
 		f.drop(s, s.refutal)
 	case a.request.Block != nil:
 		s.refuse(a.request.Block.Index)
+	case a.checks != nil:
+		s.leafless = true // it may have the blocks
 	case a.request.Hash != nil:
 		s.refuse(merkle.FirstBlock(a.request.Hash.Index))
 	default:
@@ -150,6 +152,10 @@ func (f *fetcher) takeBack(a *asked) {
 	switch {
 	case a.many != nil:
 		a.many.each(f.again)
+	case a.checks != nil:
+		for _, block := range a.checks {
+			f.again(block)
+		}
 	case a.request.Block != nil:
 		f.again(a.request.Block.Index)
 	}
@@ -165,6 +171,11 @@ func (f *fetcher) settled(a *asked) {
 		if a.many.leaves {
 			f.hashing -= int(a.many.count())
 		}
+	case a.checks != nil:
+		for _, block := range a.checks {
+			delete(f.asking, block)
+		}
+		f.hashing -= len(a.checks)
 	case a.request.Block != nil:
 		delete(f.asking, a.request.Block.Index)
 	}

@@ -25,9 +25,9 @@ type many struct {
 
 // Sizes of a question, in bytes of blocks.
 const (
-	firstMany = 256 << 10 // that a peer is asked for at once in the beginning; twice as much each time that he has answered
-	mostMany  = objects.MaxRaw
-	fewManys  = 8 // questions under way as long as they are not that large
+	firstMany = 256 << 10          // that a peer is asked for at once in the beginning; twice as much each time that he has answered
+	mostMany  = objects.MaxRaw / 2 // so that what is larger than expected most often comes, too
+	fewManys  = 8                  // questions under way as long as they are not that large
 )
 
 // each calls do for each block.

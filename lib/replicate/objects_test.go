@@ -92,6 +92,9 @@ func TestLiarsOfManyBlocks(t *testing.T) {
 		}
 		*p = objects.Pack(change(blocks), true)
 	}
+	zeros := objects.Pack([][]byte{make([]byte, objects.MaxBlock)}, true)
+	bomb := zeros
+	bomb.Raw, bomb.Lengths = 4000, []uint32{4000}
 	cases := []struct {
 		name   string
 		answer func(*liar, *giver, uint64, []byte) error
@@ -127,9 +130,6 @@ func TestLiarsOfManyBlocks(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			bomb := objects.Pack([][]byte{make([]byte, objects.MaxBlock)}, true)
-			bomb.Raw = 4000
-			bomb.Lengths = []uint32{4000}
 			return sendBlocks(g.channel, objects.Blocks{ID: ask.ID, Pieces: []objects.Piece{bomb}})
 		}, objects.ErrMessage},
 		{"one zero block of 16 MiB", func(l *liar, g *giver, kind uint64, body []byte) error {
@@ -144,7 +144,7 @@ func TestLiarsOfManyBlocks(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			answer.Pieces = []objects.Piece{objects.Pack([][]byte{make([]byte, objects.MaxBlock)}, true)}
+			answer.Pieces = []objects.Piece{zeros}
 			return sendBlocks(g.channel, answer)
 		}, nil},
 		{"a message that is none", func(_ *liar, g *giver, _ uint64, _ []byte) error {
@@ -160,7 +160,10 @@ func TestLiarsOfManyBlocks(t *testing.T) {
 			lying := func() *liar {
 				return &liar{capable: true, onObjects: c.answer, onRequest: func(l *liar, ch *protomux.Channel, r merkle.Request) error { return l.honest(ch, r, nil) }}
 			}
-			options := FetchOptions{Stall: 500 * time.Millisecond}
+			options := FetchOptions{Stall: 10 * time.Second}
+			if c.name == "silence" {
+				options.Stall = 500 * time.Millisecond
+			}
 			if _, err := read(t, into.store, core.key, proof.Claim{}, options, core.lying(lying())); err == nil || c.want != nil && !errors.Is(err, c.want) {
 				t.Errorf("alone: %v, want %v", err, c.want)
 			}

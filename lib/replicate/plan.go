@@ -167,6 +167,15 @@ func (f *fetcher) askBlocks(ctx context.Context) (missing bool, err error) {
 		}
 		way := f.expected.climb(ctx, f.d, 2*block, length)
 		s := f.pick(block, way.anchor)
+		if s != nil && !s.leafless && !s.givesMany(length) && f.checks(block, limit, length) {
+			asked, more, err := f.checkFirst(ctx, s, block, limit, length)
+			if err != nil || asked && !more {
+				return false, err
+			}
+			if asked {
+				continue
+			}
+		}
 		if s != nil && s.givesMany(length) {
 			if more, err := f.askMany(ctx, s, block, limit); err != nil || !more {
 				return false, err

@@ -15,6 +15,7 @@ type asked struct {
 	at      time.Time // of an upgrade
 	probe   bool      // asks for a head from nothing, to tell a rewritten log from a bad peer
 	many    *many     // instead: of blocks and leaf hashes together
+	checks  []uint64  // blocks that are waited with until this has brought their leaf hashes
 	climb             // of block and hash
 	bytes   int       // that its answer is expected to have
 }
