@@ -441,6 +441,47 @@ versions() {
 	rm -rf versions-* -- *.tar
 }
 
+# wire fetches a log, then its second version, which has 11 bytes inserted in its middle, and the same bytes in another log,
+# and counts what goes through the pipe between both ends.
+wire() { # INPUT
+	local input=$1 half key
+	half=$(($(length "$input") / 2))
+	{
+		head -c "$half" "$input"
+		printf 'eleven byte'
+		tail -c +$((half + 1)) "$input"
+	} > "wire-$input"
+	rm -rf "from-$input" "to-$input"
+	hc-chunk "$input" | hc-append -C "from-$input" log > "wire-$input.key"
+	key=$(cut -d ' ' -f 1 "wire-$input.key")
+	wire_fetch "$input" first "$key"
+	hc-chunk "wire-$input" | hc-append -C "from-$input" log > /dev/null
+	wire_fetch "$input" second "$key"
+	key=$(hc-chunk "wire-$input" | hc-append -C "from-$input" other | cut -d ' ' -f 1)
+	wire_fetch "$input" other "$key"
+	hc-fetch -C "to-$input" "$key" | hc-verify "$key" | cmp - "wire-$input" || die "the second version came out wrong"
+	hc-chunk --list "$input" > "wire-$input.one"
+	hc-chunk --list "wire-$input" > "wire-$input.two"
+	rm -rf "from-$input" "to-$input"
+}
+wire_fetch() { # INPUT NAME KEY
+	say "wire: $1, $2"
+	hc-fetch -C "to-$1" "$3" --exec "measure -wire wires $1/$2 hc-serve -C from-$1 --stdio" > /dev/null || die "wire: $1, $2: this fetch failed"
+}
+# through NAME: the bytes that were counted.
+through() { awk -v name="$1" '$1 == name { print $2 }' wires; }
+wire_table() {
+	local input changed chunks
+	heading "Bytes on the wire, both ways: a log, its second version with 11 bytes inserted in the middle, the same in another log"
+	table "input" "first version" "second version" "of it in chunks that changed, not compressed" "leaf hashes of all chunks" "in another log"
+	for input in random source; do
+		changed=$(awk 'NR == FNR { have[$3] = 1; next } !have[$3] { sum += $2 } END { print sum + 0 }' "wire-$input.one" "wire-$input.two")
+		chunks=$(wc -l < "wire-$input.two")
+		row "$input, $(megabytes "$(length "$input")") MB" "$(through "$input/first")" "$(through "$input/second")" "$changed" $((chunks * 32)) "$(through "$input/other")"
+	done
+	rm -f wire-*
+}
+
 say "working in $work"
 head -c "$size" /dev/urandom > random
 tar -C "$(go env GOROOT)" -cf source src
@@ -452,6 +493,9 @@ append_table
 second
 second_table
 rm -rf both second stock-second
+wire random
+wire source
+wire_table
 commits
 versions
 transfer source

@@ -167,8 +167,8 @@ func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {
 	}
 	progress := cli.NewProgress(std, cli.ProgressOptions{DataOut: true})
 	defer progress.Done()
-	received := 0
-	defer func() { std.Log.Info("done", "received", received) }()
+	received, copied := 0, 0
+	defer func() { std.Log.Info("done", "received", received, "copied", copied) }()
 	return replicate.WriteProof(std.UntilReaderGone(c.Context), counted{std.Out, progress}, ref, replicate.PipeOptions{
 		Store: in,
 		Peers: dialers,
@@ -177,6 +177,7 @@ func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {
 		Live:  c.Bool("live"),
 		Fetch: replicate.FetchOptions{
 			Dropped: func(_ string, reason error) { std.Log.Warn("lost a peer", "reason", reason) },
+			Copied:  func(uint64, int) { copied++ },
 			Trace: func(_ bool, p *merkle.Proof) {
 				if p.Block != nil {
 					received++

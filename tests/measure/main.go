@@ -1,22 +1,29 @@
 // Command measure runs a command and notes what it took: scripts/bench.sh is made of it.
 //
-//	measure [-first] LOG NAME COMMAND [ARGUMENT…]
+//	measure [-first | -wire] LOG NAME COMMAND [ARGUMENT…]
 //
 // Standard input, output and error are the command's. Behind its end one line is added to LOG:
 //
 //	NAME SECONDS CPU-SECONDS PEAK-KIB
 //
 // CPU seconds are those of the command and of all that it has waited for, the peak is that of the largest of them. With
-// -first the time is that of the first byte on standard output, which is all that is taken of it. The exit code is the
+// -first the time is that of the first byte on standard output, which is all that is taken of it. With -wire the line is
+//
+//	NAME BYTES
+//
+// which is how many went through standard input and output together, for a command that is a peer. The exit code is the
 // command's, or 125 where measure itself failed. Interrupt and termination are passed on to it.
 package main
 
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -33,12 +40,12 @@ func main() {
 }
 
 func run(args []string) (code int, err error) {
-	first := len(args) > 0 && args[0] == "-first"
-	if first {
+	first, wire := len(args) > 0 && args[0] == "-first", len(args) > 0 && args[0] == "-wire"
+	if first || wire {
 		args = args[1:]
 	}
 	if len(args) < 3 {
-		return 2, errors.New("usage: measure [-first] LOG NAME COMMAND [ARGUMENT…]")
+		return 2, errors.New("usage: measure [-first | -wire] LOG NAME COMMAND [ARGUMENT…]")
 	}
 	cmd := exec.Command(args[2], args[3:]...)
 	cmd.Stdin, cmd.Stderr = os.Stdin, os.Stderr
@@ -46,8 +53,12 @@ func run(args []string) (code int, err error) {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	began := time.Now()
 	var took time.Duration
+	through := &counter{}
 	if first {
 		took, err = firstByte(cmd, signals, began)
+	} else if wire {
+		cmd.Stdin, cmd.Stdout, cmd.WaitDelay = through.reading(os.Stdin), through.writing(os.Stdout), time.Second
+		err = wait(cmd, signals)
 	} else {
 		cmd.Stdout = os.Stdout
 		err = wait(cmd, signals)
@@ -56,7 +67,11 @@ func run(args []string) (code int, err error) {
 	if cmd.ProcessState == nil {
 		return failed, err
 	}
-	if err := note(args[0], args[1], took, cmd.ProcessState); err != nil {
+	line := spent(took, cmd.ProcessState)
+	if wire {
+		line = strconv.FormatInt(through.bytes.Load(), 10)
+	}
+	if err := note(args[0], args[1], line); err != nil {
 		return failed, err
 	}
 	var exit *exec.ExitError
@@ -114,12 +129,28 @@ func firstByte(cmd *exec.Cmd, signals <-chan os.Signal, began time.Time) (time.D
 	return took, fmt.Errorf("%s wrote nothing: %w", cmd.Path, err)
 }
 
-func note(log, name string, took time.Duration, state *os.ProcessState) error {
+// counter counts the bytes that go through its readers and writers.
+type counter struct{ bytes atomic.Int64 }
+
+func (c *counter) reading(r io.Reader) io.Reader { return io.TeeReader(r, c) }
+
+func (c *counter) writing(w io.Writer) io.Writer { return io.MultiWriter(w, c) }
+
+func (c *counter) Write(p []byte) (int, error) {
+	c.bytes.Add(int64(len(p)))
+	return len(p), nil
+}
+
+func spent(took time.Duration, state *os.ProcessState) string {
+	cpu := state.UserTime() + state.SystemTime()
+	return fmt.Sprintf("%.4f %.4f %d", took.Seconds(), cpu.Seconds(), peak(state))
+}
+
+func note(log, name, line string) error {
 	f, err := os.OpenFile(log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
 	if err != nil {
 		return err
 	}
-	cpu := state.UserTime() + state.SystemTime()
-	_, err = fmt.Fprintf(f, "%s %.4f %.4f %d\n", name, took.Seconds(), cpu.Seconds(), peak(state))
+	_, err = fmt.Fprintf(f, "%s %s\n", name, line)
 	return errors.Join(err, f.Close())
 }
