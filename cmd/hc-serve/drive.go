@@ -2,12 +2,31 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"hc/lib/drive"
+	"hc/lib/hypercore"
 	"hc/lib/keys"
+	"hc/lib/replicate"
 	"hc/lib/store"
 )
+
+// beside returns the blobs of a drive, whose names a mirror accepts; known is false until its header is here.
+func beside(ctx context.Context, of *store.Store, names keys.Key) (blobs []keys.Key, known bool) {
+	view, err := of.View(ctx, names, false)
+	if err != nil || view.Head().Length == 0 {
+		return nil, false
+	}
+	cores, err := drive.Cores(ctx, of, names)
+	if errors.Is(err, store.ErrBlockMissing) {
+		return nil, false
+	}
+	if err != nil { // a log of something else
+		return nil, true
+	}
+	return cores[1:], true
+}
 
 // withBlobs returns the logs with the blobs of those that are drives behind them: without its blobs a drive is names of files
 // that nobody can read. stored says that only what is here counts: who waits for a reader to have all cannot wait for what
@@ -31,4 +50,53 @@ func withBlobs(ctx context.Context, of *store.Store, named []keys.Key, stored bo
 		}
 	}
 	return all
+}
+
+// companionSecret returns the secret key of a core that was found already, and signs this one, too: that of a drive's names.
+func companionSecret(ctx context.Context, of *store.Store, key keys.Key, found map[keys.Key]keys.Secret) (keys.Secret, bool) {
+	for _, secret := range found {
+		if hypercore.CheckSecret(ctx, of, key, secret) == nil {
+			return secret, true
+		}
+	}
+	return keys.Secret{}, false
+}
+
+// pushDrives pushes the logs that are named, of a drive the blobs before the names, so that no reader of the mirror sees
+// names without their bytes. A mirror that has not had the drive yet does not know its blobs: it gets the names first.
+func (s serving) pushDrives(ctx context.Context, to replicate.Dialer, options replicate.PushOptions) error {
+	blobs := map[keys.Key]keys.Key{} // by names
+	var isBlobs []keys.Key
+	for _, key := range s.named {
+		if cores, known := beside(ctx, s.of, key); known && len(cores) > 0 && slices.Contains(s.named, cores[0]) {
+			blobs[key] = cores[0]
+			isBlobs = append(isBlobs, cores[0])
+		}
+	}
+	for _, key := range s.named {
+		if slices.Contains(isBlobs, key) {
+			continue
+		}
+		order := []keys.Key{key}
+		if other, ok := blobs[key]; ok {
+			order = []keys.Key{other, key}
+		}
+		err := s.pushInOrder(ctx, to, order, options)
+		if errors.Is(err, replicate.ErrNotAccepted) && len(order) == 2 {
+			err = s.pushInOrder(ctx, to, []keys.Key{key, order[0]}, options)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s serving) pushInOrder(ctx context.Context, to replicate.Dialer, cores []keys.Key, options replicate.PushOptions) error {
+	for _, key := range cores {
+		if err := s.server.Push(ctx, to, []keys.Key{key}, options); err != nil {
+			return err
+		}
+	}
+	return nil
 }

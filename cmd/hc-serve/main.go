@@ -76,7 +76,7 @@ this machine: of two machines that hold one key and append at the same time one 
 has published nothing. A mirror that is not hc cannot reserve: --no-reserve, and see to it that nobody else signs that log.
 
 --accept makes a mirror. It takes what peers bring of those logs, from anyone, for they prove that the key signed it; it syncs
-before it says that it has it, and refuses all other logs. A log that its key signed anew under a higher fork, as hc doctor
+before it says that it has it, and refuses all other logs, but for the blobs of a drive that it accepts. A log that its key signed anew under a higher fork, as hc doctor
 does, takes the place of what is here with --follow-fork only. A file has a KEY a line, and # begins a comment. All that the
 store has is served, too, unless logs are named.
 
@@ -134,6 +134,7 @@ func serve(c *urfave.Context, std *cli.IO) error {
 		return err
 	}
 	options.Keys, options.Accept, options.FollowForks = named, accept, c.Bool("follow-fork")
+	options.Beside = func(ctx context.Context, key keys.Key) ([]keys.Key, bool) { return beside(ctx, of, key) }
 	options.Guard = func(ctx context.Context, proved hypercore.Proved) error {
 		return guard(ctx, std, std.StoreDir(c), proved)
 	}
@@ -148,7 +149,7 @@ func serve(c *urfave.Context, std *cli.IO) error {
 		defer stop() // without the watch a server would look alive and tell nothing
 		watched <- server.Run(ctx)
 	}()
-	serving := serving{std, std.StoreDir(c), server, limiter, named}
+	serving := serving{std, std.StoreDir(c), of, server, limiter, named}
 	switch {
 	case c.Bool("stdio"):
 		err = serving.stdio(ctx, c.Int("until-synced") > 0)
@@ -219,6 +220,7 @@ func find(ctx context.Context, of *store.Store, words []string) ([]keys.Key, err
 type serving struct {
 	std     *cli.IO
 	dir     string // the store's
+	of      *store.Store
 	server  *replicate.Server
 	limiter *peer.Limiter
 	named   []keys.Key
@@ -260,6 +262,11 @@ func pushOptions(c *urfave.Context, std *cli.IO, of *store.Store, named []keys.K
 				from = nil // it is for another one of them
 			}
 		}
+		secret, ok := companionSecret(c.Context, of, key, secrets)
+		if ok {
+			secrets[key] = secret
+			continue
+		}
 		secret, err := hypercore.SecretOf(c.Context, of, key, from, passphrases.Current)
 		if err == nil {
 			err = hypercore.CheckSecret(c.Context, of, key, secret)
@@ -284,7 +291,7 @@ func (s serving) push(ctx context.Context, address string, options replicate.Pus
 		}
 		return s.limiter.Writing(conn), nil
 	}}
-	err := s.server.Push(ctx, to, s.named, options)
+	err := s.pushDrives(ctx, to, options)
 	if errors.Is(err, replicate.ErrNotAccepted) {
 		return cli.Hint(err, "start the mirror with --accept KEY; one that is no hc may take it with --no-reserve")
 	}

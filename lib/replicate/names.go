@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -74,10 +75,13 @@ func (s *Server) take(ctx context.Context, id keys.Key) (*servedCore, error) {
 		return core, nil
 	}
 	key, err := s.key(ctx, id)
+	if errors.Is(err, store.ErrNotFound) && s.widen(ctx) {
+		key, err = s.key(ctx, id)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if core, err = openCore(ctx, s.store, key, s.accept[key]); err != nil {
+	if core, err = openCore(ctx, s.store, key, s.accepts(key)); err != nil {
 		return nil, err
 	}
 	core.guarded = s.options.Guard != nil && !core.accepted && hypercore.Owned(s.store, key)

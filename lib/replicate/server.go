@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -22,6 +23,10 @@ type ServerOptions struct {
 	FollowForks bool       // of these, to a higher fork that the key signed, too: what is behind the common blocks is forgotten
 	MaxBytes    uint64     // of a core that is accepted: a longer log is refused; 0: no limit
 
+	// Beside returns the cores that belong to an accepted one, as the blobs of a drive do, which are then accepted, too. known
+	// is false while that cannot be told yet; it is asked again when the store has changed. nil: none belong to any.
+	Beside func(ctx context.Context, key keys.Key) (beside []keys.Key, known bool)
+
 	// Guard is told of each head beyond ours that a reader proved of a core which the store writes; nil: nobody is asked for
 	// one. An error is told to Failed.
 	Guard func(ctx context.Context, proved hypercore.Proved) error
@@ -39,13 +44,13 @@ type Server struct {
 	store   *store.Store
 	options ServerOptions
 
+	mu     sync.Mutex // guards all below
 	accept map[keys.Key]bool
-
-	mu    sync.Mutex               // guards all below
-	cores map[keys.Key]*servedCore // by discovery key; those that somebody reads
-	conns map[*serverConn]bool
-	names names
-	sinks int // that run
+	alone  []keys.Key               // accepted cores of which it is not known yet what belongs to them
+	cores  map[keys.Key]*servedCore // by discovery key; those that somebody reads
+	conns  map[*serverConn]bool
+	names  names
+	sinks  int // that run
 }
 
 // NewServer returns a server for the cores of a store.
@@ -66,7 +71,39 @@ func NewServer(of *store.Store, options ServerOptions) *Server {
 	for _, key := range options.Accept {
 		s.accept[key] = true
 	}
+	if options.Beside != nil {
+		s.alone = slices.Clone(options.Accept)
+	}
 	return s
+}
+
+// accepts reports whether what peers have of a core is taken.
+func (s *Server) accepts(key keys.Key) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.accept[key]
+}
+
+// widen accepts what belongs to accepted cores, as far as that is known by now. It reports whether there is anything new.
+func (s *Server) widen(ctx context.Context) (more bool) {
+	s.mu.Lock()
+	alone := s.alone
+	s.mu.Unlock()
+	for _, key := range alone {
+		beside, known := s.options.Beside(ctx, key)
+		if !known {
+			continue
+		}
+		s.mu.Lock()
+		s.alone = slices.DeleteFunc(slices.Clone(s.alone), func(k keys.Key) bool { return k == key })
+		for _, other := range beside {
+			s.accept[other] = true
+		}
+		s.names.add(beside)
+		s.mu.Unlock()
+		more = more || len(beside) > 0
+	}
+	return more
 }
 
 // restFactor is how many times as long as a look at the store took the server rests before the next one, so that many
@@ -124,6 +161,7 @@ func (s *Server) refresh(ctx context.Context) {
 	for _, core := range cores {
 		s.failed(ctx, core.refresh(ctx))
 	}
+	s.widen(ctx)
 	for _, conn := range conns {
 		conn.retry(ctx)
 	}
