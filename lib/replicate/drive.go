@@ -19,12 +19,12 @@ import (
 
 // DriveOptions say where a drive comes from.
 type DriveOptions struct {
-	Store *store.Store // where it is kept; nil: in memory, as long as it is of use
-	Peers []Dialer     // at least one; each is connected to once, whatever is read
-	Sync  bool         // what is kept is synced, too
-	Live  bool         // Next waits for what is appended later; what is not to be had is waited for
-	Wait  time.Duration
-	Fetch FetchOptions // Claim and Live are not used
+	Store *store.Store  // where it is kept; nil: in memory, as long as it is of use
+	Peers []Dialer      // at least one; each is connected to once, whatever is read
+	Sync  bool          // what is kept is synced, too
+	Live  bool          // Next waits for what is appended later; what is not to be had is waited for
+	Wait  time.Duration // for blobs that are behind the names; 0: 10 s
+	Fetch FetchOptions  // Claim and Live are not used
 }
 
 // defaultWait is how long the blobs may be behind the names: they are two logs, and a peer may have less of one.
@@ -204,8 +204,13 @@ func (d *Drive) Content(ctx context.Context, item hyperdrive.Item, w io.Writer) 
 	return hyperdrive.Content(ctx, arrivingBlobs{blobs}, item, w)
 }
 
-// reach waits until the blobs have so many blocks, but not for ever.
+// reach waits until the blobs have so many blocks: until the peers have said what they have, and then for Wait.
 func (d *Drive) reach(ctx context.Context, blobs *arriving, length uint64) error {
+	if !d.options.Live { // where one that has nothing is no answer
+		if _, err := blobs.Head(ctx); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("%w: %w", hyperdrive.ErrBehind, err)
+		}
+	}
 	waiting, stop := context.WithTimeout(ctx, d.options.Wait)
 	defer stop()
 	if blobs.AwaitLength(waiting, length) {
@@ -214,8 +219,10 @@ func (d *Drive) reach(ctx context.Context, blobs *arriving, length uint64) error
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if _, err := blobs.Head(waiting); err != nil && waiting.Err() == nil {
-		return fmt.Errorf("%w: %w", hyperdrive.ErrBehind, err)
+	if waiting.Err() == nil { // nothing more will come
+		if _, err := blobs.Next(ctx, proof.Head{Length: length - 1}); err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("%w: %w", hyperdrive.ErrBehind, err)
+		}
 	}
 	has, _ := blobs.Length()
 	return fmt.Errorf("%w: they have %d blocks at the peers, the names speak of %d", hyperdrive.ErrBehind, has, length)

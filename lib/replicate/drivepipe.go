@@ -17,7 +17,7 @@ import (
 // writeDrive writes the proof of a path or a folder of a drive while it comes. First the names that it takes are looked up,
 // so that the content of one file after the other is under way before the stream comes to it.
 func writeDrive(ctx context.Context, w io.Writer, ref keys.Ref, options PipeOptions) error {
-	d, err := OpenDrive(ctx, ref, DriveOptions{Store: options.Store, Peers: options.Peers, Sync: options.Sync, Fetch: options.Fetch})
+	d, err := OpenDrive(ctx, ref, DriveOptions{Store: options.Store, Peers: options.Peers, Sync: options.Sync, Wait: options.Wait, Fetch: options.Fetch})
 	if err != nil {
 		return err
 	}

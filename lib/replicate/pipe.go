@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"hc/lib/hypercore"
 	"hc/lib/keys"
@@ -19,7 +20,8 @@ type PipeOptions struct {
 	Sync  bool         // what is kept is synced, too
 	Claim proof.Claim
 	Live  bool
-	Fetch FetchOptions // Claim and Live are taken from above
+	Wait  time.Duration // see DriveOptions
+	Fetch FetchOptions  // Claim and Live are taken from above
 }
 
 // WriteProof writes a core, or the claimed part of it, as a proof stream: from the store, or from peers while it comes. Of a
