@@ -12,6 +12,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
+	"hc/lib/drive"
 	"hc/lib/hypercore"
 	"hc/lib/hyperdrive"
 	"hc/lib/keys"
@@ -161,7 +162,7 @@ func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {
 		in = nil
 	}
 	if c.Bool("follow-fork") && in != nil {
-		if err := followFork(c.Context, std, in, ref.Key, dialers); err != nil {
+		if err := followForks(c.Context, std, in, ref.Key, dialers, claim); err != nil {
 			return err
 		}
 	}
@@ -185,6 +186,21 @@ func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {
 			},
 		},
 	})
+}
+
+// followForks goes over to a higher fork of a log, and where a drive's files are wanted, of its blobs.
+func followForks(ctx context.Context, std *cli.IO, in *store.Store, key keys.Key, peers []replicate.Dialer, claim proof.Claim) error {
+	if err := followFork(ctx, std, in, key, peers); err != nil {
+		return err
+	}
+	if claim.Kind != proof.KindPath && claim.Kind != proof.KindTree {
+		return nil
+	}
+	cores, err := drive.Cores(ctx, in, key)
+	if err != nil { // not here yet, or no drive
+		return nil
+	}
+	return followFork(ctx, std, in, cores[1], peers)
 }
 
 // followFork goes over to a higher fork, if a peer has one, and names what was here.

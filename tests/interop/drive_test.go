@@ -197,10 +197,14 @@ func TestStockReadsOurDrive(t *testing.T) {
 }
 
 func TestReadStocksDrive(t *testing.T) {
-	for _, kind := range []string{"plain", "dedup"} {
+	for _, kind := range []string{"plain", "dedup", "compat"} {
 		t.Run(kind, func(t *testing.T) {
 			dir := makeFolder(t)
-			writer := startDrive(t, "--listen")
+			flags := []string{"--listen"}
+			if kind == "compat" {
+				flags = append(flags, "--compat")
+			}
+			writer := startDrive(t, flags...)
 			imported := strings.TrimSuffix("import "+dir+" "+kind, " plain")
 			writer.do("imported", "%s", imported)
 			for _, e := range writer.do("ls", "ls").Entries {
@@ -240,6 +244,29 @@ func TestReadStocksDrive(t *testing.T) {
 			second.do("mirrored", "mirror %s", out)
 			compareFolders(t, "stock's mirror of ours", readFolder(t, out), readFolder(t, dir))
 		})
+	}
+}
+
+// A drive that stock cut back is another one: it is followed, both cores of it, where the reader says so.
+func TestFollowStocksTruncatedDrive(t *testing.T) {
+	writer := startDrive(t, "--listen")
+	version := writer.do("put", "put /file first").Length
+	writer.do("put", "put /file second")
+	writer.do("put", "put /other one")
+	fetch := fmt.Sprintf("hc-fetch %s file --peer %s", writer.Ready.Key, writer.address())
+	verify := fmt.Sprintf(" | hc-verify %s --path file", writer.Ready.Key)
+	dir := t.TempDir()
+	if out, _ := sh(t, dir, 0, fetch+verify); out != "second" {
+		t.Errorf("fetched %q", out)
+	}
+	writer.do("truncated", "truncate %d", version)
+	for i := range 4 {
+		writer.do("put", "put /file again %d", i)
+	}
+	sh(t, dir, 7, fetch+" > /dev/null")
+	out, stderr := sh(t, dir, 0, fetch+" --follow-fork"+verify)
+	if out != "again 3" || strings.Count(stderr, "following fork 1") != 2 {
+		t.Errorf("fetched %q; stderr: %s", out, stderr)
 	}
 }
 

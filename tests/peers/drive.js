@@ -2,8 +2,9 @@
 'use strict'
 // drive.js: one stock Hyperdrive peer, steered line by line as peer.js is, for the interoperability tests.
 //
-//   node drive.js [--storage DIR] [--key HEX] [--listen] [--connect HOST:PORT] [--exec COMMAND]
+//   node drive.js [--storage DIR] [--key HEX | --compat] [--listen] [--connect HOST:PORT] [--exec COMMAND]
 //
+// The drive is a new one without --key; with --compat one without a manifest, whose header names its blobs.
 // --listen takes any number of TCP connections on a free loopback port; --connect and --exec make one. Each is one stream
 // that replicates all cores. Events go to standard output, one JSON object a line. The first is
 //   {"event":"ready","key","blobs","length","port","version"}
@@ -13,6 +14,7 @@
 //   put NAME WORDS        one file                                                                -> put
 //   link NAME TARGET      a symbolic link                                                         -> put
 //   del NAME                                                                                      -> deleted
+//   truncate VERSION      cut back, under a new fork of both cores                                -> truncated
 //   get NAME              one file, whole                                                         -> file
 //   ls                    every entry, with the sha256 of its content                             -> ls
 //   quit                                                                                          -> closed
@@ -40,7 +42,7 @@ async function main () {
   if (!options.storage) process.on('exit', () => fs.rmSync(storage, { recursive: true, force: true }))
   const store = new Corestore(storage)
   await store.ready()
-  const drive = new Hyperdrive(store, options.key ? Buffer.from(options.key, 'hex') : null)
+  const drive = new Hyperdrive(store, options.key ? Buffer.from(options.key, 'hex') : null, { compat: !!options.compat })
   await drive.ready()
   drive.core.on('append', () => emit('length', { length: drive.version, at: Date.now() }))
 
@@ -95,6 +97,9 @@ async function command (drive, verb, words) {
     case 'del':
       await drive.del(words[0])
       return emit('deleted', { length: drive.version, at: Date.now() })
+    case 'truncate':
+      await drive.truncate(Number(words[0]))
+      return emit('truncated', { length: drive.version, fork: drive.core.fork })
     case 'get': {
       await updated(drive)
       const bytes = await drive.get(words[0])
@@ -176,7 +181,7 @@ function readOptions (words) {
   const found = {}
   for (let i = 0; i < words.length; i++) {
     const name = words[i].replace(/^--/, '')
-    found[name] = name === 'listen' ? true : words[++i]
+    found[name] = ['listen', 'compat'].includes(name) ? true : words[++i]
   }
   return found
 }
