@@ -107,6 +107,9 @@ func (tx *Tx) addNodes(ctx context.Context, nodes []merkle.Node) error {
 			return err
 		}
 		if !ok || known.Hint && !n.Hint || !merkle.Same(known, n) {
+			if tx.nodes == nil {
+				tx.nodes = make(map[uint64]merkle.Node)
+			}
 			tx.nodes[n.Index] = n
 		}
 		if len(tx.nodes) >= nodesFlush {

@@ -51,7 +51,7 @@ func (s *Store) reserve(ctx context.Context, key keys.Key, base, next keys.Head)
 	if s.options.ReadOnly {
 		return ErrReadOnly
 	}
-	lock, err := s.log.Lock(ctx, "core-"+key.String(), false)
+	lock, err := s.log.Lock(ctx, coreLock(key), false)
 	if err != nil {
 		return err
 	}

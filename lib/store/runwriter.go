@@ -18,7 +18,7 @@ const (
 	shortBlocks = 16 << 10  // blocks in a short run: what a look at one of them has to split
 )
 
-// runJob is a run on its way into the log. done is closed when record is ready.
+// runJob is a run on its way into the log. done is closed when record is ready; nil: it is, or nobody works on it yet.
 type runJob struct {
 	meta   runMeta
 	raw    []byte
@@ -34,9 +34,9 @@ type runWriter struct {
 	isLines bool    // all blocks of current but the last end with their only LF
 	ordinal uint32  // of current, or of the next one
 
-	queue   []*runJob // in order
-	waiting int       // bytes of queue
-	slots   chan struct{}
+	queue   []*runJob     // in order
+	waiting int           // bytes of queue
+	slots   chan struct{} // one for each processor; nil until it is needed
 	workers sync.WaitGroup
 
 	batch      []packlog.Record
@@ -44,7 +44,7 @@ type runWriter struct {
 }
 
 func newRunWriter(short bool, write func(context.Context, ...packlog.Record) error) *runWriter {
-	return &runWriter{write: write, short: short, slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	return &runWriter{write: write, short: short}
 }
 
 // buffers are for runs of small blocks.
@@ -89,7 +89,7 @@ func (w *runWriter) fits(data []byte) bool {
 }
 
 func (w *runWriter) begin(size int) {
-	job := &runJob{done: make(chan struct{})}
+	job := &runJob{}
 	if size <= runBytes {
 		job.raw = newBuffer()
 	} else {
@@ -124,9 +124,12 @@ func (w *runWriter) end(ctx context.Context) error {
 	w.waiting += size
 	if size <= smallRun && len(w.queue) == 1 {
 		job.finish()
-		close(job.done)
 		return nil
 	}
+	if w.slots == nil {
+		w.slots = make(chan struct{}, runtime.GOMAXPROCS(0))
+	}
+	job.done = make(chan struct{})
 	select {
 	case w.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -147,6 +150,9 @@ func (w *runWriter) end(ctx context.Context) error {
 }
 
 func (j *runJob) ready() bool {
+	if j.done == nil {
+		return true
+	}
 	select {
 	case <-j.done:
 		return true
@@ -186,10 +192,12 @@ func recycle(b []byte) {
 // writeFirst waits for the first run of the queue and puts it into the batch.
 func (w *runWriter) writeFirst(ctx context.Context) error {
 	job := w.queue[0]
-	select {
-	case <-job.done:
-	case <-ctx.Done():
-		return ctx.Err()
+	if job.done != nil {
+		select {
+		case <-job.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	w.queue[0] = nil
 	w.queue = w.queue[1:]

@@ -53,8 +53,17 @@ func (b *spanBuilder) add(leaf merkle.Node) {
 	}
 }
 
+// fewLeaves are hashed one by one: they are the sooner done.
+const fewLeaves = 4
+
 func (b *spanBuilder) hash() {
-	b.roots.AddLeaves(b.leaves)
+	if len(b.leaves) > fewLeaves {
+		b.roots.AddLeaves(b.leaves)
+	} else {
+		for _, leaf := range b.leaves {
+			b.roots.Add(leaf)
+		}
+	}
 	b.leaves = b.leaves[:0]
 }
 

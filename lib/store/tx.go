@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -42,7 +43,7 @@ type Tx struct {
 	span   spanBuilder            // of Append
 	roots  *merkle.Roots          // of Grow
 	puts   []putBlock             // of Put
-	nodes  map[uint64]merkle.Node // of Nodes
+	nodes  map[uint64]merkle.Node // of Nodes; nil: none came yet
 	next   uint64                 // block that Append adds
 	limit  uint64                 // what the view knows of blocks from here on does not count: history was cut back
 	blocks uint64                 // added
@@ -56,7 +57,7 @@ func (s *Store) Begin(ctx context.Context, key keys.Key, options TxOptions) (*Tx
 	if len(options.Manifest) > maxManifest {
 		return nil, fmt.Errorf("beginning a transaction on core %v: manifest of %d bytes, the limit is %d", key, len(options.Manifest), maxManifest)
 	}
-	tx := &Tx{store: s, key: key, options: options, nodes: make(map[uint64]merkle.Node)}
+	tx := &Tx{store: s, key: key, options: options}
 	if err := tx.begin(ctx); err != nil {
 		tx.release()
 		return nil, fmt.Errorf("beginning a transaction on core %v: %w", key, err)
@@ -72,7 +73,7 @@ func (tx *Tx) begin(ctx context.Context) error {
 	for _, lock := range []struct {
 		name   string
 		shared bool
-	}{{"core-" + tx.key.String(), false}, {useLock, true}} {
+	}{{coreLock(tx.key), false}, {useLock, true}} {
 		l, err := s.log.Lock(ctx, lock.name, lock.shared, tx.locks...)
 		if err != nil {
 			return err
@@ -95,6 +96,14 @@ func (tx *Tx) begin(ctx context.Context) error {
 	tx.runs = newRunWriter(tx.options.Short, tx.write)
 	tx.span = spanBuilder{key: tx.key, first: tx.next}
 	return nil
+}
+
+// coreLock is the name of a core's lock.
+func coreLock(key keys.Key) string {
+	const prefix = "core-"
+	var name [len(prefix) + 2*len(key)]byte
+	hex.Encode(name[copy(name[:], prefix):], key[:])
+	return string(name[:])
 }
 
 // introduce writes a core record if the store does not know the core, or not its manifest.

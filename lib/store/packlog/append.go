@@ -179,7 +179,10 @@ func (l *Log) syncTail(ctx context.Context) error {
 // raise overwrites the mark.
 func (l *Log) raise(m Mark) error {
 	l.markDirty = true
-	if _, err := l.mark.WriteAt(encodeMark(m), 0); err != nil {
+	b := marks.Get().(*[markSize]byte)
+	defer marks.Put(b)
+	clear(b[:])
+	if _, err := l.mark.WriteAt(appendMark(b[:0], m), 0); err != nil {
 		return err
 	}
 	l.keepQuiet(m)

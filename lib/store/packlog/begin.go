@@ -57,13 +57,16 @@ func (l *Log) viewTidy(ctx context.Context) (View, bool) {
 	if err != nil || m.Boot != l.boot {
 		return View{}, false
 	}
-	v, ok, err := l.viewByMark(ctx, m)
+	l.mu.Lock()
+	known, last := l.quiet == m, l.quietFile
+	l.mu.Unlock()
+	if !known {
+		last = nil
+	}
+	v, ok, err := l.viewByMark(ctx, m, last)
 	if err != nil || !ok || !v.final || v.end != m.End.Offset && !l.tidied.Load() {
 		return View{}, false
 	}
-	l.mu.Lock()
-	known := l.quiet == m
-	l.mu.Unlock()
 	if !known { // who recovers may have come to the new pack, and not to the mark
 		if there, err := l.isThere(v.chain.next); there || err != nil {
 			return View{}, false
@@ -77,7 +80,10 @@ func (l *Log) keepQuiet(m Mark) {
 	l.marked = m
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.quiet = m
+	l.quiet, l.quietFile = m, nil
+	if t := l.tail; t != nil && t.info.id == m.End.ID {
+		l.quietFile = t.file
+	}
 }
 
 // beginLocked recovers if that is needed.

@@ -68,7 +68,9 @@ type Log struct {
 	files   fileCache
 	damage  []*DamageError
 	survey  *cachedSurvey
-	quiet   Mark // the last one that this process met or wrote under the append lock, when nothing was to be recovered
+
+	quiet     Mark // the last one that this process met or wrote under the append lock, when nothing was to be recovered
+	quietFile File // the pack that its end lies in, which may be closed since; nil: not known
 
 	tidied atomic.Bool // the append lock is held, and nothing had to be recovered
 }

@@ -32,8 +32,10 @@ type Mark struct {
 	Folder                uint64 // another one whenever a pack came or went
 }
 
-func encodeMark(m Mark) []byte {
-	b := make([]byte, 0, markSize)
+func encodeMark(m Mark) []byte { return appendMark(make([]byte, 0, markSize), m) }
+
+// appendMark is encodeMark into b, which is empty and has room for a mark.
+func appendMark(b []byte, m Mark) []byte {
 	b = append(b, markMagic...)
 	b = append(b, m.Boot[:]...)
 	b = AppendPosition(b, m.Synced)

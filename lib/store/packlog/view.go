@@ -115,7 +115,7 @@ type candidate struct {
 
 func (l *Log) view(ctx context.Context, mark Mark, valid bool) (candidate, error) {
 	if valid && mark.Boot == l.boot {
-		v, ok, err := l.viewByMark(ctx, mark)
+		v, ok, err := l.viewByMark(ctx, mark, nil)
 		if ok || err != nil {
 			return v, err
 		}
@@ -136,13 +136,14 @@ func (l *Log) view(ctx context.Context, mark Mark, valid bool) (candidate, error
 	return candidate{View: v}, nil
 }
 
-// viewByMark is for a valid mark of this boot; it reports false where the folder contradicts it.
-func (l *Log) viewByMark(ctx context.Context, mark Mark) (candidate, bool, error) {
+// viewByMark is for a valid mark of this boot; it reports false where the folder contradicts it. last is the pack of the mark's
+// end, if it is open.
+func (l *Log) viewByMark(ctx context.Context, mark Mark, last File) (candidate, bool, error) {
 	c, fresh, err := l.loadFor(ctx, mark.Folder)
 	if err != nil {
 		return candidate{}, false, err
 	}
-	end, ok, err := l.agrees(c, mark)
+	end, ok, err := l.agrees(c, mark, last)
 	if err != nil {
 		return candidate{}, false, err
 	}
@@ -161,8 +162,8 @@ func (l *Log) viewByMark(ctx context.Context, mark Mark) (candidate, bool, error
 }
 
 // agrees reports whether the mark's positions are those of packs that are there, and not behind their files' ends; end is that of the
-// file that the mark's end lies in.
-func (l *Log) agrees(c *chain, mark Mark) (end uint64, ok bool, err error) {
+// file that the mark's end lies in, which is last, if that is open.
+func (l *Log) agrees(c *chain, mark Mark, last File) (end uint64, ok bool, err error) {
 	behind := Position{} // one whose file is known to reach to it
 	for _, p := range []Position{mark.End, mark.Readable, mark.Synced} {
 		if p.Pack == behind.Pack && p.ID == behind.ID {
@@ -172,7 +173,12 @@ func (l *Log) agrees(c *chain, mark Mark) (end uint64, ok bool, err error) {
 		if e == nil || e.bad != nil || e.info.id != p.ID {
 			return 0, false, nil
 		}
-		size, _, err := l.fs.Stat(e.path)
+		size, err := int64(0), error(nil)
+		if last != nil && p == mark.End {
+			size, err = last.Size()
+		} else {
+			size, _, err = l.fs.Stat(e.path)
+		}
 		if err != nil {
 			return 0, false, l.ifGone(err)
 		}

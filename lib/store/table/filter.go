@@ -199,9 +199,9 @@ func (c *filterCheck) fill() error {
 		return nil
 	}
 	if c.all == nil {
-		c.all = make([]byte, filterBuffer)
+		c.all = make([]byte, min(filterBuffer, c.header.at(1)-c.next))
 	}
-	c.read = c.all[:min(filterBuffer, c.header.at(1)-c.next)]
+	c.read = c.all[:min(int64(len(c.all)), c.header.at(1)-c.next)]
 	if err := readFull(c.table.file, c.read, c.next); err != nil {
 		return c.table.failed(err)
 	}
