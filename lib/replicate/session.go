@@ -139,16 +139,20 @@ func (s *session) OnOpen(channel *protomux.Channel, remote []byte) error {
 		return err
 	}
 	s.channel = channel
-	return s.emit(event{opened: true})
+	return s.unheard(s.emit(event{opened: true}))
 }
 
-// OnMessage hands on a message. That nobody listens any more is no reason to end a connection that others use.
-func (s *session) OnMessage(channel *protomux.Channel, kind uint64, body []byte) error {
-	err := s.heard(channel, kind, body)
+// unheard lets nobody's listening any more be no reason to end a connection that others use.
+func (s *session) unheard(err error) error {
 	if s.shared && s.ctx.Err() != nil {
 		return nil
 	}
 	return err
+}
+
+// OnMessage hands on a message.
+func (s *session) OnMessage(channel *protomux.Channel, kind uint64, body []byte) error {
+	return s.unheard(s.heard(channel, kind, body))
 }
 
 // heard decodes a message. What a reader has no use for is ignored.
