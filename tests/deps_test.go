@@ -18,7 +18,7 @@ var layers = []struct {
 	packages []string
 }{
 	{"primitives", []string{"lib/hash", "lib/compact", "lib/chunk", "lib/merkle", "lib/keys", "lib/hidden"}},
-	{"connections", []string{"lib/peer", "lib/protomux", "lib/secretstream"}},
+	{"connections", []string{"lib/peer", "lib/protomux", "lib/secretstream", "lib/discovery"}},
 	{"data", []string{"lib/stream", "lib/hyperbee", "lib/hyperdrive", "lib/proof", "lib/keyfile", "lib/store/packlog", "lib/store/packlog/memfs",
 		"lib/store/table", "lib/store", "lib/hypercore"}},
 	{"capabilities", []string{"lib/folder", "lib/replicate", "lib/drive", "lib/objects", "lib/worktree"}},
@@ -38,6 +38,8 @@ var never = []struct{ from, to, why string }{
 	{"*", "github.com/restic/chunker", "a reference for tests"},
 	{"*", "lib/store/packlog/memfs", "a disk for tests"},
 	{"*", "github.com/minio/sha256-simd", "lib/hash is the one package that knows it"},
+	{"*", "github.com/hashicorp/mdns", "lib/discovery is the one package that knows how peers are found"},
+	{"*", "github.com/miekg/dns", "lib/discovery is the one package that knows how peers are found"},
 	{"*", "filippo.io/age*", "lib/keyfile is the one package that knows how a secret key is locked"},
 
 	{"primitives", "os*", "primitives do no I/O"},
@@ -83,7 +85,8 @@ var exempt = map[string][]string{
 	"lib/cli":  {"github.com/urfave/cli/*", "golang.org/x/term", "os/signal"},
 	"lib/hash": {"github.com/minio/sha256-simd"},
 
-	"lib/keyfile": {"filippo.io/age*"},
+	"lib/keyfile":   {"filippo.io/age*"},
+	"lib/discovery": {"github.com/hashicorp/mdns", "github.com/miekg/dns", "log"}, // log: to keep that one quiet
 }
 
 type listed struct {

@@ -12,6 +12,20 @@ const zBase32Alphabet = "ybndrfg8ejkmcpqxot1uwisza345h769"
 // zBase32Length is how many of them make 32 bytes: 256 bits and 4 that are zero.
 const zBase32Length = 52
 
+// ZBase32 returns the key as stock prints it: 52 characters, which fit where 64 do not.
+func (k Key) ZBase32() string {
+	out := make([]byte, 0, zBase32Length)
+	bits, held := uint(0), 0
+	for _, b := range k {
+		bits, held = bits<<8|uint(b), held+8
+		for ; held >= 5; held -= 5 {
+			out = append(out, zBase32Alphabet[bits>>(held-5)&31])
+		}
+		bits &= 1<<held - 1
+	}
+	return string(append(out, zBase32Alphabet[bits<<(5-held)&31]))
+}
+
 // parseZBase32 reads 52 characters. The 4 bits left over must be zero, where stock ignores them: a key has one
 // spelling.
 func parseZBase32(s string) (b [32]byte, err error) {
