@@ -111,6 +111,7 @@ func (f *fetcher) apply(ctx context.Context, a *asked, p *merkle.Proof) error {
 		return f.refuted(a.session, err)
 	}
 	f.settled(a)
+	f.proved(a.session)
 	if a.session.broken > 0 {
 		a.session.broken--
 	}

@@ -25,9 +25,16 @@ type FetchOptions struct {
 	Stall     time.Duration // a peer that owes answers and is silent for so long is dropped; 0: 30 s
 	Trace     Trace
 	Dropped   func(peer string, reason error) // told of each peer that is lost; nil: nobody
-	NoDedup   bool                            // ask for every block, also for those that the store has from elsewhere
-	Copied    func(block uint64, bytes int)   // told of each block that the store had from elsewhere; nil: nobody
+	Worked    func(peer string)               // told of each peer that has sent something which verified; nil: nobody
 
+	// More is called once for each fetch, and returns peers that are found meanwhile, until ctx ends. As long as it is open a fetch
+	// waits for one, if it has no other.
+	More func(ctx context.Context) <-chan Dialer
+
+	NoDedup bool                          // ask for every block, also for those that the store has from elsewhere
+	Copied  func(block uint64, bytes int) // told of each block that the store had from elsewhere; nil: nobody
+
+	lonely   time.Duration
 	keep     bool   // nobody reads: take what there is, and end
 	maxBytes uint64 // of the log; 0: no limit
 }
@@ -57,20 +64,15 @@ const (
 func Fetch(ctx context.Context, d *hypercore.Download, peers []Dialer, options FetchOptions) error {
 	f := newFetcher(d, options)
 	ctx, stop := context.WithCancel(ctx)
-	var running sync.WaitGroup
 	for _, p := range peers {
-		s := f.add(ctx, p.Name)
-		running.Go(func() {
-			ended := event{session: s, closed: true, err: s.run(p)}
-			select {
-			case f.events <- ended:
-			case <-ctx.Done(): // nobody listens, and nothing is lost
-			}
-		})
+		f.begin(ctx, p)
+	}
+	if options.More != nil {
+		f.more = options.More(ctx)
 	}
 	err := f.loop(ctx)
 	stop()
-	running.Wait()
+	f.running.Wait()
 	err = f.finish(ctx, err)
 	d.Finish(err)
 	return err
@@ -93,6 +95,9 @@ type fetcher struct {
 	d        *hypercore.Download
 	options  FetchOptions
 	sessions []*session
+	running  sync.WaitGroup // of them
+	more     <-chan Dialer  // peers that are found; nil: nobody looks
+	alone    time.Time      // since when there is no peer
 	events   chan event
 	gate     *gate
 	began    time.Time
@@ -137,6 +142,9 @@ func newFetcher(d *hypercore.Download, options FetchOptions) *fetcher {
 	}
 	if options.Stall == 0 {
 		options.Stall = defaultStall
+	}
+	if options.lonely == 0 {
+		options.lonely = lonely
 	}
 	f := &fetcher{
 		d:        d,
@@ -205,6 +213,8 @@ func (f *fetcher) loop(ctx context.Context) error {
 			for _, block := range f.d.Evict(2 * f.options.Window) {
 				f.again(block)
 			}
+		case p, found := <-f.more:
+			f.join(ctx, p, found)
 		case <-changed:
 		case err := <-f.saved:
 			f.saving = false

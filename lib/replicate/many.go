@@ -288,6 +288,7 @@ func (f *fetcher) takeGift(ctx context.Context, a *asked, g *gift) error {
 		return f.refuted(a.session, err)
 	}
 	f.settled(a)
+	f.proved(a.session)
 	if a.session.broken > 0 {
 		a.session.broken--
 	}

@@ -32,7 +32,7 @@ func WriteProof(ctx context.Context, w io.Writer, ref keys.Ref, options PipeOpti
 	if ref.Pinned {
 		options.Claim.At = &ref.Length
 	}
-	if len(options.Peers) == 0 {
+	if len(options.Peers) == 0 && options.Fetch.More == nil {
 		return writeStored(ctx, w, ref, options)
 	}
 	if options.Claim.OfDrive() {

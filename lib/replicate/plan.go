@@ -40,6 +40,9 @@ func (f *fetcher) start() {
 
 // plan asks for what is wanted next. over says that nothing more can come.
 func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
+	if len(f.sessions) == 0 && f.awaitsPeers() {
+		return false, nil
+	}
 	if len(f.sessions) == 0 {
 		return f.lost()
 	}

@@ -174,6 +174,16 @@ func (s *Server) failed(ctx context.Context, err error) {
 	}
 }
 
+// Has reports whether the core with that discovery key is here and served.
+func (s *Server) Has(ctx context.Context, id keys.Key) bool {
+	key, err := s.key(ctx, id)
+	if err != nil {
+		return false
+	}
+	_, err = s.store.View(ctx, key, false) // one that is accepted may not be here yet
+	return err == nil
+}
+
 // Serve answers on one connection, as the responder of the handshake, until it ends.
 func (s *Server) Serve(ctx context.Context, name string, conn peer.Conn) error {
 	return s.ServeUntil(ctx, name, conn, nil, nil)

@@ -32,6 +32,7 @@ type standing struct {
 	manys     map[uint64]*asked // that were asked for there
 	manyID    uint64            // of the last one
 	atOnce    int               // bytes of blocks to ask for at once
+	worked    bool              // it sent something that verified
 	leafless  bool              // it does not tell leaf hashes
 
 	declined bool  // it answered noData for the head that its last sync tells of

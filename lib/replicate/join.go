@@ -1,0 +1,62 @@
+package replicate
+
+import (
+	"context"
+	"time"
+)
+
+// Peers that are found while a fetch runs join it.
+
+const (
+	maxJoined = 8                // peers at once, with those that were named
+	lonely    = 10 * time.Second // without any peer, before it is given up that one is found
+)
+
+// begin starts a session with a peer. Its end comes as an event.
+func (f *fetcher) begin(ctx context.Context, p Dialer) {
+	s := f.add(ctx, p.Name)
+	f.running.Go(func() {
+		ended := event{session: s, closed: true, err: s.run(p)}
+		select {
+		case f.events <- ended:
+		case <-ctx.Done(): // nobody listens, and nothing is lost
+		}
+	})
+}
+
+// join lets a peer that was found take part, unless it does already. found is nil when nobody looks any more.
+func (f *fetcher) join(ctx context.Context, p Dialer, found bool) {
+	if !found {
+		f.more = nil
+		return
+	}
+	if len(f.sessions) >= maxJoined {
+		return
+	}
+	for _, s := range f.sessions {
+		if s.name == p.Name {
+			return
+		}
+	}
+	f.alone = time.Time{}
+	f.begin(ctx, p)
+}
+
+// awaitsPeers reports whether it is waited for a peer to be found, as there is none and something is missing.
+func (f *fetcher) awaitsPeers() bool {
+	if f.more == nil || !f.options.Live && f.complete() {
+		return false
+	}
+	if f.alone.IsZero() {
+		f.alone = time.Now()
+	}
+	return f.options.Live || time.Since(f.alone) < f.options.lonely
+}
+
+// proved notes that a peer sent something that verified.
+func (f *fetcher) proved(s *session) {
+	if !s.worked && f.options.Worked != nil {
+		f.options.Worked(s.name)
+	}
+	s.worked = true
+}
