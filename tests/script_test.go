@@ -48,6 +48,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("EXAMPLES", filepath.Join(root, "examples"))
 	env.Setenv("LC_ALL", "C")
 	env.Setenv("BIN", bin)
+	env.Setenv("HC_NO_DISCOVERY", "1")
 	env.Values[jobsKey{}] = jobs{}
 	if dir := os.Getenv("HC_COVERDIR"); dir != "" {
 		env.Setenv("GOCOVERDIR", dir)
@@ -59,6 +60,8 @@ func condition(name string) (bool, error) {
 	switch name {
 	case "mount":
 		return canMount(), nil
+	case "networks":
+		return canNetwork(), nil
 	case "node":
 		return haveNode()
 	}
@@ -68,6 +71,11 @@ func condition(name string) (bool, error) {
 // canMount reports whether a process here can mount file systems that nobody else sees.
 var canMount = sync.OnceValue(func() bool {
 	return exec.Command("unshare", "-rm", "mount", "-t", "tmpfs", "none", "/tmp").Run() == nil
+})
+
+// canNetwork reports whether a process here can make networks that nobody else sees.
+var canNetwork = sync.OnceValue(func() bool {
+	return exec.Command("unshare", "-rn", "ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1").Run() == nil
 })
 
 func haveNode() (bool, error) {

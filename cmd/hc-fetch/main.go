@@ -44,7 +44,7 @@ func newApp(std *cli.IO) *urfave.App {
 			&urfave.BoolFlag{Name: "sync", Usage: "sync what is kept to the disk before it counts as kept"},
 			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "write to a terminal, too"},
 			cli.JSONFlag(),
-		}, cli.PeerFlags()...),
+		}, append(cli.PeerFlags(), cli.DiscoveryFlags()...)...),
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
 				{Does: "fetch a log and check it", Command: "hc-fetch KEY --peer host:4977 | hc-verify KEY > table.csv"},
@@ -73,9 +73,12 @@ func newApp(std *cli.IO) *urfave.App {
 
 const description = `
 hc-fetch writes a proof stream: the blocks of the log with just those hashes that tie them to the head which its key
-signed, for hc-verify to check and to turn into bytes. It takes the log from the peers that are named, keeps it in the
-store, so that what is here already is not fetched again, and writes it while it comes. Without a peer it writes what
-the store holds.
+signed, for hc-verify to check and to turn into bytes. It takes the log from the peers that are named, with --peer, --exec or
+$HC_PEERS, keeps it in the store, so that what is here already is not fetched again, and writes it while it comes.
+
+If no peer is named it writes what the store holds. Only if that lacks something of what is asked for it looks for peers: where
+blocks of that log came from before, and on the local network, where hc-serve --announce answers. It asks for the log's discovery key, so who listens
+does not learn the key. If it finds none within 3 seconds, that is all there is. --discover looks in any case, --no-discovery and $HC_NO_DISCOVERY never.
 
 With PATH, KEY is that of a drive: what comes is that file, or with --tree the folder with all that is below it, with the
 proof that the drive has it under that name, or that it has no such. Of the drive only the names on the way are fetched.
@@ -151,13 +154,28 @@ func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {
 	if err != nil {
 		return err
 	}
-	if in != nil {
-		defer in.Close()
-	}
+	defer func() {
+		if in != nil {
+			in.Close()
+		}
+	}()
 	ref, err := hypercore.Find(c.Context, in, c.Args().First())
 	if err != nil {
 		return err
 	}
+	found, err := look(c, std, in, ref, claim, len(dialers))
+	if err != nil {
+		return err
+	}
+	if found != nil && len(dialers) == 0 { // it was opened to be read only, if it was there
+		if in != nil {
+			in.Close()
+		}
+		if in, err = openStore(c, std, true); err != nil {
+			return err
+		}
+	}
+	dialers = append(dialers, found.Dialers()...)
 	if c.Bool("no-store") && len(dialers) > 0 {
 		in = nil
 	}
@@ -170,7 +188,7 @@ func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {
 	defer progress.Done()
 	received, copied := 0, 0
 	defer func() { std.Log.Info("done", "received", received, "copied", copied) }()
-	return replicate.WriteProof(std.UntilReaderGone(c.Context), counted{std.Out, progress}, ref, replicate.PipeOptions{
+	options := replicate.PipeOptions{
 		Store: in,
 		Peers: dialers,
 		Sync:  c.Bool("sync"),
@@ -184,8 +202,24 @@ func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {
 					received++
 				}
 			},
+			Worked: std.Remembers(c, in, ref.Key),
+			More:   found.More(),
 		},
-	})
+	}
+	return replicate.WriteProof(std.UntilReaderGone(c.Context), counted{std.Out, progress}, ref, options)
+}
+
+// look looks for peers, if none is named and what is asked for is not here.
+func look(c *urfave.Context, std *cli.IO, in *store.Store, ref keys.Ref, claim proof.Claim, named int) (*cli.Found, error) {
+	here, err := replicate.Holds(c.Context, in, ref, claim)
+	if err != nil || !std.Discovers(c, named, !here) {
+		return nil, err
+	}
+	found, err := std.LookForPeers(c, in, ref.Key)
+	if err == nil && found == nil && named == 0 {
+		std.Notef("no peer was found on this network")
+	}
+	return found, err
 }
 
 // followForks goes over to a higher fork of a log, and where a drive's files are wanted, of its blobs.

@@ -32,6 +32,7 @@ func newApp(std *cli.IO) *urfave.App {
 		Flags: append([]urfave.Flag{
 			cli.StoreFlag(),
 			&urfave.StringFlag{Name: "listen", Usage: "accept TCP connections on `HOST:PORT` (a port of 0 takes any free one)"},
+			&urfave.BoolFlag{Name: "announce", Usage: "with --listen: answer who looks on the local network for what is served"},
 			&urfave.BoolFlag{Name: "stdio", Usage: "serve one peer on standard input and output"},
 			&urfave.StringFlag{Name: "push", Usage: "bring the logs to the mirror at `HOST[:PORT]`, and end when it has them, synced"},
 			&urfave.BoolFlag{Name: "no-reserve", Usage: "with --push: do not reserve the new length first"},
@@ -47,6 +48,7 @@ func newApp(std *cli.IO) *urfave.App {
 			Examples: []cli.Example{
 				{Does: "serve every log of the store", Command: "hc-serve --listen 127.0.0.1:4977"},
 				{Does: "serve one log to anybody", Command: "hc-serve --listen :4977 table"},
+				{Does: "be found on the local network", Command: "hc-serve --listen :4977 --announce"},
 				{Does: "serve the other end of a pipe", Command: "hc-fetch KEY --exec 'ssh host hc-serve --stdio' | hc-verify KEY"},
 				{Does: "be a mirror of one log", Command: "hc-serve --listen :4977 --accept KEY"},
 				{Does: "bring it what was appended", Command: "hc-serve table --push mirror:4977"},
@@ -80,6 +82,9 @@ before it says that it has it, and refuses all other logs, but for the blobs of 
 does, takes the place of what is here with --follow-fork only. A file has a KEY a line, and # begins a comment. All that the
 store has is served, too, unless logs are named.
 
+With --announce it answers, by multicast DNS, who looks on the local network for one of these logs. Both say no more than its discovery
+key: who listens learns that somebody has a log that he could read if he knew its key.
+
 With --stdio the connection is standard input and output, so any program that carries bytes can be the network: ssh,
 socat, a container's exec.
 `
@@ -108,6 +113,8 @@ func check(c *urfave.Context) error {
 		return cli.Usagef("--max-bytes goes with --accept")
 	case c.IsSet("until-synced") && c.Int("until-synced") < 1:
 		return cli.Usagef("--until-synced %d: at least one", c.Int("until-synced"))
+	case c.Bool("announce") && !c.IsSet("listen"):
+		return cli.Usagef("--announce goes with --listen")
 	case c.Int("max-peers") < 1:
 		return cli.Usagef("--max-peers %d: at least one", c.Int("max-peers"))
 	}
@@ -149,13 +156,14 @@ func serve(c *urfave.Context, std *cli.IO) error {
 		defer stop() // without the watch a server would look alive and tell nothing
 		watched <- server.Run(ctx)
 	}()
-	serving := serving{std, std.StoreDir(c), of, server, limiter, named}
+	serving := serving{std: std, dir: std.StoreDir(c), of: of, server: server, limiter: limiter, named: named}
 	switch {
 	case c.Bool("stdio"):
 		err = serving.stdio(ctx, c.Int("until-synced") > 0)
 	case c.IsSet("push"):
 		err = serving.push(ctx, c.String("push"), reserving)
 	default:
+		serving.announces = c.Bool("announce")
 		err = serving.listen(ctx, c.String("listen"), c.Int("max-peers"), c.Int("until-synced"))
 	}
 	stop()
@@ -224,6 +232,8 @@ type serving struct {
 	server  *replicate.Server
 	limiter *peer.Limiter
 	named   []keys.Key
+
+	announces bool // what listens
 }
 
 func (s serving) stdio(ctx context.Context, untilSynced bool) error {
@@ -331,6 +341,15 @@ func (s serving) listen(ctx context.Context, address string, most, untilSynced i
 	if err := sayAddress(s.std, listener.Addr()); err != nil {
 		listener.Close()
 		return err
+	}
+	if s.announces {
+		announced, err := s.std.Announce(ctx, listener.Addr(), s.server)
+		if err != nil {
+			listener.Close()
+			return err
+		}
+		defer announced()
+		defer stop()
 	}
 	var had atomic.Int64
 	return peer.Serve(ctx, listener, most, func(ctx context.Context, conn peer.Conn, remote net.Addr) {

@@ -41,6 +41,9 @@ hc clone fetches a drive and writes its files into FOLDER, each one once all of 
 these files and folders, and of the names only what it takes to find them. A version pinned as FORK.LENGTH.KEY stays; with its
 .TREEHASH it can be no other.
 
+Without --peer, --exec or $HC_PEERS it looks for somebody who has the drive: where it came from before, and on the local network, where
+'hc share' and 'hc-serve --announce' answer.
+
 FOLDER may have files in it: those that are as the drive has them are kept, and where one differs nothing is written, unless
 --force is given. A clone that was interrupted goes on when it is started again. Names that no disk should take (.., those that
 differ in case only where the disk does not tell cases apart, a folder named .hc) are named and left out, and the exit code is 3.
@@ -48,7 +51,7 @@ differ in case only where the disk does not tell cases apart, a folder named .hc
 
 // followFlags are those of who follows a drive.
 func followFlags() []urfave.Flag {
-	return append(cli.PeerFlags(),
+	return append(append(cli.PeerFlags(), cli.DiscoveryFlags()...),
 		&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "replace files that were edited here"})
 }
 

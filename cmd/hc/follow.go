@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -50,14 +51,17 @@ func follow(c *urfave.Context, std *cli.IO, tree *worktree.Tree, ref keys.Ref, l
 	if err != nil {
 		return err
 	}
-	if len(dialers) == 0 {
-		return cli.Hint(cli.Usagef("no peer to fetch from"), "name one with --peer or --exec")
+	found, err := f.look(c, &dialers)
+	if err != nil {
+		return err
 	}
 	err = tree.Pull(c.Context, worktree.PullOptions{
 		Pin: ref,
 		Drive: replicate.DriveOptions{Peers: dialers, Live: live, Fetch: replicate.FetchOptions{
 			Dropped: func(_ string, reason error) { std.Log.Warn("lost a peer", "reason", reason) },
 			Trace:   f.trace,
+			Worked:  std.Remembers(c, tree.Store(), tree.Key()),
+			More:    found.More(),
 		}},
 		Update: worktree.UpdateOptions{
 			Force:   c.Bool("force"),
@@ -70,6 +74,23 @@ func follow(c *urfave.Context, std *cli.IO, tree *worktree.Tree, ref keys.Ref, l
 		Pulled: f.pulled,
 	})
 	return f.end(err)
+}
+
+// look adds peers that are found to those that are named, where none is.
+func (f *following) look(c *urfave.Context, dialers *[]replicate.Dialer) (*cli.Found, error) {
+	named := len(*dialers)
+	if !f.std.Discovers(c, named, true) {
+		if named == 0 {
+			return nil, cli.Hint(cli.Usagef("no peer to fetch from"), "name one with --peer or --exec")
+		}
+		return nil, nil
+	}
+	found, err := f.std.LookForPeers(c, f.tree.Store(), f.tree.Key())
+	if err == nil && found == nil && named == 0 {
+		return nil, cli.Hint(fmt.Errorf("%w: nobody on this network has drive %v", peer.ErrUnreachable, f.tree.Key()), "name a peer with --peer or --exec")
+	}
+	*dialers = append(*dialers, found.Dialers()...)
+	return found, err
 }
 
 func (f *following) trace(sent bool, proof *merkle.Proof) {

@@ -31,13 +31,15 @@ func newShare(std *cli.IO) *urfave.App {
 		Flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "listen", Usage: "serve at `HOST:PORT` (default " + defaultListen + ", or any free port where that is taken)"},
 			&urfave.BoolFlag{Name: "once", Usage: "publish, and end: nothing is served or watched"},
+			&urfave.BoolFlag{Name: "no-discovery", Usage: "do not answer who looks on the local network for the drive"},
 			&urfave.BoolFlag{Name: "no-watch", Usage: "serve what the folder has now, and do not look at it again"},
 			cli.JSONFlag(),
 		}, append(folderFlags(), cli.SecretFlags()...)...),
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
 				{Does: "share a folder; prints its key", Command: "hc share ./dataset"},
-				{Does: "at the other end", Command: "hc clone KEY ./copy --peer host:4977"},
+				{Does: "on the same network", Command: "hc clone KEY ./copy"},
+				{Does: "elsewhere", Command: "hc clone KEY ./copy --peer host:4977"},
 				{Does: "publish what changed, from a script", Command: "hc share ./dataset --once"},
 			},
 			SeeAlso: []string{"hc(1)", "hc-clone(1)", "hc-sync(1)", "hc-status(1)"},
@@ -50,6 +52,9 @@ const shareDescription = `
 hc share makes a drive of a folder, or publishes its next version: it imports what changed, prints the drive's key, serves the
 drive, and imports again whenever something in the folder changes. Who has the key can read all of it, from whoever has it; only
 who has the secret key, which stays in the folder's store (.hc), can publish. Back that up.
+
+Who has the key finds the share on the local network. It is announced by multicast DNS, by its discovery key only, from which nobody learns
+the key.
 
 What .hcignore files name, in the syntax of gitignore(5), is left out, and so is every .hc. The files stay as they are; the
 store beside them holds their versions, compressed, each chunk once.
@@ -198,7 +203,9 @@ func (s *sharing) serve() error {
 		}
 		watched <- s.watch(ctx)
 	}()
-	err = serverWhile(ctx, server, func(ctx context.Context) error { return listenFor(ctx, s.std, server, s.c.String("listen")) })
+	err = serverWhile(ctx, server, func(ctx context.Context) error {
+		return listenFor(ctx, s.std, server, s.c.String("listen"), s.std.Announces(s.c))
+	})
 	stop()
 	return errors.Join(err, <-watched, s.c.Context.Err())
 }
@@ -262,7 +269,9 @@ func newDriveServer(ctx context.Context, std *cli.IO, in *store.Store, tree *wor
 const maxPeers = 128
 
 // listenFor serves at an address, or at the usual one; where that is taken, at any free port.
-func listenFor(ctx context.Context, std *cli.IO, server *replicate.Server, address string) error {
+func listenFor(ctx context.Context, std *cli.IO, server *replicate.Server, address string, announce bool) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	usual := address == ""
 	if usual {
 		address = defaultListen
@@ -285,6 +294,13 @@ func listenFor(ctx context.Context, std *cli.IO, server *replicate.Server, addre
 	if err != nil {
 		listener.Close()
 		return err
+	}
+	if announce {
+		announced, err := std.Announce(ctx, listener.Addr(), server)
+		if err == nil { // else it listens where nobody else can come
+			defer announced()
+			defer stop()
+		}
 	}
 	return peer.Serve(ctx, listener, maxPeers, func(ctx context.Context, conn peer.Conn, remote net.Addr) {
 		_ = server.Serve(ctx, remote.String(), conn) // told by Dropped

@@ -67,7 +67,7 @@ func runSync(c *urfave.Context, std *cli.IO) error {
 
 // push brings the drive to the mirrors that are named.
 func (s *sharing) push() error {
-	to, err := s.std.Peers(s.c)
+	to, err := s.std.NamedPeers(s.c)
 	if err != nil || len(to) == 0 {
 		return err
 	}

@@ -2,6 +2,7 @@
 complete -c hc-serve -f -a '(set -l d .hc; set -q HC_DIR; and set d $HC_DIR; command ls -- $d/names 2> /dev/null)'
 complete -c hc-serve -s C -l dir -r -F -d 'the store is the folder DIR (else $HC_DIR, else ./.hc)'
 complete -c hc-serve -l listen -x -d 'accept TCP connections on HOST:PORT (a port of 0 takes any free one)'
+complete -c hc-serve -l announce -d 'with --listen: answer who looks on the local network for what is served'
 complete -c hc-serve -l stdio -d 'serve one peer on standard input and output'
 complete -c hc-serve -l push -x -d 'bring the logs to the mirror at HOST[:PORT], and end when it has them, synced'
 complete -c hc-serve -l no-reserve -d 'with --push: do not reserve the new length first'

@@ -3,12 +3,21 @@ package cli
 import (
 	"context"
 	"slices"
+	"strings"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/peer"
 	"hc/lib/replicate"
 )
+
+// DiscoveryFlags say whether peers are looked for; see [IO.LookForPeers].
+func DiscoveryFlags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.BoolFlag{Name: "discover", Usage: "look for peers on the local network, beside those that are named"},
+		&urfave.BoolFlag{Name: "no-discovery", Usage: "never look for peers"},
+	}
+}
 
 // PeerFlags say where a tool fetches from, and how fast.
 func PeerFlags() []urfave.Flag {
@@ -19,31 +28,58 @@ func PeerFlags() []urfave.Flag {
 	}
 }
 
-// Peers returns the peers that the flags of [PeerFlags] name, none if none is.
+// Peers returns the peers to fetch from that the flags of [PeerFlags] and $HC_PEERS name, none if none is.
 func (std *IO) Peers(c *urfave.Context) (dialers []replicate.Dialer, err error) {
-	if slices.Contains(c.StringSlice("peer"), "") || slices.Contains(c.StringSlice("exec"), "") {
-		return nil, Usagef("--peer and --exec want to know whom to ask")
-	}
 	limiter, _, err := Limiter(c, 0)
 	if err != nil {
 		return nil, err
 	}
-	add := func(name string, dial func(context.Context) (peer.Conn, error)) {
-		dialers = append(dialers, replicate.Dialer{Name: name, Dial: func(ctx context.Context) (peer.Conn, error) {
-			conn, err := dial(ctx)
-			if err != nil {
-				return nil, err
-			}
-			return limiter.Reading(conn), nil
-		}})
+	if dialers, err = std.namedPeers(c, limiter); err != nil {
+		return nil, err
 	}
-	for _, address := range c.StringSlice("peer") {
-		add(address, func(ctx context.Context) (peer.Conn, error) { return peer.Dial(ctx, address) })
-	}
-	for _, command := range c.StringSlice("exec") {
-		add(command, func(ctx context.Context) (peer.Conn, error) {
-			return peer.Exec(ctx, command, peer.ExecOptions{Stderr: std.Err})
-		})
+	for _, address := range strings.FieldsFunc(std.Getenv(peersVariable), func(r rune) bool { return r == ',' || r == ' ' }) {
+		dialers = append(dialers, at(address, limiter))
 	}
 	return dialers, nil
+}
+
+// NamedPeers is Peers without $HC_PEERS: for who brings them something.
+func (std *IO) NamedPeers(c *urfave.Context) (dialers []replicate.Dialer, err error) {
+	limiter, _, err := Limiter(c, 0)
+	if err != nil {
+		return nil, err
+	}
+	return std.namedPeers(c, limiter)
+}
+
+func (std *IO) namedPeers(c *urfave.Context, limiter *peer.Limiter) (dialers []replicate.Dialer, err error) {
+	if slices.Contains(c.StringSlice("peer"), "") || slices.Contains(c.StringSlice("exec"), "") {
+		return nil, Usagef("--peer and --exec want to know whom to ask")
+	}
+	for _, address := range c.StringSlice("peer") {
+		dialers = append(dialers, at(address, limiter))
+	}
+	for _, command := range c.StringSlice("exec") {
+		dialers = append(dialers, limited(command, limiter, func(ctx context.Context) (peer.Conn, error) {
+			return peer.Exec(ctx, command, peer.ExecOptions{Stderr: std.Err})
+		}))
+	}
+	return dialers, nil
+}
+
+const peersVariable = "HC_PEERS"
+
+// at is the peer at an address.
+func at(address string, limiter *peer.Limiter) replicate.Dialer {
+	return limited(address, limiter, func(ctx context.Context) (peer.Conn, error) { return peer.Dial(ctx, address) })
+}
+
+func limited(name string, limiter *peer.Limiter, dial func(context.Context) (peer.Conn, error)) replicate.Dialer {
+	return replicate.Dialer{Name: name, Dial: func(ctx context.Context) (peer.Conn, error) {
+		conn, err := dial(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return limiter.Reading(conn), nil
+	}}
 }

@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (int, error) {
+	os.Setenv("HC_NO_DISCOVERY", "1")
 	var err error
 	if peers, err = filepath.Abs("../peers"); err != nil {
 		return 0, err
