@@ -9,9 +9,9 @@ import (
 )
 
 // TestReadme holds the README against what is run: every command that it shows stands, word for word but for the names
-// of keys and hosts, in script/readme.txtar, which runs it; every target of make that it names is one.
+// of keys and hosts, in script/readme.txtar or readme_folders.txtar, which run it; every target of make that it names is one.
 func TestReadme(t *testing.T) {
-	readme, script, makefile := read(t, "README.md"), read(t, "tests/script/readme.txtar"), read(t, "Makefile")
+	readme, script, makefile := read(t, "README.md"), read(t, "tests/script/readme.txtar")+read(t, "tests/script/readme_folders.txtar"), read(t, "Makefile")
 	script = strings.NewReplacer("$KEY", "KEY", "$LENGTH", "LENGTH", "$ADDR", "HOST", "''", "'",
 		"--listen 127.0.0.1:0", "--listen HOST", "--listen :0", "--listen HOST", "ssh host", "ssh HOST").Replace(script)
 	hosts := regexp.MustCompile(`127\.0\.0\.1:4977|\bhost(:4977)?\b|:4977`)
