@@ -80,7 +80,7 @@ func checkOut(c *urfave.Context, std *cli.IO, tree *worktree.Tree, to *drive.Dri
 		return err
 	}
 	tree.Pin(pinned)
-	done, err := tree.Update(c.Context, ref, to, worktree.UpdateOptions{Force: c.Bool("force"), Refused: f.refuse})
+	done, err := tree.Update(c.Context, ref, worktree.Stored(to), worktree.UpdateOptions{Force: c.Bool("force"), Refused: f.refuse})
 	if err == nil {
 		f.progress.Done()
 		f.pulled(ref, done)

@@ -87,9 +87,6 @@ func (d *Drive) Content(ctx context.Context, item hyperdrive.Item, w io.Writer) 
 	return hyperdrive.Content(ctx, d.blobs, item, w)
 }
 
-// Soon does nothing: what is in a store is there.
-func (d *Drive) Soon(context.Context, []hyperdrive.Item) error { return nil }
-
 // TreeHash returns the tree hash of the names at this version, which a citation names.
 func (d *Drive) TreeHash(ctx context.Context) (hash.Digest, error) {
 	return treeHash(ctx, d.view, d.Version())

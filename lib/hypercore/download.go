@@ -54,6 +54,7 @@ type Download struct {
 	unread   int                    // of it, those at and behind the reader's position
 	read     int                    // what was read since that was told
 	unsaved  unsaved
+	saves    saves
 	reader   readerState
 	wants    wants
 	settled  bool

@@ -3,6 +3,7 @@ package hypercore
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,6 +22,43 @@ func (d *Download) Unsaved() (memory int, any bool) {
 	return d.unsaved.memory, d.unsaved.any()
 }
 
+// AwaitSaved returns once all that has verified by now is saved, which it asks for. Without a store it returns at once.
+func (d *Download) AwaitSaved(ctx context.Context) error {
+	d.mu.Lock()
+	last := d.saves.begun + 1 // one that begins behind this moment has it all
+	asked := d.into != nil && d.unsaved.any()
+	if asked {
+		d.saves.wanted = true
+		d.notify()
+	}
+	d.mu.Unlock()
+	if !asked {
+		return nil
+	}
+	return d.await(ctx, func() (bool, error) {
+		saved := d.saves.ended >= last || !d.unsaved.any()
+		if !saved && d.finished {
+			return true, d.missing(errUnsaved)
+		}
+		return saved, nil
+	})
+}
+
+var errUnsaved = errors.New("what has come could not be saved")
+
+// saves counts them, so that somebody can wait for one.
+type saves struct {
+	begun, ended uint64
+	wanted       bool // one should begin soon
+}
+
+// SaveWanted reports whether somebody waits for a save.
+func (d *Download) SaveWanted() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.saves.wanted
+}
+
 // Save commits what verified since the last time to the store. Without a store it does nothing.
 func (d *Download) Save(ctx context.Context) error {
 	d.mu.Lock()
@@ -29,6 +67,8 @@ func (d *Download) Save(ctx context.Context) error {
 		d.mu.Unlock()
 		return nil
 	}
+	d.saves.begun++
+	d.saves.wanted = false
 	v := verifiedPart{key: d.key, manifest: d.auth.Manifest(), head: head, base: d.base, nodes: what.nodes, durable: d.sync}
 	for _, leaf := range what.blocks {
 		v.blocks = append(v.blocks, verifiedBlock{leaf.Index / 2, leaf.Hash, d.blocks[leaf.Index/2].data})
@@ -45,6 +85,7 @@ func (d *Download) Save(ctx context.Context) error {
 		d.nodes, d.saving = d.saving, nil
 		return fmt.Errorf("saving core %v: %w", d.key, err)
 	}
+	d.saves.ended = d.saves.begun
 	maps.DeleteFunc(d.saving, func(_ uint64, node merkle.Node) bool { return node.Hint }) // the view may know better
 	d.view, d.lately, d.saving, d.base = view, d.saving, nil, head
 	clear(d.absent)

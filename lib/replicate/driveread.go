@@ -9,6 +9,24 @@ import (
 	"hc/lib/merkle"
 )
 
+// FilesAt returns the names at another version, not beyond the newest one.
+func (d *Drive) FilesAt(version uint64) *hyperdrive.Drive {
+	return hyperdrive.Open(d.names, min(version, d.head.Length))
+}
+
+// AwaitSaved returns once all that has come by now is in the store, the blobs before the names.
+func (d *Drive) AwaitSaved(ctx context.Context) error {
+	d.mu.Lock()
+	blobs := d.blobs
+	d.mu.Unlock()
+	if blobs != nil {
+		if err := blobs.AwaitSaved(ctx); err != nil {
+			return err
+		}
+	}
+	return d.names.AwaitSaved(ctx)
+}
+
 // Ref returns the citation of the drive's version.
 func (d *Drive) Ref(ctx context.Context) (keys.Ref, error) {
 	var roots []merkle.Node

@@ -236,7 +236,7 @@ func (f *fetcher) loop(ctx context.Context) error {
 // behind.
 func (f *fetcher) listen(ctx context.Context) <-chan event {
 	memory, any := f.d.Unsaved()
-	if now := time.Now(); any && !f.saving && (memory >= saveBytes && now.After(f.nextSave.Add(-saveEvery)) || now.After(f.nextSave)) {
+	if now := time.Now(); any && !f.saving && (f.d.SaveWanted() || memory >= saveBytes && now.After(f.nextSave.Add(-saveEvery)) || now.After(f.nextSave)) {
 		f.saving, f.nextSave = true, now.Add(saveEvery)
 		ctx = context.WithoutCancel(ctx) // what was begun is a few MiB; given up, it would only leave them as waste in the log
 		f.saver.Go(func() { f.saved <- f.d.Save(ctx) })

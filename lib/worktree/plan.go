@@ -9,7 +9,6 @@ import (
 	"path"
 	"strings"
 
-	"hc/lib/drive"
 	"hc/lib/folder"
 	"hc/lib/hash"
 	"hc/lib/hyperdrive"
@@ -20,7 +19,7 @@ type update struct {
 	tree    *Tree
 	root    *os.Root
 	to      Source
-	before  []*drive.Drive
+	before  []Source
 	options UpdateOptions
 	steps   []step
 	seen    map[string]fs.FileInfo // what is to be replaced or removed, as it was found
@@ -38,7 +37,7 @@ type step struct {
 
 func (t *Tree) newUpdate(ctx context.Context, to Source, options UpdateOptions) (u *update, err error) {
 	u = &update{tree: t, to: to, options: options, seen: map[string]fs.FileInfo{}, written: map[[32]byte]string{}}
-	if u.before, err = t.before(ctx); err != nil {
+	if u.before, err = t.before(ctx, to); err != nil {
 		return nil, err
 	}
 	u.root, err = os.OpenRoot(t.Root)
@@ -53,7 +52,7 @@ func (u *update) plan(ctx context.Context) error {
 		return u.to.Files().List(ctx, "/", func(item hyperdrive.Item) error { return u.consider(ctx, item.Name, &item) })
 	}
 	for _, before := range u.before {
-		err := u.to.Files().Diff(ctx, before.Drive, "/", func(old, fresh *hyperdrive.Item) error {
+		err := u.to.Files().Diff(ctx, before.Files(), "/", func(old, fresh *hyperdrive.Item) error {
 			if fresh != nil {
 				return u.consider(ctx, fresh.Name, fresh)
 			}
@@ -136,7 +135,7 @@ func (u *update) clean(ctx context.Context, here *onDisk, name string) (bool, er
 		return true, nil
 	}
 	for _, before := range u.before {
-		item, err := before.Get(ctx, name)
+		item, err := before.Files().Get(ctx, name)
 		if err != nil {
 			if isAbsent(err) {
 				continue
@@ -178,7 +177,7 @@ func (u *update) look(name string) (*onDisk, error) {
 }
 
 // is reports whether the file on the disk is what a version has.
-func (d *onDisk) is(ctx context.Context, of Source, item hyperdrive.Item) (bool, error) {
+func (d *onDisk) is(ctx context.Context, of files, item hyperdrive.Item) (bool, error) {
 	if d.absent || item.Err != nil {
 		return false, nil
 	}

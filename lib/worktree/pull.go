@@ -20,8 +20,22 @@ type PullOptions struct {
 	Pulled func(ref keys.Ref, done Updated)
 }
 
-// arriving is a drive on its way as a Source.
-type arriving struct{ *replicate.Drive }
+// arriving is a version of a drive on its way as a Source.
+type arriving struct {
+	*replicate.Drive
+	files *hyperdrive.Drive
+}
+
+// Files implements Source.
+func (a arriving) Files() *hyperdrive.Drive { return a.files }
+
+// Before implements Source. What the store lacks of an older version comes from peers, too.
+func (a arriving) Before(_ context.Context, version uint64) (Source, error) {
+	return arriving{a.Drive, a.FilesAt(version)}, nil
+}
+
+// Kept implements Source.
+func (a arriving) Kept(ctx context.Context) error { return a.AwaitSaved(ctx) }
 
 // Soon implements Source.
 func (a arriving) Soon(ctx context.Context, items []hyperdrive.Item) error {
@@ -50,7 +64,7 @@ func (t *Tree) Pull(ctx context.Context, options PullOptions) (err error) {
 		if err != nil {
 			return err
 		}
-		done, err := t.Update(ctx, ref, arriving{from}, options.Update)
+		done, err := t.Update(ctx, ref, arriving{from, from.Files()}, options.Update)
 		if err != nil {
 			return err
 		}

@@ -4,16 +4,45 @@ import (
 	"context"
 	"io"
 
+	"hc/lib/drive"
 	"hc/lib/hyperdrive"
 )
 
-// Source is a version of the drive that files come from: of the store, or on its way from peers.
-type Source interface {
+// files is a version of the drive that can be looked at.
+type files interface {
 	Files() *hyperdrive.Drive
 
 	// Content writes a file's bytes, as hyperdrive.Content does.
 	Content(ctx context.Context, item hyperdrive.Item, w io.Writer) error
+}
+
+// Source is a version of the drive that files come from: of the store, or on its way from peers.
+type Source interface {
+	files
 
 	// Soon says which files will be read next, in this order.
 	Soon(ctx context.Context, items []hyperdrive.Item) error
+
+	// Before returns an older version.
+	Before(ctx context.Context, version uint64) (Source, error)
+
+	// Kept returns once all that was read is in the store.
+	Kept(ctx context.Context) error
 }
+
+// Stored returns a drive of the store as a Source.
+func Stored(d *drive.Drive) Source { return stored{d} }
+
+type stored struct{ *drive.Drive }
+
+// Soon does nothing: what is in a store is there.
+func (s stored) Soon(context.Context, []hyperdrive.Item) error { return nil }
+
+// Before implements Source.
+func (s stored) Before(ctx context.Context, version uint64) (Source, error) {
+	d, err := s.At(ctx, version)
+	return stored{d}, err
+}
+
+// Kept does nothing: what is in a store is kept.
+func (s stored) Kept(context.Context) error { return nil }

@@ -123,7 +123,7 @@ func sameContent(ctx context.Context, version *drive.Drive, old hyperdrive.Item,
 }
 
 // sumOf returns the sha256 of a file: what its entry says, else that of its content.
-func sumOf(ctx context.Context, of Source, item hyperdrive.Item) ([32]byte, error) {
+func sumOf(ctx context.Context, of files, item hyperdrive.Item) ([32]byte, error) {
 	if meta := hyperdrive.ParseMeta(item.Entry.Metadata); meta.SHA256 != nil {
 		return *meta.SHA256, nil
 	}

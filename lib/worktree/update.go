@@ -59,6 +59,9 @@ func (t *Tree) Update(ctx context.Context, ref keys.Ref, to Source, options Upda
 	if len(u.edited) > 0 && !options.Force {
 		return done, &LocalError{Names: u.edited}
 	}
+	if err := to.Kept(ctx); err != nil { // a version that is noted has to be in the store
+		return done, err
+	}
 	if len(u.steps) > 0 {
 		if err := t.note(t.at, ref); err != nil {
 			return done, err
@@ -67,21 +70,24 @@ func (t *Tree) Update(ctx context.Context, ref keys.Ref, to Source, options Upda
 	if err := u.run(ctx); err != nil {
 		return u.done, err
 	}
+	if err := to.Kept(ctx); err != nil {
+		return u.done, err
+	}
 	return u.done, t.note(ref, keys.Ref{})
 }
 
 // before opens the versions that a file which nobody edited is of: the one that is checked out, and the one that an
 // interrupted update went to.
-func (t *Tree) before(ctx context.Context) (versions []*drive.Drive, err error) {
+func (t *Tree) before(ctx context.Context, to Source) (versions []Source, err error) {
 	for _, ref := range []keys.Ref{t.at, t.to} {
 		if !ref.Pinned {
 			continue
 		}
-		d, err := drive.Open(ctx, t.in, ref)
+		version, err := to.Before(ctx, ref.Length)
 		if err != nil {
 			return nil, err
 		}
-		versions = append(versions, d)
+		versions = append(versions, version)
 	}
 	return versions, nil
 }
