@@ -114,7 +114,7 @@ func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) 
 		}
 		h, nextKnown := f.hashed[next]
 		fits := bytes+f.sizeOf(next, length) <= most && m.count() < objects.MaxBlocks && len(m.spans) < objects.MaxSpans
-		follows := nextKnown == known && !h.here && (known || next == m.end())
+		follows := nextKnown == known && !h.here && (next == m.end() || known && next > m.end()) // spans ascend
 		if !fits || !follows || !s.mayHave(next, 2*next, fork) || !s.blocks.has(next) {
 			f.again(next)
 			break
