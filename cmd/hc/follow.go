@@ -137,7 +137,7 @@ func (f *following) end(err error) error {
 	case errors.Is(err, peer.ErrUnreachable):
 		return cli.Hint(err, "does hc share or hc-serve run there?")
 	case err == nil && f.refused > 0:
-		return cli.Exitf(cli.ErrPartial, "%d names were left out, as they must not be written: they are named above", f.refused)
+		return cli.Exitf(cli.ErrPartial, "%d names were left out: they are named above, each with the reason", f.refused)
 	}
 	return err
 }

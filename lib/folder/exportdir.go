@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"hc/lib/hyperdrive"
 )
 
 // An exportDir is an open folder of an Export: real, not by a link, and the same one for as long as it is open.
@@ -93,6 +95,18 @@ func (x *Export) find(path string) (*exportDir, string, error) {
 		}
 	}
 	return x.top(), parts[len(parts)-1], nil
+}
+
+// Tidy removes what another Export has left unfinished beside a path, and its folders as far as they are empty then.
+func (x *Export) Tidy(path string) error {
+	if err := hyperdrive.CheckName("/" + path); err != nil {
+		return fmt.Errorf("%q: %w: %w", path, ErrRefused, err)
+	}
+	dir, _, err := x.find(path) // which reads the folder
+	if dir == nil || err != nil {
+		return err
+	}
+	return x.removeEmpty()
 }
 
 // common returns how many of the folders are open.

@@ -6,9 +6,14 @@
 //
 // The file is one JSON object, replaced as a whole, and synced:
 //
-//	{"format":"hc-worktree 1","drive":"<key hex>","at":"<fork>.<length>.<key>.<tree hash>","to":"…","parts":["data"],"pinned":true}
+//	{"format":"hc-worktree 1","drive":"<key hex>","at":"<fork>.<length>.<key>.<tree hash>","to":["…"],"parts":["data"],"pinned":true,"left":["\"/a\""]}
 //
 // `at` is the version whose files are in the folder; `to`, while an update is under way, the one that they are going to be
-// of: until it has ended, a file may be as either has it. `parts` are what was cloned, if that is not all. `pinned` says
-// that an older version was asked for, which an update does not leave by itself.
+// of, behind those of updates that were interrupted before it: until one has ended, a file may be as any of these has it.
+// `parts` are what was cloned, if that is not all. `pinned` says that an older version was asked for, which an update does
+// not leave by itself. `left` are names of the version that were not written, as Go quotes them: the next update tries them
+// again; `more` says that there are too many to be listed, and then it tries all.
+//
+// Beside it stands, while the folder is published, the file publishing, with what `at` is: where that was killed, the drive
+// may be a version further than `at`.
 package worktree

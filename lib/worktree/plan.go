@@ -3,6 +3,7 @@ package worktree
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"hc/lib/folder"
 	"hc/lib/hash"
+	"hc/lib/hyperbee"
 	"hc/lib/hyperdrive"
 )
 
@@ -22,6 +24,10 @@ type update struct {
 	before  []Source
 	options UpdateOptions
 	steps   []step
+	planned map[string]bool        // names that were considered, where one may come twice
+	same    []hyperdrive.Item      // files that are as they should be, but maybe for their time
+	unended []string               // names beside which an interrupted update may have left something unfinished
+	left    []string               // names that are not written
 	seen    map[string]fs.FileInfo // what is to be replaced or removed, as it was found
 	written map[[32]byte]string    // digests of files that were written, and their names
 	edited  []string               // names of files that were edited here
@@ -40,6 +46,9 @@ func (t *Tree) newUpdate(ctx context.Context, to Source, options UpdateOptions) 
 	if u.before, err = t.before(ctx, to); err != nil {
 		return nil, err
 	}
+	if t.Interrupted() || len(t.Left) > 0 || t.More {
+		u.planned = map[string]bool{}
+	}
 	u.root, err = os.OpenRoot(t.Root)
 	return u, err
 }
@@ -48,8 +57,11 @@ func (u *update) close() { _ = u.root.Close() } // only looked through
 
 // plan finds out what has to be written and removed. Nothing is changed yet.
 func (u *update) plan(ctx context.Context) error {
-	if len(u.before) == 0 {
-		return u.to.Files().List(ctx, "/", func(item hyperdrive.Item) error { return u.consider(ctx, item.Name, &item) })
+	if !u.tree.at.Pinned || u.tree.More { // nothing is known to be here
+		err := u.to.Files().List(ctx, "/", func(item hyperdrive.Item) error { return u.consider(ctx, item.Name, &item) })
+		if err != nil {
+			return err
+		}
 	}
 	for _, before := range u.before {
 		err := u.to.Files().Diff(ctx, before.Files(), "/", func(old, fresh *hyperdrive.Item) error {
@@ -62,30 +74,37 @@ func (u *update) plan(ctx context.Context) error {
 			return err
 		}
 	}
-	u.unique()
-	return nil
+	return u.planLeft(ctx)
 }
 
-// unique drops steps that two differences have both brought.
-func (u *update) unique() {
-	if len(u.before) < 2 {
-		return
-	}
-	seen := make(map[string]bool, len(u.steps))
-	kept := u.steps[:0]
-	for _, s := range u.steps {
-		if !seen[s.name] {
-			seen[s.name] = true
-			kept = append(kept, s)
+// planLeft considers what the update before has left out.
+func (u *update) planLeft(ctx context.Context) error {
+	for _, name := range u.tree.leftNames() {
+		item, err := u.to.Files().Get(ctx, name)
+		if errors.Is(err, hyperbee.ErrNotFound) { // what is there was never the drive's
+			continue
+		}
+		if err == nil {
+			err = hyperdrive.CheckName(name)
+		}
+		if err != nil && !isAbsent(err) {
+			return err
+		}
+		item.Name, item.Err = name, err
+		if err := u.consider(ctx, name, &item); err != nil {
+			return err
 		}
 	}
-	u.steps = kept
+	return nil
 }
 
 // consider looks at what is on the disk under a name that differs between the versions.
 func (u *update) consider(ctx context.Context, name string, item *hyperdrive.Item) error {
-	if !u.tree.Wants(name) {
+	if !u.tree.Wants(name) || u.planned[name] {
 		return nil
+	}
+	if u.planned != nil {
+		u.planned[name] = true
 	}
 	if item != nil && item.Err != nil {
 		u.refuse(name, item.Err)
@@ -98,19 +117,37 @@ func (u *update) consider(ctx context.Context, name string, item *hyperdrive.Ite
 	if err != nil {
 		return err
 	}
-	if item == nil && here.absent {
+	done, err := u.isDone(ctx, here, item)
+	if err != nil {
+		return err
+	}
+	if done {
+		if u.tree.Interrupted() {
+			u.unended = append(u.unended, name)
+		}
 		return nil
 	}
-	if item != nil {
-		same, err := here.is(ctx, u.to, *item)
-		if err != nil {
-			return err
-		}
-		if same {
-			u.done.Same++
-			return nil
-		}
+	return u.step(ctx, here, name, item)
+}
+
+// isDone reports whether a name is as it should be.
+func (u *update) isDone(ctx context.Context, here *onDisk, item *hyperdrive.Item) (bool, error) {
+	if item == nil {
+		return here.absent || here.info.IsDir(), nil // a folder is another name
 	}
+	same, err := here.is(ctx, u.to, *item)
+	if !same || err != nil {
+		return false, err
+	}
+	u.done.Same++
+	if item.Entry.Blob != nil {
+		u.same = append(u.same, *item)
+	}
+	return true, nil
+}
+
+// step notes that a name is to be written or removed.
+func (u *update) step(ctx context.Context, here *onDisk, name string, item *hyperdrive.Item) error {
 	clean, err := u.clean(ctx, here, name)
 	if err != nil {
 		return err
@@ -122,10 +159,46 @@ func (u *update) consider(ctx context.Context, name string, item *hyperdrive.Ite
 		u.seen[name] = here.info
 	}
 	if item != nil {
+		if err := u.unblock(ctx, here); errors.Is(err, folder.ErrRefused) {
+			u.refuse(name, err)
+			return nil
+		} else if err != nil {
+			return err
+		}
 		size, _ := item.Entry.Size()
 		u.total += size
 	}
 	u.steps = append(u.steps, step{name, item})
+	return nil
+}
+
+// unblock sees whether a file that stands where a folder of a new file should be is one of the drive's, which goes, or
+// somebody's own.
+func (u *update) unblock(ctx context.Context, here *onDisk) error {
+	name := here.blocker
+	if name == "" {
+		return nil
+	}
+	if item, err := u.to.Files().Get(ctx, name); err == nil && item.Err == nil {
+		return fmt.Errorf("%q: %w: the drive has a file or a link, and a folder, of the name %q", here.path, folder.ErrRefused, name[1:])
+	} else if !isAbsent(err) {
+		return err
+	}
+	if _, known := u.seen[name]; known {
+		return nil
+	}
+	blocker, err := u.look(name)
+	if err != nil || blocker.absent {
+		return err
+	}
+	clean, err := u.clean(ctx, blocker, name)
+	if err != nil {
+		return err
+	}
+	if !clean {
+		u.edited = append(u.edited, name)
+	}
+	u.seen[name] = blocker.info
 	return nil
 }
 
@@ -151,11 +224,12 @@ func (u *update) clean(ctx context.Context, here *onDisk, name string) (bool, er
 
 // onDisk is what the folder has under a name.
 type onDisk struct {
-	root   *os.Root
-	path   string
-	absent bool
-	info   fs.FileInfo
-	sum    *[32]byte // once it was asked for
+	root    *os.Root
+	path    string
+	absent  bool
+	blocker string // with absent: the name of what stands where its folder should be; "": nothing
+	info    fs.FileInfo
+	sum     *[32]byte // once it was asked for
 }
 
 // look looks at a name, through no link.
@@ -164,9 +238,11 @@ func (u *update) look(name string) (*onDisk, error) {
 	for folder := path.Dir(d.path); folder != "."; folder = path.Dir(folder) {
 		info, err := u.root.Lstat(folder)
 		if err == nil && !info.IsDir() { // a file or a link where a folder should be: looked at under its own name
-			d.absent = true
-			return d, nil
+			d.absent, d.blocker = true, "/"+folder
 		}
+	}
+	if d.absent {
+		return d, nil
 	}
 	var err error
 	d.info, err = u.root.Lstat(d.path)

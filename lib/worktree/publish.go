@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	"hc/lib/drive"
 	"hc/lib/folder"
@@ -66,19 +68,75 @@ func (t *Tree) Publish(ctx context.Context, options PublishOptions) (drive.Resul
 	if len(t.Parts) > 0 {
 		return drive.Result{}, errors.New("only a part of the drive is here, and what is not here would be deleted: clone all of it to publish")
 	}
+	killed := t.publishing()
+	defer t.published()
+	for tries := 1; ; tries++ {
+		result, err := t.publish(ctx, killed, options)
+		if tries == publishTries || !errors.Is(err, drive.ErrConflict) || !t.movedOn(ctx, result.Length) {
+			return result, err
+		}
+	}
+}
+
+// publishTries is how often a publish begins anew because the drive was at another version than it seemed to be: what was
+// killed right behind its commit is not seen before somebody else writes.
+const publishTries = 3
+
+// movedOn reports whether the drive is not at a version any more.
+func (t *Tree) movedOn(ctx context.Context, version uint64) bool {
 	newest, err := t.Newest(ctx)
+	return err == nil && newest.Version() != version
+}
+
+// publish imports the folder. Where that fails the result has the version that it was to build on. killed says that one
+// before it was killed, so that the drive may have what the folder had then.
+func (t *Tree) publish(ctx context.Context, killed bool, options PublishOptions) (drive.Result, error) {
+	newest, err := t.Newest(ctx)
+	if errors.Is(err, store.ErrNotFound) && !t.at.Pinned { // the first one was killed when it had a key, and nothing else
+		result, err := t.importAll(ctx, t.key.String(), nil, options)
+		if err != nil {
+			return drive.Result{}, err
+		}
+		return result, t.noteNewest(ctx)
+	}
 	if err != nil {
 		return drive.Result{}, err
 	}
-	if t.at.Pinned && t.at.Length != newest.Version() {
-		return drive.Result{}, fmt.Errorf("%w: version %d is checked out, and the drive is at %d: check out the newest one first", drive.ErrConflict, t.at.Length, newest.Version())
+	from := drive.Result{Length: newest.Version()}
+	if t.Interrupted() {
+		return from, fmt.Errorf("%w: a checkout was interrupted, and some files are of another version: check out the newest one first", drive.ErrConflict)
+	}
+	if t.at.Pinned && t.at.Length != newest.Version() && !killed {
+		return from, fmt.Errorf("%w: version %d is checked out, and the drive is at %d: check out the newest one first", drive.ErrConflict, t.at.Length, newest.Version())
+	}
+	if err := t.publishes(); err != nil {
+		return from, err
 	}
 	result, err := t.importAll(ctx, t.key.String(), newest, options)
 	if err != nil {
-		return drive.Result{}, err
+		return from, err
 	}
 	return result, t.noteNewest(ctx)
 }
+
+// publishingName is a file in the store that says that a publish from some version has begun.
+const publishingName = "publishing"
+
+func (t *Tree) publishingFile() string { return filepath.Join(t.in.Dir(), publishingName) }
+
+// publishing reports whether a publish that built on the version which is checked out was killed.
+func (t *Tree) publishing() bool {
+	text, err := os.ReadFile(t.publishingFile())
+	return err == nil && t.at.Pinned && string(text) == t.at.String()
+}
+
+// publishes says that a publish has begun. It is not synced: if it is lost, the user is asked to check out the newest version.
+func (t *Tree) publishes() error {
+	return os.WriteFile(t.publishingFile(), []byte(t.at.String()), 0o666)
+}
+
+// published says that it has ended, well or not.
+func (t *Tree) published() { _ = os.Remove(t.publishingFile()) }
 
 // noteNewest notes that the files are those of the newest version.
 func (t *Tree) noteNewest(ctx context.Context) error {
@@ -87,10 +145,10 @@ func (t *Tree) noteNewest(ctx context.Context) error {
 		return err
 	}
 	ref, err := newest.Ref(ctx)
-	if err != nil || t.at.String() == ref.String() && !t.to.Pinned {
+	if err != nil || t.at.String() == ref.String() && !t.Interrupted() {
 		return err
 	}
-	return t.note(ref, keys.Ref{})
+	return t.ended(ref, nil)
 }
 
 // importAll imports the folder into the drive that word names, which is at version before; nil: it is a new one.

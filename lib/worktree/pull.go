@@ -34,6 +34,24 @@ func (a arriving) Before(_ context.Context, version uint64) (Source, error) {
 	return arriving{a.Drive, a.FilesAt(version)}, nil
 }
 
+// Length implements Source.
+func (a arriving) Length() (uint64, error) {
+	blobs, err := a.Blobs()
+	if err != nil {
+		return 0, err
+	}
+	return blobs.Length(), nil
+}
+
+// Complete implements Source.
+func (a arriving) Complete(ctx context.Context, items []hyperdrive.Item) error {
+	plan, err := a.Drive.Soon(ctx, items)
+	if err != nil {
+		return err
+	}
+	return a.FetchAll(ctx, plan)
+}
+
 // Kept implements Source.
 func (a arriving) Kept(ctx context.Context) error { return a.AwaitSaved(ctx) }
 

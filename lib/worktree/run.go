@@ -3,8 +3,11 @@ package worktree
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"time"
 
 	"hc/lib/folder"
 	"hc/lib/hash"
@@ -19,18 +22,26 @@ func (u *update) run(ctx context.Context) error {
 		return err
 	}
 	defer export.Close()
+	for _, name := range u.unended {
+		if err := export.Tidy(name[1:]); err != nil {
+			return err
+		}
+	}
 	var writes []hyperdrive.Item
 	for _, s := range u.steps {
 		if s.item != nil {
 			writes = append(writes, *s.item)
 			continue
 		}
-		if err := u.skipRefused(s.name, export.Remove(s.name[1:])); err != nil {
+		err := export.Remove(s.name[1:])
+		if err == nil {
+			u.done.Removed++
+		}
+		if err := u.skipRefused(s.name, err); err != nil {
 			return err
 		}
-		u.done.Removed++
 	}
-	if err := u.to.Soon(ctx, writes); err != nil {
+	if writes, err = u.soon(ctx, writes); err != nil {
 		return err
 	}
 	for _, item := range writes {
@@ -40,6 +51,45 @@ func (u *update) run(ctx context.Context) error {
 		}
 		if err == nil {
 			u.done.Written++
+		}
+	}
+	if err := u.retime(); err != nil {
+		return err
+	}
+	return u.to.Complete(ctx, u.same)
+}
+
+// soon says what will be read next. What the blobs are too short for is left out: the next update tries it again.
+func (u *update) soon(ctx context.Context, writes []hyperdrive.Item) ([]hyperdrive.Item, error) {
+	behind := u.to.Soon(ctx, writes)
+	if !errors.Is(behind, hyperdrive.ErrBehind) {
+		return writes, behind
+	}
+	has, err := u.to.Length()
+	if err != nil {
+		return nil, err
+	}
+	var ready []hyperdrive.Item
+	for _, item := range writes {
+		if blob := item.Entry.Blob; blob != nil && !blob.Empty() && blob.BlockOffset+blob.BlockLength > has {
+			u.refuse(item.Name, fmt.Errorf("%q: %w", item.Name[1:], behind))
+			continue
+		}
+		ready = append(ready, item)
+	}
+	return ready, u.to.Soon(ctx, ready)
+}
+
+// retime gives files their times that are as they should be otherwise.
+func (u *update) retime() error {
+	for _, item := range u.same {
+		meta := hyperdrive.ParseMeta(item.Entry.Metadata)
+		if !meta.HasModTime {
+			continue
+		}
+		err := u.root.Chtimes(item.Name[1:], time.Time{}, time.Unix(0, meta.ModTime))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) { // another user's file keeps its time
+			return err
 		}
 	}
 	return nil
@@ -56,6 +106,7 @@ func (u *update) skipRefused(name string, err error) error {
 
 func (u *update) refuse(name string, why error) {
 	u.done.Refused++
+	u.left = append(u.left, name)
 	if u.options.Refused != nil {
 		u.options.Refused(name, why)
 	}

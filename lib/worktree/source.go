@@ -23,6 +23,12 @@ type Source interface {
 	// Soon says which files will be read next, in this order.
 	Soon(ctx context.Context, items []hyperdrive.Item) error
 
+	// Length returns how many blocks of blobs can be read.
+	Length() (uint64, error)
+
+	// Complete has the store have the content of files that need not be read, as they are on the disk already.
+	Complete(ctx context.Context, items []hyperdrive.Item) error
+
 	// Before returns an older version.
 	Before(ctx context.Context, version uint64) (Source, error)
 
@@ -37,6 +43,12 @@ type stored struct{ *drive.Drive }
 
 // Soon does nothing: what is in a store is there.
 func (s stored) Soon(context.Context, []hyperdrive.Item) error { return nil }
+
+// Length implements Source.
+func (s stored) Length() (uint64, error) { return s.Blobs().Length(), nil }
+
+// Complete does nothing.
+func (s stored) Complete(context.Context, []hyperdrive.Item) error { return nil }
 
 // Before implements Source.
 func (s stored) Before(ctx context.Context, version uint64) (Source, error) {

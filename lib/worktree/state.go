@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"hc/lib/keys"
 )
@@ -17,6 +18,8 @@ const (
 	stateName = "worktree"
 	format    = "hc-worktree 1"
 	maxState  = 1 << 20
+	mostTo    = 16        // updates that were interrupted one after another
+	mostLeft  = 128 << 10 // bytes of names that were left out, as they are listed
 )
 
 // ErrNone is returned where there is no working copy.
@@ -27,9 +30,11 @@ type state struct {
 	Format string   `json:"format"`
 	Drive  string   `json:"drive"`
 	At     string   `json:"at,omitempty"`
-	To     string   `json:"to,omitempty"`
+	To     []string `json:"to,omitempty"`
 	Parts  []string `json:"parts,omitempty"`
 	Pinned bool     `json:"pinned,omitempty"`
+	Left   []string `json:"left,omitempty"`
+	More   bool     `json:"more,omitempty"`
 }
 
 // Find returns the working copy that dir is in: the nearest folder, upward, whose store says that it is one.
@@ -140,18 +145,50 @@ func syncFolder(dir string) error {
 }
 
 // parse reads the references that the file has.
-func (s state) parse(dir string) (key keys.Key, at, to keys.Ref, err error) {
+func (s state) parse(dir string) (key keys.Key, at keys.Ref, to []keys.Ref, err error) {
 	if key, err = keys.ParseKey(s.Drive); err != nil {
 		return key, at, to, damaged(dir, err)
 	}
-	at, to = keys.Ref{Key: key}, keys.Ref{Key: key}
-	for text, ref := range map[string]*keys.Ref{s.At: &at, s.To: &to} {
-		if text == "" {
-			continue
+	at = keys.Ref{Key: key}
+	if len(s.To) > mostTo {
+		return key, at, nil, damaged(dir, fmt.Errorf("%d updates are under way", len(s.To)))
+	}
+	version := func(text string) keys.Ref {
+		ref, parseErr := keys.ParseRef(text)
+		if parseErr != nil || ref.Key != key || !ref.Pinned {
+			err = damaged(dir, fmt.Errorf("%q is no version of its drive", text))
 		}
-		if *ref, err = keys.ParseRef(text); err != nil || ref.Key != key || !ref.Pinned {
-			return key, at, to, damaged(dir, fmt.Errorf("%q is no version of its drive", text))
+		return ref
+	}
+	if s.At != "" {
+		at = version(s.At)
+	}
+	for _, text := range s.To {
+		to = append(to, version(text))
+	}
+	return key, at, to, err
+}
+
+// leave notes a name that was left out.
+func (s *state) leave(name string) {
+	quoted := strconv.QuoteToASCII(name)
+	listed := len(quoted)
+	for _, other := range s.Left {
+		listed += len(other)
+	}
+	if s.More = s.More || listed > mostLeft; s.More {
+		s.Left = nil
+		return
+	}
+	s.Left = append(s.Left, quoted)
+}
+
+// leftNames returns the names that were left out.
+func (s *state) leftNames() (names []string) {
+	for _, quoted := range s.Left {
+		if name, err := strconv.Unquote(quoted); err == nil { // what is none is tried by nobody
+			names = append(names, name)
 		}
 	}
-	return key, at, to, nil
+	return names
 }

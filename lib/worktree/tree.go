@@ -11,7 +11,6 @@ import (
 
 	"hc/lib/drive"
 	"hc/lib/hypercore"
-	"hc/lib/hyperdrive"
 	"hc/lib/keys"
 	"hc/lib/store"
 )
@@ -21,8 +20,8 @@ type Tree struct {
 	Root string // the folder
 	in   *store.Store
 	key  keys.Key
-	at   keys.Ref // not pinned: nothing is checked out yet
-	to   keys.Ref // not pinned: no update is under way
+	at   keys.Ref   // not pinned: nothing is checked out yet
+	to   []keys.Ref // where the update under way goes, behind those that were interrupted before it
 	state
 }
 
@@ -73,7 +72,7 @@ func (t *Tree) Key() keys.Key { return t.key }
 func (t *Tree) At() keys.Ref { return t.at }
 
 // Interrupted reports whether an update has begun and not ended.
-func (t *Tree) Interrupted() bool { return t.to.Pinned }
+func (t *Tree) Interrupted() bool { return len(t.to) > 0 }
 
 // IsPinned reports whether one version was asked for, and not the newest.
 func (t *Tree) IsPinned() bool { return t.Pinned }
@@ -102,18 +101,35 @@ func (t *Tree) Wants(name string) bool {
 	})
 }
 
-// wants reports whether an item is to be written here: it is wanted, and need not be refused.
-func (t *Tree) wants(item *hyperdrive.Item) bool { return item != nil && t.Wants(item.Name) }
+// begin notes that the files are going to be those of a version. Until then they may be, too, those of all versions that
+// were begun before and not ended.
+func (t *Tree) begin(to keys.Ref) error {
+	next := slices.DeleteFunc(slices.Clone(t.to), func(ref keys.Ref) bool { return ref.String() == to.String() })
+	next = append(next, to)
+	if len(next) > mostTo { // what is of the oldest one, and of no other, will be taken for an edit
+		next = next[len(next)-mostTo:]
+	}
+	return t.note(t.state, t.at, next)
+}
+
+// ended notes that the files are those of a version, but for some names that were left out.
+func (t *Tree) ended(at keys.Ref, left []string) error {
+	next := t.state
+	next.Left, next.More = nil, false
+	for _, name := range left {
+		next.leave(name)
+	}
+	return t.note(next, at, nil)
+}
 
 // note writes down where the files are.
-func (t *Tree) note(at, to keys.Ref) error {
-	next := t.state
-	next.At, next.To = "", ""
+func (t *Tree) note(next state, at keys.Ref, to []keys.Ref) error {
+	next.At, next.To = "", nil
 	if at.Pinned {
 		next.At = at.String()
 	}
-	if to.Pinned {
-		next.To = to.String()
+	for _, ref := range to {
+		next.To = append(next.To, ref.String())
 	}
 	if err := next.write(t.in.Dir()); err != nil {
 		return err

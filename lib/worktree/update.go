@@ -59,35 +59,40 @@ func (t *Tree) Update(ctx context.Context, ref keys.Ref, to Source, options Upda
 	if len(u.edited) > 0 && !options.Force {
 		return done, &LocalError{Names: u.edited}
 	}
-	if err := to.Kept(ctx); err != nil { // a version that is noted has to be in the store
-		return done, err
-	}
 	if len(u.steps) > 0 {
-		if err := t.note(t.at, ref); err != nil {
+		if err := u.begin(ctx, ref); err != nil {
 			return done, err
 		}
 	}
 	if err := u.run(ctx); err != nil {
 		return u.done, err
 	}
-	if err := to.Kept(ctx); err != nil {
+	if err := to.Kept(ctx); err != nil { // a version is noted only if its names are in the store
 		return u.done, err
 	}
-	return u.done, t.note(ref, keys.Ref{})
+	return u.done, t.ended(ref, u.left)
 }
 
-// before opens the versions that a file which nobody edited is of: the one that is checked out, and the one that an
-// interrupted update went to.
-func (t *Tree) before(ctx context.Context, to Source) (versions []Source, err error) {
-	for _, ref := range []keys.Ref{t.at, t.to} {
-		if !ref.Pinned {
-			continue
-		}
-		version, err := to.Before(ctx, ref.Length)
+func (u *update) begin(ctx context.Context, ref keys.Ref) error {
+	if err := u.to.Kept(ctx); err != nil {
+		return err
+	}
+	return u.tree.begin(ref)
+}
+
+// before opens the versions that a file which nobody edited is of: the one that is checked out, and those that interrupted
+// updates went to.
+func (t *Tree) before(ctx context.Context, from Source) (versions []Source, err error) {
+	refs := t.to
+	if t.at.Pinned {
+		refs = append([]keys.Ref{t.at}, refs...)
+	}
+	for _, ref := range refs {
+		older, err := from.Before(ctx, ref.Length)
 		if err != nil {
 			return nil, err
 		}
-		versions = append(versions, version)
+		versions = append(versions, older)
 	}
 	return versions, nil
 }
