@@ -98,6 +98,7 @@ type fetcher struct {
 	running  sync.WaitGroup // of them
 	more     <-chan Dialer  // peers that are found; nil: nobody looks
 	alone    time.Time      // since when there is no peer
+	waited   waited
 	events   chan event
 	gate     *gate
 	began    time.Time
@@ -178,7 +179,7 @@ func (f *fetcher) add(ctx context.Context, name string) *session {
 	}
 	s.ctx, s.stop = context.WithCancelCause(ctx)
 	s.lacks, s.requests, s.since = map[uint64]bool{}, map[uint64]*asked{}, f.began
-	s.manys, s.atOnce = map[uint64]*asked{}, firstMany
+	s.manys, s.lateMany, s.atOnce = map[uint64]*asked{}, map[uint64]bool{}, firstMany
 	f.sessions = append(f.sessions, s)
 	return s
 }
@@ -339,6 +340,7 @@ func (f *fetcher) hashBlocks() {
 
 // look drops peers that misbehave, and says what could not be said before.
 func (f *fetcher) look(ctx context.Context, now time.Time) error {
+	f.passSlow(ctx, now)
 	for _, s := range f.sessions {
 		if s.dropped {
 			continue

@@ -196,6 +196,10 @@ func (f *fetcher) given(ctx context.Context, s *session, g *gift) error {
 		return nil
 	}
 	a := s.manys[g.id]
+	if a == nil && s.lateMany[g.id] {
+		delete(s.lateMany, g.id)
+		return nil
+	}
 	if a == nil {
 		f.drop(s, fmt.Errorf("%w: it sent answer %d, which was not asked for", ErrPeer, g.id))
 		return f.unpark(ctx)

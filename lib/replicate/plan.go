@@ -250,17 +250,26 @@ func (f *fetcher) nextBlock(ctx context.Context, limit, length uint64) (block ui
 	}
 }
 
-// pick returns the least busy peer that has the block and can prove it up to the anchor, or one that might.
+// pick returns the least busy peer that has the block and can prove it up to the anchor, or one that might. One that is behind is
+// not asked because others are busy.
 func (f *fetcher) pick(block, anchor uint64) *session {
 	_, fork := f.d.Length()
 	var best *session
+	busy := false
 	for _, s := range f.sessions {
-		if !s.mayHave(block, anchor, fork) || !s.room() || s.undecidedYet() {
+		if !s.mayHave(block, anchor, fork) || s.undecidedYet() {
 			continue
 		}
-		if best == nil || s.blocks.has(block) && !best.blocks.has(block) || s.blocks.has(block) == best.blocks.has(block) && s.owed() < best.owed() {
+		if !s.room() {
+			busy = busy || !s.behind()
+			continue
+		}
+		if best == nil || s.better(best, block) {
 			best = s
 		}
+	}
+	if best != nil && best.behind() && busy {
+		return nil
 	}
 	return best
 }

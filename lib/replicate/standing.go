@@ -27,13 +27,16 @@ type standing struct {
 	upgrade  *asked          // the request for a longer head under way, nil if there is none
 	probe    *asked          // the request for a head from nothing under way, nil if there is none
 
-	objects   *protomux.Channel // for many blocks at once; nil: it has none
-	undecided time.Time         // until then it is waited for whether there is one; zero: it is known
-	manys     map[uint64]*asked // that were asked for there
-	manyID    uint64            // of the last one
-	atOnce    int               // bytes of blocks to ask for at once
-	worked    bool              // it sent something that verified
-	leafless  bool              // it does not tell leaf hashes
+	objects    *protomux.Channel // for many blocks at once; nil: it has none
+	undecided  time.Time         // until then it is waited for whether there is one; zero: it is known
+	manys      map[uint64]*asked // that were asked for there
+	manyID     uint64            // of the last one
+	lateMany   map[uint64]bool   // whose answers nobody waits for any more
+	lateBlocks int               // of late, those that were passed over
+	slow       int               // how often others were asked in its place
+	atOnce     int               // bytes of blocks to ask for at once
+	worked     bool              // it sent something that verified
+	leafless   bool              // it does not tell leaf hashes
 
 	declined bool  // it answered noData for the head that its last sync tells of
 	refutal  error // a proof that did not verify, while the probe for its cause is under way
@@ -114,6 +117,9 @@ func (s *session) answered(id uint64) *asked {
 func (s *session) wasOwed(id uint64) bool {
 	owed := s.late[id]
 	delete(s.late, id)
+	if owed && s.lateBlocks > 0 {
+		s.lateBlocks--
+	}
 	return owed
 }
 
