@@ -234,8 +234,11 @@ func (f *fetcher) applyCopies(ctx context.Context, blocks []uint64, data [][]byt
 	hash.Leaves(leaves, data)
 	for i, block := range blocks {
 		switch err := f.d.ApplyKnown(ctx, block, data[i], leaves[i]); {
-		case verification(err), errors.Is(err, merkle.ErrNodeMissing): // the disk does not hold what it did, or we forgot what to compare
+		case verification(err): // the disk does not hold what it did
 			f.notHere(block)
+		case errors.Is(err, merkle.ErrNodeMissing): // what to compare it with was forgotten
+			delete(f.hashed, block)
+			f.again(block)
 		case err != nil:
 			return err
 		default:

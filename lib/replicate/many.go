@@ -285,6 +285,7 @@ func (f *fetcher) takeGift(ctx context.Context, a *asked, g *gift) error {
 		f.takeBack(a)
 		switch {
 		case errors.Is(err, merkle.ErrNodeMissing): // what it builds on has gone since: nobody's fault
+			a.many.each(func(block uint64) { delete(f.hashed, block) }) // else it would be asked for in the same way for ever
 			return nil
 		case !verification(err):
 			return err
