@@ -24,6 +24,8 @@ func newApp(std *cli.IO) *urfave.App {
 		Flags:       []urfave.Flag{cli.StoreFlag()},
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
+				{Does: "publish a folder, serve it, and go on with every change", Command: "hc share ./dataset"},
+				{Does: "take it, anywhere else", Command: "hc clone KEY ./copy --peer host"},
 				{Does: "publish a table; prints its key and length", Command: "hc chunk < table.csv | hc append table"},
 				{Does: "show what a verb does", Command: "hc help fetch"},
 			},
@@ -38,7 +40,7 @@ func newApp(std *cli.IO) *urfave.App {
 }
 
 const description = `
-What looks after a store is a verb of hc itself. What works in pipes is a program of its own, named hc-VERB: hc looks for it
+What is for folders, and what looks after a store, is a verb of hc itself. What works in pipes is a program of its own, named hc-VERB: hc looks for it
 beside itself, then on PATH, so anybody can add one. 'hc help VERB' shows what a verb does, 'hc version' which version this is.
 
 Flags before the verb are for hc; what stands behind it is the verb's. -C is told to the verb in $HC_DIR.
