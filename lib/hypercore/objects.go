@@ -145,18 +145,22 @@ func (d *Download) climbRange(ctx context.Context, fork, first uint64, leaves, t
 	if err != nil {
 		return nil, nil, err
 	}
+	beside := listed(told)
+	if !beside.all(need) {
+		d.join(ctx, told, beside)
+	}
 	for _, index := range need {
-		at := slices.IndexFunc(told, func(n merkle.Node) bool { return n.Index == index })
-		if at < 0 {
+		node, ok := beside.nodes[index]
+		if !ok {
 			return nil, nil, fmt.Errorf("node %d: %w", index, errNodeMissing)
 		}
-		siblings = append(siblings, told[at])
+		siblings = append(siblings, node)
 	}
 	fresh, climbErr := merkle.ClimbRange(leaves, siblings, known)
 	if err == nil {
 		err = climbErr
 	}
-	if err != nil && len(hints) > 0 {
+	if err != nil && len(hints)+beside.hints > 0 {
 		d.strict = true
 		return nil, nil, fmt.Errorf("%w: %w", errHints, err)
 	}
