@@ -116,6 +116,7 @@ func (f *fetcher) apply(ctx context.Context, a *asked, p *merkle.Proof) error {
 		a.session.broken--
 	}
 	if p.Block != nil {
+		delete(f.hashed, p.Block.Index)
 		f.recent = max(uint64(len(p.Block.Value)), f.recent-f.recent/16)
 	}
 	if a.checks != nil {

@@ -33,7 +33,7 @@ type hashed struct {
 
 // checks reports whether the leaf hashes of a block and those behind it are to be asked for first.
 func (f *fetcher) checks(block, limit, length uint64) bool {
-	return f.mayHold && f.credit > 0 && f.wantedFrom(block, limit)*uint64(f.sizeOf(block, length)) >= leastCheck
+	return f.mayHold && (f.credit > 0 || f.hashing > 0) && len(f.hashed) < mostHashed && f.wantedFrom(block, limit)*uint64(f.sizeOf(block, length)) >= leastCheck
 }
 
 // knowsLeaf reports whether a block's leaf hash is verified, and looks for the block in the store if that was not done.
@@ -151,10 +151,10 @@ func (f *fetcher) foundHere(found int) {
 	}
 }
 
-// enough reports whether enough leaf hashes are known, or on their way.
+// enough reports whether enough leaf hashes are known, or on their way: what these come to decides whether more are asked for.
 func (f *fetcher) enough() bool {
 	all := len(f.hashed) + f.hashing
-	return all >= mostHashed || f.hashing > 0 && all >= 2*f.atOnce
+	return f.hashing > 0 && (all >= mostHashed || all >= 2*f.atOnce || f.credit <= 0)
 }
 
 // lookUp looks for blocks whose leaf hashes have come in the store.

@@ -286,6 +286,32 @@ func TestStockWithoutLeaves(t *testing.T) {
 	}
 }
 
+// Where every other block is here, however many there are, the rest comes, from whichever peer.
+func TestEveryOtherBlockIsHere(t *testing.T) {
+	random := rand.NewChaCha8([32]byte{5})
+	core, half := &testCore{t: t, store: newStore(t)}, &testCore{t: t, store: newStore(t)}
+	for i := range 10_000 {
+		block := make([]byte, 600)
+		_, _ = random.Read(block)
+		core.blocks = append(core.blocks, block)
+		if i%2 == 0 {
+			half.blocks = append(half.blocks, block)
+		}
+	}
+	core.append(core.blocks...)
+	half.append(half.blocks...)
+	stock := core.lying(&liar{capable: true, onRequest: func(l *liar, ch *protomux.Channel, r merkle.Request) error { return l.honest(ch, r, nil) }})
+	for name, conn := range map[string]*net.TCPConn{"hc": core.serving(ServerOptions{}), "stock": stock} {
+		into := newStore(t)
+		fetchMetered(t, half, half.key, into, FetchOptions{}, half.serving(ServerOptions{}))
+		wire, copied := fetchMetered(t, core, core.key, into, FetchOptions{}, conn)
+		t.Logf("%s: %d bytes on the wire, %d copied", name, wire, copied)
+		if copied < int64(len(half.bytes()))*98/100 {
+			t.Errorf("%s: %d copied of %d", name, copied, len(half.bytes()))
+		}
+	}
+}
+
 // A push brings a mirror only what it lacks, whatever log that is in.
 func TestPushCostsItsDifference(t *testing.T) {
 	first := words(8 << 20)

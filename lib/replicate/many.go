@@ -101,25 +101,33 @@ func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) 
 	}
 	_, known := f.hashed[block]
 	m := &many{prove: !known}
-	bytes := 0
+	m.add(block)
+	var here []uint64 // that lie between, and need not come
+	bytes := f.sizeOf(block, length)
 	for {
-		m.add(block)
-		bytes += f.sizeOf(block, length)
 		next, ok, err := f.nextBlock(ctx, limit, length)
-		if err != nil || !ok {
-			if err != nil {
-				return false, err
-			}
+		if err != nil {
+			return false, err
+		}
+		if !ok {
 			break
 		}
 		h, nextKnown := f.hashed[next]
+		if known && h.here && len(here) < objects.MaxSpans {
+			here = append(here, next)
+			continue
+		}
 		fits := bytes+f.sizeOf(next, length) <= most && m.count() < objects.MaxBlocks && len(m.spans) < objects.MaxSpans
 		follows := nextKnown == known && !h.here && (next == m.end() || known && next > m.end()) // spans ascend
 		if !fits || !follows || !s.mayHave(next, 2*next, fork) || !s.blocks.has(next) {
 			f.again(next)
 			break
 		}
-		block = next
+		m.add(next)
+		bytes += f.sizeOf(next, length)
+	}
+	for _, block := range here {
+		f.again(block)
 	}
 	if m.prove {
 		m.Needs = f.d.Needs(ctx, m.spans[0].First, m.end(), f.expects)
