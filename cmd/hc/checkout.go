@@ -34,7 +34,9 @@ func newCheckout(std *cli.IO) *urfave.App {
 const checkoutDescription = `
 hc checkout writes the files of a version that the store has into the working copy, and removes those that this version does not have.
 Files that were edited are not overwritten: nothing is changed then, they are named, and the exit code is 7. 'hc log' shows the
-versions. Where the drive is published from here, an older version must not be published over a newer one: check out the newest
+versions, of which the last one of each import can be checked out, and a checkout that was interrupted is run again, to this version or
+another. A follower's store has the content of the versions that it pulled; of others it may lack some (exit code 3). hc pull goes to
+the newest version that peers have, 'hc checkout newest' to the newest one that is here. Where the drive is published from here, an older version must not be published over a newer one: check out the newest
 before you share again.
 `
 

@@ -45,8 +45,9 @@ Without --peer, --exec or $HC_PEERS it looks for somebody who has the drive: whe
 'hc share' and 'hc-serve --announce' answer.
 
 FOLDER may have files in it: those that are as the drive has them are kept, and where one differs nothing is written, unless
---force is given. A clone that was interrupted goes on when it is started again. Names that no disk should take (.., those that
-differ in case only where the disk does not tell cases apart, a folder named .hc) are named and left out, and the exit code is 3.
+--force is given: they are named, and the exit code is 7. A clone that was interrupted, or lost its peers (6), goes on when it is
+started again. Names that no disk should take (.., those that differ in case only where the disk does not tell cases apart, a
+folder named .hc), and links that lead out of FOLDER, are named and left out, and the exit code is 3, also of a later pull.
 `
 
 // followFlags are those of who follows a drive.

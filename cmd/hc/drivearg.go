@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	urfave "github.com/urfave/cli/v2"
@@ -116,7 +117,7 @@ func shown(name string) string {
 		return "."
 	}
 	for _, r := range name {
-		if r < ' ' || r == 0x7f || r == '"' || r == '\\' || r >= 0x80 && r < 0xa0 || r == 0xfffd {
+		if r == '"' || r == '\\' || r == 0xfffd || !strconv.IsPrint(r) { // what turns the direction of a line, too
 			return fmt.Sprintf("%q", name)
 		}
 	}

@@ -30,7 +30,7 @@ func newStatus(std *cli.IO) *urfave.App {
 const statusDescription = `
 hc status says of which drive a folder is a working copy, whether it publishes or follows it, which version is checked out and
 which is the newest that is known here, and names the files that differ from the version that is checked out: A added, M
-modified, D deleted.
+modified, D deleted. It asks no peer, and changes nothing; that there are edits is no error. A name with control characters is shown in quotes.
 `
 
 // state is what hc status says, as --json shows it.

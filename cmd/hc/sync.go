@@ -38,7 +38,7 @@ func newSync(std *cli.IO) *urfave.App {
 const syncDescription = `
 A drive has one writer: who holds its secret key publishes, and all others follow. hc sync says which of the two this working copy
 is, and does what that one does. Where the key is here it imports what changed, and brings it to the peers that are named, which
-must be mirrors ('hc-serve --accept KEY'); it ends when they have all of it on their disks. Where it is not, it does what 'hc pull' does.
+must be mirrors ('hc-serve --accept KEY'); it ends when they have all of it on their disks. Where it is not, it does what 'hc pull' does, with its exit codes: 0 says that all of the newest version is here, verified and written.
 
 With --live the owner serves, and publishes every change, as 'hc share' does; a follower takes each version as it comes, within a
 fraction of a second.
