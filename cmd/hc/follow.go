@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -36,16 +37,27 @@ type following struct {
 	std      *cli.IO
 	tree     *worktree.Tree
 	progress *cli.Progress
-	received received
 	refused  uint64
+
+	blocks, bytes atomic.Uint64 // that came over the wire since the last version
+	came          atomic.Int64  // bytes that came over the wire in all
+	files, wrote  atomic.Int64  // written in all, and their bytes
+	named, lost   atomic.Int64  // peers
 }
 
-// received counts what came over the wire.
-type received struct{ blocks, bytes uint64 }
+// counts are shown while it goes on.
+func (f *following) counts() []cli.Count {
+	return []cli.Count{
+		{Name: "files", Value: f.files.Load()},
+		{Name: "here already", Value: max(0, f.wrote.Load()-f.came.Load()), Bytes: true},
+		{Name: "peers", Value: max(0, f.named.Load()-f.lost.Load())},
+	}
+}
 
 // follow brings the newest version, or the one that ref pins, into a working copy; live: and all that come later.
 func follow(c *urfave.Context, std *cli.IO, tree *worktree.Tree, ref keys.Ref, live bool) error {
-	f := &following{std: std, tree: tree, progress: cli.NewProgress(std, cli.ProgressOptions{})}
+	f := &following{std: std, tree: tree}
+	f.progress = cli.NewProgress(std, cli.ProgressOptions{Counts: f.counts})
 	defer f.progress.Done()
 	dialers, err := std.Peers(c)
 	if err != nil {
@@ -55,10 +67,11 @@ func follow(c *urfave.Context, std *cli.IO, tree *worktree.Tree, ref keys.Ref, l
 	if err != nil {
 		return err
 	}
+	f.named.Store(int64(len(dialers)))
 	err = tree.Pull(c.Context, worktree.PullOptions{
 		Pin: ref,
 		Drive: replicate.DriveOptions{Peers: dialers, Live: live, Fetch: replicate.FetchOptions{
-			Dropped: func(_ string, reason error) { std.Log.Warn("lost a peer", "reason", reason) },
+			Dropped: f.dropped,
 			Trace:   f.trace,
 			Worked:  std.Remembers(c, tree.Store(), tree.Key()),
 			More:    found.More(),
@@ -66,9 +79,11 @@ func follow(c *urfave.Context, std *cli.IO, tree *worktree.Tree, ref keys.Ref, l
 		Update: worktree.UpdateOptions{
 			Force:   c.Bool("force"),
 			Refused: f.refuse,
+			Wrote:   func(string) { f.files.Add(1) },
 			Progress: func(_ string, bytes, total uint64) {
 				f.progress.SetTotal(int64(total))
 				f.progress.Add(int64(bytes), 0)
+				f.wrote.Add(int64(bytes))
 			},
 		},
 		Pulled: f.pulled,
@@ -97,8 +112,14 @@ func (f *following) trace(sent bool, proof *merkle.Proof) {
 	if sent || proof.Block == nil {
 		return
 	}
-	f.received.blocks++
-	f.received.bytes += uint64(len(proof.Block.Value))
+	f.blocks.Add(1)
+	f.bytes.Add(uint64(len(proof.Block.Value)))
+	f.came.Add(int64(len(proof.Block.Value)))
+}
+
+func (f *following) dropped(_ string, reason error) {
+	f.lost.Add(1)
+	f.std.Log.Warn("lost a peer", "reason", reason)
 }
 
 func (f *following) refuse(name string, why error) {
@@ -108,12 +129,11 @@ func (f *following) refuse(name string, why error) {
 
 // pulled says which version is in the folder.
 func (f *following) pulled(ref keys.Ref, done worktree.Updated) {
-	got := f.received
-	f.received = received{}
+	blocks, fetched := f.blocks.Swap(0), f.bytes.Swap(0)
 	line := pulled{
 		Type: "pulled", Key: ref.Key.String(), Version: ref.Length, Cite: ref.String(),
 		Written: done.Written, Removed: done.Removed, Same: done.Same, Refused: done.Refused, Bytes: done.Bytes,
-		Blocks: got.blocks, Fetched: got.bytes, Here: done.Bytes - min(done.Bytes, got.bytes),
+		Blocks: blocks, Fetched: fetched, Here: done.Bytes - min(done.Bytes, fetched),
 	}
 	if f.std.JSON {
 		_ = cli.WriteJSON(f.std.Out, line)

@@ -20,6 +20,17 @@ const (
 type ProgressOptions struct {
 	Total   int64 // bytes in all; 0: not known
 	DataOut bool  // standard output carries the tool's data: no line where that is a terminal
+
+	// Counts are shown behind the bytes, in this order, where they are not 0; nil: there are none. It is called by another
+	// goroutine, and must not take long.
+	Counts func() []Count
+}
+
+// Count is one more number of a progress line: of files, say.
+type Count struct {
+	Name  string // of what there are so many, or so many bytes: "files", "here already"
+	Value int64
+	Bytes bool
 }
 
 // Progress counts bytes and blocks and shows them while they come: as a line on a terminal, as JSON Lines on standard
@@ -29,6 +40,7 @@ type Progress struct {
 	std           *IO
 	bytes, blocks atomic.Int64
 	total         atomic.Int64
+	counts        func() []Count
 	began         time.Time
 	draw          func(state, bool) // nil: only counts
 	stop          chan struct{}     // closed by Done
@@ -41,11 +53,12 @@ type state struct {
 	bytes, blocks, total int64
 	elapsed              time.Duration
 	rate                 float64 // bytes a second, lately; over all when done
+	counts               []Count
 }
 
 // NewProgress starts counting and showing. Done must be called.
 func NewProgress(std *IO, opt ProgressOptions) *Progress {
-	p := &Progress{std: std, began: time.Now(), stop: make(chan struct{}), stopped: make(chan struct{})}
+	p := &Progress{std: std, counts: opt.Counts, began: time.Now(), stop: make(chan struct{}), stopped: make(chan struct{})}
 	p.total.Store(opt.Total)
 	every := drawEvery
 	screen, ok := std.Err.(*screen)
@@ -117,9 +130,13 @@ func (p *Progress) run(every time.Duration) {
 }
 
 func (p *Progress) state(now time.Time) state {
-	return state{
+	s := state{
 		bytes: p.bytes.Load(), blocks: p.blocks.Load(), total: p.total.Load(), elapsed: now.Sub(p.began),
 	}
+	if p.counts != nil {
+		s.counts = p.counts()
+	}
+	return s
 }
 
 // average mixes the rate of the last step into the rate so far.
@@ -142,6 +159,13 @@ func (s state) line(name string, last bool, width int) string {
 		b.WriteString(", 1 block")
 	} else if s.blocks > 0 {
 		fmt.Fprintf(&b, ", %s blocks", thousands(s.blocks))
+	}
+	for _, count := range s.counts {
+		if count.Bytes && count.Value > 0 {
+			fmt.Fprintf(&b, ", %s %s", FormatSize(count.Value), count.Name)
+		} else if count.Value > 0 {
+			fmt.Fprintf(&b, ", %s %s", thousands(count.Value), count.Name)
+		}
 	}
 	fmt.Fprintf(&b, ", %s/s", FormatSize(int64(s.rate)))
 	switch {
@@ -168,7 +192,21 @@ func (p *Progress) writeJSON(s state, last bool) {
 		Total   int64   `json:"total,omitempty"`
 		Seconds float64 `json:"seconds"`
 		Rate    int64   `json:"rate"` // bytes a second
-	}{kind, p.std.Name, s.bytes, s.blocks, s.total, math.Round(s.elapsed.Seconds()*1e3) / 1e3, int64(s.rate)})
+
+		Counts map[string]int64 `json:"counts,omitempty"`
+	}{kind, p.std.Name, s.bytes, s.blocks, s.total, math.Round(s.elapsed.Seconds()*1e3) / 1e3, int64(s.rate), s.named()})
+}
+
+// named returns the counts by name.
+func (s state) named() map[string]int64 {
+	if len(s.counts) == 0 {
+		return nil
+	}
+	counts := make(map[string]int64, len(s.counts))
+	for _, count := range s.counts {
+		counts[count.Name] = count.Value
+	}
+	return counts
 }
 
 func screenWidth(std *IO) int {

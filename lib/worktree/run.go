@@ -51,6 +51,9 @@ func (u *update) run(ctx context.Context) error {
 		}
 		if err == nil {
 			u.done.Written++
+			if u.options.Wrote != nil {
+				u.options.Wrote(item.Name)
+			}
 		}
 	}
 	if err := u.retime(); err != nil {
