@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"hc/lib/hyperdrive"
@@ -62,14 +63,20 @@ type ExportOptions struct {
 //	})
 //	err = x.Close()
 //
+// Begin is Put in two halves, the second of which may run beside others.
+//
 // Nothing is ever written, or removed, through a symbolic link. Items may come in any order; that of a drive's keys is the
 // fastest. At most one Export may be at work in a folder: it removes what one before it that was killed has left unfinished.
 type Export struct {
-	opt     ExportOptions
-	dirs    []exportDir // from the folder itself down to where the last item was
-	folds   bool        // the disk takes some names for one another
-	seed    maphash.Seed
-	written map[uint64]struct{} // hashes of the paths of what was written
+	opt   ExportOptions
+	dirs  []exportDir // from the folder itself down to where the last item was
+	folds bool        // the disk takes some names for one another
+	seed  maphash.Seed
+	temps tempNames
+	begun sync.WaitGroup // files
+
+	mu      sync.Mutex          // guards the files and bytes of stats, and:
+	written map[uint64]struct{} // hashes of the paths of what was written, or begun
 	stats   ExportStats
 }
 
@@ -88,11 +95,11 @@ func OpenExport(dir string, opt ExportOptions) (*Export, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Export{opt: opt, seed: maphash.MakeSeed(), written: map[uint64]struct{}{}}
-	top := exportDir{root: root}
-	err = top.list()
+	x := &Export{opt: opt, seed: maphash.MakeSeed(), written: map[uint64]struct{}{}, temps: newTempNames()}
+	top := exportDir{root: share(root)}
+	err = top.list(x.temps)
 	if err == nil {
-		x.folds, err = foldsNames(root)
+		x.folds, err = foldsNames(root, &x.temps)
 	}
 	if err != nil {
 		_ = root.Close()
@@ -102,42 +109,86 @@ func OpenExport(dir string, opt ExportOptions) (*Export, error) {
 	return x, nil
 }
 
-// Close lets go of the folder.
+// Close lets go of the folder, once all that was begun has ended.
 func (x *Export) Close() error {
+	x.begun.Wait()
 	x.leave(0)
 	return x.dirs[0].root.Close()
 }
 
 // Stats returns what was done so far.
-func (x *Export) Stats() ExportStats { return x.stats }
+func (x *Export) Stats() ExportStats {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.stats
+}
 
 // Put writes one item of a drive. Of a file, content is called to write what the drive has, verified: if it returns an
 // error, nothing was written. Its writer is an *os.File, so that CopyFile can make it a clone of another. The errors that
 // wrap ErrRefused are about this item alone; others, say of a full disk, will be those of the next one, too.
 func (x *Export) Put(item hyperdrive.Item, content func(w io.Writer) error) error {
+	write, err := x.Begin(item, content)
+	if err != nil || write == nil {
+		return err
+	}
+	return write()
+}
+
+// Begin is Put up to the writing of a file, which write does: it may run beside others, and beside all else that is done
+// with the Export. It must be called, without waiting for anything of this goroutine. It is nil if nothing is left to be
+// done.
+func (x *Export) Begin(item hyperdrive.Item, content func(w io.Writer) error) (write func() error, err error) {
 	path, err := x.check(item)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if item.Entry.Link != nil {
 		target, err := x.linkTarget(path, *item.Entry.Link)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		return x.put(path, func(dir *os.Root, temp string) error {
-			x.stats.Links++
-			return dir.Symlink(target, temp)
-		})
+		return nil, x.link(path, target)
+	}
+	dir, name, err := x.place(path)
+	if dir == nil || err != nil {
+		return nil, err
 	}
 	mode, mtime := attributes(item.Entry)
-	return x.put(path, func(dir *os.Root, temp string) error {
+	write = x.begin(dir.root, path, name, func(dir *os.Root, temp string) error {
 		n, err := writeFile(dir, temp, mode, mtime, content)
 		if err == nil {
+			x.mu.Lock()
 			x.stats.Files++
 			x.stats.Bytes += uint64(n)
+			x.mu.Unlock()
 		}
 		return err
 	})
+	if x.folds { // what the disk takes for its name has to see it
+		err := write()
+		if err == nil {
+			dir.add(name)
+		}
+		return nil, err
+	}
+	dir.add(name)
+	return write, nil
+}
+
+func (x *Export) link(path, target string) error {
+	dir, name, err := x.place(path)
+	if dir == nil || err != nil {
+		return err
+	}
+	write := x.begin(dir.root, path, name, func(dir *os.Root, temp string) error {
+		x.stats.Links++
+		return dir.Symlink(target, temp)
+	})
+	if err := write(); err != nil {
+		return err
+	}
+	dir.add(name)
+	return nil
 }
 
 // check returns the path of an item that a folder may have.
@@ -174,32 +225,61 @@ func attributes(e hyperdrive.Entry) (mode fs.FileMode, mtime time.Time) {
 	return mode, mtime
 }
 
-// put has write make something under a temporary name, and gives it its own.
-func (x *Export) put(path string, write func(dir *os.Root, temp string) error) error {
+// place opens the folder of a path and makes way for it. The folder is nil if what is there is to stay.
+func (x *Export) place(path string) (*exportDir, string, error) {
 	dir, name, err := x.enter(path)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	if done, err := x.clear(dir, path, name); done || err != nil {
-		return err
+		return nil, "", err
 	}
-	temp := tempName()
-	if err := write(dir.root, temp); err != nil {
-		_ = dir.root.Remove(temp)
-		return fmt.Errorf("writing %q: %w", path, err)
+	return dir, name, nil
+}
+
+// claim notes that a path is written, or is none any more.
+func (x *Export) claim(path string, written bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if written {
+		x.written[maphash.String(x.seed, path)] = struct{}{}
+		return
 	}
-	if err := dir.root.Rename(temp, name); err != nil {
-		_ = dir.root.Remove(temp)
-		return fmt.Errorf("writing %q: %w", path, err)
+	delete(x.written, maphash.String(x.seed, path))
+}
+
+func (x *Export) claimed(path string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	_, ok := x.written[maphash.String(x.seed, path)]
+	return ok
+}
+
+// begin returns what has something written under a temporary name, and gives it its own.
+func (x *Export) begin(dir *sharedRoot, path, name string, write func(dir *os.Root, temp string) error) func() error {
+	dir.keep()
+	x.begun.Add(1)
+	x.claim(path, true)
+	temp := x.temps.next()
+	return func() error {
+		defer x.begun.Done()
+		defer dir.release()
+		err := write(dir.Root, temp)
+		if err == nil {
+			err = dir.Rename(temp, name)
+		}
+		if err != nil {
+			_ = dir.Remove(temp)
+			x.claim(path, false)
+			return fmt.Errorf("writing %q: %w", path, err)
+		}
+		return nil
 	}
-	dir.add(name)
-	x.written[maphash.String(x.seed, path)] = struct{}{}
-	return nil
 }
 
 // clear sees to it that a name may be taken; done says that it is to stay as it is.
 func (x *Export) clear(dir *exportDir, path, name string) (done bool, err error) {
-	if _, twice := x.written[maphash.String(x.seed, path)]; twice {
+	if x.claimed(path) {
 		return false, fmt.Errorf("%q: %w: it was written already", path, ErrRefused)
 	}
 	info, err := dir.lstat(name)
@@ -213,6 +293,7 @@ func (x *Export) clear(dir *exportDir, path, name string) (done bool, err error)
 		return false, err
 	}
 	if info.IsDir() {
+		x.begun.Wait()                    // it may be of one of those
 		if dir.root.Remove(name) != nil { // an empty one is nobody's
 			return false, fmt.Errorf("%q: %w: it is a folder", path, ErrInTheWay)
 		}

@@ -361,7 +361,8 @@ func TestExportIsWholeOrNothing(t *testing.T) {
 // Of one that was killed unfinished files are left: the next one removes them, and no import takes them.
 func TestExportLeftovers(t *testing.T) {
 	dir := t.TempDir()
-	left, other := tempName(), ".hc-tmp-mine"
+	names := newTempNames()
+	left, other := names.next(), ".hc-tmp-mine"
 	put(t, dir, map[string]string{left: "half", "d/" + left: "half", "d/x": "x", "d/" + other: "m", "e/" + left: "half"})
 	want(t, imported(t, Options{}, Source{Path: dir}), `tree`, `file 0644 "d/.hc-tmp-mine" "m"`, `file 0644 "d/x" "x"`)
 	x := openExport(t, dir, ExportOptions{})
@@ -391,5 +392,46 @@ func TestCopyFile(t *testing.T) {
 	check(t, CopyFile(&memory, src))
 	if memory.String() != text {
 		t.Errorf("the copy in memory has %d bytes", memory.Len())
+	}
+}
+
+// What was begun is written beside the rest, its folder open or not: a folder that is left and entered again meanwhile keeps
+// it, and neither a folder nor a file takes its name.
+func TestExportBegins(t *testing.T) {
+	dir := t.TempDir()
+	x := openExport(t, dir, ExportOptions{})
+	begin := func(name, content string) func() error {
+		t.Helper()
+		write, err := x.Begin(fileItem(name), says(content))
+		if err != nil || write == nil {
+			t.Fatalf("%q: %v", name, err)
+		}
+		return write
+	}
+	writing, proceed := make(chan struct{}), make(chan struct{})
+	held, err := x.Begin(fileItem("/d/held"), func(w io.Writer) error {
+		close(writing)
+		<-proceed
+		return says("h")(w)
+	})
+	check(t, err)
+	ended := make(chan error, 1)
+	go func() { ended <- held() }()
+	<-writing
+	a, b := begin("/d/e/a", "a"), begin("/f", "f")
+	check(t, x.Put(fileItem("/d/b"), says("b"))) // enters /d again
+	if err := x.Put(fileItem("/f/under"), says("u")); !errors.Is(err, ErrRefused) {
+		t.Errorf("a name that was begun: %v", err)
+	}
+	if err := x.Put(fileItem("/d/held"), says("other")); !errors.Is(err, ErrRefused) {
+		t.Errorf("a name that was begun: %v", err)
+	}
+	check(t, a())
+	check(t, b())
+	close(proceed)
+	check(t, <-ended)
+	wantTree(t, dir, "d/", "d/b b", "d/e/", "d/e/a a", "d/held h", "f f")
+	if s := x.Stats(); s != (ExportStats{Files: 4, Bytes: 4}) {
+		t.Errorf("counted %+v", s)
 	}
 }

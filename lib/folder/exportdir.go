@@ -1,11 +1,8 @@
 package folder
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io/fs"
 	"os"
 	"strings"
@@ -15,7 +12,7 @@ import (
 
 // An exportDir is an open folder of an Export: real, not by a link, and the same one for as long as it is open.
 type exportDir struct {
-	root  *os.Root
+	root  *sharedRoot
 	name  string                   // in the folder above
 	names map[string]bool          // what is in it, as it is spelt
 	fold  func(name string) string // of a test: as what the disk takes a name
@@ -29,8 +26,8 @@ func (d *exportDir) lstat(name string) (fs.FileInfo, error) {
 	return d.root.Lstat(name)
 }
 
-// list reads the names in it, and removes what was left unfinished.
-func (d *exportDir) list() error {
+// list reads the names in it, and removes what was left unfinished by others.
+func (d *exportDir) list(own tempNames) error {
 	dir, err := d.root.Open(".")
 	if err != nil {
 		return err
@@ -43,7 +40,9 @@ func (d *exportDir) list() error {
 	d.names = make(map[string]bool, len(names))
 	for _, name := range names {
 		if isTemp(name) {
-			_ = d.root.Remove(name)
+			if !own.has(name) {
+				_ = d.root.Remove(name)
+			}
 			continue
 		}
 		d.names[name] = true
@@ -121,7 +120,7 @@ func (x *Export) common(folders []string) int {
 // leave closes all folders below the first depth ones.
 func (x *Export) leave(depth int) {
 	for len(x.dirs) > depth+1 {
-		_ = x.top().root.Close() // nothing was written by it
+		x.top().root.release()
 		x.dirs = x.dirs[:len(x.dirs)-1]
 	}
 }
@@ -132,6 +131,9 @@ func (x *Export) top() *exportDir { return &x.dirs[len(x.dirs)-1] }
 // is in the way.
 func (x *Export) descend(path, name string) error {
 	dir := x.top()
+	if err := x.notOurs(path); err != nil {
+		return err
+	}
 	info, err := dir.lstat(name)
 	if err == nil {
 		err = x.makeWay(dir, path, name, info)
@@ -154,6 +156,14 @@ func (x *Export) descend(path, name string) error {
 	return nil
 }
 
+// notOurs refuses a folder where a file or a link of the drive was written, or begun.
+func (x *Export) notOurs(path string) error {
+	if x.claimed(path) {
+		return fmt.Errorf("%q: %w: the drive has a file or a link and a folder of that name", path, ErrRefused)
+	}
+	return nil
+}
+
 // makeWay sees to it that a name that is there is a folder, or returns fs.ErrNotExist once it is not there any more.
 func (x *Export) makeWay(dir *exportDir, path, name string, info fs.FileInfo) error {
 	if err := x.spelt(dir, path, name); err != nil {
@@ -161,9 +171,6 @@ func (x *Export) makeWay(dir *exportDir, path, name string, info fs.FileInfo) er
 	}
 	if info.IsDir() {
 		return nil
-	}
-	if _, ours := x.written[maphash.String(x.seed, path)]; ours {
-		return fmt.Errorf("%q: %w: the drive has a file or a link and a folder of that name", path, ErrRefused)
 	}
 	decision, err := x.decide(Existing{Path: path, Info: info, Gone: true})
 	if err != nil {
@@ -185,13 +192,13 @@ func (x *Export) open(name string, seen fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
-	dir := exportDir{root: root, name: name}
+	dir := exportDir{root: share(root), name: name}
 	info, err := root.Stat(".")
 	if err == nil && !os.SameFile(info, seen) {
 		err = fmt.Errorf("something took its place: %w", ErrInTheWay)
 	}
 	if err == nil {
-		err = dir.list()
+		err = dir.list(x.temps)
 	}
 	if err != nil {
 		_ = root.Close()
@@ -214,29 +221,10 @@ func (x *Export) removeEmpty() error {
 	return nil
 }
 
-// tempPrefix and tempDigits make the names of unfinished files: nothing of such a name is imported, nor exported.
-const tempPrefix, tempDigits = ".hc-tmp-", 16
-
-func tempName() string {
-	var random [tempDigits / 2]byte
-	_, _ = rand.Read(random[:]) // never fails
-	return tempPrefix + hex.EncodeToString(random[:])
-}
-
-// isTemp reports whether a name is one of tempName's, or of what foldsNames makes of it.
-func isTemp(name string) bool {
-	digits, ok := strings.CutPrefix(name, tempPrefix)
-	if !ok || len(digits) < tempDigits || len(digits) > tempDigits+len("a\u0308") {
-		return false
-	}
-	_, err := hex.DecodeString(digits[:tempDigits])
-	return err == nil
-}
-
 // foldsNames finds out whether a disk takes names for one another that differ in case, or in how Unicode spells a letter.
-func foldsNames(root *os.Root) (bool, error) {
+func foldsNames(root *os.Root, temps *tempNames) (bool, error) {
 	for _, pair := range [][2]string{{"a", "A"}, {"\u00e4", "a\u0308"}, {"\u212a", "k"}} {
-		base := tempName()
+		base := temps.next()
 		folder := base + pair[0]
 		if err := root.Mkdir(folder, 0o700); err != nil {
 			return false, err

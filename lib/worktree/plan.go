@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync"
 
 	"hc/lib/folder"
 	"hc/lib/hash"
@@ -32,7 +33,9 @@ type update struct {
 	written map[[32]byte]string    // digests of files that were written, and their names
 	edited  []string               // names of files that were edited here
 	total   uint64                 // bytes that will be written
-	done    Updated
+
+	mu   sync.Mutex // guards written, left and done while files are written
+	done Updated
 }
 
 // step is one file that changes: item is nil for one that goes.

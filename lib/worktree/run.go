@@ -9,6 +9,8 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"hc/lib/folder"
 	"hc/lib/hash"
 	"hc/lib/hyperbee"
@@ -44,22 +46,52 @@ func (u *update) run(ctx context.Context) error {
 	if writes, err = u.soon(ctx, writes); err != nil {
 		return err
 	}
-	for _, item := range writes {
-		err := export.Put(item, func(w io.Writer) error { return u.content(ctx, item, w) })
-		if err := u.skipRefused(item.Name, err); err != nil {
-			return err
-		}
-		if err == nil {
-			u.done.Written++
-			if u.options.Wrote != nil {
-				u.options.Wrote(item.Name)
-			}
-		}
+	if err := u.write(ctx, export, writes); err != nil {
+		return err
 	}
 	if err := u.retime(); err != nil {
 		return err
 	}
 	return u.to.Complete(ctx, u.same)
+}
+
+// writers is how many files are written at once: to make one is mostly to wait for the file system.
+const writers = 2
+
+// write writes files, several at once.
+func (u *update) write(ctx context.Context, export *folder.Export, writes []hyperdrive.Item) error {
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(writers)
+	for _, item := range writes {
+		if groupCtx.Err() != nil {
+			break
+		}
+		write, err := export.Begin(item, func(w io.Writer) error { return u.content(groupCtx, item, w) })
+		if err != nil || write == nil {
+			if err = u.wrote(item.Name, err); err != nil {
+				group.Go(func() error { return err })
+			}
+			continue
+		}
+		group.Go(func() error { return u.wrote(item.Name, write()) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// wrote takes in what came of a file.
+func (u *update) wrote(name string, err error) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err == nil {
+		u.done.Written++
+		if u.options.Wrote != nil {
+			u.options.Wrote(name)
+		}
+	}
+	return u.skipRefused(name, err)
 }
 
 // soon says what will be read next. What the blobs are too short for is left out: the next update tries it again.
@@ -133,16 +165,32 @@ func (u *update) content(ctx context.Context, item hyperdrive.Item, w io.Writer)
 	if sum == nil || size < worthACopy {
 		return u.to.Content(ctx, item, counted{w, u, item.Name})
 	}
-	if equal, ok := u.written[*sum]; ok {
+	if equal, ok := u.equal(*sum); ok {
 		if copied, err := u.copy(equal, *sum, w); copied || err != nil {
 			return err
 		}
 	}
 	err := u.to.Content(ctx, item, counted{w, u, item.Name})
-	if err == nil && len(u.written) < mostWritten {
-		u.written[*sum] = item.Name
+	if err == nil {
+		u.remember(*sum, item.Name)
 	}
 	return err
+}
+
+// equal returns a file that was written and has the same bytes.
+func (u *update) equal(sum [32]byte) (name string, ok bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	name, ok = u.written[sum]
+	return name, ok
+}
+
+func (u *update) remember(sum [32]byte, name string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.written) < mostWritten {
+		u.written[sum] = name
+	}
 }
 
 const (
@@ -195,6 +243,8 @@ func (c counted) Write(p []byte) (int, error) {
 }
 
 func (u *update) tell(name string, bytes int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	u.done.Bytes += uint64(bytes)
 	if u.options.Progress != nil {
 		u.options.Progress(name, uint64(bytes), u.total)
