@@ -482,6 +482,8 @@ wire_table() {
 	rm -f wire-*
 }
 
+. "$root/scripts/bench-drives.sh"
+
 say "working in $work"
 head -c "$size" /dev/urandom > random
 tar -C "$(go env GOROOT)" -cf source src
@@ -498,6 +500,7 @@ wire source
 wire_table
 commits
 versions
+drives
 transfer source
 stop_servers
 transfer random
