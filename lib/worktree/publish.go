@@ -50,7 +50,7 @@ func Begin(ctx context.Context, in *store.Store, options PublishOptions) (*Tree,
 		if t, err = Create(in, key, nil); err != nil {
 			return nil, result, err
 		}
-		return t, result, t.noteNewest(ctx)
+		return t, result, t.noteNewest(context.WithoutCancel(ctx))
 	}
 	if err != nil {
 		return nil, drive.Result{}, err
@@ -69,9 +69,11 @@ func (t *Tree) Publish(ctx context.Context, options PublishOptions) (drive.Resul
 		return drive.Result{}, errors.New("only a part of the drive is here, and what is not here would be deleted: clone all of it to publish")
 	}
 	killed := t.publishing()
-	defer t.published()
 	for tries := 1; ; tries++ {
 		result, err := t.publish(ctx, killed, options)
+		if err == nil { // one that failed may have come as far as its commit, and is taken for one that was killed
+			t.published()
+		}
 		if tries == publishTries || !errors.Is(err, drive.ErrConflict) || !t.movedOn(ctx, result.Length) {
 			return result, err
 		}
@@ -97,7 +99,7 @@ func (t *Tree) publish(ctx context.Context, killed bool, options PublishOptions)
 		if err != nil {
 			return drive.Result{}, err
 		}
-		return result, t.noteNewest(ctx)
+		return result, t.noteNewest(context.WithoutCancel(ctx)) // what is committed is to be noted
 	}
 	if err != nil {
 		return drive.Result{}, err
@@ -116,7 +118,7 @@ func (t *Tree) publish(ctx context.Context, killed bool, options PublishOptions)
 	if err != nil {
 		return from, err
 	}
-	return result, t.noteNewest(ctx)
+	return result, t.noteNewest(context.WithoutCancel(ctx)) // what is committed is to be noted
 }
 
 // publishingName is a file in the store that says that a publish from some version has begun.
@@ -135,7 +137,7 @@ func (t *Tree) publishes() error {
 	return os.WriteFile(t.publishingFile(), []byte(t.at.String()), 0o666)
 }
 
-// published says that it has ended, well or not.
+// published says that it has ended well.
 func (t *Tree) published() { _ = os.Remove(t.publishingFile()) }
 
 // noteNewest notes that the files are those of the newest version.
