@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -140,17 +139,3 @@ func (t *Tree) note(next state, at keys.Ref, to []keys.Ref) error {
 
 // statDir is where the stat caches of imports are.
 func (t *Tree) statDir() string { return filepath.Join(t.in.Dir(), "stat") }
-
-// path returns where a name of the drive is on the disk.
-func (t *Tree) path(name string) string {
-	return filepath.Join(t.Root, filepath.FromSlash(strings.TrimPrefix(name, "/")))
-}
-
-// exists reports whether a folder has anything in it but a store.
-func exists(root string) (bool, error) {
-	entries, err := os.ReadDir(root)
-	if err != nil {
-		return false, err
-	}
-	return slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() != storeName }), nil
-}
