@@ -435,3 +435,22 @@ func TestExportBegins(t *testing.T) {
 		t.Errorf("counted %+v", s)
 	}
 }
+
+// What was killed between the removal of a folder and of the one above it has left that one empty.
+func TestExportTidiesAboveWhatIsGone(t *testing.T) {
+	dir := t.TempDir()
+	check(t, os.MkdirAll(dir+"/a/deep", 0o777))
+	check(t, os.MkdirAll(dir+"/b/deep", 0o777))
+	check(t, os.WriteFile(dir+"/b/mine", nil, 0o666))
+	x, err := OpenExport(dir, ExportOptions{})
+	check(t, err)
+	check(t, x.Tidy("a/deep/er/file"))
+	check(t, x.Tidy("b/deep/er/file"))
+	check(t, x.Tidy("c/file"))
+	check(t, x.Close())
+	for name, there := range map[string]bool{"a": false, "b/deep": false, "b/mine": true} {
+		if _, err := os.Lstat(dir + "/" + name); (err == nil) != there {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

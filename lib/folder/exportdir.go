@@ -101,8 +101,7 @@ func (x *Export) Tidy(path string) error {
 	if err := hyperdrive.CheckName("/" + path); err != nil {
 		return fmt.Errorf("%q: %w: %w", path, ErrRefused, err)
 	}
-	dir, _, err := x.find(path) // which reads the folder
-	if dir == nil || err != nil {
+	if _, _, err := x.find(path); err != nil { // which reads the folders on the way, as far as there are any
 		return err
 	}
 	return x.removeEmpty()
