@@ -122,12 +122,9 @@ func versionOf(ctx context.Context, view *store.View, ref keys.Ref) (uint64, err
 }
 
 func treeHash(ctx context.Context, view *store.View, length uint64) (sum hash.Digest, err error) {
-	indexes := merkle.FullRoots(length)
-	roots := make([]merkle.Node, len(indexes))
-	for i, index := range indexes {
-		if roots[i], err = view.Node(ctx, index); err != nil {
-			return sum, fmt.Errorf("reading the tree of version %d: %w", length, err)
-		}
+	roots, err := merkle.RootsFrom(ctx, view, length)
+	if err != nil {
+		return sum, fmt.Errorf("reading the tree of version %d: %w", length, err)
 	}
 	return merkle.TreeHash(roots), nil
 }

@@ -167,15 +167,12 @@ func (im *importer) byteOffset(ctx context.Context, block uint64) (uint64, error
 }
 
 // byteOffset returns the bytes of a core before a block.
-func byteOffset(ctx context.Context, view *store.View, block uint64) (offset uint64, err error) {
-	for _, index := range merkle.FullRoots(block) {
-		node, err := view.Node(ctx, index)
-		if err != nil {
-			return 0, fmt.Errorf("finding block %d of core %v: %w", block, view.Key(), err)
-		}
-		offset += node.Size
+func byteOffset(ctx context.Context, view *store.View, block uint64) (uint64, error) {
+	before, err := merkle.RootsFrom(ctx, view, block)
+	if err != nil {
+		return 0, fmt.Errorf("finding block %d of core %v: %w", block, view.Key(), err)
 	}
-	return offset, nil
+	return merkle.ByteLength(before), nil
 }
 
 // offsets tells where the blocks lie that this import has appended: the tree has them only when it is committed.

@@ -1,7 +1,9 @@
 package merkle
 
 import (
+	"context"
 	"fmt"
+	"math/bits"
 	"slices"
 
 	"hc/lib/hash"
@@ -36,6 +38,19 @@ func NewRoots(length uint64, nodes []Node) (*Roots, error) {
 		size += n.Size
 	}
 	return &Roots{length: length, nodes: slices.Clone(nodes)}, nil
+}
+
+// RootsFrom returns the full roots of a log's first length blocks, from left to right, as the source has them.
+func RootsFrom(ctx context.Context, source NodeSource, length uint64) ([]Node, error) {
+	roots := make([]Node, 0, bits.OnesCount64(length))
+	for _, index := range FullRoots(length) {
+		root, err := source.Node(ctx, index)
+		if err != nil {
+			return nil, err
+		}
+		roots = append(roots, root)
+	}
+	return roots, nil
 }
 
 // Append adds the next leaf, whose index must be twice the length; else it panics. It calls emit, if not nil, with

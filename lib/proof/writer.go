@@ -244,18 +244,13 @@ func (p *writer) part(head Head, l layout) error {
 	p.known = p.known[:0]
 	p.head = head
 	p.heads++
-	p.roots = p.roots[:0]
+	p.roots = nil
 	if !p.live {
 		return nil
 	}
-	for _, index := range merkle.FullRoots(head.Length) {
-		root, err := p.src.Node(p.ctx, index)
-		if err != nil {
-			return err
-		}
-		p.roots = append(p.roots, root)
-	}
-	return nil
+	roots, err := merkle.RootsFrom(p.ctx, p.src, head.Length)
+	p.roots = roots
+	return err
 }
 
 // groups writes the blocks from l.first to l.end.

@@ -75,14 +75,8 @@ func AskRoots(ctx context.Context, key keys.Key, length uint64, peers []Dialer, 
 		if has, _ := d.Length(); has < length {
 			return fmt.Errorf("%w: the peers have %d blocks of core %v, not %d", proof.ErrPartial, has, key, length)
 		}
-		for _, index := range merkle.FullRoots(length) {
-			root, err := d.Node(ctx, index)
-			if err != nil {
-				return err
-			}
-			roots = append(roots, root)
-		}
-		return nil
+		roots, err = merkle.RootsFrom(ctx, d, length)
+		return err
 	})
 	return roots, err
 }

@@ -99,16 +99,13 @@ func (b arrivingBlobs) Blocks(ctx context.Context, first, count uint64, each fun
 
 // ByteOffset implements hyperdrive.Blobs: the sum of what stands before the block in the tree, most of which comes with the
 // block's own proof. It is asked for along with it, as it is going to be read.
-func (b arrivingBlobs) ByteOffset(ctx context.Context, block uint64) (offset uint64, err error) {
+func (b arrivingBlobs) ByteOffset(ctx context.Context, block uint64) (uint64, error) {
 	b.WantSoon(hypercore.BlockRange{First: block, End: block + 1})
 	b.turn.Lock()
 	defer b.turn.Unlock()
-	for _, index := range merkle.FullRoots(block) {
-		node, err := b.Node(ctx, index)
-		if err != nil {
-			return 0, err
-		}
-		offset += node.Size
+	before, err := merkle.RootsFrom(ctx, b, block)
+	if err != nil {
+		return 0, err
 	}
-	return offset, nil
+	return merkle.ByteLength(before), nil
 }

@@ -107,13 +107,9 @@ func (d *Drive) checkTree(ctx context.Context, ref keys.Ref) error {
 	if ref.TreeHash == nil {
 		return nil
 	}
-	var roots []merkle.Node
-	for _, index := range merkle.FullRoots(ref.Length) {
-		root, err := d.names.Node(ctx, index)
-		if err != nil {
-			return err
-		}
-		roots = append(roots, root)
+	roots, err := merkle.RootsFrom(ctx, d.names, ref.Length)
+	if err != nil {
+		return err
 	}
 	if merkle.TreeHash(roots) != *ref.TreeHash {
 		return fmt.Errorf("%w: the tree of length %d is not that of %v", merkle.ErrUnverified, ref.Length, ref)

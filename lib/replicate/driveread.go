@@ -29,13 +29,9 @@ func (d *Drive) AwaitSaved(ctx context.Context) error {
 
 // Ref returns the citation of the drive's version.
 func (d *Drive) Ref(ctx context.Context) (keys.Ref, error) {
-	var roots []merkle.Node
-	for _, index := range merkle.FullRoots(d.files.Version()) {
-		root, err := d.names.Node(ctx, index)
-		if err != nil {
-			return keys.Ref{}, err
-		}
-		roots = append(roots, root)
+	roots, err := merkle.RootsFrom(ctx, d.names, d.files.Version())
+	if err != nil {
+		return keys.Ref{}, err
 	}
 	sum := merkle.TreeHash(roots)
 	return keys.Ref{Key: d.key, Pinned: true, Fork: d.head.Fork, Length: d.files.Version(), TreeHash: &sum}, nil

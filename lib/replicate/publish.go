@@ -249,14 +249,10 @@ func (v *reserver) extends(snapshot *hypercore.Snapshot, base, next keys.Head) e
 		return fmt.Errorf("%w: the mirror has core %v at fork %d with %d blocks, here is fork %d with %d: fetch its head and append on top of that",
 			store.ErrConflict, v.core.key, base.Fork, base.Length, next.Fork, next.Length)
 	}
-	var roots []merkle.Node
-	for _, index := range merkle.FullRoots(base.Length) {
-		root, err := snapshot.Node(v.conn.ctx, index)
-		if err != nil {
-			return fmt.Errorf("%w: the mirror has %d blocks of core %v, and what is here does not tell whether they are the same: fetch its head and append on top of that: %w",
-				store.ErrConflict, base.Length, v.core.key, err)
-		}
-		roots = append(roots, root)
+	roots, err := merkle.RootsFrom(v.conn.ctx, snapshot, base.Length)
+	if err != nil {
+		return fmt.Errorf("%w: the mirror has %d blocks of core %v, and what is here does not tell whether they are the same: fetch its head and append on top of that: %w",
+			store.ErrConflict, base.Length, v.core.key, err)
 	}
 	if merkle.TreeHash(roots) != base.TreeHash {
 		return fmt.Errorf("%w: the mirror has another history of core %v: %d blocks with tree hash %v: fetch its head and append on top of that",

@@ -128,14 +128,5 @@ func (v *View) leafRef(ctx context.Context, at packlog.Position, block uint64) (
 
 // Roots returns the roots of the tree at the head's length, from left to right.
 func (v *View) Roots(ctx context.Context) ([]merkle.Node, error) {
-	indexes := merkle.FullRoots(v.head.Length)
-	roots := make([]merkle.Node, 0, len(indexes))
-	for _, index := range indexes {
-		n, err := v.Node(ctx, index)
-		if err != nil {
-			return nil, err
-		}
-		roots = append(roots, n)
-	}
-	return roots, nil
+	return merkle.RootsFrom(ctx, v, v.head.Length)
 }
