@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"sync/atomic"
-	"syscall"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -331,15 +330,8 @@ func (s serving) remember(ctx context.Context, to replicate.Dialer, why error) e
 func (s serving) listen(ctx context.Context, address string, most, untilSynced int) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	listener, err := peer.Listen(ctx, address)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		err = cli.Hint(err, "take another port (0: any free one)")
-	}
+	listener, err := s.std.Listen(ctx, address)
 	if err != nil {
-		return err
-	}
-	if err := sayAddress(s.std, listener.Addr()); err != nil {
-		listener.Close()
 		return err
 	}
 	if s.announces {
@@ -365,12 +357,4 @@ func (s serving) listen(ctx context.Context, address string, most, untilSynced i
 			}
 		})
 	})
-}
-
-func sayAddress(std *cli.IO, address net.Addr) error {
-	if std.JSON {
-		return cli.WriteJSON(std.Out, map[string]string{"type": "listening", "address": address.String()})
-	}
-	_, err := fmt.Fprintf(std.Err, "hc-serve: listening on %v\n", address)
-	return err
 }

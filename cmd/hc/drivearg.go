@@ -110,6 +110,17 @@ func (o *opened) path(word string) (string, error) {
 	return name, nil
 }
 
+// place returns the one name that stands behind the drive, of a file or a folder; the root where there is none.
+func (o *opened) place() (string, error) {
+	switch len(o.args) {
+	case 0:
+		return "/", nil
+	case 1:
+		return o.path(o.args[0])
+	}
+	return "", cli.Usagef("want one PATH, got %d", len(o.args))
+}
+
 // shown makes a name of a drive fit for a terminal, and for one line: as git quotes it, where it has to be.
 func shown(name string) string {
 	name = strings.TrimPrefix(name, "/")

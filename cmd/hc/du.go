@@ -66,14 +66,9 @@ func du(c *urfave.Context, std *cli.IO) error {
 		return err
 	}
 	defer d.close()
-	if len(d.args) > 1 {
-		return cli.Usagef("want one PATH, got %d", len(d.args))
-	}
-	folder := "/"
-	if len(d.args) == 1 {
-		if folder, err = d.path(d.args[0]); err != nil {
-			return err
-		}
+	folder, err := d.place()
+	if err != nil {
+		return err
 	}
 	all, part := usage{Name: shown(folder)}, usage{}
 	print := func(u usage) error { return printUsage(std, u, c.Bool("bytes")) }

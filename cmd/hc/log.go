@@ -63,14 +63,9 @@ func showLog(c *urfave.Context, std *cli.IO) error {
 		return err
 	}
 	defer d.close()
-	if len(d.args) > 1 {
-		return cli.Usagef("want one PATH, got %d", len(d.args))
-	}
-	below := "/"
-	if len(d.args) == 1 {
-		if below, err = d.path(d.args[0]); err != nil {
-			return err
-		}
+	below, err := d.place()
+	if err != nil {
+		return err
 	}
 	records, err := history(c, d, below)
 	if err != nil {

@@ -51,14 +51,9 @@ func ls(c *urfave.Context, std *cli.IO) error {
 		return err
 	}
 	defer d.close()
-	if len(d.args) > 1 {
-		return cli.Usagef("want one PATH, got %d", len(d.args))
-	}
-	folder := "/"
-	if len(d.args) == 1 {
-		if folder, err = d.path(d.args[0]); err != nil {
-			return err
-		}
+	folder, err := d.place()
+	if err != nil {
+		return err
 	}
 	out := bufio.NewWriterSize(std.Out, 64<<10)
 	list := lister{std: std, out: out, long: c.Bool("long")}

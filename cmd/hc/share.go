@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -272,27 +271,12 @@ const maxPeers = 128
 func listenFor(ctx context.Context, std *cli.IO, server *replicate.Server, address string, announce bool) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	usual := address == ""
-	if usual {
-		address = defaultListen
+	addresses := []string{address}
+	if address == "" {
+		addresses = []string{defaultListen, ":0"}
 	}
-	listener, err := peer.Listen(ctx, address)
-	if usual && errors.Is(err, syscall.EADDRINUSE) {
-		listener, err = peer.Listen(ctx, ":0")
-	}
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return cli.Hint(err, "take another port (0: any free one)")
-	}
+	listener, err := std.Listen(ctx, addresses...)
 	if err != nil {
-		return err
-	}
-	if std.JSON {
-		err = cli.WriteJSON(std.Out, map[string]string{"type": "listening", "address": listener.Addr().String()})
-	} else {
-		std.Notef("listening on %v", listener.Addr())
-	}
-	if err != nil {
-		listener.Close()
 		return err
 	}
 	if announce {

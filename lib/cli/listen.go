@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"net"
+	"syscall"
+
+	"hc/lib/peer"
+)
+
+// Listen listens at the first of these addresses whose port is free, and says at which: a line for people, an object of the
+// type "listening" with --json.
+func (std *IO) Listen(ctx context.Context, addresses ...string) (net.Listener, error) {
+	listener, err := firstFree(ctx, addresses)
+	if err != nil {
+		return nil, err
+	}
+	if std.JSON {
+		err = WriteJSON(std.Out, map[string]string{"type": "listening", "address": listener.Addr().String()})
+	} else {
+		std.Notef("listening on %v", listener.Addr())
+	}
+	if err != nil {
+		listener.Close()
+		return nil, err
+	}
+	return listener, nil
+}
+
+func firstFree(ctx context.Context, addresses []string) (listener net.Listener, err error) {
+	for _, address := range addresses {
+		if listener, err = peer.Listen(ctx, address); !errors.Is(err, syscall.EADDRINUSE) {
+			return listener, err
+		}
+	}
+	return nil, Hint(err, "take another port (0: any free one)")
+}
