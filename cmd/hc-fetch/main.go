@@ -41,6 +41,7 @@ func newApp(std *cli.IO) *urfave.App {
 			&urfave.BoolFlag{Name: "live", Usage: "go on with what is appended, until interrupted"},
 			&urfave.BoolFlag{Name: "follow-fork", Usage: "replace what is here where its key has signed the log anew under a higher fork"},
 			&urfave.BoolFlag{Name: "no-store", Usage: "keep nothing"},
+			cli.DedupFlag(),
 			&urfave.BoolFlag{Name: "sync", Usage: "sync what is kept to the disk before it counts as kept"},
 			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "write to a terminal, too"},
 			cli.JSONFlag(),
@@ -195,6 +196,7 @@ func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {
 		Claim: claim,
 		Live:  c.Bool("live"),
 		Fetch: replicate.FetchOptions{
+			NoDedup: c.Bool("no-dedup"),
 			Dropped: func(_ string, reason error) { std.Log.Warn("lost a peer", "reason", reason) },
 			Copied:  func(uint64, int) { copied++ },
 			Trace: func(_ bool, p *merkle.Proof) {

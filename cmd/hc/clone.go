@@ -52,7 +52,7 @@ folder named .hc), and links that lead out of FOLDER, are named and left out, an
 
 // followFlags are those of who follows a drive.
 func followFlags() []urfave.Flag {
-	return append(append(cli.PeerFlags(), cli.DiscoveryFlags()...),
+	return append(append(cli.PeerFlags(), cli.DiscoveryFlags()...), cli.DedupFlag(),
 		&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "replace files that were edited here"})
 }
 

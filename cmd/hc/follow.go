@@ -71,6 +71,7 @@ func follow(c *urfave.Context, std *cli.IO, tree *worktree.Tree, ref keys.Ref, l
 	err = tree.Pull(c.Context, worktree.PullOptions{
 		Pin: ref,
 		Drive: replicate.DriveOptions{Peers: dialers, Live: live, Fetch: replicate.FetchOptions{
+			NoDedup: c.Bool("no-dedup"),
 			Dropped: f.dropped,
 			Trace:   f.trace,
 			Worked:  std.Remembers(c, tree.Store(), tree.Key()),

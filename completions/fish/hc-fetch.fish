@@ -9,6 +9,7 @@ complete -c hc-fetch -l names -d 'of a drive, all names and both heads, and no f
 complete -c hc-fetch -l live -d 'go on with what is appended, until interrupted'
 complete -c hc-fetch -l follow-fork -d 'replace what is here where its key has signed the log anew under a higher fork'
 complete -c hc-fetch -l no-store -d 'keep nothing'
+complete -c hc-fetch -l no-dedup -d 'ask for every block, also for those that the store has from elsewhere: else the peer can tell which they are'
 complete -c hc-fetch -l sync -d 'sync what is kept to the disk before it counts as kept'
 complete -c hc-fetch -s f -l force -d 'write to a terminal, too'
 complete -c hc-fetch -l json -d 'write JSON Lines instead of text'

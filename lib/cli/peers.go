@@ -28,6 +28,11 @@ func PeerFlags() []urfave.Flag {
 	}
 }
 
+// DedupFlag keeps from a peer what the store has from elsewhere, at the cost of fetching it: [replicate.FetchOptions].NoDedup.
+func DedupFlag() urfave.Flag {
+	return &urfave.BoolFlag{Name: "no-dedup", Usage: "ask for every block, also for those that the store has from elsewhere: else the peer can tell which they are"}
+}
+
 // Peers returns the peers to fetch from that the flags of [PeerFlags] and $HC_PEERS name, none if none is.
 func (std *IO) Peers(c *urfave.Context) (dialers []replicate.Dialer, err error) {
 	limiter, _, err := Limiter(c, 0)
