@@ -20,7 +20,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1 /p' Makefile | while read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
 
 build: ## build the binaries into bin/
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(if $(VERSION),-X hc/lib/cli.version=$(VERSION))' -o bin/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build -trimpath -tags urfave_cli_no_docs -ldflags '$(if $(VERSION),-X hc/lib/cli.version=$(VERSION))' -o bin/ ./cmd/...
 
 install: build ## install binaries, manual pages and completions below PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \

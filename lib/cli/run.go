@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
 
 	urfave "github.com/urfave/cli/v2"
 )
@@ -14,10 +15,13 @@ import (
 // Main runs an app as this process and exits. SIGINT, SIGTERM and SIGHUP end the action's context, the second of them
 // ends the process; a reader that goes away ends the tool without a word, as it does any filter.
 func Main(newApp func(*IO) *urfave.App) {
-	ballast := tuneCollector()
-	std := system()
-	ctx := untilSignal(context.Background())
-	std.In = interruptible(ctx, os.Stdin)
+	std, ctx := system(), context.Background()
+	var ballast []byte
+	if !slices.Equal(os.Args[1:], []string{"--version"}) { // which is over before any of it is of use
+		ballast = tuneCollector()
+		ctx = untilSignal(ctx)
+		std.In = interruptible(ctx, os.Stdin)
+	}
 	code := Run(ctx, newApp, std, os.Args)
 	runtime.KeepAlive(ballast)
 	// The last that can fail, on a network file system or over quota, is closing the output.
