@@ -1,5 +1,5 @@
 // Package objects is how two hc peers spare each other bytes: the messages by which a reader learns the leaf hashes of blocks
-// before he asks for them, and the form in which blocks travel together, compressed. FORMAT.md has all of it.
+// before he asks for them, or which older blocks they are like, and the form in which blocks travel together, compressed. FORMAT.md has all of it.
 //
 // It knows neither connections nor stores: lib/replicate asks and answers.
 package objects
@@ -16,7 +16,13 @@ const (
 	TypeAskBlocks
 	TypeBlocks
 	TypeNone
+	TypeAskCopies
+	TypeCopies
+	TypeKnows
 )
+
+// KnowsCopies is the bit of a Knows by which a server says that it answers AskCopies.
+const KnowsCopies = 1
 
 // Why there is no answer.
 const (
@@ -31,6 +37,7 @@ const (
 	MaxSpans  = 1024
 	MaxNodes  = 128
 	MaxPieces = 1024
+	MaxHeld   = 64
 	MaxRaw    = 2 << 20    // bytes of several blocks
 	MaxBlock  = 16<<20 - 1 // bytes of one
 )

@@ -24,11 +24,16 @@ func (m AskLeaves) Append(b []byte) []byte {
 // DecodeAskLeaves reads the message's body.
 func DecodeAskLeaves(b []byte) (AskLeaves, error) {
 	d := compact.NewDecoder(b)
+	m := decodeAskLeaves(d)
+	return m, finish("leaves?", d)
+}
+
+func decodeAskLeaves(d *compact.Decoder) AskLeaves {
 	m := AskLeaves{ID: d.Uint(), Fork: d.Uint(), First: d.Uint(), Count: d.Uint(), Nodes: decodeIndexes(d)}
 	if m.Count == 0 || m.Count > MaxLeaves || m.First >= merkle.MaxLength {
 		d.Fail("%d leaves from %d on", m.Count, m.First)
 	}
-	return m, finish("leaves?", d)
+	return m
 }
 
 // Leaves is the answer: nodes whose index the receiver knows.

@@ -31,8 +31,8 @@ func TestFormatExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := regexp.MustCompile(`(?m)^    (02|03)  ([0-9a-f ]+)$`).FindAllStringSubmatch(string(text), -1)
-	if len(lines) != 2 {
+	lines := regexp.MustCompile(`(?m)^    (02|03|05|06)  ([0-9a-f ]+)$`).FindAllStringSubmatch(string(text), -1)
+	if len(lines) != 4 {
 		t.Fatalf("%d lines of an example", len(lines))
 	}
 	parse := func(i int) []byte {
@@ -60,6 +60,21 @@ func TestFormatExample(t *testing.T) {
 	if blocks, err := m.Unpack(); err != nil || !reflect.DeepEqual(blocks, [][]byte{[]byte("ab"), []byte("cde")}) {
 		t.Errorf("unpacks %q, %v", blocks, err)
 	}
+	like := AskCopies{AskLeaves{ID: 8, First: 300, Count: 10}, []Span{{0, 260}}}
+	if got := like.Append(nil); !bytes.Equal(got, parse(2)) {
+		t.Errorf("asks %x", got)
+	}
+	if got, err := DecodeAskCopies(parse(2)); err != nil || !reflect.DeepEqual(got, like) {
+		t.Errorf("reads %+v, %v", got, err)
+	}
+	leaf := merkle.Node{Size: 3, Hash: [32]byte(bytes.Repeat([]byte{0x22}, 32))}
+	copies := Copies{ID: 8, Copies: []Copy{{0, 4, 252}, {5, 5, 255}}, Leaves: []merkle.Node{leaf}}
+	if got := copies.Append(nil); !bytes.Equal(got, parse(3)) {
+		t.Errorf("answers %x", got)
+	}
+	if got, err := DecodeCopies(parse(3)); err != nil || !reflect.DeepEqual(got, copies) {
+		t.Errorf("reads %+v, %v", got, err)
+	}
 }
 
 func TestMessagesComeBack(t *testing.T) {
@@ -74,6 +89,17 @@ func TestMessagesComeBack(t *testing.T) {
 	}
 	blocks := AskBlocks{ID: 1, Fork: 3, Spans: []Span{{0, 1}, {2, 7}, {1 << 40, MaxBlocks - 8}}}
 	if got, err := DecodeAskBlocks(blocks.Append(nil)); err != nil || !reflect.DeepEqual(got, blocks) || got.Count() != MaxBlocks {
+		t.Errorf("%+v, %v", got, err)
+	}
+	like := AskCopies{leaves, []Span{{0, 1}, {2, 1 << 40}}}
+	if got, err := DecodeAskCopies(like.Append(nil)); err != nil || !reflect.DeepEqual(got, like) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	copies := Copies{ID: 9, Copies: []Copy{{0, 1, 7}, {1, 1, merkle.MaxLength}, {5, MaxLeaves - 5, 0}}, Nodes: []merkle.Node{node}}
+	if got, err := DecodeCopies(copies.Append(nil)); err != nil || !reflect.DeepEqual(got, copies) || got.Count() != MaxLeaves-3 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := DecodeKnows(Knows{1 << 40}.Append(nil)); err != nil || got.Bits != 1<<40 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if got, err := DecodeNone(None{3, 1}.Append(nil)); err != nil || got != (None{3, 1}) {
@@ -192,6 +218,38 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	for name, held := range map[string][]Span{
+		"nothing is held":       nil,
+		"an empty span is held": {{5, 0}},
+		"held spans that touch": {{5, 1}, {6, 1}},
+		"held beyond every log": {{5, merkle.MaxLength}},
+		"too many spans held":   make([]Span, MaxHeld+1),
+	} {
+		if _, err := DecodeAskCopies(AskCopies{AskLeaves{Count: 1}, held}.Append(nil)); !errors.Is(err, ErrMessage) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, copies := range map[string][]Copy{
+		"an empty copy":             {{0, 0, 1}},
+		"too many copies at once":   {{0, MaxLeaves + 1, 1}},
+		"too many copies":           {{0, MaxLeaves, 1}, {MaxLeaves, 1, 1}},
+		"a copy far behind":         {{MaxLeaves, 1, 1}},
+		"copies that overlap":       {{5, 2, 1}, {6, 1, 1}}, // the gap would be negative
+		"a number that overflows":   {{0, 1 << 52, 1}, {0, 1 << 52, 1}},
+		"a copy from beyond a log":  {{0, 1, merkle.MaxLength + 1}},
+		"more copies than allowed":  make([]Copy, MaxLeaves+1),
+		"a copy that is not whole ": {{0, 1, 1 << 60}},
+	} {
+		if _, err := DecodeCopies(Copies{Copies: copies}.Append(nil)); !errors.Is(err, ErrMessage) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := DecodeCopies([]byte{1, 200, 0, 1, 1}); !errors.Is(err, ErrMessage) {
+		t.Error("took copies that are not there")
+	}
+	if _, err := DecodeKnows([]byte{1, 1}); !errors.Is(err, ErrMessage) {
+		t.Error("took a byte behind knows")
+	}
 	if _, err := DecodeNone([]byte{1, 0, 0}); !errors.Is(err, ErrMessage) {
 		t.Error("took a byte behind none")
 	}
@@ -204,6 +262,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add(AskBlocks{ID: 1, Spans: []Span{{2, 3}}}.Append(nil))
 	f.Add(AskLeaves{ID: 1, First: 3, Count: 4, Nodes: []uint64{7}}.Append(nil))
 	f.Add(Leaves{ID: 1, Leaves: make([]merkle.Node, 3)}.Append(nil))
+	f.Add(AskCopies{AskLeaves{ID: 1, First: 300, Count: 4, Nodes: []uint64{7}}, []Span{{1, 90}, {100, 7}}}.Append(nil))
+	f.Add(Copies{ID: 1, Copies: []Copy{{0, 3, 7}, {4, 2, 1}}, Leaves: make([]merkle.Node, 1)}.Append(nil))
 	f.Add(body(f, Blocks{ID: 7, Pieces: []Piece{Pack([][]byte{[]byte("ab\n"), []byte("cde\n")}, true), Pack([][]byte{bytes.Repeat([]byte("x"), 999)}, true)}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if m, err := DecodeAskBlocks(b); err == nil {
@@ -218,6 +278,16 @@ func FuzzDecode(f *testing.F) {
 		}
 		if m, err := DecodeLeaves(b); err == nil {
 			if again, err := DecodeLeaves(m.Append(nil)); err != nil || !reflect.DeepEqual(again, m) {
+				t.Errorf("%+v is also %+v, %v", m, again, err)
+			}
+		}
+		if m, err := DecodeAskCopies(b); err == nil {
+			if again, err := DecodeAskCopies(m.Append(nil)); err != nil || !reflect.DeepEqual(again, m) || len(m.Held) > MaxHeld {
+				t.Errorf("%+v is also %+v, %v", m, again, err)
+			}
+		}
+		if m, err := DecodeCopies(b); err == nil {
+			if again, err := DecodeCopies(m.Append(nil)); err != nil || !reflect.DeepEqual(again, m) || m.Count() > MaxLeaves {
 				t.Errorf("%+v is also %+v, %v", m, again, err)
 			}
 		}

@@ -21,6 +21,7 @@ const (
 	questionCost = 40       // bytes of a question for a single one, and of its answer, beside
 	firstCheck   = 64       // leaves that are asked for at once in the beginning; more while blocks are found
 	leastCheck   = 64 << 10 // bytes of blocks that are worth the time
+	leastCopies  = 4 << 10  // where most of their leaf hashes need not come
 	mostHashed   = 4 * objects.MaxLeaves
 )
 
@@ -31,9 +32,13 @@ type hashed struct {
 	here bool   // the store has it from elsewhere
 }
 
-// checks reports whether the leaf hashes of a block and those behind it are to be asked for first.
-func (f *fetcher) checks(block, limit, length uint64) bool {
-	return f.mayHold && (f.credit > 0 || f.hashing > 0) && len(f.hashed) < mostHashed && f.wantedFrom(block, limit)*uint64(f.sizeOf(block, length)) >= leastCheck
+// checks reports whether the leaf hashes of a block and those behind it are to be asked of a peer first.
+func (f *fetcher) checks(s *session, block, limit, length uint64) bool {
+	least := leastCheck
+	if s.copies && (f.hashing > 0 || f.atOnce > firstCheck) { // others are under way, or some were found
+		least = leastCopies
+	}
+	return f.mayHold && (f.credit > 0 || f.hashing > 0) && len(f.hashed) < mostHashed && f.wantedFrom(block, limit)*uint64(f.sizeOf(block, length)) >= uint64(least)
 }
 
 // knowsLeaf reports whether a block's leaf hash is verified, and looks for the block in the store if that was not done.
@@ -78,9 +83,15 @@ func (f *fetcher) askLeaves(ctx context.Context, s *session, block, limit, lengt
 		}
 		block = next
 	}
+	if m.held, err = f.heldOf(ctx, s, length); err != nil {
+		return false, err
+	}
 	m.Needs = f.d.Needs(ctx, m.spans[0].First, m.end(), f.expects)
 	f.hashing += int(m.count())
-	f.credit -= leafCost * (int(m.count()) + len(m.Nodes))
+	f.credit -= leafCost * len(m.Nodes)
+	if m.held == nil { // else what comes is paid for when it is here
+		f.credit -= leafCost * int(m.count())
+	}
 	return true, f.sendMany(s, m, 0)
 }
 

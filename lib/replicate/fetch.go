@@ -11,6 +11,7 @@ import (
 	"hc/lib/hypercore"
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/objects"
 	"hc/lib/peer"
 	"hc/lib/proof"
 	"hc/lib/store"
@@ -124,6 +125,10 @@ type fetcher struct {
 	hashing int               // blocks whose leaf hashes are under way
 	credit  int               // bytes that leaf hashes may cost
 	atOnce  int               // leaf hashes that are asked for at once
+
+	held      []objects.Span // what the store had of the core
+	heldAt    uint64         // when the log had this length
+	forgetful bool           // it did not have all of that
 
 	saver    sync.WaitGroup
 	saved    chan error // result of the save under way

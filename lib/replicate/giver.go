@@ -21,7 +21,9 @@ type giver struct {
 	channel *protomux.Channel // set by OnOpen
 	closed  atomic.Bool
 
-	invalid int // the answering goroutine's own
+	// The answering goroutine's own.
+	invalid int
+	tail    tail // of the last copies
 }
 
 // openObjects answers the open of a reader's channel for a core that is here, and that he may see.
@@ -42,10 +44,13 @@ func (c *serverConn) openObjects(id keys.Key) {
 	}
 }
 
-// OnOpen checks the peer's capability.
+// OnOpen checks the peer's capability, then says what can be asked.
 func (g *giver) OnOpen(channel *protomux.Channel, remote []byte) error {
 	g.channel = channel
-	return g.link.checkCapability(remote)
+	if err := g.link.checkCapability(remote); err != nil {
+		return err
+	}
+	return channel.Send(objects.TypeKnows, objects.Knows{Bits: objects.KnowsCopies}.Append(nil))
 }
 
 // OnMessage has a question answered in its turn.
@@ -63,6 +68,12 @@ func (g *giver) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error {
 			return err
 		}
 		return g.enqueue(m.ID, func(s *hypercore.Snapshot) error { return g.giveBlocks(s, m) })
+	case objects.TypeAskCopies:
+		m, err := objects.DecodeAskCopies(body)
+		if err != nil {
+			return err
+		}
+		return g.enqueue(m.ID, func(s *hypercore.Snapshot) error { return g.giveCopies(s, m) })
 	}
 	return nil
 }

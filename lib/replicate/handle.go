@@ -8,6 +8,7 @@ import (
 
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/objects"
 	"hc/lib/peer"
 	"hc/lib/protomux"
 )
@@ -27,6 +28,9 @@ func (f *fetcher) handle(ctx context.Context, e event) error {
 		return f.sayState(s)
 	case e.decided:
 		f.decide(s, e.objects)
+	case e.knows != nil:
+		s.spent++
+		s.copies = e.knows.Bits&objects.KnowsCopies != 0
 	case e.gift != nil:
 		return f.given(ctx, s, e.gift)
 	case e.sync != nil:

@@ -24,6 +24,7 @@ type liar struct {
 	says      func(state *syncMessage)                                // changes what it tells of itself; nil: nothing
 	ctx       context.Context                                         // ends with the test
 	onObjects func(l *liar, g *giver, kind uint64, body []byte) error // on the channel for many blocks; nil: it has none
+	knows     uint64                                                  // what it says there that it answers
 	running   *sync.WaitGroup
 }
 
@@ -51,7 +52,7 @@ func (c *testCore) lying(l *liar) *net.TCPConn {
 		l.mux, l.link = mux, link{key: c.key, handshakeHash: secret.HandshakeHash()}
 		mux.OnPair(func(protocol string, id, _ []byte) {
 			if protocol == objects.Protocol && l.onObjects != nil {
-				g := &giver{conn: &serverConn{ctx: ctx, server: NewServer(c.store, ServerOptions{})}, link: l.link}
+				g := &giver{conn: &serverConn{ctx: ctx, server: NewServer(c.store, ServerOptions{})}, link: l.link, core: &servedCore{key: c.key, users: 1}}
 				_, _ = mux.Open(protocol, id, l.link.capability(), &falseGiver{l, g})
 			}
 			if protocol != Protocol {

@@ -17,8 +17,9 @@ import (
 
 // many is what is asked with one question.
 type many struct {
-	leaves bool // only leaf hashes
-	prove  bool // leaf hashes are not known
+	leaves bool           // only leaf hashes
+	held   []objects.Span // with leaves: those of blocks that are like these need not come
+	prove  bool           // leaf hashes are not known
 	spans  []objects.Span
 	hypercore.Needs
 }
@@ -82,7 +83,7 @@ func (f *fetcher) sizeOf(block, length uint64) int {
 func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) (more bool, err error) {
 	length, fork := f.d.Length()
 	most := min(s.atOnce, f.options.Window/4)
-	if f.checks(block, limit, length) {
+	if f.checks(s, block, limit, length) {
 		known, err := f.knowsLeaf(ctx, block)
 		if err != nil {
 			return false, err
@@ -162,12 +163,15 @@ func (f *fetcher) sendMany(s *session, m *many, bytes int) error {
 	f.underWay += bytes
 	m.each(func(block uint64) { f.asking[block] = true })
 	id := s.newMany(a)
-	if m.leaves {
-		ask := objects.AskLeaves{ID: id, Fork: fork, First: m.spans[0].First, Count: m.spans[0].Count, Nodes: m.Nodes}
+	ask := objects.AskLeaves{ID: id, Fork: fork, First: m.spans[0].First, Count: m.spans[0].Count, Nodes: m.Nodes}
+	switch {
+	case m.held != nil:
+		return ignoreClosed(s.objects.Send(objects.TypeAskCopies, objects.AskCopies{AskLeaves: ask, Held: m.held}.Append(nil)))
+	case m.leaves:
 		return ignoreClosed(s.objects.Send(objects.TypeAskLeaves, ask.Append(nil)))
 	}
-	ask := objects.AskBlocks{ID: id, Fork: fork, Prove: m.prove, Spans: m.spans, Nodes: m.Nodes}
-	return ignoreClosed(s.objects.Send(objects.TypeAskBlocks, ask.Append(nil)))
+	blocks := objects.AskBlocks{ID: id, Fork: fork, Prove: m.prove, Spans: m.spans, Nodes: m.Nodes}
+	return ignoreClosed(s.objects.Send(objects.TypeAskBlocks, blocks.Append(nil)))
 }
 
 // newMany gives a question an id of its own.
@@ -221,6 +225,9 @@ func (f *fetcher) given(ctx context.Context, s *session, g *gift) error {
 			s.objects.Close()
 			f.decide(s, nil) // it may tell the rest on the core's own channel
 		}
+		return f.unpark(ctx)
+	}
+	if f.fill(ctx, a, g) {
 		return f.unpark(ctx)
 	}
 	if err := g.complete(a.many); err != nil {
@@ -352,6 +359,8 @@ func (f *fetcher) traceGift(m *many, g *gift) {
 	trace := f.options.Trace
 	switch {
 	case trace == nil:
+	case g.copies != nil:
+		trace(false, tracedNodes(g.copies.Leaves, g.nodes))
 	case m.leaves:
 		trace(false, tracedNodes(g.leaves, g.nodes))
 	default:

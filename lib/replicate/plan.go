@@ -170,7 +170,7 @@ func (f *fetcher) askBlocks(ctx context.Context) (missing bool, err error) {
 		}
 		way := f.expected.climb(ctx, f.d, 2*block, length)
 		s := f.pick(block, way.anchor)
-		if s != nil && !s.leafless && !s.givesMany(length) && f.checks(block, limit, length) {
+		if s != nil && !s.leafless && !s.givesMany(length) && f.checks(s, block, limit, length) {
 			asked, more, err := f.checkFirst(ctx, s, block, limit, length)
 			if err != nil || asked && !more {
 				return false, err

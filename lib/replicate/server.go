@@ -51,6 +51,7 @@ type Server struct {
 	conns  map[*serverConn]bool
 	names  names
 	sinks  int // that run
+	leaves int // in the indexes of all cores
 }
 
 // NewServer returns a server for the cores of a store.

@@ -10,6 +10,7 @@ import (
 
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/objects"
 	"hc/lib/protomux"
 )
 
@@ -23,6 +24,7 @@ type event struct {
 	have     *rangeMessage
 	bitfield *bitfieldMessage
 	gift     *gift
+	knows    *objects.Knows
 	decided  bool              // whether the peer has the channel for many blocks:
 	objects  *protomux.Channel // this one
 	closed   bool

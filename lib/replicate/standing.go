@@ -28,6 +28,7 @@ type standing struct {
 	probe    *asked          // the request for a head from nothing under way, nil if there is none
 
 	objects    *protomux.Channel // for many blocks at once; nil: it has none
+	copies     bool              // it answers which blocks are like others
 	undecided  time.Time         // until then it is waited for whether there is one; zero: it is known
 	manys      map[uint64]*asked // that were asked for there
 	manyID     uint64            // of the last one

@@ -17,9 +17,10 @@ type taker struct{ session *session }
 // gift is an answer of an hc peer.
 type gift struct {
 	id     uint64
-	leaves []merkle.Node // of leaf hashes
-	blocks [][]byte      // else of blocks
-	hashes []hash.Digest // of these
+	leaves []merkle.Node   // of leaf hashes
+	copies *objects.Copies // of leaf hashes, but for those that are here
+	blocks [][]byte        // else of blocks
+	hashes []hash.Digest   // of these
 	nodes  []merkle.Node
 	none   bool // else there is none
 	reason uint64
@@ -67,6 +68,16 @@ func (t *taker) heard(channel *protomux.Channel, kind uint64, body []byte) error
 		}
 		m, err := objects.DecodeLeaves(body)
 		return s.emitDecoded(event{gift: &gift{id: m.ID, leaves: m.Leaves, nodes: m.Nodes, wire: len(body)}, bytes: len(body)}, err)
+	case objects.TypeCopies:
+		s.answers.Add(1)
+		if err := s.enter(len(body)); err != nil {
+			return err
+		}
+		m, err := objects.DecodeCopies(body)
+		return s.emitDecoded(event{gift: &gift{id: m.ID, copies: &m, wire: len(body)}, bytes: len(body)}, err)
+	case objects.TypeKnows:
+		m, err := objects.DecodeKnows(body)
+		return s.emitDecoded(event{knows: &m}, err)
 	case objects.TypeBlocks:
 		return t.heardBlocks(body)
 	case objects.TypeNone:
@@ -78,6 +89,9 @@ func (t *taker) heard(channel *protomux.Channel, kind uint64, body []byte) error
 		return t.refuse(channel, m.ID, err)
 	case objects.TypeAskBlocks:
 		m, err := objects.DecodeAskBlocks(body)
+		return t.refuse(channel, m.ID, err)
+	case objects.TypeAskCopies:
+		m, err := objects.DecodeAskCopies(body)
 		return t.refuse(channel, m.ID, err)
 	}
 	return nil

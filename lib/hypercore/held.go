@@ -1,0 +1,36 @@
+package hypercore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+)
+
+// heldLooks is how many ranges of blocks are looked at for the largest ones.
+const heldLooks = 4096
+
+// Held returns the largest ranges of blocks that the store holds of the core, at most so many, ascending and apart from one
+// another.
+func (d *Download) Held(ctx context.Context, most int) (held []BlockRange, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.view == nil {
+		return nil, nil
+	}
+	length := min(d.view.Head().Length, d.state.Length)
+	for at := uint64(0); at < length && len(held) < heldLooks; {
+		start, end, ok, err := d.view.Have(ctx, at)
+		if err != nil {
+			return nil, err
+		}
+		if !ok || start >= length {
+			break
+		}
+		at = min(end, length)
+		held = append(held, BlockRange{start, at})
+	}
+	slices.SortFunc(held, func(a, b BlockRange) int { return cmp.Compare(b.End-b.First, a.End-a.First) })
+	held = held[:min(len(held), most)]
+	slices.SortFunc(held, func(a, b BlockRange) int { return cmp.Compare(a.First, b.First) })
+	return held, nil
+}
