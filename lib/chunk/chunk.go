@@ -14,8 +14,8 @@
 //	}
 //
 // The chunks of an input, one after the other, are that input, byte for byte; where they are cut depends on nothing but
-// their content (not on how the reader hands it out), and memory is bounded by the largest chunk. Cutters hold no state
-// and may be used by many goroutines at once; a Chunker may not.
+// their content (not on how the reader hands it out), and memory is bounded by the largest chunk. A Cutter may be used
+// by many goroutines at once; a Chunker may not.
 package chunk
 
 import (

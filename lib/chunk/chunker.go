@@ -5,11 +5,15 @@ import (
 	"io"
 )
 
-// readSize is the least room, in bytes, that a Chunker offers to its reader when its buffer has been tidied.
-const readSize = 1 << 20
-
-// maxEmptyReads is how often a reader may return neither bytes nor an error.
-const maxEmptyReads = 100
+const (
+	// readSize is the least room, in bytes, that there is in a Chunker's buffer when it has been tidied.
+	readSize = 1 << 20
+	// mostRead is the bytes that are asked for at once: what is read should be in the processor's cache still when the
+	// cutter looks at it.
+	mostRead = 256 << 10
+	// maxEmptyReads is how often a reader may return neither bytes nor an error.
+	maxEmptyReads = 100
+)
 
 // resumer is a Cutter that can go on where it stopped, so it may be asked after every read, however short.
 type resumer interface {
@@ -121,8 +125,50 @@ func (c *Chunker) finish() error {
 	return c.err
 }
 
-// fill reads once, at least one byte or up to the end of the input, and makes room before it.
+// fill reads until the cutter can tell more: some bytes if it can go on where it stopped, else until it has those of the
+// longest chunk, or up to the end of the input.
 func (c *Chunker) fill() {
+	want := c.end - c.start + 1
+	if c.resume == nil {
+		want = max(want, min(c.cutter.Max(), c.max+1))
+	}
+	for c.end-c.start < want && !c.eof && c.err == nil {
+		c.makeRoom()
+		room := c.buf[c.end:min(len(c.buf), c.end+mostRead)]
+		n, err := readAtLeast(c.r, room, min(want-(c.end-c.start), len(room)))
+		c.end += n
+		if err == io.EOF {
+			c.eof = true
+		} else {
+			c.err = err
+		}
+	}
+}
+
+// readAtLeast reads least bytes into p, or more. Unlike the function in package io it returns io.EOF whenever the input
+// ends, and does not believe all that a reader says.
+func readAtLeast(r io.Reader, p []byte, least int) (n int, err error) {
+	empty := 0
+	for n < least {
+		k, err := r.Read(p[n:])
+		if k < 0 || k > len(p)-n {
+			return n, fmt.Errorf("chunk: reader returned an impossible count of %d bytes", k)
+		}
+		n += k
+		if err != nil {
+			return n, err
+		}
+		if k > 0 {
+			empty = 0
+		} else if empty++; empty == maxEmptyReads {
+			return n, io.ErrNoProgress
+		}
+	}
+	return n, nil
+}
+
+// makeRoom sees to it that a byte can be read.
+func (c *Chunker) makeRoom() {
 	have := c.end - c.start
 	if c.start > 0 && (have == 0 || c.end == len(c.buf)) {
 		copy(c.buf, c.buf[c.start:c.end])
@@ -133,23 +179,4 @@ func (c *Chunker) fill() {
 		copy(bigger, c.buf[:c.end])
 		c.buf = bigger
 	}
-	for range maxEmptyReads {
-		n, err := c.r.Read(c.buf[c.end:])
-		if n < 0 || n > len(c.buf)-c.end {
-			c.err = fmt.Errorf("chunk: reader returned an impossible count of %d bytes", n)
-			return
-		}
-		c.end += n
-		switch {
-		case err == io.EOF:
-			c.eof = true
-			return
-		case err != nil:
-			c.err = err
-			return
-		case n > 0:
-			return
-		}
-	}
-	c.err = io.ErrNoProgress
 }

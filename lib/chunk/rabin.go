@@ -1,48 +1,46 @@
 package chunk
 
 import (
-	"math/bits"
 	"sync"
+	"sync/atomic"
 )
 
 // Polynomial is the irreducible polynomial over GF(2), of degree 53, that Rabin fingerprints are taken modulo (bit i is
 // the coefficient of x^i). Source: npm rabin 2.0.1.
 const Polynomial = 0x3DA3358B4DC173
 
-// degree is that of Polynomial, and the bits of a fingerprint.
-const degree = 53
+// A fingerprint has 53 bits, the degree of Polynomial. It is kept in the highest bits of a word: so a step pushes out what
+// is above the degree, and the byte that it pushes out is found by one shift.
+const (
+	degree  = 53
+	unused  = 64 - degree // lowest bits of a word
+	topByte = 56
+)
 
 // rabinTables hold, for each value of a byte, what it adds to a fingerprint: the 64 bytes of the window, read as one
 // polynomial (the first byte is the highest), modulo Polynomial.
 type rabinTables struct {
-	// push[b] is b·x^53, reduced, and b·x^53 itself, which cancels the byte that a step has pushed above the degree.
-	push [256]uint64
-	// out[b] is b·x^512, reduced: what a byte has become 64 steps after it came in, and must be taken away.
-	out [256]uint64
+	push [256]uint64 // b·x^53: what the highest byte has become when it is pushed out
+	out  [256]uint64 // b·x^512: what a byte has become 64 steps after it came in, and must be taken away
 }
 
 // tables are computed once; they are read-only from then on.
 var tables = sync.OnceValue(func() *rabinTables {
 	t := new(rabinTables)
 	for b := range uint64(256) {
-		f := b
-		for range degree {
-			f = timesX(f)
-		}
-		t.push[b] = f ^ b<<degree
-		f = b
-		for range 8 * Window {
-			f = timesX(f)
-		}
-		t.out[b] = f
+		t.push[b] = timesX(b<<unused, degree)
+		t.out[b] = timesX(b<<unused, 8*Window)
 	}
 	return t
 })
 
-// timesX returns f·x, reduced.
-func timesX(f uint64) uint64 {
-	f <<= 1
-	return f ^ f>>degree*Polynomial
+// timesX returns f·x^n, reduced.
+func timesX(f uint64, n int) uint64 {
+	const rest = Polynomial << unused & (1<<64 - 1) // but for x^53
+	for range n {
+		f = f<<1 ^ f>>63*rest
+	}
+	return f
 }
 
 // rabin cuts behind the first window, at least min bytes into the chunk, whose fingerprint ends in zeros.
@@ -50,6 +48,13 @@ type rabin struct {
 	tables   *rabinTables
 	mask     uint64 // bits of a fingerprint that must be zero
 	min, max int
+
+	near     int         // bytes up to which one lane finds a hit the fastest
+	lastNear atomic.Bool // of the last hit, of whoever asked: a guess, on which nothing but time depends
+
+	kernel                *kernel // none if nil
+	sliced                *sliced // for the kernel
+	leastSteps, mostSteps int     // a lane of it
 }
 
 // NewRabin returns the cutter that cuts where restic/chunker v0.4.0 and npm rabin do with Polynomial and a window of 64
@@ -60,8 +65,15 @@ func NewRabin(limits Limits) (Cutter, error) {
 	if err != nil {
 		return nil, err
 	}
-	mask := uint64(1)<<bits.TrailingZeros(uint(l.Average)) - 1
-	return &rabin{tables: tables(), mask: mask, min: l.Min, max: l.Max}, nil
+	mask := uint64(l.Average-1) << unused
+	r := &rabin{tables: tables(), mask: mask, min: l.Min, max: l.Max, near: group}
+	if len(kernels) > 0 && l.Average >= sliceable {
+		r.kernel = &kernels[len(kernels)-1]
+		r.near = nearSliced
+		r.sliced = newSliced(r.tables, mask)
+		r.leastSteps, r.mostSteps = slicedSteps(r.kernel.lanes, l.Average)
+	}
+	return r, nil
 }
 
 func (r *rabin) Max() int { return r.max }

@@ -14,11 +14,39 @@ type groupWindows = [Window + group]byte
 
 // scan returns where the first cut of buf is, or 0 if buf has none; len(buf) ≥ r.min. It looks at nothing before the
 // window of the first possible cut.
+//
+// What looks at much at once is the slower way to a hit that is near. Some content has one near in most of its chunks, most
+// has not: where the last hit was near, the next is looked for one byte after the other at first.
 func (r *rabin) scan(buf []byte) int {
 	from := r.min
 	f := r.tables.fingerprint((*[Window]byte)(buf[from-Window:]))
 	if f&r.mask == 0 {
 		return from
+	}
+	wasNear := r.lastNear.Load()
+	if wasNear {
+		to := min(len(buf), from+r.near)
+		var n int
+		if n, f = r.scanLane(buf[from-Window:to], f); n > 0 {
+			return from + n
+		}
+		from = to
+	}
+	hit := r.scanWide(buf, from, f)
+	if isNear := hit > 0 && hit-r.min <= r.near; isNear != wasNear {
+		r.lastNear.Store(isNear)
+	}
+	return hit
+}
+
+// scanWide returns where the first hit of buf behind from is, or 0; f is the fingerprint there, not a hit.
+func (r *rabin) scanWide(buf []byte, from int, f uint64) int {
+	if r.kernel != nil && len(buf)-from >= r.kernel.lanes*columns {
+		var hit int
+		if hit, from = r.scanSliced(buf, from); hit > 0 {
+			return hit
+		}
+		f = r.tables.fingerprint((*[Window]byte)(buf[from-Window:]))
 	}
 	for ; len(buf)-from >= group; from += group {
 		var n int
@@ -32,11 +60,17 @@ func (r *rabin) scan(buf []byte) int {
 	return 0
 }
 
+// step returns the fingerprint behind the next byte. What waits for nothing is put together first.
+func (t *rabinTables) step(f uint64, out, in byte) uint64 {
+	change := t.out[out] ^ uint64(in)<<unused
+	return f<<8 ^ change ^ t.push[f>>topByte]
+}
+
 // fingerprint returns the fingerprint of one window.
 func (t *rabinTables) fingerprint(window *[Window]byte) uint64 {
 	var f uint64
 	for _, b := range window {
-		f = f<<8 ^ t.push[byte(f>>(degree-8))] ^ uint64(b)
+		f = t.step(f, 0, b)
 	}
 	return f
 }
@@ -44,12 +78,12 @@ func (t *rabinTables) fingerprint(window *[Window]byte) uint64 {
 // scanLane rolls the fingerprint f of the first window of b over the rest of b. It returns how many bytes behind that
 // window the first hit ends, or 0, and the fingerprint there, or at the end.
 func (r *rabin) scanLane(b []byte, f uint64) (int, uint64) {
-	t := r.tables
+	t, mask := r.tables, r.mask
 	in := b[Window:]
 	out := b[:len(in)]
 	for i := range in {
-		f = f<<8 ^ t.push[byte(f>>(degree-8))] ^ t.out[out[i]] ^ uint64(in[i])
-		if f&r.mask == 0 {
+		f = t.step(f, out[i], in[i])
+		if f&mask == 0 {
 			return i + 1, f
 		}
 	}
@@ -60,17 +94,14 @@ func (r *rabin) scanLane(b []byte, f uint64) (int, uint64) {
 // at it.
 func (r *rabin) scanGroup(b *groupWindows, f uint64) (int, uint64) {
 	t, mask := r.tables, r.mask
-	var g, h, k uint64
-	for i := range Window {
-		g = g<<8 ^ t.push[byte(g>>(degree-8))] ^ uint64(b[lane+i])
-		h = h<<8 ^ t.push[byte(h>>(degree-8))] ^ uint64(b[2*lane+i])
-		k = k<<8 ^ t.push[byte(k>>(degree-8))] ^ uint64(b[3*lane+i])
-	}
+	g := t.fingerprint((*[Window]byte)(b[lane:]))
+	h := t.fingerprint((*[Window]byte)(b[2*lane:]))
+	k := t.fingerprint((*[Window]byte)(b[3*lane:]))
 	for i := range lane {
-		f = f<<8 ^ t.push[byte(f>>(degree-8))] ^ t.out[b[i]] ^ uint64(b[i+Window])
-		g = g<<8 ^ t.push[byte(g>>(degree-8))] ^ t.out[b[i+lane]] ^ uint64(b[i+lane+Window])
-		h = h<<8 ^ t.push[byte(h>>(degree-8))] ^ t.out[b[i+2*lane]] ^ uint64(b[i+2*lane+Window])
-		k = k<<8 ^ t.push[byte(k>>(degree-8))] ^ t.out[b[i+3*lane]] ^ uint64(b[i+3*lane+Window])
+		f = t.step(f, b[i], b[i+Window])
+		g = t.step(g, b[i+lane], b[i+lane+Window])
+		h = t.step(h, b[i+2*lane], b[i+2*lane+Window])
+		k = t.step(k, b[i+3*lane], b[i+3*lane+Window])
 		if f&mask == 0 {
 			return i + 1, f
 		}
