@@ -66,8 +66,10 @@ type Download struct {
 // unsaved is what verified and is not in the store yet.
 type unsaved struct {
 	blocks []merkle.Node // leaves; their bytes are in Download.blocks
+	frames []Frame       // as which some of them came
 	nodes  []merkle.Node
 	memory int // what the blocks cost
+	framed int // bytes of the frames
 	head   bool
 }
 

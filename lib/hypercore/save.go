@@ -19,7 +19,7 @@ import (
 func (d *Download) Unsaved() (memory int, any bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.unsaved.memory, d.unsaved.any()
+	return d.unsaved.memory + d.unsaved.framed, d.unsaved.any()
 }
 
 // AwaitSaved returns once all that has verified by now is saved, which it asks for. Without a store it returns at once.
@@ -73,6 +73,7 @@ func (d *Download) Save(ctx context.Context) error {
 	for _, leaf := range what.blocks {
 		v.blocks = append(v.blocks, verifiedBlock{leaf.Index / 2, leaf.Hash, d.blocks[leaf.Index/2].data})
 	}
+	v.frames = slices.Clone(what.frames)
 	d.saving, d.nodes = d.nodes, map[uint64]merkle.Node{}
 	d.mu.Unlock()
 
@@ -90,8 +91,10 @@ func (d *Download) Save(ctx context.Context) error {
 	d.view, d.lately, d.saving, d.base = view, d.saving, nil, head
 	clear(d.absent)
 	d.unsaved.blocks = slices.Clone(d.unsaved.blocks[len(what.blocks):])
+	d.unsaved.frames = slices.Clone(d.unsaved.frames[len(what.frames):])
 	d.unsaved.nodes = slices.Clone(d.unsaved.nodes[len(what.nodes):])
 	d.unsaved.memory -= what.memory
+	d.unsaved.framed -= what.framed
 	d.unsaved.head = d.head.Length != head.Length
 	d.saved(what.blocks)
 	d.notify()
@@ -106,6 +109,7 @@ type verifiedPart struct {
 	base     store.Head // an older head of the same log, on top of which this was verified; zero: none
 	nodes    []merkle.Node
 	blocks   []verifiedBlock
+	frames   []Frame
 	durable  bool
 }
 
@@ -168,17 +172,8 @@ func (v *verifiedPart) commit(ctx context.Context, into *store.Store) error {
 	if err := tx.Nodes(ctx, v.withoutCovered(v.nodes)); err != nil {
 		return err
 	}
-	for _, block := range v.blocks {
-		held, err := tx.View().Has(ctx, block.index) // by another process meanwhile
-		if err != nil {
-			return err
-		}
-		if held {
-			continue
-		}
-		if err := tx.Put(ctx, block.index, block.leaf, block.data); err != nil {
-			return err
-		}
+	if err := v.put(ctx, tx); err != nil {
+		return err
 	}
 	return tx.Commit(ctx, func() (store.Head, error) {
 		if stored.Length > v.head.Length {

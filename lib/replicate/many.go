@@ -47,6 +47,17 @@ func (m *many) count() (count uint64) {
 	return count
 }
 
+// neighbours returns the block that is number at of those asked for, and how many neighbours are asked for from it on.
+func (m *many) neighbours(at int) (first uint64, count int) {
+	for _, span := range m.spans {
+		if at < int(span.Count) {
+			return span.First + uint64(at), int(span.Count) - at
+		}
+		at -= int(span.Count)
+	}
+	return 0, 0
+}
+
 // add adds the next block.
 func (m *many) add(block uint64) {
 	if last := len(m.spans) - 1; last >= 0 && m.spans[last].First+m.spans[last].Count == block {
@@ -341,6 +352,18 @@ func (f *fetcher) applyBlocks(ctx context.Context, a *asked, g *gift) error {
 	for _, block := range g.blocks {
 		f.recent = max(uint64(len(block)), f.recent-f.recent/16)
 	}
+	if err := f.verifyBlocks(ctx, a, g); err != nil {
+		return err
+	}
+	for _, frame := range g.frames {
+		if first, count := a.many.neighbours(frame.at); count >= frame.count {
+			f.d.KeepFrames(hypercore.Frame{First: first, Count: frame.count, Bytes: frame.data})
+		}
+	}
+	return nil
+}
+
+func (f *fetcher) verifyBlocks(ctx context.Context, a *asked, g *gift) error {
 	if a.many.prove {
 		return f.d.ApplyBlocks(ctx, a.request.Fork, a.many.spans[0].First, g.blocks, g.hashes, g.nodes)
 	}

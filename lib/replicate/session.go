@@ -46,6 +46,7 @@ type session struct {
 	mux     *protomux.Mux     // set before the first event
 	channel *protomux.Channel // likewise
 	many    *protomux.Channel // for many blocks at once, if the peer opens it, too
+	stores  bool              // what comes is stored, as it came where that can be
 	adopted bool              // the channel is a server's, which tells our state
 	shared  bool              // other sessions have channels on the connection, too
 	ended   chan error        // of a shared one: why the channel has closed

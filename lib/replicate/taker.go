@@ -1,6 +1,7 @@
 package replicate
 
 import (
+	"bytes"
 	"time"
 
 	"hc/lib/hash"
@@ -8,6 +9,7 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/objects"
 	"hc/lib/protomux"
+	"hc/lib/store"
 )
 
 // taker is a session's second channel, on which hc peers answer: lib/objects/FORMAT.md. It decodes, decompresses and hashes in
@@ -21,15 +23,25 @@ type gift struct {
 	copies *objects.Copies // of leaf hashes, but for those that are here
 	blocks [][]byte        // else of blocks
 	hashes []hash.Digest   // of these
+	frames []giftFrame     // as which some of them came
 	nodes  []merkle.Node
 	none   bool // else there is none
 	reason uint64
 	wire   int // bytes that it took
 }
 
+// giftFrame is blocks of an answer that came compressed together.
+type giftFrame struct {
+	at, count int
+	data      []byte
+}
+
 func (g *gift) bytes() (sum int) {
 	for _, block := range g.blocks {
 		sum += len(block)
+	}
+	for _, frame := range g.frames {
+		sum += len(frame.data)
 	}
 	return sum
 }
@@ -118,6 +130,7 @@ func (t *taker) heardBlocks(body []byte) error {
 	g := &gift{id: m.ID, nodes: m.Nodes, hashes: make([]hash.Digest, count), wire: len(body)}
 	if g.blocks, err = m.Unpack(); err == nil {
 		hash.Leaves(g.hashes, g.blocks)
+		g.keepFrames(m.Pieces, s.stores)
 	}
 	return s.emitDecoded(event{gift: g, bytes: raw}, err)
 }
@@ -125,4 +138,15 @@ func (t *taker) heardBlocks(body []byte) error {
 // OnClose says that this is the end of it: a stock peer never opens the channel.
 func (t *taker) OnClose(*protomux.Channel, error) {
 	_ = t.session.emit(event{decided: true}) // the session's own end tells of the connection's
+}
+
+// keepFrames copies the frames that may be stored as they are: the read loop uses its buffer again.
+func (g *gift) keepFrames(pieces []objects.Piece, stores bool) {
+	at := 0
+	for _, p := range pieces {
+		if stores && p.Zstd && store.FrameFits(p.Count, p.Raw, len(p.Payload)) {
+			g.frames = append(g.frames, giftFrame{at, p.Count, bytes.Clone(p.Payload)})
+		}
+		at += p.Count
+	}
 }

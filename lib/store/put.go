@@ -45,6 +45,11 @@ func (tx *Tx) put(ctx context.Context, block uint64, leaf hash.Digest, data []by
 			tx.own.add(leaf, len(data))
 		}
 	}
+	return tx.putInto(ctx, p)
+}
+
+// putInto notes where a block is, for a span.
+func (tx *Tx) putInto(ctx context.Context, p putBlock) error {
 	tx.puts = append(tx.puts, p)
 	tx.blocks++
 	if uint64(len(tx.puts)) >= tx.store.options.tuning.spanBlocks {

@@ -23,6 +23,7 @@ type runJob struct {
 	meta   runMeta
 	raw    []byte
 	record packlog.Record
+	lent   bool // the record's payload is somebody else's
 	done   chan struct{}
 }
 
@@ -41,6 +42,7 @@ type runWriter struct {
 
 	batch      []packlog.Record
 	batchBytes int
+	spent      [][]byte // payloads of batch whose memory may be used again
 }
 
 func newRunWriter(short bool, write func(context.Context, ...packlog.Record) error) *runWriter {
@@ -141,6 +143,11 @@ func (w *runWriter) end(ctx context.Context) error {
 		<-w.slots
 		close(job.done)
 	})
+	return w.drain(ctx, size)
+}
+
+// drain writes what is ready, and waits where too much beyond the size of the newest run is not.
+func (w *runWriter) drain(ctx context.Context, size int) error {
 	for w.waiting > inFlight+size || len(w.queue) > 0 && w.queue[0].ready() {
 		if err := w.writeFirst(ctx); err != nil {
 			return err
@@ -203,6 +210,9 @@ func (w *runWriter) writeFirst(ctx context.Context) error {
 	w.queue = w.queue[1:]
 	w.waiting -= job.meta.raw
 	w.batch = append(w.batch, job.record)
+	if !job.lent {
+		w.spent = append(w.spent, job.record.Payload)
+	}
 	w.batchBytes += len(job.record.Payload) + len(job.record.Meta)
 	if w.batchBytes < batchBytes {
 		return nil
@@ -220,11 +230,12 @@ func (w *runWriter) writeBatch(ctx context.Context) error {
 
 func (w *runWriter) writeWith(ctx context.Context, write func(context.Context, ...packlog.Record) error) error {
 	err := write(ctx, w.batch...)
-	for i := range w.batch {
-		recycle(w.batch[i].Payload)
-		w.batch[i] = packlog.Record{}
+	for _, payload := range w.spent {
+		recycle(payload)
 	}
-	w.batch, w.batchBytes = w.batch[:0], 0
+	clear(w.spent)
+	clear(w.batch)
+	w.spent, w.batch, w.batchBytes = w.spent[:0], w.batch[:0], 0
 	return err
 }
 

@@ -1,0 +1,78 @@
+package hypercore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"hc/lib/hash"
+	"hc/lib/store"
+)
+
+// Frame is neighbouring blocks as they came, compressed together.
+type Frame struct {
+	First uint64
+	Count int
+	Bytes []byte
+}
+
+// KeepFrames hands over the frames as which blocks came that were taken in just now, and which decode to exactly these. They are stored
+// as they are where that can be; so nobody has to compress the blocks a second time. Without a store there is nothing to keep.
+func (d *Download) KeepFrames(frames ...Frame) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.into == nil {
+		return
+	}
+	for _, frame := range frames {
+		d.unsaved.frames = append(d.unsaved.frames, frame)
+		d.unsaved.framed += len(frame.Bytes)
+	}
+}
+
+// Stores reports whether what comes is stored.
+func (d *Download) Stores() bool { return d.into != nil }
+
+// put stores the blocks, ascending: those that came in one frame together, if nothing is amiss with it.
+func (v *verifiedPart) put(ctx context.Context, tx *store.Tx) error {
+	slices.SortFunc(v.frames, func(a, b Frame) int { return cmp.Compare(a.First, b.First) })
+	frames := v.frames
+	for blocks := v.blocks; len(blocks) > 0; {
+		for len(frames) > 0 && frames[0].First < blocks[0].index {
+			frames = frames[1:]
+		}
+		held, err := tx.View().Has(ctx, blocks[0].index) // by another process meanwhile
+		if err != nil {
+			return err
+		}
+		if held {
+			blocks = blocks[1:]
+			continue
+		}
+		if len(frames) == 0 || frames[0].First != blocks[0].index || !frames[0].covers(blocks) {
+			if err := tx.Put(ctx, blocks[0].index, blocks[0].leaf, blocks[0].data); err != nil {
+				return err
+			}
+			blocks = blocks[1:]
+			continue
+		}
+		if err := frames[0].put(ctx, tx, blocks[:frames[0].Count]); err != nil {
+			return err
+		}
+		blocks = blocks[frames[0].Count:]
+	}
+	return nil
+}
+
+// covers reports whether all blocks of the frame are there, from the first one on.
+func (f Frame) covers(blocks []verifiedBlock) bool {
+	return f.Count <= len(blocks) && blocks[f.Count-1].index == f.First+uint64(f.Count)-1
+}
+
+func (f Frame) put(ctx context.Context, tx *store.Tx, blocks []verifiedBlock) error {
+	leaves, data := make([]hash.Digest, len(blocks)), make([][]byte, len(blocks))
+	for i, block := range blocks {
+		leaves[i], data[i] = block.leaf, block.data
+	}
+	return tx.PutFrame(ctx, f.First, leaves, data, f.Bytes)
+}
