@@ -37,7 +37,7 @@ func list(ctx context.Context, out io.Writer, json bool, src *source, largest in
 	group, ctx := errgroup.WithContext(ctx)
 	free, todo, order := make(chan *batch, count), make(chan *batch, count), make(chan *batch, count)
 	for range count {
-		free <- &batch{done: make(chan struct{}, 1)}
+		free <- &batch{data: make([]byte, 0, batchBytes+min(largest, batchBytes)), done: make(chan struct{}, 1)}
 	}
 	group.Go(func() error {
 		defer close(order)
