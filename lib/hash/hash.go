@@ -33,12 +33,12 @@ type Digest [Size]byte
 // String returns the digest as 64 lower-case hex digits.
 func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 
-// state is a BLAKE2b-256 state with room for what goes in before a block and what comes out: handed to an interface,
-// both would be allocated each time.
+// state is a BLAKE2b-256 state with room for what goes in and what comes out: handed to an interface, both would be
+// allocated each time.
 type state struct {
 	hash.Hash
-	head [headSize]byte
-	out  Digest
+	stage [32 * blockSize]byte // a message's head, or a short one
+	out   Digest
 }
 
 var states = sync.Pool{New: func() any {
@@ -51,53 +51,59 @@ var states = sync.Pool{New: func() any {
 
 // Leaf returns BLAKE2b-256(0x00 ‖ u64le(length) ‖ block), the name of a block.
 // Source: hypercore-crypto, data; vectors: crypto.json.
-func Leaf(block []byte) Digest {
-	if len(block) <= small {
-		return smallLeaf(block)
-	}
-	s := states.Get().(*state)
-	d := s.leaf(block)
-	states.Put(s)
+func Leaf(block []byte) (d Digest) {
+	d.setLeaf(block)
 	return d
 }
 
 // Leaves sets dst[i] to the [Leaf] of blocks[i], for many blocks at once. dst must be at least as long as blocks.
 func Leaves(dst []Digest, blocks [][]byte) {
 	dst = dst[:len(blocks)]
-	if len(kernels) > 0 && len(blocks) > 1 {
-		l := lanePool.Get().(*lanes)
-		l.leaves(dst, blocks)
-		lanePool.Put(l)
+	if len(blocks) == 1 || len(kernels) == 0 {
+		for i, b := range blocks {
+			dst[i].setLeaf(b)
+		}
 		return
 	}
-	s := states.Get().(*state)
-	for i, b := range blocks {
-		if len(b) <= small {
-			dst[i] = smallLeaf(b)
-		} else {
-			dst[i] = s.leaf(b)
-		}
+	l := lanePool.Get().(*lanes)
+	l.leaves(dst, blocks)
+	lanePool.Put(l)
+}
+
+// setLeaf sets d to a block's leaf. Up to some size it costs less to copy a block behind its head than to go on behind
+// the head, which is no whole word; and a few bytes are sooner on the stack than a buffer is found.
+func (d *Digest) setLeaf(block []byte) {
+	switch n := headSize + len(block); {
+	case n <= blockSize:
+		var message [blockSize]byte
+		*d = blake2b.Sum256(withHead(message[:], block))
+	case n <= 2*blockSize:
+		var message [2 * blockSize]byte
+		*d = blake2b.Sum256(withHead(message[:], block))
+	default:
+		s := states.Get().(*state)
+		s.leaf(d, block)
+		states.Put(s)
 	}
-	states.Put(s)
 }
 
-// small is the longest block, in bytes, that is hashed in one go from the stack, with its head two BLAKE2b blocks.
-const small = 256 - headSize
-
-func smallLeaf(block []byte) Digest {
-	var b [small + headSize]byte // typeLeaf is 0
-	binary.LittleEndian.PutUint64(b[1:], uint64(len(block)))
-	return blake2b.Sum256(b[:headSize+copy(b[headSize:], block)])
+// withHead puts a block behind its head into message, as much of it as there is room for, and returns what is filled.
+func withHead(message, block []byte) []byte {
+	message[0] = typeLeaf
+	binary.LittleEndian.PutUint64(message[1:], uint64(len(block)))
+	return message[:headSize+copy(message[headSize:], block)]
 }
 
-func (s *state) leaf(block []byte) Digest {
+func (s *state) leaf(d *Digest, block []byte) {
+	if headSize+len(block) <= len(s.stage) {
+		*d = blake2b.Sum256(withHead(s.stage[:], block))
+		return
+	}
 	s.Reset()
-	s.head[0] = typeLeaf
-	binary.LittleEndian.PutUint64(s.head[1:], uint64(len(block)))
-	s.Write(s.head[:])
+	s.Write(withHead(s.stage[:headSize], block))
 	s.Write(block)
 	s.Sum(s.out[:0])
-	return s.out
+	*d = s.out
 }
 
 // Parent returns BLAKE2b-256(0x01 ‖ u64le(size) ‖ left ‖ right), the hash of the node over both. size is the bytes

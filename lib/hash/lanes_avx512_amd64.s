@@ -7,88 +7,40 @@
 #include "rounds_amd64.h"
 #include "textflag.h"
 
-// The working vector is in Z0 … Z15, word by word, and the message behind it.
-#define M0  Z16
-#define M1  Z17
-#define M2  Z18
-#define M3  Z19
-#define M4  Z20
-#define M5  Z21
-#define M6  Z22
-#define M7  Z23
-#define M8  Z24
-#define M9  Z25
-#define M10 Z26
-#define M11 Z27
-#define M12 Z28
-#define M13 Z29
-#define M14 Z30
-#define M15 Z31
+#define V0  Z0
+#define V1  Z1
+#define V2  Z2
+#define V3  Z3
+#define V4  Z4
+#define V5  Z5
+#define V6  Z6
+#define V7  Z7
+#define V8  Z8
+#define V9  Z9
+#define V10 Z10
+#define V11 Z11
+#define V12 Z12
+#define V13 Z13
+#define V14 Z14
+#define V15 Z15
+#define V16 Z16
+#define V17 Z17
+#define V18 Z18
+#define V19 Z19
+#define V20 Z20
+#define V21 Z21
+#define V22 Z22
+#define V23 Z23
+#define V24 Z24
+#define V25 Z25
+#define V26 Z26
+#define V27 Z27
+#define V28 Z28
+#define V29 Z29
+#define V30 Z30
+#define V31 Z31
 
-// HALF mixes the four columns, or the four diagonals.
-#define HALF(b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3, x0, y0, x1, y1, x2, y2, x3, y3) \
-	VPADDQ x0, Z0, Z0;   \
-	VPADDQ x1, Z1, Z1;   \
-	VPADDQ x2, Z2, Z2;   \
-	VPADDQ x3, Z3, Z3;   \
-	VPADDQ b0, Z0, Z0;   \
-	VPADDQ b1, Z1, Z1;   \
-	VPADDQ b2, Z2, Z2;   \
-	VPADDQ b3, Z3, Z3;   \
-	VPXORQ Z0, d0, d0;   \
-	VPXORQ Z1, d1, d1;   \
-	VPXORQ Z2, d2, d2;   \
-	VPXORQ Z3, d3, d3;   \
-	VPRORQ $32, d0, d0;  \
-	VPRORQ $32, d1, d1;  \
-	VPRORQ $32, d2, d2;  \
-	VPRORQ $32, d3, d3;  \
-	VPADDQ d0, c0, c0;   \
-	VPADDQ d1, c1, c1;   \
-	VPADDQ d2, c2, c2;   \
-	VPADDQ d3, c3, c3;   \
-	VPXORQ c0, b0, b0;   \
-	VPXORQ c1, b1, b1;   \
-	VPXORQ c2, b2, b2;   \
-	VPXORQ c3, b3, b3;   \
-	VPRORQ $24, b0, b0;  \
-	VPRORQ $24, b1, b1;  \
-	VPRORQ $24, b2, b2;  \
-	VPRORQ $24, b3, b3;  \
-	VPADDQ y0, Z0, Z0;   \
-	VPADDQ y1, Z1, Z1;   \
-	VPADDQ y2, Z2, Z2;   \
-	VPADDQ y3, Z3, Z3;   \
-	VPADDQ b0, Z0, Z0;   \
-	VPADDQ b1, Z1, Z1;   \
-	VPADDQ b2, Z2, Z2;   \
-	VPADDQ b3, Z3, Z3;   \
-	VPXORQ Z0, d0, d0;   \
-	VPXORQ Z1, d1, d1;   \
-	VPXORQ Z2, d2, d2;   \
-	VPXORQ Z3, d3, d3;   \
-	VPRORQ $16, d0, d0;  \
-	VPRORQ $16, d1, d1;  \
-	VPRORQ $16, d2, d2;  \
-	VPRORQ $16, d3, d3;  \
-	VPADDQ d0, c0, c0;   \
-	VPADDQ d1, c1, c1;   \
-	VPADDQ d2, c2, c2;   \
-	VPADDQ d3, c3, c3;   \
-	VPXORQ c0, b0, b0;   \
-	VPXORQ c1, b1, b1;   \
-	VPXORQ c2, b2, b2;   \
-	VPXORQ c3, b3, b3;   \
-	VPRORQ $63, b0, b0;  \
-	VPRORQ $63, b1, b1;  \
-	VPRORQ $63, b2, b2;  \
-	VPRORQ $63, b3, b3
-
-#define COLUMNS(x0, y0, x1, y1, x2, y2, x3, y3) \
-	HALF(Z4, Z5, Z6, Z7, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15, x0, y0, x1, y1, x2, y2, x3, y3)
-
-#define DIAGONALS(x0, y0, x1, y1, x2, y2, x3, y3) \
-	HALF(Z5, Z6, Z7, Z4, Z10, Z11, Z8, Z9, Z15, Z12, Z13, Z14, x0, y0, x1, y1, x2, y2, x3, y3)
+#include "avx512_amd64.h"
 
 // WORDS transposes two words of each lane, from an offset in its block.
 #define WORDS(offset, lo, hi) \
@@ -102,11 +54,6 @@
 	VINSERTI32X4 $3, offset(CX), Z9, Z9;   \
 	VPUNPCKLQDQ  Z9, Z8, lo;               \
 	VPUNPCKHQDQ  Z9, Z8, hi
-
-// FORWARD takes v and v' into h. It leaves h in v, where the next block expects it.
-#define FORWARD(at, v, w) \
-	VPTERNLOGQ $0x96, vectors_h+at(DI), w, v; \
-	VMOVDQU64  v, vectors_h+at(DI)
 
 // func compressAVX512(v *vectors, blocks int)
 TEXT ·compressAVX512(SB), NOSPLIT, $0-16

@@ -19,9 +19,9 @@ func onEachPath(do func(path string)) {
 		kernels = []kernel{{lanes, func(v *vectors, blocks int) { compressGeneric(v, blocks, lanes) }}}
 		do(fmt.Sprintf("path=generic/lanes=%d", lanes))
 	}
-	for _, k := range fast {
+	for i, k := range fast {
 		kernels = []kernel{k}
-		do(fmt.Sprintf("path=assembly/lanes=%d", k.lanes))
+		do(fmt.Sprintf("path=assembly/kernel=%d/lanes=%d", i, k.lanes))
 	}
 	kernels = fast
 	do("path=own")
