@@ -22,10 +22,10 @@ type Result struct {
 	Added     uint64 `json:"added"`  // files and links
 	Changed   uint64 `json:"changed"`
 	Removed   uint64 `json:"removed"`
-	Unchanged uint64 `json:"unchanged"`
-	Blocks    uint64 `json:"blocks"` // appended to the blobs
-	Bytes     uint64 `json:"bytes"`  // of them that are files'
-	Reused    uint64 `json:"reused"` // bytes of files that the blobs had already
+	Unchanged uint64 `json:"unchanged"` // of those that the stream names
+	Blocks    uint64 `json:"blocks"`    // appended to the blobs
+	Bytes     uint64 `json:"bytes"`     // of them that are files'
+	Reused    uint64 `json:"reused"`    // bytes of files that the blobs had already
 }
 
 var (
@@ -73,6 +73,9 @@ func Import(ctx context.Context, in *store.Store, word string, from io.Reader, o
 	if err := im.removeUnnamed(ctx); err != nil {
 		return Result{}, err
 	}
+	if err := im.checkAdded(ctx); err != nil {
+		return Result{}, err
+	}
 	return im.commit(ctx)
 }
 
@@ -84,6 +87,8 @@ type importer struct {
 	result       Result
 
 	tree    bool             // what the stream does not name goes
+	added   []string         // names that the drive did not have
+	news    uint64           // bytes of files under new names
 	listed  bool             // the old names are known:
 	named   map[nameID]bool  // whether the stream has named them
 	blocks  []uint64         // first blocks of their files, until somebody looks for a copy
@@ -153,15 +158,21 @@ func (im *importer) takeAll(ctx context.Context, g *group, progress func(bytes, 
 
 func (im *importer) take(ctx context.Context, p *part) error {
 	item := p.item
-	if p.first && item.Kind != stream.KindTree {
-		if err := im.name(ctx, item); err != nil {
+	switch item.Kind {
+	case stream.KindTree:
+		return im.beginTree(ctx, item.Since)
+	case stream.KindChanges:
+		return im.checkSince(item.Since)
+	case stream.KindPurge:
+		return im.purge(ctx)
+	}
+	if p.first {
+		if err := im.name(item); err != nil {
 			return err
 		}
 	}
 	name := "/" + item.Path
 	switch item.Kind {
-	case stream.KindTree:
-		return im.beginTree(ctx, item.Since)
 	case stream.KindFile:
 		return im.file(ctx, name, p)
 	case stream.KindKeep:
@@ -199,7 +210,7 @@ func (im *importer) file(ctx context.Context, name string, p *part) (err error) 
 		return im.putFile(ctx, name, p, *im.before.Entry.Blob)
 	}
 	if p.first {
-		if err := im.beginFile(ctx); err != nil {
+		if err := im.beginFile(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -247,8 +258,12 @@ func (im *importer) putFile(ctx context.Context, name string, p *part, blob hype
 	return im.putOver(ctx, name, im.before, entry)
 }
 
+// bytesPerName is for how many bytes of new files a look at each name of the drive is worth its time: what of them was there
+// under another name costs no bytes then. (On the disk it costs none anyway, nor on the way to a reader who has it.)
+const bytesPerName = 16
+
 // beginFile looks for what may have the blocks of a file already.
-func (im *importer) beginFile(ctx context.Context) (err error) {
+func (im *importer) beginFile(ctx context.Context, p *part) (err error) {
 	im.content.runs, im.content.lengths = im.content.runs[:0], im.content.lengths[:0]
 	im.runs = nil
 	if im.before != nil && im.before.Entry.Blob != nil {
@@ -260,6 +275,12 @@ func (im *importer) beginFile(ctx context.Context) (err error) {
 			return err
 		}
 		im.runs = nil // what cannot be read is not looked at
+	}
+	for _, block := range p.blocks {
+		im.news += uint64(len(block))
+	}
+	if im.news < bytesPerName*im.names.Length() && !im.listed {
+		return im.known.begin(ctx, nil)
 	}
 	if err := im.list(ctx); err != nil {
 		return err
@@ -287,6 +308,9 @@ func (im *importer) putOver(ctx context.Context, name string, before *hyperdrive
 	switch {
 	case before == nil:
 		im.result.Added++
+		if !im.tree {
+			im.added = append(im.added, name)
+		}
 	case bytes.Equal(before.Entry.Encode(), value):
 		im.result.Unchanged++
 		return nil

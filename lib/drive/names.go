@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"hc/lib/hash"
 	"hc/lib/hyperbee"
@@ -23,11 +24,19 @@ func idOf(name string) (id nameID) {
 // beginTree hears that the stream is the whole folder.
 func (im *importer) beginTree(ctx context.Context, since *stream.Since) error {
 	im.tree = true
+	if err := im.checkSince(since); err != nil {
+		return err
+	}
+	return im.list(ctx)
+}
+
+// checkSince refuses a stream that builds on another version than the drive's; nil: it builds on none.
+func (im *importer) checkSince(since *stream.Since) error {
 	head := im.names.Head()
 	if since != nil && (since.Fork != head.Fork || since.Length != head.Length || since.TreeHash != head.TreeHash) {
 		return fmt.Errorf("%w: the stream builds on version %d of the drive, which is at %d now: make the stream again", ErrConflict, since.Length, head.Length)
 	}
-	return im.list(ctx)
+	return nil
 }
 
 // list reads all names of the drive.
@@ -47,30 +56,43 @@ func (im *importer) list(ctx context.Context) error {
 	})
 }
 
-// name notes that the stream names an item, and refuses one that would stand where a folder of the drive is, or below one
-// of its files.
-func (im *importer) name(ctx context.Context, item stream.Item) error {
+// name notes that the stream names an item.
+func (im *importer) name(item stream.Item) error {
 	name := "/" + item.Path
+	if item.Kind == stream.KindDelete { // what should not be there may go
+		return nil
+	}
 	if err := hyperdrive.CheckName(name); err != nil {
 		return err
 	}
-	if im.tree {
-		if id := idOf(name); len(im.named) > 0 {
-			if _, old := im.named[id]; old {
-				im.named[id] = true
-			}
+	if id := idOf(name); im.tree && len(im.named) > 0 {
+		if _, old := im.named[id]; old {
+			im.named[id] = true
 		}
-		return nil
 	}
-	if item.Kind == stream.KindDelete {
-		return nil
-	}
-	return im.checkRoom(ctx, name)
+	return nil
 }
 
-// checkRoom refuses a name that is a folder of the drive, or is below one of its files. (Of a whole tree the stream's own
-// rules take care.)
-func (im *importer) checkRoom(ctx context.Context, name string) error {
+// checkAdded refuses new names that are folders of the drive as it will be, or below one of its files. Of a whole tree the
+// stream's own rules take care, and none is noted. It comes last: what is in the way may go in any order.
+func (im *importer) checkAdded(ctx context.Context) error {
+	seen := ""
+	for _, name := range im.added {
+		if parent := name[:strings.LastIndexByte(name, '/')+1]; parent != seen {
+			if err := im.checkAbove(ctx, name); err != nil {
+				return err
+			}
+			seen = parent
+		}
+		if err := im.checkBelow(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkAbove refuses a name below a file.
+func (im *importer) checkAbove(ctx context.Context, name string) error {
 	for i := 1; i < len(name); i++ {
 		if name[i] != '/' {
 			continue
@@ -82,10 +104,19 @@ func (im *importer) checkRoom(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	folder := hyperdrive.FolderRange(name)
-	folder.Limit = 1
-	return im.old.Names().Walk(ctx, folder, func(hyperbee.Entry) error {
-		return fmt.Errorf("%w: %q cannot be added: it is a folder in the drive: remove that first", ErrConflict, name[1:])
+	return nil
+}
+
+// checkBelow refuses a name that is a folder. (What the stream puts there is against its own rules.)
+func (im *importer) checkBelow(ctx context.Context, name string) error {
+	return im.old.Names().Walk(ctx, hyperdrive.FolderRange(name), func(entry hyperbee.Entry) error {
+		switch _, err := im.batch.Get(ctx, entry.Key); {
+		case err == nil:
+			return fmt.Errorf("%w: %q cannot be added: it is a folder in the drive: remove that first", ErrConflict, name[1:])
+		case !errors.Is(err, hyperbee.ErrNotFound):
+			return err
+		}
+		return nil // it goes
 	})
 }
 
@@ -119,6 +150,16 @@ func (im *importer) removeUnnamed(ctx context.Context) error {
 	}
 	return im.old.List(ctx, "/", func(item hyperdrive.Item) error {
 		if im.named[idOf(item.Name)] {
+			return nil
+		}
+		return im.remove(ctx, item.Name)
+	})
+}
+
+// purge removes the names that are no paths of a stream.
+func (im *importer) purge(ctx context.Context) error {
+	return im.old.List(ctx, "/", func(item hyperdrive.Item) error {
+		if item.Err == nil || stream.CheckPath(item.Name[1:]) == nil {
 			return nil
 		}
 		return im.remove(ctx, item.Name)

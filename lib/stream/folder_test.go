@@ -72,6 +72,10 @@ func writeFolder(t testing.TB, entries []entry) []byte {
 			check(t, w.Delete(e.Path))
 		case KindSame:
 			check(t, w.Same(e.Path, e.Target))
+		case KindChanges:
+			check(t, w.Changes(*e.Since))
+		case KindPurge:
+			check(t, w.Purge())
 		}
 		for i, b := range e.blocks {
 			if i%3 == 2 && b != "" {
@@ -131,22 +135,69 @@ func TestFolderGolden(t *testing.T) {
 	}
 }
 
-// The folder in FORMAT.md is what the FolderReader reads and the Writer writes.
-func TestFormatFolderExample(t *testing.T) {
+// theChanges has the frames that no tree has.
+var theChanges = []entry{
+	{Item: Item{Kind: KindChanges, Since: &Since{Length: 1, TreeHash: [32]byte{1}}}},
+	{Item: Item{Kind: KindFile, Mode: 0o644, ModTime: 1, Path: "a"}, blocks: []string{"x"}},
+	{Item: Item{Kind: KindDelete, Path: "a/b"}},
+	{Item: Item{Kind: KindPurge}},
+	{Item: Item{Kind: KindLink, Path: "b", Target: "a"}},
+	{Item: Item{Kind: KindSame, Path: "c", Target: "a"}},
+}
+
+const theChangesText = "hc-stream/1\n" +
+	"changes since 0.1.0100000000000000000000000000000000000000000000000000000000000000\n" +
+	"file 0644 1 a\nchunk 1\nx\n" +
+	"delete a/b\n" +
+	"purge\n" +
+	"link 1 b\na\n" +
+	"same c\na\n"
+
+func TestChangesGolden(t *testing.T) {
+	got := writeFolder(t, theChanges)
+	if text, _, _ := strings.Cut(string(got), "end "); text != theChangesText {
+		t.Errorf("written as\n%s\nwant\n%s", text, theChangesText)
+	}
+	entries, err := readFolder(iotest.OneByteReader(bytes.NewReader(got)), 1<<20)
+	if err != io.EOF || showEntries(entries) != showEntries(theChanges) {
+		t.Errorf("reads as\n%s%v\nwant\n%s", showEntries(entries), err, showEntries(theChanges))
+	}
+}
+
+// The folders in FORMAT.md are what the FolderReader reads and the Writer writes.
+func TestFormatFolderExamples(t *testing.T) {
 	page, err := os.ReadFile("FORMAT.md")
 	check(t, err)
 	parts := strings.Split(string(page), "```hc-stream\n")
-	if len(parts) != 3 {
-		t.Fatalf("FORMAT.md has %d examples, want two", len(parts)-1)
+	if len(parts) != 4 {
+		t.Fatalf("FORMAT.md has %d examples, want three", len(parts)-1)
 	}
-	example, _, _ := strings.Cut(parts[2], "```\n")
-	want := []entry{
+	since := &Since{Length: 5}
+	for i := range since.TreeHash { // 1f 0e … 00 ff … 00, each by 0x0f or 0x11
+		since.TreeHash[i] = byte(0x0f - i)
+		if i >= 16 {
+			since.TreeHash[i] = byte(0xff - 0x11*(i-16))
+		}
+	}
+	since.TreeHash[0] = 0x1f
+	isExample(t, parts[2], []entry{
 		{Item: Item{Kind: KindTree}},
 		{Item: Item{Kind: KindFile, Mode: 0o644, ModTime: 1764422524123456789, Path: "data/table.csv"}, blocks: []string{"name,quantity\n", "nuts,3\n"}},
 		{Item: Item{Kind: KindFile, Mode: 0o600, ModTime: -1, Path: "naïve\n.txt"}},
 		{Item: Item{Kind: KindSame, Path: "data/the same", Target: "data/table.csv"}},
 		{Item: Item{Kind: KindLink, Path: "table", Target: "data/table.csv"}},
-	}
+	})
+	isExample(t, parts[3], []entry{
+		{Item: Item{Kind: KindChanges, Since: since}},
+		{Item: Item{Kind: KindFile, Mode: 0o644, ModTime: 1764422999000000000, Path: "data/table.csv"}, blocks: []string{"name,quantity\n", "nuts,3\nfigs,12\n"}},
+		{Item: Item{Kind: KindDelete, Path: "table"}},
+	})
+}
+
+// isExample sees that the text up to the fence reads as want, and that want is written as that.
+func isExample(t *testing.T, text string, want []entry) {
+	t.Helper()
+	example, _, _ := strings.Cut(text, "```\n")
 	got, err := readFolder(strings.NewReader(example), 1<<20)
 	if err != io.EOF || showEntries(got) != showEntries(want) {
 		t.Errorf("the example reads as\n%s%v", showEntries(got), err)

@@ -38,6 +38,21 @@ func TestFolderRejected(t *testing.T) {
 		{"keep without", "keep a\n", "keep stands only under tree since"},
 		{"keep under tree", "tree\nkeep a\n", "keep stands only under tree since"},
 		{"delete under tree", "tree\ndelete a\n", "delete stands only where there is no tree"},
+		{"late changes", "file 0644 0 f\nchanges since 0.1." + hash + "\n", "changes must be the first frame"},
+		{"changes under tree", "tree\nchanges since 0.1." + hash + "\n", "changes must be the first frame"},
+		{"tree under changes", "changes since 0.1." + hash + "\ntree\n", "tree must be the first frame"},
+		{"changes of nothing", "changes\n", "is not since"},
+		{"changes of something", "changes until 0.1." + hash + "\n", "is not since"},
+		{"changes since two", "changes since 0.1\n", "is not since"},
+		{"changes behind", "changes since 0.1." + hash + " \n", "64 lower case"},
+		{"keep under changes", "changes since 0.1." + hash + "\nkeep a\n", "keep stands only under tree since"},
+		{"purge under tree", "tree\npurge\n", "purge stands only under changes"},
+		{"purge alone", "purge\n", "purge stands only under changes"},
+		{"purge twice", "changes since 0.1." + hash + "\npurge\npurge\n", "purge stands only under changes, and once"},
+		{"purge of a path", "changes since 0.1." + hash + "\npurge a\n", "nothing stands behind purge"},
+		{"purge and space", "changes since 0.1." + hash + "\npurge \n", "nothing stands behind purge"},
+		{"blocks behind purge", "changes since 0.1." + hash + "\nfile 0644 0 f\npurge\nchunk 1\nx\n", "blocks that belong to no file"},
+		{"blocks of changes", "changes since 0.1." + hash + "\nchunk 1\nx\n", "blocks that belong to no file"},
 
 		{"no path", "delete\n", "a path is missing"},
 		{"empty path", "delete \n", "is not a path"},
@@ -173,6 +188,8 @@ func TestFolderWriterRefuses(t *testing.T) {
 		"twice":          {func(w *Writer) error { _ = w.Delete("a"); return w.Delete("a") }, "named twice"},
 		"same":           {func(w *Writer) error { return w.Same("a", "b") }, "no file frame has named before"},
 		"keep":           {func(w *Writer) error { _ = w.Tree(nil); return w.Keep("a") }, "only under tree since"},
+		"changes":        {func(w *Writer) error { _ = w.Tree(nil); return w.Changes(Since{}) }, "must be the first frame"},
+		"purge":          {func(w *Writer) error { _ = w.Tree(nil); return w.Purge() }, "only under changes"},
 		"target":         {func(w *Writer) error { return w.Link("a", "") }, "without a target"},
 		"target of NULs": {func(w *Writer) error { return w.Link("a", "\x00") }, "holds a NUL"},
 	} {
@@ -224,6 +241,7 @@ func TestPathSetAgainstPlain(t *testing.T) {
 
 func FuzzFolderReader(f *testing.F) {
 	f.Add(writeFolder(f, theFolder), 100)
+	f.Add(writeFolder(f, theChanges), 100)
 	for _, seed := range []string{
 		sealed("", 0, 0), sealed("tree\n", 1, 0), sealed("delete a\nfile 0644 0 a/b\nchunk 1\nx\n", 3, 1),
 		sealed("link 1 \"\\n\"\n\n\n", 1, 0), sealed("file 0644 0 a\nsame b\na\n", 2, 0), "hc-stream/1\nlink 4096 a\n",

@@ -11,8 +11,9 @@ import (
 // folderRules hold what the frames of a folder must keep to among each other. Reader and writer ask the same ones.
 type folderRules struct {
 	begun  bool // a frame has come
-	tree   bool
+	whole  Kind // the first one, if it says what becomes of paths that are not named
 	since  bool
+	purged bool
 	inFile bool // the frame before was a file: blocks may follow
 	paths  pathSet
 }
@@ -22,14 +23,21 @@ func (r *folderRules) admit(it Item) error {
 	first := !r.begun
 	r.begun, r.inFile = true, it.Kind == KindFile
 	switch {
-	case it.Kind == KindTree && !first:
-		return errors.New("tree must be the first frame")
-	case it.Kind == KindTree:
-		r.tree, r.since = true, it.Since != nil
+	case (it.Kind == KindTree || it.Kind == KindChanges) && !first:
+		return fmt.Errorf("%v must be the first frame", it.Kind)
+	case it.Kind == KindChanges && it.Since == nil:
+		return errors.New("changes are since some version")
+	case it.Kind == KindTree || it.Kind == KindChanges:
+		r.whole, r.since = it.Kind, it.Since != nil
 		return nil
-	case it.Kind == KindKeep && !r.since:
+	case it.Kind == KindPurge && (r.whole != KindChanges || r.purged):
+		return errors.New("purge stands only under changes, and once")
+	case it.Kind == KindPurge:
+		r.purged = true
+		return nil
+	case it.Kind == KindKeep && !(r.whole == KindTree && r.since):
 		return errors.New("keep stands only under tree since")
-	case it.Kind == KindDelete && r.tree:
+	case it.Kind == KindDelete && r.whole == KindTree:
 		return errors.New("delete stands only where there is no tree")
 	case it.Mode&^fs.ModePerm != 0:
 		return fmt.Errorf("mode %v is more than permission bits", it.Mode)

@@ -9,6 +9,12 @@ import (
 // left the core of names at that head, and may Keep what that has. It comes first.
 func (w *Writer) Tree(since *Since) error { return w.item(Item{Kind: KindTree, Since: since}) }
 
+// Changes says that the stream is what tells the folder from the version of the drive that since names: what it does not name
+// stays. It comes first, in place of Tree.
+func (w *Writer) Changes(since Since) error {
+	return w.item(Item{Kind: KindChanges, Since: &since})
+}
+
 // File begins a file, whose content are the blocks that are written next. mtime is in nanoseconds since 1970.
 func (w *Writer) File(mode fs.FileMode, mtime int64, path string) error {
 	return w.item(Item{Kind: KindFile, Mode: mode, ModTime: mtime, Path: path})
@@ -24,6 +30,9 @@ func (w *Writer) Link(path, target string) error {
 
 // Delete says that path goes. It stands in a stream without Tree.
 func (w *Writer) Delete(path string) error { return w.item(Item{Kind: KindDelete, Path: path}) }
+
+// Purge says that names of the drive go which are no paths of a stream. It stands under Changes.
+func (w *Writer) Purge() error { return w.item(Item{Kind: KindPurge}) }
 
 // Same writes a hard link: path has the content, mode and mtime of the file that was written as earlier.
 func (w *Writer) Same(path, earlier string) error {

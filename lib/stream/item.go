@@ -20,17 +20,20 @@ type Kind uint8
 
 // The folder frames.
 const (
-	KindTree   Kind = iota + 1 // the stream is the whole folder
-	KindFile                   // a file; its content follows
-	KindKeep                   // a path that is as it was
-	KindLink                   // a symbolic link
-	KindDelete                 // a path that goes
-	KindSame                   // a hard link to a file that came before
+	KindTree    Kind = iota + 1 // the stream is the whole folder
+	KindFile                    // a file; its content follows
+	KindKeep                    // a path that is as it was
+	KindLink                    // a symbolic link
+	KindDelete                  // a path that goes
+	KindSame                    // a hard link to a file that came before
+	KindChanges                 // the stream is what differs from a version: what it does not name stays
+	KindPurge                   // names that are no paths go
 )
 
 // kindWords are the words that begin the frames.
 var kindWords = [...]string{
 	KindTree: "tree", KindFile: "file", KindKeep: "keep", KindLink: "link", KindDelete: "delete", KindSame: "same",
+	KindChanges: "changes", KindPurge: "purge",
 }
 
 // String returns the frame's word.
@@ -43,7 +46,7 @@ func (k Kind) String() string {
 
 // kindOf returns the kind of the frame that word begins, 0 for one that is no folder's.
 func kindOf(word []byte) Kind {
-	for k := KindTree; k <= KindSame; k++ {
+	for k := KindTree; k <= KindPurge; k++ {
 		if string(word) == kindWords[k] {
 			return k
 		}
@@ -54,11 +57,11 @@ func kindOf(word []byte) Kind {
 // An Item is one folder frame. Path is relative and divided by /, as CheckPath wants it.
 type Item struct {
 	Kind    Kind
-	Path    string      // of all but a tree
+	Path    string      // of all but tree, changes and purge
 	Mode    fs.FileMode // of a file: permission bits
 	ModTime int64       // of a file: nanoseconds since 1970-01-01 00:00 UTC
 	Target  string      // of a link: what it points to; of a same: the earlier path
-	Since   *Since      // of a tree that builds on an earlier import, else nil
+	Since   *Since      // of changes, and of a tree that builds on an earlier import
 }
 
 // Since is the head of the core of names that an import builds on.
@@ -115,7 +118,7 @@ func CheckTarget(target string) error {
 func appendItem(b []byte, it Item) []byte {
 	b = append(b, it.Kind.String()...)
 	switch it.Kind {
-	case KindTree:
+	case KindTree, KindChanges, KindPurge:
 		if it.Since != nil {
 			b = append(append(b, " since "...), it.Since.String()...)
 		}
@@ -139,11 +142,15 @@ func appendItem(b []byte, it Item) []byte {
 // was one. For a link it returns the length of the target, which stands on the next line.
 func parseItem(kind Kind, rest []byte, more bool) (it Item, target int, err error) {
 	it.Kind = kind
-	if kind == KindTree {
-		it.Since, err = parseSince(rest, more)
+	switch {
+	case kind == KindTree && more, kind == KindChanges:
+		it.Since, err = parseSince(rest)
 		return it, 0, err
-	}
-	if !more {
+	case kind == KindPurge && more:
+		return it, 0, errors.New("nothing stands behind purge")
+	case kind == KindTree, kind == KindPurge:
+		return it, 0, nil
+	case !more:
 		return it, 0, errors.New("a path is missing")
 	}
 	switch kind {
@@ -170,11 +177,8 @@ func parseItem(kind Kind, rest []byte, more bool) (it Item, target int, err erro
 	return it, target, err
 }
 
-// parseSince reads what stands behind the word tree.
-func parseSince(rest []byte, more bool) (*Since, error) {
-	if !more {
-		return nil, nil
-	}
+// parseSince reads what stands behind the words tree and changes.
+func parseSince(rest []byte) (*Since, error) {
 	word, head, _ := cutWord(rest)
 	fields := bytes.Split(head, []byte("."))
 	if string(word) != "since" || len(fields) != 3 {

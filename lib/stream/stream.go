@@ -8,7 +8,7 @@
 //	…
 //	err = w.Close() // without it the stream is void
 //
-// A stream of a folder carries files in place of a log's blocks: Tree, File and their like on a Writer, and NewFolderReader.
+// A stream of a folder carries files in place of a log's blocks: Tree, Changes, File and their like on a Writer, and NewFolderReader.
 // A Reader refuses it with ErrFolder.
 //
 // A stream stands as a whole or not at all: only a Reader's io.EOF says that every block came, in order and unharmed.
