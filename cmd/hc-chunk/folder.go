@@ -23,7 +23,7 @@ import (
 func folderFlags() []urfave.Flag {
 	return []urfave.Flag{
 		&urfave.BoolFlag{Name: "tar", Usage: "the input is a tar: write its files as a folder's"},
-		&urfave.StringFlag{Name: "since", Usage: "of a folder: only name what is unchanged since the last import into the drive `NAME`"},
+		&urfave.StringFlag{Name: "since", Usage: "of a folder: only what has changed since the last import into the drive `NAME`"},
 		cli.StoreFlag(),
 		&urfave.BoolFlag{Name: "checksum", Usage: "with --since: read all files, also those whose size and times are as they were"},
 		&urfave.BoolFlag{Name: "add", Usage: "of a folder: only add and overwrite, delete nothing from the drive"},
@@ -64,7 +64,7 @@ func parseFolder(c *urfave.Context, std *cli.IO) (folderOptions, error) {
 	case opts.Checksum && opts.since == "":
 		return opts, cli.Usagef("--checksum goes with --since: without it all files are read")
 	case opts.Add && opts.since != "":
-		return opts, cli.Usagef("--add and --since exclude each other: what is unchanged can be named only where the rest is deleted")
+		return opts, cli.Usagef("--add and --since exclude each other: since an import is changed what is gone, too")
 	case opts.tar && opts.since != "":
 		return opts, cli.Usagef("--since is about files on disk, and --tar reads them from a tar")
 	case opts.tar && opts.dryRun:
@@ -113,22 +113,27 @@ func importFolder(ctx context.Context, std *cli.IO, opts options, sources []fold
 			return err
 		}
 		defer in.Close()
-		base, err := opts.folder.buildOn(ctx, in)
-		if err != nil {
+		if err := opts.folder.buildOn(ctx, in); err != nil {
 			return err
 		}
-		defer base.Close()
 	}
 	if opts.folder.dryRun {
 		return dryRun(ctx, std, sources, opts.folder.Options)
 	}
 	w := stream.NewWriter(std.Out)
-	counted, err := folder.Import(ctx, w, sources, opts.importOptions(seen))
-	seen.folder = &counted
+	imported, err := folder.Import(ctx, w, sources, opts.importOptions(seen))
+	defer imported.Drop()
+	seen.folder = &imported.Stats
 	if err != nil {
 		return err
 	}
-	return w.Close()
+	if err := w.Close(); err != nil {
+		return err
+	}
+	if err := imported.Keep(nil); err != nil {
+		std.Warnf("%v", err)
+	}
+	return nil
 }
 
 // importTar writes a tar as a stream of its files.
@@ -155,28 +160,20 @@ func (o options) importOptions(seen *stats) folder.Options {
 }
 
 // buildOn makes the import one that builds on the drive's newest version.
-func (o *folderOptions) buildOn(ctx context.Context, in *store.Store) (*folder.Base, error) {
+func (o *folderOptions) buildOn(ctx context.Context, in *store.Store) error {
 	ref, err := hypercore.Find(ctx, in, o.since)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, cli.Hint(err, "leave out --since for the first import")
+		return cli.Hint(err, "leave out --since for the first import")
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if ref.Pinned {
-		return nil, cli.Usagef("--since %s: an import builds on the newest version, give the KEY alone", o.since)
-	}
-	d, err := drive.Open(ctx, in, ref)
-	if err != nil {
-		return nil, err
-	}
-	base, err := folder.BuildOn(ctx, d)
-	if err != nil {
-		return nil, err
+		return cli.Usagef("--since %s: an import builds on the newest version, give the KEY alone", o.since)
 	}
 	o.StatDir = filepath.Join(o.store, "stat")
-	o.Since, o.Known = base.Since, base.Known
-	return base, nil
+	o.Since, err = drive.Open(ctx, in, ref)
+	return err
 }
 
 // dryRun lists what would be imported.

@@ -76,10 +76,10 @@ while it is read is read again, or, if it is larger than 256 KiB, is an error: i
 A file named .hcignore says what is left out of its folder, in the syntax of gitignore(5), here and in folders below.
 --exclude and --include are as lines behind all of them, from the root of the drive on, the latter with a ! before it.
 
-With --since the drive NAME of the store is looked at: files that are as they were are not read again, and are only named in
-the stream. A file counts as unchanged if mode and SHA-256 are the drive's; it is not even read if size, times and inode are
-what they were when it was read last, which is kept in the store (stat/). Another time alone is no change. If the drive has moved on when the stream arrives, nothing
-is imported, and hc-append exits with 7.
+With --since the drive NAME of the store is looked at, and the stream has what differs from it: what is new, changed, and gone.
+A file counts as unchanged if mode and SHA-256 are the drive's; it is not even read if size, times and inode are what they were
+when it was read last, which is kept in the store (stat/), with what the drive has. Another time alone is no change. If the
+drive has moved on when the stream arrives, nothing is imported, and hc-append exits with 7.
 
 --tar reads a tar from standard input, or FILE, in place of a folder. Hard links stay what they are. A name that leads out
 of the folder, one that comes twice, a sparse file, and a tar that just stops are errors.

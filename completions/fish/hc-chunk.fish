@@ -10,7 +10,7 @@ complete -c hc-chunk -l stats -d 'say on standard error how many chunks there we
 complete -c hc-chunk -s f -l force -d 'write binary data even to a terminal'
 complete -c hc-chunk -l json -d 'write JSON Lines instead of text'
 complete -c hc-chunk -l tar -d 'the input is a tar: write its files as a folder\'s'
-complete -c hc-chunk -l since -x -d 'of a folder: only name what is unchanged since the last import into the drive NAME'
+complete -c hc-chunk -l since -x -d 'of a folder: only what has changed since the last import into the drive NAME'
 complete -c hc-chunk -s C -l dir -r -F -d 'the store is the folder DIR (else $HC_DIR, else ./.hc)'
 complete -c hc-chunk -l checksum -d 'with --since: read all files, also those whose size and times are as they were'
 complete -c hc-chunk -l add -d 'of a folder: only add and overwrite, delete nothing from the drive'

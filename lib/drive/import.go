@@ -26,6 +26,8 @@ type Result struct {
 	Blocks    uint64 `json:"blocks"`    // appended to the blobs
 	Bytes     uint64 `json:"bytes"`     // of them that are files'
 	Reused    uint64 `json:"reused"`    // bytes of files that the blobs had already
+
+	Since stream.Since `json:"-"` // that version, as a stream names it that builds on it
 }
 
 var (
@@ -348,9 +350,11 @@ func (im *importer) commit(ctx context.Context) (Result, error) {
 	if err := im.names.Append(ctx, changes...); err != nil {
 		return Result{}, err
 	}
-	if _, err := im.names.Commit(ctx); err != nil {
+	head, err := im.names.Commit(ctx)
+	if err != nil {
 		return Result{}, fmt.Errorf("committing the names: %w", err)
 	}
 	im.result.Key, im.result.Length = im.names.Key().String(), im.names.Length()
+	im.result.Since = stream.Since{Fork: head.Fork, Length: head.Length, TreeHash: head.TreeHash}
 	return im.result, nil
 }

@@ -14,6 +14,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store"
+	"hc/lib/stream"
 )
 
 // Drive is a drive of a store at one version. What it lacks of a drive that was fetched in part is missing here, too.
@@ -96,6 +97,12 @@ func (d *Drive) TreeHash(ctx context.Context) (hash.Digest, error) {
 func (d *Drive) Ref(ctx context.Context) (keys.Ref, error) {
 	sum, err := treeHash(ctx, d.view, d.Version())
 	return keys.Ref{Key: d.Key, Pinned: true, Fork: d.Head.Fork, Length: d.Version(), TreeHash: &sum}, err
+}
+
+// Since returns this version as a stream names it that builds on it.
+func (d *Drive) Since(ctx context.Context) (stream.Since, error) {
+	sum, err := d.TreeHash(ctx)
+	return stream.Since{Fork: d.Head.Fork, Length: d.Version(), TreeHash: sum}, err
 }
 
 // versionOf returns the version that ref means, which must be one of the log's lengths, on its fork, and have its tree hash.

@@ -24,8 +24,9 @@ type rule struct {
 
 // rules are those of one ignore file.
 type rules struct {
-	base string // the folder of the file, with a / behind it, "" at the top
-	list []rule
+	base  string // the folder of the file, with a / behind it, "" at the top
+	list  []rule
+	above *rules // those of a folder around; nil: none has any
 }
 
 // parseRules reads an ignore file of the folder base.
@@ -123,7 +124,7 @@ func (r rule) matches(path, name string, isFolder bool) bool {
 }
 
 // verdict returns what the rules say about path, the last that matches; ok is false if none does.
-func (r rules) verdict(path, name string, isFolder bool) (leftOut, ok bool) {
+func (r *rules) verdict(path, name string, isFolder bool) (leftOut, ok bool) {
 	path, ok = strings.CutPrefix(path, r.base)
 	if !ok {
 		return false, false
@@ -137,10 +138,10 @@ func (r rules) verdict(path, name string, isFolder bool) (leftOut, ok bool) {
 }
 
 // leftOut reports whether a path is to be left out whose folders are not: the last of the files that has a rule for it tells.
-func leftOut(files []rules, path string, isFolder bool) bool {
+func (r *rules) leftOut(path string, isFolder bool) bool {
 	name := path[strings.LastIndexByte(path, '/')+1:]
-	for i := len(files) - 1; i >= 0; i-- {
-		if out, ok := files[i].verdict(path, name, isFolder); ok {
+	for ; r != nil; r = r.above {
+		if out, ok := r.verdict(path, name, isFolder); ok {
 			return out
 		}
 	}

@@ -12,13 +12,13 @@ import (
 )
 
 // ignored reports whether path or a folder above it is left out.
-func ignored(files []rules, path string) bool {
+func ignored(files *rules, path string) bool {
 	for i := range len(path) {
-		if path[i] == '/' && leftOut(files, path[:i], true) {
+		if path[i] == '/' && files.leftOut(path[:i], true) {
 			return true
 		}
 	}
-	return leftOut(files, path, false)
+	return files.leftOut(path, false)
 }
 
 // patterns are what lines of ignore files are made of.
@@ -57,7 +57,7 @@ func TestIgnoreAsGit(t *testing.T) {
 		} else {
 			texts["a/"], texts["a/b/"] = lines(dice.IntN(3)), lines(dice.IntN(2))
 		}
-		var files []rules
+		var files *rules
 		for _, base := range []string{"", "a/", "a/b/"} {
 			if err := os.MkdirAll(filepath.Join(dir, base), 0o755); err != nil {
 				t.Fatal(err)
@@ -65,7 +65,8 @@ func TestIgnoreAsGit(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, base, ".gitignore"), []byte(texts[base]), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			files = append(files, parseRules(base, texts[base]))
+			inner := parseRules(base, texts[base])
+			inner.above, files = files, &inner
 		}
 		var paths []string
 		for range 60 {
@@ -78,7 +79,7 @@ func TestIgnoreAsGit(t *testing.T) {
 		for i, want := range checkIgnore(t, git, dir, paths) {
 			got := ignored(files, paths[i])
 			if paths[i] == "a" || paths[i] == "a/b" { // there are such folders
-				got = leftOut(files, "a", true) || leftOut(files, paths[i], true)
+				got = files.leftOut("a", true) || files.leftOut(paths[i], true)
 			}
 			if got != want {
 				t.Errorf("%q: %q is left out: %v, by git: %v", texts, paths[i], got, want)
@@ -120,7 +121,8 @@ func TestIgnore(t *testing.T) {
 		{"*\n!*/\n!*.go\n", "a b/c", "a.go b/c.go"},
 		{"", "", "a"},
 	} {
-		files := []rules{parseRules("", test.rules)}
+		rules := parseRules("", test.rules)
+		files := &rules
 		for _, path := range strings.Fields(test.out) {
 			if !ignored(files, path) {
 				t.Errorf("%q leaves %s in", test.rules, path)

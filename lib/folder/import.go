@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"runtime"
 	"time"
@@ -12,6 +11,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hc/lib/chunk"
+	"hc/lib/drive"
+	"hc/lib/keys"
 	"hc/lib/stream"
 )
 
@@ -25,27 +26,15 @@ type Options struct {
 	Exclude, Include []string // patterns, as lines of an ignore file at the drive's root that is stronger than all; the latter negated, behind the former
 	SkipSpecial      bool     // what a drive does not hold is left out with a warning, in place of ErrSpecial
 
-	Since    *stream.Since // the import that the stream builds on; nil: it stands by itself
-	Known    Known         // the drive as that import left it; needed with Since
-	Checksum bool          // read every file, whatever the cache says
-	StatDir  string        // the folder of the stat caches; "": none are read or written
+	Since    *drive.Drive // the version of a drive that the stream builds on; nil: it stands by itself
+	Checksum bool         // read every file, whatever the cache says
+	StatDir  string       // the folder of the stat caches; "": none are read or written
 
 	Warn  func(text string) // called for what is left out or read again; may be nil
 	Wrote func(bytes int)   // called for each block; may be nil
 
 	rules rules            // of Exclude and Include
 	now   func() time.Time // nil: time.Now
-}
-
-// Known returns what a drive has at path. It is asked for paths in the order of the drive's keys, each one once.
-type Known func(ctx context.Context, path string) (entry Entry, ok bool, err error)
-
-// An Entry is a file or a link of a drive.
-type Entry struct {
-	Mode    fs.FileMode // permission bits
-	ModTime int64       // nanoseconds since 1970
-	SHA256  [32]byte    // of the content
-	Target  string      // of a link; "" for a file
 }
 
 // Stats count what went into a stream.
@@ -62,8 +51,8 @@ const (
 
 // prepare checks the options and fills in what they leave open.
 func (o *Options) prepare() (err error) {
-	if (o.Since != nil) != (o.Known != nil) || o.Since != nil && o.Add {
-		return errors.New("folder: internal error: Since, Known and Add do not fit")
+	if o.Since != nil && o.Add {
+		return errors.New("folder: internal error: Since and Add do not fit")
 	}
 	if o.Cutter == nil {
 		if o.Cutter, err = chunk.NewRabin(chunk.Limits{}); err != nil {
@@ -83,61 +72,140 @@ func (o *Options) warn(format string, args ...any) {
 	}
 }
 
+// An Imported is what came of an import.
+type Imported struct {
+	Stats
+	caches  []*statWriter
+	whole   bool // one folder is all of the drive
+	strange bool // the drive had names that are no paths
+}
+
+// Keep keeps what is known now of the files, so that the next import need not read them. result, if there is one, is what the
+// drive that the stream went into came to.
+func (i *Imported) Keep(result *drive.Result) (err error) {
+	for _, cache := range i.caches {
+		var led *stream.Since
+		if i.strange {
+			cache.since = stream.Since{}
+		}
+		if key, e := keyOf(result); e == nil && i.whole {
+			cache.key, led = key, &result.Since
+		}
+		err = errors.Join(err, cache.keep(led))
+	}
+	if err != nil { // it costs reading, nothing else
+		err = fmt.Errorf("what is known of files was not kept: %w", err)
+	}
+	return err
+}
+
+func keyOf(result *drive.Result) (keys.Key, error) {
+	if result == nil {
+		return keys.Key{}, errors.New("no result")
+	}
+	return keys.ParseKey(result.Key)
+}
+
+// Drop forgets it. Behind a Keep it does nothing.
+func (i *Imported) Drop() {
+	for _, cache := range i.caches {
+		cache.drop()
+	}
+}
+
 // importer is one import on its way.
 type importer struct {
 	out   output
 	opt   *Options
+	past  *past
 	work  chan *job // to be loaded
-	order chan *job // to be written, in this order
+	order chan step // to be written, in this order
+	run   []byte    // records of files that are as they were, since the last step
+	kept  uint64    // such files
+}
+
+// A step is what comes next in the stream and in the cache.
+type step struct {
+	kept []byte // records of files that are as they were
+	job  *job   // behind them; nil: nothing
 }
 
 // Import writes what sources hold to w, but does not close it: that is for the caller to do, once it has returned nil.
 // Files are read, through os.Root, while those before them are written; the content of a folder's file is as it was at
-// one moment, or the import fails.
-func Import(ctx context.Context, w *stream.Writer, sources []Source, opt Options) (Stats, error) {
+// one moment, or the import fails. What it returns is to be kept, or dropped, once the stream is closed.
+func Import(ctx context.Context, w *stream.Writer, sources []Source, opt Options) (*Imported, error) {
+	done := &Imported{}
 	if err := opt.prepare(); err != nil {
-		return Stats{}, err
+		return done, err
 	}
 	open, err := openSources(sources)
 	if err != nil {
-		return Stats{}, err
+		return done, err
 	}
 	defer closeSources(open)
-	if !opt.Add {
-		if err := w.Tree(opt.Since); err != nil {
-			return Stats{}, err
+	past, err := openPast(ctx, open, &opt)
+	if err != nil {
+		return done, err
+	}
+	defer past.close()
+	im := &importer{out: output{w: w, opt: &opt}, opt: &opt, past: past}
+	err = im.all(ctx, open, done)
+	done.Stats, done.whole, done.strange = im.out.stats, past.whole, err == nil && past.strange()
+	done.Kept += im.kept
+	if err != nil {
+		done.Drop()
+	}
+	return done, err
+}
+
+// all imports all sources.
+func (im *importer) all(ctx context.Context, open []*source, done *Imported) error {
+	if err := im.begin(); err != nil {
+		return err
+	}
+	for i, s := range open {
+		if path, ok := s.cachePath(im.opt); ok {
+			im.out.cache = createStatCache(path, im.past.origin())
+			done.caches = append(done.caches, im.out.cache)
 		}
-	}
-	im := &importer{
-		out: output{w: w, opt: &opt}, opt: &opt,
-		work: make(chan *job, window), order: make(chan *job, window),
-	}
-	for _, s := range open {
-		if err := im.source(ctx, s); err != nil {
-			return im.out.stats, err
+		if err := im.source(ctx, s, i == len(open)-1); err != nil {
+			return err
 		}
+		im.out.cache = nil
 	}
-	return im.out.stats, nil
+	if im.past.strange() {
+		return im.out.w.Purge()
+	}
+	return nil
+}
+
+// begin writes what the stream begins with.
+func (im *importer) begin() error {
+	switch {
+	case im.opt.Add:
+		return nil
+	case im.opt.Since == nil:
+		return im.out.w.Tree(nil)
+	}
+	return im.out.w.Changes(im.past.since)
 }
 
 // source imports one source.
-func (im *importer) source(ctx context.Context, s *source) (err error) {
-	if path, ok := s.cachePath(im.opt); ok {
-		s.cache = openStatCache(path)
-		s.cache.create()
-		defer func() {
-			if e := s.cache.close(err == nil); e != nil { // it costs reading, nothing else
-				im.opt.warn("what is known of files was not kept: %v", e)
-			}
-		}()
-	}
-	im.work, im.order = make(chan *job, window), make(chan *job, window)
+func (im *importer) source(ctx context.Context, s *source, last bool) error {
+	survey := im.past.survey(s)
+	defer survey.cache.close()
+	im.work, im.order = make(chan *job, window), make(chan step, window)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer close(im.work)
 		defer close(im.order)
-		w := walker{ctx: ctx, opt: im.opt, each: func(f found) error { return im.take(ctx, f) }}
-		return w.walk(s)
+		survey.kept = func(r *record) error { return im.keep(ctx, r) }
+		survey.gone = func(path string, r *record) error { return im.take(ctx, newLost(path, r)) }
+		survey.found = func(j *job) error { return im.take(ctx, j) }
+		if err := survey.run(ctx, s, last); err != nil {
+			return err
+		}
+		return im.step(ctx, nil)
 	})
 	for range min(runtime.GOMAXPROCS(0), 8) {
 		group.Go(func() error {
@@ -152,44 +220,66 @@ func (im *importer) source(ctx context.Context, s *source) (err error) {
 	return group.Wait()
 }
 
-// take makes a job of what was found.
-func (im *importer) take(ctx context.Context, f found) error {
-	j := &job{found: f, ctx: ctx, ready: make(chan struct{})}
-	if err := j.decide(im.opt); err != nil {
-		return err
+// mostRun is how many bytes of records are passed on at once.
+const mostRun = statPage / 2
+
+// keep takes in a file that is as it was.
+func (im *importer) keep(ctx context.Context, r *record) error {
+	im.kept++
+	switch {
+	case im.out.cache == nil:
+		return nil
+	case r.raw != nil:
+		im.run = append(im.run, r.raw...)
+	default:
+		im.run = r.append(im.run)
 	}
-	work := im.work
-	if j.keep || j.target != "" {
-		close(j.ready)
-		work = nil
+	if len(im.run) < mostRun {
+		return nil
 	}
-	for order := im.order; work != nil || order != nil; {
+	return im.step(ctx, nil)
+}
+
+// step passes on a job behind all that is as it was.
+func (im *importer) step(ctx context.Context, j *job) error {
+	next := step{im.run, j}
+	im.run = nil
+	if next.kept == nil && j == nil {
+		return nil
+	}
+	if j == nil && im.out.cache != nil {
+		im.run = make([]byte, 0, mostRun+mostRun/4)
+	}
+	select {
+	case im.order <- next:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// take passes on a job, which is loaded meanwhile if it has to be.
+func (im *importer) take(ctx context.Context, j *job) error {
+	if !j.keep && j.target == "" && j.lost == "" {
+		j.ready = make(chan struct{})
 		select {
-		case work <- j:
-			work = nil
-		case order <- j:
-			order = nil
+		case im.work <- j:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	return nil
+	return im.step(ctx, j)
 }
 
 // write writes the jobs as they become ready.
 func (im *importer) write(ctx context.Context) error {
 	for {
 		select {
-		case j, ok := <-im.order:
+		case next, ok := <-im.order:
 			if !ok {
 				return ctx.Err()
 			}
-			select {
-			case <-j.ready:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			if err := im.out.job(j); err != nil {
+			if err := im.out.step(ctx, next); err != nil {
 				return err
 			}
 		case <-ctx.Done():
@@ -198,10 +288,12 @@ func (im *importer) write(ctx context.Context) error {
 	}
 }
 
+// mostSeconds are those from 1970 on that fit into 64 bits of nanoseconds.
+const mostSeconds = math.MaxInt64 / int64(time.Second)
+
 // nanoseconds returns t as a stream has it.
 func nanoseconds(t time.Time) (int64, error) {
-	const most = math.MaxInt64 / int64(time.Second)
-	if s := t.Unix(); s <= -most || s >= most {
+	if s := t.Unix(); s <= -mostSeconds || s >= mostSeconds {
 		return 0, fmt.Errorf("its time, in the year %d, does not fit into 64 bits of nanoseconds", t.Year())
 	}
 	return t.UnixNano(), nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -17,7 +18,6 @@ import (
 	"time"
 
 	"hc/lib/chunk"
-	"hc/lib/hash"
 	"hc/lib/stream"
 )
 
@@ -55,7 +55,7 @@ type item struct {
 func (i item) String() string {
 	s := i.Kind.String()
 	switch i.Kind {
-	case stream.KindTree:
+	case stream.KindTree, stream.KindChanges, stream.KindPurge:
 		return s
 	case stream.KindFile:
 		s += fmt.Sprintf(" %04o", uint32(i.Mode))
@@ -100,9 +100,10 @@ func imported(t testing.TB, opt Options, sources ...Source) []item {
 	t.Helper()
 	var out bytes.Buffer
 	w := stream.NewWriter(&out)
-	_, err := Import(context.Background(), w, sources, opt)
+	done, err := Import(context.Background(), w, sources, opt)
 	check(t, err)
 	check(t, w.Close())
+	check(t, done.Keep(nil))
 	return items(t, &out)
 }
 
@@ -340,10 +341,8 @@ func TestImportChanging(t *testing.T) {
 	check(t, err)
 	defer closeSources(open)
 	find := func(name string) *job {
-		info, err := os.Lstat(filepath.Join(dir, name))
+		j, err := newJob(context.Background(), &found{name: name, source: open[0], stat: lstatOf(t, filepath.Join(dir, name))}, nil, &Options{})
 		check(t, err)
-		j := &job{found: found{path: name, name: name, source: open[0], info: info}, ctx: context.Background()}
-		check(t, j.decide(&Options{}))
 		return j
 	}
 	var warned []string
@@ -390,7 +389,7 @@ func TestImportChanging(t *testing.T) {
 	if err := out.job(j); err != nil || !j.gone {
 		t.Errorf("a file that is gone: %v", err)
 	}
-	if j.source.cache != nil || out.stats.Files != 0 {
+	if out.stats.Files != 0 {
 		t.Errorf("counted %+v", out.stats)
 	}
 }
@@ -411,116 +410,14 @@ func TestImportNeverStill(t *testing.T) {
 	open, err := openSources([]Source{{Path: dir}})
 	check(t, err)
 	defer closeSources(open)
-	info, err := os.Lstat(dir + "/log")
-	check(t, err)
+	stat := lstatOf(t, dir+"/log")
 	opt := Options{Warn: grow} // one more line each time that it is to be read again
 	check(t, opt.prepare())
 	grow("")
-	j := &job{found: found{path: "log", name: "log", source: open[0], info: info}, ctx: context.Background()}
+	j := &job{found: found{name: "log", source: open[0], stat: stat}, ctx: context.Background()}
 	if j.load(&opt); !errors.Is(j.err, ErrChanged) || tries != maxTries {
 		t.Errorf("after %d tries: %v", tries, j.err)
 	}
-}
-
-func TestKeepAndCache(t *testing.T) {
-	dir, store := t.TempDir(), t.TempDir()
-	big := strings.Repeat("0123456789abcdef", 1<<15)
-	put(t, dir, map[string]string{"a/same": "same", "a/touched": "t", "big": big, "changed": "one", "link": "->x", "moded": "m", "new": "n"})
-	old := time.Now().Add(-time.Hour)
-	ago := func() {
-		check(t, filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
-			if d.Type().IsRegular() {
-				return os.Chtimes(p, time.Time{}, old)
-			}
-			return err
-		}))
-	}
-	ago()
-	drive := map[string]Entry{}
-	for _, i := range imported(t, Options{}, Source{Path: dir}) {
-		drive[i.Path] = Entry{Mode: i.Mode, ModTime: i.ModTime, SHA256: hash.SHA256([]byte(i.content)), Target: i.Target}
-	}
-	delete(drive, "new")
-	var asked []string
-	opt := Options{Since: &stream.Since{Length: 7}, StatDir: store + "/stat", Known: func(_ context.Context, path string) (Entry, bool, error) {
-		asked = append(asked, path)
-		e, ok := drive[path]
-		return e, ok, nil
-	}}
-	put(t, dir, map[string]string{"changed": "two", "a/touched": "t"})
-	check(t, os.Chtimes(dir+"/changed", time.Time{}, old)) // of the same size and time
-	check(t, os.Chmod(dir+"/moded", 0o600))
-	result := []string{
-		`tree`, `keep "a/same"`, `keep "a/touched"`, `keep "big"`, `file 0644 "changed" "two"`, `keep "link"`,
-		`file 0600 "moded" "m"`, `file 0644 "new" "n"`,
-	}
-	for _, how := range []string{"without a cache", "with one", "again"} {
-		asked = nil
-		t.Run(how, func(t *testing.T) { want(t, imported(t, opt, Source{Path: dir}), result...) })
-		if !slices.IsSorted(asked) || len(asked) != 7 {
-			t.Errorf("asked for %q", asked)
-		}
-	}
-	// All of this was written just now: the cache holds nothing, as its times are not old enough.
-	path, _ := (&source{places: []string{resolved(t, dir)}}).cachePath(&opt)
-	if data, err := os.ReadFile(path); err != nil || string(data) != statMagic {
-		t.Errorf("the cache holds %q, %v", data, err)
-	}
-	opt.now = func() time.Time { return time.Now().Add(time.Minute) }
-	t.Run("later", func(t *testing.T) { want(t, imported(t, opt, Source{Path: dir}), result...) })
-	cache := records(t, path)
-	if len(cache) != 6 {
-		t.Errorf("the cache holds %q", cache)
-	}
-	t.Run("nothing read", func(t *testing.T) {
-		var listed []string
-		check(t, List(context.Background(), []Source{{Path: dir}}, opt, func(l Listed) error { listed = append(listed, l.Path); return nil }))
-		if want := []string{"changed", "moded", "new"}; !slices.Equal(listed, want) {
-			t.Errorf("listed %q, want %q", listed, want)
-		}
-	})
-	// What the cache says is believed: that no file is read shows in a lie.
-	lie := openStatCache(path)
-	lie.create()
-	for _, name := range cache {
-		info, err := os.Lstat(filepath.Join(dir, name))
-		check(t, err)
-		lie.add(name, info, drive["changed"].SHA256, time.Time{})
-	}
-	check(t, lie.close(true))
-	t.Run("a lie", func(t *testing.T) {
-		if got := imported(t, opt, Source{Path: dir}); got[4].String() != `keep "changed"` || got[1].String() != `keep "a/same"` {
-			t.Errorf("got\n%s", lines(got))
-		}
-	})
-	opt.Checksum = true
-	t.Run("checksums", func(t *testing.T) {
-		if got := imported(t, opt, Source{Path: dir}); got[4].String() != `file 0644 "changed" "two"` || got[1].String() != `keep "a/same"` {
-			t.Errorf("got\n%s", lines(got))
-		}
-	})
-	opt.Known = func(context.Context, string) (Entry, bool, error) { return Entry{}, false, io.ErrNoProgress }
-	if err := refused(t, opt, Source{Path: dir}); !errors.Is(err, io.ErrNoProgress) {
-		t.Errorf("a drive that cannot be read: %v", err)
-	}
-}
-
-func resolved(t testing.TB, dir string) string {
-	t.Helper()
-	real, err := filepath.EvalSymlinks(dir)
-	check(t, err)
-	return real
-}
-
-// records returns the names in a stat cache.
-func records(t testing.TB, path string) (names []string) {
-	t.Helper()
-	c := openStatCache(path)
-	defer c.closeIn()
-	for ; c.name != ""; c.advance() {
-		names = append(names, c.name)
-	}
-	return names
 }
 
 // What took a folder's place since it was seen is not walked.
@@ -530,23 +427,63 @@ func TestImportSwappedFolder(t *testing.T) {
 	root, err := os.OpenRoot(dir)
 	check(t, err)
 	defer root.Close()
-	seen, err := root.Lstat("a")
-	check(t, err)
 	opt := Options{}
 	check(t, opt.prepare())
-	w := walker{ctx: context.Background(), opt: &opt, each: func(f found) error { t.Errorf("%q was found", f.path); return nil }}
+	w := newWalker(context.Background(), &opt, func(f *found) error { t.Errorf("%q was found", f.path()); return nil })
+	seen := entry{"a/", lstatOf(t, dir+"/a")}
+	walk := func() error {
+		l := w.open(&listing{root: root}, seen)
+		defer l.close()
+		return w.folder(&source{root: root}, l)
+	}
 	check(t, os.RemoveAll(dir+"/a"))
-	check(t, w.descend(nil, root, found{path: "a", name: "a", info: seen}, "a")) // it is gone
+	check(t, walk()) // it is gone
 	for _, target := range []string{"b", "../outside", dir + "/outside"} {
 		check(t, os.Symlink(target, dir+"/a"))
-		if err := w.descend(nil, root, found{path: "a", name: "a", info: seen}, "a"); err == nil {
+		if err := walk(); err == nil {
 			t.Errorf("a link to %s is walked", target)
 		}
 		check(t, os.Remove(dir+"/a"))
 	}
 	check(t, os.Rename(dir+"/b", dir+"/a"))
-	if err := w.descend(nil, root, found{path: "a", name: "a", info: seen}, "a"); !errors.Is(err, ErrChanged) {
+	if err := walk(); !errors.Is(err, ErrChanged) {
 		t.Errorf("another folder: %v", err)
+	}
+}
+
+// A folder of many folders and a large one are found in the order of keys, whoever lists them.
+func TestImportOrder(t *testing.T) {
+	dir := t.TempDir()
+	files := map[string]string{}
+	for i := range 3 * statTogether {
+		files[fmt.Sprintf("large/%d", i)] = ""
+	}
+	for i := range 5 * listedAhead {
+		files[fmt.Sprintf("%d/%d/x", i, i%7)], files[fmt.Sprintf("%d/%d-x", i, i%7)] = "", ""
+	}
+	put(t, dir, files)
+	for range 5 {
+		var got []string
+		for _, i := range imported(t, Options{Add: true}, Source{Path: dir}) {
+			got = append(got, i.Path)
+		}
+		if want := slices.Sorted(maps.Keys(files)); !slices.Equal(got, want) {
+			t.Fatalf("found are %d files, not %d in order", len(got), len(want))
+		}
+	}
+}
+
+// A folder that cannot be read is named, also where it was listed before its turn; what comes before it is no error.
+func TestImportUnreadable(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root reads everything")
+	}
+	dir := t.TempDir()
+	put(t, dir, map[string]string{"a/x": "", "m/locked/x": "", "z/x": ""})
+	check(t, os.Chmod(dir+"/m/locked", 0))
+	defer os.Chmod(dir+"/m/locked", 0o755)
+	if err := refused(t, Options{}, Source{Path: dir}); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "m/locked") {
+		t.Errorf("error %v", err)
 	}
 }
 

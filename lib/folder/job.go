@@ -7,26 +7,28 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"time"
 
 	"hc/lib/chunk"
 	"hc/lib/hash"
 )
 
-// A job is a file or a link on its way from the disk into the stream.
+// A job is a file or a link on its way from the disk into the stream, or a path that the folder has no more.
 type job struct {
 	found
 	ctx   context.Context
-	ready chan struct{} // closed once it is loaded
+	lost  string        // the path of what is gone; "": it is something that was found
+	ready chan struct{} // closed once it is loaded; nil: there is nothing to load
 
-	mtime int64
-	known *Entry // what the drive has, if it might be the same
-	keep  bool   // it is the same
+	known *fileEntry // what the drive has, if it might be the same
+	had   record     // with what the drive has, and nothing else
+	keep  bool       // it is the same
 
 	sum    [32]byte // of its content
 	summed bool
 
-	taken time.Time // before it was read
+	taken time.Time // before it was read; zero: it was not
 	data  []byte    // of a small file
 	cuts  []int     // where its chunks end
 	large bool      // it is read when its turn comes
@@ -34,32 +36,70 @@ type job struct {
 	err   error
 }
 
-// decide finds out, by what is known and without reading, whether the drive has it.
-func (j *job) decide(opt *Options) (err error) {
-	if j.mtime, err = nanoseconds(j.info.ModTime()); err != nil {
-		return fmt.Errorf("%q: %w", j.path, err)
+// newJob makes a job of what was found, and finds out by what is known, without reading, whether the drive has it.
+func newJob(ctx context.Context, f *found, r *record, opt *Options) (*job, error) {
+	j := &job{found: *f, ctx: ctx}
+	if err := f.stat.near(); err != nil {
+		return nil, fmt.Errorf("%q: %w", f.path(), err)
 	}
-	if j.source.cache != nil && j.target == "" {
-		j.sum, j.summed = j.source.cache.lookup(j.name, j.info)
-		j.summed = j.summed && !opt.Checksum
+	if r == nil {
+		return j, nil
 	}
-	if opt.Known == nil {
-		return nil
+	j.had.drive = r.drive
+	if known, ok := r.known(); ok {
+		j.known, j.had.drive, j.had.other = &known, hasOther, known
 	}
-	known, ok, err := opt.Known(j.ctx, j.path)
-	if err != nil {
-		return fmt.Errorf("looking up %q: %w", j.path, err)
+	if r.told && f.target == "" && !opt.Checksum && f.stat.as(r.stat) {
+		j.sum, j.summed = r.entry.SHA256, true
 	}
-	if ok {
-		j.known = &known
+	j.keep = j.known != nil && (j.isLink() || j.summed && j.same())
+	return j, nil
+}
+
+// newLost makes a job of a path that the drive has, and the folder not.
+func newLost(path string, r *record) *job {
+	j := &job{lost: path}
+	j.had.drive, j.had.other = r.drive, r.other
+	if r.drive == hasSame {
+		j.had.drive, j.had.other = hasOther, r.entry
 	}
-	j.keep = j.known != nil && (j.target != "" && (known.Target == j.target || LinkTarget(j.path, known.Target) == j.target) || j.summed && j.same())
-	return nil
+	return j
+}
+
+// isLink reports whether it is a link that the drive has.
+func (j *job) isLink() bool {
+	return j.target != "" && (j.known.Target == j.target || LinkTarget(j.path(), j.known.Target) == j.target)
+}
+
+// record returns what is known of it now, for the next import.
+func (j *job) record() record {
+	r := j.had
+	if j.lost != "" {
+		r.path = []byte(j.lost)
+		return r
+	}
+	r.path = []byte(j.below())
+	switch {
+	case j.gone:
+		return r
+	case j.target != "":
+		r.here, r.entry = hereLink, fileEntry{Target: j.target}
+	default:
+		r.here, r.entry = hereFile, fileEntry{Mode: j.stat.mode.Perm(), SHA256: j.sum}
+		r.stat, r.told = j.stat, j.taken.IsZero() || !isRacy(j.stat, j.taken)
+	}
+	if j.keep {
+		r.entry = *j.known
+	}
+	if r.drive == hasOther && r.entry == r.other {
+		r.drive, r.other = hasSame, fileEntry{}
+	}
+	return r
 }
 
 // mayBeSame reports whether the drive has a file with the same mode. Another time alone is no change: a copy has one.
 func (j *job) mayBeSame() bool {
-	return j.known != nil && j.known.Target == "" && j.known.Mode == j.info.Mode().Perm()
+	return j.known != nil && j.known.Target == "" && j.known.Mode == j.stat.mode.Perm()
 }
 
 // same reports whether the drive has the file, whose sum is known, as it is.
@@ -75,24 +115,40 @@ func (j *job) load(opt *Options) {
 		if !errors.Is(j.err, ErrChanged) || try == maxTries || j.ctx.Err() != nil {
 			return
 		}
-		info, err := j.source.root.Lstat(j.name)
+		stat, err := j.again()
 		if errors.Is(err, fs.ErrNotExist) {
 			j.gone, j.err = true, nil
 			return
 		}
-		if err != nil || !info.Mode().IsRegular() {
+		if err != nil || !stat.mode.IsRegular() {
 			return // as it was
 		}
-		opt.warn("%q %v: reading it again", j.path, ErrChanged)
-		j.info = info
-		if j.mtime, j.err = nanoseconds(info.ModTime()); j.err != nil {
+		opt.warn("%q %v: reading it again", j.path(), ErrChanged)
+		j.stat = stat
+		if j.err = stat.near(); j.err != nil {
 			return
 		}
 	}
 }
 
+// again looks at it once more.
+func (j *job) again() (fileStat, error) {
+	name := j.below()
+	at, err := j.source.root.OpenRoot(path.Dir(name))
+	if err != nil {
+		return fileStat{}, err
+	}
+	defer at.Close() // only read from
+	dir, err := at.Open(".")
+	if err != nil {
+		return fileStat{}, err
+	}
+	defer dir.Close() // only read from
+	return lstat(at, dir, path.Base(name))
+}
+
 func (j *job) loadOnce(opt *Options) error {
-	j.large, j.summed = j.info.Size() > smallFile, false
+	j.large, j.summed = j.stat.size > smallFile, false
 	if j.large && !j.mayBeSame() {
 		return nil
 	}
@@ -104,18 +160,18 @@ func (j *job) loadOnce(opt *Options) error {
 	if j.large {
 		return j.compare(r)
 	}
-	j.data = make([]byte, j.info.Size()+1) // one more, to see its end
+	j.data = make([]byte, j.stat.size+1) // one more, to see its end
 	n, err := readFull(r, j.data)
 	if err != nil {
 		return err
 	}
-	if j.data = j.data[:n]; int64(n) != j.info.Size() {
+	if j.data = j.data[:n]; int64(n) != j.stat.size {
 		return ErrChanged
 	}
 	if err := r.unchanged(); err != nil {
 		return err
 	}
-	if opt.Known != nil || j.source.cache != nil {
+	if j.known != nil || opt.StatDir != "" {
 		j.sum, j.summed = hash.SHA256(j.data), true
 		j.keep = j.same()
 	}
@@ -156,19 +212,19 @@ func cutAll(cuts []int, data []byte, cutter chunk.Cutter) ([]int, error) {
 type contentReader struct {
 	*os.File
 	ctx    context.Context
-	before fs.FileInfo
+	before fileStat
 	n      int64
 }
 
 // open opens the job's file; reading ends with an error when the context does.
 func (j *job) open(opt *Options) (*contentReader, error) {
 	j.taken = opt.now()
-	file, err := openSame(j.source.root, j.name, j.info)
+	file, err := openSame(j.source.root, j.below(), j.stat)
 	if err != nil {
 		return nil, err
 	}
-	before, err := file.Stat()
-	if err == nil && !sameStat(before, j.info) {
+	before, err := fstat(file)
+	if err == nil && !before.as(j.stat) {
 		err = ErrChanged
 	}
 	if err != nil {
@@ -194,11 +250,11 @@ func (r *contentReader) WriteTo(w io.Writer) (int64, error) {
 
 // unchanged returns ErrChanged unless the file, which was read to its end, is as it was when it was opened.
 func (r *contentReader) unchanged() error {
-	after, err := r.Stat()
+	after, err := fstat(r.File)
 	if err != nil {
 		return err
 	}
-	if r.n != r.before.Size() || !sameStat(r.before, after) {
+	if r.n != r.before.size || !after.as(r.before) {
 		return ErrChanged
 	}
 	return nil

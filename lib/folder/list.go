@@ -25,7 +25,7 @@ func (l Listed) Kind() stream.Kind {
 	return stream.KindFile
 }
 
-// List calls each for what Import would write with the same options, in its order. No content is read; with Known, what the
+// List calls each for what Import would write with the same options, in its order. No content is read; with Since, what the
 // cache shows to be unchanged is not listed.
 func List(ctx context.Context, sources []Source, opt Options, each func(Listed) error) error {
 	if err := opt.prepare(); err != nil {
@@ -36,31 +36,35 @@ func List(ctx context.Context, sources []Source, opt Options, each func(Listed) 
 		return err
 	}
 	defer closeSources(open)
-	for _, s := range open {
-		if path, ok := s.cachePath(&opt); ok {
-			s.cache = openStatCache(path)
-			defer s.cache.closeIn()
-		}
-		w := walker{ctx: ctx, opt: &opt, each: func(f found) error {
-			j := &job{found: f, ctx: ctx}
-			if err := j.decide(&opt); err != nil || j.keep {
-				return err
-			}
-			return each(Listed{f.path, j.size(), f.info.Mode().Perm(), j.mtime, f.target})
-		}}
-		if err := w.walk(s); err != nil {
+	past, err := openPast(ctx, open, &opt)
+	if err != nil {
+		return err
+	}
+	defer past.close()
+	for i, s := range open {
+		if err := past.list(ctx, s, i == len(open)-1, each); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// size returns the bytes of a file, 0 of a link.
-func (j *job) size() int64 {
-	if j.target != "" {
-		return 0
+func (p *past) list(ctx context.Context, s *source, last bool, each func(Listed) error) error {
+	survey := p.survey(s)
+	defer survey.cache.close()
+	survey.kept = func(*record) error { return nil }
+	survey.gone = func(string, *record) error { return nil }
+	survey.found = func(j *job) error {
+		if j.keep {
+			return nil
+		}
+		l := Listed{Path: j.path(), Mode: j.stat.mode.Perm(), ModTime: j.stat.mtime, Target: j.target}
+		if j.target == "" {
+			l.Size = j.stat.size
+		}
+		return each(l)
 	}
-	return j.info.Size()
+	return survey.run(ctx, s, last)
 }
 
 // cachePath returns where the stat cache of a source is, if it has one.
@@ -69,4 +73,13 @@ func (s *source) cachePath(opt *Options) (string, bool) {
 		return "", false
 	}
 	return filepath.Join(opt.StatDir, cacheName(s.places[len(s.places)-1])), true
+}
+
+// openCache opens the stat cache of a source, nil where it has none that is whole.
+func (s *source) openCache(opt *Options) *statCache {
+	path, ok := s.cachePath(opt)
+	if !ok {
+		return nil
+	}
+	return openStatCache(path)
 }

@@ -1,6 +1,7 @@
 package folder
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -13,35 +14,55 @@ import (
 type output struct {
 	w       *stream.Writer
 	opt     *Options
+	cache   *statWriter // nil: none is left
 	chunker *chunk.Chunker
 	stats   Stats
+}
+
+// step writes what comes next, once it is loaded.
+func (o *output) step(ctx context.Context, next step) error {
+	if o.cache != nil && len(next.kept) > 0 {
+		o.cache.add(next.kept)
+	}
+	if next.job == nil {
+		return nil
+	}
+	if next.job.ready != nil {
+		select {
+		case <-next.job.ready:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return o.job(next.job)
 }
 
 // job writes a job that is loaded.
 func (o *output) job(j *job) error {
 	if j.err != nil {
-		return fmt.Errorf("reading %q: %w", j.path, j.err)
+		return fmt.Errorf("reading %q: %w", j.path(), j.err)
 	}
-	err := o.item(j)
-	if err != nil {
+	if err := o.item(j); err != nil {
 		return err
 	}
-	if j.source.cache != nil && j.summed {
-		j.source.cache.add(j.name, j.info, j.sum, j.taken)
+	if r := j.record(); o.cache != nil && (r.here != hereNothing || r.drive != hasNothing) {
+		o.cache.add(r.append(nil))
 	}
 	return nil
 }
 
 func (o *output) item(j *job) error {
 	switch {
+	case j.lost != "":
+		return o.w.Delete(j.lost)
 	case j.gone:
-		return nil
+		return o.lose(j)
 	case j.keep:
 		o.stats.Kept++
-		return o.w.Keep(j.path)
+		return nil
 	case j.target != "":
 		o.stats.Links++
-		return o.w.Link(j.path, j.target)
+		return o.w.Link(j.path(), j.target)
 	}
 	if j.large {
 		return o.large(j)
@@ -59,10 +80,18 @@ func (o *output) item(j *job) error {
 	return nil
 }
 
+// lose says of a file that it is gone, if the drive has it.
+func (o *output) lose(j *job) error {
+	if j.had.drive == hasNothing {
+		return nil
+	}
+	return o.w.Delete(j.path())
+}
+
 // file begins a file.
 func (o *output) file(j *job) error {
 	o.stats.Files++
-	return o.w.File(j.info.Mode().Perm(), j.mtime, j.path)
+	return o.w.File(j.stat.mode.Perm(), j.stat.mtime, j.path())
 }
 
 // large writes a file that is read now. What is written cannot be taken back: one that changes meanwhile is the import's
@@ -70,17 +99,18 @@ func (o *output) file(j *job) error {
 func (o *output) large(j *job) error {
 	r, err := j.open(o.opt)
 	if err == errGone {
-		return nil
+		j.gone = true
+		return o.lose(j)
 	}
 	if err != nil {
-		return fmt.Errorf("reading %q: %w", j.path, err)
+		return fmt.Errorf("reading %q: %w", j.path(), err)
 	}
 	defer r.Close() // only read from
 	if err := o.file(j); err != nil {
 		return err
 	}
 	sum := hash.NewSHA256()
-	j.summed = j.source.cache != nil
+	j.summed = o.cache != nil
 	err = o.content(r, func(block []byte) {
 		if j.summed {
 			_, _ = sum.Write(block)
@@ -90,7 +120,7 @@ func (o *output) large(j *job) error {
 		err = r.unchanged()
 	}
 	if err != nil {
-		return fmt.Errorf("reading %q: %w", j.path, err)
+		return fmt.Errorf("reading %q: %w", j.path(), err)
 	}
 	sum.Sum(j.sum[:0])
 	return nil

@@ -1,20 +1,45 @@
 package folder
 
-import "io/fs"
+import (
+	"io/fs"
+	"os"
+	"time"
+)
 
-// A fileStat is what tells that a file was not touched, without reading it.
+// A fileStat is what is seen of a file, a folder or a link without reading it, never of what a link points to.
 type fileStat struct {
+	mode          fs.FileMode // type and permission bits
+	far           bool        // its time does not fit, and mtime is in seconds
 	size          int64
 	mtime, ctime  int64 // nanoseconds since 1970
 	inode, device uint64
+	info          fs.FileInfo // where the system tells neither ctime nor inode, else nil
 }
 
-// sameStat reports whether a file is as it was, as far as can be told without reading it.
-func sameStat(a, b fs.FileInfo) bool {
-	if a.Size() != b.Size() || !a.ModTime().Equal(b.ModTime()) || a.Mode() != b.Mode() {
-		return false
+// telling reports whether the stat tells that a file was not touched since another one was taken.
+func (s fileStat) telling() bool { return s.info == nil && !s.far }
+
+// near refuses a time that no stream can have.
+func (s fileStat) near() error {
+	if !s.far {
+		return nil
 	}
-	before, ok := statOf(a)
-	after, ok2 := statOf(b)
-	return ok == ok2 && before == after
+	_, err := nanoseconds(time.Unix(s.mtime, 0))
+	return err
 }
+
+// sameAs reports whether two stats are of one file.
+func (s fileStat) sameAs(other fileStat) bool {
+	if s.info != nil || other.info != nil {
+		return os.SameFile(s.info, other.info)
+	}
+	return s.inode == other.inode && s.device == other.device
+}
+
+// as reports whether a file is as it was, as far as can be told without reading it.
+func (s fileStat) as(before fileStat) bool {
+	return s.mode == before.mode && s.size == before.size && s.mtime == before.mtime && s.ctime == before.ctime && s.sameAs(before)
+}
+
+// youngest returns the later of its times.
+func (s fileStat) youngest() time.Time { return time.Unix(0, max(s.mtime, s.ctime)) }

@@ -1,8 +1,36 @@
-//go:build !linux && !darwin && !freebsd && !netbsd
+//go:build !(linux || darwin || freebsd || netbsd || openbsd || dragonfly)
 
 package folder
 
-import "io/fs"
+import (
+	"io/fs"
+	"os"
+)
 
-// statOf says that nothing here tells a file that was not touched: every one is read.
-func statOf(fs.FileInfo) (s fileStat, ok bool) { return s, false }
+// lstat looks at what a folder has under a name. Nothing here tells a file that was not touched: every one is read.
+func lstat(root *os.Root, _ *os.File, name string) (fileStat, error) {
+	info, err := root.Lstat(name)
+	if err != nil {
+		return fileStat{}, err
+	}
+	return statOf(info), nil
+}
+
+// fstat looks at an open file.
+func fstat(file *os.File) (fileStat, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return fileStat{}, err
+	}
+	return statOf(info), nil
+}
+
+// statOf is the stat that a FileInfo tells.
+func statOf(info fs.FileInfo) fileStat {
+	s := fileStat{mode: info.Mode(), size: info.Size(), info: info}
+	var err error
+	if s.mtime, err = nanoseconds(info.ModTime()); err != nil {
+		s.far, s.mtime = true, info.ModTime().Unix()
+	}
+	return s
+}

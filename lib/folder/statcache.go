@@ -2,54 +2,62 @@ package folder
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"time"
 
 	"hc/lib/hash"
+	"hc/lib/keys"
 	"hc/lib/stream"
 )
 
 // FORMAT.md, beside this file, has the format.
 const (
-	statMagic = "hc-stat 1\n"
-	statPage  = 64 << 10 // the most bytes of a page's records
-	statFixed = 5*8 + 32 // of a record, behind its path
-	statHead  = 8        // of a page: length and checksum
+	statMagic   = "hc-stat 2\n"
+	statVersion = 8 + 8 + 32                // bytes of a version in the head
+	statHead    = 32 + 2*statVersion + 4    // bytes of the head
+	statPage    = 64 << 10                  // the most bytes of a page's records
+	statFirst   = len(statMagic) + statHead // where the pages begin
 )
-
-// raceWindow is how much older than the moment of reading a file's times must be: less, and it might have been written
-// once more without another time. The coarsest clock of a file system, FAT's, ticks every two seconds.
-const raceWindow = 2 * time.Second
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// A statCache knows the content of files by what stat says of them. It is read and written in one pass, in the order of
-// keys: the one that the import before left, and the one that this import leaves.
-type statCache struct {
-	path string
+// errStatCache is why a stat cache is none.
+var errStatCache = errors.New("not a whole stat cache")
 
-	in   *bufio.Reader // nil at its end
-	file *os.File
-	page []byte // records that are still to be read
-	name string // of the record that comes next; "" at first, and at the end
-	next statRecord
-
-	out    *os.File
-	buf    *bufio.Writer
-	filled []byte // the page to be written
-	err    error  // of writing
+// statOrigin says of which drive a cache is.
+type statOrigin struct {
+	key   keys.Key
+	since stream.Since // the version that its records tell of; its length is 0 if they do not
+	led   stream.Since // the version that has what the folder had, likewise
 }
 
-type statRecord struct {
-	fileStat
-	sum [32]byte
+func (o statOrigin) encode() []byte {
+	b := append([]byte(nil), o.key[:]...)
+	for _, v := range []stream.Since{o.since, o.led} {
+		b = binary.LittleEndian.AppendUint64(b, v.Fork)
+		b = binary.LittleEndian.AppendUint64(b, v.Length)
+		b = append(b, v.TreeHash[:]...)
+	}
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+func (o *statOrigin) parse(b []byte) error {
+	if crc32.Checksum(b[:statHead-4], castagnoli) != binary.LittleEndian.Uint32(b[statHead-4:]) {
+		return errStatCache
+	}
+	b = b[copy(o.key[:], b):]
+	for _, v := range []*stream.Since{&o.since, &o.led} {
+		v.Fork, v.Length = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
+		copy(v.TreeHash[:], b[16:])
+		b = b[statVersion:]
+	}
+	return nil
 }
 
 // cacheName is the file in which what is known of the files of a folder stands.
@@ -58,169 +66,117 @@ func cacheName(folder string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// openStatCache opens a cache, or none where there is none that can be read.
+// A statCache is read in one pass, in the order of paths.
+type statCache struct {
+	statOrigin
+	file *os.File
+	in   *bufio.Reader
+	crc  uint32
+	buf  []byte
+	page []byte // records of it that are still to be read
+
+	next record
+	ok   bool   // there is one
+	last []byte // path of the one before
+}
+
+// openStatCache opens a cache, nil where there is none that is whole.
 func openStatCache(path string) *statCache {
-	c := &statCache{path: path}
 	file, err := os.Open(path)
 	if err != nil {
-		return c
+		return nil
 	}
-	c.file, c.in = file, bufio.NewReaderSize(file, statPage)
-	magic := make([]byte, len(statMagic))
-	if _, err := io.ReadFull(c.in, magic); err != nil || string(magic) != statMagic {
-		c.in = nil
+	c := &statCache{file: file, in: bufio.NewReaderSize(file, statPage), buf: make([]byte, statPage)}
+	if err := c.check(); err != nil {
+		c.close()
+		return nil
 	}
-	c.advance()
 	return c
 }
 
-// create begins the file that will take the cache's place.
-func (c *statCache) create() {
-	dir := filepath.Dir(c.path)
-	if c.err = os.MkdirAll(dir, 0o700); c.err != nil {
-		return
+// check reads all of it, so that what it says is either all known to be unharmed or not used, and stands at its first record.
+func (c *statCache) check() error {
+	head := make([]byte, statFirst)
+	if _, err := io.ReadFull(c.in, head); err != nil {
+		return err
 	}
-	removeLeftovers(c.path)
-	c.out, c.err = os.CreateTemp(dir, filepath.Base(c.path)+".*.new")
-	if c.err == nil {
-		c.buf = bufio.NewWriterSize(c.out, statPage)
-		_, c.err = c.buf.WriteString(statMagic)
+	if string(head[:len(statMagic)]) != statMagic {
+		return errStatCache
 	}
+	if err := c.parse(head[len(statMagic):]); err != nil {
+		return err
+	}
+	err := c.advance()
+	for err == nil && c.ok {
+		err = c.advance()
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := c.in.ReadByte(); err != io.EOF {
+		return errStatCache
+	}
+	if _, err := c.file.Seek(int64(statFirst), io.SeekStart); err != nil {
+		return err
+	}
+	c.in.Reset(c.file)
+	c.crc, c.page, c.next = 0, nil, record{}
+	return c.advance()
 }
 
-// removeLeftovers removes what was begun and never ended: nobody takes an hour, and who does loses the cache, no more.
-func removeLeftovers(path string) {
-	begun, _ := filepath.Glob(path + ".*.new")
-	for _, name := range begun {
-		if info, err := os.Stat(name); err == nil && time.Since(info.ModTime()) > time.Hour {
-			_ = os.Remove(name)
+// advance goes on to the next record; c.ok is false behind the last one.
+func (c *statCache) advance() (err error) {
+	c.ok = false
+	c.last = append(c.last[:0], c.next.path...)
+	if len(c.page) == 0 {
+		if c.page, err = c.readPage(); err != nil || len(c.page) == 0 {
+			return err
 		}
 	}
+	if c.page, err = c.next.parse(c.page); err != nil {
+		return err
+	}
+	if bytes.Compare(c.next.path, c.last) <= 0 {
+		return errStatCache
+	}
+	c.ok = true
+	return nil
 }
 
-// lookup returns the sum of a file whose stat is as it was. Names come in ascending order.
-func (c *statCache) lookup(name string, info fs.FileInfo) (sum [32]byte, ok bool) {
-	for c.name != "" && c.name < name {
-		c.advance()
-	}
-	if c.name != name || name == "" {
-		return sum, false
-	}
-	stat, ok := statOf(info)
-	return c.next.sum, ok && stat == c.next.fileStat
-}
-
-// advance reads the next record; where something is wrong the cache ends.
-func (c *statCache) advance() {
-	last := c.name
-	c.name = ""
-	if len(c.page) == 0 && !c.readPage() {
-		return
-	}
-	n, used := binary.Uvarint(c.page)
-	if used <= 0 || n == 0 || n > stream.MaxPath || uint64(len(c.page)-used) < n+statFixed {
-		c.in, c.page = nil, nil
-		return
-	}
-	name, rest := string(c.page[used:used+int(n)]), c.page[used+int(n):]
-	if name <= last {
-		c.in, c.page = nil, nil
-		return
-	}
-	number := func(i int) uint64 { return binary.LittleEndian.Uint64(rest[8*i:]) }
-	c.next.fileStat = fileStat{int64(number(0)), int64(number(1)), int64(number(2)), number(3), number(4)}
-	copy(c.next.sum[:], rest[5*8:])
-	c.name, c.page = name, rest[statFixed:]
-}
-
-// readPage reads a page, and reports whether there was a good one.
-func (c *statCache) readPage() bool {
-	if c.in == nil {
-		return false
-	}
-	var head [statHead]byte
-	in := c.in
-	c.in = nil
-	if _, err := io.ReadFull(in, head[:]); err != nil {
-		return false
+// readPage returns the records of the next page; none: it was the end.
+func (c *statCache) readPage() ([]byte, error) {
+	var head [8]byte
+	if _, err := io.ReadFull(c.in, head[:]); err != nil {
+		return nil, err
 	}
 	length := binary.LittleEndian.Uint32(head[:])
-	if length == 0 || length > statPage {
-		return false
+	if length > statPage {
+		return nil, errStatCache
 	}
-	page := make([]byte, length)
-	if _, err := io.ReadFull(in, page); err != nil {
-		return false
+	page := c.buf[:length]
+	if _, err := io.ReadFull(c.in, page); err != nil {
+		return nil, err
 	}
-	if crc32.Checksum(page, castagnoli) != binary.LittleEndian.Uint32(head[4:]) {
-		return false
+	c.crc = pageSum(c.crc, page)
+	if c.crc != binary.LittleEndian.Uint32(head[4:]) {
+		return nil, errStatCache
 	}
-	c.in, c.page = in, page
-	return true
+	return page, nil
 }
 
-// add notes the sum of a file whose stat was taken, unless it might have changed since without a trace. taken is the moment
-// before it was read, zero for what the cache knew already.
-func (c *statCache) add(name string, info fs.FileInfo, sum [32]byte, taken time.Time) {
-	stat, ok := statOf(info)
-	if !ok || c.err != nil || !taken.IsZero() && max(stat.mtime, stat.ctime) >= taken.Add(-raceWindow).UnixNano() {
-		return
-	}
-	if len(c.filled)+binary.MaxVarintLen16+len(name)+statFixed > statPage {
-		c.flush()
-	}
-	b := binary.AppendUvarint(c.filled, uint64(len(name)))
-	b = append(b, name...)
-	for _, n := range []uint64{uint64(stat.size), uint64(stat.mtime), uint64(stat.ctime), stat.inode, stat.device} {
-		b = binary.LittleEndian.AppendUint64(b, n)
-	}
-	c.filled = append(b, sum[:]...)
+// pageSum is the checksum of a page behind one of another checksum.
+func pageSum(before uint32, records []byte) uint32 {
+	sum := crc32.Checksum(binary.LittleEndian.AppendUint32(nil, before), castagnoli)
+	return crc32.Update(sum, castagnoli, records)
 }
 
-// flush writes a page.
-func (c *statCache) flush() {
-	if len(c.filled) == 0 || c.err != nil {
-		return
-	}
-	head := binary.LittleEndian.AppendUint32(nil, uint32(len(c.filled)))
-	head = binary.LittleEndian.AppendUint32(head, crc32.Checksum(c.filled, castagnoli))
-	_, c.err = c.buf.Write(head)
-	if c.err == nil {
-		_, c.err = c.buf.Write(c.filled)
-	}
-	c.filled = c.filled[:0]
-}
-
-// closeIn closes what was read from.
-func (c *statCache) closeIn() {
-	if c.file != nil {
-		_ = c.file.Close()
+func (c *statCache) close() {
+	if c != nil {
+		_ = c.file.Close() // only read from
 	}
 }
 
-// close puts what was noted in the place of the cache, with keep, or leaves that as it is.
-func (c *statCache) close(keep bool) error {
-	c.closeIn()
-	if c.out == nil {
-		return c.err
-	}
-	if keep {
-		c.flush()
-	}
-	if c.err == nil {
-		c.err = c.buf.Flush()
-	}
-	if err := c.out.Close(); c.err == nil {
-		c.err = err
-	}
-	if c.err == nil && keep {
-		c.err = os.Rename(c.out.Name(), c.path)
-	}
-	if c.err != nil || !keep {
-		_ = os.Remove(c.out.Name())
-	}
-	if c.err != nil {
-		return fmt.Errorf("writing %q: %w", c.path, c.err)
-	}
-	return nil
+// failed is an error of reading what was whole a moment ago.
+func (c *statCache) failed(err error) error {
+	return fmt.Errorf("reading %q again: %w: import again", c.file.Name(), err)
 }

@@ -113,13 +113,12 @@ func tarPath(name string) (string, error) {
 
 // leftOut reports whether the options leave out path, or a folder above it.
 func (t *tarImport) leftOut(path string, isFolder bool) bool {
-	all := []rules{t.opt.rules}
 	for i := range len(path) {
-		if path[i] == '/' && leftOut(all, path[:i], true) {
+		if path[i] == '/' && t.opt.rules.leftOut(path[:i], true) {
 			return true
 		}
 	}
-	return leftOut(all, path, isFolder)
+	return t.opt.rules.leftOut(path, isFolder)
 }
 
 // special is what becomes of an entry that a drive does not hold.

@@ -7,11 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
+	"unicode/utf8"
 
-	"hc/lib/hidden"
 	"hc/lib/stream"
 )
 
@@ -32,11 +33,22 @@ var errGone = fmt.Errorf("it was deleted: %w", ErrChanged)
 
 // A found is a file or a link on its way into a stream.
 type found struct {
-	path   string // in the drive
 	source *source
-	name   string      // below the source's root
-	info   fs.FileInfo // of the file itself, never of what a link points to
-	target string      // of a link, as the drive has it; "" for a file
+	folder string // its path in the drive, with a / behind it
+	name   string // in the folder; of a single file its path in the drive
+	stat   fileStat
+	target string // of a link, as the drive has it; "" for a file
+}
+
+// path is what it is called in the drive.
+func (f *found) path() string { return f.folder + f.name }
+
+// below is what it is called below its source's root.
+func (f *found) below() string {
+	if f.source.only != "" {
+		return f.source.only
+	}
+	return f.path()[len(f.source.prefix()):]
 }
 
 // source is an open Source.
@@ -44,16 +56,19 @@ type source struct {
 	root   *os.Root // what is below it is reached through it, so that no link leads out
 	only   string   // of a single file: its name in root
 	as     string
-	places []string   // absolute names of the folder on disk, for links into it
-	cache  *statCache // nil for none
+	places []string // absolute names of the folder on disk, for links into it
 }
 
 // walker finds all that is below its sources, in the order of a drive's keys: the bytes of whole paths.
 type walker struct {
 	ctx   context.Context
 	opt   *Options
-	rules []rules // of the folders around, from the top down
-	each  func(found) error
+	each  func(*found) error
+	slots chan struct{} // taken while a folder is listed
+}
+
+func newWalker(ctx context.Context, opt *Options, each func(*found) error) *walker {
+	return &walker{ctx: ctx, opt: opt, each: each, slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
 }
 
 // openSources opens what is to be imported, in the order of keys.
@@ -112,8 +127,16 @@ func openSource(s Source) (*source, error) {
 
 // key is where the source stands in the order of a drive.
 func (s *source) key() string {
-	if s.only != "" || s.as == "" {
+	if s.only != "" {
 		return s.as
+	}
+	return s.prefix()
+}
+
+// prefix is what a folder's content has before its paths in the drive.
+func (s *source) prefix() string {
+	if s.as == "" {
+		return ""
 	}
 	return s.as + "/"
 }
@@ -126,103 +149,76 @@ func closeSources(open []*source) {
 
 // walk finds what is in one source.
 func (w *walker) walk(s *source) error {
-	if s.only != "" {
-		if w.leftOut(s.as, false) {
-			return nil
-		}
-		info, err := s.root.Lstat(s.only)
-		if err != nil {
-			return err
-		}
-		return w.entry(s, s.root, "", s.as, s.only, info)
+	if w.leftOut(nil, s.as, s.only == "") {
+		return nil
 	}
-	prefix := ""
-	if s.as != "" {
-		if w.leftOut(s.as, true) {
-			return nil
-		}
-		prefix = s.as + "/"
+	if s.only == "" {
+		l := &listing{root: s.root, prefix: s.prefix()}
+		w.list(l)
+		return w.folder(s, l)
 	}
-	return w.folder(s, s.root, prefix, "")
-}
-
-// An entry is what a folder holds under a name.
-type entry struct {
-	name string // a folder's ends with a /, as it does in the keys of what is in it
-	info fs.FileInfo
-}
-
-// folder finds what is in one folder: prefix is its path in the drive, below the one in the source, each with a / behind it.
-func (w *walker) folder(s *source, at *os.Root, prefix, below string) error {
-	entries, err := readFolder(at)
+	at, err := s.root.Open(".")
 	if err != nil {
-		return fmt.Errorf("reading folder %q: %w", at.Name(), err)
-	}
-	before := len(w.rules)
-	defer func() { w.rules = w.rules[:before] }()
-	if err := w.readRules(at, prefix, entries); err != nil {
 		return err
 	}
-	for _, e := range entries {
+	defer at.Close() // only read from
+	stat, err := lstat(s.root, at, s.only)
+	if err != nil {
+		return err
+	}
+	return w.entry(&found{source: s, name: s.as, stat: stat}, s.root)
+}
+
+// folder finds what is in one folder.
+func (w *walker) folder(s *source, l *listing) error {
+	if l.err != nil || l.gone {
+		return l.err
+	}
+	children := children{w: w, of: l}
+	defer children.close()
+	children.start()
+	for _, e := range l.entries {
 		if err := w.ctx.Err(); err != nil {
 			return err
 		}
-		name := strings.TrimSuffix(e.name, "/")
-		if w.leftOut(prefix+name, e.info.IsDir()) {
+		name, isFolder := strings.CutSuffix(e.name, "/")
+		f := found{source: s, folder: l.prefix, name: name, stat: e.stat}
+		if !isFolder {
+			if err := w.entry(&f, l.root); err != nil {
+				return err
+			}
 			continue
 		}
-		if err := w.entry(s, at, below, prefix+name, name, e.info); err != nil {
+		if err := stream.CheckPath(f.path()); err != nil {
+			if err := w.leaveOut(f.path(), err); err != nil {
+				return err
+			}
+			continue
+		}
+		child := children.get()
+		err := w.folder(s, child)
+		child.close()
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// readFolder returns what is in a folder in the order of keys, without a store.
-func readFolder(at *os.Root) ([]entry, error) {
-	dir, err := at.Open(".")
-	if err != nil {
-		return nil, err
+// entry passes on a file or a link.
+func (w *walker) entry(f *found, at *os.Root) error {
+	if err := checkName(f); err != nil {
+		return w.leaveOut(f.path(), err)
 	}
-	defer dir.Close() // only read from
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return nil, err
-	}
-	entries := make([]entry, 0, len(names))
-	for _, name := range names {
-		if hidden.Path(name) || isTemp(name) {
-			continue
-		}
-		info, err := at.Lstat(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // gone since the names were read
-		}
-		if err != nil {
-			return nil, err
-		}
-		if info.IsDir() {
-			name += "/"
-		}
-		entries = append(entries, entry{name, info})
-	}
-	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
-	return entries, nil
-}
-
-// entry passes on one entry of a folder, or what is in it.
-func (w *walker) entry(s *source, at *os.Root, below, path, name string, info fs.FileInfo) error {
-	if err := stream.CheckPath(path); err != nil {
-		return w.leaveOut(path, err)
-	}
-	f := found{path: path, source: s, name: below + name, info: info}
 	switch {
-	case info.IsDir():
-		return w.descend(s, at, f, name)
-	case info.Mode().IsRegular():
+	case f.stat.mode.IsRegular():
 		return w.each(f)
-	case info.Mode()&fs.ModeSymlink == 0:
-		return w.leaveOut(path, fmt.Errorf("it is a %s", kindOf(info.Mode())))
+	case f.stat.mode&fs.ModeSymlink == 0:
+		return w.leaveOut(f.path(), fmt.Errorf("it is a %s", kindOf(f.stat.mode)))
+	}
+	name := f.name
+	if f.source.only != "" {
+		name = f.source.only
 	}
 	target, err := at.Readlink(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -231,31 +227,20 @@ func (w *walker) entry(s *source, at *os.Root, below, path, name string, info fs
 	if err != nil {
 		return err
 	}
-	f.target = s.linkTarget(target)
+	f.target = f.source.linkTarget(target)
 	if err := stream.CheckTarget(f.target); err != nil {
-		return w.leaveOut(path, err)
+		return w.leaveOut(f.path(), err)
 	}
 	return w.each(f)
 }
 
-// descend walks a folder that was found, which is still that folder when it is open.
-func (w *walker) descend(s *source, at *os.Root, f found, name string) error {
-	sub, err := at.OpenRoot(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // gone since it was seen
+// checkName is stream.CheckPath for what stands in a folder that has passed it, under a name that is no store's: then next
+// to nothing is left to be wrong.
+func checkName(f *found) error {
+	if f.folder != "" && len(f.folder)+len(f.name) <= stream.MaxPath && utf8.ValidString(f.name) {
+		return nil
 	}
-	if err != nil {
-		return err
-	}
-	defer sub.Close() // only read from
-	info, err := sub.Stat(".")
-	if err != nil {
-		return err
-	}
-	if !os.SameFile(info, f.info) {
-		return fmt.Errorf("folder %q: %w", f.path, ErrChanged)
-	}
-	return w.folder(s, sub, f.path+"/", f.name+"/")
+	return stream.CheckPath(f.path())
 }
 
 // leaveOut is what becomes of something that a drive does not hold.
@@ -300,39 +285,43 @@ func (s *source) linkTarget(target string) string {
 const maxIgnoreFile = 1 << 20
 
 // readRules reads the ignore file of a folder, if it has one.
-func (w *walker) readRules(at *os.Root, prefix string, entries []entry) error {
-	i, there := slices.BinarySearchFunc(entries, IgnoreFile, func(e entry, name string) int { return strings.Compare(e.name, name) })
-	if !there || !entries[i].info.Mode().IsRegular() {
+func (l *listing) readRules() error {
+	i, there := slices.BinarySearchFunc(l.entries, IgnoreFile, func(e entry, name string) int { return strings.Compare(e.name, name) })
+	if !there || !l.entries[i].stat.mode.IsRegular() {
 		return nil
 	}
-	info := entries[i].info
-	if info.Size() > maxIgnoreFile {
-		return fmt.Errorf("%q has %d bytes: the most is %d", prefix+IgnoreFile, info.Size(), maxIgnoreFile)
+	stat := l.entries[i].stat
+	if stat.size > maxIgnoreFile {
+		return fmt.Errorf("%q has %d bytes: the most is %d", l.prefix+IgnoreFile, stat.size, maxIgnoreFile)
 	}
-	file, err := openSame(at, IgnoreFile, info)
+	file, err := openSame(l.root, IgnoreFile, stat)
 	if err != nil {
-		return fmt.Errorf("reading %q: %w", prefix+IgnoreFile, err)
+		return fmt.Errorf("reading %q: %w", l.prefix+IgnoreFile, err)
 	}
 	defer file.Close() // only read from
-	text := make([]byte, info.Size())
+	text := make([]byte, stat.size)
 	n, err := readFull(file, text)
 	if err != nil {
-		return fmt.Errorf("reading %q: %w", prefix+IgnoreFile, err)
+		return fmt.Errorf("reading %q: %w", l.prefix+IgnoreFile, err)
 	}
-	w.rules = append(w.rules, parseRules(prefix, string(text[:n])))
+	own := parseRules(l.prefix, string(text[:n]))
+	own.above, l.rules = l.rules, &own
 	return nil
 }
 
 // leftOut reports whether rules leave a path out: those of the options before those of any file.
-func (w *walker) leftOut(path string, isFolder bool) bool {
+func (w *walker) leftOut(files *rules, path string, isFolder bool) bool {
+	if path == "" {
+		return false
+	}
 	if out, ok := w.opt.rules.verdict(path, path[strings.LastIndexByte(path, '/')+1:], isFolder); ok {
 		return out
 	}
-	return leftOut(w.rules, path, isFolder)
+	return files.leftOut(path, isFolder)
 }
 
 // openSame opens a file that was seen: what took its place since is not opened, or not taken for it.
-func openSame(at *os.Root, name string, seen fs.FileInfo) (*os.File, error) {
+func openSame(at *os.Root, name string, seen fileStat) (*os.File, error) {
 	file, err := at.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe in its place would have us wait
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errGone
@@ -340,8 +329,8 @@ func openSame(at *os.Root, name string, seen fs.FileInfo) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := file.Stat()
-	if err == nil && !os.SameFile(info, seen) {
+	stat, err := fstat(file)
+	if err == nil && !stat.sameAs(seen) {
 		err = ErrChanged
 	}
 	if err != nil {

@@ -155,47 +155,68 @@ func (t *Tree) noteNewest(ctx context.Context) error {
 
 // importAll imports the folder into the drive that word names, which is at version before; nil: it is a new one.
 func (t *Tree) importAll(ctx context.Context, word string, before *drive.Drive, options PublishOptions) (drive.Result, error) {
-	from, stop := t.stream(ctx, before, options.Folder, nil)
-	defer stop()
-	return drive.Import(ctx, t.in, word, from, options.Append, options.Progress)
+	from := t.read(ctx, before, options.Folder)
+	defer from.stop()
+	result, err := drive.Import(ctx, t.in, word, from, options.Append, options.Progress)
+	if err == nil {
+		result.Unchanged += from.end(&result)
+	}
+	return result, err
 }
 
-// stream reads the folder as a stream that builds on a version; passed, which may be nil, is told of names that the version
-// has and the folder has not. What is read from it fails where the folder cannot be read. Call stop at the end: it waits for
-// the reading to end.
-func (t *Tree) stream(ctx context.Context, before *drive.Drive, options folder.Options, passed func(name string)) (from io.Reader, stop func()) {
+// A reading is the folder as a stream, which fails where the folder cannot be read. Stop it at the end.
+type reading struct {
+	*io.PipeReader
+	cancel   context.CancelFunc
+	done     chan struct{} // closed once nothing is read any more
+	imported *folder.Imported
+	whole    bool // the stream has its end
+	warn     func(text string)
+}
+
+// read reads the folder as a stream that builds on a version; nil: on none.
+func (t *Tree) read(ctx context.Context, before *drive.Drive, options folder.Options) *reading {
 	ctx, cancel := context.WithCancel(ctx)
-	reading, writing := io.Pipe()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = writing.CloseWithError(t.write(ctx, writing, before, options, passed))
-	}()
-	return reading, func() {
-		cancel()
-		_ = reading.Close()
-		<-done
+	from, to := io.Pipe()
+	r := &reading{PipeReader: from, cancel: cancel, done: make(chan struct{}), warn: options.Warn}
+	options.StatDir = t.statDir()
+	if before != nil && before.Version() > 0 {
+		options.Since = before
 	}
+	go func() {
+		defer close(r.done)
+		err := r.write(ctx, to, []folder.Source{{Path: t.Root}}, options)
+		r.whole = err == nil
+		_ = to.CloseWithError(err)
+	}()
+	return r
 }
 
-func (t *Tree) write(ctx context.Context, to io.Writer, before *drive.Drive, options folder.Options, passed func(name string)) error {
-	options.StatDir = t.statDir()
-	rest := func() error { return nil }
-	if before != nil && before.Version() > 0 {
-		base, err := folder.BuildOn(ctx, before)
-		if err != nil {
-			return err
-		}
-		defer base.Close()
-		base.Passed, rest = passed, base.Rest
-		options.Since, options.Known = base.Since, base.Known
-	}
+func (r *reading) write(ctx context.Context, to io.Writer, sources []folder.Source, options folder.Options) (err error) {
 	w := stream.NewWriter(to)
-	if _, err := folder.Import(ctx, w, []folder.Source{{Path: t.Root}}, options); err != nil {
-		return err
-	}
-	if err := rest(); err != nil {
+	if r.imported, err = folder.Import(ctx, w, sources, options); err != nil {
 		return err
 	}
 	return w.Close()
+}
+
+// end keeps what is known of the files, once the stream is read to its end. result, if there is one, is what became of it. It
+// returns how many files the stream does not name, as they are what the version has.
+func (r *reading) end(result *drive.Result) (kept uint64) {
+	<-r.done
+	if !r.whole {
+		return 0
+	}
+	if err := r.imported.Keep(result); err != nil && r.warn != nil {
+		r.warn(err.Error())
+	}
+	return r.imported.Kept
+}
+
+// stop waits for the reading to end.
+func (r *reading) stop() {
+	r.cancel()
+	_ = r.Close()
+	<-r.done
+	r.imported.Drop()
 }

@@ -19,8 +19,8 @@ import (
 // would import. Of a change that was made here New has the name only.
 func (t *Tree) Status(ctx context.Context, version *drive.Drive, options folder.Options, each func(drive.Change) error) error {
 	var gone []string
-	from, stop := t.stream(ctx, version, options, func(name string) { gone = append(gone, name) })
-	defer stop()
+	from := t.read(ctx, version, options)
+	defer from.stop()
 	items := stream.NewFolderReader(from)
 	for {
 		item, err := items.Next()
@@ -30,19 +30,19 @@ func (t *Tree) Status(ctx context.Context, version *drive.Drive, options folder.
 		if err != nil {
 			return err
 		}
-		if item.Kind != stream.KindFile && item.Kind != stream.KindLink {
-			continue
+		switch item.Kind {
+		case stream.KindFile, stream.KindLink:
+			err = t.tell(ctx, version, item, items, each)
+		case stream.KindDelete:
+			gone = append(gone, "/"+item.Path)
+		case stream.KindPurge:
+			gone, err = strange(ctx, version, gone)
 		}
-		change, err := edited(ctx, version, item, items)
 		if err != nil {
 			return err
 		}
-		if change != nil && t.Wants(change.Name) {
-			if err := each(*change); err != nil {
-				return err
-			}
-		}
 	}
+	from.end(nil)
 	slices.Sort(gone)
 	for _, name := range gone {
 		if !t.Wants(name) {
@@ -54,6 +54,26 @@ func (t *Tree) Status(ctx context.Context, version *drive.Drive, options folder.
 		}
 	}
 	return nil
+}
+
+// tell hands on how a file differs from what a version has of it, if it does.
+func (t *Tree) tell(ctx context.Context, version *drive.Drive, item stream.Item, content *stream.FolderReader, each func(drive.Change) error) error {
+	change, err := edited(ctx, version, item, content)
+	if err != nil || change == nil || !t.Wants(change.Name) {
+		return err
+	}
+	return each(*change)
+}
+
+// strange appends the names of a version that are no paths of a stream.
+func strange(ctx context.Context, version *drive.Drive, to []string) ([]string, error) {
+	err := version.List(ctx, "/", func(item hyperdrive.Item) error {
+		if item.Err != nil && stream.CheckPath(item.Name[1:]) != nil {
+			to = append(to, item.Name)
+		}
+		return nil
+	})
+	return to, err
 }
 
 // edited returns how a file differs from what a version has of it; nil if it does not. Only another time is no difference.
