@@ -77,6 +77,7 @@ type Checker struct {
 	was       map[keys.Key]coreWas             // cores at the position of the store's derived files
 	witness   map[keys.Key]bool                // cores of which derived files say what the log does not
 	broken    map[keys.Key]BlockRange          // cores whose tree, head or manifest is wrong, and the blocks that may mend it
+	deltas    bool                             // there are runs with a base
 	derived   bool                             // derived files have to be built again
 	marred    bool                             // the mark, or a copy of a pack's header, has to be written again
 	secrets   []keys.Key                       // whose file is damaged
@@ -189,7 +190,7 @@ func (c *Checker) Run(ctx context.Context) error {
 }
 
 func (c *Checker) run(ctx context.Context) error {
-	c.derived, c.marred = false, false
+	c.derived, c.marred, c.deltas = false, false, false
 	c.malformed = make(map[string]bool)
 	c.badRuns = make(map[packlog.Position]*badRun)
 	c.headless = make(map[packlog.AppendID]*lostAppend)
@@ -205,7 +206,7 @@ func (c *Checker) run(ctx context.Context) error {
 		return err
 	}
 	for _, step := range []func(context.Context) error{
-		c.checkDerived, c.checkLog, c.finishShadow, c.checkCores, c.judge, c.checkNames, c.checkSecrets, c.checkGrants,
+		c.checkDerived, c.checkLog, c.finishShadow, c.checkDeltas, c.checkCores, c.judge, c.checkNames, c.checkSecrets, c.checkGrants,
 	} {
 		if err := step(ctx); err != nil {
 			return err

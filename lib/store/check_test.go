@@ -133,7 +133,7 @@ func (w *checkWorld) open(t testing.TB, options Options) *Store {
 	return s
 }
 
-// newCheckWorld makes three logs (blocks, lines, a sparse download) with deduplicated blocks, packs that are full, several
+// newCheckWorld makes three logs (blocks, lines, a sparse download) with deduplicated blocks and deltas, packs that are full, several
 // tables, a tail behind them, a name, a secret key, and a grant.
 func newCheckWorld(t testing.TB) *checkWorld {
 	t.Helper()
@@ -151,7 +151,8 @@ func newCheckWorld(t testing.TB) *checkWorld {
 	}
 	shared := []byte(strings.Repeat("in two logs ", 9))
 	w.logs[0].append(t, s, false, randomBlocks(r, 5, 300)...)
-	w.logs[0].append(t, s, false, shared, []byte{}, []byte("a"))
+	base := randomBytes(mathrand.New(mathrand.NewPCG(6, 6)), 1100)
+	w.logs[0].append(t, s, false, shared, base, []byte{}, []byte("a"))
 	w.logs[1].append(t, s, true, lineBlocks(r, 40)...)
 	w.logs[2].grow(t, append(randomBlocks(r, 11, 120), shared)...)
 	w.logs[2].download(t, s, 2, 3, 11)
@@ -167,8 +168,12 @@ func newCheckWorld(t testing.TB) *checkWorld {
 		if err := s.Checkpoint(ctx); err != nil {
 			t.Fatal(err)
 		}
-		w.logs[0].append(t, s, false, append(randomBlocks(r, 9, 60), shared, w.logs[0].blocks[1])...)
+		delta := edited(r, base)
+		w.logs[0].append(t, s, false, append(randomBlocks(r, 9, 60), shared, delta, w.logs[0].blocks[1])...)
 		w.logs[1].append(t, s, true, lineBlocks(r, 9)...)
+	}
+	if codecs, _ := codecsOf(t, s); codecs[codecDelta] != 2 {
+		t.Fatalf("the world has runs of the codecs %v", codecs)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

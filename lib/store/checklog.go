@@ -46,6 +46,7 @@ func (c *Checker) checkLog(ctx context.Context) error {
 type logCheck struct {
 	checker *Checker
 	ctx     context.Context
+	index   *derived // where bases are; of checkDeltas
 	jobs    chan runCheck
 	workers sync.WaitGroup
 
@@ -96,6 +97,17 @@ func (k *logCheck) record(r *packlog.Record) error {
 		k.mu.Unlock()
 		return k.failed()
 	}
+	if e.run.codec == codecDelta { // see checkDeltas
+		k.mu.Lock()
+		k.checker.deltas = true
+		k.mu.Unlock()
+		return k.failed()
+	}
+	return k.check(r, e)
+}
+
+// check hands a run to a worker.
+func (k *logCheck) check(r *packlog.Record, e *entry) error {
 	job := runCheck{record: *r, meta: e.run, payload: slices.Clone(r.Payload), size: len(r.Meta) + r.PayloadLen}
 	job.record.Meta, job.record.Payload = nil, nil
 	select {
@@ -176,8 +188,8 @@ func (k *logCheck) decode(job runCheck) error {
 	var base []byte
 	if job.meta.codec == codecDelta {
 		var err error
-		if base, err = k.checker.store.reader.base(k.ctx, job.meta.base); err != nil {
-			return err
+		if base, err = k.base(job.meta.base); err != nil {
+			return fmt.Errorf("its base: %w", err)
 		}
 	}
 	data, err := decompress(job.meta, job.payload, base)

@@ -75,14 +75,13 @@ func looksRandom(raw []byte) bool {
 // decoders are for frames without a base.
 var decoders = sync.Pool{New: func() any { return newDecoder() }}
 
-func newDecoder(options ...zstd.DOption) *zstd.Decoder {
-	options = append(options,
+func newDecoder() *zstd.Decoder {
+	d, err := zstd.NewReader(nil,
 		zstd.WithDecoderConcurrency(1),
 		zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxWindow(maxWindow),
 		zstd.WithDecoderMaxMemory(maxRaw+1), // nothing may grow beyond, whatever a frame says
 		zstd.WithDecodeAllCapLimit(true))
-	d, err := zstd.NewReader(nil, options...)
 	if err != nil {
 		panic("store: internal error: " + err.Error())
 	}
@@ -91,22 +90,21 @@ func newDecoder(options ...zstd.DOption) *zstd.Decoder {
 
 // decompress returns the bytes of a run, in a slice of its own or payload itself. base is that of codecDelta.
 func decompress(m *runMeta, payload, base []byte) ([]byte, error) {
-	var d *zstd.Decoder
-	switch m.codec {
+	var raw []byte
+	var err error
+	switch m.codec { // the limit is the capacity: a frame cannot make it grow
 	case codecRaw:
 		if len(payload) != m.raw {
 			return nil, fmt.Errorf("%w: %d bytes, expected %d", ErrDamaged, len(payload), m.raw)
 		}
 		return payload, nil
 	case codecDelta:
-		d = newDecoder(zstd.WithDecoderDictRaw(deltaDictionary, base))
-		defer d.Close()
+		raw, err = decodeDelta(make([]byte, 0, m.raw), payload, base)
 	default:
-		d = decoders.Get().(*zstd.Decoder)
+		d := decoders.Get().(*zstd.Decoder)
 		defer decoders.Put(d)
+		raw, err = d.DecodeAll(payload, make([]byte, 0, m.raw))
 	}
-	// The limit is the capacity: a frame cannot make it grow.
-	raw, err := d.DecodeAll(payload, make([]byte, 0, m.raw))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}

@@ -120,6 +120,31 @@ func collections(ctx context.Context, c *crashRun, s *Store) []func() error {
 	}
 }
 
+// versions is a workload in which blocks are told from others, which are forgotten.
+func versions(ctx context.Context, c *crashRun, s *Store) []func() error {
+	own := TxOptions{Durable: true}
+	r := rand.New(rand.NewPCG(3, 3))
+	old := [][]byte{randomBytes(r, 30), randomBytes(r, 1100), randomBytes(r, 40)}
+	second := [][]byte{old[0], edited(r, old[1]), old[2]}
+	third := [][]byte{old[0], edited(r, second[1]), old[2], []byte("more")}
+	return []func() error{
+		func() error { return c.appendTo(ctx, s, 0, own, old) },
+		func() error { return c.appendTo(ctx, s, 0, own, second) },
+		func() error { return s.Checkpoint(ctx) },
+		func() error {
+			return c.change(2, false, func(m *modelCore) error {
+				m.grow(false, third...)
+				m.sign(0)
+				return m.put(ctx, s, TxOptions{}, []uint64{0, 2})
+			})
+		},
+		func() error { return c.clear(ctx, s, 0, 0, 2) },
+		func() error { _, err := s.GC(ctx, GCOptions{All: true}); return err },
+		func() error { return c.appendTo(ctx, s, 0, own, third) },
+		func() error { _, err := s.Repack(ctx, RepackOptions{}); return err },
+	}
+}
+
 // clear forgets blocks.
 func (c *crashRun) clear(ctx context.Context, s *Store, core int, first, end uint64) error {
 	return c.change(core, true, func(m *modelCore) error {
@@ -285,6 +310,21 @@ func TestCrashAtEveryCall(t *testing.T) { crashAtEveryCall(t, appends) }
 
 // TestGCCrashAtEveryCall does that to a workload that forgets and collects.
 func TestGCCrashAtEveryCall(t *testing.T) { crashAtEveryCall(t, collections) }
+
+// TestDeltaCrashAtEveryCall does that to a workload of versions.
+func TestDeltaCrashAtEveryCall(t *testing.T) {
+	s := openTest(t, t.TempDir(), Options{})
+	c := newCrashRun(t, 1, false, versions)
+	for _, step := range versions(t.Context(), c, s) {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if codecs, _ := codecsOf(t, s); codecs[codecDelta] != 2 {
+		t.Fatalf("the workload makes runs of the codecs %v", codecs)
+	}
+	crashAtEveryCall(t, versions)
+}
 
 func crashAtEveryCall(t *testing.T, script func(context.Context, *crashRun, *Store) []func() error) {
 	plain := newCrashRun(t, 1, false, script)

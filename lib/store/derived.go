@@ -143,6 +143,15 @@ func (d *derived) places(ctx context.Context, leaf hash.Digest, fn func(place) b
 	return nil
 }
 
+// hasPlace reports whether the index knows a place of a block that is current.
+func (d *derived) hasPlace(ctx context.Context, leaf hash.Digest, current func(packlog.Position) bool) (known bool, err error) {
+	err = d.places(ctx, leaf, func(p place) bool {
+		known = current(p.run)
+		return !known
+	})
+	return known, err
+}
+
 // core returns the derived state of a core, nil if there is none.
 func (d *derived) core(key keys.Key) (*coreTables, error) {
 	d.mu.Lock()

@@ -17,15 +17,25 @@ import (
 type indexRow struct {
 	leaf  hash.Digest
 	place place
+	delta bool // the block is stored with a base
 }
 
-// compare orders rows by their leaf hashes; those of one hash as they stand in the log.
+// compare orders rows by their leaf hashes; those of one hash as they stand in the log, deltas first.
 func (r indexRow) compare(s indexRow) int {
 	a, b := binary.BigEndian.Uint64(r.leaf[:]), binary.BigEndian.Uint64(s.leaf[:])
 	if a != b {
 		return cmp.Compare(a, b)
 	}
-	return cmp.Or(bytes.Compare(r.leaf[:], s.leaf[:]),
+	if c := bytes.Compare(r.leaf[:], s.leaf[:]); c != 0 {
+		return c
+	}
+	if r.delta != s.delta {
+		if r.delta {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(
 		cmp.Compare(r.place.run.Pack, s.place.run.Pack),
 		cmp.Compare(r.place.run.Offset, s.place.run.Offset),
 		cmp.Compare(r.place.at, s.place.at))
@@ -94,7 +104,7 @@ func (cp *checkpoint) addRun(e *entry) error {
 		return nil
 	}
 	for i, leaf := range e.run.leaves {
-		cp.index = append(cp.index, indexRow{leaf, place{e.at, uint32(i)}})
+		cp.index = append(cp.index, indexRow{leaf, place{e.at, uint32(i)}, e.run.codec == codecDelta})
 	}
 	if len(cp.index) >= cp.store.options.tuning.bufferRows {
 		return cp.flushIndex()
@@ -102,12 +112,18 @@ func (cp *checkpoint) addRun(e *entry) error {
 	return nil
 }
 
-// flushIndex writes the rows gathered as a table. Of several with one leaf hash the last is taken.
+// flushIndex writes the rows gathered as a table. Of several with one leaf hash the last is taken, and a delta only if nothing else is
+// known of the block: what may be a base is found.
 func (cp *checkpoint) flushIndex() error {
 	if len(cp.index) == 0 {
 		return nil
 	}
 	slices.SortFunc(cp.index, indexRow.compare)
+	older, err := cp.openAll(cp.tables, cp.files.indexPath, indexSchema)
+	if err != nil {
+		return err
+	}
+	before := derived{index: older}
 	number := cp.number()
 	w, err := cp.create(cp.files.indexPath(number), indexSchema, uint64(len(cp.index)))
 	if err != nil {
@@ -118,6 +134,15 @@ func (cp *checkpoint) flushIndex() error {
 	for i := range cp.index {
 		if i+1 < len(cp.index) && cp.index[i+1].leaf == cp.index[i].leaf {
 			continue
+		}
+		if cp.index[i].delta {
+			known, err := before.hasPlace(cp.ctx, cp.index[i].leaf, cp.store.log.Current)
+			if err != nil {
+				return err
+			}
+			if known {
+				continue
+			}
 		}
 		if err := w.Add(cp.index[i].leaf[:], appendPlace(value[:0], cp.index[i].place)); err != nil {
 			return err

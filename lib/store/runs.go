@@ -54,18 +54,18 @@ func (r *decodedRun) leaf(i uint32, block uint64) merkle.Node {
 
 // runReader reads runs and metas from the log, and holds the last ones. Safe for concurrent use.
 type runReader struct {
-	log    *packlog.Log
-	runs   *lru[packlog.Position, *decodedRun]
-	metas  *lru[packlog.Position, *entry]
-	locate func(context.Context, hash.Digest) (place, error) // of a base
+	log   *packlog.Log
+	runs  *lru[packlog.Position, *decodedRun]
+	metas *lru[packlog.Position, *entry]
+	plain func(context.Context, hash.Digest) (place, error) // where a block is stored without a base
 }
 
-func newRunReader(log *packlog.Log, locate func(context.Context, hash.Digest) (place, error)) *runReader {
+func newRunReader(log *packlog.Log, plain func(context.Context, hash.Digest) (place, error)) *runReader {
 	return &runReader{
-		log:    log,
-		runs:   newLRU[packlog.Position](cachedRuns, cachedRunBytes, func(r *decodedRun) int { return len(r.data) }),
-		metas:  newLRU[packlog.Position](cachedMetas, cachedMetaSize, func(e *entry) int { return e.size }),
-		locate: locate,
+		log:   log,
+		runs:  newLRU[packlog.Position](cachedRuns, cachedRunBytes, func(r *decodedRun) int { return len(r.data) }),
+		metas: newLRU[packlog.Position](cachedMetas, cachedMetaSize, func(e *entry) int { return e.size }),
+		plain: plain,
 	}
 }
 
@@ -97,10 +97,10 @@ func damagedAt(at packlog.Position, err error) error {
 
 // run returns the run at a position.
 func (r *runReader) run(ctx context.Context, at packlog.Position) (*decodedRun, error) {
-	return r.runs.get(at, func() (*decodedRun, error) { return r.read(ctx, at, true) })
+	return r.runs.get(at, func() (*decodedRun, error) { return r.read(ctx, at) })
 }
 
-func (r *runReader) read(ctx context.Context, at packlog.Position, delta bool) (*decodedRun, error) {
+func (r *runReader) read(ctx context.Context, at packlog.Position) (*decodedRun, error) {
 	record, err := r.log.ReadRecord(ctx, at)
 	if err != nil {
 		return nil, damagedAt(at, err)
@@ -114,9 +114,6 @@ func (r *runReader) read(ctx context.Context, at packlog.Position, delta bool) (
 	}
 	var base []byte
 	if meta.codec == codecDelta {
-		if !delta {
-			return nil, fmt.Errorf("%w: run at %v is a base, and has one", ErrDamaged, at)
-		}
 		if base, err = r.base(ctx, meta.base); err != nil {
 			return nil, fmt.Errorf("reading the base of the run at %v: %w", at, err)
 		}
@@ -132,20 +129,13 @@ func (r *runReader) read(ctx context.Context, at packlog.Position, delta bool) (
 	return &decodedRun{meta: meta, data: data, ends: ends}, nil
 }
 
-// base returns the bytes of a block that is stored plain.
+// base returns the bytes of a block that is stored without a base: so reading it reads no other one.
 func (r *runReader) base(ctx context.Context, leaf hash.Digest) ([]byte, error) {
-	at, err := r.locate(ctx, leaf)
+	at, err := r.plain(ctx, leaf)
 	if err != nil {
 		return nil, err
 	}
-	run, err := r.read(ctx, at.run, false)
-	if err != nil {
-		return nil, err
-	}
-	if int(at.at) >= len(run.ends) {
-		return nil, fmt.Errorf("%w: run at %v has no block %d", ErrDamaged, at.run, at.at)
-	}
-	return run.block(at.at), nil
+	return r.block(ctx, at)
 }
 
 // block returns a block, which must not be changed.

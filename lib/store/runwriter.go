@@ -16,6 +16,7 @@ const (
 	batchBytes  = 2 << 20   // bytes of records that are written at once
 	smallRun    = 16 << 10  // bytes of a run that are compressed sooner than a worker could begin with it
 	shortBlocks = 16 << 10  // blocks in a short run: what a look at one of them has to split
+	maxBehind   = 256       // deltas that wait for the end of a run
 )
 
 // runJob is a run on its way into the log. done is closed when record is ready; nil: it is, or nobody works on it yet.
@@ -31,9 +32,10 @@ type runJob struct {
 type runWriter struct {
 	write   func(context.Context, ...packlog.Record) error
 	short   bool
-	current *runJob // takes blocks; nil: the next block begins one
-	isLines bool    // all blocks of current but the last end with their only LF
-	ordinal uint32  // of current, or of the next one
+	current *runJob   // takes blocks; nil: the next block begins one
+	isLines bool      // all blocks of current but the last end with their only LF
+	ordinal uint32    // of the next run
+	behind  []*runJob // deltas, which are ready, to be written behind current
 
 	queue   []*runJob     // in order
 	waiting int           // bytes of queue
@@ -98,7 +100,24 @@ func (w *runWriter) begin(size int) {
 		job.raw = make([]byte, 0, size)
 	}
 	job.meta = runMeta{short: w.short, ordinal: w.ordinal}
+	w.ordinal++
 	w.current, w.isLines = job, true
+}
+
+// addDelta adds a run of one block that is told from a base, and returns its ordinal.
+func (w *runWriter) addDelta(ctx context.Context, b *newBlock) (run uint32, err error) {
+	size := len(b.data)
+	job := &runJob{meta: runMeta{
+		codec: codecDelta, ordinal: w.ordinal, count: 1, raw: size, base: b.base,
+		lengths: []uint32{uint32(size)}, leaves: []hash.Digest{b.leaf},
+	}}
+	w.ordinal++
+	job.record = packlog.Record{Kind: packlog.KindRun, Meta: job.meta.encode(), Payload: b.frame}
+	w.behind = append(w.behind, job)
+	if w.current == nil || len(w.behind) >= maxBehind {
+		err = w.end(ctx)
+	}
+	return job.meta.ordinal, err
 }
 
 func (w *runWriter) endsWithLF() bool {
@@ -116,10 +135,11 @@ func isLine(data []byte) bool {
 func (w *runWriter) end(ctx context.Context) error {
 	job := w.current
 	if job == nil {
-		return nil
+		w.takeBehind()
+		return w.drain(ctx, 0)
 	}
 	w.current = nil
-	w.ordinal++
+	defer w.takeBehind()
 	job.meta.lines = w.short && w.isLines
 	w.queue = append(w.queue, job)
 	size := len(job.raw) // the worker takes raw
@@ -154,6 +174,15 @@ func (w *runWriter) drain(ctx context.Context, size int) error {
 		}
 	}
 	return nil
+}
+
+// takeBehind puts the deltas into the queue, behind the run that was open when they came.
+func (w *runWriter) takeBehind() {
+	for _, job := range w.behind {
+		w.queue = append(w.queue, job)
+		w.waiting += job.meta.raw
+	}
+	w.behind = w.behind[:0]
 }
 
 func (j *runJob) ready() bool {

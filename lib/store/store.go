@@ -110,7 +110,7 @@ func Open(ctx context.Context, dir string, options Options) (*Store, error) {
 		if err != nil {
 			return place{}, err
 		}
-		return st.locate(ctx, s, leaf)
+		return st.locatePlain(ctx, s, leaf)
 	})
 	if err := s.catchUp(ctx); err != nil {
 		s.checkpoint = err // the log is all there; reading it takes longer
@@ -159,49 +159,6 @@ func (s *Store) damaged(err error) {
 	if len(s.damage) < maxDamage {
 		s.damage = append(s.damage, fmt.Errorf("%w: %w", ErrDamaged, err))
 	}
-}
-
-// locate returns where a block is that the store holds. ErrBlockMissing if it does not.
-func (st *state) locate(ctx context.Context, s *Store, leaf hash.Digest) (place, error) {
-	at, ok, err := st.lookUp(ctx, s.log, leaf)
-	if err != nil || ok {
-		return at, err
-	}
-	st.mu.RLock()
-	skipped, view := slices.Clone(st.skipped), st.view
-	st.mu.RUnlock()
-	for _, run := range skipped { // a tail that is longer than what is held of it; the next checkpoint mends that
-		e, err := s.reader.meta(ctx, run, packlog.KindRun)
-		if err != nil {
-			return place{}, err
-		}
-		if i := slices.Index(e.run.leaves, leaf); i >= 0 {
-			return place{run, uint32(i)}, nil
-		}
-	}
-	if !s.log.SamePacks(view) { // it may be in one that was rewritten
-		return place{}, fmt.Errorf("leaf hash %v: %w", leaf, packlog.ErrMoved)
-	}
-	return place{}, fmt.Errorf("%w: nothing has leaf hash %v", ErrBlockMissing, leaf)
-}
-
-// lookUp returns where the index says that a block is.
-func (st *state) lookUp(ctx context.Context, log *packlog.Log, leaf hash.Digest) (at place, ok bool, err error) {
-	st.mu.RLock()
-	at, ok = st.index[leaf]
-	st.mu.RUnlock()
-	bad := st.derived.files.bad
-	if ok && log.Current(at.run) && !bad[at.run] {
-		return at, true, nil
-	}
-	ok = false
-	err = st.derived.places(ctx, leaf, func(p place) bool {
-		if log.Current(p.run) && !bad[p.run] {
-			at, ok = p, true
-		}
-		return !ok
-	})
-	return at, ok, err
 }
 
 // Has reports whether the store holds the block with that leaf hash, in any core. Blocks of short transactions are not found.

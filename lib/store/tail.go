@@ -233,7 +233,7 @@ func (a *tailAppend) entry(e *entry) error {
 		a.core.manifest = e.manifest
 	case packlog.KindRun:
 		a.runs.add(e)
-		a.state.addRun(e)
+		return a.state.addRun(a.ctx, e)
 	case packlog.KindSpan:
 		return a.span(e)
 	case packlog.KindNodes:
@@ -263,17 +263,35 @@ func (a *tailAppend) learn(nodes []merkle.Node) error {
 }
 
 // addRun takes a run's leaf hashes into the index.
-func (st *state) addRun(e *entry) {
+func (st *state) addRun(ctx context.Context, e *entry) error {
 	if e.run.short {
-		return
+		return nil
 	}
 	if len(st.index)+len(e.run.leaves) > maxTailIndex {
 		st.skipped = append(st.skipped, e.at)
-		return
+		return nil
 	}
 	for i, leaf := range e.run.leaves {
+		if e.run.codec == codecDelta {
+			known, err := st.hasPlace(ctx, leaf)
+			if err != nil {
+				return err
+			}
+			if known {
+				continue
+			}
+		}
 		st.index[leaf] = place{e.at, uint32(i)}
 	}
+	return nil
+}
+
+// hasPlace reports whether a block is in the index, so that a delta does not stand in the way of what may be a base. mu is held.
+func (st *state) hasPlace(ctx context.Context, leaf hash.Digest) (known bool, err error) {
+	if _, known = st.index[leaf]; known {
+		return true, nil
+	}
+	return st.derived.hasPlace(ctx, leaf, st.replay.log.Current)
 }
 
 // span adds blocks, and the nodes that follow from them.

@@ -40,6 +40,7 @@ type Tx struct {
 
 	own    recent                 // leaf hashes of blocks that this transaction wrote
 	near   near                   // and of those that it found
+	deltas deltas                 // of Append
 	span   spanBuilder            // of Append
 	roots  *merkle.Roots          // of Grow
 	puts   []putBlock             // of Put
@@ -93,6 +94,7 @@ func (tx *Tx) begin(ctx context.Context) error {
 		return err
 	}
 	tx.next, tx.limit = tx.view.head.Length, noLimit
+	tx.deltas = newDeltas(tx)
 	tx.runs = newRunWriter(tx.options.Short, tx.write)
 	tx.span = spanBuilder{key: tx.key, first: tx.next}
 	return nil
@@ -171,92 +173,6 @@ func (tx *Tx) check() error {
 // View returns the core as it was when the transaction began.
 func (tx *Tx) View() *View { return tx.view }
 
-// Has reports whether a block is in the store or came earlier in this transaction (of the last 64 Ki at least).
-func (tx *Tx) Has(ctx context.Context, leaf hash.Digest) (bool, error) {
-	if err := tx.check(); err != nil {
-		return false, err
-	}
-	if _, ok := tx.own.get(leaf); ok {
-		return true, nil
-	}
-	_, ok, err := tx.lookUp(ctx, leaf)
-	return ok, err
-}
-
-// lookUp returns where the store has a block. A damaged index has none: blocks are stored again until it is mended.
-func (tx *Tx) lookUp(ctx context.Context, leaf hash.Digest) (place, bool, error) {
-	if at, ok := tx.near.get(leaf); ok {
-		return at, true, nil
-	}
-	at, ok, err := tx.view.state.lookUp(ctx, tx.store.log, leaf)
-	if isDerivedFault(err) {
-		tx.store.renew(tx.view.state, err, true)
-		return place{}, false, nil
-	}
-	if ok {
-		tx.near.learn(ctx, tx.store.reader, at.run)
-	}
-	return at, ok, err
-}
-
-// Grow hands over the roots of the log as it is before the first Append. They grow by what Append adds, and are whole when Commit asks for
-// the head: so nobody needs to hash the tree a second time.
-func (tx *Tx) Grow(roots *merkle.Roots) { tx.roots = roots }
-
-// Append adds the next block, at most 15 MiB. leaf is its leaf hash, which is trusted. data is not kept after the return.
-// A block that the store has is not stored again, unless the transaction is short.
-func (tx *Tx) Append(ctx context.Context, leaf hash.Digest, data []byte) error {
-	if err := tx.check(); err != nil {
-		return err
-	}
-	return tx.failed("appending to", tx.add(ctx, leaf, data))
-}
-
-func (tx *Tx) add(ctx context.Context, leaf hash.Digest, data []byte) error {
-	if len(data) > maxBlock {
-		return fmt.Errorf("block of %d bytes, the limit is %d", len(data), maxBlock)
-	}
-	node := merkle.LeafNodeHash(tx.next, uint64(len(data)), leaf)
-	known := false
-	var err error
-	if !tx.options.Short {
-		if known, err = tx.Has(ctx, leaf); err != nil {
-			return err
-		}
-	}
-	if known {
-		tx.span.byLeaf(node)
-	} else {
-		run, at, err := tx.runs.add(ctx, leaf, data)
-		if err != nil {
-			return err
-		}
-		tx.span.inRun(node, run, at)
-		if !tx.options.Short {
-			tx.own.add(leaf, len(data))
-		}
-	}
-	tx.next++
-	tx.blocks++
-	if tx.span.count >= tx.store.options.tuning.spanBlocks || tx.span.bytes >= spanBytes {
-		return tx.endSpan(ctx)
-	}
-	return nil
-}
-
-// endSpan writes the span of the blocks that were appended since the last one.
-func (tx *Tx) endSpan(ctx context.Context) error {
-	if tx.span.count == 0 {
-		return nil
-	}
-	meta := tx.span.meta()
-	if tx.roots != nil {
-		tx.roots.AppendCover(tx.span.roots.Nodes())
-	}
-	tx.span.next(tx.next)
-	return tx.record(ctx, packlog.KindSpan, meta)
-}
-
 // Seen keeps a signed head of this core that conflicts with the stored one: it shows in SeenHeads after the commit.
 func (tx *Tx) Seen(ctx context.Context, head Head) error { return tx.seen(ctx, head, false) }
 
@@ -321,6 +237,9 @@ func (tx *Tx) Commit(ctx context.Context, head func() (Head, error)) error {
 }
 
 func (tx *Tx) commit(ctx context.Context, head func() (Head, error)) error {
+	if err := tx.settleAll(ctx); err != nil {
+		return err
+	}
 	if err := tx.endSpan(ctx); err != nil {
 		return err
 	}
@@ -358,6 +277,7 @@ func (tx *Tx) Abort() {
 	if tx.done {
 		return
 	}
+	tx.deltas.workers.Wait()
 	tx.runs.wait()
 	tx.release()
 }

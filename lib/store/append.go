@@ -1,0 +1,150 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"hc/lib/hash"
+	"hc/lib/merkle"
+	"hc/lib/store/packlog"
+)
+
+// Has reports whether a block is in the store or came earlier in this transaction (of the last 64 Ki at least).
+func (tx *Tx) Has(ctx context.Context, leaf hash.Digest) (bool, error) {
+	if err := tx.check(); err != nil {
+		return false, err
+	}
+	if _, ok := tx.own.get(leaf); ok {
+		return true, nil
+	}
+	_, ok, err := tx.lookUp(ctx, leaf)
+	return ok, err
+}
+
+// lookUp returns where the store has a block. A damaged index has none: blocks are stored again until it is mended.
+func (tx *Tx) lookUp(ctx context.Context, leaf hash.Digest) (place, bool, error) {
+	if at, ok := tx.near.get(leaf); ok {
+		return at, true, nil
+	}
+	at, ok, err := tx.view.state.lookUp(ctx, tx.store.log, leaf)
+	if isDerivedFault(err) {
+		tx.store.renew(tx.view.state, err, true)
+		return place{}, false, nil
+	}
+	if ok {
+		tx.near.learn(ctx, tx.store.reader, at.run)
+	}
+	return at, ok, err
+}
+
+// Grow hands over the roots of the log as it is before the first Append. They grow by what Append adds, and are whole when Commit asks for
+// the head: so nobody needs to hash the tree a second time.
+func (tx *Tx) Grow(roots *merkle.Roots) { tx.roots = roots }
+
+// Append adds the next block, at most 15 MiB. leaf is its leaf hash, which is trusted. data is not kept after the return.
+// A block that the store has is not stored again, unless the transaction is short. One that stands where the store has a similar one,
+// between blocks that it has, is stored as what it differs from that.
+func (tx *Tx) Append(ctx context.Context, leaf hash.Digest, data []byte) error {
+	if err := tx.check(); err != nil {
+		return err
+	}
+	return tx.failed("appending to", tx.add(ctx, leaf, data))
+}
+
+func (tx *Tx) add(ctx context.Context, leaf hash.Digest, data []byte) error {
+	if len(data) > maxBlock {
+		return fmt.Errorf("block of %d bytes, the limit is %d", len(data), maxBlock)
+	}
+	b := appended{node: merkle.LeafNodeHash(tx.next, uint64(len(data)), leaf)}
+	tx.next++
+	tx.blocks++
+	if tx.options.Short {
+		return tx.settleNew(ctx, b.node, data)
+	}
+	_, own := tx.own.get(leaf)
+	if !own {
+		at, found, err := tx.lookUp(ctx, leaf)
+		if err != nil {
+			return err
+		}
+		if !found {
+			tx.own.add(leaf, len(data))
+			return tx.addNew(ctx, b, data)
+		}
+		if err := tx.deltas.found(ctx, at); err != nil {
+			return err
+		}
+	}
+	if tx.deltas.waits() {
+		return tx.deltas.queue(ctx, b)
+	}
+	return tx.settleKnown(ctx, b.node)
+}
+
+// addNew adds a block that the store does not have. What may have stood in its place decides how it is stored, so it waits until
+// that is known.
+func (tx *Tx) addNew(ctx context.Context, b appended, data []byte) error {
+	if tx.deltas.takes(len(data)) {
+		b.block = &newBlock{leaf: b.node.Hash, data: bytes.Clone(data)}
+		return tx.deltas.queue(ctx, b)
+	}
+	if err := tx.settleAll(ctx); err != nil {
+		return err
+	}
+	return tx.settleNew(ctx, b.node, data)
+}
+
+// settleAll waits for what becomes of all blocks that came.
+func (tx *Tx) settleAll(ctx context.Context) error {
+	if err := tx.deltas.endGap(ctx, nil); err != nil {
+		return err
+	}
+	return tx.deltas.settle(ctx, 0)
+}
+
+// settleKnown makes the next block of the span one that the store has.
+func (tx *Tx) settleKnown(ctx context.Context, node merkle.Node) error {
+	tx.span.byLeaf(node)
+	return tx.boundSpan(ctx)
+}
+
+// settleNew makes the next block of the span one that is stored with its neighbours.
+func (tx *Tx) settleNew(ctx context.Context, node merkle.Node, data []byte) error {
+	run, at, err := tx.runs.add(ctx, node.Hash, data)
+	if err != nil {
+		return err
+	}
+	tx.span.inRun(node, run, at)
+	return tx.boundSpan(ctx)
+}
+
+// settleDelta makes the next block of the span one that is stored as what it differs from its base.
+func (tx *Tx) settleDelta(ctx context.Context, node merkle.Node, b *newBlock) error {
+	run, err := tx.runs.addDelta(ctx, b)
+	if err != nil {
+		return err
+	}
+	tx.span.inRun(node, run, 0)
+	return tx.boundSpan(ctx)
+}
+
+func (tx *Tx) boundSpan(ctx context.Context) error {
+	if tx.span.count < tx.store.options.tuning.spanBlocks && tx.span.bytes < spanBytes {
+		return nil
+	}
+	return tx.endSpan(ctx)
+}
+
+// endSpan writes the span of the blocks that were appended since the last one.
+func (tx *Tx) endSpan(ctx context.Context) error {
+	if tx.span.count == 0 {
+		return nil
+	}
+	meta := tx.span.meta()
+	if tx.roots != nil {
+		tx.roots.AppendCover(tx.span.roots.Nodes())
+	}
+	tx.span.next(tx.span.first + tx.span.count)
+	return tx.record(ctx, packlog.KindSpan, meta)
+}

@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"hc/lib/hash"
+	"hc/lib/store/packlog"
+)
+
+// checkDeltas reads the runs that are told from a base, now that it is known where these are, and which are damaged. Where is asked of the
+// shadow: the store's derived files may be what is wrong.
+func (c *Checker) checkDeltas(ctx context.Context) error {
+	if !c.deltas {
+		return nil
+	}
+	index, err := c.openShadow()
+	if err != nil {
+		return err
+	}
+	k := logCheck{checker: c, ctx: ctx, index: index}
+	k.start()
+	err = c.store.log.Scan(ctx, c.view, packlog.Position{}, false, func(r packlog.Record) error {
+		if r.Kind != packlog.KindRun || len(r.Meta) < 2 || r.Meta[1] != codecDelta {
+			return nil
+		}
+		return k.delta(r.Position)
+	})
+	return errors.Join(err, k.wait())
+}
+
+// delta looks at one run with a base, unless that it is damaged is known.
+func (k *logCheck) delta(at packlog.Position) error {
+	k.mu.Lock()
+	known := k.checker.badRuns[at] != nil
+	k.mu.Unlock()
+	if known {
+		return nil
+	}
+	record, err := k.checker.store.log.ReadRecord(k.ctx, at)
+	if err != nil {
+		return err
+	}
+	e, err := understand(record)
+	if err != nil {
+		return nil // told
+	}
+	return k.check(&record, e)
+}
+
+// base returns a block that is stored without a base, in a run that can be read.
+func (k *logCheck) base(leaf hash.Digest) (data []byte, err error) {
+	c := k.checker
+	why := fmt.Errorf("%w: no run has its leaf hash %v", ErrBlockMissing, leaf)
+	err = k.index.places(k.ctx, leaf, func(p place) bool {
+		var e *entry
+		if e, err = c.shadow.reader.meta(k.ctx, p.run, packlog.KindRun); err == nil && e.run.codec == codecDelta {
+			err = fmt.Errorf("%w: the run at %v has one, too", ErrDamaged, p.run)
+		}
+		if err == nil {
+			data, err = c.shadow.reader.block(k.ctx, p)
+		}
+		if err != nil {
+			why = err
+		}
+		return err != nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if data == nil {
+		return nil, why
+	}
+	if hash.Leaf(data) != leaf {
+		return nil, fmt.Errorf("%w: it does not have its leaf hash %v", ErrDamaged, leaf)
+	}
+	return data, nil
+}

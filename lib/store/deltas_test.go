@@ -1,0 +1,487 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"hc/lib/hash"
+	"hc/lib/store/packlog"
+	"hc/lib/store/packlog/memfs"
+)
+
+// randomBytes returns bytes that do not compress.
+func randomBytes(r *rand.Rand, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return b
+}
+
+// edited returns a copy of a block with some bytes in it replaced by others, of which there may be more or less.
+func edited(r *rand.Rand, block []byte) []byte {
+	at := r.IntN(len(block))
+	end := min(len(block), at+r.IntN(40))
+	return slices.Concat(block[:at], randomBytes(r, 1+r.IntN(60)), block[end:])
+}
+
+// codecsOf counts the runs of each codec in the log, and the blocks that are bases.
+func codecsOf(t testing.TB, s *Store) (codecs map[byte]int, bases map[hash.Digest]bool) {
+	t.Helper()
+	codecs, bases = map[byte]int{}, map[hash.Digest]bool{}
+	view, err := s.log.View(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.log.Scan(t.Context(), view, packlog.Position{}, false, func(r packlog.Record) error {
+		if r.Kind != packlog.KindRun {
+			return nil
+		}
+		m, err := decodeRun(r.Meta)
+		if err == nil {
+			codecs[m.codec]++
+		}
+		if err == nil && m.codec == codecDelta {
+			bases[m.base] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return codecs, bases
+}
+
+// TestDeltasOfVersions appends version after version of something, edited at random, to one log or to others of the same store: all of
+// them read back, most of what changed is told from a base, and no base has one.
+func TestDeltasOfVersions(t *testing.T) {
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			r := rand.New(rand.NewPCG(seed, 11))
+			s := openTest(t, t.TempDir(), Options{tuning: tiny, packSize: 128 << 10})
+			var version [][]byte
+			for range 24 {
+				version = append(version, randomBytes(r, 1200+r.IntN(9000)))
+			}
+			models := []*modelCore{newModel(1), newModel(2)}
+			for round := range 8 {
+				m := models[r.IntN(len(models))]
+				if err := m.append(t.Context(), s, TxOptions{Durable: true}, version...); err != nil {
+					t.Fatal(err)
+				}
+				for range 1 + r.IntN(5) {
+					i := r.IntN(len(version))
+					switch r.IntN(8) {
+					case 0:
+						version = slices.Insert(version, i, randomBytes(r, 1500))
+					case 1:
+						version = slices.Delete(version, i, i+1)
+					case 2: // cut in two, as an insertion may do it
+						at := len(version[i]) / 3
+						version = slices.Replace(version, i, i+1, version[i][:at:at], version[i][at:])
+					default:
+						version[i] = edited(r, version[i])
+					}
+				}
+				if round == 5 {
+					if _, err := s.Repack(t.Context(), RepackOptions{}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			codecs, bases := codecsOf(t, s)
+			if codecs[codecDelta] < 8 {
+				t.Errorf("only %d deltas: %v", codecs[codecDelta], codecs)
+			}
+			for base := range bases {
+				if _, err := s.reader.plain(t.Context(), base); err != nil {
+					t.Errorf("base %v: %v", base, err)
+				}
+			}
+			var stored []*modelCore
+			for _, m := range models {
+				if m.length() > 0 {
+					stored = append(stored, m)
+				}
+			}
+			sound(t, s, stored...)
+			mustGC(t, s, GCOptions{All: true})
+			sound(t, s, stored...)
+			clean(t, s)
+		})
+	}
+}
+
+// clean checks a store, whose heads need not be signed.
+func clean(t testing.TB, s *Store) {
+	t.Helper()
+	c, err := NewChecker(t.Context(), s.Dir(), CheckOptions{Scratch: t.TempDir(), Found: func(f Finding) {
+		if !f.HasKey || f.End > f.First {
+			t.Errorf("found %+v", f)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDeltaGrowth stores a second version of 64 MiB with 8 insertions of 4 KiB: it costs these, and how the blocks are named that did not
+// change.
+func TestDeltaGrowth(t *testing.T) {
+	const size, insertions, insertion = 64 << 10, 8, 4 << 10
+	r := rand.New(rand.NewPCG(12, 12))
+	s := openTest(t, t.TempDir(), Options{})
+	data := make([]byte, 64<<20)
+	chacha := rand.NewChaCha8([32]byte{12})
+	if _, err := chacha.Read(data); err != nil {
+		t.Fatal(err)
+	}
+	first, second := newModel(1), newModel(2)
+	version := slices.Collect(slices.Chunk(data, size))
+	grew := func(m *modelCore) uint64 {
+		before := logSize(t, s)
+		if err := m.append(t.Context(), s, TxOptions{Durable: true}, version...); err != nil {
+			t.Fatal(err)
+		}
+		return logSize(t, s) - before
+	}
+	grew(first)
+	for i := range insertions {
+		at := i*len(version)/insertions + r.IntN(100)
+		cut := r.IntN(size)
+		version[at] = slices.Concat(version[at][:cut], randomBytes(r, insertion), version[at][cut:])
+	}
+	const named = 40 // bytes of a block that is there
+	most := uint64(insertions*(insertion+300) + named*len(version) + 1024)
+	if got := grew(second); got > most {
+		t.Errorf("the second version took %d bytes, at most %d are expected", got, most)
+	}
+	second.check(t, second.view(t, s))
+}
+
+// logSize returns the bytes of the log's records.
+func logSize(t testing.TB, s *Store) (total uint64) {
+	t.Helper()
+	view, err := s.log.View(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.log.Scan(t.Context(), view, packlog.Position{}, false, func(r packlog.Record) error {
+		total += packlog.RecordSize(&r)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return total
+}
+
+// TestDeltaOfWhatStood has a core told what stood in the place of new blocks: nothing else shows it.
+func TestDeltaOfWhatStood(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 13))
+	s := openTest(t, t.TempDir(), Options{})
+	m := newModel(1)
+	var version [][]byte
+	for range 100 {
+		version = append(version, randomBytes(r, 3000))
+	}
+	if err := m.append(t.Context(), s, TxOptions{Durable: true}, version...); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := s.Begin(t.Context(), m.key, TxOptions{Durable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Abort()
+	var old []uint64
+	for b := range uint64(len(version)) {
+		version[b] = edited(r, version[b])
+		old = append(old, b)
+	}
+	if err := tx.Stood(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range version {
+		if err := tx.Append(t.Context(), hash.Leaf(b), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Stood(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range version[:4] { // as they are known now, and what follows them is not
+		b = edited(r, b)
+		version = append(version, b)
+		if err := tx.Append(t.Context(), hash.Leaf(b), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err = tx.Commit(t.Context(), func() (Head, error) {
+		m.grow(true, version...)
+		return m.sign(0), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if codecs, _ := codecsOf(t, s); codecs[codecDelta] != 100 {
+		t.Errorf("runs by codec: %v", codecs)
+	}
+	sound(t, s, m)
+}
+
+// TestDeltaBesideItsBase has two writers store one block at once, the one plain and the other with a base, and a third take it as a base:
+// it is found where it is plain, whatever came last, and however the index was made since.
+func TestDeltaBesideItsBase(t *testing.T) {
+	for i := range 4 {
+		plainFirst, bufferRows := i%2 == 0, 4+60*(i/2)
+		t.Run(fmt.Sprint(plainFirst, bufferRows), func(t *testing.T) {
+			r := rand.New(rand.NewPCG(14, 14))
+			s := openTest(t, t.TempDir(), Options{tuning: tuning{bufferRows: bufferRows, fanOut: 2, spanBlocks: 9, never: true}})
+			old := [][]byte{randomBytes(r, 2000), randomBytes(r, 2000), randomBytes(r, 2000)}
+			block := edited(r, old[1])
+			first, plain, delta, user := newModel(1), newModel(2), newModel(3), newModel(4)
+			if err := first.append(t.Context(), s, TxOptions{Durable: true}, old...); err != nil {
+				t.Fatal(err)
+			}
+			begin := func(m *modelCore, blocks ...[]byte) func() {
+				tx, err := s.Begin(t.Context(), m.key, TxOptions{Durable: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(tx.Abort)
+				for _, b := range blocks {
+					if err := tx.Append(t.Context(), hash.Leaf(b), b); err != nil {
+						t.Fatal(err)
+					}
+				}
+				return func() {
+					err := tx.Commit(t.Context(), func() (Head, error) {
+						m.grow(true, blocks...)
+						return m.sign(0), nil
+					})
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			pad := randomBytes(r, 300)
+			commits := []func(){begin(plain, pad, block), begin(delta, old[0], block, old[2])}
+			if !plainFirst {
+				slices.Reverse(commits)
+			}
+			for _, commit := range commits {
+				commit()
+			}
+			if err := s.Checkpoint(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := user.append(t.Context(), s, TxOptions{Durable: true}, pad, edited(r, block)); err != nil {
+				t.Fatal(err)
+			}
+			if codecs, bases := codecsOf(t, s); codecs[codecDelta] != 2 || !bases[hash.Leaf(block)] || !bases[hash.Leaf(old[1])] {
+				t.Fatalf("the world is not as it should be: %v, %v", codecs, bases)
+			}
+			sound(t, s, first, plain, delta, user)
+			for _, m := range []*modelCore{first, plain} {
+				if err := s.Drop(t.Context(), m.key); err != nil {
+					t.Fatal(err)
+				}
+				mustGC(t, s, GCOptions{All: true})
+				sound(t, s, delta, user)
+				clean(t, s)
+			}
+			if err := s.Drop(t.Context(), user.key); err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				mustGC(t, s, GCOptions{All: true})
+				sound(t, s, delta)
+				clean(t, s)
+			}
+			if _, err := s.Repack(t.Context(), RepackOptions{Cold: true}); err != nil {
+				t.Fatal(err)
+			}
+			sound(t, s, delta)
+			clean(t, s)
+		})
+	}
+}
+
+// TestDeltasOfManyWriters has eight writers append versions of the same to logs of their own, at once, and give some of them up.
+func TestDeltasOfManyWriters(t *testing.T) {
+	dir := t.TempDir()
+	r := rand.New(rand.NewPCG(15, 15))
+	var origin [][]byte
+	for range 12 {
+		origin = append(origin, randomBytes(r, 2500))
+	}
+	s := openTest(t, dir, Options{})
+	if err := newModel(0).append(t.Context(), s, TxOptions{Durable: true}, origin...); err != nil {
+		t.Fatal(err)
+	}
+	var models []*modelCore
+	done := make(chan error)
+	for i := range 8 {
+		m := newModel(byte(i + 1))
+		models = append(models, m)
+		s := openTest(t, dir, Options{tuning: tiny, LockWait: time.Minute})
+		go func() {
+			done <- manyVersions(t.Context(), s, m, rand.New(rand.NewPCG(uint64(i/2), 16)), slices.Clone(origin)) // in pairs that do the same
+		}()
+	}
+	for range models {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if t.Failed() {
+		t.FailNow()
+	}
+	if codecs, _ := codecsOf(t, s); codecs[codecDelta] < 40 {
+		t.Errorf("runs by codec: %v", codecs)
+	}
+	sound(t, s, models...)
+	mustGC(t, s, GCOptions{All: true})
+	sound(t, s, models...)
+	clean(t, s)
+}
+
+func manyVersions(ctx context.Context, s *Store, m *modelCore, r *rand.Rand, version [][]byte) error {
+	for round := range 6 {
+		for range 4 {
+			i := r.IntN(len(version))
+			version[i] = edited(r, version[i])
+		}
+		if round == 2 { // given up: nobody may have taken a base from it
+			tx, err := s.Begin(ctx, m.key, TxOptions{Durable: true})
+			if err != nil {
+				return err
+			}
+			for _, b := range version {
+				err = errors.Join(err, tx.Append(ctx, hash.Leaf(b), b))
+			}
+			if tx.Abort(); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := m.append(ctx, s, TxOptions{Durable: true}, version...); err != nil {
+			return err
+		}
+		if err := s.CheckpointError(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestDeltaHostile has stores say of bases what must not be: it is an error that says so, and nothing hangs.
+func TestDeltaHostile(t *testing.T) {
+	r := rand.New(rand.NewPCG(17, 17))
+	base := randomBytes(r, 3000)
+	data := edited(r, base)
+	deeper := edited(r, data)
+	for name, test := range map[string]struct {
+		append func(s *Store, m *modelCore) error
+		want   error
+	}{
+		"a base that is not there": {func(s *Store, m *modelCore) error { return appendDelta(t.Context(), s, m, deeper, data) }, ErrBlockMissing},
+		"a base of itself":         {func(s *Store, m *modelCore) error { return appendDelta(t.Context(), s, m, data, data) }, ErrDamaged},
+		"a base that has one": {func(s *Store, m *modelCore) error {
+			other := newModel(8)
+			return errors.Join(appendDelta(t.Context(), s, other, base, data), appendDelta(t.Context(), s, m, data, deeper))
+		}, ErrDamaged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := openTest(t, t.TempDir(), Options{})
+			if err := newModel(1).append(t.Context(), s, TxOptions{Durable: true}, base); err != nil {
+				t.Fatal(err)
+			}
+			m := newModel(2)
+			if err := test.append(s, m); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := m.view(t, s).Block(t.Context(), 0); !errors.Is(err, test.want) {
+				t.Errorf("%d bytes, %v, want %v", len(got), err, test.want)
+			}
+			found := 0
+			c, err := NewChecker(t.Context(), s.Dir(), CheckOptions{Scratch: t.TempDir(), Found: func(f Finding) {
+				if f.Harm == HarmData && f.Core == m.key && f.First == 0 && f.End == 1 {
+					found++
+				}
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if err := c.Run(t.Context()); err != nil || found == 0 {
+				t.Errorf("%d findings, %v", found, err)
+			}
+		})
+	}
+}
+
+// TestDeltaBaseDamaged flips a bit in a base, which two logs need and none has any more: the check says which blocks are hurt by it, the
+// repair gets them back from elsewhere, here as a peer would send them, and then all is whole.
+func TestDeltaBaseDamaged(t *testing.T) {
+	w := &checkWorld{machine: memfs.New(1), logs: []*signed{newSigned(t, 1), newSigned(t, 2), newSigned(t, 3)}, held: make([]map[uint64]bool, 3)}
+	s := w.open(t, Options{Create: true, packSize: 8 << 10})
+	r := rand.New(rand.NewPCG(18, 18))
+	old := [][]byte{randomBytes(r, 2000), randomBytes(r, 2000), randomBytes(r, 2000)}
+	w.logs[0].append(t, s, false, old...)
+	for _, l := range w.logs[1:] {
+		l.append(t, s, false, old[0], edited(r, old[1]), old[2])
+	}
+	if codecs, _ := codecsOf(t, s); codecs[codecDelta] != 2 {
+		t.Fatalf("runs by codec: %v", codecs)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if found, _ := w.check(t); len(found) > 0 {
+		t.Fatalf("found %+v", found)
+	}
+	path, at := "", -1
+	for _, name := range w.files(t) {
+		if at = bytes.Index(w.machine.Read(name), old[1][500:600]); at >= 0 {
+			path = name
+			break
+		}
+	}
+	w.flip(t, path, at, 3)
+	_, c := w.check(t)
+	hurt := c.CoresHurt()
+	if len(hurt) != 3 {
+		t.Fatalf("hurt are %+v", hurt)
+	}
+	for _, h := range hurt {
+		if !slices.ContainsFunc(h.Parts, func(p BlockRange) bool { return p.First <= 1 && p.End >= 2 }) {
+			t.Errorf("block 1 of %v is not said to be hurt: %+v", h.Key, h.Parts)
+		}
+	}
+	w.repair(t)
+	s = w.open(t, Options{})
+	for _, l := range w.logs {
+		l.download(t, s, 0, 1, 2)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.repair(t)
+	if blocks, heads := w.lacks(t); blocks+heads > 0 {
+		t.Errorf("%d blocks and %d heads are lost", blocks, heads)
+	}
+	if found, _ := w.check(t); len(found) > 0 {
+		t.Errorf("left: %+v", found)
+	}
+}

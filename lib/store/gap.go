@@ -1,0 +1,220 @@
+package store
+
+import (
+	"context"
+
+	"hc/lib/hash"
+	"hc/lib/store/packlog"
+)
+
+// Bounds of what is read to find out what stood in the place of new blocks.
+const (
+	moreBases    = 4       // beside as many as there are new blocks
+	baseBytes    = 8 << 20 // of blocks that are compared
+	recordsAhead = 8       // of the log, behind the run with the last block that was found
+)
+
+// gap is new blocks in a row, and what tells which blocks stood there before.
+type gap struct {
+	blocks []*newBlock
+	bytes  int
+	behind *place   // where the block before them is stored
+	before *place   // where the block behind them is stored
+	old    []uint64 // blocks of the core
+	done   chan struct{}
+	last   *place // the base of the last of them that has one; nil: none has
+}
+
+func (g *gap) add(b *newBlock) {
+	g.blocks = append(g.blocks, b)
+	g.bytes += len(b.data)
+}
+
+func (g *gap) full() bool {
+	if g.behind == nil && len(g.old) == 0 {
+		return len(g.blocks) >= leadingBlocks || g.bytes >= gapBytes
+	}
+	return len(g.blocks) >= gapBlocks || g.bytes >= gapBytes
+}
+
+func (g *gap) ready() bool {
+	select {
+	case <-g.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// findBases looks for the bases of the blocks, and encodes them. It is a help: what cannot be read is passed over.
+func (g *gap) findBases(ctx context.Context, view *View) {
+	c := baseSearch{ctx: ctx, view: view, most: len(g.blocks) + moreBases}
+	for _, block := range g.old {
+		c.addBlock(block)
+	}
+	if g.behind != nil {
+		c.addBehind(*g.behind)
+	}
+	if g.before != nil {
+		c.addBefore(*g.before)
+	}
+	for _, b := range g.blocks {
+		if len(b.data) < minDelta || ctx.Err() != nil {
+			continue
+		}
+		i, ok := c.like.best(b.data)
+		if !ok {
+			continue
+		}
+		base := &c.list[i]
+		if b.frame = encodeDelta(b.data, base.data); b.frame != nil {
+			b.base, g.last = base.leaf, &base.at
+		}
+	}
+}
+
+// baseSearch gathers blocks that may be bases.
+type baseSearch struct {
+	ctx   context.Context
+	view  *View
+	most  int // to be added by each of the ways to find them
+	list  []possibleBase
+	like  resembling
+	bytes int
+}
+
+type possibleBase struct {
+	leaf hash.Digest
+	at   place
+	data []byte
+}
+
+// add takes in the block of that leaf hash, if it can be a base.
+func (c *baseSearch) add(leaf hash.Digest) {
+	for i := range c.list {
+		if c.list[i].leaf == leaf {
+			return
+		}
+	}
+	store := c.view.store
+	at, err := c.view.state.locatePlain(c.ctx, store, leaf)
+	if err != nil {
+		return
+	}
+	e, err := store.reader.meta(c.ctx, at.run, packlog.KindRun)
+	if err != nil || int(at.at) >= len(e.run.leaves) {
+		return
+	}
+	if size := int(e.run.lengths[at.at]); size > maxDelta || size < minDelta/2 || c.bytes+size > baseBytes {
+		return
+	}
+	data, err := store.reader.block(c.ctx, at)
+	if err != nil {
+		return
+	}
+	c.list = append(c.list, possibleBase{leaf, at, data})
+	c.like.add(data)
+	c.bytes += len(data)
+}
+
+// addPlaced takes in a block that stands in a run, or its base.
+func (c *baseSearch) addPlaced(run *runMeta, at uint32) {
+	switch {
+	case run.codec == codecDelta:
+		c.add(run.base)
+	case int(at) < len(run.leaves):
+		c.add(run.leaves[at])
+	}
+}
+
+// addBlock takes in a block of the core.
+func (c *baseSearch) addBlock(block uint64) {
+	if block >= c.view.head.Length {
+		return
+	}
+	r, err := c.view.row(c.ctx, block)
+	if err != nil {
+		return
+	}
+	at := r.part(block, block+1).place
+	if r.kind == rowByLeaf {
+		leaf, err := c.view.leafHash(c.ctx, r, block)
+		if err != nil {
+			return
+		}
+		if at, err = c.view.state.locate(c.ctx, c.view.store, leaf); err != nil {
+			return
+		}
+	}
+	if e := c.run(at.run); e != nil {
+		c.addPlaced(e.run, at.at)
+	}
+}
+
+func (c *baseSearch) run(at packlog.Position) *entry {
+	e, err := c.view.store.reader.meta(c.ctx, at, packlog.KindRun)
+	if err != nil {
+		return nil
+	}
+	return e
+}
+
+// plain returns where a block stands among those that were its neighbours when it was first stored: of one with a base, the base.
+func (c *baseSearch) plain(at place) (place, *entry) {
+	e := c.run(at.run)
+	if e == nil || e.run.codec != codecDelta {
+		return at, e
+	}
+	base, err := c.view.state.locatePlain(c.ctx, c.view.store, e.run.base)
+	if err != nil {
+		return at, nil
+	}
+	return base, c.run(base.run)
+}
+
+// addBehind takes in the blocks behind a place: the rest of its run, and the first of those that stand behind it in the log.
+func (c *baseSearch) addBehind(at place) {
+	at, e := c.plain(at)
+	left := c.most
+	for from := at.at + 1; e != nil && left > 0; from = 0 {
+		for i := from; i < uint32(e.run.count) && left > 0; i++ {
+			c.addPlaced(e.run, i)
+			left--
+		}
+		e = c.nextRun(e.at)
+	}
+}
+
+// nextRun returns the run behind a record, nil if there is none near.
+func (c *baseSearch) nextRun(at packlog.Position) *entry {
+	log, end := c.view.store.log, c.view.state.readable()
+	for range recordsAhead {
+		record, err := log.ReadMeta(c.ctx, at)
+		if err != nil {
+			return nil
+		}
+		at.Offset += packlog.RecordSize(&record)
+		if !at.Less(end) {
+			return nil
+		}
+		if record, err = log.ReadMeta(c.ctx, at); err != nil || record.Kind == packlog.KindSeal {
+			return nil
+		}
+		if record.Kind == packlog.KindRun {
+			return c.run(at)
+		}
+	}
+	return nil
+}
+
+// addBefore takes in the blocks before a place in its run, the nearest first.
+func (c *baseSearch) addBefore(at place) {
+	at, e := c.plain(at)
+	if e == nil {
+		return
+	}
+	for left := c.most; at.at > 0 && left > 0; left-- {
+		at.at--
+		c.addPlaced(e.run, at.at)
+	}
+}

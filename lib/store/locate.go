@@ -1,0 +1,91 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"hc/lib/hash"
+	"hc/lib/store/packlog"
+)
+
+// locate returns where a block is that the store holds. ErrBlockMissing if it does not.
+func (st *state) locate(ctx context.Context, s *Store, leaf hash.Digest) (place, error) {
+	return st.locateWhere(ctx, s, leaf, func(place) (bool, error) { return true, nil })
+}
+
+// locatePlain returns where a block is that is stored without a base, so that it may be one.
+func (st *state) locatePlain(ctx context.Context, s *Store, leaf hash.Digest) (place, error) {
+	return st.locateWhere(ctx, s, leaf, func(at place) (bool, error) {
+		e, err := s.reader.meta(ctx, at.run, packlog.KindRun)
+		return err == nil && e.run.codec != codecDelta, err
+	})
+}
+
+// locateWhere returns the newest place of a block for which fn says so.
+func (st *state) locateWhere(ctx context.Context, s *Store, leaf hash.Digest, fn func(place) (bool, error)) (at place, err error) {
+	found := false
+	var why error // of the last place that does not do
+	ask := func(p place) bool {
+		ok, err := fn(p)
+		if found = ok && err == nil; found {
+			at = p
+		}
+		if why = err; err == nil && !ok {
+			why = fmt.Errorf("%w: run at %v is a base, and has one", ErrDamaged, p.run)
+		}
+		return !found
+	}
+	if err := st.eachPlace(ctx, s.log, leaf, ask); err != nil || found {
+		return at, err
+	}
+	st.mu.RLock()
+	skipped, view := slices.Clone(st.skipped), st.view
+	st.mu.RUnlock()
+	for _, run := range skipped { // a tail that is longer than what is held of it; the next checkpoint mends that
+		e, err := s.reader.meta(ctx, run, packlog.KindRun)
+		if err != nil {
+			return place{}, err
+		}
+		if i := slices.Index(e.run.leaves, leaf); i >= 0 && !ask(place{run, uint32(i)}) {
+			return at, nil
+		}
+	}
+	if why != nil {
+		return place{}, why
+	}
+	if !s.log.SamePacks(view) { // it may be in one that was rewritten
+		return place{}, fmt.Errorf("leaf hash %v: %w", leaf, packlog.ErrMoved)
+	}
+	return place{}, fmt.Errorf("%w: nothing has leaf hash %v", ErrBlockMissing, leaf)
+}
+
+// lookUp returns where the index says that a block is.
+func (st *state) lookUp(ctx context.Context, log *packlog.Log, leaf hash.Digest) (at place, ok bool, err error) {
+	err = st.eachPlace(ctx, log, leaf, func(p place) bool {
+		at, ok = p, true
+		return false
+	})
+	return at, ok, err
+}
+
+// eachPlace calls fn for where the index says that a block is, newest first, until it returns false.
+func (st *state) eachPlace(ctx context.Context, log *packlog.Log, leaf hash.Digest, fn func(place) bool) error {
+	st.mu.RLock()
+	at, ok := st.index[leaf]
+	st.mu.RUnlock()
+	bad := st.derived.files.bad
+	if ok && log.Current(at.run) && !bad[at.run] && !fn(at) {
+		return nil
+	}
+	return st.derived.places(ctx, leaf, func(p place) bool {
+		return !log.Current(p.run) || bad[p.run] || fn(p)
+	})
+}
+
+// readable returns up to where the log was read.
+func (st *state) readable() packlog.Position {
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	return st.scanned
+}

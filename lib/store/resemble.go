@@ -1,0 +1,76 @@
+package store
+
+// Which of some blocks another one resembles is told by samples: of each, where a rolling fingerprint over 64 bytes has
+// sampleBits zeros. So content that has moved is found as well, and content that has nothing in common costs no attempt.
+const (
+	sampleWindow = 64 // bytes; a bit of the fingerprint is shifted out with each
+	sampleBits   = 7
+	leastShare   = 4 // what two blocks must share of the samples, as a divisor
+)
+
+// gear is a random number for each byte.
+var gear = func() (table [256]uint64) {
+	state := uint64(0x6863_6465_6c74_6131)
+	for i := range table { // splitmix64
+		state += 0x9e3779b97f4a7c15
+		z := state
+		z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+		z = (z ^ z>>27) * 0x94d049bb133111eb
+		table[i] = z ^ z>>31
+	}
+	return table
+}()
+
+// eachSample calls fn for each sample of data.
+func eachSample(data []byte, fn func(uint64)) {
+	if len(data) < sampleWindow {
+		return
+	}
+	h := uint64(0)
+	for _, b := range data[:sampleWindow-1] {
+		h = h<<1 + gear[b]
+	}
+	for _, b := range data[sampleWindow-1:] {
+		if h = h<<1 + gear[b]; h>>(64-sampleBits) == 0 {
+			fn(h)
+		}
+	}
+}
+
+// resembling knows the samples of some blocks.
+type resembling struct {
+	of    map[uint64]uint16 // sample → the first block that has it
+	count int
+}
+
+// add takes in a block.
+func (r *resembling) add(block []byte) {
+	if r.of == nil {
+		r.of = make(map[uint64]uint16)
+	}
+	number := uint16(r.count)
+	r.count++
+	eachSample(block, func(s uint64) {
+		if _, ok := r.of[s]; !ok {
+			r.of[s] = number
+		}
+	})
+}
+
+// best returns the number of the block that has most samples in common with another one, if these are enough.
+func (r *resembling) best(block []byte) (number int, ok bool) {
+	shared, all := make([]int, r.count), 0
+	eachSample(block, func(s uint64) {
+		all++
+		if n, ok := r.of[s]; ok {
+			shared[n]++
+		}
+	})
+	most := 0
+	for i, n := range shared {
+		if n > most {
+			number, most = i, n
+		}
+	}
+	return number, most > 0 && most >= all/leastShare
+}
