@@ -99,6 +99,7 @@ type importer struct {
 	content content          // of the file at hand
 	before  *hyperdrive.Item // the file's last version, nil if there is none
 	runs    []hyperdrive.Run // where its content is
+	stood   stood            // and where that is beside the file at hand
 	at      []uint64         // of findAll, reused
 }
 
@@ -267,6 +268,7 @@ const bytesPerName = 16
 // beginFile looks for what may have the blocks of a file already.
 func (im *importer) beginFile(ctx context.Context, p *part) (err error) {
 	im.content.runs, im.content.lengths = im.content.runs[:0], im.content.lengths[:0]
+	im.stood = newStood()
 	im.runs = nil
 	if im.before != nil && im.before.Entry.Blob != nil {
 		im.runs, err = hyperdrive.BlobRuns(ctx, viewBlobs{im.known.view}, *im.before.Entry.Blob)

@@ -56,6 +56,7 @@ func (im *importer) place(ctx context.Context, p *part) error {
 	for i := 0; i < len(at); {
 		if at[i] != fresh {
 			im.content.add(at[i], len(p.blocks[i]))
+			im.stood.found(at[i], len(p.blocks[i]))
 			im.result.Reused += uint64(len(p.blocks[i]))
 			i++
 			continue
@@ -64,7 +65,11 @@ func (im *importer) place(ctx context.Context, p *part) error {
 		for end < len(at) && at[end] == fresh {
 			end++
 		}
-		if err := im.append(ctx, p.leaves[i:end], p.blocks[i:end]); err != nil {
+		old, err := im.stood.here(ctx, im.known.view, im.runs, end-i)
+		if err != nil {
+			return err
+		}
+		if err := im.append(ctx, p.leaves[i:end], p.blocks[i:end], old); err != nil {
 			return err
 		}
 		i = end
@@ -99,8 +104,11 @@ func (im *importer) findAll(ctx context.Context, p *part) ([]uint64, error) {
 	return at, nil
 }
 
-// append puts blocks at the end of the core.
-func (im *importer) append(ctx context.Context, leaves []hash.Digest, blocks [][]byte) error {
+// append puts blocks at the end of the core, where those stood in the file that old are.
+func (im *importer) append(ctx context.Context, leaves []hash.Digest, blocks [][]byte, old []uint64) error {
+	if err := im.blobs.Stood(ctx, old); err != nil {
+		return err
+	}
 	first := im.blobs.Length()
 	if err := im.blobs.AppendHashed(ctx, leaves, blocks); err != nil {
 		return err
@@ -109,6 +117,7 @@ func (im *importer) append(ctx context.Context, leaves []hash.Digest, blocks [][
 		im.offsets.add(len(blocks[i]))
 		im.known.add(leaf, first+uint64(i))
 		im.content.add(first+uint64(i), len(blocks[i]))
+		im.stood.appended(len(blocks[i]))
 		im.result.Blocks++
 		im.result.Bytes += uint64(len(blocks[i]))
 	}
@@ -139,6 +148,9 @@ func (im *importer) blob(ctx context.Context) (hyperdrive.Blob, error) {
 		return blob, err
 	}
 	blob = hyperdrive.Blob{BlockOffset: im.blobs.Length(), ByteOffset: im.blobs.ByteLength(), BlockLength: uint64(len(blocks)), Map: true}
+	if err := im.blobs.Stood(ctx, im.oldMap()); err != nil {
+		return blob, err
+	}
 	if err := im.blobs.Append(ctx, blocks...); err != nil {
 		return blob, err
 	}
@@ -148,6 +160,18 @@ func (im *importer) blob(ctx context.Context) (hyperdrive.Blob, error) {
 	im.result.Blocks += uint64(len(blocks))
 	blob.ByteLength = im.blobs.ByteLength() - blob.ByteOffset
 	return blob, nil
+}
+
+// oldMap returns the blocks with the map of the file's last version.
+func (im *importer) oldMap() (blocks []uint64) {
+	if im.before == nil || im.before.Entry.Blob == nil || !im.before.Entry.Blob.Map {
+		return nil
+	}
+	b := im.before.Entry.Blob
+	for i := uint64(0); i < b.BlockLength && i < mostStood; i++ {
+		blocks = append(blocks, b.BlockOffset+i)
+	}
+	return blocks
 }
 
 // unmoved reports whether the content is where the file's last version has it.

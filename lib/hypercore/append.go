@@ -310,6 +310,10 @@ func (w *Writer) AppendHashed(ctx context.Context, leaves []hash.Digest, blocks 
 	return nil
 }
 
+// Stood says which blocks of the log, as View has it, stood in the place of those that are appended next, about: of these what differs is
+// stored. nil: nobody knows.
+func (w *Writer) Stood(ctx context.Context, old []uint64) error { return w.tx.Stood(ctx, old) }
+
 func (w *Writer) tooLarge(block []byte) error {
 	return fmt.Errorf("%w: block %d has %d bytes, the limit is %d", ErrTooLarge, w.length, len(block), MaxBlock)
 }
