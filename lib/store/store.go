@@ -56,7 +56,7 @@ func (t tuning) withDefaults() tuning {
 		t.bufferRows = 64 << 10
 	}
 	if t.fanOut == 0 {
-		t.fanOut = 8
+		t.fanOut = 4 // a block that is new is looked for in every table: with 8 there are twice as many
 	}
 	if t.spanBlocks == 0 {
 		t.spanBlocks = maxSpanBlocks
