@@ -44,7 +44,8 @@ type Existing struct {
 // ExportOptions say how a folder is written.
 type ExportOptions struct {
 	// Decide is asked about everything that an item would replace or remove; nil refuses. Who calls knows what was there
-	// before, and whether somebody has changed it since.
+	// before, and whether somebody has changed it since. It is asked about one at a time, but from any goroutine: about what
+	// has come since a write was begun.
 	Decide func(Existing) (Decision, error)
 
 	// OutsideLinks lets links be written whose target may be outside of the folder. Nothing here ever follows one, but other
@@ -75,7 +76,9 @@ type Export struct {
 	temps tempNames
 	begun sync.WaitGroup // files
 
-	mu      sync.Mutex          // guards the files and bytes of stats, and:
+	deciding sync.Mutex // held while Decide is asked
+
+	mu      sync.Mutex          // guards stats, and:
 	written map[uint64]struct{} // hashes of the paths of what was written, or begun
 	stats   ExportStats
 }
@@ -96,13 +99,16 @@ func OpenExport(dir string, opt ExportOptions) (*Export, error) {
 		return nil, err
 	}
 	x := &Export{opt: opt, seed: maphash.MakeSeed(), written: map[uint64]struct{}{}, temps: newTempNames()}
-	top := exportDir{root: share(root)}
+	top, err := openDir(root, "")
+	if err != nil {
+		return nil, err
+	}
 	err = top.list(x.temps)
 	if err == nil {
 		x.folds, err = foldsNames(root, &x.temps)
 	}
 	if err != nil {
-		_ = root.Close()
+		_ = top.root.close()
 		return nil, fmt.Errorf("writing to folder %q: %w", dir, err)
 	}
 	x.dirs = []exportDir{top}
@@ -113,7 +119,7 @@ func OpenExport(dir string, opt ExportOptions) (*Export, error) {
 func (x *Export) Close() error {
 	x.begun.Wait()
 	x.leave(0)
-	return x.dirs[0].root.Close()
+	return x.dirs[0].root.close()
 }
 
 // Stats returns what was done so far.
@@ -149,20 +155,15 @@ func (x *Export) Begin(item hyperdrive.Item, content func(w io.Writer) error) (w
 		}
 		return nil, x.link(path, target)
 	}
-	dir, name, err := x.place(path)
-	if dir == nil || err != nil {
+	at, err := x.place(path)
+	if at.dir == nil || err != nil {
 		return nil, err
 	}
 	mode, mtime := attributes(item.Entry)
-	write = x.begin(dir.root, path, name, func(dir *os.Root, temp string) error {
+	dir, name := at.dir, at.name
+	write = x.begin(at, func(dir *sharedRoot, temp string) (done ExportStats, err error) {
 		n, err := writeFile(dir, temp, mode, mtime, content)
-		if err == nil {
-			x.mu.Lock()
-			x.stats.Files++
-			x.stats.Bytes += uint64(n)
-			x.mu.Unlock()
-		}
-		return err
+		return ExportStats{Files: 1, Bytes: uint64(n)}, err
 	})
 	if x.folds { // what the disk takes for its name has to see it
 		err := write()
@@ -176,18 +177,17 @@ func (x *Export) Begin(item hyperdrive.Item, content func(w io.Writer) error) (w
 }
 
 func (x *Export) link(path, target string) error {
-	dir, name, err := x.place(path)
-	if dir == nil || err != nil {
+	at, err := x.place(path)
+	if at.dir == nil || err != nil {
 		return err
 	}
-	write := x.begin(dir.root, path, name, func(dir *os.Root, temp string) error {
-		x.stats.Links++
-		return dir.Symlink(target, temp)
+	write := x.begin(at, func(dir *sharedRoot, temp string) (done ExportStats, err error) {
+		return ExportStats{Links: 1}, dir.Symlink(target, temp)
 	})
 	if err := write(); err != nil {
 		return err
 	}
-	dir.add(name)
+	at.dir.add(at.name)
 	return nil
 }
 
@@ -225,16 +225,24 @@ func attributes(e hyperdrive.Entry) (mode fs.FileMode, mtime time.Time) {
 	return mode, mtime
 }
 
-// place opens the folder of a path and makes way for it. The folder is nil if what is there is to stay.
-func (x *Export) place(path string) (*exportDir, string, error) {
+// place is where an item goes.
+type place struct {
+	dir        *exportDir // nil: what is there is to stay
+	path, name string
+	replaces   bool // something that is there
+}
+
+// place opens the folder of a path and makes way for it.
+func (x *Export) place(path string) (place, error) {
 	dir, name, err := x.enter(path)
 	if err != nil {
-		return nil, "", err
+		return place{}, err
 	}
-	if done, err := x.clear(dir, path, name); done || err != nil {
-		return nil, "", err
+	there, done, err := x.clear(dir, path, name)
+	if done || err != nil {
+		return place{}, err
 	}
-	return dir, name, nil
+	return place{dir, path, name, there}, nil
 }
 
 // claim notes that a path is written, or is none any more.
@@ -255,57 +263,42 @@ func (x *Export) claimed(path string) bool {
 	return ok
 }
 
-// begin returns what has something written under a temporary name, and gives it its own.
-func (x *Export) begin(dir *sharedRoot, path, name string, write func(dir *os.Root, temp string) error) func() error {
-	dir.keep()
-	x.begun.Add(1)
-	x.claim(path, true)
-	temp := x.temps.next()
-	return func() error {
-		defer x.begun.Done()
-		defer dir.release()
-		err := write(dir.Root, temp)
-		if err == nil {
-			err = dir.Rename(temp, name)
-		}
-		if err != nil {
-			_ = dir.Remove(temp)
-			x.claim(path, false)
-			return fmt.Errorf("writing %q: %w", path, err)
-		}
-		return nil
-	}
-}
-
-// clear sees to it that a name may be taken; done says that it is to stay as it is.
-func (x *Export) clear(dir *exportDir, path, name string) (done bool, err error) {
+// clear sees to it that a name may be taken; there says that something has it, which goes, done that this is to stay.
+func (x *Export) clear(dir *exportDir, path, name string) (there, done bool, err error) {
 	if x.claimed(path) {
-		return false, fmt.Errorf("%q: %w: it was written already", path, ErrRefused)
+		return false, false, fmt.Errorf("%q: %w: it was written already", path, ErrRefused)
+	}
+	if !x.folds && !dir.names[name] { // what comes meanwhile is seen when this gets its name
+		return false, false, nil
 	}
 	info, err := dir.lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return false, false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("writing %q: %w", path, err)
+		return false, false, fmt.Errorf("writing %q: %w", path, err)
 	}
 	if err := x.spelt(dir, path, name); err != nil {
-		return false, err
+		return false, false, err
 	}
 	if info.IsDir() {
 		x.begun.Wait()                    // it may be of one of those
 		if dir.root.Remove(name) != nil { // an empty one is nobody's
-			return false, fmt.Errorf("%q: %w: it is a folder", path, ErrInTheWay)
+			return false, false, fmt.Errorf("%q: %w: it is a folder", path, ErrInTheWay)
 		}
-		return false, nil
+		return false, false, nil
 	}
 	decision, err := x.decide(Existing{Path: path, Info: info})
-	x.count(decision, err)
-	return decision == Keep, err
+	if decision == Keep {
+		x.count(ExportStats{Kept: 1})
+	}
+	return true, decision == Keep, err
 }
 
-// decide asks about what is in the way, and returns Replace, Keep, or an error.
+// decide asks about what is in the way, one at a time, and returns Replace, Keep, or an error.
 func (x *Export) decide(e Existing) (Decision, error) {
+	x.deciding.Lock()
+	defer x.deciding.Unlock()
 	decision := Refuse
 	if x.opt.Decide != nil {
 		var err error
@@ -319,10 +312,11 @@ func (x *Export) decide(e Existing) (Decision, error) {
 	return decision, nil
 }
 
-func (x *Export) count(d Decision, err error) {
-	if d == Keep && err == nil {
-		x.stats.Kept++
-	}
+func (x *Export) count(done ExportStats) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := &x.stats
+	s.Files, s.Links, s.Removed, s.Kept, s.Bytes = s.Files+done.Files, s.Links+done.Links, s.Removed+done.Removed, s.Kept+done.Kept, s.Bytes+done.Bytes
 }
 
 // Remove removes a file or a link that the drive does not have any more, and then its folders as far as they are empty. What
@@ -349,38 +343,18 @@ func (x *Export) Remove(path string) error {
 		return fmt.Errorf("%q: %w: it is a folder", path, ErrInTheWay)
 	}
 	decision, err := x.decide(Existing{Path: path, Info: info, Gone: true})
-	if x.count(decision, err); decision != Replace {
+	if decision == Keep {
+		x.count(ExportStats{Kept: 1})
+	}
+	if decision != Replace {
 		return err
 	}
 	if err := dir.root.Remove(name); err != nil {
 		return fmt.Errorf("removing %q: %w", path, err)
 	}
 	dir.forget(name)
-	x.stats.Removed++
+	x.count(ExportStats{Removed: 1})
 	return x.removeEmpty()
-}
-
-// writeFile writes a file under a temporary name.
-func writeFile(dir *os.Root, temp string, mode fs.FileMode, mtime time.Time, content func(io.Writer) error) (int64, error) {
-	file, err := dir.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return 0, err
-	}
-	err = content(file)
-	if err == nil {
-		err = file.Chmod(mode)
-	}
-	var n int64
-	if err == nil {
-		n, err = file.Seek(0, io.SeekEnd)
-	}
-	if e := file.Close(); err == nil {
-		err = e
-	}
-	if err == nil && !mtime.IsZero() {
-		err = dir.Chtimes(temp, time.Time{}, mtime)
-	}
-	return n, err
 }
 
 // PutDrive is Put for every item of a version: of each that is refused refused is told, which may end it by an error.

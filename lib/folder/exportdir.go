@@ -14,7 +14,7 @@ import (
 type exportDir struct {
 	root  *sharedRoot
 	name  string                   // in the folder above
-	names map[string]bool          // what is in it, as it is spelt
+	names map[string]bool          // what is in it, as it is spelt, as far as it was there when it was opened, or is the drive's
 	fold  func(name string) string // of a test: as what the disk takes a name
 }
 
@@ -28,16 +28,10 @@ func (d *exportDir) lstat(name string) (fs.FileInfo, error) {
 
 // list reads the names in it, and removes what was left unfinished by others.
 func (d *exportDir) list(own tempNames) error {
-	dir, err := d.root.Open(".")
+	names, err := d.root.dir.Readdirnames(-1)
 	if err != nil {
 		return err
 	}
-	defer dir.Close() // only read from
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return err
-	}
-	d.names = make(map[string]bool, len(names))
 	for _, name := range names {
 		if isTemp(name) {
 			if !own.has(name) {
@@ -87,7 +81,7 @@ func (x *Export) find(path string) (*exportDir, string, error) {
 			return nil, "", nil
 		}
 		if err == nil {
-			err = x.open(name, info)
+			err = x.open(name, info, false)
 		}
 		if err != nil {
 			return nil, "", fmt.Errorf("removing %q: %w", path, err)
@@ -133,26 +127,47 @@ func (x *Export) descend(path, name string) error {
 	if err := x.notOurs(path); err != nil {
 		return err
 	}
-	info, err := dir.lstat(name)
-	if err == nil {
-		err = x.makeWay(dir, path, name, info)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = dir.root.Mkdir(name, 0o777); err == nil {
-			dir.add(name)
-			info, err = dir.lstat(name)
-		}
-	}
+	made, err := x.makeFolder(dir, path, name)
 	if errors.Is(err, ErrRefused) {
 		return err
 	}
 	if err == nil {
-		err = x.open(name, info)
+		var info fs.FileInfo
+		if info, err = dir.lstat(name); err == nil {
+			err = x.open(name, info, made)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("making folder %q: %w", path, err)
 	}
 	return nil
+}
+
+// makeFolder makes a folder where there is none; made says that it was not there.
+func (x *Export) makeFolder(dir *exportDir, path, name string) (made bool, err error) {
+	err = fs.ErrNotExist
+	if x.folds || dir.names[name] {
+		var info fs.FileInfo
+		if info, err = dir.lstat(name); err == nil {
+			err = x.makeWay(dir, path, name, info)
+		}
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	err = dir.root.Mkdir(name, 0o777)
+	if errors.Is(err, fs.ErrExist) { // somebody has made it since
+		info, err := dir.lstat(name)
+		if err == nil {
+			err = x.makeWay(dir, path, name, info)
+		}
+		dir.add(name)
+		return false, err
+	}
+	if err == nil {
+		dir.add(name)
+	}
+	return err == nil, err
 }
 
 // notOurs refuses a folder where a file or a link of the drive was written, or begun.
@@ -185,26 +200,35 @@ func (x *Export) makeWay(dir *exportDir, path, name string, info fs.FileInfo) er
 	return fs.ErrNotExist
 }
 
-// open opens a folder of the open one, which was seen.
-func (x *Export) open(name string, seen fs.FileInfo) error {
+// open opens a folder of the open one, which was seen. In one that was made just now there is nothing to look for.
+func (x *Export) open(name string, seen fs.FileInfo, made bool) error {
 	root, err := x.top().root.OpenRoot(name)
 	if err != nil {
 		return err
 	}
-	dir := exportDir{root: share(root), name: name}
+	dir, err := openDir(root, name)
+	if err != nil {
+		return err
+	}
 	info, err := root.Stat(".")
 	if err == nil && !os.SameFile(info, seen) {
 		err = fmt.Errorf("something took its place: %w", ErrInTheWay)
 	}
-	if err == nil {
+	if err == nil && !made {
 		err = dir.list(x.temps)
 	}
 	if err != nil {
-		_ = root.Close()
+		_ = dir.root.close()
 		return err
 	}
 	x.dirs = append(x.dirs, dir)
 	return nil
+}
+
+// openDir returns a folder whose names are not known yet. It takes over root, also with an error.
+func openDir(root *os.Root, name string) (exportDir, error) {
+	shared, err := share(root)
+	return exportDir{root: shared, name: name, names: map[string]bool{}}, err
 }
 
 // removeEmpty removes the folders that are open, from the last one up, as far as they are empty.

@@ -4,9 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"strings"
-	"sync/atomic"
 )
 
 // tempPrefix and tempDigits make the names of unfinished files: nothing of such a name is imported, nor exported.
@@ -39,24 +37,4 @@ func isTemp(name string) bool {
 	}
 	_, err := hex.DecodeString(digits[:tempDigits])
 	return err == nil
-}
-
-// A sharedRoot is an open folder that is closed once nobody uses it any more.
-type sharedRoot struct {
-	*os.Root
-	users atomic.Int32
-}
-
-func share(root *os.Root) *sharedRoot {
-	s := &sharedRoot{Root: root}
-	s.keep()
-	return s
-}
-
-func (s *sharedRoot) keep() { s.users.Add(1) }
-
-func (s *sharedRoot) release() {
-	if s.users.Add(-1) == 0 {
-		_ = s.Close() // nothing was written by it
-	}
 }

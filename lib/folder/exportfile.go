@@ -1,0 +1,137 @@
+package folder
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// A sharedRoot is an open folder that is closed once nobody uses it any more.
+type sharedRoot struct {
+	*os.Root
+	dir   *os.File // the same folder
+	users atomic.Int32
+}
+
+// share takes over root, also with an error.
+func share(root *os.Root) (*sharedRoot, error) {
+	dir, err := root.Open(".")
+	if err != nil {
+		_ = root.Close()
+		return nil, err
+	}
+	s := &sharedRoot{Root: root, dir: dir}
+	s.keep()
+	return s, nil
+}
+
+func (s *sharedRoot) keep() { s.users.Add(1) }
+
+func (s *sharedRoot) release() {
+	if s.users.Add(-1) == 0 {
+		_ = s.close() // nothing was written by it
+	}
+}
+
+func (s *sharedRoot) close() error { return errors.Join(s.dir.Close(), s.Root.Close()) }
+
+// begin returns what has something written under a temporary name, and gives it its own.
+func (x *Export) begin(at place, write func(dir *sharedRoot, temp string) (done ExportStats, err error)) func() error {
+	dir := at.dir.root // the folder may be left before it is written
+	dir.keep()
+	x.begun.Add(1)
+	x.claim(at.path, true)
+	temp := x.temps.next()
+	return func() error {
+		defer x.begun.Done()
+		defer dir.release()
+		done, err := write(dir, temp)
+		if err == nil {
+			err = x.giveName(dir, temp, at, done)
+		}
+		if err == nil {
+			return nil
+		}
+		_ = dir.Remove(temp)
+		x.claim(at.path, false)
+		if errors.Is(err, ErrRefused) { // names it
+			return err
+		}
+		return fmt.Errorf("writing %q: %w", at.path, err)
+	}
+}
+
+// giveName gives what was written its own name, and counts it. Nothing is replaced unasked: of what was not there when this was
+// begun, it is asked now.
+func (x *Export) giveName(dir *sharedRoot, temp string, at place, done ExportStats) error {
+	if !at.replaces {
+		err := dir.renameNew(temp, at.name)
+		if err == nil {
+			x.count(done)
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		there, err := dir.Lstat(at.name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return err
+		case there.IsDir():
+			return fmt.Errorf("%q: %w: it is a folder", at.path, ErrInTheWay)
+		default:
+			decision, err := x.decide(Existing{Path: at.path, Info: there})
+			if err != nil {
+				return err
+			}
+			if decision == Keep {
+				x.count(ExportStats{Kept: 1})
+				return dir.Remove(temp)
+			}
+		}
+	}
+	if err := dir.Rename(temp, at.name); err != nil {
+		return err
+	}
+	x.count(done)
+	return nil
+}
+
+// writeFile writes a file under a temporary name.
+func writeFile(dir *sharedRoot, temp string, mode fs.FileMode, mtime time.Time, content func(io.Writer) error) (int64, error) {
+	file, err := dir.create(temp)
+	if err != nil {
+		return 0, err
+	}
+	err = content(file)
+	if err == nil {
+		err = file.Chmod(mode)
+	}
+	var n int64
+	if err == nil {
+		n, err = file.Seek(0, io.SeekEnd)
+	}
+	if e := file.Close(); err == nil {
+		err = e
+	}
+	if err == nil && !mtime.IsZero() {
+		err = dir.setTime(temp, mtime)
+	}
+	return n, err
+}
+
+// renameSlowly is renameNew where the system cannot do it at once.
+func (s *sharedRoot) renameSlowly(from, to string) error {
+	_, err := s.Lstat(to)
+	if err == nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: fs.ErrExist}
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return s.Rename(from, to)
+}
