@@ -33,6 +33,7 @@ type update struct {
 	written map[[32]byte]string    // digests of files that were written, and their names
 	edited  []string               // names of files that were edited here
 	total   uint64                 // bytes that will be written
+	looked  looked
 
 	mu   sync.Mutex // guards written, left and done while files are written
 	done Updated
@@ -235,14 +236,21 @@ type onDisk struct {
 	sum     *[32]byte // once it was asked for
 }
 
+// looked is what the last look has found on the way to a name: most often the next name has the same way.
+type looked struct {
+	folder string // is one, and no link; "": nothing is known
+	absent string // is not there, nor is anything below it; "": nothing is known
+}
+
 // look looks at a name, through no link.
 func (u *update) look(name string) (*onDisk, error) {
 	d := &onDisk{root: u.root, path: strings.TrimPrefix(name, "/")}
-	for folder := path.Dir(d.path); folder != "."; folder = path.Dir(folder) {
-		info, err := u.root.Lstat(folder)
-		if err == nil && !info.IsDir() { // a file or a link where a folder should be: looked at under its own name
-			d.absent, d.blocker = true, "/"+folder
-		}
+	if u.looked.absent != "" && strings.HasPrefix(d.path, u.looked.absent+"/") {
+		d.absent = true
+		return d, nil
+	}
+	if in := path.Dir(d.path); in != u.looked.folder {
+		u.lookAbove(d, in)
 	}
 	if d.absent {
 		return d, nil
@@ -253,6 +261,27 @@ func (u *update) look(name string) (*onDisk, error) {
 		d.absent, err = true, nil
 	}
 	return d, err
+}
+
+// lookAbove looks at the folders on the way to a name. Nothing is changed while that is planned.
+func (u *update) lookAbove(d *onDisk, in string) {
+	u.looked = looked{folder: in}
+	for folder := in; folder != "."; folder = path.Dir(folder) {
+		info, err := u.root.Lstat(folder)
+		switch {
+		case err == nil && !info.IsDir(): // a file or a link where a folder should be: looked at under its own name
+			d.absent, d.blocker = true, "/"+folder
+		case errors.Is(err, fs.ErrNotExist):
+			u.looked.absent = folder
+		}
+		if err != nil || !info.IsDir() {
+			u.looked.folder = ""
+		}
+	}
+	if d.blocker != "" { // what is below it is not the same for all names
+		u.looked = looked{}
+	}
+	d.absent = d.absent || u.looked.absent != ""
 }
 
 // is reports whether the file on the disk is what a version has.
