@@ -3,11 +3,26 @@ package hypercore
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
+
+	"hc/lib/store"
 )
 
 // heldLooks is how many ranges of blocks are looked at for the largest ones.
 const heldLooks = 4096
+
+// HeldBlock returns a block that the store held when it was looked at last, which is to be compared. store.ErrBlockMissing if it is not
+// here any more.
+func (d *Download) HeldBlock(ctx context.Context, block uint64) ([]byte, error) {
+	d.mu.Lock()
+	view := d.view
+	d.mu.Unlock()
+	if view == nil {
+		return nil, fmt.Errorf("block %d of core %v: %w", block, d.key, store.ErrBlockMissing)
+	}
+	return view.Block(ctx, block)
+}
 
 // Held returns the largest ranges of blocks that the store holds of the core, at most so many, ascending and apart from one
 // another.

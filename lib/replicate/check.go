@@ -29,7 +29,8 @@ const (
 type hashed struct {
 	leaf hash.Digest
 	size uint64 // as it was told
-	here bool   // the store has it from elsewhere
+	here bool   // the store has it from elsewhere:
+	like uint64 // as this block of the core, if that is not the block itself; else under its leaf hash
 }
 
 // checks reports whether the leaf hashes of a block and those behind it are to be asked of a peer first.
@@ -51,7 +52,7 @@ func (f *fetcher) knowsLeaf(ctx context.Context, block uint64) (bool, error) {
 		return known, nil
 	}
 	here, err := f.d.HoldsObject(ctx, leaf.Hash)
-	f.hashed[block] = hashed{leaf.Hash, leaf.Size, here}
+	f.hashed[block] = hashed{leaf.Hash, leaf.Size, here, block}
 	return true, err
 }
 
@@ -173,15 +174,22 @@ func (f *fetcher) lookUp(ctx context.Context, m *many, g *gift) error {
 	found := 0
 	for i, leaf := range g.leaves {
 		block := m.spans[0].First + uint64(i)
-		here, err := f.d.HoldsObject(ctx, leaf.Hash)
-		if err != nil {
-			return err
+		like := block
+		if g.like != nil {
+			like = g.like[i]
+		}
+		here := like != block
+		if !here {
+			var err error
+			if here, err = f.d.HoldsObject(ctx, leaf.Hash); err != nil {
+				return err
+			}
 		}
 		if here {
 			found++
 			f.credit = min(f.credit+int(min(leaf.Size, mostCredit)), mostCredit)
 		}
-		f.hashed[block] = hashed{leaf.Hash, leaf.Size, here}
+		f.hashed[block] = hashed{leaf.Hash, leaf.Size, here, like}
 		f.again(block)
 	}
 	f.foundHere(found)
@@ -204,7 +212,7 @@ func (f *fetcher) copyHere(ctx context.Context, block, limit, length uint64) (mo
 	var blocks []uint64
 	var data [][]byte
 	for bytes := 0; ; {
-		object, err := f.d.Object(ctx, f.hashed[block].leaf)
+		object, err := f.fromElsewhere(ctx, block)
 		if ctx.Err() != nil {
 			return false, err
 		}
@@ -231,6 +239,17 @@ func (f *fetcher) copyHere(ctx context.Context, block, limit, length uint64) (mo
 		block = next
 	}
 	return true, f.applyCopies(ctx, blocks, data)
+}
+
+// fromElsewhere returns a block that is here as another one, or in another core. It is to be compared.
+func (f *fetcher) fromElsewhere(ctx context.Context, block uint64) ([]byte, error) {
+	h := f.hashed[block]
+	if h.like != block {
+		if data, err := f.d.HeldBlock(ctx, h.like); err == nil || ctx.Err() != nil {
+			return data, err
+		}
+	}
+	return f.d.Object(ctx, h.leaf)
 }
 
 func (f *fetcher) notHere(block uint64) {

@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
+	"hc/lib/hash"
 	"hc/lib/hypercore"
 	"hc/lib/merkle"
 	"hc/lib/objects"
@@ -355,5 +358,49 @@ func TestCopiesAreCompared(t *testing.T) {
 	ask.Held = []objects.Span{{First: 0, Count: 50}, {First: 51, Count: 49}}
 	if answer, err := g.copies(snapshot, ask); err != nil || len(answer.Copies) != 0 || len(answer.Leaves) != 1 {
 		t.Errorf("%+v, %v", answer, err)
+	}
+}
+
+// Short lines are in no index of the store; they are copied from where the core has them.
+func TestLinesAreCopiedFromTheirOwnLog(t *testing.T) {
+	var first [][]byte
+	for i := range 20_000 {
+		first = append(first, fmt.Appendf(nil, "%d: %d of many\n", i, i*i))
+	}
+	second := slices.Concat(first[:7000], [][]byte{[]byte("one more\n")}, first[7000:])
+	core, into := versions(t, first, second, proof.Claim{})
+	wire, copied := fetchMetered(t, core, core.key, into, FetchOptions{}, core.serving(ServerOptions{}))
+	t.Logf("%d bytes of %d lines: %d on the wire", len(bytes.Join(second, nil)), len(second), wire)
+	if copied < int64(len(bytes.Join(first, nil)))*99/100 || wire > int64(len(second))*80/100/2 {
+		t.Errorf("%d bytes on the wire, %d copied", wire, copied)
+	}
+}
+
+// What the disk has lost of an older version is asked of the peer.
+func TestCopiesThatAreLost(t *testing.T) {
+	first := noise(1, 2000)
+	core, into := versions(t, first, first, proof.Claim{})
+	packs, err := filepath.Glob(into.Dir() + "/packs/*")
+	if err != nil || len(packs) == 0 {
+		t.Fatalf("packs %v, %v", packs, err)
+	}
+	for _, path := range packs {
+		pack, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at := bytes.Index(pack, first[500]); at >= 0 {
+			pack[at+9] ^= 1
+		}
+		if err := os.WriteFile(path, pack, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := into.Object(t.Context(), hash.Leaf(first[500])); !errors.Is(err, store.ErrDamaged) {
+		t.Fatalf("nothing is lost: %v", err)
+	}
+	got, err := read(t, into, core.key, secondOf(first, first), FetchOptions{}, core.serving(ServerOptions{}))
+	if err != nil || !bytes.Equal(got, bytes.Join(first, nil)) {
+		t.Errorf("%d bytes, %v", len(got), err)
 	}
 }

@@ -34,27 +34,36 @@ func (f *fetcher) heldOf(ctx context.Context, s *session, length uint64) ([]obje
 var errForgotten = errors.New("a leaf of a block that is held is missing")
 
 // spread puts the leaves that the reader has in between those that came, so that they are as many as were asked for.
-func (f *fetcher) spread(ctx context.Context, m *many, c *objects.Copies) ([]merkle.Node, error) {
+func (f *fetcher) spread(ctx context.Context, m *many, g *gift) error {
+	c := g.copies
 	if c.Count()+uint64(len(c.Leaves)) != m.count() {
-		return nil, fmt.Errorf("%w: its answer %d has %d leaves and %d copies, where %d leaves were asked for", ErrPeer, c.ID, len(c.Leaves), c.Count(), m.count())
+		return fmt.Errorf("%w: its answer %d has %d leaves and %d copies, where %d leaves were asked for", ErrPeer, c.ID, len(c.Leaves), c.Count(), m.count())
 	}
-	leaves := make([]merkle.Node, 0, m.count())
+	g.nodes = c.Nodes
+	g.leaves, g.like = make([]merkle.Node, 0, m.count()), make([]uint64, 0, m.count())
 	told := c.Leaves
-	for _, run := range c.Copies {
-		apart := run.At - uint64(len(leaves))
-		if apart > uint64(len(told)) || !objects.Within(m.held, run.From, run.Count) {
-			return nil, fmt.Errorf("%w: its answer %d copies %d blocks from block %d to %d behind block %d", ErrPeer, c.ID, run.Count, run.From, run.At, m.spans[0].First)
+	tell := func(count uint64) {
+		for _, leaf := range told[:count] {
+			g.leaves, g.like = append(g.leaves, leaf), append(g.like, m.spans[0].First+uint64(len(g.like)))
 		}
-		leaves, told = append(leaves, told[:apart]...), told[apart:]
+		told = told[count:]
+	}
+	for _, run := range c.Copies {
+		apart := run.At - uint64(len(g.leaves))
+		if apart > uint64(len(told)) || !objects.Within(m.held, run.From, run.Count) {
+			return fmt.Errorf("%w: its answer %d copies %d blocks from block %d to %d behind block %d", ErrPeer, c.ID, run.Count, run.From, run.At, m.spans[0].First)
+		}
+		tell(apart)
 		for block := run.From; block < run.From+run.Count; block++ {
 			leaf, known := f.d.Leaf(ctx, block)
 			if !known || leaf.Hint {
-				return nil, fmt.Errorf("block %d: %w", block, errForgotten)
+				return fmt.Errorf("block %d: %w", block, errForgotten)
 			}
-			leaves = append(leaves, leaf)
+			g.leaves, g.like = append(g.leaves, leaf), append(g.like, block)
 		}
 	}
-	return append(leaves, told...), nil
+	tell(uint64(len(told)))
+	return nil
 }
 
 // fill makes an answer about copies one about leaves. done says that there is nothing to go on with.
@@ -67,7 +76,7 @@ func (f *fetcher) fill(ctx context.Context, a *asked, g *gift) (done bool) {
 	if g.copies == nil {
 		return false
 	}
-	leaves, err := f.spread(ctx, a.many, g.copies)
+	err := f.spread(ctx, a.many, g)
 	f.credit -= leafCost * len(g.copies.Leaves)
 	switch {
 	case errors.Is(err, errForgotten): // nobody's fault; now all are asked for
@@ -79,6 +88,5 @@ func (f *fetcher) fill(ctx context.Context, a *asked, g *gift) (done bool) {
 		f.drop(a.session, err)
 		return true
 	}
-	g.leaves, g.nodes = leaves, g.copies.Nodes
 	return false
 }

@@ -21,6 +21,7 @@ type gift struct {
 	id     uint64
 	leaves []merkle.Node   // of leaf hashes
 	copies *objects.Copies // of leaf hashes, but for those that are here
+	like   []uint64        // which blocks the leaves are of, where they are not those of the block itself
 	blocks [][]byte        // else of blocks
 	hashes []hash.Digest   // of these
 	frames []giftFrame     // as which some of them came
