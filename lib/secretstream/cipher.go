@@ -40,12 +40,12 @@ type sealer struct {
 	key   [chacha20.KeySize]byte
 	nonce [chacha20.NonceSize]byte // counter u32le, then 8 bytes that each MAC changes
 	aead  cipher.AEAD              // under key
-	fused bool                     // see fused.go
+	path  path                     // to seal and to open
 }
 
 // newSealer begins a stream under a key and a header of [headerSize] bytes.
 func newSealer(key, header []byte) *sealer {
-	s := &sealer{fused: useFused}
+	s := &sealer{path: quickest()}
 	derived, err := chacha20.HChaCha20(key, header[:16])
 	if err != nil {
 		panic("secretstream: internal error: " + err.Error())
@@ -69,10 +69,13 @@ func (s *sealer) restart() {
 // seal encrypts a message and its tag, and sets the MAC.
 func (s *sealer) seal(buf []byte, tag byte) {
 	buf[0] = tag
-	if s.fused {
-		s.sealFused(buf)
-	} else {
+	switch s.path.forLength(len(buf) - macSize) {
+	case plain:
 		s.sealPlain(buf)
+	case fused:
+		s.sealFused(buf)
+	case wide:
+		s.sealWide(buf)
 	}
 	s.advance(buf[len(buf)-macSize:], tag)
 }
@@ -81,10 +84,13 @@ func (s *sealer) seal(buf []byte, tag byte) {
 func (s *sealer) open(buf []byte) (tag byte, err error) {
 	var mac [macSize]byte
 	copy(mac[:], buf[len(buf)-macSize:])
-	if s.fused {
-		err = s.openFused(buf)
-	} else {
+	switch s.path.forLength(len(buf) - macSize) {
+	case plain:
 		err = s.openPlain(buf)
+	case fused:
+		err = s.openFused(buf)
+	case wide:
+		err = s.openWide(buf)
 	}
 	if err != nil {
 		return 0, err

@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"testing"
-
-	"golang.org/x/crypto/chacha20poly1305"
 )
 
 // sealed encrypts a message and returns tag, ciphertext and MAC as they go into a frame.
@@ -31,10 +28,19 @@ func opened(s *sealer, frame []byte) (message []byte, tag byte, err error) {
 	return buf[blockSize : len(buf)-macSize], tag, err
 }
 
-func sealerWith(key, header []byte, fused bool) *sealer {
+func sealerWith(key, header []byte, p path) *sealer {
 	s := newSealer(key, header)
-	s.fused = fused
+	s.path = p
 	return s
+}
+
+// paths are those that run here, named for tests.
+func paths() map[string]path {
+	all := map[string]path{"plain": plain, "fused": fused}
+	if wideXOR != nil {
+		all["wide"], all["either"] = wide, either
+	}
+	return all
 }
 
 func (s *sealer) state() []byte {
@@ -58,34 +64,39 @@ func TestSecretstreamVectors(t *testing.T) {
 	if len(v.Messages) == 0 {
 		t.Fatal("no messages")
 	}
-	for _, fused := range []bool{false, true} {
-		out, in := sealerWith(v.Key, v.Header, fused), sealerWith(v.Key, v.Header, fused)
+	for name, p := range paths() {
+		out, in := sealerWith(v.Key, v.Header, p), sealerWith(v.Key, v.Header, p)
 		for i, m := range v.Messages {
 			if got := sealed(out, m.Plain, m.Tag); !bytes.Equal(got, m.Cipher) {
-				t.Fatalf("fused=%v message %d: sealed %x, want %x", fused, i, got, m.Cipher)
+				t.Fatalf("%s: message %d: sealed %x, want %x", name, i, got, m.Cipher)
 			}
 			if !bytes.Equal(out.state(), m.StateAfter) {
-				t.Fatalf("fused=%v message %d: state %x, want %x", fused, i, out.state(), m.StateAfter)
+				t.Fatalf("%s: message %d: state %x, want %x", name, i, out.state(), m.StateAfter)
 			}
 			plain, tag, err := opened(in, m.Cipher)
 			if err != nil || tag != m.Tag || !bytes.Equal(plain, m.Plain) {
-				t.Fatalf("fused=%v message %d: opened %x, tag %d, %v, want %x, tag %d", fused, i, plain, tag, err, m.Plain, m.Tag)
+				t.Fatalf("%s: message %d: opened %x, tag %d, %v, want %x, tag %d", name, i, plain, tag, err, m.Plain, m.Tag)
 			}
 			if !bytes.Equal(in.state(), m.StateAfter) {
-				t.Fatalf("fused=%v message %d: state %x after opening, want %x", fused, i, in.state(), m.StateAfter)
+				t.Fatalf("%s: message %d: state %x after opening, want %x", name, i, in.state(), m.StateAfter)
 			}
 		}
 	}
 }
 
-// TestFusedIsPlain compares both paths, in both directions, at every length around the borders of block and padding.
-func TestFusedIsPlain(t *testing.T) {
+// TestPathsArePlain compares the paths with the plain one, in both directions, at every length around the borders of block,
+// padding, what a kernel takes at once and what a call of it takes.
+func TestPathsArePlain(t *testing.T) {
 	key, header := bytes.Repeat([]byte{3}, 32), bytes.Repeat([]byte{4}, headerSize)
-	fused, plain := sealerWith(key, header, true), sealerWith(key, header, false)
-	openFused, openPlain := sealerWith(key, header, true), sealerWith(key, header, false)
+	sealers, openers := map[string]*sealer{}, map[string]*sealer{}
+	for name, p := range paths() {
+		sealers[name], openers[name] = sealerWith(key, header, p), sealerWith(key, header, p)
+	}
 	lengths := []int{4095, 4096, 65535, 65536, 65537, 65544, 1 << 20, 1<<20 + 3}
-	for n := 300; n >= 0; n-- {
-		lengths = append(lengths, n)
+	for n := 2200; n >= 0; n-- {
+		if n <= 300 || n%wideSize > wideSize-140 || n%wideSize < 10 || n%61 == 0 {
+			lengths = append(lengths, n, n+mostWide)
+		}
 	}
 	rng := rand.NewChaCha8([32]byte{1})
 	for i, n := range lengths {
@@ -95,19 +106,20 @@ func TestFusedIsPlain(t *testing.T) {
 		if i%17 == 16 {
 			tag = tagRekey + byte(i)%2
 		}
-		a, b := sealed(fused, message, tag), sealed(plain, message, tag)
-		if !bytes.Equal(a, b) {
-			t.Fatalf("len=%d: sealed differently", n)
-		}
-		for name, s := range map[string]*sealer{"fused": openFused, "plain": openPlain} {
-			got, gotTag, err := opened(s, a)
+		want := sealed(sealers["plain"], message, tag)
+		for name, s := range sealers {
+			if name != "plain" && !bytes.Equal(sealed(s, message, tag), want) {
+				t.Fatalf("len=%d %s: sealed differently", n, name)
+			}
+			got, gotTag, err := opened(openers[name], want)
 			if err != nil || gotTag != tag || !bytes.Equal(got, message) {
 				t.Fatalf("len=%d %s: opened %d bytes, tag %d, %v, want tag %d", n, name, len(got), gotTag, err, tag)
 			}
 		}
-		for name, s := range map[string]*sealer{"plain": plain, "openFused": openFused, "openPlain": openPlain} {
-			if !bytes.Equal(s.state(), fused.state()) {
-				t.Fatalf("len=%d: state of %s differs", n, name)
+		for name, s := range sealers {
+			state := sealers["plain"].state()
+			if !bytes.Equal(s.state(), state) || !bytes.Equal(openers[name].state(), state) {
+				t.Fatalf("len=%d %s: state differs", n, name)
 			}
 		}
 	}
@@ -131,88 +143,36 @@ func TestCounterWrapsIntoRekey(t *testing.T) {
 
 func TestOpenRefusesEveryFlippedBit(t *testing.T) {
 	key, header := make([]byte, 32), make([]byte, headerSize)
-	for _, fused := range []bool{false, true} {
+	for name, p := range paths() {
 		for _, n := range []int{0, 1, 8, 13, 16} {
-			frame := sealed(sealerWith(key, header, fused), make([]byte, n), tagMessage)
+			frame := sealed(sealerWith(key, header, p), make([]byte, n), tagMessage)
 			for bit := range 8 * len(frame) {
 				bad := bytes.Clone(frame)
 				bad[bit/8] ^= 1 << (bit % 8)
-				if _, _, err := opened(sealerWith(key, header, fused), bad); !errors.Is(err, errMAC) {
-					t.Errorf("fused=%v len=%d bit %d: error %v, want %v", fused, n, bit, err, errMAC)
+				if _, _, err := opened(sealerWith(key, header, p), bad); !errors.Is(err, errMAC) {
+					t.Errorf("%s: len=%d bit %d: error %v, want %v", name, n, bit, err, errMAC)
 				}
 			}
 		}
 	}
 }
 
-func FuzzFusedIsPlain(f *testing.F) {
-	f.Add([]byte(""), byte(0))
-	f.Add([]byte("hello"), byte(2))
-	f.Add(make([]byte, 64), byte(3))
-	f.Fuzz(func(t *testing.T, message []byte, tag byte) {
+func FuzzPathsArePlain(f *testing.F) {
+	f.Add([]byte(""), byte(0), uint16(1))
+	f.Add([]byte("hello"), byte(2), uint16(300))
+	f.Add(make([]byte, 64), byte(3), uint16(17))
+	f.Fuzz(func(t *testing.T, pattern []byte, tag byte, times uint16) {
 		key, header := bytes.Repeat([]byte{3}, 32), bytes.Repeat([]byte{4}, headerSize)
-		a := sealed(sealerWith(key, header, true), message, tag)
-		b := sealed(sealerWith(key, header, false), message, tag)
-		if !bytes.Equal(a, b) {
-			t.Fatalf("sealed %x and %x", a, b)
-		}
-		for _, fused := range []bool{true, false} {
-			got, gotTag, err := opened(sealerWith(key, header, fused), a)
+		message := bytes.Repeat(pattern, int(times)%1500)
+		want := sealed(sealerWith(key, header, plain), message, tag)
+		for name, p := range paths() {
+			if got := sealed(sealerWith(key, header, p), message, tag); !bytes.Equal(got, want) {
+				t.Fatalf("%s: sealed %x, want %x", name, got, want)
+			}
+			got, gotTag, err := opened(sealerWith(key, header, p), want)
 			if err != nil || gotTag != tag || !bytes.Equal(got, message) {
-				t.Fatalf("fused=%v: %x, tag %d, %v", fused, got, gotTag, err)
+				t.Fatalf("%s: %x, tag %d, %v", name, got, gotTag, err)
 			}
 		}
 	})
-}
-
-func BenchmarkSeal(b *testing.B) {
-	benchmarkSealer(b, false)
-	benchmarkAEAD(b)
-}
-
-func BenchmarkOpen(b *testing.B) { benchmarkSealer(b, true) }
-
-// benchmarkAEAD is the yardstick: the nearest thing that x/crypto has.
-func benchmarkAEAD(b *testing.B) {
-	for _, n := range []int{64 << 10, 64<<10 + 5} {
-		b.Run(fmt.Sprintf("impl=xchacha20poly1305/size=%d", n), func(b *testing.B) {
-			aead, err := chacha20poly1305.NewX(make([]byte, 32))
-			if err != nil {
-				b.Fatal(err)
-			}
-			buf, nonce := make([]byte, n, n+aead.Overhead()), make([]byte, aead.NonceSize())
-			b.SetBytes(int64(n))
-			for b.Loop() {
-				aead.Seal(buf[:0], nonce, buf, nil)
-			}
-		})
-	}
-}
-
-func benchmarkSealer(b *testing.B, open bool) {
-	key, header := make([]byte, 32), make([]byte, headerSize)
-	for _, impl := range []string{"fused", "plain"} {
-		for _, n := range []int{24, 1 << 10, 64 << 10, 64<<10 + 5} {
-			b.Run(fmt.Sprintf("impl=%s/size=%d", impl, n), func(b *testing.B) {
-				out := sealerWith(key, header, impl == "fused")
-				fresh := append(make([]byte, blockSize+n), make([]byte, macSize)...)
-				buf := bytes.Clone(fresh)
-				begin := *out
-				out.seal(fresh, tagMessage)
-				b.SetBytes(int64(n))
-				b.ReportAllocs()
-				for b.Loop() {
-					if !open {
-						out.seal(buf, tagMessage)
-						continue
-					}
-					s := begin
-					copy(buf, fresh)
-					if _, err := s.open(buf); err != nil {
-						b.Fatal(err)
-					}
-				}
-			})
-		}
-	}
 }
