@@ -14,10 +14,10 @@ export HC_REQUIRE_INTEROP
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build install peers test race fuzz bench demo generate man completions vectors lint ci clean
+.PHONY: help build install peers test race fuzz bench large-drive demo generate man completions vectors lint ci clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1 /p' Makefile | while read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' Makefile | while read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
 
 build: ## build the binaries into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -tags urfave_cli_no_docs -ldflags '$(if $(VERSION),-X hc/lib/cli.version=$(VERSION))' -o bin/ ./cmd/...
@@ -46,6 +46,9 @@ fuzz: ## fuzz every target for FUZZTIME (60s) each
 
 bench: build peers ## measure against restic/chunker and stock Hypercore, side by side
 	scripts/bench.sh
+
+large-drive: build peers ## bring 100,000 files and one of 4 GiB to stock Hyperdrive and back (25 GiB of disk)
+	scripts/large-drive.sh
 
 demo: build ## publish, serve, fetch and verify the Go library's source, twice
 	scripts/demo.sh
