@@ -8,15 +8,15 @@ export drive_peer=$root/tests/peers/drive.js
 drives() {
 	local i
 	cp -RL "$(go env GOROOT)/src" tree
-	hc share tree --once > drive.key
-	serve drive-serve/hc "hc share tree --no-watch --json --listen 127.0.0.1:0"
-	hc_port=$port
-	if [[ -n $stock ]]; then
+	if [[ -n $stock ]]; then # which would import hc's store, too, were it there
 		mkfifo nothing
 		printf 'import %s\nquit\n' "$work/tree" | node "$drive_peer" --storage stock-drive > stock-drive.out
 		serve drive-serve/stock "node \"\$drive_peer\" --storage stock-drive --listen 0<> nothing"
 		stock_port=$port
 	fi
+	hc share tree --once > drive.key
+	serve drive-serve/hc "hc share tree --no-watch --json --listen 127.0.0.1:0"
+	hc_port=$port
 	for ((i = 1; i <= runs; i++)); do
 		say "drives: clone, run $i of $runs"
 		timed drive/hc "$m drive-clone/hc hc clone $(cat drive.key) copy-hc-$i --peer 127.0.0.1:$hc_port 2> /dev/null"

@@ -5,32 +5,14 @@
 #   HC_BENCH_SIZE=1GiB  of random data (the other input is the Go source, as one tar)
 #   HC_BENCH_RUNS=3     of which the median is told
 #   HC_BENCH_FULL=1     peak memory at 4 GiB of random data, too, or at another size that is given instead of 1
-#   HC_BENCH_DIR=DIR    where to work: room for 5 times the size (FULL: 4 times that), on a disk, else nothing is durable
+#   HC_BENCH_PARTS=…    only some of the parts cutting, append, wire, commits, releases, drives, fetch and versions
+#   HC_BENCH_DIR=DIR    where to work: room for 8 times the size and 2 GiB (FULL: 4 times that), on a disk, else nothing is durable
 #
 # Run it by `make bench`, which builds the tools and installs the peers, and leave the machine alone meanwhile: some
 # minutes on two cores. It works in a folder of its own, which it removes, and talks to the loopback interface only, but to
-# fetch restic and two releases of a large module as any Go program is fetched; without them that table is left out.
-set -euo pipefail
-export LC_ALL=C
-unset HC_DIR
-
-say() { printf 'bench: %s\n' "$*" >&2; }
-die() { say "$*"; exit 1; }
-
-# bytes reads a size: 4096, 64MiB, 1GiB.
-bytes() {
-	local number=${1%%[!0-9]*}
-	case $1 in
-	"" | [!0-9]*) die "\"$1\" is no size: want 4096, 64MiB or 1GiB" ;;
-	*[!0-9]*) case ${1#"$number"} in
-		[kK] | [kK]iB) echo $((number << 10)) ;;
-		[mM] | [mM]iB) echo $((number << 20)) ;;
-		[gG] | [gG]iB) echo $((number << 30)) ;;
-		*) die "\"$1\" is no size: want 4096, 64MiB or 1GiB" ;;
-		esac ;;
-	*) echo "$1" ;;
-	esac
-}
+# fetch restic and two releases of a large module as any Go program is fetched. What cannot be had, or is not on the
+# machine (rsync, casync, borg), is left out.
+. "$(dirname "$0")/measuring.sh"
 
 size=$(bytes "${HC_BENCH_SIZE:-1GiB}")
 runs=${HC_BENCH_RUNS:-3}
@@ -38,12 +20,12 @@ full_size=${HC_BENCH_FULL:-0}
 [[ $full_size != 1 ]] || full_size=4GiB
 full_size=$(bytes "$full_size")
 full=$((full_size > 0))
+parts=${HC_BENCH_PARTS:-cutting append wire commits releases drives fetch versions}
+part() { [[ " $parts " == *" $1 "* ]]; }
+! part fetch || part append || die "HC_BENCH_PARTS=$parts: fetch takes append, whose logs it fetches"
 [[ $runs =~ ^[1-9][0-9]*$ ]] || die "HC_BENCH_RUNS=$runs: want 1 or more"
 
-root=$(cd "$(dirname "$0")/.." && pwd)
 export peer=$root/tests/peers/bench.js
-[[ -x $root/bin/hc-append ]] || die "the tools are not built: run 'make build'"
-
 stock=yes
 if ! command -v node > /dev/null || [[ ! -d $root/tests/peers/node_modules/hypercore ]]; then
 	stock=
@@ -55,93 +37,9 @@ if ! command -v node > /dev/null || [[ ! -d $root/tests/peers/node_modules/hyper
 	END
 fi
 
-folder=${HC_BENCH_DIR:-/var/tmp}
-work=$(mktemp -d "$folder/hc-bench.XXXXXX")
-servers=()
-cleanup() {
-	local pid
-	for pid in ${servers[@]+"${servers[@]}"}; do
-		kill "$pid" && wait "$pid" || true
-	done 2> /dev/null
-	rm -rf "$work"
-}
-trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-(cd "$root" && go build -o "$work/bin/measure" ./tests/measure)
-export PATH=$work/bin:$root/bin:$PATH
-cd "$work"
-
-need=$((size * 5 + (1 << 30)))
+need=$((size * 8 + (2 << 30)))
 ((full)) && ((full_size * 4 + (1 << 30) > need)) && need=$((full_size * 4 + (1 << 30)))
-room=$(df -Pk . | awk 'NR == 2 { print $4 }')
-((room >= need >> 10)) || die "$folder has room for $((room >> 10)) MiB, and $((need >> 20)) are needed: set HC_BENCH_DIR, or a smaller HC_BENCH_SIZE"
-kind=$([[ $(uname) == Linux ]] && stat -f -c %T . || echo "not known")
-[[ $kind != tmpfs ]] || say "WARNING: $folder is in memory, so nothing there is durable: set HC_BENCH_DIR"
-
-# timed NAME LINE runs a pipeline and notes its time. In a LINE, "$m TOOL" before a command notes its peak memory as
-# TOOL's. What was written before is let reach the disk first, so that nobody pays for another.
-timed() {
-	sync
-	measure times "$1" bash -o pipefail -c "$2" || die "this failed: $2"
-}
-# timed_first notes the time of the first byte only.
-timed_first() {
-	sync
-	measure -first times "$1" bash -o pipefail -c "$2" || die "this failed: $2"
-}
-m='measure peaks'
-
-# median NAME [FIELD]: of the seconds (2) or CPU seconds (3) noted under a name.
-median() {
-	awk -v name="$1" -v field="${2:-2}" '$1 == name { print $field }' times | sort -n |
-		awk '{ v[NR] = $1 } END { if (!NR) exit 1; printf "%.4f", (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }' ||
-		die "nothing was noted as $1"
-}
-peak() { awk -v name="$1" '$1 == name && $4 > max { max = $4 } END { if (max) printf "%.0f", max / 1024; else printf "–" }' peaks; }
-length() { wc -c < "$1" | tr -d ' '; }
-stored() { du -sk "$1" | awk '{ print $1 * 1024 }'; }
-field() { sed -n "s/.*\"$2\":\"\{0,1\}\([0-9a-f.e-]*\).*/\1/p" "$1"; }
-calc() { awk "BEGIN { printf \"$1\", $2 }"; }
-megabytes() { calc %.1f "$1 / 1e6"; }
-heading() { printf '\n### %s\n\n' "$1"; }
-table() {
-	row "$@"
-	printf "|---|"
-	shift
-	printf -- "---:|%.0s" "$@"
-	printf "\n"
-}
-row() {
-	printf '|'
-	printf ' %s |' "$@"
-	printf '\n'
-}
-
-# serve NAME LINE starts a server and sets $port.
-serve() {
-	: > serve.out
-	bash -c "exec $m $1 $2" > serve.out 2> serve.err &
-	servers+=($!)
-	port=
-	local i
-	for ((i = 0; i < 600; i++)); do
-		port=$(sed -n 's/.*"port":\([0-9]*\).*/\1/p; s/.*"address":"[^"]*:\([0-9]*\)".*/\1/p' serve.out)
-		[[ -z $port ]] || return 0
-		kill -0 $! 2> /dev/null || break
-		sleep 0.05
-	done
-	cat serve.err >&2
-	die "this server did not start: $2"
-}
-stop_servers() {
-	local pid
-	for pid in "${servers[@]}"; do
-		kill "$pid" && wait "$pid" || true
-	done 2> /dev/null
-	servers=()
-}
+work_in "${HC_BENCH_DIR:-/var/tmp}" "$need"
 
 machine() {
 	local cpu memory
@@ -322,8 +220,6 @@ first_table() {
 		fi
 	done
 }
-milliseconds() { calc %.0f "$(median "$1") * 1000"; }
-
 # at_full sends the larger size through everything once, for the peaks.
 at_full() {
 	local runs=1
@@ -347,14 +243,17 @@ memory_table() {
 	done
 }
 
+# insert_eleven prints a file with 11 bytes more in its middle.
+insert_eleven() {
+	local half=$(($(length "$1") / 2))
+	head -c "$half" "$1"
+	printf 'eleven byte'
+	tail -c +$((half + 1)) "$1"
+}
+
 second() {
-	local half i
-	half=$(($(length source) / 2))
-	{
-		head -c "$half" source
-		printf 'eleven byte'
-		tail -c +$((half + 1)) source
-	} > second
+	local i
+	insert_eleven source > second
 	[[ -z $stock ]] || hc-chunk --cuts second > second.cuts
 	for ((i = 1; i <= runs; i++)); do
 		say "second version, run $i of $runs"
@@ -374,48 +273,61 @@ second_table() {
 	[[ -z $stock ]] || row "stock, another core" "$(calc %.2f "$(median second/stock)")" "$(stored stock-second)"
 }
 
-# commits measures appends of one line, each of them durable, beside a write and a sync of as many bytes.
+# commits measures appends of one line, each of them durable, by turns with a write and a sync of as many bytes.
 commits() {
-	local out i one raw eight lines
+	local out= i raw one eight
 	(cd "$root" && go test -c -o "$work/store.test" ./lib/store)
 	for ((i = 1; i <= runs; i++)); do
 		say "durable commits, run $i of $runs"
-		out+=$(TMPDIR=$work "$work/store.test" -test.run '^$' -test.benchtime 2s -test.bench '^Benchmark(Commit|CommitEight|Sync)$')$'\n' || die "$out"
+		out+=$(TMPDIR=$work "$work/store.test" -test.run '^$' -test.benchtime 2s -test.bench '^Benchmark(CommitBesideSync|CommitEight)$')$'\n' || die "$out"
 	done
-	raw=$(nanoseconds Sync <<< "$out") one=$(nanoseconds Commit <<< "$out") eight=$(nanoseconds CommitEight <<< "$out")
 	say "lines"
 	awk 'BEGIN { for (i = 0; i < 10000000; i++) print "event", i, "something happened here" }' > lines
 	timed lines "$m lines hc-append -C lines-log --lines log < lines > lines.out"
 	[[ $(cut -d ' ' -f 2 lines.out) == 10000000 ]] || die "lines were lost"
 	heading "Appends of one line, each durable when it returns"
-	table "what" "a second" "of raw"
-	row "write and fdatasync of as many bytes" "$(calc %.0f "1e9 / $raw")" "1.00"
-	row "one writer" "$(calc %.0f "1e9 / $one")" "$(calc %.2f "$raw / $one")"
-	row "eight writers of eight logs in one process" "$(calc %.0f "1e9 / $eight")" "$(calc %.2f "$raw / $eight")"
+	table "what" "a second, over all the time" "of raw" "a second, by the median" "of raw"
+	raw=$(metric ns/sync-in-all) one=$(metric ns/commit-in-all) eight=$(metric ns/op CommitEight)
+	row "write and fdatasync of as many bytes" "$(per_second "$raw")" "1.00" "$(per_second "$(metric ns/sync)")" "1.00"
+	row "one writer, by turns with it" "$(per_second "$one")" "$(metric ×sync-in-all)" "$(per_second "$(metric ns/commit)")" "$(metric ×sync)"
+	row "eight writers of eight logs in one process, alone" "$(per_second "$eight")" "$(calc %.2f "$raw / $eight")" "" ""
 	printf '\n10 M lines of %s MB in one `hc-append --lines`: %s s, %s M lines a second, peak %s MiB, %s bytes a line on disk.\n' \
 		"$(megabytes "$(length lines)")" "$(calc %.2f "$(median lines)")" "$(calc %.2f "10 / $(median lines)")" "$(peak lines)" "$(calc %.1f "$(stored lines-log) / 1e7")"
 	rm -rf lines lines-log
 }
-# nanoseconds NAME: the median of ns/op of a benchmark in the output of go test.
-nanoseconds() {
-	awk -v name="Benchmark$1" '{ sub(/-[0-9]+$/, "", $1) } $1 == name { print $3 }' | sort -n |
-		awk '{ v[NR] = $1 } END { if (!NR) exit 1; printf "%.0f", (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }' ||
+# metric UNIT [BENCHMARK]: the median, over the runs, of what commits measured in a unit.
+metric() {
+	awk -v name="Benchmark${2:-CommitBesideSync}" -v unit="$1" '{ sub(/-[0-9]+$/, "", $1) } $1 == name { for (i = 4; i <= NF; i += 2) if ($i == unit) print $(i - 1) }' <<< "$out" | sort -n |
+		awk '{ v[NR] = $1 } END { if (!NR) exit 1; printf "%.2f", (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }' ||
 		die "go test -bench measured no $1"
 }
+per_second() { calc %.0f "1e9 / $1"; }
 
-# versions stores two adjacent releases of a large module, as tar streams, beside restic.
-versions() {
-	local module=k8s.io/kubernetes releases="v1.31.1 v1.31.2" restic=v0.18.1 release dir i what
+# obtain installs a program as any Go program is installed. What it says is shown only where it fails.
+obtain() { (cd "$work" && GOBIN=$work/bin go install "$1") > obtain.log 2>&1 || { tail -n 3 obtain.log >&2; return 1; }; }
+restic=v0.18.1
+obtain_restic() { [[ -x bin/restic ]] || obtain "github.com/restic/restic/cmd/restic@$restic"; }
+
+# release_dir prints the folder of a release of a large module.
+module=k8s.io/kubernetes
+release_dir() {
+	local dir
+	dir=$(cd "$work" && go mod download -json "$module@$1" | sed -n 's/^.*"Dir": "\(.*\)".*$/\1/p') && [[ -n $dir ]] && echo "$dir"
+}
+
+# releases stores two adjacent releases, as tar streams, beside restic.
+releases() {
+	local releases="v1.31.1 v1.31.2" release dir i what
 	if ! tar --version 2> /dev/null | grep -q GNU; then
 		say "SKIPPED: two versions beside restic: that takes GNU tar"
 		return
 	fi
 	say "fetching $module $releases, and restic $restic"
 	for release in $releases; do
-		dir=$(cd "$work" && go mod download -json "$module@$release" | sed -n 's/^.*"Dir": "\(.*\)".*$/\1/p') && [[ -n $dir ]] || { say "SKIPPED: two versions: $module is not to be had"; return; }
+		dir=$(release_dir "$release") || { say "SKIPPED: two versions: $module is not to be had"; return; }
 		tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -C "$dir" -cf "$release.tar" .
 	done
-	(cd "$work" && GOBIN=$work/bin go install "github.com/restic/restic/cmd/restic@$restic") || { say "SKIPPED: two versions: restic is not to be had"; return; }
+	obtain_restic || { say "SKIPPED: two versions: restic is not to be had"; return; }
 	export RESTIC_PASSWORD=none RESTIC_CACHE_DIR=$work/cache
 	for ((i = 1; i <= runs; i++)); do
 		say "two versions, run $i of $runs"
@@ -444,13 +356,8 @@ versions() {
 # wire fetches a log, then its second version, which has 11 bytes inserted in its middle, and the same bytes in another log,
 # and counts what goes through the pipe between both ends.
 wire() { # INPUT
-	local input=$1 half key
-	half=$(($(length "$input") / 2))
-	{
-		head -c "$half" "$input"
-		printf 'eleven byte'
-		tail -c +$((half + 1)) "$input"
-	} > "wire-$input"
+	local input=$1 key
+	insert_eleven "$input" > "wire-$input"
 	rm -rf "from-$input" "to-$input"
 	hc-chunk "$input" | hc-append -C "from-$input" log > "wire-$input.key"
 	key=$(cut -d ' ' -f 1 "wire-$input.key")
@@ -483,30 +390,51 @@ wire_table() {
 }
 
 . "$root/scripts/bench-drives.sh"
+. "$root/scripts/bench-versions.sh"
 
 say "working in $work"
 head -c "$size" /dev/urandom > random
 tar -C "$(go env GOROOT)" -cf source src
 machine
-cutting
-append random
-append source
-append_table
-second
-second_table
-rm -rf both second stock-second
-wire random
-wire source
-wire_table
-commits
-versions
-drives
-transfer source
-stop_servers
-transfer random
-fetch_table
-first
-first_table
-stop_servers
+if part cutting; then
+	cutting
+fi
+if part append; then
+	append random
+	append source
+	append_table
+	second
+	second_table
+	rm -rf both second stock-second
+fi
+if part wire; then
+	wire random
+	wire source
+	wire_table
+fi
+if part commits; then
+	commits
+fi
+if part releases; then
+	releases
+fi
+if part drives; then
+	drives
+fi
+if part fetch; then
+	transfer source
+	stop_servers
+	transfer random
+	fetch_table
+	first
+	first_table
+	stop_servers
+fi
+rm -rf writer-* stock-*
+if part versions; then
+	second_versions
+fi
 ((full)) && at_full
-memory_table
+if part append; then
+	memory_table
+fi

@@ -10,6 +10,7 @@
 //   {"event":"ready","key","blobs","length","port","version"}
 // and later ones answer commands, read from standard input, one a line, each begun when the one before has ended:
 //   import FOLDER [dedup] bring the drive to a folder of the disk; with dedup behind block maps   -> imported
+//   update                wait for a newer version than is here, or for 10 seconds                  -> updated
 //   mirror FOLDER         bring a folder of the disk to the drive                                 -> mirrored
 //   put NAME WORDS        one file                                                                -> put
 //   link NAME TARGET      a symbolic link                                                         -> put
@@ -82,6 +83,9 @@ async function command (drive, verb, words) {
       await mirror.done()
       return emit('imported', { length: drive.version, at: Date.now() })
     }
+    case 'update':
+      await drive.update({ wait: true })
+      return emit('updated', { length: drive.version })
     case 'mirror': {
       await updated(drive)
       const mirror = drive.mirror(new Localdrive(words[0]))
