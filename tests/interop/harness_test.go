@@ -47,10 +47,13 @@ func run(m *testing.M) (int, error) {
 		fmt.Fprintf(os.Stderr, "\nSKIPPED: all tests against stock Hypercore: %v\n\n", err)
 		return 0, nil
 	}
-	if bin, err = os.MkdirTemp("", "hc-bin-"); err != nil {
+	rubbish, err := os.MkdirTemp("", "hc-interop-")
+	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(bin)
+	defer os.RemoveAll(rubbish)
+	os.Setenv("TMPDIR", rubbish) // where stock peers that are killed leave their storage
+	bin = filepath.Join(rubbish, "bin")
 	build := exec.Command("go", "build", "-o", bin+string(filepath.Separator), "hc/cmd/...")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
