@@ -89,6 +89,7 @@ type importer struct {
 	result       Result
 
 	tree    bool             // what the stream does not name goes
+	changes bool             // the stream has nothing but changes
 	added   []string         // names that the drive did not have
 	news    uint64           // bytes of files under new names
 	listed  bool             // the old names are known:
@@ -165,6 +166,7 @@ func (im *importer) take(ctx context.Context, p *part) error {
 	case stream.KindTree:
 		return im.beginTree(ctx, item.Since)
 	case stream.KindChanges:
+		im.changes = true
 		return im.checkSince(item.Since)
 	case stream.KindPurge:
 		return im.purge(ctx)
@@ -190,9 +192,14 @@ func (im *importer) take(ctx context.Context, p *part) error {
 	return fmt.Errorf("%w: a frame of an unknown kind %v", stream.ErrFormat, item.Kind)
 }
 
-// lookUp returns what the drive had under a name; nil if nothing.
+// lookUp returns what the drive had under a name; nil if nothing. Where what comes are changes, the batch looks, which will
+// need the way there: elsewhere it would hold the way to each name that stays.
 func (im *importer) lookUp(ctx context.Context, name string) (*hyperdrive.Item, error) {
-	item, err := im.old.Get(ctx, name)
+	get := im.old.Get
+	if im.changes {
+		get = im.get
+	}
+	item, err := get(ctx, name)
 	if errors.Is(err, hyperbee.ErrNotFound) {
 		return nil, nil
 	}
@@ -200,6 +207,15 @@ func (im *importer) lookUp(ctx context.Context, name string) (*hyperdrive.Item, 
 		return &hyperdrive.Item{Name: name}, nil
 	}
 	return &item, err
+}
+
+func (im *importer) get(ctx context.Context, name string) (hyperdrive.Item, error) {
+	found, err := im.batch.Get(ctx, hyperdrive.Key(name))
+	if err != nil {
+		return hyperdrive.Item{}, err
+	}
+	item := hyperdrive.ItemOf(found)
+	return item, item.Err
 }
 
 func (im *importer) file(ctx context.Context, name string, p *part) (err error) {

@@ -118,10 +118,11 @@ type importer struct {
 	out   output
 	opt   *Options
 	past  *past
-	work  chan *job // to be loaded
-	order chan step // to be written, in this order
-	run   []byte    // records of files that are as they were, since the last step
-	kept  uint64    // such files
+	work  chan *job   // to be loaded
+	order chan step   // to be written, in this order
+	run   []byte      // records of files that are as they were, since the last step
+	kept  uint64      // such files
+	free  chan []byte // memory for runs
 }
 
 // A step is what comes next in the stream and in the cache.
@@ -148,7 +149,7 @@ func Import(ctx context.Context, w *stream.Writer, sources []Source, opt Options
 		return done, err
 	}
 	defer past.close()
-	im := &importer{out: output{w: w, opt: &opt}, opt: &opt, past: past}
+	im := &importer{out: output{w: w, opt: &opt}, opt: &opt, past: past, free: make(chan []byte, window)}
 	err = im.all(ctx, open, done)
 	done.Stats, done.whole, done.strange = im.out.stats, past.whole, err == nil && past.strange()
 	done.Kept += im.kept
@@ -242,13 +243,14 @@ func (im *importer) keep(ctx context.Context, r *record) error {
 
 // step passes on a job behind all that is as it was.
 func (im *importer) step(ctx context.Context, j *job) error {
-	next := step{im.run, j}
-	im.run = nil
-	if next.kept == nil && j == nil {
+	if len(im.run) == 0 && j == nil {
 		return nil
 	}
-	if j == nil && im.out.cache != nil {
-		im.run = make([]byte, 0, mostRun+mostRun/4)
+	next := step{im.run, j}
+	im.run = nil
+	select {
+	case im.run = <-im.free:
+	default:
 	}
 	select {
 	case im.order <- next:
@@ -281,6 +283,13 @@ func (im *importer) write(ctx context.Context) error {
 			}
 			if err := im.out.step(ctx, next); err != nil {
 				return err
+			}
+			if cap(next.kept) == 0 {
+				continue
+			}
+			select {
+			case im.free <- next.kept[:0]:
+			default:
 			}
 		case <-ctx.Done():
 			return ctx.Err()

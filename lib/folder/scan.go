@@ -67,6 +67,7 @@ func readFolder(at *os.Root) ([]entry, error) {
 		return nil, err
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return hidden.Path(name) || isTemp(name) })
+	slices.Sort(names) // then next to nothing is left to be sorted behind it
 	entries := make([]entry, len(names))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
