@@ -54,7 +54,10 @@ func (g *giver) findCopies(snapshot *hypercore.Snapshot, m objects.AskCopies, le
 	}
 	missed := uint64(0) // since one was found
 	for i, leaf := range leaves {
-		from, ok := nearby(near, near+min(missed+nearAhead, nearMost), leaf, same)
+		from, ok := uint64(0), false
+		if missed <= nearMost { // else it does not go on there
+			from, ok = nearby(near, near+missed+nearAhead, leaf, same)
+		}
 		if !ok {
 			from, ok = index.find(leaf.Hash)
 		}
