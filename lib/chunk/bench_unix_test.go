@@ -21,7 +21,7 @@ func BenchmarkRabin(b *testing.B) {
 	for _, in := range benchmarkInputs(b) {
 		onEachPath(func(path string) {
 			b.Run("data="+in.name+"/"+path, func(b *testing.B) {
-				l, _ := Limits{}.Resolved()
+				l, _ := in.limits.Resolved()
 				own := New(nil, rabinCutter(b, l), 0)
 				other := restic.NewWithBoundaries(nil, restic.Pol(Polynomial), uint(l.Min), uint(l.Max))
 				buf := make([]byte, l.Max)
@@ -71,6 +71,7 @@ type benchmarkInput struct {
 	data   []byte
 	piece  int // how much of data is an input, all if 0
 	reader func([]byte) io.Reader
+	limits Limits
 }
 
 func (in benchmarkInput) each(yield func([]byte) bool) {
@@ -91,15 +92,19 @@ func benchmarkInputs(b *testing.B) []benchmarkInput {
 	whole := func(data []byte) io.Reader { return bytes.NewReader(data) }
 	bytewise := func(data []byte) io.Reader { return iotest.OneByteReader(bytes.NewReader(data)) }
 	random := randomBytes(size, 1)
+	source := tarBytes(b, goSays(b, "env", "GOROOT")+"/src", 2*size)
+	long := Limits{1 << 20, 512 << 10, 8 << 20} // what restic takes
 	return []benchmarkInput{
-		{"random", random, 0, whole},
-		{"logs", logBytes(size), 0, whole},
-		{"gosrc-tar", tarBytes(b, goSays(b, "env", "GOROOT")+"/src", 2*size), 0, whole},
-		{"module-tar", tarBytes(b, goSays(b, "list", "-m", "-f", "{{.Dir}}", "golang.org/x/sys"), size), 0, whole},
-		{"zeros", make([]byte, size), 0, whole},
-		{"dense-hits", planted(random, 3000), 0, whole},
-		{"4KiB-files", random[:size/4], 4 << 10, whole},
-		{"20KiB-files", random[:size/4], 20 << 10, whole},
-		{"1-byte-reads", random[:size/8], 0, bytewise},
+		{"random", random, 0, whole, Limits{}},
+		{"logs", logBytes(size), 0, whole, Limits{}},
+		{"gosrc-tar", source, 0, whole, Limits{}},
+		{"module-tar", tarBytes(b, goSays(b, "list", "-m", "-f", "{{.Dir}}", "golang.org/x/sys"), size), 0, whole, Limits{}},
+		{"random/avg=1MiB", random, 0, whole, long},
+		{"gosrc-tar/avg=1MiB", source, 0, whole, long},
+		{"zeros", make([]byte, size), 0, whole, Limits{}},
+		{"dense-hits", planted(random, 3000), 0, whole, Limits{}},
+		{"4KiB-files", random[:size/4], 4 << 10, whole, Limits{}},
+		{"20KiB-files", random[:size/4], 20 << 10, whole, Limits{}},
+		{"1-byte-reads", random[:size/8], 0, bytewise, Limits{}},
 	}
 }

@@ -15,13 +15,16 @@ const (
 	maxEmptyReads = 100
 )
 
-// resumer is a Cutter that can go on where it stopped, so it may be asked after every read, however short.
+// resumer is a Cutter that can go on where it stopped, so it need not have the bytes of the longest chunk to be asked.
 type resumer interface {
+	// cutFrom is Cut for a buf in whose first from bytes it has found no cut.
 	cutFrom(buf []byte, from int, eof bool) int
+	// worth is how many bytes more are worth asking again.
+	worth() int
 }
 
-// A Chunker cuts what it reads. It holds one buffer: 1 MiB and the largest chunk; for lines, which are mostly short, as
-// much as the longest one so far needs.
+// A Chunker cuts what it reads. It holds one buffer: 1 MiB and the largest chunk; for cutters that can go on where they
+// stopped 1 MiB, or as much as the longest chunk so far needs.
 type Chunker struct {
 	r          io.Reader
 	cutter     Cutter
@@ -111,7 +114,7 @@ func (c *Chunker) cut(scanned int) (int, error) {
 // tooLong returns the error for content that may not be cut.
 func (c *Chunker) tooLong() error {
 	what := "chunk"
-	if c.resume != nil {
+	if _, ok := c.cutter.(lines); ok {
 		what = "line"
 	}
 	return fmt.Errorf("%s at byte %d: %w: over %d bytes", what, c.offset, ErrTooLong, c.max)
@@ -125,13 +128,14 @@ func (c *Chunker) finish() error {
 	return c.err
 }
 
-// fill reads until the cutter can tell more: some bytes if it can go on where it stopped, else until it has those of the
-// longest chunk, or up to the end of the input.
+// fill reads until it is worth asking the cutter, or up to the end of the input: until the bytes of the longest chunk are
+// there, or fewer if it can go on where it stopped.
 func (c *Chunker) fill() {
-	want := c.end - c.start + 1
-	if c.resume == nil {
-		want = max(want, min(c.cutter.Max(), c.max+1))
+	want := min(c.cutter.Max(), c.max+1)
+	if c.resume != nil {
+		want = min(want, c.end-c.start+c.resume.worth())
 	}
+	want = max(want, c.end-c.start+1)
 	for c.end-c.start < want && !c.eof && c.err == nil {
 		c.makeRoom()
 		room := c.buf[c.end:min(len(c.buf), c.end+mostRead)]

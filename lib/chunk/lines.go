@@ -26,7 +26,9 @@ func (l lines) Max() int { return l.max }
 
 func (l lines) Cut(buf []byte, eof bool) int { return l.cutFrom(buf, 0, eof) }
 
-// cutFrom is Cut for a buf whose first from bytes are known to hold no LF.
+// worth is one byte: any may be the LF.
+func (l lines) worth() int { return 1 }
+
 func (l lines) cutFrom(buf []byte, from int, eof bool) int {
 	window := buf[:min(len(buf), l.max)]
 	if i := bytes.IndexByte(window[min(from, len(window)):], '\n'); i >= 0 {

@@ -78,10 +78,15 @@ func NewRabin(limits Limits) (Cutter, error) {
 
 func (r *rabin) Max() int { return r.max }
 
-func (r *rabin) Cut(buf []byte, eof bool) int {
+func (r *rabin) Cut(buf []byte, eof bool) int { return r.cutFrom(buf, 0, eof) }
+
+// worth is what the Chunker reads at once.
+func (r *rabin) worth() int { return mostRead }
+
+func (r *rabin) cutFrom(buf []byte, from int, eof bool) int {
 	end := min(len(buf), r.max)
 	if end >= r.min {
-		if n := r.scan(buf[:end]); n > 0 {
+		if n := r.scan(buf[:end], max(from, r.min)); n > 0 {
 			return n
 		}
 	}

@@ -107,8 +107,22 @@ var contents = map[string]func(seed uint64, n int) []byte{
 	},
 }
 
-// TestRabinAnyLimits compares the paths with restic/chunker, and the Chunker's way with that of repeated calls, for limits,
-// lengths and reads as the dice fall.
+// resumedCuts returns the chunk lengths of data by calls of cutFrom that see more and more of it.
+func resumedCuts(c Cutter, data []byte, seed uint64) (lengths []int) {
+	dice := rand.New(rand.NewPCG(seed, 3))
+	for len(data) > 0 {
+		n := 0
+		for seen, more := 0, 0; n == 0; seen = more {
+			more = min(seen+dice.IntN(1<<dice.IntN(18)), len(data))
+			n = c.(resumer).cutFrom(data[:more], seen, more == len(data))
+		}
+		lengths, data = append(lengths, n), data[n:]
+	}
+	return lengths
+}
+
+// TestRabinAnyLimits compares the paths with restic/chunker, whether a cutter is asked once a chunk, again and again, or by a
+// Chunker, for limits, lengths and reads as the dice fall.
 func TestRabinAnyLimits(t *testing.T) {
 	rounds := 40
 	if testing.Short() || racing {
@@ -128,6 +142,7 @@ func TestRabinAnyLimits(t *testing.T) {
 					t.Run(fmt.Sprintf("%d,%d,%d/seed=%d,size=%d/%s", l.Average, l.Min, l.Max, seed, len(data), path), func(t *testing.T) {
 						c := rabinCutter(t, l)
 						compareCuts(t, cuts(c, data), want)
+						compareCuts(t, resumedCuts(c, data, seed), want)
 						ragged := &raggedReader{r: bytes.NewReader(data), dice: rand.New(rand.NewPCG(seed, 2))}
 						var got []int
 						for _, b := range chunksOf(t, New(ragged, c, 0), data) {

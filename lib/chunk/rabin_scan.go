@@ -12,16 +12,18 @@ const (
 // groupWindows are the bytes behind which, and up to which, a group's windows end.
 type groupWindows = [Window + group]byte
 
-// scan returns where the first cut of buf is, or 0 if buf has none; len(buf) ≥ r.min. It looks at nothing before the
-// window of the first possible cut.
+// scan returns where the first cut of buf is, from a place on that is no less than r.min, or 0 if buf has none. It looks at
+// nothing before the window of the first possible cut.
 //
 // What looks at much at once is the slower way to a hit that is near. Some content has one near in most of its chunks, most
 // has not: where the last hit was near, the next is looked for one byte after the other at first.
-func (r *rabin) scan(buf []byte) int {
-	from := r.min
+func (r *rabin) scan(buf []byte, from int) int {
 	f := r.tables.fingerprint((*[Window]byte)(buf[from-Window:]))
 	if f&r.mask == 0 {
 		return from
+	}
+	if from > r.min {
+		return r.scanWide(buf, from, f)
 	}
 	wasNear := r.lastNear.Load()
 	if wasNear {
@@ -33,7 +35,7 @@ func (r *rabin) scan(buf []byte) int {
 		from = to
 	}
 	hit := r.scanWide(buf, from, f)
-	if isNear := hit > 0 && hit-r.min <= r.near; isNear != wasNear {
+	if isNear := hit > 0 && hit <= r.min+r.near; isNear != wasNear && len(buf) >= r.min+r.near {
 		r.lastNear.Store(isNear)
 	}
 	return hit

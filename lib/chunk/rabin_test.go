@@ -193,7 +193,7 @@ func TestRabinGroupsAsOneLane(t *testing.T) {
 			}
 		}
 		c.lastNear.Store(false)
-		if got := c.scan(b); got != want {
+		if got := c.scan(b, Window); got != want {
 			t.Fatalf("hit planted at %d: scan = %d, one lane says %d", i, got, want)
 		}
 	}
