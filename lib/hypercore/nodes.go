@@ -52,6 +52,56 @@ func (d *Download) node(ctx context.Context, index uint64) (merkle.Node, error) 
 	return node, err
 }
 
+// SettleNode makes the size of a node certain that is a hint, from what is below it. Where that does not do, it returns the first
+// block that it lacks, of which ok says that there is one.
+func (d *Download) SettleNode(ctx context.Context, index uint64) (block uint64, ok bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, err = d.settleNode(ctx, index)
+	var lack *lacking
+	if errors.As(err, &lack) {
+		return lack.block, true, nil
+	}
+	if err == nil {
+		d.notify()
+	}
+	return 0, false, err
+}
+
+// lacking is a block without which the size of a node stays a hint.
+type lacking struct{ block uint64 }
+
+func (l *lacking) Error() string { return fmt.Sprintf("block %d is not here", l.block) }
+
+// settleNode returns a node whose size is certain. d.mu is held.
+func (d *Download) settleNode(ctx context.Context, index uint64) (merkle.Node, error) {
+	node, err := d.node(ctx, index)
+	if err == nil && !node.Hint {
+		return node, nil
+	}
+	if err != nil && !errors.Is(err, merkle.ErrNodeMissing) {
+		return node, err
+	}
+	left, right, inner := merkle.Children(index)
+	if !inner {
+		return node, &lacking{index / 2}
+	}
+	a, err := d.settleNode(ctx, left)
+	if err != nil {
+		return node, err
+	}
+	b, err := d.settleNode(ctx, right)
+	if err != nil {
+		return node, err
+	}
+	made := merkle.ParentNode(a, b)
+	if node.Hint && node.Hash != made.Hash { // which is verified
+		return node, fmt.Errorf("internal error: tree node %d of core %v is not what is below it", index, d.key)
+	}
+	d.learn(made)
+	return made, nil
+}
+
 // maxAbsent bounds what is remembered of vain looks into the store.
 const maxAbsent = 64 << 10
 

@@ -28,21 +28,24 @@ func (f *fetcher) askStrays(ctx context.Context) error {
 	return f.askAlone(ctx, block)
 }
 
-// askNode asks for a tree node, or for the first block under it if its size is only a hint yet.
+// askNode asks for a tree node, or, if its size is only a hint yet, for the first block under it without which that stays one.
 func (f *fetcher) askNode(ctx context.Context, node uint64) error {
 	known, err := f.d.Peek(ctx, node)
 	if err != nil || !known.Hint {
 		return f.askHash(ctx, node)
 	}
-	first := merkle.FirstBlock(node)
-	held, err := f.d.Holds(ctx, first)
-	if err == nil && held { // then it would be certain
-		err = fmt.Errorf("tree node %d: %w, although block %d is here", node, merkle.ErrHint, first)
+	block, lacks, err := f.d.SettleNode(ctx, node)
+	if err != nil || !lacks {
+		return err
+	}
+	held, err := f.d.Holds(ctx, block)
+	if err == nil && held { // then its leaf would be certain
+		err = fmt.Errorf("tree node %d: %w, although block %d is here", node, merkle.ErrHint, block)
 	}
 	if err != nil {
 		return err
 	}
-	return f.askAlone(ctx, first)
+	return f.askAlone(ctx, block)
 }
 
 func (f *fetcher) askHash(ctx context.Context, node uint64) error {
