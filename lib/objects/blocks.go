@@ -12,11 +12,14 @@ import (
 const (
 	kindZstd = 1 << iota
 	kindLines
+	kindDelta
 )
 
 // Piece is neighbouring blocks of an answer, as they travel.
 type Piece struct {
 	Zstd, Lines bool
+	Delta       bool     // it is one block, told from another, in one frame
+	Base        uint64   // with Delta, that block of the same core
 	Count, Raw  int      // blocks, and bytes of them
 	Lengths     []uint32 // nil for lines
 	Payload     []byte
@@ -50,8 +53,14 @@ func (p Piece) append(b []byte) []byte {
 	if p.Lines {
 		kind |= kindLines
 	}
+	if p.Delta {
+		kind = kindDelta
+	}
 	b = compact.AppendUint(append(b, kind), uint64(p.Count))
 	b = compact.AppendUint(b, uint64(p.Raw))
+	if p.Delta {
+		b = compact.AppendUint(b, p.Base)
+	}
 	if !p.Lines && p.Count > 1 {
 		for _, n := range p.Lengths {
 			b = compact.AppendUint(b, uint64(n))
@@ -100,12 +109,17 @@ func DecodeBlocks(b []byte) (Blocks, error) {
 // decodePiece reads a piece, and how many bytes its payload has.
 func decodePiece(d *compact.Decoder) (p Piece, payload int) {
 	kind, count, raw := d.Uint(), d.Uint(), d.Uint()
-	p.Zstd, p.Lines = kind&kindZstd != 0, kind&kindLines != 0
-	if kind > kindZstd|kindLines || count == 0 || count > MaxBlocks || raw > MaxBlock || p.Lines && raw < count {
+	p.Zstd, p.Lines, p.Delta = kind&kindZstd != 0, kind&kindLines != 0, kind == kindDelta
+	if kind > kindDelta || p.Delta && count != 1 || count == 0 || count > MaxBlocks || raw > MaxBlock || p.Lines && raw < count {
 		d.Fail("a piece of kind %d with %d blocks of %d bytes", kind, count, raw)
 		return p, 0
 	}
 	p.Count, p.Raw = int(count), int(raw)
+	if p.Delta {
+		if p.Base = d.Uint(); p.Base >= merkle.MaxLength {
+			d.Fail("a base %d", p.Base)
+		}
+	}
 	switch {
 	case p.Lines:
 	case p.Count == 1:
@@ -116,8 +130,8 @@ func decodePiece(d *compact.Decoder) (p Piece, payload int) {
 	default:
 		p.readLengths(d)
 	}
-	size := d.Uint()
-	if size > raw || p.Zstd && size == raw || !p.Zstd && size != raw {
+	size, smaller := d.Uint(), p.Zstd || p.Delta
+	if size > raw || smaller && size == raw || !smaller && size != raw {
 		d.Fail("a payload of %d bytes for %d", size, raw)
 		return p, 0
 	}
@@ -147,15 +161,18 @@ func (m Blocks) Size() (raw, blocks int) {
 	return raw, blocks
 }
 
-// Unpack returns the blocks, which share one new slice.
-func (m Blocks) Unpack() ([][]byte, error) {
+// Unpack returns the blocks, which share one new slice. None may be told from another.
+func (m Blocks) Unpack() ([][]byte, error) { return m.UnpackWith(nil) }
+
+// UnpackWith is Unpack for the answer to AskDeltas. base gives the blocks that others are told from; an error of its own is wrapped.
+func (m Blocks) UnpackWith(base func(block uint64) ([]byte, error)) ([][]byte, error) {
 	raw, count := m.Size()
 	data, blocks := make([]byte, raw), make([][]byte, 0, count)
 	for rest, i := data, 0; i < len(m.Pieces); i++ {
 		p := m.Pieces[i]
 		into := rest[:p.Raw:p.Raw]
 		rest = rest[p.Raw:]
-		if err := p.unpack(into); err != nil {
+		if err := p.fill(into, base); err != nil {
 			return nil, err
 		}
 		var ok bool
@@ -164,6 +181,20 @@ func (m Blocks) Unpack() ([][]byte, error) {
 		}
 	}
 	return blocks, nil
+}
+
+func (p Piece) fill(into []byte, base func(uint64) ([]byte, error)) error {
+	switch {
+	case !p.Delta:
+		return p.unpack(into)
+	case base == nil:
+		return fmt.Errorf("%w: blocks: a delta that was not asked for", ErrMessage)
+	}
+	from, err := base(p.Base)
+	if err != nil {
+		return err
+	}
+	return p.unpackDelta(into, from)
 }
 
 // split appends the blocks of a piece.

@@ -14,9 +14,13 @@ type AskCopies struct {
 
 // Append appends the message's body.
 func (m AskCopies) Append(b []byte) []byte {
-	b = compact.AppendUint(m.AskLeaves.Append(b), uint64(len(m.Held)))
+	return appendHeld(m.AskLeaves.Append(b), m.Held)
+}
+
+func appendHeld(b []byte, held []Span) []byte {
+	b = compact.AppendUint(b, uint64(len(held)))
 	end := uint64(0)
-	for _, s := range m.Held {
+	for _, s := range held {
 		b = compact.AppendUint(compact.AppendUint(b, s.First-end), s.Count)
 		end = s.First + s.Count
 	}
@@ -26,7 +30,11 @@ func (m AskCopies) Append(b []byte) []byte {
 // DecodeAskCopies reads the message's body.
 func DecodeAskCopies(b []byte) (AskCopies, error) {
 	d := compact.NewDecoder(b)
-	m := AskCopies{AskLeaves: decodeAskLeaves(d)}
+	m := AskCopies{AskLeaves: decodeAskLeaves(d), Held: decodeHeld(d)}
+	return m, finish("copies?", d)
+}
+
+func decodeHeld(d *compact.Decoder) (held []Span) {
 	spans := d.ArrayLen(2, MaxHeld)
 	if spans == 0 {
 		d.Fail("nothing is held")
@@ -34,15 +42,15 @@ func DecodeAskCopies(b []byte) (AskCopies, error) {
 	end := uint64(0)
 	for range spans {
 		gap, count := d.Uint(), d.Uint()
-		touches := gap == 0 && len(m.Held) > 0
+		touches := gap == 0 && len(held) > 0
 		if d.Err() != nil || count == 0 || touches || gap > merkle.MaxLength || count > merkle.MaxLength || end+gap+count > merkle.MaxLength {
 			d.Fail("%d blocks are held, %d behind block %d", count, gap, end)
 			break
 		}
-		m.Held = append(m.Held, Span{end + gap, count})
+		held = append(held, Span{end + gap, count})
 		end += gap + count
 	}
-	return m, finish("copies?", d)
+	return held
 }
 
 // Within reports whether all these blocks are in one of the spans.

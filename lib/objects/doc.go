@@ -1,5 +1,6 @@
 // Package objects is how two hc peers spare each other bytes: the messages by which a reader learns the leaf hashes of blocks
-// before he asks for them, or which older blocks they are like, and the form in which blocks travel together, compressed. FORMAT.md has all of it.
+// before he asks for them, or which older blocks they are like, and the form in which blocks travel together, compressed, or as what
+// they differ from a block that he holds. FORMAT.md has all of it.
 //
 // It knows neither connections nor stores: lib/replicate asks and answers.
 package objects
@@ -19,10 +20,14 @@ const (
 	TypeAskCopies
 	TypeCopies
 	TypeKnows
+	TypeAskDeltas
 )
 
-// KnowsCopies is the bit of a Knows by which a server says that it answers AskCopies.
-const KnowsCopies = 1
+// Bits of a Knows, by which a server says what it answers.
+const (
+	KnowsCopies = 1 << iota // AskCopies
+	KnowsDeltas             // AskDeltas
+)
 
 // Why there is no answer.
 const (

@@ -92,6 +92,11 @@ func (m AskBlocks) Append(b []byte) []byte {
 // DecodeAskBlocks reads the message's body.
 func DecodeAskBlocks(b []byte) (AskBlocks, error) {
 	d := compact.NewDecoder(b)
+	m := decodeAskBlocks(d)
+	return m, finish("blocks?", d)
+}
+
+func decodeAskBlocks(d *compact.Decoder) AskBlocks {
 	m := AskBlocks{ID: d.Uint(), Fork: d.Uint()}
 	flags := d.Uint()
 	m.Prove = flags == 1
@@ -114,7 +119,7 @@ func DecodeAskBlocks(b []byte) (AskBlocks, error) {
 	if total > MaxBlocks || m.Prove && spans > 1 || !m.Prove && len(m.Nodes) > 0 {
 		d.Fail("%d blocks in %d spans, %d nodes, prove %v", total, spans, len(m.Nodes), m.Prove)
 	}
-	return m, finish("blocks?", d)
+	return m
 }
 
 // None is the answer that there is none.

@@ -265,7 +265,14 @@ func FuzzDecode(f *testing.F) {
 	f.Add(AskCopies{AskLeaves{ID: 1, First: 300, Count: 4, Nodes: []uint64{7}}, []Span{{1, 90}, {100, 7}}}.Append(nil))
 	f.Add(Copies{ID: 1, Copies: []Copy{{0, 3, 7}, {4, 2, 1}}, Leaves: make([]merkle.Node, 1)}.Append(nil))
 	f.Add(body(f, Blocks{ID: 7, Pieces: []Piece{Pack([][]byte{[]byte("ab\n"), []byte("cde\n")}, true), Pack([][]byte{bytes.Repeat([]byte("x"), 999)}, true)}}))
+	f.Add(AskDeltas{AskBlocks{ID: 1, Spans: []Span{{300, 3}}}, []Span{{1, 90}, {100, 7}}}.Append(nil))
+	f.Add(body(f, Blocks{ID: 7, Pieces: []Piece{{Delta: true, Base: 5, Count: 1, Raw: 3000, Lengths: []uint32{3000}, Payload: deltaOf(f, make([]byte, 3000), []byte("base"))}}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		if m, err := DecodeAskDeltas(b); err == nil {
+			if again, err := DecodeAskDeltas(m.Append(nil)); err != nil || !reflect.DeepEqual(again, m) || len(m.Held) > MaxHeld {
+				t.Errorf("%+v is also %+v, %v", m, again, err)
+			}
+		}
 		if m, err := DecodeAskBlocks(b); err == nil {
 			if again, err := DecodeAskBlocks(m.Append(nil)); err != nil || !reflect.DeepEqual(again, m) || m.Count() > MaxBlocks {
 				t.Errorf("%+v is also %+v, %v", m, again, err)
@@ -296,7 +303,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		raw, count := m.Size()
-		blocks, err := m.Unpack()
+		blocks, err := m.UnpackWith(func(uint64) ([]byte, error) { return []byte("base"), nil })
 		if err != nil {
 			return
 		}

@@ -41,7 +41,9 @@ func compress(raw []byte, try bool) []byte {
 	return frame
 }
 
-var decoders = sync.Pool{New: func() any {
+var decoders = sync.Pool{New: func() any { return newDecoder() }}
+
+func newDecoder() *zstd.Decoder {
 	d, err := zstd.NewReader(nil,
 		zstd.WithDecoderConcurrency(1),
 		zstd.WithDecoderLowmem(true),
@@ -52,7 +54,7 @@ var decoders = sync.Pool{New: func() any {
 		panic("objects: internal error: " + err.Error())
 	}
 	return d
-}}
+}
 
 // unpack fills into with the bytes of a piece.
 func (p Piece) unpack(into []byte) error {
@@ -62,6 +64,10 @@ func (p Piece) unpack(into []byte) error {
 	}
 	d := decoders.Get().(*zstd.Decoder)
 	defer decoders.Put(d)
+	return p.decode(d, into)
+}
+
+func (p Piece) decode(d *zstd.Decoder, into []byte) error {
 	raw, err := d.DecodeAll(p.Payload, into[:0:len(into)]) // cannot grow
 	if err != nil {
 		return fmt.Errorf("%w: blocks: %w", ErrMessage, err)

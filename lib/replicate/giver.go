@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"hc/lib/hash"
 	"hc/lib/hypercore"
 	"hc/lib/keys"
 	"hc/lib/merkle"
@@ -50,7 +51,7 @@ func (g *giver) OnOpen(channel *protomux.Channel, remote []byte) error {
 	if err := g.link.checkCapability(remote); err != nil {
 		return err
 	}
-	return channel.Send(objects.TypeKnows, objects.Knows{Bits: objects.KnowsCopies}.Append(nil))
+	return channel.Send(objects.TypeKnows, objects.Knows{Bits: objects.KnowsCopies | objects.KnowsDeltas}.Append(nil))
 }
 
 // OnMessage has a question answered in its turn.
@@ -67,7 +68,13 @@ func (g *giver) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error {
 		if err != nil {
 			return err
 		}
-		return g.enqueue(m.ID, func(s *hypercore.Snapshot) error { return g.giveBlocks(s, m) })
+		return g.enqueue(m.ID, func(s *hypercore.Snapshot) error { return g.giveBlocks(s, m, nil) })
+	case objects.TypeAskDeltas:
+		m, err := objects.DecodeAskDeltas(body)
+		if err != nil {
+			return err
+		}
+		return g.enqueue(m.ID, func(s *hypercore.Snapshot) error { return g.giveDeltas(s, m) })
 	case objects.TypeAskCopies:
 		m, err := objects.DecodeAskCopies(body)
 		if err != nil {
@@ -176,8 +183,9 @@ func (g *giver) nodes(snapshot *hypercore.Snapshot, indexes []uint64) ([]merkle.
 	return nodes, nil
 }
 
-func (g *giver) giveBlocks(snapshot *hypercore.Snapshot, m objects.AskBlocks) error {
-	answer, err := g.blocks(snapshot, m)
+// giveBlocks answers with blocks. base finds those that the reader holds; nil: he has said of none.
+func (g *giver) giveBlocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, base func(hash.Digest) (uint64, bool)) error {
+	answer, err := g.blocks(snapshot, m, base)
 	if err != nil {
 		return err
 	}
@@ -193,13 +201,13 @@ func (g *giver) giveBlocks(snapshot *hypercore.Snapshot, m objects.AskBlocks) er
 	return sendBlocks(g.channel, answer)
 }
 
-func (g *giver) blocks(snapshot *hypercore.Snapshot, m objects.AskBlocks) (answer objects.Blocks, err error) {
+func (g *giver) blocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, base func(hash.Digest) (uint64, bool)) (answer objects.Blocks, err error) {
 	answer.ID = m.ID
 	last := m.Spans[len(m.Spans)-1]
 	if err := g.check(snapshot.Head(), m.Fork, last.First+last.Count, m.Nodes); err != nil {
 		return answer, err
 	}
-	p := packer{ctx: g.conn.ctx, from: snapshot}
+	p := packer{ctx: g.conn.ctx, from: snapshot, base: base}
 	for _, span := range m.Spans {
 		if !p.add(span) {
 			break

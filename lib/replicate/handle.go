@@ -31,6 +31,7 @@ func (f *fetcher) handle(ctx context.Context, e event) error {
 	case e.knows != nil:
 		s.spent++
 		s.copies = e.knows.Bits&objects.KnowsCopies != 0
+		s.deltas = s.copies && e.knows.Bits&objects.KnowsDeltas != 0
 	case e.gift != nil:
 		return f.given(ctx, s, e.gift)
 	case e.sync != nil:

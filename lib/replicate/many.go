@@ -19,6 +19,7 @@ import (
 type many struct {
 	leaves bool           // only leaf hashes
 	held   []objects.Span // with leaves: those of blocks that are like these need not come
+	lent   []objects.Span // without: blocks may come as what they differ from these
 	prove  bool           // leaf hashes are not known
 	spans  []objects.Span
 	hypercore.Needs
@@ -144,6 +145,9 @@ func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) 
 	if m.prove {
 		m.Needs = f.d.Needs(ctx, m.spans[0].First, m.end(), f.expects)
 	}
+	if m.lent, err = f.lendable(ctx, s, length); err != nil {
+		return false, err
+	}
 	return true, f.sendMany(s, m, bytes)
 }
 
@@ -174,15 +178,7 @@ func (f *fetcher) sendMany(s *session, m *many, bytes int) error {
 	f.underWay += bytes
 	m.each(func(block uint64) { f.asking[block] = true })
 	id := s.newMany(a)
-	ask := objects.AskLeaves{ID: id, Fork: fork, First: m.spans[0].First, Count: m.spans[0].Count, Nodes: m.Nodes}
-	switch {
-	case m.held != nil:
-		return ignoreClosed(s.objects.Send(objects.TypeAskCopies, objects.AskCopies{AskLeaves: ask, Held: m.held}.Append(nil)))
-	case m.leaves:
-		return ignoreClosed(s.objects.Send(objects.TypeAskLeaves, ask.Append(nil)))
-	}
-	blocks := objects.AskBlocks{ID: id, Fork: fork, Prove: m.prove, Spans: m.spans, Nodes: m.Nodes}
-	return ignoreClosed(s.objects.Send(objects.TypeAskBlocks, blocks.Append(nil)))
+	return ignoreClosed(s.sendQuestion(m, id, fork))
 }
 
 // newMany gives a question an id of its own.
@@ -236,6 +232,9 @@ func (f *fetcher) given(ctx context.Context, s *session, g *gift) error {
 			s.objects.Close()
 			f.decide(s, nil) // it may tell the rest on the core's own channel
 		}
+		return f.unpark(ctx)
+	}
+	if f.refuseDeltas(s, a, g) {
 		return f.unpark(ctx)
 	}
 	if f.fill(ctx, a, g) {

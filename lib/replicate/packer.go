@@ -3,6 +3,7 @@ package replicate
 import (
 	"context"
 
+	"hc/lib/hash"
 	"hc/lib/hypercore"
 	"hc/lib/objects"
 	"hc/lib/store"
@@ -16,6 +17,7 @@ type packer struct {
 	count  int // blocks in them, and in loose
 	raw    int // bytes of these
 	err    error
+	base   func(hash.Digest) (uint64, bool) // finds a block that the reader holds; nil: there is none
 
 	loose      [][]byte // blocks for the next piece
 	compressed bool     // as they are stored
@@ -31,6 +33,10 @@ func (p *packer) add(span objects.Span) bool {
 		}
 		if extent.Whole && p.addStored(extent) {
 			at += extent.Count
+			continue
+		}
+		if extent.Delta && p.addDelta(extent) {
+			at++
 			continue
 		}
 		for stop := at + extent.Count; at < stop; at++ {
@@ -56,6 +62,27 @@ func (p *packer) addStored(extent store.Extent) bool {
 		Zstd: run.Zstd, Lines: run.Lines, Count: int(extent.Count), Raw: run.Raw, Lengths: run.Lengths, Payload: run.Payload,
 	})
 	p.count, p.raw = p.count+int(extent.Count), p.raw+run.Raw
+	return true
+}
+
+// addDelta adds a block as what it differs from one that the reader holds, if that is how it is stored, and there is room for it.
+func (p *packer) addDelta(extent store.Extent) bool {
+	if p.base == nil || p.full(1, extent.Bytes) {
+		return false
+	}
+	delta, err := p.from.StoredDelta(p.ctx, extent)
+	if err != nil { // the block may be elsewhere, too, or tell why not
+		return false
+	}
+	base, ok := p.base(delta.Base)
+	if !ok {
+		return false
+	}
+	p.flush()
+	p.pieces = append(p.pieces, objects.Piece{
+		Delta: true, Base: base, Count: 1, Raw: extent.Bytes, Lengths: []uint32{uint32(extent.Bytes)}, Payload: delta.Frame,
+	})
+	p.count, p.raw = p.count+1, p.raw+extent.Bytes
 	return true
 }
 

@@ -2,6 +2,8 @@ package replicate
 
 import (
 	"bytes"
+	"errors"
+	"slices"
 	"time"
 
 	"hc/lib/hash"
@@ -27,6 +29,8 @@ type gift struct {
 	frames []giftFrame     // as which some of them came
 	nodes  []merkle.Node
 	none   bool // else there is none
+	deltas bool // some of the blocks came as what they differ from others
+	noBase bool // and one of these is not here: there are none
 	reason uint64
 	wire   int // bytes that it took
 }
@@ -103,6 +107,9 @@ func (t *taker) heard(channel *protomux.Channel, kind uint64, body []byte) error
 	case objects.TypeAskBlocks:
 		m, err := objects.DecodeAskBlocks(body)
 		return t.refuse(channel, m.ID, err)
+	case objects.TypeAskDeltas:
+		m, err := objects.DecodeAskDeltas(body)
+		return t.refuse(channel, m.ID, err)
 	case objects.TypeAskCopies:
 		m, err := objects.DecodeAskCopies(body)
 		return t.refuse(channel, m.ID, err)
@@ -129,7 +136,11 @@ func (t *taker) heardBlocks(body []byte) error {
 	}
 	s.answers.Add(1)
 	g := &gift{id: m.ID, nodes: m.Nodes, hashes: make([]hash.Digest, count), wire: len(body)}
-	if g.blocks, err = m.Unpack(); err == nil {
+	g.deltas = slices.ContainsFunc(m.Pieces, func(p objects.Piece) bool { return p.Delta })
+	if g.blocks, err = m.UnpackWith(s.base); errors.Is(err, errNoBase) {
+		g.noBase, err = true, nil
+	}
+	if err == nil && !g.noBase {
 		hash.Leaves(g.hashes, g.blocks)
 		g.keepFrames(m.Pieces, s.stores)
 	}

@@ -13,6 +13,7 @@ type Extent struct {
 	Count uint64 // blocks that are neighbours in one run, too, from the one that was asked about on
 	Whole bool   // they are all of the run, so Payload returns it as it is stored
 	Raw   bool   // they are stored raw, as compressing them saves nothing
+	Delta bool   // it is one block, stored as what it differs from another: StoredDelta tells
 	Bytes int    // of the run
 
 	run packlog.Position
@@ -66,6 +67,7 @@ func (v *View) extent(ctx context.Context, block, end uint64) (Extent, error) {
 		Count: count,
 		Whole: at.at == 0 && count == uint64(e.run.count) && e.run.codec != codecDelta,
 		Raw:   e.run.codec == codecRaw,
+		Delta: e.run.codec == codecDelta && e.run.count == 1,
 		Bytes: e.run.raw,
 		run:   at.run,
 	}, nil
@@ -93,18 +95,47 @@ type StoredRun struct {
 // Payload returns the run of an extent that is whole, which its record's checksum has been compared with. It may be gone or damaged
 // although its blocks can be read, from elsewhere.
 func (v *View) Payload(ctx context.Context, of Extent) (StoredRun, error) {
+	m, payload, err := v.storedRun(ctx, of)
+	if err == nil && m.codec == codecDelta {
+		err = fmt.Errorf("internal error: the run at %v cannot be read alone", of.run)
+	}
+	if err != nil {
+		return StoredRun{}, err
+	}
+	return StoredRun{Zstd: m.codec == codecZstd, Lines: m.lines, Raw: m.raw, Lengths: m.lengths, Payload: payload}, nil
+}
+
+// StoredDelta is a block as it is stored with a base.
+type StoredDelta struct {
+	Base  hash.Digest // leaf hash of the block that is the frame's dictionary
+	Frame []byte
+}
+
+// StoredDelta returns the block of an extent that is a delta, as Payload does.
+func (v *View) StoredDelta(ctx context.Context, of Extent) (StoredDelta, error) {
+	m, payload, err := v.storedRun(ctx, of)
+	if err == nil && (m.codec != codecDelta || m.count != 1) {
+		err = fmt.Errorf("internal error: the run at %v is no delta", of.run)
+	}
+	if err != nil {
+		return StoredDelta{}, err
+	}
+	return StoredDelta{Base: m.base, Frame: payload}, nil
+}
+
+func (v *View) storedRun(ctx context.Context, of Extent) (*runMeta, []byte, error) {
 	record, err := v.store.log.ReadRecord(ctx, of.run)
 	if err != nil {
-		return StoredRun{}, damagedAt(of.run, err)
+		return nil, nil, damagedAt(of.run, err)
 	}
 	if record.Kind != packlog.KindRun {
-		return StoredRun{}, fmt.Errorf("%w: record at %v is of kind %d, expected a run", ErrDamaged, of.run, record.Kind)
+		return nil, nil, fmt.Errorf("%w: record at %v is of kind %d, expected a run", ErrDamaged, of.run, record.Kind)
 	}
 	m, err := decodeRun(record.Meta)
 	if err != nil {
-		return StoredRun{}, damagedAt(of.run, err)
+		return nil, nil, damagedAt(of.run, err)
 	}
-	return StoredRun{Zstd: m.codec == codecZstd, Lines: m.lines, Raw: m.raw, Lengths: m.lengths, Payload: record.Payload}, nil
+	return m, record.Payload, nil
 }
 
 // Object returns the bytes of the block with that leaf hash, of whatever core. ErrBlockMissing if the store does not hold it, or not any

@@ -1,0 +1,41 @@
+package objects
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+
+	"hc/lib/compact"
+)
+
+// AskDeltas asks for blocks, any of which may come as what it differs from a block of the core that the reader holds.
+type AskDeltas struct {
+	AskBlocks
+	Held []Span // ascending, apart from one another
+}
+
+// Append appends the message's body.
+func (m AskDeltas) Append(b []byte) []byte { return appendHeld(m.AskBlocks.Append(b), m.Held) }
+
+// DecodeAskDeltas reads the message's body.
+func DecodeAskDeltas(b []byte) (AskDeltas, error) {
+	d := compact.NewDecoder(b)
+	m := AskDeltas{AskBlocks: decodeAskBlocks(d), Held: decodeHeld(d)}
+	return m, finish("deltas?", d)
+}
+
+// dictionary is the id under which a base goes to the decoder; frames name none.
+const dictionary = 0
+
+var deltaDecoders = sync.Pool{New: func() any { return newDecoder() }}
+
+// unpackDelta fills into with the bytes of a block that came as what it differs from a base.
+func (p Piece) unpackDelta(into, base []byte) error {
+	d := deltaDecoders.Get().(*zstd.Decoder)
+	defer deltaDecoders.Put(d)
+	if err := d.ResetWithOptions(nil, zstd.WithDecoderDictRaw(dictionary, base)); err != nil {
+		return fmt.Errorf("objects: internal error: %w", err)
+	}
+	return p.decode(d, into)
+}

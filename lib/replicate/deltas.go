@@ -1,0 +1,99 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"hc/lib/hash"
+	"hc/lib/hypercore"
+	"hc/lib/objects"
+)
+
+// A block that the server stores as what it differs from another of the same core goes so to a reader who says that he holds the other.
+
+// baseFinder returns what finds the block with a leaf hash among those that a reader holds; it looks only if it is asked.
+func (g *giver) baseFinder(snapshot *hypercore.Snapshot, m objects.AskDeltas) func(hash.Digest) (uint64, bool) {
+	var index *leafIndex
+	return func(leaf hash.Digest) (uint64, bool) {
+		if index == nil {
+			server := g.conn.server
+			index = server.leafIndex(g.core, m.Fork)
+			ask := objects.AskCopies{AskLeaves: objects.AskLeaves{First: m.Spans[0].First, Count: objects.MaxLeaves}, Held: m.Held}
+			index.extend(g.conn.ctx, snapshot, ask, func(leaves int) bool { return server.roomForLeaves(g.core, index, leaves) })
+		}
+		block, ok := index.find(leaf)
+		if !ok || !objects.Within(m.Held, block, 1) {
+			return 0, false
+		}
+		node, err := snapshot.Node(g.conn.ctx, 2*block)
+		return block, err == nil && node.Hash == leaf
+	}
+}
+
+func (g *giver) giveDeltas(snapshot *hypercore.Snapshot, m objects.AskDeltas) error {
+	last := m.Held[len(m.Held)-1]
+	if err := g.check(snapshot.Head(), m.Fork, last.First+last.Count, nil); err != nil {
+		return err
+	}
+	return g.giveBlocks(snapshot, m.AskBlocks, g.baseFinder(snapshot, m))
+}
+
+// sendQuestion asks for leaf hashes or blocks, in the way that spares most.
+func (s *session) sendQuestion(m *many, id, fork uint64) error {
+	ask := objects.AskLeaves{ID: id, Fork: fork, First: m.spans[0].First, Count: m.spans[0].Count, Nodes: m.Nodes}
+	blocks := objects.AskBlocks{ID: id, Fork: fork, Prove: m.prove, Spans: m.spans, Nodes: m.Nodes}
+	switch {
+	case m.leaves && m.held != nil:
+		return s.objects.Send(objects.TypeAskCopies, objects.AskCopies{AskLeaves: ask, Held: m.held}.Append(nil))
+	case m.leaves:
+		return s.objects.Send(objects.TypeAskLeaves, ask.Append(nil))
+	case m.lent != nil:
+		s.lent.Store(&m.lent)
+		return s.objects.Send(objects.TypeAskDeltas, objects.AskDeltas{AskBlocks: blocks, Held: m.lent}.Append(nil))
+	}
+	return s.objects.Send(objects.TypeAskBlocks, blocks.Append(nil))
+}
+
+// errNoBase says that a block came as what it differs from one that is not here, or not lent to the peer.
+var errNoBase = errors.New("the block that another is told from is not here")
+
+// lendable returns what the peer is told to be held of the core, so that blocks may come as what they differ from these; nil: he is told nothing.
+func (f *fetcher) lendable(ctx context.Context, s *session, length uint64) ([]objects.Span, error) {
+	if !s.deltas || !f.mayHold {
+		return nil, nil
+	}
+	return f.heldOf(ctx, s, length)
+}
+
+// base returns a block that the peer was told to be held. That one which he was not told of is here he does not learn.
+func (s *session) base(block uint64) ([]byte, error) {
+	lent := s.lent.Load()
+	if lent == nil {
+		return nil, fmt.Errorf("%w: a delta that was not asked for", ErrPeer)
+	}
+	if !objects.Within(*lent, block, 1) {
+		return nil, errNoBase
+	}
+	data, err := s.heldBlock(s.ctx, block)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoBase, err)
+	}
+	return data, nil
+}
+
+// refuseDeltas reports whether an answer cannot be taken in as it has deltas: then its blocks are asked for again. Who was not asked for any is
+// dropped; of whom a base is not here, or was not told to be, none more are asked for.
+func (f *fetcher) refuseDeltas(s *session, a *asked, g *gift) bool {
+	switch {
+	case g.deltas && a.many.lent == nil:
+		f.takeBack(a)
+		f.drop(s, fmt.Errorf("%w: its answer %d has a delta, which was not asked for", ErrPeer, g.id))
+	case g.noBase:
+		s.deltas = false
+		f.takeBack(a)
+	default:
+		return false
+	}
+	return true
+}
