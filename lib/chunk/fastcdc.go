@@ -51,12 +51,21 @@ func NewFastCDC(limits Limits) (Cutter, error) {
 
 func (f *fastCDC) Max() int { return f.max }
 
-func (f *fastCDC) Cut(buf []byte, eof bool) int {
+func (f *fastCDC) Cut(buf []byte, eof bool) int { return f.cutFrom(buf, 0, eof) }
+
+// worth is what the Chunker reads at once.
+func (f *fastCDC) worth() int { return mostRead }
+
+func (f *fastCDC) cutFrom(buf []byte, from int, eof bool) int {
 	end := min(len(buf), f.max)
-	if end > f.min {
-		n, hash := f.scan(buf[:min(end, f.normal)], f.min, 0, f.small)
+	from = max(from, f.min)
+	if end > from {
+		n, hash := 0, f.roll(buf[max(from-64, f.min):from])
+		if from < f.normal {
+			n, hash = f.scan(buf[:min(end, f.normal)], from, hash, f.small)
+		}
 		if n == 0 && end > f.normal {
-			n, _ = f.scan(buf[:end], f.normal, hash, f.large)
+			n, _ = f.scan(buf[:end], max(from, f.normal), hash, f.large)
 		}
 		if n > 0 {
 			return n
@@ -66,6 +75,14 @@ func (f *fastCDC) Cut(buf []byte, eof bool) int {
 		return end
 	}
 	return 0
+}
+
+// roll returns the hash of b. What is more than 64 bytes back has been shifted out of it.
+func (f *fastCDC) roll(b []byte) (hash uint64) {
+	for _, c := range b {
+		hash = hash<<1 + f.gear.once[c]
+	}
+	return hash
 }
 
 // scan rolls hash over buf[from:] and returns the cut behind the first byte where all bits of mask are zero, or 0, and

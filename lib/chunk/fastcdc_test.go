@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math/bits"
+	"slices"
 	"testing"
 )
 
@@ -61,5 +62,19 @@ func TestFastCDCGear(t *testing.T) {
 	g := gear()
 	if g.once[0] != first || g.once[255] != last {
 		t.Errorf("gear table begins with %#x and ends with %#x", g.once[0], g.once[255])
+	}
+}
+
+// TestFastCDCResumes asks again and again, with more and more of the content.
+func TestFastCDCResumes(t *testing.T) {
+	data := randomBytes(512<<10, 9)
+	for _, l := range []Limits{{256, 64, 1024}, {1024, 100, 5000}, {16 << 10, 64, 200 << 10}, {8 << 10, 20 << 10, 40 << 10}} {
+		c := must(NewFastCDC(l))
+		want := cuts(c, data)
+		for seed := range uint64(20) {
+			if got := resumedCuts(c, data, seed); !slices.Equal(got, want) {
+				t.Fatalf("%v, seed %d: chunks of %v bytes, want %v", l, seed, got, want)
+			}
+		}
 	}
 }

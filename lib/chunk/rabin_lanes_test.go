@@ -243,6 +243,10 @@ func FuzzRabin(f *testing.F) {
 			}
 		}
 		want := resticCuts(t, data, l)
-		onEachPath(func(string) { compareCuts(t, cuts(rabinCutter(t, l), data), want) })
+		onEachPath(func(string) {
+			c := rabinCutter(t, l)
+			compareCuts(t, cuts(c, data), want)
+			compareCuts(t, resumedCuts(c, data, uint64(size)), want)
+		})
 	})
 }
