@@ -572,3 +572,29 @@ func FuzzMux(f *testing.F) {
 		}
 	})
 }
+
+func TestDrain(t *testing.T) {
+	a, b := newMemPair(0)
+	m := New(a, Options{KeepAlive: -1})
+	c := mustOpen(t, m, "p", "x", "", newRecorder())
+	ended := run(t, m)
+	send(t, c, 1, "hello")
+	c.Drain(time.Millisecond)
+	if c.Queued() == 0 {
+		t.Error("nobody has read, and nothing is queued")
+	}
+	go func() {
+		for {
+			if _, err := b.ReadMessage(); err != nil {
+				return
+			}
+		}
+	}()
+	c.Drain(time.Minute)
+	if q := c.Queued(); q > 0 {
+		t.Errorf("%d bytes are queued", q)
+	}
+	m.Close(nil)
+	<-ended
+	c.Drain(time.Minute) // at once
+}

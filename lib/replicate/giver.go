@@ -185,6 +185,8 @@ func (g *giver) nodes(snapshot *hypercore.Snapshot, indexes []uint64) ([]merkle.
 
 // giveBlocks answers with blocks. base finds those that the reader holds; nil: he has said of none.
 func (g *giver) giveBlocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, base func(hash.Digest) (uint64, bool)) error {
+	done := g.conn.turn(g.conn.ctx, g.channel.Drain)
+	defer done()
 	answer, err := g.blocks(snapshot, m, base)
 	if err != nil {
 		return err

@@ -3,19 +3,25 @@ package secretstream
 import (
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 )
 
 const (
 	writeBuffer = 128 << 10 // bytes that wait before they are written unasked
 	writePiece  = 256 << 10 // bytes of one write, so that progress shows
+	smallBuffer = headroom + writeBuffer
 )
+
+// largeBuffers are those longer than smallBuffer, of all connections.
+var largeBuffers sync.Pool
 
 // A frameWriter gathers frames in one buffer, which begins with headroom, and writes them together. A message is copied
 // once, into its place there, and encrypted in it. Not for concurrent use, but for written.
 type frameWriter struct {
 	dst     io.Writer
 	buf     []byte
+	small   []byte        // the writer's own buffer, while buf is one of largeBuffers
 	written atomic.Uint64 // bytes that dst has taken
 	err     error         // of dst, for ever
 }
@@ -60,18 +66,41 @@ func (w *frameWriter) message(s *sealer, n int, parts [][]byte) error {
 
 // grow makes the buffer longer by n bytes and returns where they begin.
 func (w *frameWriter) grow(n int) (at int) {
-	if w.buf == nil {
-		w.buf = make([]byte, headroom, max(headroom+n, 4<<10))
+	if len(w.buf) == 0 {
+		w.buf = append(w.buf, make([]byte, headroom)...)
 	}
 	at = len(w.buf)
 	if at+n <= cap(w.buf) {
 		w.buf = w.buf[:at+n]
 		return at
 	}
-	larger := make([]byte, at+n, max(at+n, min(2*cap(w.buf), headroom+writeBuffer)))
+	larger := w.larger(at + n)
 	copy(larger, w.buf)
+	w.letGo()
 	w.buf = larger
 	return at
+}
+
+// larger returns a buffer of n bytes, or more. Long ones are lent: most connections have nothing to write most of the time.
+func (w *frameWriter) larger(n int) []byte {
+	if n <= smallBuffer {
+		return make([]byte, n, max(n, min(2*cap(w.buf), smallBuffer), 4<<10))
+	}
+	if b, ok := largeBuffers.Get().(*[]byte); ok && cap(*b) >= n {
+		return (*b)[:n]
+	}
+	return make([]byte, n)
+}
+
+// letGo gives a long buffer back, and keeps one of the writer's own.
+func (w *frameWriter) letGo() {
+	if cap(w.buf) <= smallBuffer {
+		w.small = w.buf
+		return
+	}
+	long := w.buf
+	largeBuffers.Put(&long)
+	w.buf = w.small
 }
 
 // flush writes what waits.
@@ -93,11 +122,8 @@ func (w *frameWriter) flush() error {
 		}
 		rest = rest[len(piece):]
 	}
-	if outgrown(cap(w.buf), len(w.buf)) {
-		w.buf = nil
-		return nil
-	}
-	w.buf = w.buf[:headroom]
+	w.letGo()
+	w.buf = w.buf[:0]
 	return nil
 }
 
