@@ -3,7 +3,7 @@ package chunk
 import "math"
 
 // A kernel looks for the first hit in lanes of the content, neighbouring stretches of equal length, all at once; the
-// fingerprints of all lanes lie byte by byte in vectors. It costs as much as [firstHit] over all of it, divided by ten
+// fingerprints of all lanes lie byte by byte in vectors. It costs as much as [firstHit] over all of it, divided by seven
 // to twenty, wherever the hit is: what lies in lanes behind it is looked at in vain, unless the hit is in the first lane.
 type kernel struct {
 	lanes int
