@@ -3,17 +3,21 @@ package hypercore
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"hc/lib/hash"
+	"hc/lib/merkle"
 	"hc/lib/store"
 )
 
-// Frame is neighbouring blocks as they came, compressed together.
+// Frame is neighbouring blocks as they came, compressed together; or one block, as what it differs from another.
 type Frame struct {
 	First uint64
 	Count int
 	Bytes []byte
+	Delta bool
+	Base  uint64 // with Delta, that block of the same core
 }
 
 // KeepFrames hands over the frames as which blocks came that were taken in just now, and which decode to exactly these. They are stored
@@ -70,9 +74,23 @@ func (f Frame) covers(blocks []verifiedBlock) bool {
 }
 
 func (f Frame) put(ctx context.Context, tx *store.Tx, blocks []verifiedBlock) error {
+	if f.Delta {
+		return f.putDelta(ctx, tx, blocks[0])
+	}
 	leaves, data := make([]hash.Digest, len(blocks)), make([][]byte, len(blocks))
 	for i, block := range blocks {
 		leaves[i], data[i] = block.leaf, block.data
 	}
 	return tx.PutFrame(ctx, f.First, leaves, data, f.Bytes)
+}
+
+func (f Frame) putDelta(ctx context.Context, tx *store.Tx, block verifiedBlock) error {
+	base, err := tx.View().Node(ctx, 2*f.Base)
+	if errors.Is(err, merkle.ErrNodeMissing) {
+		return tx.Put(ctx, block.index, block.leaf, block.data)
+	}
+	if err != nil {
+		return err
+	}
+	return tx.PutDelta(ctx, block.index, block.leaf, block.data, base.Hash, f.Bytes)
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -31,6 +33,23 @@ func twoVersions(changed int) (first, second [][]byte) {
 		second[at][1000]++
 	}
 	return first, second
+}
+
+// packed returns the bytes of a store's packs.
+func packed(t *testing.T, in *store.Store) (total int64) {
+	t.Helper()
+	packs, err := filepath.Glob(filepath.Join(in.Dir(), "packs", "*.pack"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pack := range packs {
+		info, err := os.Stat(pack)
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += info.Size()
+	}
+	return total
 }
 
 // lastOf returns the blocks of a core in a store that a second version of it has.
@@ -67,12 +86,17 @@ func TestSecondVersionComesAsDeltas(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			core, into := versions(t, first, second, c.has)
+			before := packed(t, into)
 			wire, _ := fetchMetered(t, core, core.key, into, c.options, core.serving(ServerOptions{}))
 			if wire < c.least || wire > c.most {
 				t.Errorf("%d bytes on the wire, want %d to %d", wire, c.least, c.most)
 			}
 			if !bytes.Equal(lastOf(t, into, core, len(second)), bytes.Join(second, nil)) {
 				t.Error("what is stored is not the second version")
+			}
+			const named = 300 * 60 // bytes that it takes to name blocks that are here
+			if grew := packed(t, into) - before; grew > c.most+named {
+				t.Errorf("the reader's store grew by %d bytes, for %d on the wire", grew, wire)
 			}
 		})
 	}

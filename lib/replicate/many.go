@@ -356,7 +356,7 @@ func (f *fetcher) applyBlocks(ctx context.Context, a *asked, g *gift) error {
 	}
 	for _, frame := range g.frames {
 		if first, count := a.many.neighbours(frame.at); count >= frame.count {
-			f.d.KeepFrames(hypercore.Frame{First: first, Count: frame.count, Bytes: frame.data})
+			f.d.KeepFrames(hypercore.Frame{First: first, Count: frame.count, Bytes: frame.data, Delta: frame.delta, Base: frame.base})
 		}
 	}
 	return nil

@@ -35,10 +35,12 @@ type gift struct {
 	wire   int // bytes that it took
 }
 
-// giftFrame is blocks of an answer that came compressed together.
+// giftFrame is blocks of an answer that came compressed together, or one as what it differs from another.
 type giftFrame struct {
 	at, count int
 	data      []byte
+	delta     bool
+	base      uint64
 }
 
 func (g *gift) bytes() (sum int) {
@@ -156,8 +158,8 @@ func (t *taker) OnClose(*protomux.Channel, error) {
 func (g *gift) keepFrames(pieces []objects.Piece, stores bool) {
 	at := 0
 	for _, p := range pieces {
-		if stores && p.Zstd && store.FrameFits(p.Count, p.Raw, len(p.Payload)) {
-			g.frames = append(g.frames, giftFrame{at, p.Count, bytes.Clone(p.Payload)})
+		if stores && (p.Zstd && store.FrameFits(p.Count, p.Raw, len(p.Payload)) || p.Delta && store.DeltaFits(p.Raw, len(p.Payload))) {
+			g.frames = append(g.frames, giftFrame{at, p.Count, bytes.Clone(p.Payload), p.Delta, p.Base})
 		}
 		at += p.Count
 	}

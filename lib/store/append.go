@@ -121,7 +121,7 @@ func (tx *Tx) settleNew(ctx context.Context, node merkle.Node, data []byte) erro
 
 // settleDelta makes the next block of the span one that is stored as what it differs from its base.
 func (tx *Tx) settleDelta(ctx context.Context, node merkle.Node, b *newBlock) error {
-	run, err := tx.runs.addDelta(ctx, b)
+	run, err := tx.runs.addDelta(ctx, b, false)
 	if err != nil {
 		return err
 	}

@@ -485,3 +485,55 @@ func TestDeltaBaseDamaged(t *testing.T) {
 		t.Errorf("left: %+v", found)
 	}
 }
+
+// TestPutDelta stores a block that came as what it differs from another: as it came where the other is here without a base of its own and the
+// frame is one, else as a whole; always so that it can be read, and that nothing is amiss.
+func TestPutDelta(t *testing.T) {
+	r := rand.New(rand.NewPCG(19, 19))
+	base := randomBytes(r, 3000)
+	data := edited(r, base)
+	deeper := edited(r, data)
+	for name, c := range map[string]struct {
+		data, base, frame []byte
+		deltas            int
+	}{
+		"as it came":            {data, base, deltaFrame(data, base), 1},
+		"a base not here":       {deeper, data, deltaFrame(deeper, data), 0},
+		"bytes behind it":       {data, base, append(deltaFrame(data, base), 0), 0},
+		"as long as the block":  {data, randomBytes(r, 3000), deltaFrame(data, randomBytes(r, 3000)), 0},
+		"the block is here":     {base, base, deltaFrame(base, base), 0},
+		"nothing":               {data, base, nil, 0},
+		"a base of another one": {deeper, base, deltaFrame(deeper, base), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &checkWorld{machine: memfs.New(1), logs: []*signed{newSigned(t, 1)}, held: make([]map[uint64]bool, 1)}
+			s := w.open(t, Options{Create: true})
+			l := w.logs[0]
+			l.append(t, s, false, base)
+			head := l.grow(t, c.data)
+			tx, err := s.Begin(t.Context(), l.key(), TxOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tx.Abort()
+			if err := tx.PutDelta(t.Context(), 1, hash.Leaf(c.data), c.data, hash.Leaf(c.base), c.frame); err != nil {
+				t.Fatal(err)
+			}
+			if err := tx.Commit(t.Context(), func() (Head, error) { return head, nil }); err != nil {
+				t.Fatal(err)
+			}
+			if codecs, _ := codecsOf(t, s); codecs[codecDelta] != c.deltas {
+				t.Errorf("runs by codec: %v", codecs)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if blocks, heads := w.lacks(t); blocks+heads > 0 {
+				t.Errorf("%d blocks and %d heads are lost", blocks, heads)
+			}
+			if found, _ := w.check(t); len(found) > 0 {
+				t.Errorf("found %+v", found)
+			}
+		})
+	}
+}

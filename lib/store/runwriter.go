@@ -104,10 +104,10 @@ func (w *runWriter) begin(size int) {
 	w.current, w.isLines = job, true
 }
 
-// addDelta adds a run of one block that is told from a base, and returns its ordinal.
-func (w *runWriter) addDelta(ctx context.Context, b *newBlock) (run uint32, err error) {
+// addDelta adds a run of one block that is told from a base, and returns its ordinal. lent: the frame is somebody else's.
+func (w *runWriter) addDelta(ctx context.Context, b *newBlock, lent bool) (run uint32, err error) {
 	size := len(b.data)
-	job := &runJob{meta: runMeta{
+	job := &runJob{lent: lent, meta: runMeta{
 		codec: codecDelta, ordinal: w.ordinal, count: 1, raw: size, base: b.base,
 		lengths: []uint32{uint32(size)}, leaves: []hash.Digest{b.leaf},
 	}}

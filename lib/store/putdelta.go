@@ -1,0 +1,50 @@
+package store
+
+import (
+	"context"
+
+	"hc/lib/hash"
+)
+
+// DeltaFits reports whether a block that came as what it differs from another may be stored as it came, going by its bytes and those of
+// the frame.
+func DeltaFits(raw, frame int) bool { return raw <= maxBlock && 2*(frame+deltaCost) <= raw }
+
+// PutDelta is Put for a block that came as what it differs from another: in a frame whose dictionary is the block with leaf hash base, and
+// which the caller has decoded to exactly these bytes. Where the block is new here, and the other is stored without a base of
+// its own, it is stored as it came; else as by Put. The frame is not to be changed before the transaction has ended.
+func (tx *Tx) PutDelta(ctx context.Context, block uint64, leaf hash.Digest, data []byte, base hash.Digest, frame []byte) error {
+	if err := tx.check(); err != nil {
+		return err
+	}
+	return tx.failed("storing a block of", tx.putDelta(ctx, block, &newBlock{leaf: leaf, data: data, base: base, frame: frame}))
+}
+
+func (tx *Tx) putDelta(ctx context.Context, block uint64, b *newBlock) error {
+	takes, err := tx.takesDelta(ctx, block, b)
+	if err != nil {
+		return err
+	}
+	if !takes {
+		return tx.put(ctx, block, b.leaf, b.data)
+	}
+	run, err := tx.runs.addDelta(ctx, b, true)
+	if err != nil {
+		return err
+	}
+	tx.own.add(b.leaf, len(b.data))
+	return tx.putInto(ctx, putBlock{block: block, ref: leafRef{uint64(len(b.data)), b.leaf}, run: run})
+}
+
+// takesDelta reports whether a block is stored as it came.
+func (tx *Tx) takesDelta(ctx context.Context, block uint64, b *newBlock) (bool, error) {
+	if tx.options.Short || b.leaf == b.base || !DeltaFits(len(b.data), len(b.frame)) || !isFrame(b.frame, len(b.data)) {
+		return false, nil
+	}
+	p := putBlock{block: block, ref: leafRef{leaf: b.leaf}}
+	if known, err := tx.knows(ctx, &p, false); known || err != nil {
+		return false, err
+	}
+	_, err := tx.view.state.locatePlain(ctx, tx.store, b.base)
+	return err == nil, ctx.Err() // else it is stored without: nothing is lost by that
+}
