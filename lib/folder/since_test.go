@@ -272,6 +272,18 @@ func TestImportFollowsDrive(t *testing.T) {
 	}
 }
 
+// What has changed since is held in memory, so it is bounded: where it is more, all names are listed.
+func TestChangedNamesAreBounded(t *testing.T) {
+	n := &names{batch: make([]named, mostChanged-1)}
+	item := hyperdrive.Item{Name: "/x"}
+	if err := n.note(nil, &item); err != nil {
+		t.Errorf("%d changes: %v", mostChanged, err)
+	}
+	if err := n.note(&item, nil); !errors.Is(err, errManyChanged) {
+		t.Errorf("one more: %v", err)
+	}
+}
+
 // Several folders, and one that is not at the root, go the long way, and come to the same.
 func TestImportSinceOfSources(t *testing.T) {
 	dir := t.TempDir()

@@ -162,7 +162,7 @@ func (s *survey) of(f *found) (*record, error) {
 
 // isAsItWas reports whether the drive has a file as it is, which need not be read for that.
 func (s *survey) isAsItWas(f *found, r *record) bool {
-	return r.told && r.drive == hasSame && !s.opt.Checksum && f.target == "" && f.stat.mode == r.stat.mode && f.stat.as(r.stat)
+	return r.told && r.drive == hasSame && !s.opt.Checksum && f.target == "" && f.stat.as(r.stat)
 }
 
 // run goes through a source; if it is the last one, also through all that is known behind it.
