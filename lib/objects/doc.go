@@ -21,12 +21,15 @@ const (
 	TypeCopies
 	TypeKnows
 	TypeAskDeltas
+	TypeAskRuns
+	TypeRuns
 )
 
 // Bits of a Knows, by which a server says what it answers.
 const (
 	KnowsCopies = 1 << iota // AskCopies
 	KnowsDeltas             // AskDeltas
+	KnowsRuns               // AskRuns
 )
 
 // Why there is no answer.
@@ -43,6 +46,7 @@ const (
 	MaxNodes  = 128
 	MaxPieces = 1024
 	MaxHeld   = 64
+	MaxRuns   = 256
 	MaxRaw    = 2 << 20    // bytes of several blocks
 	MaxBlock  = 16<<20 - 1 // bytes of one
 )

@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,8 +32,8 @@ func TestFormatExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := regexp.MustCompile(`(?m)^    (02|03|05|06)  ([0-9a-f ]+)$`).FindAllStringSubmatch(string(text), -1)
-	if len(lines) != 4 {
+	lines := regexp.MustCompile(`(?m)^    (02|03|05|06|09|0a)  ([0-9a-f ]+)$`).FindAllStringSubmatch(string(text), -1)
+	if len(lines) != 6 {
 		t.Fatalf("%d lines of an example", len(lines))
 	}
 	parse := func(i int) []byte {
@@ -71,6 +72,19 @@ func TestFormatExample(t *testing.T) {
 	copies := Copies{ID: 8, Copies: []Copy{{0, 4, 252}, {5, 5, 255}}, Leaves: []merkle.Node{leaf}}
 	if got := copies.Append(nil); !bytes.Equal(got, parse(3)) {
 		t.Errorf("answers %x", got)
+	}
+	askRuns, runs := AskRuns{ID: 10, First: 300, Count: 700}, Runs{ID: 10, Counts: []uint64{20, 280, 400}}
+	if got := askRuns.Append(nil); !bytes.Equal(got, parse(4)) {
+		t.Errorf("asks %x", got)
+	}
+	if got, err := DecodeAskRuns(parse(4)); err != nil || got != askRuns {
+		t.Errorf("reads %+v, %v", got, err)
+	}
+	if got := runs.Append(nil); !bytes.Equal(got, parse(5)) {
+		t.Errorf("answers %x", got)
+	}
+	if got, err := DecodeRuns(parse(5)); err != nil || !reflect.DeepEqual(got, runs) {
+		t.Errorf("reads %+v, %v", got, err)
 	}
 	if got, err := DecodeCopies(parse(3)); err != nil || !reflect.DeepEqual(got, copies) {
 		t.Errorf("reads %+v, %v", got, err)
@@ -247,6 +261,21 @@ func TestRefused(t *testing.T) {
 	if _, err := DecodeCopies([]byte{1, 200, 0, 1, 1}); !errors.Is(err, ErrMessage) {
 		t.Error("took copies that are not there")
 	}
+	for name, ask := range map[string]AskRuns{"no block": {}, "too many": {Count: MaxBlocks + 1}, "beyond": {First: merkle.MaxLength, Count: 1}} {
+		if _, err := DecodeAskRuns(ask.Append(nil)); !errors.Is(err, ErrMessage) {
+			t.Errorf("runs of %s: %v", name, err)
+		}
+	}
+	for name, counts := range map[string][]uint64{
+		"an empty run": {1, 0}, "a long run": {MaxBlocks + 1}, "runs of too many": {MaxBlocks, 1}, "many runs": slices.Repeat([]uint64{1}, MaxRuns+1), "an overflow": {1 << 52, 1 << 52},
+	} {
+		if _, err := DecodeRuns(Runs{Counts: counts}.Append(nil)); !errors.Is(err, ErrMessage) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := DecodeRuns([]byte{1, 200, 1}); !errors.Is(err, ErrMessage) {
+		t.Error("took runs that are not there")
+	}
 	if _, err := DecodeKnows([]byte{1, 1}); !errors.Is(err, ErrMessage) {
 		t.Error("took a byte behind knows")
 	}
@@ -264,6 +293,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add(Leaves{ID: 1, Leaves: make([]merkle.Node, 3)}.Append(nil))
 	f.Add(AskCopies{AskLeaves{ID: 1, First: 300, Count: 4, Nodes: []uint64{7}}, []Span{{1, 90}, {100, 7}}}.Append(nil))
 	f.Add(Copies{ID: 1, Copies: []Copy{{0, 3, 7}, {4, 2, 1}}, Leaves: make([]merkle.Node, 1)}.Append(nil))
+	f.Add(AskRuns{ID: 1, First: 300, Count: 4}.Append(nil))
+	f.Add(Runs{ID: 1, Counts: []uint64{3, 300}}.Append(nil))
 	f.Add(body(f, Blocks{ID: 7, Pieces: []Piece{Pack([][]byte{[]byte("ab\n"), []byte("cde\n")}, true), Pack([][]byte{bytes.Repeat([]byte("x"), 999)}, true)}}))
 	f.Add(AskDeltas{AskBlocks{ID: 1, Spans: []Span{{300, 3}}}, []Span{{1, 90}, {100, 7}}}.Append(nil))
 	f.Add(body(f, Blocks{ID: 7, Pieces: []Piece{{Delta: true, Base: 5, Count: 1, Raw: 3000, Lengths: []uint32{3000}, Payload: deltaOf(f, make([]byte, 3000), []byte("base"))}}}))
@@ -295,6 +326,16 @@ func FuzzDecode(f *testing.F) {
 		}
 		if m, err := DecodeCopies(b); err == nil {
 			if again, err := DecodeCopies(m.Append(nil)); err != nil || !reflect.DeepEqual(again, m) || m.Count() > MaxLeaves {
+				t.Errorf("%+v is also %+v, %v", m, again, err)
+			}
+		}
+		if m, err := DecodeAskRuns(b); err == nil {
+			if again, err := DecodeAskRuns(m.Append(nil)); err != nil || again != m {
+				t.Errorf("%+v is also %+v, %v", m, again, err)
+			}
+		}
+		if m, err := DecodeRuns(b); err == nil {
+			if again, err := DecodeRuns(m.Append(nil)); err != nil || !reflect.DeepEqual(again, m) || len(m.Counts) > MaxRuns {
 				t.Errorf("%+v is also %+v, %v", m, again, err)
 			}
 		}

@@ -207,7 +207,7 @@ func TestLiarsAboutCopies(t *testing.T) {
 		}), objects.ErrMessage},
 		{"no message", raw(objects.TypeCopies, func(objects.AskCopies) []byte { return []byte{1, 0xff} }), objects.ErrMessage},
 		{"an answer of another kind", raw(objects.TypeLeaves, func(ask objects.AskCopies) []byte { return objects.Leaves{ID: ask.ID}.Append(nil) }), ErrPeer},
-		{"silence", raw(9, func(objects.AskCopies) []byte { return nil }), ErrPeer},
+		{"silence", raw(99, func(objects.AskCopies) []byte { return nil }), ErrPeer},
 		{"one answer twice", func(l *liar, g *giver, kind uint64, body []byte) error {
 			answer := copying(func(*objects.Copies) {})
 			if err := answer(l, g, kind, body); err != nil || kind != objects.TypeAskCopies {
@@ -248,7 +248,7 @@ func TestLiarsAboutCopies(t *testing.T) {
 // are asked for leaf hashes.
 func TestCopiesAreAskedOfWhoKnowsThem(t *testing.T) {
 	first := noise(1, 300)
-	for name, knows := range map[string]uint64{"older": 0, "other": objects.KnowsCopies << 1, "newer": objects.KnowsCopies | 1<<20} {
+	for name, knows := range map[string]uint64{"older": 0, "other": 1 << 19, "newer": objects.KnowsCopies | 1<<20} {
 		core, into := versions(t, first, first, proof.Claim{})
 		kinds := map[uint64]int{}
 		l := &liar{capable: true, knows: knows, onObjects: func(l *liar, g *giver, kind uint64, body []byte) error {

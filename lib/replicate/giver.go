@@ -51,7 +51,7 @@ func (g *giver) OnOpen(channel *protomux.Channel, remote []byte) error {
 	if err := g.link.checkCapability(remote); err != nil {
 		return err
 	}
-	return channel.Send(objects.TypeKnows, objects.Knows{Bits: objects.KnowsCopies | objects.KnowsDeltas}.Append(nil))
+	return channel.Send(objects.TypeKnows, objects.Knows{Bits: objects.KnowsCopies | objects.KnowsDeltas | objects.KnowsRuns}.Append(nil))
 }
 
 // OnMessage has a question answered in its turn.
@@ -81,6 +81,12 @@ func (g *giver) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error {
 			return err
 		}
 		return g.enqueue(m.ID, func(s *hypercore.Snapshot) error { return g.giveCopies(s, m) })
+	case objects.TypeAskRuns:
+		m, err := objects.DecodeAskRuns(body)
+		if err != nil {
+			return err
+		}
+		return g.enqueue(m.ID, func(s *hypercore.Snapshot) error { return g.giveRuns(s, m) })
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 // many is what is asked with one question.
 type many struct {
 	leaves bool           // only leaf hashes
+	runs   bool           // only where runs end; about no block
 	held   []objects.Span // with leaves: those of blocks that are like these need not come
 	lent   []objects.Span // without: blocks may come as what they differ from these
 	prove  bool           // leaf hashes are not known
@@ -112,6 +113,9 @@ func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) 
 		f.again(block)
 		return false, nil
 	}
+	if err := f.askRuns(s, block, f.wantedFrom(block, limit), length); err != nil {
+		return false, err
+	}
 	_, known := f.hashed[block]
 	m := &many{prove: !known}
 	m.add(block)
@@ -134,6 +138,12 @@ func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) 
 		follows := nextKnown == known && !h.here && (next == m.end() || known && next > m.end()) // spans ascend
 		if !fits || !follows || !s.mayHave(next, 2*next, fork) || !s.blocks.has(next) {
 			f.again(next)
+			if next == m.end() {
+				for _, block := range slices.Backward(m.cutToRuns(&s.runs)) {
+					f.again(block)
+					bytes -= f.sizeOf(block, length)
+				}
+			}
 			break
 		}
 		m.add(next)
@@ -224,6 +234,10 @@ func (f *fetcher) given(ctx context.Context, s *session, g *gift) error {
 		return f.unpark(ctx)
 	}
 	delete(s.manys, g.id)
+	if a.many.runs || g.runs != nil {
+		f.heardRuns(s, a, g)
+		return f.unpark(ctx)
+	}
 	if g.none {
 		f.takeBack(a)
 		if g.reason == objects.ReasonNotHere {

@@ -28,6 +28,7 @@ type gift struct {
 	hashes []hash.Digest   // of these
 	frames []giftFrame     // as which some of them came
 	nodes  []merkle.Node
+	runs   *objects.Runs
 	none   bool // else there is none
 	deltas bool // some of the blocks came as what they differ from others
 	noBase bool // and one of these is not here: there are none
@@ -94,6 +95,10 @@ func (t *taker) heard(channel *protomux.Channel, kind uint64, body []byte) error
 		}
 		m, err := objects.DecodeCopies(body)
 		return s.emitDecoded(event{gift: &gift{id: m.ID, copies: &m, wire: len(body)}, bytes: len(body)}, err)
+	case objects.TypeRuns:
+		s.answers.Add(1)
+		m, err := objects.DecodeRuns(body)
+		return s.emitDecoded(event{gift: &gift{id: m.ID, runs: &m}}, err)
 	case objects.TypeKnows:
 		m, err := objects.DecodeKnows(body)
 		return s.emitDecoded(event{knows: &m}, err)
@@ -114,6 +119,9 @@ func (t *taker) heard(channel *protomux.Channel, kind uint64, body []byte) error
 		return t.refuse(channel, m.ID, err)
 	case objects.TypeAskCopies:
 		m, err := objects.DecodeAskCopies(body)
+		return t.refuse(channel, m.ID, err)
+	case objects.TypeAskRuns:
+		m, err := objects.DecodeAskRuns(body)
 		return t.refuse(channel, m.ID, err)
 	}
 	return nil

@@ -1,0 +1,101 @@
+package replicate
+
+import (
+	"fmt"
+	"sort"
+
+	"hc/lib/hypercore"
+	"hc/lib/objects"
+)
+
+// A run that is asked for as a whole is sent, and stored, as the server has it; of one that is asked for in two parts both are
+// compressed anew, there and here. So a reader of many blocks asks where runs end, and ends his questions there.
+
+// leastRuns is how many bytes of blocks have to be wanted for it to be asked where their runs end.
+const leastRuns = 2 * mostMany
+
+// runEnds is what a peer said of where its runs end: nothing but the speed of what follows hangs on that.
+type runEnds struct {
+	first, end uint64 // the blocks it is about
+	ends       []uint64
+	asked      bool // an answer is under way
+	refused    bool
+}
+
+// within returns the last end of a run behind block start, at or before end; end if none is known that leaves half of it.
+func (r *runEnds) within(start, end uint64) uint64 {
+	at := sort.Search(len(r.ends), func(i int) bool { return r.ends[i] > end }) - 1
+	if at < 0 || r.ends[at] < start+(end-start+1)/2 {
+		return end
+	}
+	return r.ends[at]
+}
+
+// askRuns asks a peer where the runs of so many blocks end, if he tells that and has not done so.
+func (f *fetcher) askRuns(s *session, block, count, length uint64) error {
+	r := &s.runs
+	if !s.tellsRuns || r.refused || r.asked || r.first <= block && block < r.end || count*uint64(f.sizeOf(block, length)) < leastRuns {
+		return nil
+	}
+	_, fork := f.d.Length()
+	count = min(count, objects.MaxBlocks, length-block)
+	a := &asked{many: &many{runs: true}, session: s}
+	*r = runEnds{first: block, end: block + count, asked: true}
+	ask := objects.AskRuns{ID: s.newMany(a), Fork: fork, First: block, Count: count}
+	return ignoreClosed(s.objects.Send(objects.TypeAskRuns, ask.Append(nil)))
+}
+
+// heardRuns takes in where runs end.
+func (f *fetcher) heardRuns(s *session, a *asked, g *gift) {
+	r := &s.runs
+	r.asked = false
+	switch {
+	case !a.many.runs || g.runs == nil && !g.none:
+		f.takeBack(a)
+		f.drop(s, fmt.Errorf("%w: its answer %d is about something else", ErrPeer, g.id))
+	case g.none:
+		r.refused = true
+	default:
+		at := r.first
+		for _, count := range g.runs.Counts {
+			at += count
+			r.ends = append(r.ends, at)
+		}
+		r.end = min(r.end, max(at, r.first+1)) // of those behind it he is asked when they come
+	}
+}
+
+// cutToRuns lets a question end where a run does, where more blocks are wanted behind it, and returns the rest.
+func (m *many) cutToRuns(r *runEnds) (rest []uint64) {
+	last := &m.spans[len(m.spans)-1]
+	end := r.within(last.First, m.end())
+	for block := end; block < last.First+last.Count; block++ {
+		rest = append(rest, block)
+	}
+	last.Count = end - last.First
+	return rest
+}
+
+func (g *giver) giveRuns(snapshot *hypercore.Snapshot, m objects.AskRuns) error {
+	answer, err := g.runs(snapshot, m)
+	if err != nil {
+		return err
+	}
+	return g.channel.Send(objects.TypeRuns, answer.Append(nil))
+}
+
+func (g *giver) runs(snapshot *hypercore.Snapshot, m objects.AskRuns) (answer objects.Runs, err error) {
+	answer.ID = m.ID
+	if err := g.check(snapshot.Head(), m.Fork, m.First+m.Count, nil); err != nil {
+		return answer, err
+	}
+	for at, end := m.First, m.First+m.Count; at < end && len(answer.Counts) < objects.MaxRuns; {
+		extent, err := snapshot.Extent(g.conn.ctx, at, end)
+		if err != nil { // what comes before it is good
+			break
+		}
+		answer.Counts = append(answer.Counts, extent.Count)
+		at += extent.Count
+	}
+	return answer, nil
+}

@@ -1,0 +1,134 @@
+package replicate
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"hc/lib/hypercore"
+	"hc/lib/merkle"
+	"hc/lib/objects"
+	"hc/lib/proof"
+	"hc/lib/protomux"
+)
+
+// worded is a core of text that takes many runs.
+func worded(t *testing.T, count int) *testCore {
+	t.Helper()
+	core := &testCore{t: t, store: newStore(t)}
+	for i := range count {
+		core.blocks = append(core.blocks, bytes.Repeat(fmt.Appendf(nil, "block %d. ", i), 400+i%150))
+	}
+	core.append(core.blocks...)
+	return core
+}
+
+// Questions end where the server's runs do, so that most runs are sent, and stored, as they are.
+func TestQuestionsEndWithRuns(t *testing.T) {
+	core, into := worded(t, 5000), newStore(t)
+	got, err := read(t, into, core.key, proof.Claim{}, FetchOptions{}, core.serving(ServerOptions{}))
+	if err != nil || !bytes.Equal(got, core.bytes()) {
+		t.Fatalf("%d bytes, %v", len(got), err)
+	}
+	there := map[string]bool{}
+	runs := storedRuns(t, core.store, core.key)
+	for _, run := range runs {
+		there[string(run)] = true
+	}
+	same := 0
+	for _, run := range storedRuns(t, into, core.key) {
+		if there[string(run)] {
+			same++
+		}
+	}
+	if len(runs) < 60 || same < len(runs)*8/10 {
+		t.Errorf("%d of %d runs are as the server has them", same, len(runs))
+	}
+}
+
+// What a peer says of his runs moves nothing but borders.
+func TestLiesAboutRuns(t *testing.T) {
+	runs := func(counts ...uint64) func(ask objects.AskRuns, ch *protomux.Channel) error {
+		return func(ask objects.AskRuns, ch *protomux.Channel) error {
+			return ch.Send(objects.TypeRuns, objects.Runs{ID: ask.ID, Counts: counts}.Append(nil))
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		answer func(ask objects.AskRuns, ch *protomux.Channel) error
+		want   error
+	}{
+		{"one block each", runs(1, 1, 1, 1, 1, 1, 1), nil},
+		{"none at all", runs(), nil},
+		{"beyond what was asked about", runs(5, objects.MaxBlocks-5), nil},
+		{"it is not here", func(ask objects.AskRuns, ch *protomux.Channel) error {
+			return ch.Send(objects.TypeNone, objects.None{ID: ask.ID}.Append(nil))
+		}, nil},
+		{"an answer to nothing", func(ask objects.AskRuns, ch *protomux.Channel) error {
+			return ch.Send(objects.TypeRuns, objects.Runs{ID: ask.ID + 99}.Append(nil))
+		}, ErrPeer},
+		{"leaves", func(ask objects.AskRuns, ch *protomux.Channel) error {
+			return ch.Send(objects.TypeLeaves, objects.Leaves{ID: ask.ID}.Append(nil))
+		}, ErrPeer},
+		{"silence", func(objects.AskRuns, *protomux.Channel) error { return nil }, nil}, // all that is read comes
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			core := worded(t, 1200)
+			asked := false
+			peer := &liar{capable: true, onObjects: func(l *liar, g *giver, kind uint64, body []byte) error {
+				if kind != objects.TypeAskRuns {
+					return answering(nil, nil)(l, g, kind, body)
+				}
+				asked = true
+				ask, err := objects.DecodeAskRuns(body)
+				if err != nil {
+					return err
+				}
+				return c.answer(ask, g.channel)
+			}}
+			peer.knows = objects.KnowsRuns
+			got, err := read(t, newStore(t), core.key, proof.Claim{}, FetchOptions{Stall: 10 * time.Second}, core.lying(peer))
+			if !errors.Is(err, c.want) || err == nil && !bytes.Equal(got, core.bytes()) {
+				t.Errorf("%d bytes, %v, want %v", len(got), err, c.want)
+			}
+			if !asked {
+				t.Error("it was not asked")
+			}
+		})
+	}
+}
+
+// A server tells of the blocks that were asked about alone, and nothing of another fork or beyond the log.
+func TestGiveRuns(t *testing.T) {
+	core := worded(t, 300)
+	snapshot, err := hypercore.OpenSnapshot(t.Context(), core.store, core.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &giver{conn: &serverConn{ctx: t.Context()}}
+	all, err := g.runs(snapshot, objects.AskRuns{ID: 5, Count: 300})
+	if err != nil || all.ID != 5 || len(all.Counts) < 4 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	cut, err := g.runs(snapshot, objects.AskRuns{First: 3, Count: all.Counts[0] - 3 + 2})
+	if err != nil || !slices.Equal(cut.Counts, []uint64{all.Counts[0] - 3, 2}) {
+		t.Errorf("from block 3 to the second one of the next run: %+v, %v", cut, err)
+	}
+	for want, ask := range map[error]objects.AskRuns{merkle.ErrFork: {Fork: 1, Count: 1}, merkle.ErrInvalidRequest: {First: 299, Count: 2}} {
+		if _, err := g.runs(snapshot, ask); !errors.Is(err, want) {
+			t.Errorf("%+v: %v, want %v", ask, err, want)
+		}
+	}
+}
+
+func TestRunEnds(t *testing.T) {
+	r := runEnds{ends: []uint64{100, 200, 300}}
+	for _, c := range [][3]uint64{{0, 350, 300}, {0, 300, 300}, {0, 299, 200}, {150, 250, 200}, {199, 250, 250}, {0, 90, 90}, {90, 105, 100}, {95, 105, 100}, {400, 500, 500}} {
+		if got := r.within(c[0], c[1]); got != c[2] {
+			t.Errorf("%d to %d: %d, want %d", c[0], c[1], got, c[2])
+		}
+	}
+}
