@@ -5,13 +5,14 @@
 #   HC_BENCH_SIZE=1GiB  of random data (the other input is the Go source, as one tar)
 #   HC_BENCH_RUNS=3     of which the median is told
 #   HC_BENCH_FULL=1     peak memory at 4 GiB of random data, too, or at another size that is given instead of 1
-#   HC_BENCH_PARTS=…    only some of the parts cutting, append, wire, commits, releases, drives, fetch and versions
+#   HC_BENCH_PARTS=…    only some of the parts cutting, append, wire, commits, releases, drives, fetch, versions,
+#                       storing, differing, rsync, readers and starting
 #   HC_BENCH_DIR=DIR    where to work: room for 8 times the size and 2 GiB (FULL: 4 times that), on a disk, else nothing is durable
 #
 # Run it by `make bench`, which builds the tools and installs the peers, and leave the machine alone meanwhile: some
 # minutes on two cores. It works in a folder of its own, which it removes, and talks to the loopback interface only, but to
 # fetch restic and two releases of a large module as any Go program is fetched. What cannot be had, or is not on the
-# machine (rsync, casync, borg), is left out.
+# machine (rsync, casync, borg, zbackup, bup, zpaq), is left out.
 . "$(dirname "$0")/measuring.sh"
 
 size=$(bytes "${HC_BENCH_SIZE:-1GiB}")
@@ -20,7 +21,7 @@ full_size=${HC_BENCH_FULL:-0}
 [[ $full_size != 1 ]] || full_size=4GiB
 full_size=$(bytes "$full_size")
 full=$((full_size > 0))
-parts=${HC_BENCH_PARTS:-cutting append wire commits releases drives fetch versions}
+parts=${HC_BENCH_PARTS:-cutting append wire commits releases drives fetch versions storing differing rsync readers starting}
 part() { [[ " $parts " == *" $1 "* ]]; }
 ! part fetch || part append || die "HC_BENCH_PARTS=$parts: fetch takes append, whose logs it fetches"
 [[ $runs =~ ^[1-9][0-9]*$ ]] || die "HC_BENCH_RUNS=$runs: want 1 or more"
@@ -350,7 +351,7 @@ releases() {
 			"$(calc %.2f "$(cat "versions-$what.$1") / 1e6")" "$(calc %.2f "($(cat "versions-$what.$2") - $(cat "versions-$what.$1")) / 1e6")" \
 			"$(calc %.3f "$(cat "versions-$what.$2") / $(cat "versions-restic.$2")")"
 	done
-	rm -rf versions-* -- *.tar
+	rm -rf versions-*
 }
 
 # wire fetches a log, then its second version, which has 11 bytes inserted in its middle, and the same bytes in another log,
@@ -391,6 +392,7 @@ wire_table() {
 
 . "$root/scripts/bench-drives.sh"
 . "$root/scripts/bench-versions.sh"
+. "$root/scripts/bench-jobs.sh"
 
 say "working in $work"
 head -c "$size" /dev/urandom > random
@@ -435,6 +437,22 @@ if part versions; then
 	second_versions
 fi
 ((full)) && at_full
+if part storing; then
+	obtain_restic || true
+	storing
+fi
+if part differing; then
+	differing
+fi
+if part rsync; then
+	beside_rsync
+fi
+if part readers; then
+	readers
+fi
+if part starting; then
+	starting
+fi
 if part append; then
 	memory_table
 fi
