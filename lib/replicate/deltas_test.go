@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"hc/lib/hypercore"
@@ -102,6 +103,13 @@ func TestSecondVersionComesAsDeltas(t *testing.T) {
 	}
 }
 
+// kindCounts counts questions by their type.
+type kindCounts [objects.TypeAskDeltas + 1]atomic.Int32
+
+func (k *kindCounts) count(kind uint64) { k[kind].Add(1) }
+
+func (k *kindCounts) of(kind uint64) int32 { return k[kind].Load() }
+
 // givingDeltas answers as a real server does, after change had a look at the blocks.
 func givingDeltas(change func(*objects.Blocks, objects.AskDeltas)) func(*liar, *giver, uint64, []byte) error {
 	return func(l *liar, g *giver, kind uint64, body []byte) error {
@@ -151,17 +159,17 @@ func TestLiarsOfDeltas(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			has := blocks(0, 298)
 			core, into := versions(t, first, second, has)
-			asked := map[uint64]int{}
+			var asked kindCounts
 			l := &liar{capable: true, knows: objects.KnowsCopies | objects.KnowsDeltas, onObjects: func(l *liar, g *giver, kind uint64, body []byte) error {
-				asked[kind]++
+				asked.count(kind)
 				return c.answer(l, g, kind, body)
 			}, onRequest: func(l *liar, ch *protomux.Channel, r merkle.Request) error { return l.honest(ch, r, nil) }}
 			got, err := read(t, into, core.key, secondOf(first, second), FetchOptions{}, core.lying(l))
 			if c.want != nil && !errors.Is(err, c.want) || c.want == nil && (err != nil || !bytes.Equal(got, bytes.Join(second, nil))) {
 				t.Errorf("%d bytes, %v, want %v", len(got), err, c.want)
 			}
-			if asked[objects.TypeAskDeltas] == 0 {
-				t.Errorf("asked %v", asked)
+			if asked.of(objects.TypeAskDeltas) == 0 {
+				t.Error("was not asked for deltas")
 			}
 		})
 	}
@@ -201,9 +209,9 @@ func TestDeltaWhoseBaseIsGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	asked := map[uint64]int{}
+	var asked kindCounts
 	l := &liar{capable: true, knows: objects.KnowsCopies | objects.KnowsDeltas, onObjects: func(l *liar, g *giver, kind uint64, body []byte) error {
-		asked[kind]++
+		asked.count(kind)
 		return givingDeltas(func(*objects.Blocks, objects.AskDeltas) {})(l, g, kind, body)
 	}, onRequest: func(l *liar, ch *protomux.Channel, r merkle.Request) error { return l.honest(ch, r, nil) }}
 	var dropped error
@@ -217,8 +225,8 @@ func TestDeltaWhoseBaseIsGone(t *testing.T) {
 	if err := f.finish(t.Context(), err); err != nil || dropped != nil {
 		t.Fatalf("%v, dropped: %v", err, dropped)
 	}
-	if asked[objects.TypeAskDeltas] == 0 || asked[objects.TypeAskBlocks] == 0 {
-		t.Errorf("asked %v", asked)
+	if deltas, whole := asked.of(objects.TypeAskDeltas), asked.of(objects.TypeAskBlocks); deltas == 0 || whole == 0 {
+		t.Errorf("was asked %d times for deltas, %d times for whole blocks", deltas, whole)
 	}
 	if !bytes.Equal(lastOf(t, into, core, len(second)), bytes.Join(second, nil)) {
 		t.Error("what is stored is not the second version")
