@@ -79,7 +79,7 @@ func (u unsaved) any() bool { return u.head || len(u.blocks) > 0 || len(u.nodes)
 type held struct {
 	data  []byte
 	saved bool // or there is nowhere to save it
-	read  bool // by a scattered reader, whom no position tells
+	read  bool // by a scattered reader, whom no position tells; or it is saved, and counts as little
 }
 
 // perBlock is what a block in memory costs beside its bytes: places in maps and lists, some tree nodes.

@@ -12,8 +12,8 @@ import (
 // pruneFrom is the number of nodes in memory from which it pays to look for some that nobody needs any more.
 const pruneFrom = 4096
 
-// keepSaved is how much of what is saved already is held for the reader, in bytes, nearest blocks first. He finds the
-// rest in the store.
+// keepSaved is how much of what is saved already is held for the reader, in bytes: the nearest blocks, and for one who reads in no
+// order those that came first. He finds the rest in the store, where it has to be decompressed again.
 const keepSaved = 8 << 20
 
 // Unread returns what the verified blocks in memory cost, in bytes, that the reader has not come past.
@@ -97,7 +97,8 @@ func (d *Download) Evict(limit int) (evicted []uint64) {
 	return evicted
 }
 
-// saved marks blocks as kept, and drops those that have been read, and those that are farthest from it. d.mu is held.
+// saved marks blocks as kept, and drops those that have been read, and of the others those that are over keepSaved, the farthest
+// first. d.mu is held.
 func (d *Download) saved(leaves []merkle.Node) {
 	for _, leaf := range slices.Backward(leaves) {
 		block := leaf.Index / 2
@@ -105,8 +106,13 @@ func (d *Download) saved(leaves []merkle.Node) {
 		h, ok := d.blocks[block]
 		switch {
 		case !ok:
-		case block < d.reader.position || d.scattered || d.memory-d.unsaved.memory > keepSaved:
+		case block < d.reader.position || d.memory-d.unsaved.memory > keepSaved || d.scattered && h.read:
 			d.letGo(block)
+		case d.scattered:
+			d.unread -= cost(h.data) // is in the store, too: nothing waits for it to be read
+			d.countRead(cost(h.data))
+			h.saved, h.read = true, true
+			d.blocks[block] = h
 		default:
 			h.saved = true
 			d.blocks[block] = h

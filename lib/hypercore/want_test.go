@@ -53,13 +53,16 @@ func TestScatteredReader(t *testing.T) {
 				t.Errorf("%d bytes are unread when half was read, want %d", got, total)
 			}
 			a.save()
-			if got := a.d.memory; into != nil && got != 0 || into == nil && got != total {
+			if got := a.d.memory; got != total {
 				t.Errorf("%d bytes in memory after saving, %d are unread", got, total)
 			}
 			if into == nil {
 				return
 			}
-			for _, block := range order { // again, from the store
+			if got := a.d.Unread(); got != 0 { // what is saved keeps nothing from coming
+				t.Errorf("%d bytes are unread after saving", got)
+			}
+			for _, block := range append(order[50:], order...) { // and again, from the store
 				if data, err := a.d.Block(t.Context(), uint64(block)); err != nil || !bytes.Equal(data, blocks[block]) {
 					t.Fatalf("block %d in the store: %q, %v", block, data, err)
 				}
@@ -68,6 +71,36 @@ func TestScatteredReader(t *testing.T) {
 				t.Errorf("%d bytes in memory, %d unread, at the end", a.d.memory, a.d.Unread())
 			}
 		})
+	}
+}
+
+// Of what is saved, and was not read, so much stays in memory, those first that came first: the reader comes to them first.
+func TestScatteredReaderIsBehind(t *testing.T) {
+	blocks := make([][]byte, 24)
+	for i := range blocks {
+		blocks[i] = bytes.Repeat([]byte{byte(i)}, 1<<20)
+	}
+	a := scattered(t, blocks, newStore(t))
+	most := keepSaved / cost(blocks[0])
+	for block := range blocks {
+		a.block(uint64(block))
+		if block%6 == 5 {
+			a.save()
+		}
+	}
+	if len(a.d.blocks) != most || a.d.memory != most*cost(blocks[0]) || a.d.Unread() != 0 {
+		t.Errorf("%d blocks, %d bytes, in memory, %d unread, want %d blocks", len(a.d.blocks), a.d.memory, a.d.Unread(), most)
+	}
+	for block, want := range blocks {
+		if _, here := a.d.blocks[uint64(block)]; here != (block < most) {
+			t.Errorf("block %d is in memory: %v", block, here)
+		}
+		if data, err := a.d.Block(t.Context(), uint64(block)); err != nil || !bytes.Equal(data, want) {
+			t.Fatalf("block %d: %d bytes, %v", block, len(data), err)
+		}
+	}
+	if len(a.d.blocks) != 0 || a.d.memory != 0 || a.d.Unread() != 0 {
+		t.Errorf("%d blocks, %d bytes, in memory, %d unread, at the end", len(a.d.blocks), a.d.memory, a.d.Unread())
 	}
 }
 
