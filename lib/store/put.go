@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -153,10 +154,8 @@ func (tx *Tx) endPuts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for puts := tx.puts; len(puts) > 0; {
-		meta, n := tx.putSpan(puts)
-		records = append(records, packlog.Record{Kind: packlog.KindSpan, Meta: meta})
-		puts = puts[n:]
+	for _, span := range tx.putSpans() {
+		records = append(records, packlog.Record{Kind: packlog.KindSpan, Meta: span.encode()})
 	}
 	tx.puts = tx.puts[:0]
 	if len(records) == 0 {
@@ -177,9 +176,21 @@ func lastOfEach(puts []putBlock) []putBlock {
 	return kept
 }
 
-// putSpan returns the meta of a span of the first n of puts.
-func (tx *Tx) putSpan(puts []putBlock) (meta []byte, n int) {
-	m := spanMeta{key: tx.key, first: puts[0].block}
+// putSpans returns spans of all puts. A reader forgets a run once a span begins behind it, so those that name older runs come
+// first, whatever their blocks.
+func (tx *Tx) putSpans() (spans []*spanMeta) {
+	for puts := tx.puts; len(puts) > 0; {
+		span, n := tx.putSpan(puts)
+		spans = append(spans, span)
+		puts = puts[n:]
+	}
+	slices.SortStableFunc(spans, func(a, b *spanMeta) int { return cmp.Compare(a.lowestRun(), b.lowestRun()) })
+	return spans
+}
+
+// putSpan returns a span of the first n of puts.
+func (tx *Tx) putSpan(puts []putBlock) (m *spanMeta, n int) {
+	m = &spanMeta{key: tx.key, first: puts[0].block}
 	var roots merkle.Cover
 	bytes := 0
 	for n = 0; n < len(puts) && bytes < spanBytes; n++ {
@@ -206,7 +217,7 @@ func (tx *Tx) putSpan(puts []putBlock) (meta []byte, n int) {
 		}
 	}
 	m.roots = roots.Nodes()
-	return m.encode(), n
+	return m, n
 }
 
 // nodeRecords returns records of the nodes that came, but for those that follow from the blocks that came and the nodes

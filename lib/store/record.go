@@ -34,6 +34,20 @@ type spanMeta struct {
 	roots  []merkle.Node
 }
 
+// noRun is lowestRun of a span that names none.
+const noRun = 1 << 32
+
+// lowestRun returns the lowest ordinal of the runs that the span names.
+func (m *spanMeta) lowestRun() (lowest uint64) {
+	lowest = noRun
+	for _, p := range m.parts {
+		if p.byLeaf == nil {
+			lowest = min(lowest, uint64(p.run))
+		}
+	}
+	return lowest
+}
+
 // spanPart is neighbouring blocks of a core.
 type spanPart struct {
 	first  uint64    // block

@@ -16,17 +16,12 @@ func (l *runList) add(e *entry) {
 
 // forget drops the runs before the lowest one that a span names; no later one names them.
 func (l *runList) forget(span *spanMeta) {
-	lowest, any := uint32(0), false
-	for _, p := range span.parts {
-		if p.byLeaf == nil && (!any || p.run < lowest) {
-			lowest, any = p.run, true
-		}
-	}
-	if !any {
+	lowest := span.lowestRun()
+	if lowest == noRun {
 		return
 	}
 	i := 0
-	for i < len(l.runs) && l.runs[i].run.ordinal < lowest {
+	for i < len(l.runs) && uint64(l.runs[i].run.ordinal) < lowest {
 		l.runs[i] = nil
 		i++
 	}

@@ -1,0 +1,34 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+)
+
+// What comes from the end of a log to its beginning, blocks apart from one another and more than a span can name, is named in
+// several spans, of which the first one by its blocks names the last runs.
+func TestPutsOfManySpans(t *testing.T) {
+	m := newModel(1)
+	var lines [][]byte
+	for i := range 62_000 {
+		lines = append(lines, fmt.Appendf(nil, "line %0200d\n", i))
+	}
+	m.grow(false, lines...)
+	m.head = m.sign(0)
+	var backwards []uint64
+	for block := len(lines) - 2; block >= 0; block -= 2 {
+		backwards = append(backwards, uint64(block))
+	}
+	dir := t.TempDir()
+	s := openTest(t, dir, Options{})
+	if err := m.put(t.Context(), s, TxOptions{Short: true, Durable: true}, backwards); err != nil {
+		t.Fatal(err)
+	}
+	view := m.view(t, s)
+	for _, block := range backwards {
+		if data, err := view.Block(t.Context(), block); err != nil || !bytes.Equal(data, lines[block]) {
+			t.Fatalf("block %d: %q, %v", block, data, err)
+		}
+	}
+}
