@@ -383,7 +383,7 @@ wire_table() {
 	heading "Bytes on the wire, both ways: a log, its second version with 11 bytes inserted in the middle, the same in another log"
 	table "input" "first version" "second version" "of it in chunks that changed, not compressed" "leaf hashes of all chunks" "in another log"
 	for input in random source; do
-		changed=$(awk 'NR == FNR { have[$3] = 1; next } !have[$3] { sum += $2 } END { print sum + 0 }' "wire-$input.one" "wire-$input.two")
+		changed=$(awk 'NR == FNR { have[$3] = 1; next } !have[$3] { sum += $2 } END { printf "%.0f", sum }' "wire-$input.one" "wire-$input.two")
 		chunks=$(wc -l < "wire-$input.two")
 		row "$input, $(megabytes "$(length "$input")") MB" "$(through "$input/first")" "$(through "$input/second")" "$changed" $((chunks * 32)) "$(through "$input/other")"
 	done

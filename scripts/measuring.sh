@@ -75,7 +75,7 @@ median() {
 }
 peak() { awk -v name="$1" '$1 == name && $4 > max { max = $4 } END { if (max) printf "%.0f", max / 1024; else printf "–" }' peaks; }
 length() { wc -c < "$1" | tr -d ' '; }
-stored() { du -sk "$1" | awk '{ print $1 * 1024 }'; }
+stored() { du -sk "$1" | awk '{ printf "%.0f\n", $1 * 1024 }'; }
 field() { sed -n "s/.*\"$2\":\"\{0,1\}\([0-9a-f.e-]*\).*/\1/p" "$1"; }
 calc() { awk "BEGIN { printf \"$1\", $2 }"; }
 megabytes() { calc %.1f "$1 / 1e6"; }

@@ -14,7 +14,7 @@ const pruneFrom = 4096
 
 // keepSaved is how much of what is saved already is held for the reader, in bytes: the nearest blocks, and for one who reads in no
 // order those that came first. He finds the rest in the store, where it has to be decompressed again.
-const keepSaved = 8 << 20
+const keepSaved = 4 << 20
 
 // Unread returns what the verified blocks in memory cost, in bytes, that the reader has not come past.
 func (d *Download) Unread() int {
