@@ -1,0 +1,231 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"iter"
+	"path/filepath"
+	"reflect"
+
+	"hc/lib/keys"
+	"hc/lib/store/packlog"
+	"hc/lib/store/table"
+)
+
+// compare compares what a names with the shadow, which is at the same position: all but the trees, see storedTree.
+func (d *derivedCheck) compare(a *applied) error {
+	c := d.checker
+	stored, err := openDerived(c.store.files, a)
+	if err != nil {
+		return d.moved(a, err)
+	}
+	log, err := c.openShadow()
+	if err != nil {
+		return err
+	}
+	if err := d.index(stored, log); err != nil {
+		return err
+	}
+	c.was = make(map[keys.Key]coreWas)
+	of := make(map[keys.Key]bool)
+	for _, ref := range log.applied.cores {
+		of[ref.key] = true
+		at := &coreCompare{derivedCheck: d, key: ref.key}
+		if at.stored, err = stored.core(ref.key); err != nil {
+			return d.moved(a, err)
+		}
+		if at.log, err = log.core(ref.key); err != nil {
+			return err
+		}
+		if at.stored == nil {
+			d.mismatch(filepath.Join(c.dir, appliedName), "core %v is missing", ref.key)
+			continue
+		}
+		c.was[ref.key] = coreWas{number: ref.number, tables: at.stored, head: at.log.file.head}
+		if err := at.run(); err != nil {
+			return err
+		}
+	}
+	for _, ref := range a.cores {
+		if !of[ref.key] {
+			c.witness[ref.key] = true
+			d.mismatch(filepath.Join(c.dir, appliedName), "the log has no core %v", ref.key)
+		}
+	}
+	return nil
+}
+
+// index compares leaf hash by leaf hash.
+func (d *derivedCheck) index(stored, log *derived) error {
+	path := filepath.Join(d.checker.dir, "index")
+	next, stop := iter.Pull2(mergedRows(d.ctx, limitedAll(stored.index)))
+	defer stop()
+	row, err, ok := next()
+	for want, wantErr := range mergedRows(d.ctx, limitedAll(log.index)) {
+		if wantErr != nil {
+			return wantErr
+		}
+		for ok && err == nil && bytes.Compare(row.Key, want.Key) < 0 {
+			d.mismatch(path, "a block %x is in no run", row.Key)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !ok || !bytes.Equal(row.Key, want.Key) {
+			if may, err := d.mayLack(want); may || err != nil {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			d.mismatch(path, "block %x is not found", want.Key)
+			return nil
+		}
+		if !bytes.Equal(row.Value, want.Value) {
+			if same, err := d.sameBlock(row); err != nil || !same {
+				d.mismatch(path, "block %x is looked for in the wrong place", want.Key)
+				return err
+			}
+		}
+		row, err, ok = next()
+	}
+	if ok && err == nil {
+		d.mismatch(path, "a block %x is in no run", row.Key)
+	}
+	return err
+}
+
+// mayLack reports whether the index may be without a row: one of a delta is left out where the block was stored without a base, too, which a
+// gc may have taken since.
+func (d *derivedCheck) mayLack(r table.Row) (bool, error) {
+	e, err := d.checker.store.reader.meta(d.ctx, decodePlace(r.Value).run, packlog.KindRun)
+	if errors.Is(err, ErrDamaged) || errors.Is(err, packlog.ErrMoved) {
+		return false, nil
+	}
+	return err == nil && e.run.codec == codecDelta, err
+}
+
+// sameBlock reports whether a place has the block of that row: there may be more than one.
+func (d *derivedCheck) sameBlock(r table.Row) (bool, error) {
+	at := decodePlace(r.Value)
+	e, err := d.checker.store.reader.meta(d.ctx, at.run, packlog.KindRun)
+	if errors.Is(err, ErrDamaged) || errors.Is(err, packlog.ErrMoved) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return int(at.at) < len(e.run.leaves) && bytes.Equal(e.run.leaves[at.at][:], r.Key), nil
+}
+
+// coreCompare compares the derived files of one core, but for its tree.
+type coreCompare struct {
+	*derivedCheck
+	key         keys.Key
+	stored, log *coreTables
+}
+
+func (k *coreCompare) run() error {
+	c := k.checker
+	path := c.store.files.coreDir(k.key)
+	s, l := k.stored.file, k.log.file
+	switch {
+	case !sameHead(s.head, l.head) || !bytes.Equal(s.head.Signature, l.head.Signature) || s.known != l.known:
+		c.witness[k.key] = true
+		k.mismatch(path, "it has a head of %d blocks, the log one of %d", s.head.Length, l.head.Length)
+	case !bytes.Equal(s.manifest, l.manifest):
+		c.witness[k.key] = true
+		k.mismatch(path, "it has another manifest")
+	case !reflect.DeepEqual(append([]Head{}, s.seen...), append([]Head{}, l.seen...)):
+		k.mismatch(path, "it has other conflicting heads")
+	}
+	if at, same, err := sameSequence(k.ranges(k.stored), k.ranges(k.log)); err != nil {
+		return err
+	} else if !same {
+		c.witness[k.key] = true
+		k.mismatch(path, "other blocks are held, from block %d on", at)
+	}
+	at, same, err := sameSequence(k.rows(k.stored), k.rows(k.log))
+	if err == nil && !same {
+		c.witness[k.key] = true
+		k.mismatch(path, "block %d is looked for in another place", at)
+	}
+	return err
+}
+
+// ranges gives the ranges of held blocks.
+func (k *coreCompare) ranges(t *coreTables) iter.Seq2[row, error] {
+	b := &coreBuilder{cp: &checkpoint{ctx: k.ctx}, base: t}
+	return func(yield func(row, error) bool) {
+		for r, err := range b.baseRanges() {
+			if !yield(row{first: r.first, count: r.end - r.first, kind: rowByLeaf}, err) {
+				return
+			}
+		}
+	}
+}
+
+// rows gives what is said of the blocks that are held.
+func (k *coreCompare) rows(t *coreTables) iter.Seq2[row, error] {
+	return func(yield func(row, error) bool) {
+		err := mergeRuns(k.ctx, t.runs, true, func(r row) error {
+			if !yield(r, nil) {
+				return errStop
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errStop) {
+			yield(row{}, err)
+		}
+	}
+}
+
+var errStop = errors.New("stop")
+
+// sameSequence reports whether two sequences of rows say the same of every block, or else of which not.
+func sameSequence(a, b iter.Seq2[row, error]) (at uint64, same bool, err error) {
+	next, stop := iter.Pull2(a)
+	defer stop()
+	var left row // of a, not compared yet
+	pull := func() (ok bool, err error) {
+		for left.count == 0 {
+			r, err, ok := next()
+			if !ok || err != nil {
+				return false, err
+			}
+			left = r
+		}
+		return true, nil
+	}
+	for r, err := range b {
+		if err != nil {
+			return 0, false, err
+		}
+		for r.count > 0 {
+			ok, err := pull()
+			if err != nil || !ok || left.first != r.first || left.kind != r.kind || left.kind == rowPlaced && left.place != r.place {
+				return r.first, false, err
+			}
+			end := min(left.end(), r.end())
+			left, r = tailOf(left, end), tailOf(r, end)
+		}
+	}
+	ok, err := pull()
+	return left.first, !ok, err
+}
+
+// tailOf returns the part of a row from a block on, which may be empty.
+func tailOf(r row, from uint64) row {
+	if from >= r.end() {
+		return row{}
+	}
+	return r.part(from, r.end())
+}
+
+// coreWas is what was known of a core at the position up to which the store's derived files go.
+type coreWas struct {
+	number uint64 // of the shadow's file
+	head   Head
+	tables *coreTables // the store's own
+}

@@ -1,0 +1,51 @@
+package store
+
+import (
+	"sort"
+
+	"hc/lib/store/packlog"
+)
+
+// coreFate is what the log says about a core up to the census.
+type coreFate struct {
+	drop    packlog.Position // record of the last one
+	dropped packlog.Position // its head; what stands before is dead
+	head    packlog.Position // the last one
+	cuts    []cut            // ascending positions and lengths
+	seen    bool             // there were conflicting heads
+	older   map[uint64]bool  // packs that have something of the core from before the drop
+	pinned  bool             // something of the core from before the drop stays
+	sizes   [2]uint64        // bytes of the drop's record and of its head
+}
+
+// cut is a truncation. One that a later one goes beyond is left out.
+type cut struct {
+	at     packlog.Position
+	length uint64
+}
+
+func (f *coreFate) addCut(c cut) {
+	for n := len(f.cuts); n > 0 && f.cuts[n-1].length >= c.length; n-- {
+		f.cuts = f.cuts[:n-1]
+	}
+	f.cuts = append(f.cuts, c)
+}
+
+// left returns how many blocks are left of what stands at a position.
+func (f *coreFate) left(at packlog.Position) uint64 {
+	i := sort.Search(len(f.cuts), func(i int) bool { return at.Less(f.cuts[i].at) })
+	if i == len(f.cuts) {
+		return noLimit
+	}
+	return f.cuts[i].length
+}
+
+// leave notes that there is something of the core from before its drop.
+func (f *coreFate) leave(at packlog.Position) {
+	if f.older == nil {
+		f.older = make(map[uint64]bool)
+	}
+	f.older[at.Pack] = true
+}
+
+func (f *coreFate) gone(at packlog.Position) bool { return at.Less(f.dropped) }
