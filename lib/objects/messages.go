@@ -122,6 +122,16 @@ func decodeAskBlocks(d *compact.Decoder) AskBlocks {
 	return m
 }
 
+// QuestionID returns the ID that every question begins with, for who answers none.
+func QuestionID(question []byte) (uint64, error) {
+	d := compact.NewDecoder(question)
+	id := d.Uint()
+	if err := d.Err(); err != nil {
+		return 0, fmt.Errorf("%w: a question's id: %w", ErrMessage, err)
+	}
+	return id, nil
+}
+
 // None is the answer that there is none.
 type None struct{ ID, Reason uint64 }
 

@@ -359,3 +359,24 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// Who answers no question refuses it by the id, whatever it asks.
+func TestQuestionID(t *testing.T) {
+	leaves := AskLeaves{ID: 300, First: 9, Count: 4}
+	blocks := AskBlocks{ID: 300, Spans: []Span{{First: 9, Count: 4}}}
+	held := []Span{{First: 0, Count: 3}}
+	for name, question := range map[string][]byte{
+		"leaves?": leaves.Append(nil),
+		"blocks?": blocks.Append(nil),
+		"copies?": AskCopies{AskLeaves: leaves, Held: held}.Append(nil),
+		"deltas?": AskDeltas{AskBlocks: blocks, Held: held}.Append(nil),
+		"runs?":   AskRuns{ID: 300, First: 9, Count: 4}.Append(nil),
+	} {
+		if id, err := QuestionID(question); id != 300 || err != nil {
+			t.Errorf("%s: %d, %v", name, id, err)
+		}
+	}
+	if _, err := QuestionID(nil); !errors.Is(err, ErrMessage) {
+		t.Errorf("an empty one: %v", err)
+	}
+}

@@ -108,26 +108,14 @@ func (t *taker) heard(channel *protomux.Channel, kind uint64, body []byte) error
 		s.answers.Add(1)
 		m, err := objects.DecodeNone(body)
 		return s.emitDecoded(event{gift: &gift{id: m.ID, none: true, reason: m.Reason}}, err)
-	case objects.TypeAskLeaves:
-		m, err := objects.DecodeAskLeaves(body)
-		return t.refuse(channel, m.ID, err)
-	case objects.TypeAskBlocks:
-		m, err := objects.DecodeAskBlocks(body)
-		return t.refuse(channel, m.ID, err)
-	case objects.TypeAskDeltas:
-		m, err := objects.DecodeAskDeltas(body)
-		return t.refuse(channel, m.ID, err)
-	case objects.TypeAskCopies:
-		m, err := objects.DecodeAskCopies(body)
-		return t.refuse(channel, m.ID, err)
-	case objects.TypeAskRuns:
-		m, err := objects.DecodeAskRuns(body)
-		return t.refuse(channel, m.ID, err)
+	case objects.TypeAskLeaves, objects.TypeAskBlocks, objects.TypeAskDeltas, objects.TypeAskCopies, objects.TypeAskRuns:
+		return refuseQuestion(channel, body)
 	}
 	return nil
 }
 
-func (t *taker) refuse(channel *protomux.Channel, id uint64, err error) error {
+func refuseQuestion(channel *protomux.Channel, question []byte) error {
+	id, err := objects.QuestionID(question)
 	if err != nil {
 		return err
 	}
