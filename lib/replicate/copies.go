@@ -16,10 +16,7 @@ func (g *giver) giveCopies(snapshot *hypercore.Snapshot, m objects.AskCopies) er
 	if err != nil {
 		return err
 	}
-	if trace := g.conn.server.options.Trace; trace != nil {
-		trace(true, tracedNodes(answer.Leaves, answer.Nodes))
-	}
-	return g.channel.Send(objects.TypeCopies, answer.Append(nil))
+	return g.sendLeaves(objects.TypeCopies, answer, answer.Leaves, answer.Nodes)
 }
 
 func (g *giver) copies(snapshot *hypercore.Snapshot, m objects.AskCopies) (answer objects.Copies, err error) {
@@ -38,9 +35,7 @@ func (g *giver) copies(snapshot *hypercore.Snapshot, m objects.AskCopies) (answe
 
 // findCopies parts the leaves into those that the reader has, and the others.
 func (g *giver) findCopies(snapshot *hypercore.Snapshot, m objects.AskCopies, leaves []merkle.Node) (copies []objects.Copy, others []merkle.Node) {
-	server := g.conn.server
-	index := server.leafIndex(g.core, m.Fork)
-	index.extend(g.conn.ctx, snapshot, m, func(leaves int) bool { return server.roomForLeaves(g.core, index, leaves) })
+	index := g.indexOf(snapshot, m.Fork, m.Held, m.First, m.Count)
 	same := func(from uint64, leaf merkle.Node) bool {
 		if !objects.Within(m.Held, from, 1) {
 			return false
@@ -71,6 +66,14 @@ func (g *giver) findCopies(snapshot *hypercore.Snapshot, m objects.AskCopies, le
 	}
 	g.tail = tail{m.First + uint64(len(leaves)), near}
 	return copies, others
+}
+
+// indexOf returns the index in which blocks that a reader holds are found, extended for one who asks for count blocks from first on.
+func (g *giver) indexOf(snapshot *hypercore.Snapshot, fork uint64, held []objects.Span, first, count uint64) *leafIndex {
+	server := g.conn.server
+	index := server.leafIndex(g.core, fork)
+	index.extend(g.conn.ctx, snapshot, held, first, count, func(leaves int) bool { return server.roomForLeaves(g.core, index, leaves) })
+	return index
 }
 
 // Blocks behind the last copy that are compared before others are: where something was cut out, or some blocks took the place of

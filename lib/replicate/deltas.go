@@ -17,10 +17,7 @@ func (g *giver) baseFinder(snapshot *hypercore.Snapshot, m objects.AskDeltas) fu
 	var index *leafIndex
 	return func(leaf hash.Digest) (uint64, bool) {
 		if index == nil {
-			server := g.conn.server
-			index = server.leafIndex(g.core, m.Fork)
-			ask := objects.AskCopies{AskLeaves: objects.AskLeaves{First: m.Spans[0].First, Count: objects.MaxLeaves}, Held: m.Held}
-			index.extend(g.conn.ctx, snapshot, ask, func(leaves int) bool { return server.roomForLeaves(g.core, index, leaves) })
+			index = g.indexOf(snapshot, m.Fork, m.Held, m.Spans[0].First, objects.MaxLeaves)
 		}
 		block, ok := index.find(leaf)
 		if !ok || !objects.Within(m.Held, block, 1) {

@@ -154,10 +154,15 @@ func (g *giver) giveLeaves(snapshot *hypercore.Snapshot, m objects.AskLeaves) er
 	if err != nil {
 		return err
 	}
+	return g.sendLeaves(objects.TypeLeaves, answer, answer.Leaves, answer.Nodes)
+}
+
+// sendLeaves sends an answer in which there are no blocks, but leaf hashes and nodes.
+func (g *giver) sendLeaves(kind uint64, answer interface{ Append([]byte) []byte }, leaves, nodes []merkle.Node) error {
 	if trace := g.conn.server.options.Trace; trace != nil {
-		trace(true, tracedNodes(answer.Leaves, answer.Nodes))
+		trace(true, tracedNodes(leaves, nodes))
 	}
-	return g.channel.Send(objects.TypeLeaves, answer.Append(nil))
+	return g.channel.Send(kind, answer.Append(nil))
 }
 
 func (g *giver) leaves(snapshot *hypercore.Snapshot, m objects.AskLeaves) (answer objects.Leaves, err error) {

@@ -85,12 +85,12 @@ func (s *Server) roomForLeaves(core *servedCore, index *leafIndex, leaves int) b
 
 // extend adds some of what the reader holds: most likely his blocks are like those at the beginning of it, or short before the ones
 // that he asks for. What cannot be read is passed over.
-func (x *leafIndex) extend(ctx context.Context, snapshot *hypercore.Snapshot, ask objects.AskCopies, room func(leaves int) bool) {
+func (x *leafIndex) extend(ctx context.Context, snapshot *hypercore.Snapshot, held []objects.Span, first, count uint64, room func(leaves int) bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	length := snapshot.Head().Length
-	left := min(ask.Count/pagePart, mostPages)
-	for page := range heldPages(ask.Held, ask.First) {
+	left := min(count/pagePart, mostPages)
+	for page := range heldPages(held, first) {
 		if left == 0 || ctx.Err() != nil {
 			return
 		}
