@@ -36,7 +36,7 @@ type hashed struct {
 // checks reports whether the leaf hashes of a block and those behind it are to be asked of a peer first.
 func (f *fetcher) checks(s *session, block, limit, length uint64) bool {
 	least := leastCheck
-	if s.copies && (f.hashing > 0 || f.atOnce > firstCheck) { // others are under way, or some were found
+	if f.tells(s) && (f.hashing > 0 || f.atOnce > firstCheck) { // others are under way, or some were found
 		least = leastCopies
 	}
 	return f.mayHold && (f.credit > 0 || f.hashing > 0) && len(f.hashed) < mostHashed && f.wantedFrom(block, limit)*uint64(f.sizeOf(block, length)) >= uint64(least)
@@ -84,7 +84,7 @@ func (f *fetcher) askLeaves(ctx context.Context, s *session, block, limit, lengt
 		}
 		block = next
 	}
-	if m.held, err = f.heldOf(ctx, s, length); err != nil {
+	if m.held, err = f.heldFor(ctx, s, length); err != nil {
 		return false, err
 	}
 	m.Needs = f.d.Needs(ctx, m.spans[0].First, m.end(), f.expects)

@@ -1,7 +1,6 @@
 package replicate
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -54,14 +53,6 @@ func (s *session) sendQuestion(m *many, id, fork uint64) error {
 
 // errNoBase says that a block came as what it differs from one that is not here, or not lent to the peer.
 var errNoBase = errors.New("the block that another is told from is not here")
-
-// lendable returns what the peer is told to be held of the core, so that blocks may come as what they differ from these; nil: he is told nothing.
-func (f *fetcher) lendable(ctx context.Context, s *session, length uint64) ([]objects.Span, error) {
-	if !s.deltas || !f.mayHold {
-		return nil, nil
-	}
-	return f.heldOf(ctx, s, length)
-}
 
 // base returns a block that the peer was told to be held. That one which he was not told of is here he does not learn.
 func (s *session) base(block uint64) ([]byte, error) {

@@ -155,8 +155,10 @@ func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) 
 	if m.prove {
 		m.Needs = f.d.Needs(ctx, m.spans[0].First, m.end(), f.expects)
 	}
-	if m.lent, err = f.lendable(ctx, s, length); err != nil {
-		return false, err
+	if s.deltas {
+		if m.lent, err = f.heldFor(ctx, s, length); err != nil {
+			return false, err
+		}
 	}
 	return true, f.sendMany(s, m, bytes)
 }

@@ -11,9 +11,12 @@ import (
 
 // The reader's side of copies.go: leaf hashes that he has need not come.
 
-// heldOf returns what the store holds of the core, as it was when the log got that length; nil if there is no use in telling a peer.
-func (f *fetcher) heldOf(ctx context.Context, s *session, length uint64) ([]objects.Span, error) {
-	if !s.copies || f.forgetful {
+// tells reports whether a peer may be told what is held of the core, and makes use of it.
+func (f *fetcher) tells(s *session) bool { return f.mayHold && s.copies && !f.forgetful }
+
+// heldFor returns what a peer is told to be held of the core, as it was when the log got that length; nil: he is told nothing.
+func (f *fetcher) heldFor(ctx context.Context, s *session, length uint64) ([]objects.Span, error) {
+	if !f.tells(s) {
 		return nil, nil
 	}
 	if f.heldAt == length {
