@@ -374,3 +374,55 @@ func TestGCDerivedDamaged(t *testing.T) {
 		sound(t, s, stays)
 	}
 }
+
+// TestGCKeepsWhatIsNamedMeanwhile has an append name blocks, in records that stand before a census, and come to its head behind it: what
+// it names was dropped in between.
+func TestGCKeepsWhatIsNamedMeanwhile(t *testing.T) {
+	ctx := t.Context()
+	r := rand.New(rand.NewPCG(5, 24))
+	dir := t.TempDir()
+	s := openTest(t, dir, Options{packSize: 4 << 10, tuning: tuning{spanBlocks: 4, never: true}})
+	writer := openTest(t, dir, Options{packSize: 4 << 10, tuning: tuning{spanBlocks: 4, never: true}})
+	first, second := newModel(1), newModel(2)
+	blocks := randomBlocks(r, 40, 900)
+	if err := first.append(ctx, s, TxOptions{Durable: true}, blocks...); err != nil {
+		t.Fatal(err)
+	}
+	r.Shuffle(len(blocks), func(i, j int) { blocks[i], blocks[j] = blocks[j], blocks[i] })
+	tx, err := writer.Begin(ctx, second.key, TxOptions{Durable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Abort()
+	for _, b := range blocks {
+		if err := tx.Append(ctx, hash.Leaf(b), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.runs.finish(ctx, tx.write); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Drop(ctx, first.key); err != nil {
+		t.Fatal(err)
+	}
+	counted := make(chan struct{})
+	done := make(chan error, 1)
+	var once sync.Once
+	go func() {
+		_, err := s.GC(ctx, GCOptions{All: true, Progress: func(int64) { once.Do(func() { close(counted) }) }})
+		done <- err
+	}()
+	<-counted // the census is taken, and runs are copied
+	err = tx.Commit(ctx, func() (Head, error) {
+		second.grow(true, blocks...)
+		return second.sign(0), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	sound(t, s, second)
+	clean(t, s)
+}

@@ -26,6 +26,7 @@ type census struct {
 	at      packlog.Position // what is derived ends here; what comes behind is left alone
 	view    packlog.View     // of the log, not before at
 	noneGo  bool             // no append that is not committed in view goes on
+	from    packlog.Position // of the first record of an append in late; zero: there is none
 
 	cores map[keys.Key]*coreFate
 	void  map[packlog.AppendID]bool // begun before at, never committed
@@ -61,7 +62,7 @@ func (s *Store) takeCensus(ctx context.Context, sc *scratch) (*census, error) {
 		return nil, err
 	}
 	defer c.files.close()
-	for _, step := range []func() error{c.surveyAppends, c.markLive, c.findDead} {
+	for _, step := range []func() error{c.surveyAppends, c.markNamed, c.markLive, c.findDead} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -114,8 +115,8 @@ func (c *census) pack(number uint64) *packCensus {
 
 // appendFacts is what of an append matters once its head comes.
 type appendFacts struct {
-	old  bool   // it has a record before the census
-	pack uint64 // of its first record
+	old  bool             // it has a record before the census
+	at   packlog.Position // of its first record
 	drop packlog.Position
 	cuts []cut
 	seen bool
@@ -140,10 +141,10 @@ func (c *census) surveyAppends() error {
 	err := c.store.log.Scan(c.ctx, c.view, packlog.Position{}, false, func(r packlog.Record) error {
 		f, before := open[r.Append], r.Position.Less(c.at)
 		if f == nil {
-			f = &appendFacts{pack: r.Position.Pack}
+			f = &appendFacts{at: r.Position}
 			open[r.Append] = f
 		}
-		if f.pack != r.Position.Pack {
+		if f.at.Pack != r.Position.Pack {
 			c.torn[r.Append] = true
 		}
 		f.old = f.old || before
@@ -154,7 +155,7 @@ func (c *census) surveyAppends() error {
 		case r.Commit:
 			delete(open, r.Append)
 			if f.old {
-				c.late[r.Append] = true
+				c.addLate(r.Append, f)
 			}
 		case before:
 			f.take(r)
@@ -167,8 +168,40 @@ func (c *census) surveyAppends() error {
 		case f.old && c.noneGo:
 			c.void[id] = true
 		case f.old:
-			c.late[id] = true
+			c.addLate(id, f)
 		}
+	}
+	return err
+}
+
+func (c *census) addLate(id packlog.AppendID, f *appendFacts) {
+	c.late[id] = true
+	if c.from.IsZero() || f.at.Less(c.from) {
+		c.from = f.at
+	}
+}
+
+// markNamed marks the runs of the blocks that appends in late name in what they have written before the census: what they write behind it
+// is read when a pack is about to be replaced. What was looked up when an append began may have been dropped since.
+func (c *census) markNamed() error {
+	if c.from.IsZero() {
+		return nil
+	}
+	err := c.store.log.Scan(c.ctx, c.view, c.from, false, func(r packlog.Record) error {
+		switch {
+		case !r.Position.Less(c.at):
+			return errCensusEnd
+		case r.Kind != packlog.KindSpan || !c.late[r.Append]:
+			return nil
+		}
+		e, err := understand(r)
+		if err != nil {
+			return nil // it counts for nothing
+		}
+		return e.eachLeaf(c.markLeaf)
+	})
+	if errors.Is(err, errCensusEnd) {
+		return nil
 	}
 	return err
 }
