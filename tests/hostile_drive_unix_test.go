@@ -236,7 +236,7 @@ func TestCloneHostileTrees(t *testing.T) {
 	}
 }
 
-// TestCloneHostileBlobs: what an entry says of blobs that are not there ends in time, and makes no file.
+// TestCloneHostileBlobs: what an entry says of blobs that are not there ends in time, makes no file, and keeps no other from coming.
 func TestCloneHostileBlobs(t *testing.T) {
 	mapped := fileOf(0, 1, 0, 4)
 	mapped.Blob.Map = true
@@ -253,11 +253,11 @@ func TestCloneHostileBlobs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHostile(t, tree(t, map[string]hyperdrive.Entry{"/bad": c.entry}), [][]byte{[]byte("good")})
-			if said := h.clone(c.code); !strings.Contains(said, "bad") {
+			h := newHostile(t, tree(t, map[string]hyperdrive.Entry{"/bad": c.entry, "/good": fileOf(0, 1, 0, 4)}), [][]byte{[]byte("good")})
+			if said := h.clone(c.code); !strings.Contains(said, `left out: "bad": `) {
 				t.Errorf("it says %q", said)
 			}
-			h.wrote()
+			h.wrote("good")
 		})
 	}
 }

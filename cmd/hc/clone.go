@@ -47,7 +47,8 @@ Without --peer, --exec or $HC_PEERS it looks for somebody who has the drive: whe
 FOLDER may have files in it: those that are as the drive has them are kept, and where one differs nothing is written, unless
 --force is given: they are named, and the exit code is 7. A clone that was interrupted, or lost its peers (6), goes on when it is
 started again. Names that no disk should take (.., those that differ in case only where the disk does not tell cases apart, a
-folder named .hc), and links that lead out of FOLDER, are named and left out, and the exit code is 3, also of a later pull.
+folder named .hc), and links that lead out of FOLDER, are named and left out, and the exit code is 3, also of a later pull. So is a
+file that no peer gives as it was signed; then the exit code is 4, and a later pull tries it again.
 `
 
 // followFlags are those of who follows a drive.

@@ -9,6 +9,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
+	"hc/lib/hyperdrive"
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/peer"
@@ -38,6 +39,7 @@ type following struct {
 	tree     *worktree.Tree
 	progress *cli.Progress
 	refused  uint64
+	faulty   bool // of these there is one that is not what was signed
 
 	blocks, bytes atomic.Uint64 // that came over the wire since the last version
 	came          atomic.Int64  // bytes that came over the wire in all
@@ -125,6 +127,7 @@ func (f *following) dropped(_ string, reason error) {
 
 func (f *following) refuse(name string, why error) {
 	f.refused++
+	f.faulty = f.faulty || errors.Is(why, hyperdrive.ErrContent) || errors.Is(why, merkle.ErrUnverified)
 	f.std.Warnf("left out: %v", why)
 }
 
@@ -158,7 +161,11 @@ func (f *following) end(err error) error {
 	case errors.Is(err, peer.ErrUnreachable):
 		return cli.Hint(err, "does hc share or hc-serve run there?")
 	case err == nil && f.refused > 0:
-		return cli.Exitf(cli.ErrPartial, "%d names were left out: they are named above, each with the reason", f.refused)
+		kind := cli.ErrPartial
+		if f.faulty {
+			kind = cli.ErrUnverified
+		}
+		return cli.Exitf(kind, "%d names were left out: they are named above, each with the reason", f.refused)
 	}
 	return err
 }

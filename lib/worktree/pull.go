@@ -20,10 +20,36 @@ type PullOptions struct {
 	Pulled func(ref keys.Ref, done Updated)
 }
 
+// pulling is a drive on its way.
+type pulling struct {
+	want    keys.Ref
+	options replicate.DriveOptions
+	from    *replicate.Drive // nil: it could not be opened again
+}
+
+// open connects to the peers.
+func (p *pulling) open(ctx context.Context) (err error) {
+	if p.from, err = replicate.OpenDrive(ctx, p.want, p.options); err == nil {
+		p.from.WantHistory()
+	}
+	return err
+}
+
+func (p *pulling) close() error {
+	if p.from == nil {
+		return nil
+	}
+	return p.from.Close()
+}
+
+// newest returns the newest version.
+func (p *pulling) newest() arriving { return arriving{p.from, p, p.from.Files()} }
+
 // arriving is a version of a drive on its way as a Source.
 type arriving struct {
 	*replicate.Drive
-	files *hyperdrive.Drive
+	pulling *pulling
+	files   *hyperdrive.Drive
 }
 
 // Files implements Source.
@@ -31,7 +57,22 @@ func (a arriving) Files() *hyperdrive.Drive { return a.files }
 
 // Before implements Source. What the store lacks of an older version comes from peers, too.
 func (a arriving) Before(_ context.Context, version uint64) (Source, error) {
-	return arriving{a.Drive, a.FilesAt(version)}, nil
+	return arriving{a.Drive, a.pulling, a.FilesAt(version)}, nil
+}
+
+// Afresh implements Source. Who goes on following waits for other peers in his own way.
+func (a arriving) Afresh(ctx context.Context) (Source, error) {
+	p := a.pulling
+	if p.options.Live {
+		return nil, nil
+	}
+	if err := p.close(); err != nil {
+		return nil, err
+	}
+	if err := p.open(ctx); err != nil {
+		return nil, err
+	}
+	return p.newest().Before(ctx, a.files.Version())
 }
 
 // Length implements Source.
@@ -67,22 +108,21 @@ func (t *Tree) Pull(ctx context.Context, options PullOptions) (err error) {
 	want := options.Pin
 	want.Key = t.key
 	t.Pin(want.Pinned)
-	from, err := replicate.OpenDrive(ctx, want, options.Drive)
-	if err != nil {
+	p := &pulling{want: want, options: options.Drive}
+	if err := p.open(ctx); err != nil {
 		return err
 	}
-	from.WantHistory()
 	defer func() {
-		if closeErr := from.Close(); err == nil {
+		if closeErr := p.close(); err == nil {
 			err = closeErr
 		}
 	}()
 	for {
-		ref, err := from.Ref(ctx)
+		ref, err := p.from.Ref(ctx)
 		if err != nil {
 			return err
 		}
-		done, err := t.Update(ctx, ref, arriving{from, from.Files()}, options.Update)
+		done, err := t.Update(ctx, ref, p.newest(), options.Update)
 		if err != nil {
 			return err
 		}
@@ -90,9 +130,9 @@ func (t *Tree) Pull(ctx context.Context, options PullOptions) (err error) {
 			options.Pulled(ref, done)
 		}
 		if !options.Drive.Live {
-			return from.AwaitHistory(ctx)
+			return p.from.AwaitHistory(ctx)
 		}
-		if err := from.Next(ctx); errors.Is(err, io.EOF) {
+		if err := p.from.Next(ctx); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err

@@ -43,10 +43,7 @@ func (u *update) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if writes, err = u.soon(ctx, writes); err != nil {
-		return err
-	}
-	if err := u.write(ctx, export, writes); err != nil {
+	if err := u.writeAll(ctx, export, writes); err != nil {
 		return err
 	}
 	if err := u.retime(); err != nil {
@@ -58,27 +55,37 @@ func (u *update) run(ctx context.Context) error {
 // writers is how many files are written at once: to make one is mostly to wait for the file system.
 const writers = 2
 
-// write writes files, several at once.
-func (u *update) write(ctx context.Context, export *folder.Export, writes []hyperdrive.Item) error {
+// write writes files, several at once. left are those that it did not come to.
+func (u *update) write(ctx context.Context, export *folder.Export, writes []hyperdrive.Item) (left []hyperdrive.Item, err error) {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(writers)
-	for _, item := range writes {
+	failed := make([]bool, len(writes)) // each is one goroutine's
+	begun := 0
+	for i, item := range writes {
 		if groupCtx.Err() != nil {
 			break
 		}
-		write, err := export.Begin(item, func(w io.Writer) error { return u.content(groupCtx, item, w) })
+		begun++
+		write, err := export.Begin(item, func(w io.Writer) error { return contentErr(u.content(groupCtx, item, w)) })
 		if err != nil || write == nil {
-			if err = u.wrote(item.Name, err); err != nil {
-				group.Go(func() error { return err })
-			}
-			continue
+			write = func() error { return err }
 		}
-		group.Go(func() error { return u.wrote(item.Name, write()) })
+		group.Go(func() error {
+			err := u.wrote(item.Name, write())
+			failed[i] = err != nil
+			return err
+		})
 	}
-	if err := group.Wait(); err != nil {
-		return err
+	err = group.Wait()
+	for i, item := range writes {
+		if i >= begun || failed[i] {
+			left = append(left, item)
+		}
 	}
-	return ctx.Err()
+	if err == nil {
+		err = ctx.Err()
+	}
+	return left, err
 }
 
 // wrote takes in what came of a file.
@@ -91,10 +98,14 @@ func (u *update) wrote(name string, err error) error {
 			u.options.Wrote(name)
 		}
 	}
+	if errors.Is(err, hyperdrive.ErrContent) { // so it was signed
+		u.refuse(name, refusal(name, err))
+		return nil
+	}
 	return u.skipRefused(name, err)
 }
 
-// soon says what will be read next. What the blobs are too short for is left out: the next update tries it again.
+// soon says what will be read next, and returns it. What the blobs are too short for is left out: the next update tries it again.
 func (u *update) soon(ctx context.Context, writes []hyperdrive.Item) ([]hyperdrive.Item, error) {
 	behind := u.to.Soon(ctx, writes)
 	if !errors.Is(behind, hyperdrive.ErrBehind) {
@@ -102,7 +113,7 @@ func (u *update) soon(ctx context.Context, writes []hyperdrive.Item) ([]hyperdri
 	}
 	has, err := u.to.Length()
 	if err != nil {
-		return nil, err
+		return writes, err
 	}
 	var ready []hyperdrive.Item
 	for _, item := range writes {
@@ -163,16 +174,28 @@ func (u *update) content(ctx context.Context, item hyperdrive.Item, w io.Writer)
 	sum := hyperdrive.ParseMeta(item.Entry.Metadata).SHA256
 	size, _ := item.Entry.Size()
 	if sum == nil || size < worthACopy {
-		return u.to.Content(ctx, item, counted{w, u, item.Name})
+		return u.given(ctx, item, w)
 	}
 	if equal, ok := u.equal(*sum); ok {
 		if copied, err := u.copy(equal, *sum, w); copied || err != nil {
 			return err
 		}
 	}
-	err := u.to.Content(ctx, item, counted{w, u, item.Name})
+	err := u.given(ctx, item, w)
 	if err == nil {
 		u.remember(*sum, item.Name)
+	}
+	return err
+}
+
+// given writes a file's bytes as the source has them.
+func (u *update) given(ctx context.Context, item hyperdrive.Item, w io.Writer) error {
+	out := &counted{Writer: w, u: u, name: item.Name}
+	err := u.to.Content(ctx, item, out)
+	if err != nil {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.done.Bytes -= out.written // of a file that is not there
 	}
 	return err
 }
@@ -232,12 +255,14 @@ func (u *update) copy(equal string, sum [32]byte, w io.Writer) (copied bool, err
 // counted tells the progress of what is written.
 type counted struct {
 	io.Writer
-	u    *update
-	name string
+	u       *update
+	name    string
+	written uint64
 }
 
-func (c counted) Write(p []byte) (int, error) {
+func (c *counted) Write(p []byte) (int, error) {
 	n, err := c.Writer.Write(p)
+	c.written += uint64(n)
 	c.u.tell(c.name, n)
 	return n, err
 }

@@ -32,6 +32,10 @@ type Source interface {
 	// Before returns an older version.
 	Before(ctx context.Context, version uint64) (Source, error)
 
+	// Afresh returns the same version from peers that are asked anew, as nothing more comes from those that were; nil if there
+	// is no use in that. The one before is not used any more.
+	Afresh(ctx context.Context) (Source, error)
+
 	// Kept returns once all that was read is in the store.
 	Kept(ctx context.Context) error
 }
@@ -55,6 +59,9 @@ func (s stored) Before(ctx context.Context, version uint64) (Source, error) {
 	d, err := s.At(ctx, version)
 	return stored{d}, err
 }
+
+// Afresh returns nil: the store says the same again.
+func (s stored) Afresh(context.Context) (Source, error) { return nil, nil }
 
 // Kept does nothing: what is in a store is kept.
 func (s stored) Kept(context.Context) error { return nil }

@@ -68,7 +68,7 @@ func (t *Tree) Update(ctx context.Context, ref keys.Ref, to Source, options Upda
 	if err := u.run(ctx); err != nil {
 		return u.done, err
 	}
-	if err := to.Kept(ctx); err != nil { // a version is noted only if its names are in the store
+	if err := u.to.Kept(ctx); err != nil { // a version is noted only if its names are in the store
 		return u.done, err
 	}
 	return u.done, t.ended(ref, u.left)

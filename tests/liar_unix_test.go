@@ -1,0 +1,165 @@
+//go:build unix
+
+package tests
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// lied is a drive of a few files, served by one who has all of it, and by others who have a wrong block of one of the files: a liar gives
+// it, who has a damaged store refuses it.
+type lied struct {
+	t                      *testing.T
+	dir                    string
+	key                    string
+	files                  map[string][]byte
+	honest, liars, damaged string // what --exec is to run
+}
+
+const badFile = "f4"
+
+func newLied(t *testing.T) *lied {
+	l := &lied{t: t, dir: t.TempDir(), files: map[string][]byte{}}
+	owner := l.path("owner")
+	l.check(os.Mkdir(owner, 0o777))
+	random := rand.NewChaCha8([32]byte{1})
+	for i := range 9 {
+		data := make([]byte, 200_000)
+		_, _ = random.Read(data)
+		name := fmt.Sprintf("f%d", i)
+		l.files[name] = data
+		l.check(os.WriteFile(filepath.Join(owner, name), data, 0o666))
+	}
+	shared, err := exec.Command(filepath.Join(bin, "hc"), "share", owner, "--once").Output()
+	l.check(err)
+	l.key = strings.Fields(string(shared))[0]
+	serve := func(folder string) string {
+		return filepath.Join(bin, "hc-serve") + " -C " + filepath.Join(l.path(folder), ".hc") + " --stdio"
+	}
+	l.honest, l.liars, l.damaged = serve("owner"), serve("liar"), serve("damaged")
+	for _, folder := range []string{"liar", "damaged"} {
+		l.run(0, "hc", "clone", l.key, l.path(folder), "--exec", l.honest)
+		l.tamper(filepath.Join(l.path(folder), ".hc"), l.files[badFile][100_000:100_100], folder == "liar")
+	}
+	return l
+}
+
+func (l *lied) path(name string) string { return filepath.Join(l.dir, name) }
+
+func (l *lied) check(err error) {
+	l.t.Helper()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// run runs a tool, which must end with this exit code, and returns what it says.
+func (l *lied) run(code int, tool string, args ...string) string {
+	l.t.Helper()
+	cmd := exec.Command(filepath.Join(bin, tool), args...)
+	said, _ := cmd.CombinedOutput() // the code tells
+	if got := exitCode(cmd.ProcessState); got != code {
+		l.t.Fatalf("%s %s: exit code %d, want %d: %s", tool, args, got, code, said)
+	}
+	return string(said)
+}
+
+// tamper changes a byte of what a store has; quiet: and the checksum over it, so that the store has nothing to complain of.
+func (l *lied) tamper(store string, data []byte, quiet bool) {
+	l.t.Helper()
+	packs, err := filepath.Glob(filepath.Join(store, "*.pack"))
+	more, _ := filepath.Glob(filepath.Join(store, "*", "*.pack"))
+	l.check(err)
+	for _, path := range append(packs, more...) {
+		pack, err := os.ReadFile(path)
+		l.check(err)
+		at := bytes.Index(pack, data)
+		if at < 0 {
+			continue
+		}
+		pack[at] ^= 1
+		if quiet {
+			resum(pack, at)
+		}
+		l.check(os.WriteFile(path, pack, 0o666))
+		return
+	}
+	l.t.Fatal("no pack has the block")
+}
+
+// resum sets the checksum of the payload of the record around a byte of a pack: lib/store/packlog/FORMAT.md.
+func resum(pack []byte, around int) {
+	table := crc32.MakeTable(crc32.Castagnoli)
+	for at := 1024; at < around; {
+		record := pack[at:]
+		payload := 64 + int(binary.LittleEndian.Uint32(record[8:]))
+		end := (payload + int(binary.LittleEndian.Uint32(record[12:])) + 7) &^ 7
+		if at+end > around {
+			seed := binary.LittleEndian.AppendUint64(bytes.Clone(pack[8:16]), uint64(at))
+			sum := crc32.Update(crc32.Checksum(seed, table), table, record[payload:end])
+			binary.LittleEndian.PutUint32(record[56:], sum)
+			sum = crc32.Update(crc32.Checksum(seed, table), table, record[:60])
+			sum = crc32.Update(sum, table, record[64:payload])
+			binary.LittleEndian.PutUint32(record[60:], sum)
+		}
+		at += end
+	}
+}
+
+// has fails the test unless a copy has all files, but for these.
+func (l *lied) has(copy string, but ...string) {
+	l.t.Helper()
+	for name, want := range l.files {
+		got, err := os.ReadFile(filepath.Join(l.path(copy), name))
+		if slices.Contains(but, name) {
+			if !os.IsNotExist(err) {
+				l.t.Errorf("%s: %d bytes, %v, want no file", name, len(got), err)
+			}
+		} else if !bytes.Equal(got, want) {
+			l.t.Errorf("%s: %d bytes, %v", name, len(got), err)
+		}
+	}
+}
+
+// TestCloneFromLiar: a wrong block costs the file that it is of, which is named, and no other; where somebody else has it, it
+// costs nothing.
+func TestCloneFromLiar(t *testing.T) {
+	l := newLied(t)
+	said := l.run(4, "hc", "clone", l.key, l.path("alone"), "--exec", l.liars)
+	if !strings.Contains(said, fmt.Sprintf("left out: %q", badFile)) {
+		t.Errorf("it says %s", said)
+	}
+	l.has("alone", badFile)
+	l.run(4, "hc", "pull", l.path("alone"), "--exec", l.liars)
+	l.run(0, "hc", "pull", l.path("alone"), "--exec", l.honest)
+	l.has("alone")
+
+	said = l.run(3, "hc", "clone", l.key, l.path("partly"), "--exec", l.damaged)
+	var named []string // the damage is to several neighbours, stored in one run
+	for _, match := range regexp.MustCompile(`left out: "(\w+)"`).FindAllStringSubmatch(said, -1) {
+		named = append(named, match[1])
+	}
+	if !slices.Contains(named, badFile) || len(named) > 3 {
+		t.Errorf("of a damaged store it says %s", said)
+	}
+	l.has("partly", named...)
+	l.run(0, "hc", "pull", l.path("partly"), "--exec", l.honest)
+	l.has("partly")
+
+	for _, order := range [][]string{{l.liars, l.honest}, {l.honest, l.liars}} {
+		into := "copy of " + filepath.Base(filepath.Dir(strings.Fields(order[0])[2]))
+		l.run(0, "hc", "clone", l.key, l.path(into), "--exec", order[0], "--exec", order[1])
+		l.has(into)
+	}
+}
