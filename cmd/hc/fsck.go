@@ -10,6 +10,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
+	"hc/lib/drive"
 	"hc/lib/keys"
 	"hc/lib/peer"
 	"hc/lib/replicate"
@@ -58,7 +59,8 @@ nothing is lost. Where blocks, heads or keys are, it is 4.
 
 With --repair, derived files are built again, second copies of headers are written again from the first, a bit that has
 flipped in a name or a secret key is turned back, and lost blocks are taken from elsewhere in the store. Those that are
-nowhere are cleared, so that they can be fetched again, which --peer does. Nothing is ever signed. Then the store is checked once more: what is
+nowhere are cleared, so that they can be fetched again, which --peer does. Where the damage may hide the end of a log that is signed here, --peer looks
+for that, too; until it has, hc-append refuses to sign that log. Nothing is ever signed. Then the store is checked once more: what is
 left is told, and decides the exit code; 3 says that the store is sound, and lacks blocks that it had.
 
 Temporary files, a small part of the store's size, go to $TMPDIR.
@@ -90,6 +92,7 @@ type fsckRun struct {
 
 	lost     uint64 // blocks that the repair had to clear, and that did not come back
 	fetchErr error  // why not all of them did
+	unasked  bool   // a log that is signed here may have lost its end, and no peer was asked
 }
 
 // check checks the store once, and mends it then if that is asked for. kind is what findings are called.
@@ -119,7 +122,7 @@ func (r *fsckRun) check(ctx context.Context, kind string, repair bool) (report *
 	if err := r.fetch(ctx, checker); err != nil {
 		return report, err
 	}
-	return report, checker.Discard(ctx)
+	return report, checker.Discard(ctx, len(r.peers) > 0 && r.fetchErr == nil)
 }
 
 // fetch gets back from the peers what the repair could not find, or counts it.
@@ -129,9 +132,31 @@ func (r *fsckRun) fetch(ctx context.Context, checker *store.Checker) error {
 			if err := r.fetchPart(ctx, checker.Store(), hurt.Key, part); err != nil {
 				return err
 			}
+			if part.Beyond && len(r.peers) > 0 {
+				if err := r.fetchBlobs(ctx, checker.Store(), hurt.Key); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	return nil
+}
+
+// fetchBlobs gets back the end of a drive's blobs, of whose key the store may know nothing but what the names say.
+func (r *fsckRun) fetchBlobs(ctx context.Context, in *store.Store, names keys.Key) error {
+	blobs, err := drive.BlobsKey(ctx, in, names)
+	if err != nil {
+		return ctx.Err() // no drive, or what names it is not here
+	}
+	length := uint64(0)
+	view, err := in.View(ctx, blobs, false)
+	switch {
+	case err == nil:
+		length = view.Head().Length
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	}
+	return r.fetchPart(ctx, in, blobs, store.BlockRange{First: length, End: length, Beyond: true})
 }
 
 func (r *fsckRun) fetchPart(ctx context.Context, in *store.Store, key keys.Key, part store.BlockRange) error {
@@ -139,6 +164,10 @@ func (r *fsckRun) fetchPart(ctx context.Context, in *store.Store, key keys.Key, 
 		if n := part.End - part.First; n > 0 {
 			r.lost += n
 			r.std.Warnf("lost: 'hc-fetch %v --blocks %d-%d --peer ADDR > /dev/null' brings the blocks back", key, part.First, part.End-1)
+		}
+		if _, err := in.Secret(key); part.Beyond && !errors.Is(err, store.ErrNotFound) {
+			r.unasked = true
+			r.std.Warnf("log %v has %s, and may have had more: append to it with --peer, which asks for them first", key, plural(int(part.First), "block"))
 		}
 		return nil
 	}
@@ -169,6 +198,8 @@ func (r *fsckRun) result(left *fsckReport) error {
 	case r.lost > 0:
 		return cli.Hint(cli.Exitf(cli.ErrPartial, "the store %q is sound again, but has lost %s", r.dir, plural(int(r.lost), "block")),
 			"fetch them from a peer that has them")
+	case r.unasked:
+		return cli.Exitf(cli.ErrPartial, "the store %q is sound again, but may have lost the newest blocks of logs that are signed here", r.dir)
 	}
 	return nil
 }

@@ -36,7 +36,9 @@ type AppendOptions struct {
 	// key pair. A head that is longer than the stored one, or differs, is kept as seen, and a *SeenError.
 	Ask func(ctx context.Context, key keys.Key) ([]Proved, error)
 
-	recovers bool // heads that were seen are what it is about
+	begun    bool   // the caller has just begun the core, or
+	signed   uint64 // it has signed this length of it: no newer head can be lost
+	recovers bool   // heads that were seen are what it is about
 }
 
 // Writer appends to one core. All of it becomes visible with Commit, or nothing. Not for concurrent use.
@@ -52,6 +54,7 @@ type Writer struct {
 	head   store.Head    // before this append
 	isNew  bool          // the core is not in the store yet
 	name   string        // to be given to a new core, "" if it has it already
+	sure   bool          // that no head of the core is lost: its key pair is fresh, or others have been asked
 	ended  bool          // by Commit or Abort
 	leaves []hash.Digest // of Append, reused
 	ending *ending       // nil: what is appended is not compared
@@ -88,6 +91,7 @@ func OpenWriter(ctx context.Context, in *store.Store, word string, options Appen
 // ask hears what others have of the core.
 func (w *Writer) ask(ctx context.Context, options AppendOptions) error {
 	fresh := w.name != "" && options.Secret == nil && options.SecretFile == nil
+	w.sure = fresh || options.recovers || options.begun
 	if options.Ask == nil || fresh {
 		return nil
 	}
@@ -100,6 +104,7 @@ func (w *Writer) ask(ctx context.Context, options AppendOptions) error {
 			return err
 		}
 	}
+	w.sure = w.sure || len(heads) > 0
 	return nil
 }
 
@@ -239,6 +244,10 @@ func (w *Writer) load(ctx context.Context, word string, options AppendOptions) e
 	}
 	view := w.tx.View()
 	w.head = view.Head()
+	w.sure = w.sure || options.signed > 0 && w.head.Length >= options.signed
+	if err := w.checkWhole(); err != nil {
+		return err
+	}
 	if options.ExpectLength != nil && *options.ExpectLength != w.head.Length {
 		return fmt.Errorf("%w: core %q has %d blocks, expected %d: look at what was appended, then try again", ErrConflict, word, w.head.Length, *options.ExpectLength)
 	}
@@ -346,37 +355,10 @@ func (w *Writer) Commit(ctx context.Context) (store.Head, error) {
 	return head, nil
 }
 
-// keepKey writes the secret key and the name before the core's first commit: a log whose key is lost ends there. It is
-// called under the store's append lock, so of two processes that give the same name to a new core each, one sees that it
-// came second; otherwise the other's core would have lost its name.
-func (w *Writer) keepKey(ctx context.Context) error {
-	if w.name == "" {
-		return nil
-	}
-	switch key, err := w.store.Resolve(w.name); {
-	case err == nil && key != w.auth.Key():
-		return fmt.Errorf("core %q: %w", w.name, errNameTaken)
-	case err != nil && !errors.Is(err, store.ErrNotFound):
-		return err
-	}
-	if err := w.keepSecret(ctx); err != nil {
-		return fmt.Errorf("keeping the secret key of core %q: %w", w.name, err)
-	}
-	if err := w.store.SetName(ctx, w.name, w.auth.Key()); err != nil {
-		return fmt.Errorf("naming core %q: %w", w.name, err)
-	}
-	return nil
-}
-
-// keepSecret lets one that is locked already be: a core that is created by its secret key may be here under another name.
-func (w *Writer) keepSecret(ctx context.Context) error {
-	if file, err := w.store.SecretFile(w.auth.Key()); err == nil && file.Locked() {
-		return nil
-	}
-	return w.store.PutSecretFile(ctx, w.kept)
-}
-
 func (w *Writer) sign() (store.Head, error) {
+	if err := w.checkWhole(); err != nil { // what was recovered since may have met damage
+		return store.Head{}, err
+	}
 	head := store.Head{
 		Fork:       w.head.Fork,
 		Length:     w.roots.Length(),

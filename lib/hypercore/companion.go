@@ -24,7 +24,7 @@ func (w *Writer) OpenCompanion(ctx context.Context, key keys.Key, manifest []byt
 	if err := w.mayBegin(ctx, key); err != nil {
 		return nil, err
 	}
-	c := &Writer{store: w.store, auth: auth, secret: w.secret}
+	c := &Writer{store: w.store, auth: auth, secret: w.secret, sure: w.sure}
 	tx, err := w.store.Begin(ctx, key, store.TxOptions{Manifest: manifest, Durable: true})
 	if err != nil {
 		return nil, lockedBy(key.String(), err)

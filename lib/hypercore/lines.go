@@ -141,13 +141,13 @@ func (l *lineAppend) open(ctx context.Context) error {
 		if !w.isNew {
 			l.w, l.before, l.added = w, w.Length(), 0
 			l.word = w.Key().String()
-			l.options.New, l.options.ExpectLength, l.options.Ask = false, nil, nil // they were about the first flush
+			l.options.New, l.options.ExpectLength, l.options.Ask, l.options.begun = false, nil, nil, false // they were about the first flush
 			continue
 		}
 		// A log that is new begins empty: of two processes that have lines for it, the second one then goes on behind
 		// the first.
 		if _, err := w.Commit(ctx); err == nil {
-			l.options.New = false
+			l.options.New, l.options.begun = false, w.sure
 		} else if l.options.New || !errors.Is(err, errNameTaken) {
 			return err
 		}
@@ -165,7 +165,7 @@ func (l *lineAppend) commit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.total.Key, l.total.Length = result.Key, result.Length
+	l.total.Key, l.total.Length, l.options.signed = result.Key, result.Length, result.Length
 	l.total.Blocks += result.Blocks
 	l.total.Bytes += result.Bytes
 	if l.committed != nil {

@@ -40,6 +40,9 @@ func restoreHead(ctx context.Context, in *store.Store, key keys.Key, peers []Dia
 	switch {
 	case err == nil && view.Head().Length > 0 && hypercore.Owned(in, key):
 		adopted, err := Adopt(ctx, in, key, peers, options)
+		if errors.Is(err, ErrNotOffered) {
+			return 0, ctx.Err() // no peer has it
+		}
 		return adopted.After.Length, err
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return 0, err

@@ -35,6 +35,7 @@ type applied struct {
 	packs    []packlog.Position // of one record each
 	index    []tableRef         // newest first
 	cores    []coreRef          // ascending keys
+	hidden   []packlog.Position // damaged places before position where heads may have been lost
 	stale    bool               // nothing else is set but next, for packs that it spoke of are not there; not in the file
 }
 
@@ -80,6 +81,12 @@ func (a *applied) encode() []byte {
 		b = append(b, c.key[:]...)
 		b = compact.AppendUint(b, c.number)
 	}
+	if len(a.hidden) > 0 {
+		b = compact.AppendUint(b, uint64(len(a.hidden)))
+		for _, p := range a.hidden {
+			b = packlog.AppendPosition(b, p)
+		}
+	}
 	out := []byte(appliedMagic)
 	out = packlog.AppendPosition(out, a.position)
 	out = binary.LittleEndian.AppendUint64(out, uint64(len(b)))
@@ -113,6 +120,15 @@ func decodeApplied(raw []byte) (*applied, error) {
 	a.cores = make([]coreRef, d.ArrayLen(33, compact.MaxArray))
 	for i := range a.cores {
 		a.cores[i] = coreRef{key: d.Fixed32(), number: d.Uint()}
+	}
+	if d.Left() > 0 {
+		a.hidden = make([]packlog.Position, d.ArrayLen(packlog.PositionSize, packlog.MaxDamage))
+		if len(a.hidden) == 0 {
+			d.Fail("no hidden place, and room for them")
+		}
+		for i := range a.hidden {
+			a.hidden[i] = readPosition(d)
+		}
 	}
 	if err := finish("applied", d); err != nil {
 		return nil, fmt.Errorf("%w: %w", errDerived, err)

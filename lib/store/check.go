@@ -73,6 +73,7 @@ type Checker struct {
 	moved     map[keys.Key][]blockRange        // blocks whose own run is damaged, and that another run has
 	short     map[keys.Key]uint64              // cores whose newest head may be lost, and their lengths without it
 	absent    map[keys.Key]bool                // cores that have a name or a secret key, and no record
+	doubted   map[keys.Key]uint64              // cores with a secret key whose newest head may be lost without a trace, and their lengths
 	wanted    map[hash.Digest]bool             // leaf hashes of hurt blocks, as far as they are known
 	was       map[keys.Key]coreWas             // cores at the position of the store's derived files
 	witness   map[keys.Key]bool                // cores of which derived files say what the log does not
@@ -199,7 +200,7 @@ func (c *Checker) run(ctx context.Context) error {
 	c.hurt, c.short = make(map[keys.Key][]blockRange), make(map[keys.Key]uint64)
 	c.gone = make(map[keys.Key][]blockRange)
 	c.moved = make(map[keys.Key][]blockRange)
-	c.absent = make(map[keys.Key]bool)
+	c.absent, c.doubted = make(map[keys.Key]bool), make(map[keys.Key]uint64)
 	c.wanted = make(map[hash.Digest]bool)
 	var err error
 	if c.view, err = c.store.log.View(ctx); err != nil {

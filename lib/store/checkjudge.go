@@ -28,27 +28,30 @@ func (c *Checker) judge(ctx context.Context) error {
 	if err := c.judgeHeads(); err != nil {
 		return err
 	}
-	return c.judgeAbsent()
+	return c.judgeOurs()
 }
 
-// judgeAbsent tells of logs that have a name or a secret key here, and no block: they may be lost with what is damaged.
-func (c *Checker) judgeAbsent() error {
+// judgeOurs tells of logs that have a name or a secret key here, and no block: they may be lost with what is damaged; and of those
+// with a secret key that have some, for their end may be.
+func (c *Checker) judgeOurs() error {
 	d, err := c.openShadow()
 	if err != nil {
 		return err
 	}
-	known := make(map[keys.Key]bool)
+	known, lengths := make(map[keys.Key]bool), make(map[keys.Key]uint64)
 	for _, ref := range d.applied.cores {
 		tables, err := d.core(ref.key)
 		if err != nil {
 			return err
 		}
-		known[ref.key] = tables.file.head.Length > 0
+		lengths[ref.key] = tables.file.head.Length
+		known[ref.key] = lengths[ref.key] > 0
 	}
 	ours, err := c.store.Secrets()
 	if err != nil {
 		return err
 	}
+	c.judgeEnds(ours, lengths)
 	for key := range c.Names() {
 		ours = append(ours, key)
 	}
@@ -62,6 +65,19 @@ func (c *Checker) judgeAbsent() error {
 			Next: "hc fsck --repair --peer ADDR looks for it; if it is yours, append nothing to it before"})
 	}
 	return nil
+}
+
+// judgeEnds tells of logs with a secret key that may have been longer, for all that is known of what is damaged.
+func (c *Checker) judgeEnds(ours []keys.Key, lengths map[keys.Key]uint64) {
+	for _, key := range ours {
+		if _, told := c.short[key]; told || lengths[key] == 0 {
+			continue
+		}
+		c.doubted[key] = lengths[key]
+		c.found(Finding{Harm: HarmNone, Core: key, HasKey: true,
+			What: fmt.Sprintf("the log has %d blocks, and may have had more: its newest head may be lost with what is damaged", lengths[key]),
+			Next: "hc fsck --repair --peer ADDR looks for it; append nothing to the log before"})
+	}
 }
 
 const leftBehind = "hc fsck --repair leaves the damaged bytes behind"
@@ -168,6 +184,9 @@ func (c *Checker) CoresHurt() []CoreHurt {
 		parts[key] = append(parts[key], BlockRange{Beyond: true})
 	}
 	for key, length := range c.short {
+		parts[key] = append(parts[key], BlockRange{First: length, End: length, Beyond: true})
+	}
+	for key, length := range c.doubted {
 		parts[key] = append(parts[key], BlockRange{First: length, End: length, Beyond: true})
 	}
 	var all []CoreHurt

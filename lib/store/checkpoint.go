@@ -247,7 +247,7 @@ func (cp *checkpoint) finish() (*applied, error) {
 	if err := cp.voidOpen(a); err != nil {
 		return nil, err
 	}
-	a.index, a.next = cp.tables, cp.next
+	a.index, a.next, a.hidden = cp.tables, cp.next, cp.store.hidden()
 	return a, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 
 	"hc/lib/hash"
 	"hc/lib/keyfile"
@@ -40,9 +41,11 @@ func (c *Checker) Repair(ctx context.Context) error {
 func (c *Checker) Store() *Store { return c.store }
 
 // Discard leaves behind what is damaged in packs, by writing these again without it. It does so only if a second check finds that
-// nothing is missing any more: to be called behind Repair, and behind what had to be fetched.
-func (c *Checker) Discard(ctx context.Context) error {
-	if len(c.damagedPacks()) == 0 {
+// nothing is missing any more: to be called behind Repair, and behind what had to be fetched. asked says that peers were asked
+// for newer heads: without, a pack that is lost as a whole is only given up where no log is lost with it, so that none
+// is begun again.
+func (c *Checker) Discard(ctx context.Context, asked bool) error {
+	if len(c.damagedPacks()) == 0 && !c.packsLost() {
 		return nil
 	}
 	found := c.options.Found
@@ -50,12 +53,26 @@ func (c *Checker) Discard(ctx context.Context) error {
 	err := c.Run(ctx)
 	c.options.Found = found
 	packs := c.damagedPacks()
+	giveUp := c.packsLost() && (asked || len(c.absent) == 0)
 	clear(c.absent) // they have been looked for
-	if err != nil || len(packs) == 0 || len(c.CoresHurt()) > 0 || len(c.moved) > 0 {
+	clear(c.doubted)
+	if err != nil || len(c.CoresHurt()) > 0 || len(c.moved) > 0 {
 		return err
 	}
-	_, err = c.store.GC(ctx, GCOptions{damaged: packs})
-	return err
+	if len(packs) > 0 {
+		if _, err := c.store.GC(ctx, GCOptions{damaged: packs}); err != nil {
+			return err
+		}
+	}
+	if giveUp {
+		return c.store.giveUp(ctx)
+	}
+	return nil
+}
+
+// packsLost reports whether packs are missing, or cannot be read at all.
+func (c *Checker) packsLost() bool {
+	return slices.ContainsFunc(c.unknown, func(f *packlog.Fault) bool { return f.Position.IsZero() })
 }
 
 // damagedPacks returns the packs that have damaged records, but can be read.

@@ -30,7 +30,7 @@ func (w *checkWorld) repair(t testing.TB) []Finding {
 	if err := c.Repair(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Discard(t.Context()); err != nil {
+	if err := c.Discard(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	return found

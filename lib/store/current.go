@@ -86,6 +86,7 @@ func (s *Store) openAppliedUnless(distrust bool, current func(packlog.Position) 
 				return nil, nil, err
 			}
 		}
+		s.recall(a)
 		d, err := openDerived(s.files, a)
 		switch {
 		case !isDerivedFault(err):

@@ -70,7 +70,7 @@ func (cp *checkpoint) move(m *moves) (*applied, error) {
 		}
 		a.cores = append(a.cores, coreRef{ref.key, number})
 	}
-	a.index, a.next = cp.tables, cp.next
+	a.index, a.next, a.hidden = cp.tables, cp.next, old.hidden // of packs that are rewritten nobody recalls any
 	return a, cp.syncFolders()
 }
 

@@ -48,6 +48,7 @@ type DamageError struct {
 	Position Position
 	Length   uint64 // bytes that cannot be used
 	Reason   error
+	Known    bool // what stood there is known, or told elsewhere; else it may have been any record, one that commits, too
 }
 
 func (e *DamageError) Error() string {

@@ -172,8 +172,13 @@ const MaxDamage = 1000
 func (l *Log) report(d *DamageError) {
 	l.mu.Lock()
 	known := len(l.damage) >= MaxDamage
-	for _, other := range l.damage {
-		known = known || other.Position == d.Position
+	for i, other := range l.damage {
+		if other.Position != d.Position {
+			continue
+		}
+		if known = true; other.Known {
+			l.damage[i] = d
+		}
 	}
 	if !known {
 		l.damage = append(l.damage, d)

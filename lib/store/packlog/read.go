@@ -108,7 +108,7 @@ func (l *Log) readAt(ctx context.Context, at Position, payload bool) (header, []
 	}
 	h, b, err := readRecord(pack.file, at, room, payload)
 	if isInvalid(err) {
-		d := &DamageError{Position: at, Length: h.size(), Reason: err}
+		d := &DamageError{Position: at, Length: h.size(), Reason: err, Known: true} // to who named the position
 		l.report(d)
 		return header{}, nil, d
 	}

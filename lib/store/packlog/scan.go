@@ -79,7 +79,7 @@ func (l *Log) walkExtent(ctx context.Context, x extentWalk, payloads bool, fn fu
 		return l.walkBad(x, fn)
 	}
 	if x.damage != nil {
-		l.report(&DamageError{Position: Position{Pack: x.info.sequence, ID: x.info.id}, Length: packHeader, Reason: x.damage})
+		l.report(&DamageError{Position: Position{Pack: x.info.sequence, ID: x.info.id}, Length: packHeader, Reason: x.damage, Known: true})
 	}
 	pack, err := l.takeFile(x.name)
 	if err != nil {

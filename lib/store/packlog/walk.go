@@ -102,7 +102,7 @@ func (w *walker) next() (item, error) {
 		case err != nil && !isInvalid(err):
 			return item{}, err
 		case err != nil:
-			it.damage, it.payload = &DamageError{Position: at, Length: h.size(), Reason: err}, true
+			it.damage, it.payload = &DamageError{Position: at, Length: h.size(), Reason: err, Known: true}, true
 			w.at.Offset += h.size()
 			return it, nil
 		}

@@ -1,0 +1,103 @@
+package packlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// errEarlier is what is known of damage that an earlier scan met.
+var errEarlier = errors.New("an earlier scan found no records there")
+
+// Hidden returns the damaged places that scans and recoveries have met, which still count, and where any record may have
+// stood, one that commits, too.
+func (l *Log) Hidden() []*DamageError {
+	c := l.known()
+	if c == nil {
+		return nil
+	}
+	var hidden []*DamageError
+	for _, d := range l.Damage() {
+		if !d.Known && c.hides(d.Position) {
+			hidden = append(hidden, d)
+		}
+	}
+	return hidden
+}
+
+// hides reports whether a damaged place is one of a pack that counts.
+func (c *chain) hides(at Position) bool {
+	e := c.find(at.Pack)
+	return e != nil && (e.bad != nil || e.info.id == at.ID && at.Offset < e.limit)
+}
+
+// Recall tells of a hidden place that an earlier process met, for who does not scan what it lies in.
+func (l *Log) Recall(at Position) {
+	if c := l.known(); c != nil && c.hides(at) {
+		l.report(&DamageError{Position: at, Reason: errEarlier})
+	}
+}
+
+// GiveUp puts an empty pack in the place of each one that is missing, or has no header that can be read: what was in it
+// is gone for good then, and nobody is told of it any more. It leaves those that the disk only does not give now. The
+// caller holds the locks of who rewrites packs.
+func (l *Log) GiveUp(ctx context.Context) error {
+	if l.readOnly {
+		return fmt.Errorf("store %q: %w", l.dir, ErrReadOnly)
+	}
+	if err := l.lockAppend(ctx); err != nil {
+		return err
+	}
+	defer l.unlockAppend()
+	if err := l.tidy(ctx); err != nil {
+		return err
+	}
+	c, err := l.load(ctx)
+	if err != nil {
+		return err
+	}
+	sizes, err := l.packSizes(ctx)
+	if err != nil {
+		return err
+	}
+	var empty []*Rewrite
+	defer func() {
+		for _, r := range empty {
+			r.Abort()
+		}
+	}()
+	for i := range c.extents[:max(1, len(c.extents))-1] { // the last one grows: it is good
+		if e := &c.extents[i]; e.bad != nil && !isBadSector(e.bad) {
+			r, err := l.emptyPack(e.info.sequence, c.extents[i+1].info.sequence-1, sizes)
+			if r != nil {
+				empty = append(empty, r)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	if len(empty) == 0 {
+		return nil
+	}
+	return l.publish(ctx, empty, func() error { return nil })
+}
+
+// emptyPack makes a pack without records that stands for some sequences.
+func (l *Log) emptyPack(first, through uint64, sizes map[string]uint64) (*Rewrite, error) {
+	r := &Rewrite{log: l, info: packInfo{sequence: first, through: through}}
+	for name := range sizes {
+		if sequence, generation, _ := parsePackName(name); sequence == first {
+			r.info.generation = max(r.info.generation, generation+1)
+		}
+	}
+	var err error
+	if r.info.id, err = randomID(); err != nil {
+		return nil, err
+	}
+	if err := r.create(); err != nil {
+		return nil, err
+	}
+	r.w = newPackWriter(r.file, r.First(), nil)
+	return r, r.Finish()
+}
