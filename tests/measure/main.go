@@ -7,7 +7,8 @@
 //	NAME SECONDS CPU-SECONDS PEAK-KIB
 //
 // CPU seconds are those of the command and of all that it has waited for, the peak is that of the largest of them. With
-// -first the time is that of the first byte on standard output, which is all that is taken of it. With -wire the line is
+// -first the time is that of the first byte on standard output, which is all that is taken of it: the command, and whatever
+// it has started, is killed when it does not end by itself within a second of that. With -wire the line is
 //
 //	NAME BYTES
 //
@@ -30,6 +31,9 @@ import (
 
 // failed is the exit code that is not the command's.
 const failed = 125
+
+// grace is how long a command may go on when nobody reads what it writes.
+const grace = time.Second
 
 func main() {
 	code, err := run(os.Args[1:])
@@ -89,17 +93,17 @@ func wait(cmd *exec.Cmd, signals <-chan os.Signal) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	return passOn(cmd, signals)
+	return passOn(signals, cmd, func(p *os.Process, s os.Signal) { _ = p.Signal(s) }) // it may have ended just now
 }
 
 // passOn waits for the command, and passes on signals meanwhile.
-func passOn(cmd *exec.Cmd, signals <-chan os.Signal) error {
+func passOn(signals <-chan os.Signal, cmd *exec.Cmd, send func(*os.Process, os.Signal)) error {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	for {
 		select {
 		case s := <-signals:
-			_ = cmd.Process.Signal(s) // it may have ended just now
+			send(cmd.Process, s)
 		case err := <-ended:
 			return err
 		}
@@ -114,19 +118,33 @@ func firstByte(cmd *exec.Cmd, signals <-chan os.Signal, began time.Time) (time.D
 	}
 	defer read.Close()
 	cmd.Stdout = write
+	leadGroup(cmd)
 	if err := cmd.Start(); err != nil {
 		write.Close()
 		return 0, err
 	}
 	write.Close()
-	var b [1]byte
-	_, err = read.Read(b[:])
-	took := time.Since(began)
-	read.Close()
-	if endErr := passOn(cmd, signals); err == nil {
-		return took, endErr
+	var took time.Duration
+	byteErr, ended := make(chan error, 1), make(chan struct{})
+	go func() {
+		var b [1]byte
+		_, err := read.Read(b[:])
+		took = time.Since(began)
+		read.Close()
+		byteErr <- err
+		select {
+		case <-ended:
+		case <-time.After(grace):
+			signalGroup(cmd.Process, syscall.SIGKILL)
+		}
+	}()
+	endErr := passOn(signals, cmd, signalGroup)
+	close(ended)
+	signalGroup(cmd.Process, syscall.SIGKILL) // what it has started and left behind
+	if err := <-byteErr; err != nil {
+		return took, fmt.Errorf("%s wrote nothing: %w", cmd.Path, err)
 	}
-	return took, fmt.Errorf("%s wrote nothing: %w", cmd.Path, err)
+	return took, endErr
 }
 
 // counter counts the bytes that go through its readers and writers.
