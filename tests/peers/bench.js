@@ -6,11 +6,18 @@
 //       Appends FILE to a new core in DIR, 16 blocks a commit, and prints {"key","length","append","sync"}: seconds of
 //       appending, and of then syncing each file of DIR. A block is a line of CUTS (offset and length, as
 //       hc-chunk --cuts writes them), else 64 KiB.
+//   node bench.js lines FILE DIR [PER-COMMIT]
+//       Appends each line of FILE, with its LF, as a block, PER-COMMIT of them a commit (1000 unless it is told), and
+//       prints {"key","length","append","median"}: seconds of all commits, and of the median one.
+//   node bench.js synced FILE DIR
+//       As lines FILE DIR 1, with a sync of the write-ahead log behind each commit, by which stock does not end one.
+//   node bench.js read DIR
+//       Writes the bytes of that core, which is whole, in order.
 //   node bench.js serve DIR
 //       Serves that core on a free loopback port, prints {"port","key"}, and goes on until SIGTERM.
-//   node bench.js fetch KEY PORT DIR [BYTE]
+//   node bench.js fetch KEY PORT DIR [BYTE | block:BLOCK]
 //       Downloads the core into DIR and writes its bytes, verified, to standard output as they come in order; with BYTE
-//       that one byte and nothing else. Prints {"first"} to standard error: seconds from before the connection to the
+//       that one byte and nothing else, with BLOCK that block. Prints {"first"} to standard error: seconds from before the connection to the
 //       first byte, without what starting took.
 //   node bench.js version
 
@@ -25,7 +32,7 @@ const ahead = 16 // blocks that are being read at once
 
 let connected, written
 
-const commands = { ingest, serve, fetch, version }
+const commands = { ingest, lines, synced, read, serve, fetch, version }
 const [verb, ...words] = process.argv.slice(2)
 if (!commands[verb]) fail(new Error('unknown command ' + verb))
 commands[verb](...words).catch(fail)
@@ -48,6 +55,42 @@ async function ingest (file, dir, cuts) {
   syncAll(dir)
   result.sync = seconds() - began - result.append
   console.log(JSON.stringify(result))
+}
+
+async function lines (file, dir, perCommit = 1000, sync = () => {}) {
+  const core = new Hypercore(dir)
+  await core.ready()
+  const all = fs.readFileSync(file, 'latin1').split(/(?<=\n)/).map((line) => Buffer.from(line, 'latin1'))
+  const each = []
+  const began = seconds()
+  for (let at = 0; at < all.length; at += Number(perCommit)) {
+    const before = seconds()
+    await core.append(all.slice(at, at + Number(perCommit)))
+    sync()
+    each.push(seconds() - before)
+  }
+  const result = { key: core.key.toString('hex'), length: core.length, append: seconds() - began }
+  result.median = each.sort((a, b) => a - b)[each.length >> 1]
+  await core.close()
+  console.log(JSON.stringify(result))
+}
+
+async function synced (file, dir) {
+  const open = new Map() // the write-ahead logs of the database, of which an append writes the newest
+  await lines(file, dir, 1, () => {
+    const names = fs.readdirSync(path.join(dir, 'db')).filter((name) => name.endsWith('.log'))
+    for (const name of names) {
+      if (!open.has(name)) open.set(name, fs.openSync(path.join(dir, 'db', name)))
+      fs.fdatasyncSync(open.get(name))
+    }
+  })
+}
+
+async function read (dir) {
+  const core = new Hypercore(dir)
+  await core.ready()
+  await inOrder(core)
+  await core.close()
 }
 
 function * blocks (file, cuts) {
@@ -99,7 +142,7 @@ async function serve (dir) {
   process.once('SIGTERM', () => process.exit(0))
 }
 
-async function fetch (key, port, dir, byte) {
+async function fetch (key, port, dir, what) {
   const core = new Hypercore(dir, Buffer.from(key, 'hex'))
   await core.ready()
   connected = seconds()
@@ -109,15 +152,20 @@ async function fetch (key, port, dir, byte) {
   stream.once('close', () => fail(new Error('connection lost')))
   while (core.length === 0) await core.update({ wait: true })
   found()
-  if (byte === undefined) await all(core)
-  else await one(core, Number(byte))
+  if (what === undefined) {
+    core.download({ start: 0, end: core.length, linear: true })
+    await inOrder(core)
+  } else if (what.startsWith('block:')) {
+    await write(await core.get(Number(what.slice(6))))
+  } else {
+    await one(core, Number(what))
+  }
   process.exit(0)
 }
 
-// all keeps some blocks on their way from disk while the download fills it, and writes them in order.
-async function all (core) {
+// inOrder keeps some blocks on their way from disk, while a download may still fill it, and writes them in order.
+async function inOrder (core) {
   const length = core.length
-  core.download({ start: 0, end: length, linear: true })
   const reading = []
   for (let next = 0; next < length || reading.length > 0;) {
     while (next < length && reading.length < ahead) reading.push(core.get(next++))
@@ -131,12 +179,18 @@ async function one (core, byte) {
   await write(block.subarray(offset, offset + 1))
 }
 
-process.stdout.on('error', (err) => err.code === 'EPIPE' ? process.exit(0) : fail(err)) // whoever reads has enough
+process.stdout.on('error', gone)
+
+// gone ends at once when whoever reads has enough: an exit in good order waits for a database that a download keeps busy.
+function gone (err) {
+  if (err.code !== 'EPIPE') fail(err)
+  process.kill(process.pid, 'SIGKILL')
+}
 
 function write (bytes) {
-  if (!written) process.stderr.write(JSON.stringify({ first: seconds() - connected }) + '\n')
+  if (connected && !written) process.stderr.write(JSON.stringify({ first: seconds() - connected }) + '\n')
   written = true
-  return new Promise((resolve, reject) => process.stdout.write(bytes, (err) => err ? reject(err) : resolve()))
+  return new Promise((resolve) => process.stdout.write(bytes, (err) => err ? gone(err) : resolve()))
 }
 
 function attach (core, initiator, socket) {
