@@ -1,18 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# bench-jobs.sh is the part of bench.sh that measures whole jobs beside programs of other kinds: it is read by that, and
-# uses what is defined there. docs/performance.md defines what the tables say.
-
-# there PROGRAM… prints those that are on the machine, and says which are not.
-there() {
-	local who
-	for who in "$@"; do
-		if [[ $who == hc || $who == dd ]] || command -v "$who" > /dev/null; then
-			echo "$who"
-		else
-			say "SKIPPED: $who, which is not on this machine"
-		fi
-	done
-}
+# bench-jobs.sh is the part of bench.sh that measures second versions, many readers, and starting, beside programs of other
+# kinds: it is read by that, and uses what is defined there. docs/performance.md defines what the tables say.
 
 # logs prints lines as a web server writes them, of the length asked for.
 logs() {
@@ -29,142 +17,75 @@ logs() {
 	}'
 }
 
-# storing stores an input and reads it again, in hc and in programs that keep backups.
-storing() {
-	local input who i beside
-	beside=$(there hc borg restic casync)
-	logs $((size / 2)) > logs
-	for input in random source logs; do
-		for ((i = 1; i <= runs; i++)); do
-			for who in $beside; do
-				say "storing: $input in $who, run $i of $runs"
-				rm -rf job
-				mkdir job
-				"begin_$who"
-				cat "$input" > /dev/null
-				timed "storing/$input/$who" "$("store_$who" "$input" one)"
-				echo "storing/$input/$who/stored $(stored job) 0 0" >> times
-				((i > 1)) || bash -o pipefail -c "$("read_$who" one) | cmp - $input" || die "$who: what was read is not $input"
-				timed "reading/$input/$who" "$("read_$who" one) > /dev/null"
-			done
-		done
-		[[ $input == random ]] || cold "$input"
-	done
-	rm -rf job
-	storing_table
-	cold_table
-}
-storing_table() {
-	local input who
-	heading "Storing, and reading again, beside programs that keep backups"
-	table "what" "storing, s" "CPU s" "hc = 1" "stored MB" "reading, s" "hc = 1"
-	for input in random source logs; do
-		for who in $beside; do
-			row "$input, $(megabytes "$(length "$input")") MB: $(name_of "$who")" \
-				"$(calc %.2f "$(median "storing/$input/$who")")" "$(calc %.2f "$(median "storing/$input/$who" 3)")" \
-				"$(calc %.2f "$(median "storing/$input/$who") / $(median "storing/$input/hc")")" "$(megabytes "$(median "storing/$input/$who/stored")")" \
-				"$(calc %.2f "$(median "reading/$input/$who")")" "$(calc %.2f "$(median "reading/$input/$who") / $(median "reading/$input/hc")")"
+# releases stores two adjacent releases, as tar streams, beside restic.
+releases() {
+	local releases="$old_release $new_release" release i what
+	release_tars || return 0
+	can restic || { say "SKIPPED: two releases: restic is not to be had"; return; }
+	export RESTIC_PASSWORD=none RESTIC_CACHE_DIR=$work/cache
+	for ((i = 1; i <= runs; i++)); do
+		say "two versions, run $i of $runs"
+		rm -rf versions-hc versions-restic
+		restic -q -r versions-restic init
+		for release in $releases; do
+			cat "$release.tar" > /dev/null
+			timed "versions/hc/$release" "hc-chunk $release.tar | hc-append -C versions-hc $release > /dev/null"
+			echo "$(stored versions-hc)" > "versions-hc.$release"
+			timed "versions/restic/$release" "restic -q -r versions-restic backup --stdin --stdin-filename tar < $release.tar"
+			echo "$(stored versions-restic)" > "versions-restic.$release"
 		done
 	done
-}
-name_of() {
-	case $1 in
-	hc) echo "hc" ;;
-	borg) echo "borg, lz4, not encrypted" ;;
-	restic) echo "restic" ;;
-	zbackup) echo "zbackup, lzo" ;;
-	*) echo "$1" ;;
-	esac
-}
-
-# For each program: how its store begins, the line that stores FILE as NAME, and the one that prints what is stored as NAME.
-begin_hc() { :; }
-store_hc() { echo "hc-chunk $1 | hc-append -C job/hc $2 > job.$2"; }
-read_hc() { echo "hc-fetch -C job/hc $1 | hc-verify \$(cut -d ' ' -f 1 job.$1)"; }
-begin_borg() {
-	export BORG_BASE_DIR=$work/job BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes
-	borg init -e none job/borg
-}
-store_borg() { echo "borg create job/borg::$2 $1"; }
-read_borg() { echo "borg extract --stdout job/borg::$1"; }
-begin_restic() {
-	export RESTIC_PASSWORD=none RESTIC_CACHE_DIR=$work/job/cache
-	restic -q -r job/restic init
-}
-store_restic() { echo "restic -q -r job/restic backup --tag $2 --stdin --stdin-filename data < $1"; }
-read_restic() { echo "restic -q -r job/restic dump --tag $1 latest data"; }
-begin_casync() { mkdir job/casync; }
-store_casync() { echo "casync make --store=job/casync/store.castr job/casync/$2.caibx $1 > /dev/null"; }
-read_casync() { echo "{ casync extract --store=job/casync/store.castr job/casync/$1.caibx job.out && cat job.out && rm job.out; }"; }
-begin_zbackup() { zbackup init --non-encrypted job/zbackup > /dev/null 2>&1; }
-store_zbackup() { echo "zbackup --non-encrypted --silent -o bundle.compression_method=lzo backup job/zbackup/backups/$2 < $1 > /dev/null 2>&1"; }
-begin_bup() {
-	export BUP_DIR=$work/job/bup
-	bup init 2> /dev/null
-}
-store_bup() { echo "bup split -q -n $2 < $1"; }
-
-# cold packs the store of an input again as tightly as can be, beside zpaq.
-cold() {
-	say "cold: $1"
-	rm -rf job
-	mkdir job
-	bash -c "$(store_hc "$1" one)"
-	timed "cold/$1/hc" "hc repack --cold -C job/hc > /dev/null"
-	stored job/hc > "cold.$1.hc"
-	timed "cold/$1/read" "$(read_hc one) > /dev/null"
-	command -v zpaq > /dev/null || return 0
-	timed "cold/$1/zpaq" "zpaq add job/zpaq $1 -m1 > /dev/null 2>&1"
-	length job/zpaq.zpaq > "cold.$1.zpaq"
-}
-cold_table() {
-	local input
-	heading "\`hc repack --cold\`"
-	table "input" "hc, s" "MB" "zpaq -m1, s" "MB" "reading, s" "before, s"
-	for input in source logs; do
-		row "$input" "$(calc %.2f "$(median "cold/$input/hc")")" "$(megabytes "$(cat "cold.$input.hc")")" \
-			"$([[ -s cold.$input.zpaq ]] && calc %.2f "$(median "cold/$input/zpaq")" || echo –)" "$([[ -s cold.$input.zpaq ]] && megabytes "$(cat "cold.$input.zpaq")" || echo –)" \
-			"$(calc %.2f "$(median "cold/$input/read")")" "$(calc %.2f "$(median "reading/$input/hc")")"
+	set -- $releases
+	heading "Two adjacent releases of a source tree: $module $1 and $2, $(megabytes "$(length "$1.tar")") MB each as tar"
+	table "what" "first, s" "second, s" "stored MB" "grew by MB" "together, restic = 1"
+	for what in hc restic; do
+		row "$([[ $what == hc ]] && echo "\`hc-chunk \| hc-append\`" || echo "restic $(restic version | cut -d " " -f 2), \`backup --stdin\`, encrypted")" \
+			"$(calc %.2f "$(median "versions/$what/$1")")" "$(calc %.2f "$(median "versions/$what/$2")")" \
+			"$(calc %.2f "$(cat "versions-$what.$1") / 1e6")" "$(calc %.2f "($(cat "versions-$what.$2") - $(cat "versions-$what.$1")) / 1e6")" \
+			"$(calc %.3f "$(cat "versions-$what.$2") / $(cat "versions-restic.$2")")"
 	done
+	rm -rf versions-*
 }
 
 # differing stores two inputs that differ little.
 differing() {
 	local i who beside
 	beside=$(there hc zbackup bup casync restic)
-	say "differing: 64 insertions of 4 KiB"
 	for ((i = 0; i < 64; i++)); do
 		dd if=random bs=$((size / 64)) skip=$i count=1 2> /dev/null
 		head -c 4096 /dev/urandom
 	done > random2
 	differing_pair random random2
-	[[ ! -e v1.31.2.tar ]] || differing_pair v1.31.1.tar v1.31.2.tar
+	! release_tars || differing_pair $old_release.tar $new_release.tar
 	heading "A second version that differs little"
-	table "what" "second, s" "hc = 1" "grew by MB"
+	table "what" "first, s" "second, s" "time of the second, hc = 1" "grew by MB" "grew, hc = 1"
 	for who in $beside; do differing_row "random, with 64 insertions of 4 KiB" random2; done
-	[[ ! -e v1.31.2.tar ]] || for who in $beside; do differing_row "$module v1.31.2 behind v1.31.1" v1.31.2.tar; done
-	rm -rf job random2
+	[[ ! -e $new_release.tar ]] || for who in $beside; do differing_row "$module $new_release behind $old_release" $new_release.tar; done
+	rm -rf job job.* random2
 }
 differing_pair() { # FIRST SECOND
 	local before
 	for ((i = 1; i <= runs; i++)); do
 		for who in $beside; do
-			say "differing: $2 in $who, run $i of $runs"
-			rm -rf job
+			its_turn "$i" "$who" "$2" || continue
+			say "differing: $2 in $who, run $i of $(turns "$who" "$2")"
+			rm -rf job job.*
 			mkdir job
 			"begin_$who"
-			bash -o pipefail -c "$("store_$who" "$1" one)"
+			cat "$1" > /dev/null
+			timed "differing/$2/$who/first" "$("store_$who" "$1" one)"
 			before=$(stored job)
 			cat "$2" > /dev/null
 			timed "differing/$2/$who" "$("store_$who" "$2" two)"
 			echo "differing/$2/$who/grew $(($(stored job) - before)) 0 0" >> times
-			[[ $who != hc || $i != 1 ]] || bash -o pipefail -c "$(read_hc two) | cmp - $2" || die "what was read is not $2"
+			((i > 1)) || bash -o pipefail -c "$(printed "$who" two) | cmp - $2" || die "$who: what was read is not $2"
 		done
 	done
 }
 differing_row() { # WHAT SECOND
-	row "$1: $(name_of "$who")" "$(calc %.2f "$(median "differing/$2/$who")")" \
-		"$(calc %.2f "$(median "differing/$2/$who") / $(median "differing/$2/hc")")" "$(calc %.2f "$(median "differing/$2/$who/grew") / 1e6")"
+	row "$1: $(name_of "$who")$(one_run "$who" "$2")" "$(calc %.2f "$(median "differing/$2/$who/first")")" "$(calc %.2f "$(median "differing/$2/$who")")" \
+		"$(calc %.2f "$(median "differing/$2/$who") / $(median "differing/$2/hc")")" "$(calc %.2f "$(median "differing/$2/$who/grew") / 1e6")" \
+		"$(calc %.2f "$(median "differing/$2/$who/grew") / $(median "differing/$2/hc/grew")")"
 }
 
 # readers has one reader fetch a log, and then many at once.
@@ -184,32 +105,6 @@ readers() {
 		row "$i" "$(calc %.2f "$(median "readers/$i")")" "$(calc %.0f "$i * $part / 1e6 / $(median "readers/$i")")" "$(peak "readers/$i")"
 	done
 	rm -rf many quarter
-}
-
-# beside_rsync fetches the random input from an rsync daemon, which neither encrypts nor proves, and from hc.
-beside_rsync() {
-	local i key
-	[[ $(there rsync) ]] || return 0
-	mkdir module
-	ln random module/data
-	printf '[m]\npath = %s\nuse chroot = no\n%s' "$work/module" "$( ((EUID)) || printf 'uid = root\ngid = root\n')" > rsyncd.conf
-	key=$(hc-chunk random | hc-append -C from log | cut -d ' ' -f 1)
-	serve rsync-serve/hc "hc-serve -C from --json --listen 127.0.0.1:0"
-	for ((i = 1; i <= runs; i++)); do
-		say "beside rsync, run $i of $runs"
-		rm -rf reader copy
-		timed rsync/hc "$m rsync/hc hc-fetch -C reader $key --peer 127.0.0.1:$port > /dev/null"
-		timed rsync/rsync "$m rsync/rsync rsync --rsh='sh -c \"rsync --server --daemon --config=rsyncd.conf .\"' localhost::m/data copy"
-		cmp copy random || die "rsync's copy is not what was sent"
-	done
-	heading "Fetching $(megabytes "$size") MB of random bytes into a store, beside a plain copy"
-	table "what" "s" "MB/s" "hc = 1" "peak MiB"
-	for i in hc rsync; do
-		row "$([[ $i == hc ]] && echo "\`hc-fetch\`, encrypted and verified" || echo "rsync's daemon, over a pipe")" "$(calc %.2f "$(median "rsync/$i")")" \
-			"$(calc %.0f "$size / 1e6 / $(median "rsync/$i")")" "$(calc %.2f "$(median "rsync/$i") / $(median rsync/hc)")" "$(peak "rsync/$i")"
-	done
-	stop_servers
-	rm -rf module from reader copy
 }
 
 # starting starts programs that have nothing to do, many times.

@@ -10,14 +10,7 @@ second_versions() {
 	build relay
 	rm -f nothing
 	mkfifo nothing
-	obtain_restic || true
-	for who in rsync casync restic borg; do
-		if command -v "$who" > /dev/null; then
-			beside+=" $who"
-		else
-			say "SKIPPED: the second version in $who, which is not on this machine"
-		fi
-	done
+	beside+=" $(there rsync casync restic borg)"
 
 	mkdir file-old file-new
 	ln random file-old/data
@@ -39,8 +32,8 @@ second_version() { # INPUT OLD NEW TITLE FILE
 	hashes=$(($(field count chunks) * 32))
 	for ((i = 1; i <= runs; i++)); do
 		for who in $beside; do
-			[[ " $failed " != *" $who "* ]] || continue
-			say "second version, $input: $who, run $i of $runs"
+			[[ " $failed " != *" $who "* ]] && its_turn "$i" "$who" "version-$input" || continue
+			say "second version, $input: $who, run $i of $(turns "$who" "version-$input")"
 			rm -rf v
 			cp -R "$old" v-folder
 			chmod -R u+w v-folder
@@ -266,7 +259,7 @@ second_version_table() {
 		"both ÷ (changed, compressed, + 1 % of the hashes)" "the reader's store grew by, bytes"
 	for who in $beside; do
 		[[ " $failed " != *" $who "* ]] || continue
-		row "$(named)" "$(kept_seconds import)" "$(kept owner)" "$(kept_seconds pull)" "$(kept pull-to)" "$(kept pull-from)" \
+		row "$(named)$(one_run "$who" "version-$input")" "$(kept_seconds import)" "$(kept owner)" "$(kept_seconds pull)" "$(kept pull-to)" "$(kept pull-from)" \
 			"$(! has pull-wire || calc %.2f "$(kept pull-wire) / ($compressed + $hashes / 100)")" "$(kept reader)"
 	done
 }

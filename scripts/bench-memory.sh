@@ -1,0 +1,55 @@
+# shellcheck shell=bash disable=SC2154,SC2034
+# bench-memory.sh is the part of bench.sh that tells the peak memory of each tool: it is read by that, and uses what is
+# defined there.
+
+# look_after runs on a store what rewrites it and what checks it: INPUT STORE.
+look_after() {
+	say "fsck and repack: $1"
+	timed "fsck/$1" "$m hc-fsck/$1 hc fsck -C $2 > /dev/null"
+	timed "repack/$1" "$m hc-repack/$1 hc repack -C $2 > /dev/null"
+}
+
+# at_full sends another size through every tool once, for the peaks. The bytes are made on the way, the same ones each time,
+# so that the disk holds only the store that is written and the one that is read into.
+at_full() {
+	local key noise="noise $full_size"
+	build noise
+	rm -rf writer-* stock-* reader
+	say "$((full_size >> 20)) MiB: append"
+	timed full/append "$noise | $m hc-chunk/full hc-chunk | $m hc-append/full hc-append -C writer-full log > full.key"
+	key=$(cut -d ' ' -f 1 full.key)
+	say "$((full_size >> 20)) MiB: fetch"
+	serve hc-serve/full "hc-serve -C writer-full --json --listen 127.0.0.1:0"
+	timed full/fetch "$m hc-fetch/full hc-fetch -C reader $key --peer 127.0.0.1:$port | $m hc-verify/full hc-verify $key | cmp - <($noise)"
+	stop_servers
+	rm -rf reader
+	look_after full writer-full
+	rm -rf writer-full
+}
+
+memory_table() {
+	local tool columns=("random $(megabytes "$size") MB" "Go source" "logs") inputs="random source logs" input values
+	((full)) && columns+=("random $(megabytes "$full_size") MB" "of that at the size") && inputs="$inputs full"
+	heading "Peak memory, MiB, the most of all runs"
+	table "tool" "${columns[@]}"
+	for tool in hc-chunk hc-append hc-serve hc-fetch hc-verify hc-fsck hc-repack hc-cold ${stock:+stock-append stock-serve stock-fetch}; do
+		values=()
+		for input in $inputs; do values+=("$(peak "$tool/$input")"); done
+		((full)) && values+=("$(growth "$tool")")
+		row "$(tool_name "$tool")" "${values[@]}"
+	done
+}
+tool_name() {
+	case $1 in
+	stock-*) echo "stock, ${1#*-}" ;;
+	hc-fsck | hc-repack) echo "hc ${1#*-}" ;;
+	hc-cold) echo "hc repack --cold" ;;
+	*) echo "$1" ;;
+	esac
+}
+# growth is how many times as much a tool takes at the full size.
+growth() {
+	local small large
+	small=$(peak "$1/random") large=$(peak "$1/full")
+	[[ $small == – || $large == – ]] || calc %.2f "$large / $small"
+}
