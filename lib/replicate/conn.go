@@ -3,7 +3,6 @@ package replicate
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -15,9 +14,10 @@ import (
 	"hc/lib/store"
 )
 
-// Limits of what one peer may ask for. Stock keeps 48 requests under way, we 256.
+// Limits of what one peer may ask for. Stock keeps 48 requests under way as a rule, but asks for all blocks of a large file of
+// a drive at once; we keep 256.
 const (
-	maxQueued = 8192 // requests that wait for their turn, over all cores
+	maxQueued = 8192 // requests that wait for their turn, over all cores; what comes behind them is not read yet
 	maxSought = 1024 // vain questions that are remembered
 )
 
@@ -41,6 +41,7 @@ type serverConn struct {
 	sought   map[keys.Key]bool // discovery keys that were asked for and are not here (yet)
 	news     []*reader         // those that have to be told of the newest state; goes before jobs
 	jobs     []job
+	room     chan struct{} // closed when there is room for another job; nil: nobody waits for that
 }
 
 // job is something that a peer asked for.
@@ -139,15 +140,43 @@ func (c *serverConn) tell(r *reader) {
 	c.wake()
 }
 
+// enqueue has a job done behind those that wait. While there are too many it holds up the reading of what the peer says, which
+// the peer feels as a connection that takes no more bytes. Who asks and does not read what is answered is dropped by the mux.
 func (c *serverConn) enqueue(j job) error {
+	for {
+		room := c.tryEnqueue(j)
+		if room == nil {
+			return nil
+		}
+		select {
+		case <-room:
+		case <-c.ctx.Done():
+			return c.ctx.Err()
+		}
+	}
+}
+
+// tryEnqueue returns nil if it has taken the job, else what is closed when there is room for it.
+func (c *serverConn) tryEnqueue(j job) (room <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.jobs) >= maxQueued {
-		return fmt.Errorf("%w: it asked for %d things at once", ErrPeer, maxQueued)
+		if c.room == nil {
+			c.room = make(chan struct{})
+		}
+		return c.room
 	}
 	c.jobs = append(c.jobs, j)
 	c.wake()
 	return nil
+}
+
+// makeRoom lets those go on that wait for room, if there is some. c.mu is held.
+func (c *serverConn) makeRoom() {
+	if c.room != nil && len(c.jobs) < maxQueued {
+		close(c.room)
+		c.room = nil
+	}
 }
 
 // cancel takes back a request, if it was not answered yet.
@@ -155,6 +184,7 @@ func (c *serverConn) cancel(r *reader, id uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.jobs = slices.DeleteFunc(c.jobs, func(j job) bool { return j.reader == r && j.want == nil && j.do == nil && j.request.ID == id })
+	c.makeRoom()
 }
 
 // forget takes back all that a reader asked for.
@@ -162,6 +192,7 @@ func (c *serverConn) forget(r *reader) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.jobs = slices.DeleteFunc(c.jobs, func(j job) bool { return j.reader == r })
+	c.makeRoom()
 	c.news = slices.DeleteFunc(c.news, func(other *reader) bool { return other == r })
 }
 
@@ -211,6 +242,7 @@ func (c *serverConn) next() func() error {
 	j := c.jobs[0]
 	c.jobs[0] = job{}
 	c.jobs = c.jobs[1:]
+	c.makeRoom()
 	if j.want != nil {
 		return func() error { return j.reader.showHeld(*j.want) }
 	}

@@ -116,23 +116,23 @@ func TestForgedSizesMoveNothing(t *testing.T) {
 	}
 }
 
-// A server drops who floods it or asks for nonsense, and goes on with others.
+// A server drops who asks for nonsense, or floods it and does not read the answers, and goes on with others.
 func TestServerDropsFloods(t *testing.T) {
 	core := newCore(t, 300)
 	floods := map[string]struct {
 		request merkle.Request
 		count   int
+		deaf    bool
 		says    string
 	}{
-		"nonsense":          {merkle.Request{Block: &merkle.BlockRequest{Index: 0, Nodes: 60}}, maxInvalid + 1, "make no sense"},
-		"too much at once":  {merkle.Request{Block: &merkle.BlockRequest{Index: 5}}, 20 * maxQueued, ""},
-		"from another fork": {merkle.Request{Fork: 7, Block: &merkle.BlockRequest{Index: 5}}, 20 * maxQueued, ""},
+		"nonsense":         {merkle.Request{Block: &merkle.BlockRequest{Index: 0, Nodes: 60}}, maxInvalid + 1, false, "make no sense"},
+		"too much at once": {merkle.Request{Block: &merkle.BlockRequest{Index: 5}}, 20 * maxQueued, true, ""},
 	}
 	for name, flood := range floods {
 		t.Run(name, func(t *testing.T) {
 			dropped := make(chan error, 1)
-			conn := core.serving(ServerOptions{Dropped: func(_ string, reason error) { dropped <- reason }})
-			flooder := &flooder{core: core, request: flood.request, count: flood.count}
+			conn := core.serving(ServerOptions{Stall: time.Second, Dropped: func(_ string, reason error) { dropped <- reason }})
+			flooder := &flooder{core: core, request: flood.request, count: flood.count, deaf: flood.deaf}
 			background(t, func(ctx context.Context) { flooder.run(ctx, conn) })
 			select {
 			case reason := <-dropped:
@@ -150,14 +150,39 @@ func TestServerDropsFloods(t *testing.T) {
 	}
 }
 
-// flooder is a reader that asks and asks, and reads nothing.
+// Who asks for more than may wait, and reads the answers, gets all of them, as stock does for a large file of a drive.
+func TestServerAnswersFloods(t *testing.T) {
+	core := newCore(t, 300)
+	for name, request := range map[string]merkle.Request{
+		"a block":      {Block: &merkle.BlockRequest{Index: 5}},
+		"another fork": {Fork: 7, Block: &merkle.BlockRequest{Index: 5}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := core.serving(ServerOptions{Dropped: func(_ string, reason error) { t.Errorf("dropped because of %v", reason) }})
+			flooder := &flooder{core: core, request: request, count: 5 * maxQueued, answered: make(chan struct{})}
+			background(t, func(ctx context.Context) { flooder.run(ctx, conn) })
+			select {
+			case <-flooder.answered:
+			case <-time.After(time.Minute):
+				t.Error("not all of it was answered")
+			}
+		})
+	}
+}
+
+// flooder is a reader that asks and asks, and if it is deaf reads nothing.
 type flooder struct {
-	core    *testCore
-	request merkle.Request
-	count   int
+	core     *testCore
+	request  merkle.Request
+	count    int
+	deaf     bool
+	answers  int
+	answered chan struct{} // closed when all of it was
+	ctx      context.Context
 }
 
 func (f *flooder) run(ctx context.Context, conn *net.TCPConn) {
+	f.ctx = ctx
 	mux, secret, err := connect(ctx, conn, true, limits{})
 	if err != nil {
 		return
@@ -182,6 +207,16 @@ func (f *flooder) OnOpen(ch *protomux.Channel, _ []byte) error {
 	return nil
 }
 
-func (f *flooder) OnMessage(*protomux.Channel, uint64, []byte) error { return nil }
+func (f *flooder) OnMessage(_ *protomux.Channel, kind uint64, _ []byte) error {
+	if f.deaf {
+		<-f.ctx.Done()
+	}
+	if kind == typeData || kind == typeNoData {
+		if f.answers++; f.answers == f.count {
+			close(f.answered)
+		}
+	}
+	return nil
+}
 
 func (f *flooder) OnClose(*protomux.Channel, error) {}

@@ -253,10 +253,11 @@ type nosy struct {
 	key  keys.Key // that it knows
 	ask  func(*protomux.Channel) error
 	got  chan uint64
+	of   ServerOptions
 }
 
 func (n *nosy) run(ctx context.Context) error {
-	mux, secret, err := connect(ctx, n.core.serving(ServerOptions{}), true, limits{})
+	mux, secret, err := connect(ctx, n.core.serving(n.of), true, limits{})
 	if err != nil {
 		return err
 	}
@@ -327,8 +328,9 @@ func TestNobodyLearnsWithoutTheKey(t *testing.T) {
 
 // A reader that asks and asks, and reads nothing, is dropped.
 func TestFloodOfQuestions(t *testing.T) {
-	core := bulky(t)
-	n := &nosy{core: core, key: core.key, got: make(chan uint64), ask: func(ch *protomux.Channel) error {
+	core, dropped := bulky(t), make(chan error, 1)
+	of := ServerOptions{Stall: time.Second, Dropped: func(_ string, reason error) { dropped <- reason }}
+	n := &nosy{core: core, key: core.key, of: of, got: make(chan uint64), ask: func(ch *protomux.Channel) error {
 		go func() {
 			for {
 				if ch.Send(objects.TypeAskBlocks, objects.AskBlocks{ID: 2, Spans: []objects.Span{{First: 0, Count: 300}}}.Append(nil)) != nil {
@@ -339,7 +341,9 @@ func TestFloodOfQuestions(t *testing.T) {
 		return nil
 	}}
 	background(t, func(ctx context.Context) { _ = n.run(ctx) }) // its read loop hangs at the first answer
-	<-n.got
+	if reason := <-dropped; !errors.Is(reason, protomux.ErrStalled) {
+		t.Errorf("dropped because of %v", reason)
+	}
 	for range n.got {
 	}
 }

@@ -281,7 +281,7 @@ func (s *Server) leaveSink(core *servedCore) {
 	s.mu.Unlock()
 	for _, other := range cores {
 		for _, r := range other.listeners() {
-			_ = r.conn.enqueue(job{reader: r, do: func() error { r.startSink(); return nil }}) // a peer that floods has to ask again
+			r.conn.tryEnqueue(job{reader: r, do: func() error { r.startSink(); return nil }}) // a peer that asks for too much has to ask again
 		}
 	}
 }
