@@ -2,7 +2,6 @@ package packlog
 
 import (
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,6 +16,6 @@ func bootID() (BootID, error) {
 }
 
 // datasync is F_FULLFSYNC, which is what os.File.Sync does here: fsync alone leaves data in the drive's cache.
-func datasync(f *os.File) error { return f.Sync() }
+func datasync(f osFile) error { return f.File.Sync() }
 
-func startWriteback(*os.File, int64, int64) {}
+func startWriteback(osFile, int64, int64) {}

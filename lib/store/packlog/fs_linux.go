@@ -20,16 +20,16 @@ func bootID() (BootID, error) {
 }
 
 // datasync is fdatasync: data, and what of the metadata is needed to read it back, such as the length.
-func datasync(f *os.File) error {
-	if err := control(f, unix.Fdatasync); err != nil {
+func datasync(f osFile) error {
+	if err := f.control(unix.Fdatasync); err != nil {
 		return &fs.PathError{Op: "fdatasync", Path: f.Name(), Err: err}
 	}
 	return nil
 }
 
 // startWriteback does not wait, so it does not take an error away from the fdatasync that comes later.
-func startWriteback(f *os.File, offset, length int64) {
-	_ = control(f, func(fd int) error {
+func startWriteback(f osFile, offset, length int64) {
+	_ = f.control(func(fd int) error {
 		return unix.SyncFileRange(fd, offset, length, unix.SYNC_FILE_RANGE_WRITE)
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"syscall"
 
 	"github.com/fsnotify/fsnotify"
 	"golang.org/x/sys/unix"
@@ -21,7 +22,11 @@ func (osFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return osFile{f}, nil
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return osFile{f, conn}, nil
 }
 
 func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
@@ -63,21 +68,24 @@ func (osFS) Stat(name string) (int64, bool, error) {
 
 func (osFS) BootID() (BootID, error) { return bootID() }
 
-type osFile struct{ *os.File }
+type osFile struct {
+	*os.File
+	conn syscall.RawConn
+}
 
 // Size moves the file's offset, which nobody uses: reads and writes say where.
 func (f osFile) Size() (int64, error) { return f.Seek(0, io.SeekEnd) }
 
-func (f osFile) Sync() error { return datasync(f.File) }
+func (f osFile) Sync() error { return datasync(f) }
 
-func (f osFile) StartWriteback(offset, length int64) { startWriteback(f.File, offset, length) }
+func (f osFile) StartWriteback(offset, length int64) { startWriteback(f, offset, length) }
 
 func (f osFile) TryLock(shared bool) (bool, error) {
 	how := unix.LOCK_EX
 	if shared {
 		how = unix.LOCK_SH
 	}
-	err := control(f.File, func(fd int) error { return unix.Flock(fd, how|unix.LOCK_NB) })
+	err := f.control(func(fd int) error { return unix.Flock(fd, how|unix.LOCK_NB) })
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return false, nil
 	}
@@ -88,17 +96,13 @@ func (f osFile) TryLock(shared bool) (bool, error) {
 }
 
 func (f osFile) Unlock() error {
-	return control(f.File, func(fd int) error { return unix.Flock(fd, unix.LOCK_UN) })
+	return f.control(func(fd int) error { return unix.Flock(fd, unix.LOCK_UN) })
 }
 
-// control makes one system call on a file's descriptor, again while signals interrupt it.
-func control(f *os.File, call func(fd int) error) error {
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
+// control makes one system call on the file's descriptor, again while signals interrupt it.
+func (f osFile) control(call func(fd int) error) error {
 	var inner error
-	err = conn.Control(func(fd uintptr) {
+	err := f.conn.Control(func(fd uintptr) {
 		for {
 			if inner = call(int(fd)); inner != unix.EINTR {
 				return

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -29,16 +30,23 @@ const DefaultLockWait = 10 * time.Second
 const (
 	firstPause = 100 * time.Microsecond // between two tries for a lock
 	lastPause  = 20 * time.Millisecond
-	holderSize = 256 // bytes of a lock file that are read and written
+	holderSize = 256                    // bytes of a lock file that are read and written
+	namedFor   = 100 * time.Millisecond // how long a holder's name that was seen in a lock file is taken to stand there
 )
 
 // Lock is one held lock.
 type Lock struct {
 	log  *Log
 	name string
-	file File
+	file lockFile
 	once sync.Once
 	err  error
+}
+
+// lockFile is an open lock file. Only who took it uses it.
+type lockFile struct {
+	File
+	named time.Time // when this process was last seen to be named in it
 }
 
 // maxSpare is how many lock files that nobody holds are kept open for who takes them next.
@@ -53,11 +61,11 @@ type spareLocks struct {
 
 type spareLock struct {
 	name string
-	file File
+	file lockFile
 }
 
-// take returns an open file of a lock, nil if there is none.
-func (s *spareLocks) take(name string) File {
+// take returns an open file of a lock, if there is one.
+func (s *spareLocks) take(name string) (file lockFile, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, spare := range s.files {
@@ -65,14 +73,14 @@ func (s *spareLocks) take(name string) File {
 			last := len(s.files) - 1
 			s.files[i] = s.files[last]
 			s.files = s.files[:last]
-			return spare.file
+			return spare.file, true
 		}
 	}
-	return nil
+	return lockFile{}, false
 }
 
 // put keeps an open file, if there is room for it.
-func (s *spareLocks) put(name string, file File) bool {
+func (s *spareLocks) put(name string, file lockFile) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || len(s.files) >= maxSpare {
@@ -130,7 +138,7 @@ func (l *Log) Lock(ctx context.Context, name string, shared bool, held ...*Lock)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.waitLock(ctx, name, file, shared); err != nil {
+	if err := l.waitLock(ctx, name, &file, shared); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return &Lock{log: l, name: name, file: file}, nil
@@ -148,15 +156,16 @@ func (k *Lock) Unlock() error {
 
 // openLock opens a lock's file, unless one is open that nobody uses: flock belongs to an open file, so two holders in one
 // process need two.
-func (l *Log) openLock(name string) (File, error) {
-	if file := l.spare.take(name); file != nil {
+func (l *Log) openLock(name string) (lockFile, error) {
+	if file, ok := l.spare.take(name); ok {
 		return file, nil
 	}
-	return l.fs.OpenFile(filepath.Join(l.dir, locksDir, name), os.O_RDWR|os.O_CREATE, 0o666)
+	file, err := l.fs.OpenFile(filepath.Join(l.dir, locksDir, name), os.O_RDWR|os.O_CREATE, 0o666)
+	return lockFile{File: file}, err
 }
 
 // waitLock tries, with growing pauses, until the lock is had or the time is up.
-func (l *Log) waitLock(ctx context.Context, name string, file File, shared bool) error {
+func (l *Log) waitLock(ctx context.Context, name string, file *lockFile, shared bool) error {
 	deadline := time.Now().Add(l.lockWait)
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		if err := ctx.Err(); err != nil {
@@ -205,8 +214,14 @@ func programName() string {
 	return filepath.Base(name)
 }
 
-// writeHolder names this process as the holder, of a shared lock as the last one that came. It is only for others' messages, so that it fails is no matter.
-func (l *Log) writeHolder(file File) {
+// writeHolder names this process as the holder, of a shared lock as the last one that came. It is only for others' messages, so
+// that it fails is no matter, nor that it is not looked at for every one of many commits in a row.
+func (l *Log) writeHolder(file *lockFile) {
+	at := time.Now()
+	if at.Sub(file.named) < namedFor {
+		return
+	}
+	file.named = at
 	now := holders.Get().(*[holderSize]byte)
 	defer holders.Put(now)
 	if n, _ := file.ReadAt(now[:], 0); n == holderSize && bytes.Equal(now[:], l.holder) {
@@ -217,7 +232,7 @@ func (l *Log) writeHolder(file File) {
 
 var holders = sync.Pool{New: func() any { return new([holderSize]byte) }}
 
-func readHolder(name string, file File) error {
+func readHolder(name string, file io.ReaderAt) error {
 	b := make([]byte, holderSize)
 	n, _ := file.ReadAt(b, 0)
 	e := &LockedError{Name: name}
@@ -238,7 +253,7 @@ func printable(r rune) rune {
 // appendLock is the append lock of one Log: a gate for the goroutines of this process, then flock for others.
 type appendLock struct {
 	gate chan struct{} // holds one token while the lock is held
-	file File          // guarded by gate
+	file lockFile      // guarded by gate; without a File until it is opened
 }
 
 func (l *Log) lockAppend(ctx context.Context) error { return l.lockAppendOr(ctx, nil) }
@@ -289,7 +304,7 @@ func (l *Log) passGate(ctx context.Context, done <-chan struct{}) error {
 }
 
 func (l *Log) lockAppendFile(ctx context.Context) error {
-	if l.append.file == nil {
+	if l.append.file.File == nil {
 		file, err := l.openLock(LockAppend)
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%q: %w", l.dir, ErrNotStore)
@@ -299,7 +314,7 @@ func (l *Log) lockAppendFile(ctx context.Context) error {
 		}
 		l.append.file = file
 	}
-	return l.waitLock(ctx, LockAppend, l.append.file, false)
+	return l.waitLock(ctx, LockAppend, &l.append.file, false)
 }
 
 // unlockAppend never fails: a lock that cannot be let go is let go by closing its file.
@@ -307,7 +322,7 @@ func (l *Log) unlockAppend() {
 	l.tidied.Store(false)
 	if err := l.append.file.Unlock(); err != nil {
 		_ = l.append.file.Close()
-		l.append.file = nil
+		l.append.file = lockFile{}
 	}
 	<-l.append.gate
 }

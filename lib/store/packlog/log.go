@@ -151,9 +151,9 @@ func (l *Log) Close() error {
 		errs = append(errs, l.tail.file.Close())
 		l.tail = nil
 	}
-	if l.append.file != nil {
+	if l.append.file.File != nil {
 		errs = append(errs, l.append.file.Close())
-		l.append.file = nil
+		l.append.file = lockFile{}
 	}
 	errs = append(errs, l.files.close(), l.spare.close())
 	return errors.Join(errs...)
