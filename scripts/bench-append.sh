@@ -41,7 +41,7 @@ append() { # INPUT
 	hc-chunk --cuts "$input" > "$input.cuts"
 	for ((i = 1; i <= runs; i++)); do
 		for who in $beside; do
-			! its_turn "$i" "$who" "$input" || append_one
+			! its_turn "$i" "$who" "$input" || tried append_one
 		done
 	done
 	rm -rf job job.*
@@ -86,7 +86,7 @@ append_table() {
 	done
 	printf '\n'
 	for input in random source logs; do
-		better=$(for who in raw direct; do ! can $who || median "append/$input/$who"; echo; done | sort -n | sed '/^$/d' | head -n 1)
+		better=$(for who in raw direct; do ! among $who || median "append/$input/$who"; echo; done | sort -n | sed '/^$/d' | head -n 1)
 		[[ -z $better ]] || printf -- '- %s: hc takes %s times as long as the better raw write, with %s of the bytes.\n' "$input" \
 			"$(calc %.2f "$(median "append/$input/hc") / $better")" "$(calc %.2f "$(median "append/$input/hc/stored") / $(length "$input")")"
 	done
@@ -98,7 +98,7 @@ append_row() {
 	s=$(median "append/$input/$who")
 	bytes=$(length "$input")
 	stored=$(median "append/$input/$who/stored")
-	[[ " $(echo $beside) " != *" restic "* ]] || against=$(calc %.3f "$stored / $(median "append/$input/restic/stored")")
+	! among restic || against=$(calc %.3f "$stored / $(median "append/$input/restic/stored")")
 	set -- "$input: $(name_of "$who")$(one_run "$who" "$input")" "$(calc %.2f "$s")" "$(calc %.2f "$(median "append/$input/$who" 3)")" \
 		"$(calc %.0f "$bytes / 1e6 / $s")" "$(calc %.2f "$s / $(median "append/$input/hc")")" "$(megabytes "$stored")" "$against"
 	if [[ $who == raw || $who == direct ]]; then
@@ -145,7 +145,7 @@ cold_table() {
 		else
 			set -- "$@" "" "" ""
 		fi
-		if [[ " $(echo $beside) " == *" restic "* ]]; then
+		if among restic; then
 			set -- "$@" "$(megabytes "$(median "append/$input/restic/stored")")" "$(calc %.3f "$(cat "cold.$input.hc") / $(median "append/$input/restic/stored")")"
 		else
 			set -- "$@" "" ""

@@ -19,7 +19,7 @@ copies() {
 	for input in random logs; do
 		for ((i = 1; i <= runs; i++)); do
 			for who in $beside; do
-				! its_turn "$i" "$who" "$input" || copy_one
+				! its_turn "$i" "$who" "$input" || tried copy_one
 			done
 		done
 	done

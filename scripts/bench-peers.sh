@@ -83,6 +83,30 @@ turns() {
 its_turn() { (($1 <= $(turns "$2" "$3"))); } # ROUND WHO INPUT
 one_run() { (($(turns "$1" "$2") == runs)) || printf ", one run"; }
 
+# tried runs a function for $who. One of the others that fails is left out of $beside from then on; hc stops the run.
+tried() {
+	local code
+	among "$who" || return 0
+	if [[ $who == hc ]]; then
+		"$@"
+		return
+	fi
+	set +e # so that it ends where it fails, and this goes on
+	(
+		set -e
+		servers=()
+		trap stop_servers EXIT
+		"$@"
+	)
+	code=$?
+	set -e
+	((code)) || return 0
+	say "SKIPPED: $who, which failed with exit code $code"
+	beside=$(tr -s ' \n' '\n' <<< "$beside" | grep -vx "$who")
+	[[ $who != stock ]] || stock=
+}
+among() { tr -s ' \n' '\n' <<< "$beside" | grep -qx "$1"; }
+
 name_of() {
 	case $1 in
 	raw) echo "raw write, \`dd conv=$durable\`" ;;
