@@ -22,17 +22,14 @@
 // "length" events come unasked, whenever the drive has a new version, with the clock of the moment.
 
 const fs = require('fs')
-const net = require('net')
 const os = require('os')
 const path = require('path')
 const { createHash } = require('crypto')
-const { spawn } = require('child_process')
-const { Duplex } = require('stream')
 const readline = require('readline')
 const Corestore = require('corestore')
 const Hyperdrive = require('hyperdrive')
 const Localdrive = require('localdrive')
-const SecretStream = require('@hyperswarm/secret-stream')
+const { listen, connect, emit, sha256 } = require('./connect.js')
 
 const options = readOptions(process.argv.slice(2))
 
@@ -47,7 +44,7 @@ async function main () {
   await drive.ready()
   drive.core.on('append', () => emit('length', { length: drive.version, at: Date.now() }))
 
-  const port = options.listen ? await listen(store) : null
+  const port = options.listen ? await listen(store, false) : null
   emit('ready', {
     key: drive.key.toString('hex'),
     blobs: drive.contentKey ? drive.contentKey.toString('hex') : null,
@@ -55,8 +52,7 @@ async function main () {
     port,
     version: require('hyperdrive/package.json').version
   })
-  if (options.connect) attach(store, true, await dial(options.connect))
-  if (options.exec) attach(store, true, run(options.exec))
+  await connect(store, options)
   if (options.key) {
     const found = drive.findingPeers()
     setTimeout(found, 10000).unref()
@@ -131,49 +127,6 @@ async function listed (drive, { key, value }) {
   const digest = createHash('sha256')
   for await (const part of drive.createReadStream(key)) digest.update(part)
   return { ...about, sha256: digest.digest('hex') }
-}
-
-function listen (store) {
-  const server = net.createServer((socket) => {
-    socket.setNoDelay(true)
-    attach(store, false, socket)
-  })
-  return new Promise((resolve, reject) => {
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => resolve(server.address().port))
-  })
-}
-
-function dial (address) {
-  const at = address.lastIndexOf(':')
-  return new Promise((resolve, reject) => {
-    const socket = net.connect({ host: address.slice(0, at), port: Number(address.slice(at + 1)) }, () => resolve(socket))
-    socket.setNoDelay(true)
-    socket.on('error', reject)
-  })
-}
-
-// run speaks over a child's standard input and output.
-function run (line) {
-  const child = spawn('/bin/sh', ['-c', 'exec ' + line], { stdio: ['pipe', 'pipe', 'inherit'] })
-  process.on('exit', () => child.kill('SIGTERM'))
-  return Duplex.from({ readable: child.stdout, writable: child.stdin })
-}
-
-function attach (store, initiator, raw) {
-  const stream = new SecretStream(initiator, raw)
-  stream.on('error', (err) => emit('stream-error', { message: err.message }))
-  stream.on('close', () => emit('disconnected', {}))
-  raw.on('error', () => {})
-  store.replicate(stream)
-}
-
-function sha256 (bytes) {
-  return createHash('sha256').update(bytes).digest('hex')
-}
-
-function emit (event, fields) {
-  process.stdout.write(JSON.stringify({ event, ...fields }) + '\n')
 }
 
 function die (err) {

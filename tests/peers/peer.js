@@ -23,16 +23,13 @@
 //   quit                                                                         -> closed
 // "length" events come unasked, whenever the log grew or was cut, with the clock of the moment.
 
-const net = require('net')
 const fs = require('fs')
 const os = require('os')
 const path = require('path')
 const { createHash } = require('crypto')
-const { spawn } = require('child_process')
 const readline = require('readline')
-const { Duplex } = require('stream')
-const SecretStream = require('@hyperswarm/secret-stream')
 const hypercoreCrypto = require('hypercore-crypto')
+const { listen, connect, emit, sha256 } = require('./connect.js')
 
 const options = readOptions(process.argv.slice(2))
 const Hypercore = require(options.v10 ? 'hypercore10' : 'hypercore')
@@ -51,7 +48,7 @@ async function main () {
   core.on('verification-error', (err) => emit('verification-error', { message: err.message }))
 
   let port = null
-  if (options.listen) port = await listen(core)
+  if (options.listen) port = await listen(core, !!options.initiator)
   emit('ready', {
     key: core.key.toString('hex'),
     discoveryKey: core.discoveryKey.toString('hex'),
@@ -60,8 +57,7 @@ async function main () {
     port,
     version
   })
-  if (options.connect) attach(core, true, await dial(options.connect))
-  if (options.exec) attach(core, true, run(options.exec))
+  await connect(core, options)
 
   const lines = readline.createInterface({ input: process.stdin })
   for await (const line of lines) {
@@ -142,41 +138,6 @@ async function command (core, verb, words) {
   }
 }
 
-function listen (core) {
-  const server = net.createServer((socket) => {
-    socket.setNoDelay(true)
-    attach(core, !!options.initiator, socket)
-  })
-  return new Promise((resolve, reject) => {
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => resolve(server.address().port))
-  })
-}
-
-function dial (address) {
-  const at = address.lastIndexOf(':')
-  return new Promise((resolve, reject) => {
-    const socket = net.connect({ host: address.slice(0, at), port: Number(address.slice(at + 1)) }, () => resolve(socket))
-    socket.setNoDelay(true)
-    socket.on('error', reject)
-  })
-}
-
-// run speaks over a child's standard input and output.
-function run (line) {
-  const child = spawn('/bin/sh', ['-c', 'exec ' + line], { stdio: ['pipe', 'pipe', 'inherit'] })
-  process.on('exit', () => child.kill('SIGTERM'))
-  return Duplex.from({ readable: child.stdout, writable: child.stdin })
-}
-
-function attach (core, initiator, raw) {
-  const stream = new SecretStream(initiator, raw)
-  stream.on('error', (err) => emit('stream-error', { message: err.message }))
-  stream.on('close', () => emit('disconnected', {}))
-  raw.on('error', () => {})
-  core.replicate(stream)
-}
-
 // generated returns block i: a line that names it, then bytes of a xorshift generator seeded with i.
 function generated (i, size) {
   const block = Buffer.alloc(size)
@@ -191,14 +152,6 @@ function generated (i, size) {
   }
   block.write(('block ' + i + '\n').slice(0, size), 0, 'latin1')
   return block
-}
-
-function sha256 (bytes) {
-  return createHash('sha256').update(bytes).digest('hex')
-}
-
-function emit (event, fields) {
-  process.stdout.write(JSON.stringify({ event, ...fields }) + '\n')
 }
 
 function die (err) {
