@@ -21,17 +21,14 @@ import (
 
 // folderFlags say how a folder is imported; each has a word on what it is about where there is none.
 func folderFlags() []urfave.Flag {
-	return []urfave.Flag{
+	return append([]urfave.Flag{
 		&urfave.BoolFlag{Name: "tar", Usage: "the input is a tar: write its files as a folder's"},
 		&urfave.StringFlag{Name: "since", Usage: "of a folder: only what has changed since the last import into the drive `NAME`"},
 		cli.StoreFlag(),
 		&urfave.BoolFlag{Name: "checksum", Usage: "with --since: read all files, also those whose size and times are as they were"},
 		&urfave.BoolFlag{Name: "add", Usage: "of a folder: only add and overwrite, delete nothing from the drive"},
-		&urfave.StringSliceFlag{Name: "exclude", Usage: "of a folder: leave out what matches `PATTERN`, as in a .gitignore; may be given many times"},
-		&urfave.StringSliceFlag{Name: "include", Usage: "of a folder: take in what matches `PATTERN`, whatever leaves it out; may be given many times"},
-		&urfave.BoolFlag{Name: "skip-special", Usage: "of a folder: leave out devices, pipes and names that are not UTF-8, and go on"},
 		&urfave.BoolFlag{Name: "dry-run", Usage: "of a folder: list size and path of what would be imported instead, and read nothing"},
-	}
+	}, cli.ImportFlags("of a folder: ")...)
 }
 
 // folderOptions are what folderFlags were given.

@@ -61,12 +61,7 @@ store beside them holds their versions, compressed, each chunk once.
 
 // folderFlags say which files are imported.
 func folderFlags() []urfave.Flag {
-	return []urfave.Flag{
-		&urfave.StringSliceFlag{Name: "exclude", Usage: "leave out what `PATTERN` matches, as a line of .hcignore does; may be given many times"},
-		&urfave.StringSliceFlag{Name: "include", Usage: "take what `PATTERN` matches, though it is left out; may be given many times"},
-		&urfave.BoolFlag{Name: "skip-special", Usage: "leave out devices, sockets, pipes and names that are not UTF-8, instead of failing"},
-		&urfave.BoolFlag{Name: "checksum", Usage: "read every file, also those whose size and times are as they were"},
-	}
+	return append(cli.ImportFlags(""), &urfave.BoolFlag{Name: "checksum", Usage: "read every file, also those whose size and times are as they were"})
 }
 
 // publishOptions reads the flags of who publishes.
