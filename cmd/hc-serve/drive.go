@@ -52,8 +52,9 @@ func withBlobs(ctx context.Context, of *store.Store, named []keys.Key, stored bo
 	return all
 }
 
-// companionSecret returns the secret key of a core that was found already, and signs this one, too: that of a drive's names.
-func companionSecret(ctx context.Context, of *store.Store, key keys.Key, found map[keys.Key]keys.Secret) (keys.Secret, bool) {
+// signsToo returns the secret key of a core that was found already, and signs this one, too: that of a drive's names, which may be
+// in a file that knows of no other core.
+func signsToo(ctx context.Context, of *store.Store, key keys.Key, found map[keys.Key]keys.Secret) (keys.Secret, bool) {
 	for _, secret := range found {
 		if hypercore.CheckSecret(ctx, of, key, secret) == nil {
 			return secret, true

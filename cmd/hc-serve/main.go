@@ -81,6 +81,8 @@ before it says that it has it, and refuses all other logs, but for the blobs of 
 does, takes the place of what is here with --follow-fork only. A file has a KEY a line, and # begins a comment. All that the
 store has is served, too, unless logs are named.
 
+With --listen it says at which address: on standard error, unless --quiet is given, or with --json on standard output.
+
 With --announce it answers, by multicast DNS, who looks on the local network for one of these logs. Both say no more than its discovery
 key: who listens learns that somebody has a log that he could read if he knew its key.
 
@@ -271,7 +273,7 @@ func pushOptions(c *urfave.Context, std *cli.IO, of *store.Store, named []keys.K
 				from = nil // it is for another one of them
 			}
 		}
-		secret, ok := companionSecret(c.Context, of, key, secrets)
+		secret, ok := signsToo(c.Context, of, key, secrets)
 		if ok {
 			secrets[key] = secret
 			continue
