@@ -108,10 +108,17 @@ func (c *serverConn) open(id keys.Key) {
 		c.server.failed(c.ctx, err)
 		return
 	}
+	_ = c.openChannel(id, core) // it is open already, or the connection is over
+}
+
+// openChannel opens a core's channel, or gives the core back.
+func (c *serverConn) openChannel(id keys.Key, core *servedCore) error {
 	r := &reader{conn: c, core: core, link: c.link(core.key)}
-	if _, err = c.mux.Open(Protocol, id[:], r.link.open(), r); err != nil { // it is open already, or the connection is over
+	_, err := c.mux.Open(Protocol, id[:], r.link.open(), r)
+	if err != nil {
 		c.server.leave(core)
 	}
+	return err
 }
 
 // retry opens the cores that were sought in vain and are here now.

@@ -122,15 +122,11 @@ func (c *serverConn) show(id keys.Key) error {
 	if err != nil {
 		return err
 	}
-	r := &reader{conn: c, core: core, link: c.link(core.key)}
-	if _, err := c.mux.Open(Protocol, id[:], r.link.open(), r); err != nil {
-		c.server.leave(core)
-		if errors.Is(err, protomux.ErrOpen) { // the peer asked for it meanwhile
-			return nil
-		}
-		return err
+	err = c.openChannel(id, core)
+	if errors.Is(err, protomux.ErrOpen) { // the peer asked for it meanwhile
+		return nil
 	}
-	return nil
+	return err
 }
 
 // fail tells a push why it cannot go on; the first reason counts.
