@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -265,6 +266,22 @@ func TestCopiesAreAskedOfWhoKnowsThem(t *testing.T) {
 	}
 }
 
+// fetchBoasting fetches from a peer whom it tells that it holds the first blocks of the log of that length, whatever is here.
+func fetchBoasting(t *testing.T, d *hypercore.Download, claim proof.Claim, held, length uint64, from *net.TCPConn) {
+	t.Helper()
+	var dropped error
+	f := newFetcher(d, FetchOptions{keep: true, Claim: claim, Dropped: func(_ string, reason error) { dropped = reason }})
+	f.held, f.heldAt = []objects.Span{{First: 0, Count: held}}, length
+	ctx, stop := context.WithCancel(t.Context())
+	f.begin(ctx, over("server", from))
+	err := f.loop(ctx)
+	stop()
+	f.running.Wait()
+	if err := f.finish(t.Context(), err); err != nil || dropped != nil {
+		t.Fatalf("%v, dropped: %v", err, dropped)
+	}
+}
+
 // A reader who does not have all that he said asks for leaf hashes, and blames nobody.
 func TestReaderWhoForgot(t *testing.T) {
 	first := noise(1, 200)
@@ -278,17 +295,7 @@ func TestReaderWhoForgot(t *testing.T) {
 		kinds[kind]++
 		return copying(func(*objects.Copies) {})(l, g, kind, body)
 	}, onRequest: func(l *liar, ch *protomux.Channel, r merkle.Request) error { return l.honest(ch, r, nil) }}
-	var dropped error
-	f := newFetcher(d, FetchOptions{keep: true, Claim: blocks(200, 399), Dropped: func(_ string, reason error) { dropped = reason }})
-	f.held, f.heldAt = []objects.Span{{First: 0, Count: 200}}, 400
-	ctx, stop := context.WithCancel(t.Context())
-	f.begin(ctx, over("server", core.lying(l)))
-	err = f.loop(ctx)
-	stop()
-	f.running.Wait()
-	if err := f.finish(t.Context(), err); err != nil || dropped != nil {
-		t.Fatalf("%v, dropped: %v", err, dropped)
-	}
+	fetchBoasting(t, d, blocks(200, 399), 200, 400, core.lying(l))
 	if kinds[objects.TypeAskCopies] == 0 || kinds[objects.TypeAskLeaves] == 0 {
 		t.Errorf("asked %v", kinds)
 	}

@@ -2,7 +2,6 @@ package replicate
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -214,17 +213,7 @@ func TestDeltaWhoseBaseIsGone(t *testing.T) {
 		asked.count(kind)
 		return givingDeltas(func(*objects.Blocks, objects.AskDeltas) {})(l, g, kind, body)
 	}, onRequest: func(l *liar, ch *protomux.Channel, r merkle.Request) error { return l.honest(ch, r, nil) }}
-	var dropped error
-	f := newFetcher(d, FetchOptions{keep: true, Claim: secondOf(first, second), Dropped: func(_ string, reason error) { dropped = reason }})
-	f.held, f.heldAt = []objects.Span{{First: 0, Count: 300}}, 600
-	ctx, stop := context.WithCancel(t.Context())
-	f.begin(ctx, over("server", core.lying(l)))
-	err = f.loop(ctx)
-	stop()
-	f.running.Wait()
-	if err := f.finish(t.Context(), err); err != nil || dropped != nil {
-		t.Fatalf("%v, dropped: %v", err, dropped)
-	}
+	fetchBoasting(t, d, secondOf(first, second), 300, 600, core.lying(l))
 	if deltas, whole := asked.of(objects.TypeAskDeltas), asked.of(objects.TypeAskBlocks); deltas == 0 || whole == 0 {
 		t.Errorf("was asked %d times for deltas, %d times for whole blocks", deltas, whole)
 	}
