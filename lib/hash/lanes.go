@@ -49,11 +49,12 @@ func (l *lanes) shortLeaves(dst []Digest, blocks [][]byte) (long queue) {
 		n       int
 		numbers [maxLanes]int
 	}
-	longest, width := 0, kernels[len(kernels)-1].lanes
+	longest, bytes, width := 0, 0, kernels[len(kernels)-1].lanes
 	for i, block := range blocks {
 		if len(block) > shortLeaf {
 			long.left++
 			longest = max(longest, len(block))
+			bytes += len(block)
 			continue
 		}
 		size := (headSize + len(block) - 1) / blockSize
@@ -72,7 +73,7 @@ func (l *lanes) shortLeaves(dst []Digest, blocks [][]byte) (long queue) {
 			l.leafGroup(dst, blocks, w.numbers[:w.n], size+1)
 		}
 	}
-	return newQueue(blocks, long.left, longest)
+	return newQueue(blocks, long.left, longest, bytes)
 }
 
 // leafGroup hashes short blocks of the numbers given, whose messages have size BLAKE2b blocks.

@@ -35,10 +35,25 @@ type queue struct {
 	left       int
 	next       int
 	over, upTo int // the lengths that are given now
+	longest    int
+	bytes      int // of all that are given
 }
 
-func newQueue(blocks [][]byte, left, longest int) queue {
-	return queue{blocks: blocks, left: left, over: max(longest/2, shortLeaf), upTo: longest}
+func newQueue(blocks [][]byte, left, longest, bytes int) queue {
+	return queue{blocks: blocks, left: left, over: max(longest/2, shortLeaf), upTo: longest, longest: longest, bytes: bytes}
+}
+
+// A block in each of eight lanes takes wide/narrow times as long as one in each of four.
+const wide, narrow = 5, 4
+
+// kernel returns the one that is likely to be through first: of six blocks the longest takes its time in eight lanes, two of which
+// are idle all along, and the others when theirs has ended.
+func (q *queue) kernel() kernel {
+	first, widest := kernels[0], fitting(q.left)
+	if narrow*max(q.longest, q.bytes/first.lanes) < wide*max(q.longest, q.bytes/widest.lanes) {
+		return first
+	}
+	return widest
 }
 
 func (q *queue) take() int {
@@ -56,7 +71,7 @@ func (q *queue) take() int {
 
 // longLeaves hashes the blocks of a queue.
 func (l *lanes) longLeaves(dst []Digest, blocks [][]byte, waiting *queue) {
-	k := fitting(waiting.left)
+	k := waiting.kernel()
 	busy := 0
 	for i := range k.lanes {
 		l.lane[i].message = none
@@ -66,6 +81,10 @@ func (l *lanes) longLeaves(dst []Digest, blocks [][]byte, waiting *queue) {
 		}
 	}
 	for busy > 1 || busy == 1 && !l.finishAlone(dst) {
+		if first := kernels[0]; busy <= first.lanes && k.lanes > first.lanes {
+			l.moveDown(k.lanes, first.lanes)
+			k = first
+		}
 		n := l.ready(k.lanes)
 		k.compress(&l.vectors, n)
 		for i := range k.lanes {
@@ -84,6 +103,29 @@ func (l *lanes) longLeaves(dst []Digest, blocks [][]byte, waiting *queue) {
 	for i := range k.lanes { // keep no reference
 		l.lane[i].block, l.from[i] = nil, nil
 	}
+}
+
+// moveDown moves what is under way in the first from lanes to the first to of them. Their stages stay where they are: a lane that goes
+// on from one is done with it before it needs another.
+func (l *lanes) moveDown(from, to int) {
+	free := 0
+	for i := to; i < from; i++ {
+		if l.lane[i].message != none {
+			for l.lane[free].message != none {
+				free++
+			}
+			l.move(i, free)
+		}
+		l.lane[i], l.from[i] = lane{message: none}, nil
+	}
+}
+
+func (l *lanes) move(from, to int) {
+	for k := range l.h {
+		l.h[k][to] = l.h[k][from]
+	}
+	l.count[to], l.from[to], l.lane[to] = l.count[from], l.from[from], l.lane[from]
+	l.ending.step[to], l.ending.last[to] = l.ending.step[from], l.ending.last[from]
 }
 
 // begin gives a block to lane i.
