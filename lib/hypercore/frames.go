@@ -11,11 +11,12 @@ import (
 	"hc/lib/store"
 )
 
-// Frame is neighbouring blocks as they came, compressed together; or one block, as what it differs from another.
+// Frame is neighbouring blocks as they came, compressed together, or just together; or one block, as what it differs from another.
 type Frame struct {
 	First uint64
 	Count int
 	Bytes []byte
+	Raw   bool // not compressed: the very bytes of the blocks, where these have them
 	Delta bool
 	Base  uint64 // with Delta, that block of the same core
 }
@@ -30,8 +31,16 @@ func (d *Download) KeepFrames(frames ...Frame) {
 	}
 	for _, frame := range frames {
 		d.unsaved.frames = append(d.unsaved.frames, frame)
-		d.unsaved.framed += len(frame.Bytes)
+		d.unsaved.framed += frame.memory()
 	}
+}
+
+// memory is what a frame costs beside its blocks, in bytes.
+func (f Frame) memory() int {
+	if f.Raw {
+		return 0
+	}
+	return len(f.Bytes)
 }
 
 // Stores reports whether what comes is stored.
@@ -80,6 +89,9 @@ func (f Frame) put(ctx context.Context, tx *store.Tx, blocks []verifiedBlock) er
 	leaves, data := make([]hash.Digest, len(blocks)), make([][]byte, len(blocks))
 	for i, block := range blocks {
 		leaves[i], data[i] = block.leaf, block.data
+	}
+	if f.Raw {
+		return tx.PutRaw(ctx, f.First, leaves, data, f.Bytes)
 	}
 	return tx.PutFrame(ctx, f.First, leaves, data, f.Bytes)
 }

@@ -161,40 +161,48 @@ func (m Blocks) Size() (raw, blocks int) {
 	return raw, blocks
 }
 
-// Unpack returns the blocks, which share one new slice. None may be told from another.
+// Unpack returns the blocks; those of a piece stand one behind the other in a new slice, which is its payload from then on, if it is not
+// compressed. None may be told from another.
 func (m Blocks) Unpack() ([][]byte, error) { return m.UnpackWith(nil) }
 
 // UnpackWith is Unpack for the answer to AskDeltas. base gives the blocks that others are told from; an error of its own is wrapped.
 func (m Blocks) UnpackWith(base func(block uint64) ([]byte, error)) ([][]byte, error) {
-	raw, count := m.Size()
-	data, blocks := make([]byte, raw), make([][]byte, 0, count)
-	for rest, i := data, 0; i < len(m.Pieces); i++ {
-		p := m.Pieces[i]
-		into := rest[:p.Raw:p.Raw]
-		rest = rest[p.Raw:]
-		if err := p.fill(into, base); err != nil {
+	_, count := m.Size()
+	blocks := make([][]byte, 0, count)
+	for i, p := range m.Pieces {
+		data, err := p.bytes(base)
+		if err != nil {
 			return nil, err
 		}
+		if !p.Zstd && !p.Delta {
+			m.Pieces[i].Payload = data
+		}
 		var ok bool
-		if blocks, ok = p.split(blocks, into); !ok {
+		if blocks, ok = p.split(blocks, data); !ok {
 			return nil, fmt.Errorf("%w: blocks: a piece that is not %d lines", ErrMessage, p.Count)
 		}
 	}
 	return blocks, nil
 }
 
-func (p Piece) fill(into []byte, base func(uint64) ([]byte, error)) error {
+// bytes returns those of the piece's blocks. Of what is not compressed that is a clone, which, unlike a slice that is made, is not
+// set to zeros first.
+func (p Piece) bytes(base func(uint64) ([]byte, error)) ([]byte, error) {
 	switch {
+	case p.Zstd:
+		data := make([]byte, p.Raw)
+		return data, p.unpack(data)
 	case !p.Delta:
-		return p.unpack(into)
+		return bytes.Clone(p.Payload), nil
 	case base == nil:
-		return fmt.Errorf("%w: blocks: a delta that was not asked for", ErrMessage)
+		return nil, fmt.Errorf("%w: blocks: a delta that was not asked for", ErrMessage)
 	}
 	from, err := base(p.Base)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return p.unpackDelta(into, from)
+	data := make([]byte, p.Raw)
+	return data, p.unpackDelta(data, from)
 }
 
 // split appends the blocks of a piece.

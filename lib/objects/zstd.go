@@ -56,12 +56,8 @@ func newDecoder() *zstd.Decoder {
 	return d
 }
 
-// unpack fills into with the bytes of a piece.
+// unpack fills into with the bytes of a piece that is compressed.
 func (p Piece) unpack(into []byte) error {
-	if !p.Zstd {
-		copy(into, p.Payload)
-		return nil
-	}
 	d := decoders.Get().(*zstd.Decoder)
 	defer decoders.Put(d)
 	return p.decode(d, into)

@@ -12,10 +12,11 @@ import (
 // dealt with. The first error stays.
 type reader struct {
 	in     *bufio.Reader
-	offset uint64 // bytes read
-	at     uint64 // offset of the frame
-	frame  uint64 // number of the frame
-	line   []byte // the frame's line without its LF; valid until the next read; nil: not read yet
+	from   io.Reader // what in reads from
+	offset uint64    // bytes read
+	at     uint64    // offset of the frame
+	frame  uint64    // number of the frame
+	line   []byte    // the frame's line without its LF; valid until the next read; nil: not read yet
 	err    error
 }
 
@@ -56,7 +57,7 @@ func (r *reader) take() {
 // payload fills b with the bytes behind a frame's line, and reads the LF behind them. It ends the frame.
 func (r *reader) payload(b []byte) error {
 	r.line = nil
-	n, err := io.ReadFull(r.in, b)
+	n, err := r.readFull(b)
 	r.offset += uint64(n)
 	if err != nil {
 		return r.broken(err)
@@ -71,6 +72,19 @@ func (r *reader) payload(b []byte) error {
 	}
 	r.frame++
 	return nil
+}
+
+// readFull fills b with what in has taken already, and what is left of a long one from where that reads, without a copy.
+func (r *reader) readFull(b []byte) (int, error) {
+	if len(b)-r.in.Buffered() < r.in.Size() {
+		return io.ReadFull(r.in, b)
+	}
+	n, err := io.ReadFull(r.in, b[:r.in.Buffered()])
+	if err != nil {
+		return n, err
+	}
+	more, err := io.ReadFull(r.from, b[n:])
+	return n + more, err
 }
 
 // end checks that nothing follows.

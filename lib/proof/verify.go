@@ -86,7 +86,7 @@ func Verify(ctx context.Context, r io.Reader, opt Options, sink Sink) (Summary, 
 	v.groups, _ = sink.(GroupSink)
 	m := buffers.Get().(*memory)
 	m.in.Reset(r)
-	v.in, v.buffer = &reader{in: m.in}, m.group
+	v.in, v.buffer = &reader{in: m.in, from: r}, m.group
 	err := v.read()
 	v.hasher.close()
 	m.in.Reset(nil)
@@ -100,8 +100,11 @@ type memory struct {
 	group []byte
 }
 
+// lineBuffer holds a frame's line, and is no longer than it must be: what it takes of the bytes behind a line is copied once more.
+const lineBuffer = maxLine + 4<<10
+
 var buffers = sync.Pool{New: func() any {
-	return &memory{in: bufio.NewReaderSize(nil, 1<<20), group: make([]byte, 0, 1<<20)}
+	return &memory{in: bufio.NewReaderSize(nil, lineBuffer), group: make([]byte, 0, 1<<20)}
 }}
 
 type verifier struct {

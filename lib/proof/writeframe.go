@@ -69,6 +69,9 @@ func (p *writer) run(index uint64, blocks [][]byte, last uint64) error {
 	return nil
 }
 
+// directBytes are so many that writing what stands before them first costs less than copying a part of them behind it.
+const directBytes = maxRun
+
 func (p *writer) blockFrame(index uint64, blocks [][]byte, r run) {
 	if r.lines {
 		p.frame(wordLines, index, len(blocks), r.bytes)
@@ -79,6 +82,9 @@ func (p *writer) blockFrame(index uint64, blocks [][]byte, r run) {
 			p.line = strconv.AppendUint(append(p.line, ' '), uint64(len(b)), 10)
 		}
 		p.out.Write(append(p.line, '\n')) // bufio.Writer keeps its error for Flush
+	}
+	if r.bytes > directBytes {
+		p.out.Flush() // the block goes out from where it is
 	}
 	for _, b := range blocks {
 		p.out.Write(b)

@@ -28,9 +28,9 @@ type many struct {
 
 // Sizes of a question, in bytes of blocks.
 const (
-	firstMany = 256 << 10          // that a peer is asked for at once in the beginning; twice as much each time that he has answered
-	mostMany  = objects.MaxRaw / 2 // so that what is larger than expected most often comes, too
-	fewManys  = 8                  // questions under way as long as they are not that large
+	firstMany = 256 << 10      // that a peer is asked for at once in the beginning; twice as much each time that he has answered
+	mostMany  = objects.MaxRaw // of what is expected, which is near the most that came lately: what comes is mostly less
+	fewManys  = 8              // questions under way as long as they are not that large
 )
 
 // each calls do for each block.
@@ -372,7 +372,7 @@ func (f *fetcher) applyBlocks(ctx context.Context, a *asked, g *gift) error {
 	}
 	for _, frame := range g.frames {
 		if first, count := a.many.neighbours(frame.at); count >= frame.count {
-			f.d.KeepFrames(hypercore.Frame{First: first, Count: frame.count, Bytes: frame.data, Delta: frame.delta, Base: frame.base})
+			f.d.KeepFrames(hypercore.Frame{First: first, Count: frame.count, Bytes: frame.data, Raw: frame.raw, Delta: frame.delta, Base: frame.base})
 		}
 	}
 	return nil

@@ -36,10 +36,11 @@ type gift struct {
 	wire   int // bytes that it took
 }
 
-// giftFrame is blocks of an answer that came compressed together, or one as what it differs from another.
+// giftFrame is blocks of an answer that came together, compressed or not, or one as what it differs from another.
 type giftFrame struct {
 	at, count int
 	data      []byte
+	raw       bool // they are what data has
 	delta     bool
 	base      uint64
 }
@@ -49,7 +50,9 @@ func (g *gift) bytes() (sum int) {
 		sum += len(block)
 	}
 	for _, frame := range g.frames {
-		sum += len(frame.data)
+		if !frame.raw {
+			sum += len(frame.data)
+		}
 	}
 	return sum
 }
@@ -150,12 +153,19 @@ func (t *taker) OnClose(*protomux.Channel, error) {
 	_ = t.session.emit(event{decided: true}) // the session's own end tells of the connection's
 }
 
-// keepFrames copies the frames that may be stored as they are: the read loop uses its buffer again.
+// keepFrames keeps the frames that may be stored as they are. It copies those that the blocks do not alias: the read loop uses its
+// buffer again.
 func (g *gift) keepFrames(pieces []objects.Piece, stores bool) {
 	at := 0
 	for _, p := range pieces {
-		if stores && (p.Zstd && store.FrameFits(p.Count, p.Raw, len(p.Payload)) || p.Delta && store.DeltaFits(p.Raw, len(p.Payload))) {
-			g.frames = append(g.frames, giftFrame{at, p.Count, bytes.Clone(p.Payload), p.Delta, p.Base})
+		switch {
+		case !stores:
+		case p.Zstd && store.FrameFits(p.Count, p.Raw, len(p.Payload)):
+			g.frames = append(g.frames, giftFrame{at: at, count: p.Count, data: bytes.Clone(p.Payload)})
+		case p.Delta && store.DeltaFits(p.Raw, len(p.Payload)):
+			g.frames = append(g.frames, giftFrame{at: at, count: p.Count, data: bytes.Clone(p.Payload), delta: true, base: p.Base})
+		case !p.Zstd && !p.Delta && store.RawFits(p.Count, p.Raw):
+			g.frames = append(g.frames, giftFrame{at: at, count: p.Count, data: p.Payload, raw: true})
 		}
 		at += p.Count
 	}

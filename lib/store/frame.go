@@ -20,6 +20,32 @@ func FrameFits(count, raw, frame int) bool {
 	return count <= shortBlocks && raw >= leastFrame && raw <= maxBlock && (raw <= runBytes || count == 1) && frame <= raw-raw/worthIt
 }
 
+// RawFits reports whether neighbouring blocks that came uncompressed together may become a run as they came, going by their number and
+// their bytes.
+func RawFits(count, raw int) bool {
+	return count <= shortBlocks && raw >= leastFrame && raw <= maxBlock && (raw <= runBytes || count == 1)
+}
+
+// PutRaw is Put for neighbouring blocks, from first on, whose bytes stand one behind the other in payload, which is not to be changed
+// before the transaction has ended. Where they are new here, and look as if compressing them were a waste, they become a run of
+// their own, and are written from where they are; else it is Put.
+func (tx *Tx) PutRaw(ctx context.Context, first uint64, leaves []hash.Digest, blocks [][]byte, payload []byte) error {
+	if err := tx.check(); err != nil {
+		return err
+	}
+	asCame := !tx.options.Short && RawFits(len(blocks), len(payload)) && looksRandom(payload)
+	return tx.failed("storing blocks of", tx.putTogether(ctx, cameTogether{first, leaves, blocks, payload, codecRaw}, asCame))
+}
+
+// cameTogether is neighbouring blocks, and the payload that a run of just them has.
+type cameTogether struct {
+	first   uint64
+	leaves  []hash.Digest
+	blocks  [][]byte
+	payload []byte
+	codec   byte
+}
+
 // PutFrame is Put for neighbouring blocks, from first on, that came compressed together, in a frame which the caller has decoded to
 // exactly these bytes. Where they are new here, and the frame is one that a run may have, it is stored as it is; else as by
 // Put. The frame is not to be changed before the transaction has ended.
@@ -27,31 +53,40 @@ func (tx *Tx) PutFrame(ctx context.Context, first uint64, leaves []hash.Digest, 
 	if err := tx.check(); err != nil {
 		return err
 	}
-	return tx.failed("storing blocks of", tx.putFrame(ctx, first, leaves, blocks, frame))
+	raw := 0
+	for _, block := range blocks {
+		raw += len(block)
+	}
+	asCame := FrameFits(len(blocks), raw, len(frame)) && isFrame(frame, raw)
+	return tx.failed("storing blocks of", tx.putTogether(ctx, cameTogether{first, leaves, blocks, frame, codecZstd}, asCame))
 }
 
-func (tx *Tx) putFrame(ctx context.Context, first uint64, leaves []hash.Digest, blocks [][]byte, frame []byte) error {
-	asCame, err := tx.takesFrame(ctx, first, leaves, blocks, frame)
+// putTogether stores blocks as a run of their own, if that is wanted and can be, else one by one.
+func (tx *Tx) putTogether(ctx context.Context, c cameTogether, asCame bool) error {
+	var err error
+	if asCame {
+		asCame, err = tx.allNew(ctx, c)
+	}
 	if err != nil {
 		return err
 	}
 	if !asCame {
-		for i, block := range blocks {
-			if err := tx.put(ctx, first+uint64(i), leaves[i], block); err != nil {
+		for i, block := range c.blocks {
+			if err := tx.put(ctx, c.first+uint64(i), c.leaves[i], block); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	run, err := tx.runs.addFrame(ctx, leaves, blocks, frame)
+	run, err := tx.runs.addTogether(ctx, c)
 	if err != nil {
 		return err
 	}
-	for i, block := range blocks {
+	for i, block := range c.blocks {
 		if !tx.options.Short {
-			tx.own.add(leaves[i], len(block))
+			tx.own.add(c.leaves[i], len(block))
 		}
-		p := putBlock{block: first + uint64(i), ref: leafRef{uint64(len(block)), leaves[i]}, run: run, at: uint32(i)}
+		p := putBlock{block: c.first + uint64(i), ref: leafRef{uint64(len(block)), c.leaves[i]}, run: run, at: uint32(i)}
 		if err := tx.putInto(ctx, p); err != nil {
 			return err
 		}
@@ -59,17 +94,13 @@ func (tx *Tx) putFrame(ctx context.Context, first uint64, leaves []hash.Digest, 
 	return nil
 }
 
-// takesFrame reports whether blocks are stored as they came.
-func (tx *Tx) takesFrame(ctx context.Context, first uint64, leaves []hash.Digest, blocks [][]byte, frame []byte) (bool, error) {
-	raw := 0
-	for _, block := range blocks {
-		raw += len(block)
-	}
-	if len(blocks) == 0 || first+uint64(len(blocks)) > merkle.MaxLength || !FrameFits(len(blocks), raw, len(frame)) || !isFrame(frame, raw) {
+// allNew reports whether no block is in the store.
+func (tx *Tx) allNew(ctx context.Context, c cameTogether) (bool, error) {
+	if len(c.blocks) == 0 || c.first+uint64(len(c.blocks)) > merkle.MaxLength {
 		return false, nil
 	}
-	for i, leaf := range leaves {
-		p := putBlock{block: first + uint64(i), ref: leafRef{leaf: leaf}}
+	for i, leaf := range c.leaves {
+		p := putBlock{block: c.first + uint64(i), ref: leafRef{leaf: leaf}}
 		if known, err := tx.knows(ctx, &p, false); known || err != nil {
 			return false, err
 		}
@@ -107,23 +138,23 @@ func isFrame(data []byte, raw int) bool {
 	return at == len(data)
 }
 
-// addFrame puts blocks into a run of their own, whose payload is there, and returns its ordinal. The payload is not copied.
-func (w *runWriter) addFrame(ctx context.Context, leaves []hash.Digest, blocks [][]byte, frame []byte) (run uint32, err error) {
+// addTogether puts blocks into a run of their own, whose payload is there, and returns its ordinal. The payload is not copied.
+func (w *runWriter) addTogether(ctx context.Context, c cameTogether) (run uint32, err error) {
 	if err := w.end(ctx); err != nil {
 		return 0, err
 	}
-	m := runMeta{short: w.short, lines: w.short, codec: codecZstd, ordinal: w.ordinal, count: len(blocks)}
-	for i, block := range blocks {
+	m := runMeta{short: w.short, lines: w.short, codec: c.codec, ordinal: w.ordinal, count: len(c.blocks)}
+	for i, block := range c.blocks {
 		m.lengths = append(m.lengths, uint32(len(block)))
 		m.raw += len(block)
 		ends := len(block) > 0 && block[len(block)-1] == '\n'
-		m.lines = m.lines && isLine(block) && (ends || i == len(blocks)-1)
+		m.lines = m.lines && isLine(block) && (ends || i == len(c.blocks)-1)
 	}
 	if !w.short {
-		m.leaves = leaves
+		m.leaves = c.leaves
 	}
 	w.ordinal++
-	job := &runJob{meta: m, record: packlog.Record{Kind: packlog.KindRun, Meta: m.encode(), Payload: frame}, lent: true}
+	job := &runJob{meta: m, record: packlog.Record{Kind: packlog.KindRun, Meta: m.encode(), Payload: c.payload}, lent: true}
 	w.queue = append(w.queue, job)
 	w.waiting += m.raw
 	return m.ordinal, w.drain(ctx, m.raw)

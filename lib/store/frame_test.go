@@ -37,6 +37,14 @@ func frameBlocks() (blocks [][]byte) {
 // putFrame stores a log whose blocks come in one frame, in a store on a disk of its own, and returns what it became.
 func putFrame(t *testing.T, blocks [][]byte, short bool, frame []byte) (*checkWorld, Extent, StoredRun) {
 	t.Helper()
+	return putWith(t, blocks, short, func(tx *Tx, leaves []hash.Digest) error {
+		return tx.PutFrame(t.Context(), 0, leaves, blocks, frame)
+	})
+}
+
+// putWith is putFrame for blocks that are put otherwise.
+func putWith(t *testing.T, blocks [][]byte, short bool, put func(tx *Tx, leaves []hash.Digest) error) (*checkWorld, Extent, StoredRun) {
+	t.Helper()
 	w := &checkWorld{machine: memfs.New(1), logs: []*signed{newSigned(t, 1)}, held: make([]map[uint64]bool, 1)}
 	s := w.open(t, Options{Create: true})
 	defer s.Close()
@@ -48,7 +56,7 @@ func putFrame(t *testing.T, blocks [][]byte, short bool, frame []byte) (*checkWo
 	defer tx.Abort()
 	leaves := make([]hash.Digest, len(blocks))
 	hash.Leaves(leaves, blocks)
-	if err := tx.PutFrame(t.Context(), 0, leaves, blocks, frame); err != nil {
+	if err := put(tx, leaves); err != nil {
 		t.Fatal(err)
 	}
 	if err := tx.Commit(t.Context(), func() (Head, error) { return head, nil }); err != nil {

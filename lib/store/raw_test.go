@@ -1,0 +1,107 @@
+package store
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+
+	"hc/lib/hash"
+	"hc/lib/store/packlog/memfs"
+)
+
+// blocksInRow are blocks of random bytes of these lengths, with the bytes where they stand one behind the other.
+func blocksInRow(lengths ...int) (blocks [][]byte, all []byte) {
+	total := 0
+	for _, n := range lengths {
+		total += n
+	}
+	random := rand.NewChaCha8([32]byte{1})
+	all = make([]byte, total)
+	_, _ = random.Read(all) // never fails
+	at := 0
+	for _, n := range lengths {
+		blocks = append(blocks, all[at:at+n:at+n])
+		at += n
+	}
+	return blocks, all
+}
+
+// What looks as if it could be compressed is stored as by Put: here spans, and so runs, have at most 16 blocks.
+func TestPutRaw(t *testing.T) {
+	text := frameBlocks()
+	even, evenBytes := blocksInRow(100<<10, 50<<10)
+	small, smallBytes := blocksInRow(1000, 2000)
+	large, largeBytes := blocksInRow(1 << 20)
+	many, manyBytes := blocksInRow(200<<10, 200<<10)
+	for name, c := range map[string]struct {
+		blocks  [][]byte
+		payload []byte
+		short   bool
+		zstd    bool
+		count   uint64 // blocks in the first run
+	}{
+		"random":               {even, evenBytes, false, false, 2},
+		"one large block":      {large, largeBytes, false, false, 1},
+		"text":                 {text, bytes.Join(text, nil), false, true, 16},
+		"few bytes":            {small, smallBytes, false, false, 2},
+		"more than a run has":  {many, manyBytes, false, false, 1},
+		"blocks of short runs": {even, evenBytes, true, false, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, e, run := putWith(t, c.blocks, c.short, func(tx *Tx, leaves []hash.Digest) error {
+				return tx.PutRaw(t.Context(), 0, leaves, c.blocks, c.payload)
+			})
+			if e.Count != c.count || !e.Whole || run.Zstd != c.zstd {
+				t.Errorf("the first run has %d blocks, all of it %v, compressed %v; want %d, compressed %v", e.Count, e.Whole, run.Zstd, c.count, c.zstd)
+			}
+			if !run.Zstd && !bytes.Equal(run.Payload, c.payload[:len(run.Payload)]) {
+				t.Error("the run is not the bytes that came")
+			}
+		})
+	}
+}
+
+// A run that came is written from where it stands, so nothing is held of it beside.
+func TestPutRawLends(t *testing.T) {
+	blocks, payload := blocksInRow(100<<10, 50<<10)
+	w := newRunWriter(false, nil)
+	leaves := make([]hash.Digest, len(blocks))
+	hash.Leaves(leaves, blocks)
+	if _, err := w.addTogether(t.Context(), cameTogether{0, leaves, blocks, payload, codecRaw}); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.batch) != 1 || &w.batch[0].Payload[0] != &payload[0] || len(w.spent) != 0 {
+		t.Error("the payload was copied, or would be used again")
+	}
+}
+
+// Of blocks that the store has, none is stored again.
+func TestPutRawKnown(t *testing.T) {
+	blocks, payload := blocksInRow(100<<10, 50<<10)
+	w := &checkWorld{machine: memfs.New(1), logs: []*signed{newSigned(t, 1)}, held: make([]map[uint64]bool, 1)}
+	s := w.open(t, Options{Create: true})
+	defer s.Close()
+	twice := append(append([][]byte(nil), blocks...), blocks...)
+	head := w.logs[0].grow(t, twice...)
+	tx, err := s.Begin(t.Context(), w.logs[0].key(), TxOptions{Manifest: w.logs[0].auth.Manifest()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Abort()
+	leaves := make([]hash.Digest, len(blocks))
+	hash.Leaves(leaves, blocks)
+	for _, first := range []uint64{0, 2} {
+		if err := tx.PutRaw(t.Context(), first, leaves, blocks, payload); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Commit(t.Context(), func() (Head, error) { return head, nil }); err != nil {
+		t.Fatal(err)
+	}
+	if tx.bytes > len(payload)+4096 {
+		t.Errorf("%d bytes were written for %d that came twice", tx.bytes, len(payload))
+	}
+	if err := w.readable(t); err != nil {
+		t.Fatal(err)
+	}
+}
