@@ -13,6 +13,7 @@ import (
 	"hc/lib/drive"
 	"hc/lib/keys"
 	"hc/lib/peer"
+	"hc/lib/proof"
 	"hc/lib/replicate"
 	"hc/lib/store"
 )
@@ -92,6 +93,7 @@ type fsckRun struct {
 
 	lost     uint64 // blocks that the repair had to clear, and that did not come back
 	fetchErr error  // why not all of them did
+	unheard  bool   // a peer did not tell what it has
 	unasked  bool   // a log that is signed here may have lost its end, and no peer was asked
 }
 
@@ -122,7 +124,7 @@ func (r *fsckRun) check(ctx context.Context, kind string, repair bool) (report *
 	if err := r.fetch(ctx, checker); err != nil {
 		return report, err
 	}
-	return report, checker.Discard(ctx, len(r.peers) > 0 && r.fetchErr == nil)
+	return report, checker.Discard(ctx, len(r.peers) > 0 && !r.unheard)
 }
 
 // fetch gets back from the peers what the repair could not find, or counts it.
@@ -184,6 +186,7 @@ func (r *fsckRun) fetchPart(ctx context.Context, in *store.Store, key keys.Key, 
 	r.std.Warnf("%v", err)
 	r.lost += part.End - part.First
 	r.fetchErr = errors.Join(r.fetchErr, err)
+	r.unheard = r.unheard || !errors.Is(err, proof.ErrPartial) // who lacks blocks has told of his head
 	return nil
 }
 

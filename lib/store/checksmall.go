@@ -32,7 +32,7 @@ func (c *Checker) eachFile(ctx context.Context, folder string, fn func(name stri
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // removed meanwhile
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, errTooLong) { // which no content stands for: it is nothing good
 			return err
 		}
 		if err := fn(name, raw); err != nil {

@@ -89,7 +89,7 @@ func (f *files) close() error {
 // that is derived is built again. It is stale if packs were rewritten since.
 func (f *files) readApplied(current func(packlog.Position) bool) (*applied, error) {
 	raw, err := readSmall(f.fs, filepath.Join(f.dir, appliedName), maxAppliedFile)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errTooLong) {
 		return &applied{}, nil
 	}
 	if err != nil {

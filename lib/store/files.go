@@ -16,6 +16,9 @@ import (
 // temporary is how names of files begin that are being written.
 const temporary = ".tmp-"
 
+// errTooLong says that a small file is not what was written: it is never so long.
+var errTooLong = errors.New("file is too long")
+
 // readSmall returns a file's bytes, if there are at most max.
 func readSmall(fsys packlog.FS, path string, max int64) ([]byte, error) {
 	file, err := fsys.OpenFile(path, os.O_RDONLY, 0)
@@ -28,7 +31,7 @@ func readSmall(fsys packlog.FS, path string, max int64) ([]byte, error) {
 		return nil, err
 	}
 	if size > max {
-		return nil, fmt.Errorf("%s: file has %d bytes, the limit is %d", path, size, max)
+		return nil, fmt.Errorf("%s: %w: it has %d bytes, the limit is %d", path, errTooLong, size, max)
 	}
 	b := make([]byte, size)
 	n, err := file.ReadAt(b, 0)
