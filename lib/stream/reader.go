@@ -161,7 +161,7 @@ func (r *Reader) noMagic() error {
 	case bytes.HasPrefix(line, []byte(magic[:len("hc-stream/")])):
 		return fmt.Errorf("%w: version %s is not known here: this reads %s", ErrFormat, show(line), strings.TrimSpace(magic))
 	}
-	return fmt.Errorf("%w: it begins with %s, not with %q", ErrFormat, show(line), strings.TrimSpace(magic))
+	return fmt.Errorf("%w: it begins with %s, not with %q: hc-chunk makes such a stream of anything", ErrFormat, show(line), strings.TrimSpace(magic))
 }
 
 // readFrame reads a whole frame.
