@@ -17,7 +17,7 @@ import (
 func newPeers(std *cli.IO) *urfave.App {
 	return &urfave.App{
 		Name:        "hc-peers",
-		Usage:       "tell who has a drive or a log, and up to which version",
+		Usage:       "tell who has a drive, and up to which version",
 		ArgsUsage:   "[DRIVE]",
 		Description: peersDescription,
 		Flags:       append(append([]urfave.Flag{cli.StoreFlag()}, append(cli.PeerFlags(), cli.DiscoveryFlags()...)...), cli.JSONFlag()),
