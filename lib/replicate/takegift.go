@@ -1,0 +1,141 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"hc/lib/hypercore"
+	"hc/lib/merkle"
+)
+
+// complete checks that an answer has as much as was asked for, and no more, and numbers its nodes.
+func (g *gift) complete(m *many) error {
+	wrong := func(what string, got int) error {
+		return fmt.Errorf("%w: its answer %d has %d %s, where %d blocks and %d nodes were asked for", ErrPeer, g.id, got, what, m.count(), len(m.Nodes))
+	}
+	if m.leaves != (g.leaves != nil) {
+		return fmt.Errorf("%w: its answer %d is about something else", ErrPeer, g.id)
+	}
+	want := m.Nodes
+	switch {
+	case m.leaves:
+		if uint64(len(g.leaves)) != m.count() {
+			return wrong("leaves", len(g.leaves))
+		}
+		for i := range g.leaves {
+			g.leaves[i].Index = 2 * (m.spans[0].First + uint64(i))
+		}
+	case uint64(len(g.blocks)) > m.count():
+		return wrong("blocks", len(g.blocks))
+	case m.prove:
+		want = append(slices.Clone(want), merkle.Subtrees(m.spans[0].First+uint64(len(g.blocks)), m.end())...)
+	}
+	if len(g.nodes) != len(want) {
+		return wrong("nodes", len(g.nodes))
+	}
+	for i := range g.nodes {
+		g.nodes[i].Index = want[i]
+	}
+	return nil
+}
+
+// takeGift verifies an answer and takes it in.
+func (f *fetcher) takeGift(ctx context.Context, a *asked, g *gift) error {
+	f.traceGift(a.many, g)
+	err := f.tooMany(ctx, a.many, g)
+	if err == nil && a.many.leaves {
+		err = f.d.ApplyLeaves(ctx, a.request.Fork, a.many.spans[0].First, g.leaves, g.nodes)
+	} else if err == nil {
+		err = f.applyBlocks(ctx, a, g)
+	}
+	if err != nil {
+		f.takeBack(a)
+		switch {
+		case errors.Is(err, merkle.ErrNodeMissing): // what it builds on has gone since: nobody's fault
+			a.many.each(func(block uint64) { delete(f.hashed, block) }) // else it would be asked for in the same way for ever
+			return nil
+		case !verification(err):
+			return err
+		}
+		return f.refuted(a.session, err)
+	}
+	f.settled(a)
+	f.proved(a.session)
+	if a.session.broken > 0 {
+		a.session.broken--
+	}
+	if a.many.leaves {
+		return f.lookUp(ctx, a.many, g)
+	}
+	a.session.atOnce = min(2*a.session.atOnce, mostMany)
+	f.credit = min(f.credit+g.wire/checkPart, mostCredit)
+	left := uint64(len(g.blocks))
+	a.many.each(func(block uint64) {
+		if left > 0 {
+			left--
+			delete(f.hashed, block)
+			return
+		}
+		f.again(block)
+	})
+	return nil
+}
+
+// tooMany refuses a block that has more bytes than the tree has room for.
+func (f *fetcher) tooMany(ctx context.Context, m *many, g *gift) error {
+	if len(g.blocks) != 1 {
+		return nil
+	}
+	return f.tooLarge(ctx, m.spans[0].First, len(g.blocks[0]))
+}
+
+func (f *fetcher) applyBlocks(ctx context.Context, a *asked, g *gift) error {
+	for _, block := range g.blocks {
+		f.recent = max(uint64(len(block)), f.recent-f.recent/16)
+	}
+	if err := f.verifyBlocks(ctx, a, g); err != nil {
+		return err
+	}
+	for _, frame := range g.frames {
+		if first, count := a.many.neighbours(frame.at); count >= frame.count {
+			f.d.KeepFrames(hypercore.Frame{First: first, Count: frame.count, Bytes: frame.data, Raw: frame.raw, Delta: frame.delta, Base: frame.base})
+		}
+	}
+	return nil
+}
+
+func (f *fetcher) verifyBlocks(ctx context.Context, a *asked, g *gift) error {
+	if a.many.prove {
+		return f.d.ApplyBlocks(ctx, a.request.Fork, a.many.spans[0].First, g.blocks, g.hashes, g.nodes)
+	}
+	var err error
+	i := 0
+	a.many.each(func(block uint64) {
+		if err == nil && i < len(g.blocks) {
+			err = f.d.ApplyKnown(ctx, block, g.blocks[i], g.hashes[i])
+			i++
+		}
+	})
+	return err
+}
+
+func (f *fetcher) traceGift(m *many, g *gift) {
+	trace := f.options.Trace
+	switch {
+	case trace == nil:
+	case g.copies != nil:
+		trace(false, tracedNodes(g.copies.Leaves, g.nodes))
+	case m.leaves:
+		trace(false, tracedNodes(g.leaves, g.nodes))
+	default:
+		for i, proof := range tracedBlocks(m.spans, len(g.blocks)) {
+			proof.Block.Value = g.blocks[i]
+			if i == 0 {
+				proof.Block.Nodes = g.nodes
+			}
+			trace(false, proof)
+		}
+	}
+}
