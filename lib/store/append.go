@@ -23,19 +23,19 @@ func (tx *Tx) Has(ctx context.Context, leaf hash.Digest) (bool, error) {
 }
 
 // lookUp returns where the store has a block. A damaged index has none: blocks are stored again until it is mended.
-func (tx *Tx) lookUp(ctx context.Context, leaf hash.Digest) (place, bool, error) {
+func (tx *Tx) lookUp(ctx context.Context, leaf hash.Digest) (known, bool, error) {
 	if at, ok := tx.near.get(leaf); ok {
-		return at, true, nil
+		return known{place: at}, true, nil
 	}
 	at, ok, err := tx.view.state.lookUp(ctx, tx.store.log, leaf)
 	if isDerivedFault(err) {
 		tx.store.renew(tx.view.state, err, true)
-		return place{}, false, nil
+		return known{}, false, nil
 	}
 	if ok {
 		tx.near.learn(ctx, tx.store.reader, at.run)
 	}
-	return at, ok, err
+	return known{at, ok}, ok, err
 }
 
 // Grow hands over the roots of the log as it is before the first Append. They grow by what Append adds, and are whole when Commit asks for
@@ -72,14 +72,15 @@ func (tx *Tx) add(ctx context.Context, leaf hash.Digest, data []byte) error {
 			tx.own.add(leaf, len(data))
 			return tx.addNew(ctx, b, data)
 		}
-		if err := tx.deltas.found(ctx, at); err != nil {
+		if err := tx.deltas.found(ctx, at.place); err != nil {
 			return err
 		}
+		b.at = at
 	}
 	if tx.deltas.waits() {
 		return tx.deltas.queue(ctx, b)
 	}
-	return tx.settleKnown(ctx, b.node)
+	return tx.settleKnown(ctx, b.node, b.at)
 }
 
 // addNew adds a block that the store does not have. What may have stood in its place decides how it is stored, so it waits until
@@ -104,8 +105,15 @@ func (tx *Tx) settleAll(ctx context.Context) error {
 }
 
 // settleKnown makes the next block of the span one that the store has.
-func (tx *Tx) settleKnown(ctx context.Context, node merkle.Node) error {
-	tx.span.byLeaf(node)
+func (tx *Tx) settleKnown(ctx context.Context, node merkle.Node, at known) error {
+	if !at.indexed && tx.span.mayBegin(at.place) {
+		now, ok, err := tx.view.state.lookUp(ctx, tx.store.log, node.Hash)
+		if err != nil && !isDerivedFault(err) {
+			return err
+		}
+		at.indexed = ok && now == at.place
+	}
+	tx.span.known(node, at)
 	return tx.boundSpan(ctx)
 }
 
@@ -146,5 +154,10 @@ func (tx *Tx) endSpan(ctx context.Context) error {
 		tx.roots.AppendCover(tx.span.roots.Nodes())
 	}
 	tx.span.next(tx.span.first + tx.span.count)
-	return tx.record(ctx, packlog.KindSpan, meta)
+	if meta.hasPassages() {
+		if err := tx.store.log.RaiseFormat(ctx); err != nil {
+			return err
+		}
+	}
+	return tx.record(ctx, packlog.KindSpan, meta.encode())
 }

@@ -8,6 +8,7 @@ import (
 
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/store/packlog"
 	"hc/lib/store/table"
 )
 
@@ -72,16 +73,20 @@ func (b *coreBuilder) abort() { b.grow.abort() }
 
 // span takes in the blocks of a span.
 func (b *coreBuilder) span(span *spanMeta, runs *runList) error {
+	from, err := b.cp.places(span, runs)
+	if err != nil {
+		return err
+	}
 	rows := make([]row, 0, len(span.parts))
 	for _, p := range span.parts {
 		r := row{first: p.first, count: p.count, kind: rowByLeaf}
 		if p.byLeaf == nil {
-			run := runs.find(p.run)
-			if run == nil || uint64(p.at)+p.count > uint64(run.run.count) {
+			at, ok := from.of(&p)
+			if !ok {
 				b.tell(blockRange{p.first, p.end()}, true)
 				continue // damaged
 			}
-			r.kind, r.place = rowPlaced, place{run.at, p.at}
+			r.kind, r.place = rowPlaced, at
 		}
 		rows = append(rows, r)
 		b.hold(blockRange{r.first, r.end()})
@@ -96,14 +101,14 @@ func (b *coreBuilder) span(span *spanMeta, runs *runList) error {
 		return b.learnSparse(span)
 	}
 	if span.append {
-		if done, err := b.grow.span(span, runs); done || err != nil {
+		if done, err := b.grow.span(span, from); done || err != nil {
 			return err
 		}
 	}
 	if err := b.learnAll(span.roots); err != nil {
 		return err
 	}
-	return b.leaves(span, runs, b.learn)
+	return b.leaves(span, from, b.learn)
 }
 
 // learnSparse takes of an append span's nodes only those that cannot be computed from what its runs have.
@@ -122,9 +127,9 @@ func (b *coreBuilder) learnSparse(span *spanMeta) error {
 }
 
 // leaves calls fn for the leaf nodes of a span's blocks, reading runs where it must. Blocks of damaged runs are left out.
-func (b *coreBuilder) leaves(span *spanMeta, runs *runList, fn func(merkle.Node) error) error {
+func (b *coreBuilder) leaves(span *spanMeta, from *spanPlaces, fn func(merkle.Node) error) error {
 	for _, p := range span.parts {
-		leaf, err := b.leavesOf(p, runs)
+		leaf, err := b.leavesOf(p, from)
 		if err != nil {
 			return err
 		}
@@ -138,19 +143,23 @@ func (b *coreBuilder) leaves(span *spanMeta, runs *runList, fn func(merkle.Node)
 }
 
 // leavesOf returns what gives the leaf node of each block of a part, by its number in it; nil if they are damaged.
-func (b *coreBuilder) leavesOf(p spanPart, runs *runList) (func(i uint64) merkle.Node, error) {
+func (b *coreBuilder) leavesOf(p spanPart, from *spanPlaces) (func(i uint64) merkle.Node, error) {
 	if p.byLeaf != nil {
 		return func(i uint64) merkle.Node {
 			return merkle.LeafNodeHash(p.first+i, p.byLeaf[i].size, p.byLeaf[i].leaf)
 		}, nil
 	}
-	e := runs.find(p.run)
-	if e == nil || uint64(p.at)+p.count > uint64(e.run.count) {
+	first, ok := from.of(&p)
+	if !ok {
 		return nil, nil
+	}
+	e, err := b.runOf(&p, first, from)
+	if e == nil || err != nil {
+		return nil, err
 	}
 	if !e.run.short {
 		return func(i uint64) merkle.Node {
-			at := uint64(p.at) + i
+			at := uint64(first.at) + i
 			return merkle.LeafNodeHash(p.first+i, uint64(e.run.lengths[at]), e.run.leaves[at])
 		}, nil
 	}
@@ -164,6 +173,19 @@ func (b *coreBuilder) leavesOf(p spanPart, runs *runList) (func(i uint64) merkle
 	}
 	run.hash()
 	return func(i uint64) merkle.Node { return run.leaf(p.at+uint32(i), p.first+i) }, nil
+}
+
+// runOf returns the run of a part that is there, nil if it cannot be read any more.
+func (b *coreBuilder) runOf(p *spanPart, at place, from *spanPlaces) (*entry, error) {
+	if p.inRun() {
+		return from.runs.find(p.run), nil
+	}
+	e, err := b.cp.store.reader.meta(b.cp.ctx, at.run, packlog.KindRun)
+	if errors.Is(err, ErrDamaged) {
+		b.cp.store.damaged(err)
+		return nil, nil
+	}
+	return e, err
 }
 
 // node returns a node that is known.

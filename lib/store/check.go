@@ -136,7 +136,7 @@ func (c *Checker) checkFormat() error {
 	f := Finding{Harm: HarmDerived, File: fault.File, Offset: fault.Offset, Length: fault.Length,
 		What: fmt.Sprintf("the store cannot be opened: %v", fault.Reason), Next: "hc fsck --repair writes it again"}
 	if newer {
-		f.Harm, f.Next = HarmData, "use the hc that wrote the store; if that was this one, write `hc-store 1` into the file"
+		f.Harm, f.Next = HarmData, "use the hc that wrote the store; if that was this one, write `hc-store 2` into the file"
 	}
 	c.found(f)
 	if newer || !c.options.Repair {

@@ -169,11 +169,15 @@ func newCheckWorld(t testing.TB) *checkWorld {
 			t.Fatal(err)
 		}
 		delta := edited(r, base)
-		w.logs[0].append(t, s, false, append(randomBlocks(r, 9, 60), shared, delta, w.logs[0].blocks[1])...)
+		again := append([][]byte{shared, delta}, w.logs[0].blocks[1:4]...)
+		w.logs[0].append(t, s, false, append(randomBlocks(r, 9, 60), again...)...)
 		w.logs[1].append(t, s, true, lineBlocks(r, 9)...)
 	}
 	if codecs, _ := codecsOf(t, s); codecs[codecDelta] != 2 {
 		t.Fatalf("the world has runs of the codecs %v", codecs)
+	}
+	if n, _ := passagesOf(t, s); n != 2 {
+		t.Fatalf("the world has %d passages", n)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

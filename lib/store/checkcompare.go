@@ -6,7 +6,9 @@ import (
 	"iter"
 	"path/filepath"
 	"reflect"
+	"slices"
 
+	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
 	"hc/lib/store/table"
@@ -140,13 +142,13 @@ func (k *coreCompare) run() error {
 	case !reflect.DeepEqual(append([]Head{}, s.seen...), append([]Head{}, l.seen...)):
 		k.mismatch(path, "it has other conflicting heads")
 	}
-	if at, same, err := sameSequence(k.ranges(k.stored), k.ranges(k.log)); err != nil {
+	if at, same, err := sameSequence(k.ranges(k.stored), k.ranges(k.log), k.sameBlocks); err != nil {
 		return err
 	} else if !same {
 		c.witness[k.key] = true
 		k.mismatch(path, "other blocks are held, from block %d on", at)
 	}
-	at, same, err := sameSequence(k.rows(k.stored), k.rows(k.log))
+	at, same, err := sameSequence(k.rows(k.stored), k.rows(k.log), k.sameBlocks)
 	if err == nil && !same {
 		c.witness[k.key] = true
 		k.mismatch(path, "block %d is looked for in another place", at)
@@ -183,8 +185,27 @@ func (k *coreCompare) rows(t *coreTables) iter.Seq2[row, error] {
 
 var errStop = errors.New("stop")
 
-// sameSequence reports whether two sequences of rows say the same of every block, or else of which not.
-func sameSequence(a, b iter.Seq2[row, error]) (at uint64, same bool, err error) {
+// sameBlocks reports whether two places have the same blocks: a passage may be found in either.
+func (k *coreCompare) sameBlocks(a, b place, count uint64) (bool, error) {
+	var leaves [2][]hash.Digest
+	for i, at := range []place{a, b} {
+		e, err := k.checker.store.reader.meta(k.ctx, at.run, packlog.KindRun)
+		if errors.Is(err, ErrDamaged) || errors.Is(err, packlog.ErrMoved) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if end := uint64(at.at) + count; end <= uint64(len(e.run.leaves)) {
+			leaves[i] = e.run.leaves[at.at:end]
+		}
+	}
+	return len(leaves[0]) > 0 && slices.Equal(leaves[0], leaves[1]), nil
+}
+
+// sameSequence reports whether two sequences of rows say the same of every block, or else of which not. alike compares blocks that are
+// in different places.
+func sameSequence(a, b iter.Seq2[row, error], alike func(a, b place, count uint64) (bool, error)) (at uint64, same bool, err error) {
 	next, stop := iter.Pull2(a)
 	defer stop()
 	var left row // of a, not compared yet
@@ -204,10 +225,15 @@ func sameSequence(a, b iter.Seq2[row, error]) (at uint64, same bool, err error) 
 		}
 		for r.count > 0 {
 			ok, err := pull()
-			if err != nil || !ok || left.first != r.first || left.kind != r.kind || left.kind == rowPlaced && left.place != r.place {
+			if err != nil || !ok || left.first != r.first || left.kind != r.kind {
 				return r.first, false, err
 			}
 			end := min(left.end(), r.end())
+			if left.kind == rowPlaced && left.place != r.place {
+				if same, err := alike(left.place, r.place, end-r.first); err != nil || !same {
+					return r.first, false, err
+				}
+			}
 			left, r = tailOf(left, end), tailOf(r, end)
 		}
 	}

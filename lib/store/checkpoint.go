@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
 	"hc/lib/store/table"
@@ -28,6 +29,9 @@ type checkpoint struct {
 	folders map[string]bool // to be synced
 	written []string        // files that nothing names yet
 	blocks  int             // taken in since all builders were flushed
+
+	recent map[hash.Digest]packlog.Position // runs by the blocks of index; nil: nobody has asked yet
+	mapped int                              // rows of index that are in recent
 
 	// For a check, which computes the nodes of appended blocks by itself, and wants to know what damage costs.
 	sparse bool                                        // leave these nodes out, but for the roots of spans and what is deduplicated

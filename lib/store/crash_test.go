@@ -145,6 +145,41 @@ func versions(ctx context.Context, c *crashRun, s *Store) []func() error {
 	}
 }
 
+// copies is a workload in which runs of blocks are stored a second time, and the first is forgotten.
+func copies(ctx context.Context, c *crashRun, s *Store) []func() error {
+	own := TxOptions{Durable: true}
+	r := rand.New(rand.NewPCG(4, 4))
+	blocks := distinct(r, 9, 300)
+	return []func() error{
+		func() error { return c.appendTo(ctx, s, 0, own, blocks) },
+		func() error { return c.appendTo(ctx, s, 2, own, inserted(r, blocks, 2)) },
+		func() error { return c.clear(ctx, s, 0, 0, 9) },
+		func() error { _, err := s.GC(ctx, GCOptions{All: true}); return err },
+		func() error { return c.appendTo(ctx, s, 0, own, blocks[3:]) },
+		func() error { return s.Checkpoint(ctx) },
+		func() error { return c.clear(ctx, s, 2, 2, 6) },
+		func() error { _, err := s.Repack(ctx, RepackOptions{}); return err },
+	}
+}
+
+// TestPassageCrashAtEveryCall does that to a workload of copies.
+func TestPassageCrashAtEveryCall(t *testing.T) {
+	s := openTest(t, t.TempDir(), Options{})
+	c := newCrashRun(t, 1, false, copies)
+	passages := 0
+	for _, step := range copies(t.Context(), c, s) {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+		n, _ := passagesOf(t, s)
+		passages = max(passages, n)
+	}
+	if passages < 2 {
+		t.Fatalf("the workload makes %d passages", passages)
+	}
+	crashAtEveryCall(t, copies)
+}
+
 // clear forgets blocks.
 func (c *crashRun) clear(ctx context.Context, s *Store, core int, first, end uint64) error {
 	return c.change(core, true, func(m *modelCore) error {

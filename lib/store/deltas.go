@@ -38,6 +38,7 @@ type deltas struct {
 type appended struct {
 	node  merkle.Node
 	block *newBlock // nil: the store has it
+	at    known     // where
 	gap   *gap      // that the block is in
 }
 
@@ -161,7 +162,7 @@ func (d *deltas) settle(ctx context.Context, most int) error {
 	for ; done < len(d.waiting); done++ {
 		b := d.waiting[done]
 		if b.block == nil {
-			if err := d.tx.settleKnown(ctx, b.node); err != nil {
+			if err := d.tx.settleKnown(ctx, b.node, b.at); err != nil {
 				return err
 			}
 			continue

@@ -43,6 +43,12 @@ func (v *View) extent(ctx context.Context, block, end uint64) (Extent, error) {
 	case rowPlaced:
 		r = r.part(block, end)
 		at, count = r.place, r.count
+	case rowPassage:
+		r = r.part(block, end)
+		count = r.count
+		if at, err = v.passagePlace(ctx, r.place.run, block); err != nil {
+			return Extent{}, err
+		}
 	case rowByLeaf:
 		leaf, err := v.leafHash(ctx, r, block)
 		if err != nil {

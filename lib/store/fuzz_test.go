@@ -33,6 +33,10 @@ func sampleMetas() map[packlog.Kind][][]byte {
 	spans := []spanMeta{
 		{append: true, key: key, first: 5, parts: []spanPart{{first: 5, count: 3, run: 1, at: 2}, {first: 8, count: 1, byLeaf: []leafRef{{9, leaf}}}}, roots: []merkle.Node{node}},
 		{key: key, first: 1000, parts: []spanPart{{first: 1000, count: 1, byLeaf: []leafRef{{0, leaf}}}, {first: 5000, count: 65535, run: 70000}}},
+		{append: true, key: key, first: 5, parts: []spanPart{
+			{first: 5, count: 2, passage: &passage{leaf, [checkSize]byte{1, 9}, 2}}, {first: 7, count: 1, byLeaf: []leafRef{{9, leaf}}},
+			{first: 8, count: 3, run: 1, at: 2}, {first: 11, count: mostPassage, passage: &passage{leaf, [checkSize]byte{2}, mostPassage}},
+		}, roots: []merkle.Node{node}},
 	}
 	metas := map[packlog.Kind][][]byte{
 		packlog.KindNodes:    {encodeNodes(key, nil), encodeNodes(key, []merkle.Node{node, hint})},
@@ -209,18 +213,18 @@ func TestDerivedRoundTrip(t *testing.T) {
 	}
 }
 
-// TestFormatExample decodes the example in FORMAT.md.
-func TestFormatExample(t *testing.T) {
+// formatExample returns the bytes of the example in FORMAT.md that begins with a text.
+func formatExample(t *testing.T, title string) (raw []byte) {
+	t.Helper()
 	text, err := os.ReadFile("FORMAT.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, example, ok := strings.Cut(string(text), "An example, the head record's meta")
+	_, example, ok := strings.Cut(string(text), title)
 	if !ok {
-		t.Fatal("FORMAT.md has no example")
+		t.Fatalf("FORMAT.md has no example %q", title)
 	}
-	example, _, _ = strings.Cut(example, "## Records")
-	var raw []byte
+	example, _, _ = strings.Cut(example, "\n##")
 	for _, line := range regexp.MustCompile(`(?m)^    ([0-9a-f ]+?)  `).FindAllStringSubmatch(example, -1) {
 		b, err := hex.DecodeString(strings.ReplaceAll(line[1], " ", ""))
 		if err != nil {
@@ -228,9 +232,50 @@ func TestFormatExample(t *testing.T) {
 		}
 		raw = append(raw, b...)
 	}
-	key, head, err := decodeHead(raw)
+	return raw
+}
+
+// TestFormatExamples decodes the examples in FORMAT.md.
+func TestFormatExamples(t *testing.T) {
+	key, head, err := decodeHead(formatExample(t, "An example, the head record's meta"))
 	if err != nil || key[0] != 0x11 || head.Length != 3 || head.ByteLength != 30 || head.TreeHash[31] != 0x22 || !bytes.Equal(head.Signature, []byte{0xa1, 0xa2, 0xa3, 0xa4}) {
-		t.Fatalf("the example is %v %+v, %v", key, head, err)
+		t.Fatalf("the head is %v %+v, %v", key, head, err)
+	}
+	span, err := decodeSpan(formatExample(t, "An example, the meta of a span"))
+	if err != nil || !span.append || span.key[0] != 0x11 || len(span.parts) != 3 || len(span.roots) != 2 || span.roots[1].Index != 8 {
+		t.Fatalf("the span is %+v, %v", span, err)
+	}
+	x := span.parts[2]
+	if x.first != 2 || x.count != 3 || x.passage == nil || x.passage.leaf[31] != 0x33 || x.passage.check[15] != 0x44 {
+		t.Fatalf("the passage is %+v", x)
+	}
+	if y := span.parts[0]; len(y.byLeaf) != 1 || y.byLeaf[0].size != 4 || !span.parts[1].inRun() {
+		t.Fatalf("the other parts are %+v", span.parts[:2])
+	}
+}
+
+// TestPassagesRefused has metas that break a rule about passages.
+func TestPassagesRefused(t *testing.T) {
+	leaf := hash.Leaf([]byte("x"))
+	with := func(count uint64) []byte {
+		m := spanMeta{append: true, parts: []spanPart{{count: count, passage: &passage{leaf: leaf, count: count}}}}
+		return m.encode()
+	}
+	if _, err := decodeSpan(with(2)); err != nil {
+		t.Fatal(err)
+	}
+	none := (&spanMeta{append: true, parts: []spanPart{{count: 4, run: 1}}}).encode()
+	none[0] |= spanPassages
+	kind3 := with(2)
+	kind3[1+32+2+1] = 4*2 + 3
+	scattered := with(2)
+	scattered[0] &^= spanAppend
+	for name, meta := range map[string][]byte{
+		"one block": with(1), "too many": with(mostPassage + 1), "a kind that is not there": kind3, "none": none, "not appended": scattered,
+	} {
+		if _, err := decodeSpan(meta); err == nil {
+			t.Errorf("%s: it passes", name)
+		}
 	}
 }
 

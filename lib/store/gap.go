@@ -137,7 +137,12 @@ func (c *baseSearch) addBlock(block uint64) {
 		return
 	}
 	at := r.part(block, block+1).place
-	if r.kind == rowByLeaf {
+	switch r.kind {
+	case rowPassage:
+		if at, err = c.view.passagePlace(c.ctx, r.place.run, block); err != nil {
+			return
+		}
+	case rowByLeaf:
 		leaf, err := c.view.leafHash(c.ctx, r, block)
 		if err != nil {
 			return

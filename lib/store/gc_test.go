@@ -378,17 +378,25 @@ func TestGCDerivedDamaged(t *testing.T) {
 // TestGCKeepsWhatIsNamedMeanwhile has an append name blocks, in records that stand before a census, and come to its head behind it: what
 // it names was dropped in between.
 func TestGCKeepsWhatIsNamedMeanwhile(t *testing.T) {
+	for _, together := range []bool{false, true} {
+		t.Run(fmt.Sprint("together=", together), func(t *testing.T) { gcBesideWhatIsNamed(t, together) })
+	}
+}
+
+func gcBesideWhatIsNamed(t *testing.T, together bool) {
 	ctx := t.Context()
 	r := rand.New(rand.NewPCG(5, 24))
 	dir := t.TempDir()
 	s := openTest(t, dir, Options{packSize: 4 << 10, tuning: tuning{spanBlocks: 4, never: true}})
 	writer := openTest(t, dir, Options{packSize: 4 << 10, tuning: tuning{spanBlocks: 4, never: true}})
 	first, second := newModel(1), newModel(2)
-	blocks := randomBlocks(r, 40, 900)
+	blocks := distinct(r, 40, 900)
 	if err := first.append(ctx, s, TxOptions{Durable: true}, blocks...); err != nil {
 		t.Fatal(err)
 	}
-	r.Shuffle(len(blocks), func(i, j int) { blocks[i], blocks[j] = blocks[j], blocks[i] })
+	if !together {
+		r.Shuffle(len(blocks), func(i, j int) { blocks[i], blocks[j] = blocks[j], blocks[i] })
+	}
 	tx, err := writer.Begin(ctx, second.key, TxOptions{Durable: true})
 	if err != nil {
 		t.Fatal(err)
@@ -422,6 +430,9 @@ func TestGCKeepsWhatIsNamedMeanwhile(t *testing.T) {
 	}
 	if err := <-done; err != nil {
 		t.Fatal(err)
+	}
+	if n, _ := passagesOf(t, s); n > 0 != together {
+		t.Fatalf("%d passages", n)
 	}
 	sound(t, s, second)
 	clean(t, s)

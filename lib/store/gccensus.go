@@ -198,10 +198,24 @@ func (c *census) markNamed() error {
 		if err != nil {
 			return nil // it counts for nothing
 		}
-		return e.eachLeaf(c.markLeaf)
+		return errors.Join(c.markPassages(e.span), e.eachLeaf(c.markLeaf))
 	})
 	if errors.Is(err, errCensusEnd) {
 		return nil
+	}
+	return err
+}
+
+// markPassages marks the runs of a span's passages.
+func (c *census) markPassages(span *spanMeta) error {
+	if !span.hasPassages() {
+		return nil
+	}
+	places, err := c.store.locatePassages(c.ctx, c.view, span, func(x *passage) (place, bool, error) {
+		return c.store.indexedPassage(c.ctx, c.derived, x)
+	})
+	for _, at := range places {
+		err = errors.Join(err, c.used.add(at.run, place{}))
 	}
 	return err
 }

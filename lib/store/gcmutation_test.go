@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,8 +52,13 @@ func (w *gcWorld) step(ctx context.Context) error {
 		return err
 	}
 	for range 1 + w.r.IntN(2) {
-		b := w.pool[w.r.IntN(len(w.pool))]
-		w.blocks = append(w.blocks, b)
+		w.blocks = append(w.blocks, w.pool[w.r.IntN(len(w.pool))])
+	}
+	if w.r.IntN(3) == 0 { // both of an append: one behind the other in a run
+		i := w.r.IntN(len(w.pool)/2) * 2
+		w.blocks = slices.Clone(w.pool[i : i+2])
+	}
+	for _, b := range w.blocks {
 		if err := tx.Append(ctx, hash.Leaf(b), b); err != nil {
 			tx.Abort()
 			return err
@@ -174,7 +180,7 @@ func TestGCMutations(t *testing.T) {
 	if testing.Short() {
 		t.Skip("one goroutine, and the run that is not short does it")
 	}
-	for _, mutation := range []string{withoutUse, withoutRereading, "rename-before-sync"} {
+	for _, mutation := range []string{withoutUse, withoutRereading, withoutPassages, "rename-before-sync"} {
 		t.Run(mutation, func(t *testing.T) {
 			t.Parallel()
 			for seed := range uint64(1500) {

@@ -12,7 +12,8 @@ import (
 const (
 	withoutUse       = "gc-without-use"
 	withoutRereading = "gc-without-rereading"
-	withoutKilling   = "gc-forgets-drops" // records that make others void go, whatever is left of these
+	withoutPassages  = "gc-without-passages" // of what is read again
+	withoutKilling   = "gc-forgets-drops"    // records that make others void go, whatever is left of these
 )
 
 // rewriting is new packs on their way.
@@ -173,8 +174,27 @@ func (r *rewriting) check(view packlog.View) error {
 		if err != nil {
 			return nil // it counts for nothing
 		}
+		if err := e.eachPassage(func(x *passage) error { return r.checkPassage(st, x) }); err != nil {
+			return err
+		}
 		return e.eachLeaf(func(leaf hash.Digest) error { return r.checkLeaf(r.ctx, st, leaf) })
 	})
+}
+
+// eachPassage calls fn for the passages of a record.
+func (e *entry) eachPassage(fn func(*passage) error) error {
+	if e.span == nil {
+		return nil
+	}
+	for _, p := range e.span.parts {
+		if p.passage == nil {
+			continue
+		}
+		if err := fn(p.passage); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // eachLeaf calls fn for what a record needs by leaf hash.
@@ -200,10 +220,29 @@ func (r *rewriting) checkLeaf(ctx context.Context, st *state, leaf hash.Digest) 
 	if err != nil || !ok {
 		return err
 	}
-	if _, replaced := r.moves.packs[at.run.Pack]; !replaced {
+	return r.checkRun(ctx, at.run)
+}
+
+func (r *rewriting) checkPassage(st *state, x *passage) error {
+	if r.store.options.tuning.leaveOut == withoutPassages {
 		return nil
 	}
-	_, dead, err := r.census.dead.Get(ctx, positionKey(at.run))
+	at, err := st.locatePassage(r.ctx, r.store, x)
+	if isGone(err) {
+		return nil // it is damage, which is left where it is
+	}
+	if err != nil {
+		return err
+	}
+	return r.checkRun(r.ctx, at.run)
+}
+
+// checkRun returns errReferenced if a run that is needed was left out.
+func (r *rewriting) checkRun(ctx context.Context, run packlog.Position) error {
+	if _, replaced := r.moves.packs[run.Pack]; !replaced {
+		return nil
+	}
+	_, dead, err := r.census.dead.Get(ctx, positionKey(run))
 	if err == nil && dead {
 		return errReferenced
 	}

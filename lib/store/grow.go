@@ -24,15 +24,15 @@ type treeGrower struct {
 
 // span takes in an append span, if it is where the log ends and all of it can be read; else done is false, and what it did
 // take in is right.
-func (g *treeGrower) span(span *spanMeta, runs *runList) (done bool, err error) {
+func (g *treeGrower) span(span *spanMeta, from *spanPlaces) (done bool, err error) {
 	if ok, err := g.at(span.first); !ok || err != nil {
 		return false, err
 	}
-	ahead := readAhead{builder: g.builder, parts: span.parts, runs: runs}
+	ahead := readAhead{builder: g.builder, parts: span.parts, runs: from.runs}
 	defer ahead.group.Wait()
 	for k, p := range span.parts {
 		ahead.from(k)
-		leaf, err := g.builder.leavesOf(p, runs)
+		leaf, err := g.builder.leavesOf(p, from)
 		if err != nil {
 			return false, err
 		}
@@ -96,7 +96,7 @@ func (a *readAhead) from(part int) {
 	a.next = max(a.next, part+1)
 	for ; a.next < len(a.parts) && a.next <= part+runsAhead; a.next++ {
 		p := a.parts[a.next]
-		if p.byLeaf != nil {
+		if !p.inRun() {
 			continue
 		}
 		e := a.runs.find(p.run)

@@ -152,7 +152,7 @@ func (cp *checkpoint) flushIndex() error {
 	if err != nil {
 		return err
 	}
-	cp.index = cp.index[:0]
+	cp.index, cp.recent, cp.mapped = cp.index[:0], nil, 0
 	cp.tables = pushTable(cp.tables, tableRef{level: cp.store.options.tuning.levelOf(rows), number: number, rows: rows, limit: noLimit})
 	return nil
 }

@@ -11,28 +11,28 @@ import (
 
 // locate returns where a block is that the store holds. ErrBlockMissing if it does not.
 func (st *state) locate(ctx context.Context, s *Store, leaf hash.Digest) (place, error) {
-	return st.locateWhere(ctx, s, leaf, func(place) (bool, error) { return true, nil })
+	return st.locateWhere(ctx, s, leaf, func(place) error { return nil })
 }
 
 // locatePlain returns where a block is that is stored without a base, so that it may be one.
 func (st *state) locatePlain(ctx context.Context, s *Store, leaf hash.Digest) (place, error) {
-	return st.locateWhere(ctx, s, leaf, func(at place) (bool, error) {
+	return st.locateWhere(ctx, s, leaf, func(at place) error {
 		e, err := s.reader.meta(ctx, at.run, packlog.KindRun)
-		return err == nil && e.run.codec != codecDelta, err
+		if err == nil && e.run.codec == codecDelta {
+			err = fmt.Errorf("%w: run at %v is a base, and has one", ErrDamaged, at.run)
+		}
+		return err
 	})
 }
 
-// locateWhere returns the newest place of a block for which fn says so.
-func (st *state) locateWhere(ctx context.Context, s *Store, leaf hash.Digest, fn func(place) (bool, error)) (at place, err error) {
+// locateWhere returns the newest place of a block that fn does not say anything against.
+func (st *state) locateWhere(ctx context.Context, s *Store, leaf hash.Digest, fn func(place) error) (at place, err error) {
 	found := false
 	var why error // of the last place that does not do
 	ask := func(p place) bool {
-		ok, err := fn(p)
-		if found = ok && err == nil; found {
+		why = fn(p)
+		if found = why == nil; found {
 			at = p
-		}
-		if why = err; err == nil && !ok {
-			why = fmt.Errorf("%w: run at %v is a base, and has one", ErrDamaged, p.run)
 		}
 		return !found
 	}

@@ -21,6 +21,8 @@ type history struct {
 	pool   [][]byte // content that cores share
 	views  []keptView
 	gcs    int
+
+	passages int // in the log before each gc
 }
 
 // keptView is a view and what it must go on saying.
@@ -60,6 +62,10 @@ func (h *history) content(short bool) [][]byte {
 		}
 	}
 	h.pool = append(h.pool, blocks...)
+	if n := len(h.pool); n > 0 && h.r.IntN(2) == 0 { // a part of an earlier version
+		from := h.r.IntN(n)
+		blocks = append(blocks, h.pool[from:min(n, from+h.r.IntN(12))]...)
+	}
 	return blocks
 }
 
@@ -125,6 +131,8 @@ func (h *history) step() {
 
 // collect gives back what is dead.
 func (h *history) collect() {
+	n, _ := passagesOf(h.t, h.store())
+	h.passages += n
 	if h.r.IntN(3) == 0 {
 		_, err := h.store().Repack(h.t.Context(), RepackOptions{Cold: h.r.IntN(2) == 0})
 		h.must(err)
@@ -218,6 +226,7 @@ func TestHistories(t *testing.T) {
 	if testing.Short() {
 		seeds = 5
 	}
+	passages := 0
 	for seed := range seeds {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			h := &history{t: t, r: rand.New(rand.NewPCG(seed, 7)), dir: t.TempDir(), tuning: tiny}
@@ -241,6 +250,10 @@ func TestHistories(t *testing.T) {
 			for _, s := range h.stores {
 				h.must(s.Close())
 			}
+			passages += h.passages
 		})
+	}
+	if passages < int(seeds) {
+		t.Errorf("only %d passages came before a gc", passages)
 	}
 }

@@ -41,7 +41,7 @@ const noRun = 1 << 32
 func (m *spanMeta) lowestRun() (lowest uint64) {
 	lowest = noRun
 	for _, p := range m.parts {
-		if p.byLeaf == nil {
+		if p.inRun() {
 			lowest = min(lowest, uint64(p.run))
 		}
 	}
@@ -54,8 +54,14 @@ type spanPart struct {
 	count  uint64    // blocks
 	run    uint32    // ordinal of the run in its append
 	at     uint32    // number of the first block in the run
-	byLeaf []leafRef // count of them; nil: in the run
+	byLeaf []leafRef // count of them; nil: in the run, or the passage
+
+	passage  *passage // of count blocks; nil: in the run, or by leaf
+	together bool     // while it is built: what is in byLeaf is a passage, if it is long enough
 }
+
+// inRun reports whether the part's blocks are in a run of the same append.
+func (p *spanPart) inRun() bool { return p.byLeaf == nil && p.passage == nil }
 
 // leafRef names a block that the store has.
 type leafRef struct {
@@ -67,6 +73,7 @@ func (p spanPart) end() uint64 { return p.first + p.count }
 
 const (
 	spanAppend   = 1 // flag
+	spanPassages = 2 // flag: some parts are passages
 	seenSettled  = 1 // flag
 	codecRaw     = 0
 	codecZstd    = 1
@@ -120,93 +127,6 @@ func readNodes(d *compact.Decoder, max int, hint bool) []merkle.Node {
 		nodes = append(nodes, merkle.Node{Index: d.Uint(), Size: d.Uint(), Hash: d.Fixed32(), Hint: hint})
 	}
 	return nodes
-}
-
-func (m *spanMeta) encode() []byte {
-	b := []byte{0}
-	if m.append {
-		b[0] = spanAppend
-	}
-	b = append(b, m.key[:]...)
-	b = compact.AppendUint(b, m.first)
-	b = compact.AppendUint(b, uint64(len(m.parts)))
-	next := m.first
-	for _, p := range m.parts {
-		b = compact.AppendUint(b, p.first-next)
-		next = p.end()
-		if p.byLeaf == nil {
-			b = compact.AppendUint(b, 2*p.count)
-			b = compact.AppendUint(b, uint64(p.run))
-			b = compact.AppendUint(b, uint64(p.at))
-			continue
-		}
-		b = compact.AppendUint(b, 2*p.count+1)
-		for _, ref := range p.byLeaf {
-			b = compact.AppendUint(b, ref.size)
-			b = append(b, ref.leaf[:]...)
-		}
-	}
-	b = compact.AppendUint(b, uint64(len(m.roots)))
-	for _, n := range m.roots {
-		b = appendNode(b, n)
-	}
-	return b
-}
-
-func decodeSpan(meta []byte) (*spanMeta, error) {
-	d := compact.NewDecoder(meta)
-	m := &spanMeta{append: flags(d, spanAppend) != 0, key: d.Fixed32(), first: d.Uint()}
-	n := d.ArrayLen(4, maxSpanBlocks)
-	if n == 0 {
-		d.Fail("no parts")
-	}
-	m.parts = make([]spanPart, 0, n)
-	next, total := m.first, uint64(0)
-	for i := range n {
-		gap := d.Uint()
-		if gap != 0 && (i == 0 || m.append) {
-			d.Fail("gap of %d blocks", gap)
-		}
-		p := readPart(d, next+gap, maxSpanBlocks-total)
-		if d.Err() != nil {
-			break
-		}
-		next, total = p.end(), total+p.count
-		if next > merkle.MaxLength {
-			d.Fail("block %d is out of range", next-1)
-		}
-		m.parts = append(m.parts, p)
-	}
-	m.roots = readNodes(d, maxRecordNodes, false)
-	return m, finish("span", d)
-}
-
-func readPart(d *compact.Decoder, first, max uint64) spanPart {
-	what := d.Uint()
-	p := spanPart{first: first, count: what / 2}
-	if d.Err() == nil && (p.count == 0 || p.count > max) {
-		d.Fail("%d blocks in a part, the span has room for %d", p.count, max)
-	}
-	if what&1 == 0 {
-		run, at := d.Uint(), d.Uint()
-		if run > 1<<32-1 || at+p.count > maxRunBlocks {
-			d.Fail("blocks %d of run %d", at, run)
-		}
-		p.run, p.at = uint32(run), uint32(at)
-		return p
-	}
-	if p.count*(1+hash.Size) > uint64(d.Left()) {
-		d.Fail("%d leaf hashes, but %d bytes are left", p.count, d.Left())
-		return p
-	}
-	p.byLeaf = make([]leafRef, p.count)
-	for i := range p.byLeaf {
-		p.byLeaf[i] = leafRef{size: d.Uint(), leaf: d.Fixed32()}
-		if p.byLeaf[i].size > maxBlock {
-			d.Fail("block of %d bytes", p.byLeaf[i].size)
-		}
-	}
-	return p
 }
 
 // encodeNodes writes a nodes record: certain ones first.

@@ -199,7 +199,7 @@ func understandShort(key keys.Key, records []packlog.Record) (*shortAppend, erro
 func (a *shortAppend) whole() bool {
 	for _, span := range a.spans {
 		for _, p := range span.parts {
-			if p.byLeaf != nil {
+			if !p.inRun() {
 				continue
 			}
 			i := slices.IndexFunc(a.runs, func(r shortRun) bool { return r.meta.ordinal == p.run })
@@ -268,7 +268,7 @@ func (o *joinedAppend) add(a *shortAppend) {
 	}
 	for _, span := range a.spans {
 		for i := range span.parts {
-			if p := &span.parts[i]; p.byLeaf == nil {
+			if p := &span.parts[i]; p.inRun() {
 				p.run, p.at = 0, p.at+deltas[p.run]
 			}
 		}
@@ -314,7 +314,7 @@ func (o *joinedAppend) addSpan(span *spanMeta) {
 	}
 	for _, p := range span.parts {
 		q := &last.parts[len(last.parts)-1]
-		follows := q.end() == p.first && (q.byLeaf == nil) == (p.byLeaf == nil)
+		follows := q.end() == p.first && (q.byLeaf == nil) == (p.byLeaf == nil) && q.passage == nil && p.passage == nil
 		switch {
 		case follows && p.byLeaf != nil:
 			q.byLeaf, q.count = append(q.byLeaf, p.byLeaf...), q.count+p.count

@@ -11,13 +11,14 @@ const (
 	rowPlaced  = 1 // in the run at its place
 	rowByLeaf  = 2 // in the store, under their leaf hashes
 	rowCleared = 3 // not held any more
+	rowPassage = 4 // in a tail only: where the part of a span record says that they are in a run
 )
 
 // row says where neighbouring blocks of a core are.
 type row struct {
 	first, count uint64
 	kind         uint32
-	place        place  // rowPlaced: of the first block; rowByLeaf, in a tail: the span record that has the leaf hashes
+	place        place  // rowPlaced: of the first block; rowByLeaf and rowPassage, in a tail: the span record that names them
 	seq          uint64 // in a tail: the commit that brought it
 	lazy         bool   // in a tail: the nodes above its blocks, up to the roots of its span, are to be computed
 }

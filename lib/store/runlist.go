@@ -56,6 +56,9 @@ func (l *runList) leaves(span *spanMeta, fn func(merkle.Node) error) error {
 			}
 			continue
 		}
+		if p.passage != nil {
+			continue // of an append span, whose nodes are computed
+		}
 		e := l.find(p.run)
 		if e == nil || e.run.short || uint64(p.at)+p.count > uint64(e.run.count) {
 			continue

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/merkle"
 )
@@ -12,6 +13,8 @@ type spanBuilder struct {
 	count uint64
 	bytes int // of the meta, about
 	parts []spanPart
+	from  place // of the last part, if its blocks are together
+	alone int   // parts in a row, the last one apart, that began a passage and remained one block
 
 	leaves []merkle.Node // not in roots yet
 	roots  merkle.Cover
@@ -20,7 +23,7 @@ type spanBuilder struct {
 // inRun adds the next block, which is in a run of this append.
 func (b *spanBuilder) inRun(node merkle.Node, run, at uint32) {
 	block := node.Index / 2
-	if n := len(b.parts); n > 0 && b.parts[n-1].byLeaf == nil && b.parts[n-1].run == run && uint64(b.parts[n-1].at)+b.parts[n-1].count == uint64(at) {
+	if n := len(b.parts); n > 0 && b.parts[n-1].inRun() && b.parts[n-1].run == run && uint64(b.parts[n-1].at)+b.parts[n-1].count == uint64(at) {
 		b.parts[n-1].count++
 	} else {
 		b.parts = append(b.parts, spanPart{first: block, count: 1, run: run, at: at})
@@ -29,18 +32,75 @@ func (b *spanBuilder) inRun(node merkle.Node, run, at uint32) {
 	b.add(node)
 }
 
-// byLeaf adds the next block, which the store has.
-func (b *spanBuilder) byLeaf(node merkle.Node) {
+// known is where the store has a block; zero: only this transaction has it.
+type known struct {
+	place
+	indexed bool // whoever looks for it finds it there
+}
+
+// known adds the next block, which the store has. Those that stand one behind the other there become a passage, if the first of them is
+// where a reader will look for it.
+func (b *spanBuilder) known(node merkle.Node, at known) {
 	ref := leafRef{node.Size, node.Hash}
-	if n := len(b.parts); n > 0 && b.parts[n-1].byLeaf != nil {
-		b.parts[n-1].byLeaf = append(b.parts[n-1].byLeaf, ref)
-		b.parts[n-1].count++
-	} else {
-		b.parts = append(b.parts, spanPart{first: node.Index / 2, count: 1, byLeaf: []leafRef{ref}})
+	n := len(b.parts) - 1
+	switch {
+	case b.goesOn(at.place):
+		b.alone = 0
+	case at.indexed:
+		b.from, n = at.place, n+1
+		b.alone++
+		b.parts = append(b.parts, spanPart{first: node.Index / 2, byLeaf: []leafRef{}, together: true})
+		b.bytes += 4
+	case n < 0 || b.parts[n].byLeaf == nil || b.parts[n].together:
+		n++
+		b.parts = append(b.parts, spanPart{first: node.Index / 2, byLeaf: []leafRef{}})
 		b.bytes += 4
 	}
+	b.parts[n].byLeaf = append(b.parts[n].byLeaf, ref)
+	b.parts[n].count++
 	b.bytes += 5 + len(ref.leaf)
 	b.add(node)
+}
+
+// goesOn reports whether a block stands behind the last one of a passage.
+func (b *spanBuilder) goesOn(at place) bool {
+	if len(b.parts) == 0 {
+		return false
+	}
+	last := &b.parts[len(b.parts)-1]
+	return last.together && last.count < mostPassage && at.run == b.from.run && uint64(at.at) == uint64(b.from.at)+last.count
+}
+
+// mostAlone is after how many blocks that stand alone nothing is looked up for a passage to begin: the blocks are in another order.
+const mostAlone = 4
+
+// mayBegin reports whether it is worth a look-up whether a passage can begin with a block.
+func (b *spanBuilder) mayBegin(at place) bool {
+	return at != (place{}) && b.alone < mostAlone && !b.goesOn(at)
+}
+
+// named returns the parts as they are written.
+func (b *spanBuilder) named() []spanPart {
+	parts := make([]spanPart, 0, len(b.parts))
+	leaves := make([]hash.Digest, 0, mostPassage)
+	for _, p := range b.parts {
+		n := len(parts) - 1
+		switch {
+		case p.together && p.count >= leastPassage:
+			leaves = leaves[:0]
+			for _, ref := range p.byLeaf {
+				leaves = append(leaves, ref.leaf)
+			}
+			x := newPassage(leaves)
+			parts = append(parts, spanPart{first: p.first, count: p.count, passage: &x})
+		case p.byLeaf != nil && n >= 0 && parts[n].byLeaf != nil:
+			parts[n].byLeaf, parts[n].count = append(parts[n].byLeaf, p.byLeaf...), parts[n].count+p.count
+		default:
+			p.together = false
+			parts = append(parts, p)
+		}
+	}
+	return parts
 }
 
 // leavesTogether is how many leaves of a span are hashed into its roots in one go.
@@ -67,13 +127,12 @@ func (b *spanBuilder) hash() {
 	b.leaves = b.leaves[:0]
 }
 
-func (b *spanBuilder) meta() []byte {
+func (b *spanBuilder) meta() *spanMeta {
 	b.hash()
-	m := spanMeta{append: true, key: b.key, first: b.first, parts: b.parts, roots: b.roots.Nodes()}
-	return m.encode()
+	return &spanMeta{append: true, key: b.key, first: b.first, parts: b.named(), roots: b.roots.Nodes()}
 }
 
 // next begins the next span, at a block.
 func (b *spanBuilder) next(first uint64) {
-	*b = spanBuilder{key: b.key, first: first, leaves: b.leaves[:0]}
+	*b = spanBuilder{key: b.key, first: first, leaves: b.leaves[:0], alone: b.alone}
 }

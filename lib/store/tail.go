@@ -33,6 +33,9 @@ type state struct {
 	index   map[hash.Digest]place
 	skipped []packlog.Position // runs whose leaf hashes did not fit into index
 	blocks  uint64             // in the tail
+
+	finding sync.Mutex
+	found   map[passage]place // guarded by finding
 }
 
 // coreTail is a core: what the tail says, in front of what is derived. Guarded by the state's mu.
@@ -300,9 +303,12 @@ func (a *tailAppend) span(e *entry) error {
 	rows := make([]row, 0, len(e.span.parts))
 	for _, p := range e.span.parts {
 		r := row{first: p.first, count: p.count, seq: a.seq, lazy: e.span.append}
-		if p.byLeaf != nil {
+		switch {
+		case p.passage != nil:
+			r.kind, r.place = rowPassage, place{run: e.at}
+		case p.byLeaf != nil:
 			r.kind, r.place = rowByLeaf, place{run: e.at}
-		} else {
+		default:
 			run := a.runs.find(p.run)
 			if run == nil || uint64(p.at)+p.count > uint64(run.run.count) {
 				continue // the run was damaged: its blocks are not held

@@ -224,6 +224,8 @@ func (v *View) block(ctx context.Context, block uint64) ([]byte, error) {
 			return v.blockElsewhere(ctx, block, at, err)
 		}
 		return data, err
+	case rowPassage:
+		return v.blockOfPassage(ctx, r, block)
 	case rowByLeaf:
 		leaf, err := v.leafHash(ctx, r, block)
 		if err != nil {
@@ -236,6 +238,27 @@ func (v *View) block(ctx context.Context, block uint64) ([]byte, error) {
 		return v.store.reader.block(ctx, at)
 	}
 	return nil, ErrBlockMissing
+}
+
+// blockOfPassage returns a block that is named with its neighbours: as the run has it, or, where that is damaged, another one.
+func (v *View) blockOfPassage(ctx context.Context, r row, block uint64) ([]byte, error) {
+	at, err := v.passagePlace(ctx, r.place.run, block)
+	if err != nil {
+		return nil, err
+	}
+	data, why := v.store.reader.block(ctx, at)
+	if !errors.Is(why, ErrDamaged) {
+		return data, why
+	}
+	n, err := v.store.reader.leaf(ctx, at, block)
+	if err != nil {
+		return nil, why
+	}
+	other, ok, err := v.state.lookUp(ctx, v.store.log, n.Hash)
+	if err != nil || !ok || other == at {
+		return nil, why
+	}
+	return v.store.reader.block(ctx, other)
 }
 
 // blockElsewhere returns a block that is damaged at its place, if it was stored again since, for this core or another.
@@ -271,6 +294,10 @@ func (v *View) row(ctx context.Context, block uint64) (row, error) {
 
 // leafHash returns the name of a block that is held under it.
 func (v *View) leafHash(ctx context.Context, r row, block uint64) (hash.Digest, error) {
+	if r.kind == rowPassage {
+		n, err := v.leafIn(ctx, r, block)
+		return n.Hash, err
+	}
 	if !r.place.run.IsZero() {
 		ref, err := v.leafRef(ctx, r.place.run, block)
 		return ref.leaf, err

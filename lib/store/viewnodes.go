@@ -105,6 +105,9 @@ func (v *View) leafIn(ctx context.Context, r row, block uint64) (merkle.Node, er
 	if r.kind == rowPlaced {
 		return v.store.reader.leaf(ctx, r.place, block)
 	}
+	if r.kind == rowPassage {
+		return v.leafOfPassage(ctx, r, block)
+	}
 	ref, err := v.leafRef(ctx, r.place.run, block)
 	if err != nil {
 		return merkle.Node{}, err
@@ -112,18 +115,55 @@ func (v *View) leafIn(ctx context.Context, r row, block uint64) (merkle.Node, er
 	return merkle.LeafNodeHash(block, ref.size, ref.leaf), nil
 }
 
+// leafOfPassage returns the leaf of a block that is named with its neighbours. It is not known where no run has them any more.
+func (v *View) leafOfPassage(ctx context.Context, r row, block uint64) (n merkle.Node, err error) {
+	at, err := v.passagePlace(ctx, r.place.run, block)
+	if err == nil {
+		n, err = v.store.reader.leaf(ctx, at, block)
+	}
+	if isGone(err) {
+		err = fmt.Errorf("%w: %w", merkle.ErrNodeMissing, err)
+	}
+	return n, err
+}
+
 // leafRef returns what the span record at a position says about a block that it names by leaf hash.
 func (v *View) leafRef(ctx context.Context, at packlog.Position, block uint64) (leafRef, error) {
-	e, err := v.store.reader.meta(ctx, at, packlog.KindSpan)
+	p, err := v.part(ctx, at, block)
+	if err == nil && p.byLeaf == nil {
+		err = fmt.Errorf("%w: span at %v does not name block %d by its leaf hash", ErrDamaged, at, block)
+	}
 	if err != nil {
 		return leafRef{}, err
 	}
+	return p.byLeaf[block-p.first], nil
+}
+
+// passagePlace returns where a block is that the span record at a position names with its neighbours.
+func (v *View) passagePlace(ctx context.Context, at packlog.Position, block uint64) (place, error) {
+	p, err := v.part(ctx, at, block)
+	if err == nil && p.passage == nil {
+		err = fmt.Errorf("%w: span at %v does not name block %d with its neighbours", ErrDamaged, at, block)
+	}
+	if err != nil {
+		return place{}, err
+	}
+	first, err := v.state.locatePassage(ctx, v.store, p.passage)
+	return place{first.run, first.at + uint32(block-p.first)}, err
+}
+
+// part returns the part of the span record at a position that has a block.
+func (v *View) part(ctx context.Context, at packlog.Position, block uint64) (spanPart, error) {
+	e, err := v.store.reader.meta(ctx, at, packlog.KindSpan)
+	if err != nil {
+		return spanPart{}, err
+	}
 	parts := e.span.parts
 	i := sort.Search(len(parts), func(i int) bool { return parts[i].end() > block })
-	if i == len(parts) || parts[i].first > block || parts[i].byLeaf == nil {
-		return leafRef{}, fmt.Errorf("%w: span at %v does not name block %d by its leaf hash", ErrDamaged, at, block)
+	if i == len(parts) || parts[i].first > block {
+		return spanPart{}, fmt.Errorf("%w: span at %v does not name block %d", ErrDamaged, at, block)
 	}
-	return parts[i].byLeaf[block-parts[i].first], nil
+	return parts[i], nil
 }
 
 // Roots returns the roots of the tree at the head's length, from left to right.

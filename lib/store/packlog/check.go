@@ -36,7 +36,7 @@ func (f *Fault) Unwrap() error { return f.Reason }
 func CheckFormat(fsys FS, dir string) (fault *Fault, newer bool, err error) {
 	l := newLog(dir, Options{FS: fsys})
 	b, err := l.readStart(formatFile, len(formatText)+64)
-	if err != nil || string(b) == formatText {
+	if err != nil || knownFormat(string(b)) {
 		return nil, false, err
 	}
 	var version int
@@ -44,11 +44,12 @@ func CheckFormat(fsys FS, dir string) (fault *Fault, newer bool, err error) {
 	newer = n == 1 && fmt.Sprintf("hc-store %d\n", version) == string(b)
 	return &Fault{
 		File: formatFile, Offset: firstDifference(b, []byte(formatText)), Length: 1,
-		Reason: fmt.Errorf("it says %q, expected %q", b, formatText),
+		Reason: fmt.Errorf("it says %q, expected %q or %q", b, formatText, formatRaised),
 	}, newer, nil
 }
 
-// MendFormat writes the file that says which format a store has, where the first pack is one of this format.
+// MendFormat writes the file that says which format a store has, where the first pack is one of this format: the newest version, as the
+// store may have such records.
 func MendFormat(fsys FS, dir string) error {
 	l := newLog(dir, Options{FS: fsys})
 	names, err := l.fs.ReadDir(l.path(packsDir))
@@ -61,7 +62,7 @@ func MendFormat(fsys FS, dir string) error {
 			return err
 		}
 		if heads[i].bad == nil {
-			return l.writeFile(formatFile, []byte(formatText))
+			return l.writeFile(formatFile, []byte(formatRaised))
 		}
 	}
 	return fmt.Errorf("mending %q: %w: no pack is one of this format", l.path(formatFile), ErrNotStore)

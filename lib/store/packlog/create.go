@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -37,24 +36,6 @@ func (l *Log) open(ctx context.Context, create bool) error {
 		return nil
 	}
 	return err
-}
-
-// checkFormat returns fs.ErrNotExist where there is no store.
-func (l *Log) checkFormat() error {
-	file, err := l.fs.OpenFile(l.path(formatFile), os.O_RDONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	b := make([]byte, len(formatText)+1)
-	n, err := file.ReadAt(b, 0)
-	if err != nil && err != io.EOF {
-		return err
-	}
-	if string(b[:n]) != formatText {
-		return fmt.Errorf("%w: its format is %q, expected %q", ErrNotStore, b[:n], formatText)
-	}
-	return nil
 }
 
 // create makes a store in an empty folder, or goes on where somebody died doing so. The format file comes when all before it

@@ -14,7 +14,6 @@ const (
 	packsDir   = "packs"
 	markFile   = "mark"
 	formatFile = "format"
-	formatText = "hc-store 1\n"
 	newPack    = "new.tmp" // a pack that is being made, under the append lock
 )
 
@@ -72,6 +71,7 @@ type Log struct {
 	quiet     Mark // the last one that this process met or wrote under the append lock, when nothing was to be recovered
 	quietFile File // the pack that its end lies in, which may be closed since; nil: not known
 
+	raised atomic.Bool // the format file says version 2, durably
 	tidied atomic.Bool // the append lock is held, and nothing had to be recovered
 }
 

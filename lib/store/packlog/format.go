@@ -1,0 +1,80 @@
+package packlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// What the format file says: version 2 may have records that a program which knows version 1 only cannot read.
+const (
+	formatText   = "hc-store 1\n"
+	formatRaised = "hc-store 2\n"
+)
+
+// checkFormat returns fs.ErrNotExist where there is no store.
+func (l *Log) checkFormat() error {
+	text, err := l.readFormat()
+	if err != nil {
+		return err
+	}
+	if !knownFormat(text) {
+		return fmt.Errorf("%w: its format is %q, expected %q or %q", ErrNotStore, text, formatText, formatRaised)
+	}
+	return nil
+}
+
+func knownFormat(text string) bool { return text == formatText || text == formatRaised }
+
+func (l *Log) readFormat() (string, error) {
+	file, err := l.fs.OpenFile(l.path(formatFile), os.O_RDONLY, 0)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	b := make([]byte, len(formatText)+1)
+	n, err := file.ReadAt(b, 0)
+	if err != nil && err != io.EOF {
+		return "", err
+	}
+	return string(b[:n]), nil
+}
+
+// RaiseFormat makes the store one of version 2, durably, before the first record is written that version 1 does not have.
+func (l *Log) RaiseFormat(ctx context.Context) error {
+	if l.raised.Load() {
+		return nil
+	}
+	if err := l.lockAppend(ctx); err != nil {
+		return err
+	}
+	err := l.raiseFormat()
+	l.unlockAppend()
+	if err != nil {
+		return fmt.Errorf("raising the format of store %q: %w", l.dir, err)
+	}
+	l.raised.Store(true)
+	return nil
+}
+
+func (l *Log) raiseFormat() error {
+	text, err := l.readFormat()
+	if err != nil {
+		return err
+	}
+	if text != formatRaised {
+		if err := l.fs.Remove(l.path(formatFile + ".tmp")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err // a sync of what a dead process left may have failed
+		}
+		if err := l.writeFile(formatFile+".tmp", []byte(formatRaised)); err != nil {
+			return err
+		}
+		if err := l.fs.Rename(l.path(formatFile+".tmp"), l.path(formatFile)); err != nil {
+			return err
+		}
+	}
+	return l.fs.SyncDir(l.dir) // also for who died before he did
+}
