@@ -17,12 +17,12 @@ var layers = []struct {
 	name     string
 	packages []string
 }{
-	{"primitives", []string{"lib/hash", "lib/compact", "lib/chunk", "lib/merkle", "lib/keys", "lib/hidden"}},
+	{"primitives", []string{"lib/hash", "lib/hash/simd", "lib/compact", "lib/chunk", "lib/merkle", "lib/keys", "lib/hidden"}},
 	{"connections", []string{"lib/peer", "lib/protomux", "lib/secretstream", "lib/discovery"}},
-	{"data", []string{"lib/stream", "lib/hyperbee", "lib/hyperdrive", "lib/proof", "lib/keyfile", "lib/store/packlog", "lib/store/packlog/memfs",
+	{"data", []string{"lib/stream", "lib/hyperbee", "lib/hyperdrive", "lib/proof", "lib/keyfile", "lib/keylock", "lib/store/packlog", "lib/store/packlog/memfs",
 		"lib/store/table", "lib/store", "lib/hypercore"}},
-	{"capabilities", []string{"lib/folder", "lib/replicate", "lib/drive", "lib/objects", "lib/worktree"}},
-	{"what binaries share", []string{"lib/cli"}},
+	{"capabilities", []string{"lib/folder", "lib/drivetar", "lib/replicate", "lib/drive", "lib/objects", "lib/worktree"}},
+	{"what binaries share", []string{"lib/cli", "lib/cli/network"}},
 	{"binaries", []string{"cmd/*"}},
 	{"tests", []string{"tests", "tests/*"}},
 }
@@ -31,16 +31,19 @@ var layers = []struct {
 // ends in * where anything may follow; packages of this module are named without its name.
 var never = []struct{ from, to, why string }{
 	{"lib/*", "github.com/urfave/cli/*", "only lib/cli knows a command line"},
+	{"lib/cli", "connections", "a tool that talks to nobody links nothing of the network: see lib/cli/network"},
+	{"lib/cli", "lib/replicate", "a tool that talks to nobody links nothing of the network: see lib/cli/network"},
+	{"*", "lib/keylock", "a tool that opens no locked key does not link what can: it hands in an Unlocker"},
 	{"lib/*", "golang.org/x/term", "only lib/cli knows a terminal"},
 	{"lib/*", "os/signal", "only lib/cli knows a process"},
 	{"lib/*", "flag", "only lib/cli knows a command line"},
 	{"lib/*", "log", "a library has no global logger"},
 	{"*", "github.com/restic/chunker", "a reference for tests"},
 	{"*", "lib/store/packlog/memfs", "a disk for tests"},
-	{"*", "github.com/minio/sha256-simd", "lib/hash is the one package that knows it"},
+	{"*", "github.com/minio/sha256-simd", "lib/hash/simd is the one package that knows it"},
 	{"*", "github.com/hashicorp/mdns", "lib/discovery is the one package that knows how peers are found"},
 	{"*", "github.com/miekg/dns", "lib/discovery is the one package that knows how peers are found"},
-	{"*", "filippo.io/age*", "lib/keyfile is the one package that knows how a secret key is locked"},
+	{"*", "filippo.io/age*", "lib/keylock is the one package that knows how a secret key is locked"},
 
 	{"primitives", "os*", "primitives do no I/O"},
 	{"primitives", "net*", "primitives do no I/O"},
@@ -82,10 +85,15 @@ var never = []struct{ from, to, why string }{
 
 // exempt are the packages that a rule from lib/* or * is about: the one that may.
 var exempt = map[string][]string{
-	"lib/cli":  {"github.com/urfave/cli/*", "golang.org/x/term", "os/signal"},
-	"lib/hash": {"github.com/minio/sha256-simd"},
+	"lib/cli":         {"github.com/urfave/cli/*", "golang.org/x/term", "os/signal"},
+	"lib/cli/network": {"github.com/urfave/cli/*"},
+	"lib/hash/simd":   {"github.com/minio/sha256-simd"},
 
-	"lib/keyfile":   {"filippo.io/age*"},
+	"lib/keyfile":   {"filippo.io/age/armor"}, // what a locked key looks like from outside
+	"lib/keylock":   {"filippo.io/age*"},
+	"cmd/hc":        {"lib/keylock"},
+	"cmd/hc-append": {"lib/keylock"},
+	"cmd/hc-serve":  {"lib/keylock"},
 	"lib/discovery": {"github.com/hashicorp/mdns", "github.com/miekg/dns", "log"}, // log: to keep that one quiet
 }
 
@@ -138,6 +146,35 @@ func TestImportsPointDown(t *testing.T) {
 	}
 }
 
+// unlinked are packages that a tool does not need and so does not link, by whatever way: each costs time at every start.
+var unlinked = map[string][]string{
+	"hc-verify": {"net", "net/http", "crypto/tls", "os/exec", "github.com/hashicorp/mdns", "github.com/miekg/dns", "filippo.io/age",
+		"github.com/flynn/noise", "github.com/minio/sha256-simd", "github.com/klauspost/cpuid/v2", "hc/lib/replicate", "hc/lib/folder", "hc/lib/drive"},
+	"hc-chunk": {"net", "net/http", "crypto/tls", "os/exec", "github.com/hashicorp/mdns", "github.com/miekg/dns", "filippo.io/age",
+		"github.com/flynn/noise", "hc/lib/replicate"},
+	"hc-fetch": {"net/http", "filippo.io/age", "hc/lib/folder"},
+}
+
+func TestToolsLinkWhatTheyUse(t *testing.T) {
+	for tool, without := range unlinked {
+		cmd := exec.Command("go", "list", "-deps", "-tags", "urfave_cli_no_docs", "./cmd/"+tool)
+		cmd.Dir = root
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal("go list: ", err)
+		}
+		links := strings.Fields(string(out))
+		if !slices.Contains(links, "hc/lib/cli") {
+			t.Fatalf("go list found only %d packages of %s", len(links), tool)
+		}
+		for _, path := range without {
+			if slices.Contains(links, path) {
+				t.Errorf("%s links %s, which it does not use: go list -deps, and see which package brings it", tool, path)
+			}
+		}
+	}
+}
+
 // TestLibraryIsPure looks for what belongs to the process: only lib/cli and the binaries touch it.
 func TestLibraryIsPure(t *testing.T) {
 	forbidden := map[string][]string{
@@ -146,7 +183,7 @@ func TestLibraryIsPure(t *testing.T) {
 		"slog": {"Default", "SetDefault", "Debug", "Info", "Warn", "Error"},
 	}
 	for _, p := range listPackages(t) {
-		if !strings.HasPrefix(p.ImportPath, "lib/") || p.ImportPath == "lib/cli" {
+		if !strings.HasPrefix(p.ImportPath, "lib/") || strings.HasPrefix(p.ImportPath, "lib/cli") {
 			continue
 		}
 		for _, name := range p.GoFiles {

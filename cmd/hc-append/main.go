@@ -12,14 +12,16 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
+	"hc/lib/cli/network"
 	"hc/lib/drive"
 	"hc/lib/hypercore"
+	"hc/lib/keylock"
 	"hc/lib/peer"
 	"hc/lib/replicate"
 	"hc/lib/store"
 )
 
-func main() { cli.Main(newApp) }
+func main() { cli.Main(newApp, network.Exits) }
 
 func newApp(std *cli.IO) *urfave.App {
 	return &urfave.App{
@@ -161,7 +163,7 @@ func parse(c *urfave.Context, std *cli.IO) (job, error) {
 	if err != nil {
 		return j, err
 	}
-	j.options.Passphrase = passphrases.Current
+	j.options.Unlock = keylock.With(passphrases.Current)
 	return j, nil
 }
 

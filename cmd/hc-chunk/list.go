@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hc/lib/hash"
+	"hc/lib/hash/simd"
 )
 
 const (
@@ -119,7 +120,7 @@ func (b *batch) hash(json bool) {
 	hash.Leaves(b.leaves, b.blocks)
 	offset := b.offset
 	for i, block := range b.blocks {
-		b.text = appendEntry(b.text, json, offset, len(block), b.leaves[i], hash.SHA256(block))
+		b.text = appendEntry(b.text, json, offset, len(block), b.leaves[i], simd.SHA256(block))
 		offset += uint64(len(block))
 	}
 }

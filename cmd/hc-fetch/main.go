@@ -12,6 +12,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
+	"hc/lib/cli/network"
 	"hc/lib/drive"
 	"hc/lib/hypercore"
 	"hc/lib/hyperdrive"
@@ -23,7 +24,7 @@ import (
 	"hc/lib/store"
 )
 
-func main() { cli.Main(newApp) }
+func main() { cli.Main(newApp, network.Exits) }
 
 func newApp(std *cli.IO) *urfave.App {
 	return &urfave.App{
@@ -41,11 +42,11 @@ func newApp(std *cli.IO) *urfave.App {
 			&urfave.BoolFlag{Name: "live", Usage: "go on with what is appended, until interrupted"},
 			&urfave.BoolFlag{Name: "follow-fork", Usage: "replace what is here where its key has signed the log anew under a higher fork"},
 			&urfave.BoolFlag{Name: "no-store", Usage: "keep nothing"},
-			cli.DedupFlag(),
+			network.DedupFlag(),
 			&urfave.BoolFlag{Name: "sync", Usage: "sync what is kept to the disk before it counts as kept"},
 			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "write to a terminal, too"},
 			cli.JSONFlag(),
-		}, append(cli.PeerFlags(), cli.DiscoveryFlags()...)...),
+		}, append(network.PeerFlags(), network.DiscoveryFlags()...)...),
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
 				{Does: "fetch a log and check it", Command: "hc-fetch KEY --peer host:4977 | hc-verify KEY > table.csv"},
@@ -147,7 +148,7 @@ func parsePath(path string, kind proof.Kind) (string, error) {
 }
 
 func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {
-	dialers, err := std.Peers(c)
+	dialers, err := network.Peers(std, c)
 	if err != nil {
 		return err
 	}
@@ -204,7 +205,7 @@ func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {
 					received++
 				}
 			},
-			Worked: std.Remembers(c, in, ref.Key),
+			Worked: network.Remembers(std, c, in, ref.Key),
 			More:   found.More(),
 		},
 	}
@@ -212,12 +213,12 @@ func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {
 }
 
 // look looks for peers, if none is named and what is asked for is not here.
-func look(c *urfave.Context, std *cli.IO, in *store.Store, ref keys.Ref, claim proof.Claim, named int) (*cli.Found, error) {
+func look(c *urfave.Context, std *cli.IO, in *store.Store, ref keys.Ref, claim proof.Claim, named int) (*network.Found, error) {
 	here, err := replicate.Holds(c.Context, in, ref, claim)
-	if err != nil || !std.Discovers(c, named, !here) {
+	if err != nil || !network.Discovers(std, c, named, !here) {
 		return nil, err
 	}
-	found, err := std.LookForPeers(c, in, ref.Key)
+	found, err := network.Look(std, c, in, ref.Key)
 	if err == nil && found == nil && named == 0 {
 		std.Notef("no peer was found on this network")
 	}

@@ -13,14 +13,16 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
+	"hc/lib/cli/network"
 	"hc/lib/hypercore"
+	"hc/lib/keylock"
 	"hc/lib/keys"
 	"hc/lib/peer"
 	"hc/lib/replicate"
 	"hc/lib/store"
 )
 
-func main() { cli.Main(newApp) }
+func main() { cli.Main(newApp, network.Exits) }
 
 func newApp(std *cli.IO) *urfave.App {
 	return &urfave.App{
@@ -208,7 +210,7 @@ func serverOptions(c *urfave.Context, std *cli.IO) (options replicate.ServerOpti
 		}
 		options.MaxBytes = uint64(most)
 	}
-	limiter, stall, err := cli.Limiter(c, c.Int("max-peers"))
+	limiter, stall, err := network.Limiter(c, c.Int("max-peers"))
 	options.Stall = stall
 	return options, limiter, err
 }
@@ -278,7 +280,7 @@ func pushOptions(c *urfave.Context, std *cli.IO, of *store.Store, named []keys.K
 			secrets[key] = secret
 			continue
 		}
-		secret, err := hypercore.SecretOf(c.Context, of, key, from, passphrases.Current)
+		secret, err := hypercore.SecretOf(c.Context, of, key, from, keylock.With(passphrases.Current))
 		if err == nil {
 			err = hypercore.CheckSecret(c.Context, of, key, secret)
 		}
@@ -332,12 +334,12 @@ func (s serving) remember(ctx context.Context, to replicate.Dialer, why error) e
 func (s serving) listen(ctx context.Context, address string, most, untilSynced int) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	listener, err := s.std.Listen(ctx, address)
+	listener, err := network.Listen(ctx, s.std, address)
 	if err != nil {
 		return err
 	}
 	if s.announces {
-		announced, err := s.std.Announce(ctx, listener.Addr(), s.server)
+		announced, err := network.Announce(ctx, s.std, listener.Addr(), s.server)
 		if err != nil {
 			listener.Close()
 			return err

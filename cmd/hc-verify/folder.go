@@ -12,7 +12,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
-	"hc/lib/folder"
+	"hc/lib/drivetar"
 	hchash "hc/lib/hash"
 	"hc/lib/hyperdrive"
 	"hc/lib/proof"
@@ -85,7 +85,7 @@ type files struct {
 
 // newFiles returns what writes a folder to out.
 func newFiles(j job, std *cli.IO, out *bufio.Writer) *files {
-	f := &files{std: std, to: folder.NewTarWriter(out, j.folder)}
+	f := &files{std: std, to: drivetar.NewWriter(out, j.folder)}
 	if j.sums {
 		f.to = &sums{out: out, folder: strings.TrimRight(j.folder, "/") + "/"}
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"hc/lib/cli"
-	"hc/lib/drive"
+	"hc/lib/hypercore"
 	"hc/lib/hyperdrive"
 	"hc/lib/keys"
 	"hc/lib/merkle"
@@ -52,7 +52,7 @@ func (j job) run(ctx context.Context, std *cli.IO) (err error) {
 			return err
 		}
 		defer in.Close()
-		keeper := drive.NewKeeper(ctx, in)
+		keeper := hypercore.NewKeepers(ctx, in)
 		sinks = append(sinks, keeper)
 		finish = keeper.Close
 	}

@@ -10,6 +10,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
+	"hc/lib/cli/network"
 	"hc/lib/hyperdrive"
 	"hc/lib/keys"
 	"hc/lib/store"
@@ -53,7 +54,7 @@ file that no peer gives as it was signed; then the exit code is 4, and a later p
 
 // followFlags are those of who follows a drive.
 func followFlags() []urfave.Flag {
-	return append(append(cli.PeerFlags(), cli.DiscoveryFlags()...), cli.DedupFlag(),
+	return append(append(network.PeerFlags(), network.DiscoveryFlags()...), network.DedupFlag(),
 		&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "replace files that were edited here"})
 }
 

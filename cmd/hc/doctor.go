@@ -10,6 +10,7 @@ import (
 
 	"hc/lib/cli"
 	"hc/lib/hypercore"
+	"hc/lib/keylock"
 	"hc/lib/keys"
 	"hc/lib/peer"
 	"hc/lib/replicate"
@@ -106,7 +107,7 @@ func newPhysician(c *urfave.Context, std *cli.IO) (*physician, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.options.Passphrase = passphrases.Current
+	d.options.Unlock = keylock.With(passphrases.Current)
 	return d, nil
 }
 

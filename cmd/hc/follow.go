@@ -9,6 +9,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
+	"hc/lib/cli/network"
 	"hc/lib/hyperdrive"
 	"hc/lib/keys"
 	"hc/lib/merkle"
@@ -61,7 +62,7 @@ func follow(c *urfave.Context, std *cli.IO, tree *worktree.Tree, ref keys.Ref, l
 	f := &following{std: std, tree: tree}
 	f.progress = cli.NewProgress(std, cli.ProgressOptions{Counts: f.counts})
 	defer f.progress.Done()
-	dialers, err := std.Peers(c)
+	dialers, err := network.Peers(std, c)
 	if err != nil {
 		return err
 	}
@@ -76,7 +77,7 @@ func follow(c *urfave.Context, std *cli.IO, tree *worktree.Tree, ref keys.Ref, l
 			NoDedup: c.Bool("no-dedup"),
 			Dropped: f.dropped,
 			Trace:   f.trace,
-			Worked:  std.Remembers(c, tree.Store(), tree.Key()),
+			Worked:  network.Remembers(std, c, tree.Store(), tree.Key()),
 			More:    found.More(),
 		}},
 		Update: worktree.UpdateOptions{
@@ -95,15 +96,15 @@ func follow(c *urfave.Context, std *cli.IO, tree *worktree.Tree, ref keys.Ref, l
 }
 
 // look adds peers that are found to those that are named, where none is.
-func (f *following) look(c *urfave.Context, dialers *[]replicate.Dialer) (*cli.Found, error) {
+func (f *following) look(c *urfave.Context, dialers *[]replicate.Dialer) (*network.Found, error) {
 	named := len(*dialers)
-	if !f.std.Discovers(c, named, true) {
+	if !network.Discovers(f.std, c, named, true) {
 		if named == 0 {
 			return nil, cli.Hint(cli.Usagef("no peer to fetch from"), "name one with --peer or --exec")
 		}
 		return nil, nil
 	}
-	found, err := f.std.LookForPeers(c, f.tree.Store(), f.tree.Key())
+	found, err := network.Look(f.std, c, f.tree.Store(), f.tree.Key())
 	if err == nil && found == nil && named == 0 {
 		return nil, cli.Hint(fmt.Errorf("%w: nobody on this network has drive %v", peer.ErrUnreachable, f.tree.Key()), "name a peer with --peer or --exec")
 	}

@@ -14,6 +14,7 @@ import (
 	"hc/lib/cli"
 	"hc/lib/hypercore"
 	"hc/lib/keyfile"
+	"hc/lib/keylock"
 	"hc/lib/keys"
 	"hc/lib/store"
 )
@@ -232,7 +233,7 @@ func (j keysJob) lockFile(file keyfile.File) (keyfile.File, error) {
 	if err != nil {
 		return file, err
 	}
-	return keyfile.Lock(key, secret, passphrase)
+	return keylock.Lock(key, secret, passphrase)
 }
 
 // unlocked asks for a passphrase where a file is locked.
@@ -245,7 +246,7 @@ func (j keysJob) unlocked(file keyfile.File) (keyfile.File, error) {
 	if err != nil {
 		return file, err
 	}
-	return file.Unlock(passphrase)
+	return keylock.Unlock(file, passphrase)
 }
 
 // writeOut never replaces a file: it may be the only copy of another key.

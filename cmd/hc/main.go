@@ -9,9 +9,10 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
+	"hc/lib/cli/network"
 )
 
-func main() { cli.Main(newApp) }
+func main() { cli.Main(newApp, network.Exits) }
 
 func newApp(std *cli.IO) *urfave.App {
 	own, _ := os.Executable()

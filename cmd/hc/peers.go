@@ -10,6 +10,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
+	"hc/lib/cli/network"
 	"hc/lib/peer"
 	"hc/lib/replicate"
 )
@@ -20,7 +21,7 @@ func newPeers(std *cli.IO) *urfave.App {
 		Usage:       "tell who has a drive, and up to which version",
 		ArgsUsage:   "[DRIVE]",
 		Description: peersDescription,
-		Flags:       append(append([]urfave.Flag{cli.StoreFlag()}, append(cli.PeerFlags(), cli.DiscoveryFlags()...)...), cli.JSONFlag()),
+		Flags:       append(append([]urfave.Flag{cli.StoreFlag()}, append(network.PeerFlags(), network.DiscoveryFlags()...)...), cli.JSONFlag()),
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
 				{Does: "of this working copy", Command: "hc peers"},
@@ -58,12 +59,12 @@ func peers(c *urfave.Context, std *cli.IO) error {
 	if len(d.args) > 0 {
 		return cli.Usagef("want one DRIVE, and %q stands behind it", d.args[0])
 	}
-	dialers, err := std.Peers(c)
+	dialers, err := network.Peers(std, c)
 	if err != nil {
 		return err
 	}
-	if std.Discovers(c, len(dialers), true) {
-		found, err := std.LookForPeers(c, d.in, d.Key)
+	if network.Discovers(std, c, len(dialers), true) {
+		found, err := network.Look(std, c, d.in, d.Key)
 		if err != nil {
 			return err
 		}

@@ -99,7 +99,7 @@ func rmOne(ctx context.Context, std *cli.IO, in *store.Store, word string, forge
 // rmBlobs removes the blobs of a drive, before its names, from which their key follows.
 func rmBlobs(ctx context.Context, in *store.Store, key keys.Key) error {
 	cores, err := drive.Cores(ctx, in, key)
-	if errors.Is(err, drive.ErrNotDrive) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrBlockMissing) || errors.Is(err, hyperdrive.ErrNoBlobs) {
+	if errors.Is(err, hyperdrive.ErrNotDrive) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrBlockMissing) || errors.Is(err, hyperdrive.ErrNoBlobs) {
 		return nil
 	}
 	if err != nil {

@@ -11,7 +11,9 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
+	"hc/lib/cli/network"
 	"hc/lib/drive"
+	"hc/lib/keylock"
 	"hc/lib/peer"
 	"hc/lib/replicate"
 	"hc/lib/store"
@@ -76,7 +78,7 @@ func publishOptions(c *urfave.Context, std *cli.IO) (options worktree.PublishOpt
 	if err != nil {
 		return options, err
 	}
-	options.Append.Passphrase = passphrases.Current
+	options.Append.Unlock = keylock.With(passphrases.Current)
 	return options, nil
 }
 
@@ -198,7 +200,7 @@ func (s *sharing) serve() error {
 		watched <- s.watch(ctx)
 	}()
 	err = serverWhile(ctx, server, func(ctx context.Context) error {
-		return listenFor(ctx, s.std, server, s.c.String("listen"), s.std.Announces(s.c))
+		return listenFor(ctx, s.std, server, s.c.String("listen"), network.Announces(s.std, s.c))
 	})
 	stop()
 	return errors.Join(err, <-watched, s.c.Context.Err())
@@ -270,12 +272,12 @@ func listenFor(ctx context.Context, std *cli.IO, server *replicate.Server, addre
 	if address == "" {
 		addresses = []string{defaultListen, ":0"}
 	}
-	listener, err := std.Listen(ctx, addresses...)
+	listener, err := network.Listen(ctx, std, addresses...)
 	if err != nil {
 		return err
 	}
 	if announce {
-		announced, err := std.Announce(ctx, listener.Addr(), server)
+		announced, err := network.Announce(ctx, std, listener.Addr(), server)
 		if err == nil { // else it listens where nobody else can come
 			defer announced()
 			defer stop()

@@ -7,6 +7,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
+	"hc/lib/cli/network"
 	"hc/lib/drive"
 	"hc/lib/keys"
 	"hc/lib/replicate"
@@ -67,7 +68,7 @@ func runSync(c *urfave.Context, std *cli.IO) error {
 
 // push brings the drive to the mirrors that are named.
 func (s *sharing) push() error {
-	to, err := s.std.NamedPeers(s.c)
+	to, err := network.NamedPeers(s.std, s.c)
 	if err != nil || len(to) == 0 {
 		return err
 	}

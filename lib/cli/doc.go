@@ -22,7 +22,8 @@
 //
 // Run adds --help, --version, --quiet and --verbose to every app. Flags may stand anywhere on the line; `--` ends them;
 // `-` is an argument. An action reads its flags with c.String and so on, its arguments with c.Args(), refuses bad ones
-// with [Usagef], and returns an error, whose exit code is that of the first row of the table in exit.go that matches.
+// with [Usagef], and returns an error, whose exit code is that of the first row of the table in exit.go that matches. A
+// tool that talks to peers gives the rows of lib/cli/network to [Main], too.
 // It must end when c.Context is done.
 //
 // Such an app can also be a verb of hc instead of a binary: see [Verbs].

@@ -4,21 +4,17 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
 
 	"hc/lib/chunk"
-	"hc/lib/drive"
 	"hc/lib/hyperbee"
 	"hc/lib/hypercore"
 	"hc/lib/hyperdrive"
 	"hc/lib/keyfile"
 	"hc/lib/keys"
 	"hc/lib/merkle"
-	"hc/lib/peer"
 	"hc/lib/proof"
-	"hc/lib/protomux"
-	"hc/lib/replicate"
-	"hc/lib/secretstream"
 	"hc/lib/store"
 	"hc/lib/stream"
 )
@@ -57,93 +53,100 @@ var exitMeanings = []struct {
 	{exitSignal + 15, "terminated"},
 }
 
-// exits maps errors to exit codes; the first row that matches decides, so the order is the rule:
+// Exits are errors by the exit code that they get.
+type Exits map[int][]error
+
+// exits maps errors to exit codes; the first row with one that matches decides, so the order is the rule:
 //
 //   - A failed verification first: whatever else went wrong, it accuses somebody.
 //   - Usage next: an action that says so has seen what it wraps.
 //   - Network before partial and not found: a download that lost its peers is partial, too, and the peers are the cause.
 //   - Conflict before key: a fork may be found while signing.
 //   - Partial before not found: of what was asked, some came.
+//
+// A tool may bring more errors for these codes: those of packages that not every tool links.
 var exits = []struct {
-	is   error
-	code int
+	code   int
+	errors []error
 }{
-	{proof.ErrUnverified, ExitUnverified},
-	{merkle.ErrUnverified, ExitUnverified},
-	{keys.ErrSignature, ExitUnverified},
-	{keys.ErrManifest, ExitUnverified},
-	{hyperbee.ErrCorrupt, ExitUnverified}, // signed, but no drive
-	{hyperdrive.ErrEntry, ExitUnverified},
-	{hyperdrive.ErrContent, ExitUnverified},
-	{hyperdrive.ErrNoBlobs, ExitUnverified},
-	{ErrUnverified, ExitUnverified},
-
-	{ErrUsage, ExitUsage},
-	{store.ErrName, ExitUsage},
-	{chunk.ErrLimits, ExitUsage},
-	{stream.ErrFolder, ExitUsage}, // a stream of a folder where none is taken
-	{drive.ErrNotDrive, ExitUsage},
-
-	{hyperdrive.ErrName, ExitUnverified}, // unless somebody typed it
-
-	{peer.ErrUnreachable, ExitNetwork},
-	{secretstream.ErrHandshake, ExitNetwork},
-	{secretstream.ErrFrame, ExitNetwork}, // tampered with under way; the data was not looked at
-	{protomux.ErrClosed, ExitNetwork},
-	{protomux.ErrBacklog, ExitNetwork},
-	{protomux.ErrDropped, ExitNetwork},
-	{replicate.ErrPeer, ExitNetwork},
-	{replicate.ErrMessage, ExitNetwork},
-	{replicate.ErrLost, ExitNetwork},
-	{syscall.ECONNRESET, ExitNetwork},
-	{syscall.ECONNREFUSED, ExitNetwork},
-	{os.ErrDeadlineExceeded, ExitNetwork},
-
-	{ErrConflict, ExitConflict},
-	{hypercore.ErrConflict, ExitConflict},
-	{hypercore.ErrForked, ExitConflict},
-	{proof.ErrConflict, ExitConflict},
-	{store.ErrConflict, ExitConflict},
-	{store.ErrLocked, ExitConflict},
-	{store.ErrOvertaken, ExitConflict},
-	{merkle.ErrFork, ExitConflict},
-
-	{ErrKey, ExitKey},
-	{hypercore.ErrReadOnly, ExitKey},
-	{replicate.ErrNotAccepted, ExitKey},
-	{keys.ErrKey, ExitKey},
-	{keyfile.ErrFormat, ExitKey},
-	{keyfile.ErrLocked, ExitKey},
-	{keyfile.ErrPassphrase, ExitKey},
-	{store.ErrPermission, ExitKey},
-	{store.ErrReadOnly, ExitKey},
-	{fs.ErrPermission, ExitKey},
-	{syscall.EROFS, ExitKey},
-
-	{ErrPartial, ExitPartial},
-	{proof.ErrPartial, ExitPartial},
-	{proof.ErrBlockMissing, ExitPartial},
-	{hyperdrive.ErrBehind, ExitPartial},
-	{store.ErrBlockMissing, ExitPartial},
-
-	{ErrNotFound, ExitNotFound},
-	{store.ErrNotFound, ExitNotFound},
-	{proof.ErrAbsent, ExitNotFound},
-	{hyperbee.ErrNotFound, ExitNotFound},
-	{hyperdrive.ErrNotFile, ExitNotFound},
-	{store.ErrNotStore, ExitNotFound},
-	{replicate.ErrNotOffered, ExitNotFound},
+	{ExitUnverified, []error{
+		proof.ErrUnverified,
+		merkle.ErrUnverified,
+		keys.ErrSignature,
+		keys.ErrManifest,
+		hyperbee.ErrCorrupt, // signed, but no drive
+		hyperdrive.ErrEntry,
+		hyperdrive.ErrContent,
+		hyperdrive.ErrNoBlobs,
+		ErrUnverified,
+	}},
+	{ExitUsage, []error{
+		ErrUsage,
+		store.ErrName,
+		chunk.ErrLimits,
+		stream.ErrFolder, // a stream of a folder where none is taken
+		hyperdrive.ErrNotDrive,
+	}},
+	{ExitUnverified, []error{
+		hyperdrive.ErrName, // unless somebody typed it
+	}},
+	{ExitNetwork, []error{
+		syscall.ECONNRESET,
+		syscall.ECONNREFUSED,
+		os.ErrDeadlineExceeded,
+	}},
+	{ExitConflict, []error{
+		ErrConflict,
+		hypercore.ErrConflict,
+		hypercore.ErrForked,
+		proof.ErrConflict,
+		store.ErrConflict,
+		store.ErrLocked,
+		store.ErrOvertaken,
+		merkle.ErrFork,
+	}},
+	{ExitKey, []error{
+		ErrKey,
+		hypercore.ErrReadOnly,
+		keys.ErrKey,
+		keyfile.ErrFormat,
+		keyfile.ErrLocked,
+		keyfile.ErrPassphrase,
+		store.ErrPermission,
+		store.ErrReadOnly,
+		fs.ErrPermission,
+		syscall.EROFS,
+	}},
+	{ExitPartial, []error{
+		ErrPartial,
+		proof.ErrPartial,
+		proof.ErrBlockMissing,
+		hyperdrive.ErrBehind,
+		store.ErrBlockMissing,
+	}},
+	{ExitNotFound, []error{
+		ErrNotFound,
+		store.ErrNotFound,
+		proof.ErrAbsent,
+		hyperbee.ErrNotFound,
+		hyperdrive.ErrNotFile,
+		store.ErrNotStore,
+	}},
 }
 
-// ExitCode returns the exit code for an action's error.
-func ExitCode(err error) int {
+// ExitCode returns the exit code for an action's error, of a tool that brings more errors of its own.
+func ExitCode(err error, more ...Exits) int {
 	if err == nil {
 		return ExitDone
 	}
 	for _, row := range exits {
-		if errors.Is(err, row.is) {
+		if isAny(err, row.errors) || slices.ContainsFunc(more, func(own Exits) bool { return isAny(err, own[row.code]) }) {
 			return row.code
 		}
 	}
 	return ExitFailed
+}
+
+func isAny(err error, of []error) bool {
+	return slices.ContainsFunc(of, func(one error) bool { return errors.Is(err, one) })
 }

@@ -9,17 +9,12 @@ import (
 	"testing"
 
 	"hc/lib/chunk"
-	"hc/lib/drive"
 	"hc/lib/hyperbee"
 	"hc/lib/hypercore"
 	"hc/lib/hyperdrive"
 	"hc/lib/keyfile"
 	"hc/lib/keys"
-	"hc/lib/merkle"
-	"hc/lib/peer"
 	"hc/lib/proof"
-	"hc/lib/replicate"
-	"hc/lib/secretstream"
 	"hc/lib/store"
 	"hc/lib/stream"
 )
@@ -39,11 +34,10 @@ func TestExitCode(t *testing.T) {
 		{"name", store.ErrName, 2},
 		{"impossible limits", chunk.ErrLimits, 2},
 		{"folder", stream.ErrFolder, 2},
-		{"log in place of a drive", drive.ErrNotDrive, 2},
+		{"log in place of a drive", hyperdrive.ErrNotDrive, 2},
 		{"part of a core", proof.ErrPartial, 3},
 		{"unverified", proof.ErrUnverified, 4},
 		{"signature", keys.ErrSignature, 4},
-		{"unverified, then the peer was dropped", errors.Join(peer.ErrUnreachable, proof.ErrUnverified), 4},
 		{"unverified and partial", errors.Join(proof.ErrPartial, keys.ErrSignature), 4},
 		{"signed, but no drive", hyperbee.ErrCorrupt, 4},
 		{"a hostile name", hyperdrive.ErrName, 4},
@@ -53,9 +47,6 @@ func TestExitCode(t *testing.T) {
 		{"no such core", store.ErrNotFound, 5},
 		{"a path that is proved not to be there", proof.ErrAbsent, 5},
 		{"a folder where a file is wanted", hyperdrive.ErrNotFile, 5},
-		{"no peer", peer.ErrUnreachable, 6},
-		{"peers lost on the way", errors.Join(proof.ErrPartial, peer.ErrUnreachable), 6},
-		{"bad MAC", secretstream.ErrFrame, 6},
 		{"fork", proof.ErrConflict, 7},
 		{"rewritten", hypercore.ErrForked, 7},
 		{"locked", store.ErrLocked, 7},
@@ -64,9 +55,6 @@ func TestExitCode(t *testing.T) {
 		{"a locked one", keyfile.ErrLocked, 8},
 		{"a wrong passphrase", keyfile.ErrPassphrase, 8},
 		{"one that others can read", keyfile.ErrNotPrivate, 8},
-		{"the peer has no such core", replicate.ErrNotOffered, 5},
-		{"the peer broke the protocol", replicate.ErrPeer, 6},
-		{"the peer broke it with a bad proof", fmt.Errorf("%w: %w", replicate.ErrPeer, merkle.ErrUnverified), 4},
 		{"not a key", keys.ErrKey, 8},
 		{"no permission", &fs.PathError{Op: "open", Path: "x", Err: fs.ErrPermission}, 8},
 		{"said by the action", Exitf(ErrPartial, "3 of 4 blocks"), 3},
@@ -90,7 +78,7 @@ func TestEveryCodeHasMeaning(t *testing.T) {
 	}
 	for _, row := range exits {
 		if !known[row.code] {
-			t.Errorf("code %d of %q is not in the printed table", row.code, row.is)
+			t.Errorf("code %d of %q is not in the printed table", row.code, row.errors)
 		}
 	}
 }

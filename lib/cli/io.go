@@ -31,6 +31,7 @@ type IO struct {
 	InFile  *os.File // what In reads from; nil in tests. For Stat only
 	outFile *os.File // what Out writes to; nil in tests
 
+	exits  []Exits
 	called string // by which words, where that is not the app's name: hc gc
 
 	Env   func(name string) string // the environment; nil: empty

@@ -13,11 +13,13 @@ import (
 )
 
 // Main runs an app as this process and exits. SIGINT, SIGTERM and SIGHUP end the action's context, the second of them
-// ends the process; a reader that goes away ends the tool without a word, as it does any filter.
-func Main(newApp func(*IO) *urfave.App) {
+// ends the process; a reader that goes away ends the tool without a word, as it does any filter. exits are errors of
+// packages that this one does not know, by the exit code that they get.
+func Main(newApp func(*IO) *urfave.App, exits ...Exits) {
 	std, ctx := system(), context.Background()
+	std.exits = exits
 	var ballast []byte
-	if !slices.Equal(os.Args[1:], []string{"--version"}) { // which is over before any of it is of use
+	if !onlyVersion(os.Args) { // which is over before any of it is of use
 		ballast = tuneCollector()
 		ctx = untilSignal(ctx)
 		std.In = interruptible(ctx, os.Stdin)
@@ -55,7 +57,7 @@ func Run(ctx context.Context, newApp func(*IO) *urfave.App, std *IO, args []stri
 	if ran := (*ranError)(nil); errors.As(err, &ran) {
 		return ran.code
 	}
-	code := ExitCode(err)
+	code := ExitCode(err, own.exits...)
 	var sig *signalError
 	switch {
 	case errors.As(context.Cause(ctx), &sig):
@@ -75,7 +77,14 @@ func Run(ctx context.Context, newApp func(*IO) *urfave.App, std *IO, args []stri
 	return code
 }
 
+// onlyVersion reports whether a command line asks for the version and says nothing else, as a script does that looks
+// whether a tool is there.
+func onlyVersion(args []string) bool { return slices.Equal(args[1:], []string{"--version"}) }
+
 func run(ctx context.Context, app *urfave.App, std *IO, args []string) error {
+	if onlyVersion(args) {
+		return PrintVersion(std)
+	}
 	p := pageOf(complete(app))
 	p.command = std.Name
 	if len(args) == 3 && args[1] == generateFlag {

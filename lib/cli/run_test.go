@@ -162,7 +162,7 @@ func TestSignalled(t *testing.T) {
 		{"cause", syscall.SIGTERM, fmt.Errorf("reading: %w", &signalError{syscall.SIGTERM}), 143, "hc-test: ended by SIGTERM\n"},
 		{"said it was done", syscall.SIGINT, nil, 130, "hc-test: interrupted\n"},
 		{"other trouble", syscall.SIGINT, errors.New("closing: no space"), 130, "hc-test: closing: no space\n"},
-		{"unverified all the same", syscall.SIGINT, Exitf(exits[0].is, "block 3"), 4, "hc-test: block 3\n"},
+		{"unverified all the same", syscall.SIGINT, Exitf(ErrUnverified, "block 3"), 4, "hc-test: block 3\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())

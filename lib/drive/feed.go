@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"hc/lib/hash"
+	"hc/lib/hash/simd"
 	"hc/lib/hypercore"
 	"hc/lib/stream"
 )
@@ -134,7 +135,7 @@ func (f *feed) fill(g *group, open *openFile) *openFile {
 				g.parts = append(g.parts, part{item: item, first: true, last: true})
 				continue
 			}
-			open = &openFile{item: item, sum: hash.NewSHA256()}
+			open = &openFile{item: item, sum: simd.NewSHA256()}
 		}
 		p := part{item: open.item, first: first}
 		ended, err := f.fillFile(g, &p, open)

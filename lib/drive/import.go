@@ -30,13 +30,8 @@ type Result struct {
 	Since stream.Since `json:"-"` // that version, as a stream names it that builds on it
 }
 
-var (
-	// ErrConflict is wrapped where the drive is not what the stream was made for.
-	ErrConflict = hypercore.ErrConflict
-
-	// ErrNotDrive is wrapped where a log that is none of a drive's names is used as one.
-	ErrNotDrive = errors.New("not a drive")
-)
+// ErrConflict is wrapped where the drive is not what the stream was made for.
+var ErrConflict = hypercore.ErrConflict
 
 // Import takes a stream of a folder into the drive that word names, all of it or, where the stream is not whole, nothing.
 // A name that is not taken becomes a new drive. What did not change is not written: an import that changes nothing keeps

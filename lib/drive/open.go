@@ -28,7 +28,7 @@ type Drive struct {
 }
 
 // Open returns the drive at the version that ref pins, or else at the newest one. store.ErrNotFound if it is not in the
-// store, ErrNotDrive if that is a log of something else.
+// store, hyperdrive.ErrNotDrive if that is a log of something else.
 func Open(ctx context.Context, in *store.Store, ref keys.Ref) (*Drive, error) {
 	names, err := hypercore.OpenSnapshot(ctx, in, ref.Key)
 	if err != nil {
@@ -161,7 +161,7 @@ func blobsOf(ctx context.Context, names *store.View, key keys.Key, manifest []by
 		return blobs, nil, fmt.Errorf("reading the header of drive %v: %w", key, err)
 	}
 	if blobs, manifest, err = hyperdrive.BlobsCore(key, manifest, header); err != nil && !errors.Is(err, hyperdrive.ErrNoBlobs) {
-		err = fmt.Errorf("log %v is %w: %v", key, ErrNotDrive, err)
+		err = fmt.Errorf("log %v is %w: %v", key, hyperdrive.ErrNotDrive, err)
 	}
 	return blobs, manifest, err
 }

@@ -1,5 +1,5 @@
 // Package folder is where files of a disk meet a drive: folders and tars on their way into a stream (Import, ImportTar), and
-// a drive's files on their way into a folder (Export), or a tar.
+// a drive's files on their way into a folder (Export).
 //
 //	w := stream.NewWriter(out)
 //	done, err := folder.Import(ctx, w, []folder.Source{{Path: "data"}}, folder.Options{})

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"hc/lib/chunk"
-	"hc/lib/hash"
+	"hc/lib/hash/simd"
 )
 
 // A job is a file or a link on its way from the disk into the stream, or a path that the folder has no more.
@@ -172,7 +172,7 @@ func (j *job) loadOnce(opt *Options) error {
 		return err
 	}
 	if j.known != nil || opt.StatDir != "" {
-		j.sum, j.summed = hash.SHA256(j.data), true
+		j.sum, j.summed = simd.SHA256(j.data), true
 		j.keep = j.same()
 	}
 	if !j.keep {
@@ -183,7 +183,7 @@ func (j *job) loadOnce(opt *Options) error {
 
 // compare finds out whether a large file is what the drive has.
 func (j *job) compare(r *contentReader) error {
-	sum := hash.NewSHA256()
+	sum := simd.NewSHA256()
 	if _, err := io.Copy(sum, r); err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ import (
 	"io"
 
 	"hc/lib/chunk"
-	"hc/lib/hash"
+	"hc/lib/hash/simd"
 	"hc/lib/stream"
 )
 
@@ -109,7 +109,7 @@ func (o *output) large(j *job) error {
 	if err := o.file(j); err != nil {
 		return err
 	}
-	sum := hash.NewSHA256()
+	sum := simd.NewSHA256()
 	j.summed = o.cache != nil
 	err = o.content(r, func(block []byte) {
 		if j.summed {

@@ -11,7 +11,7 @@ import (
 	"io"
 	"os"
 
-	"hc/lib/hash"
+	"hc/lib/hash/simd"
 	"hc/lib/keys"
 	"hc/lib/stream"
 )
@@ -62,7 +62,7 @@ func (o *statOrigin) parse(b []byte) error {
 
 // cacheName is the file in which what is known of the files of a folder stands.
 func cacheName(folder string) string {
-	sum := hash.SHA256([]byte(folder))
+	sum := simd.SHA256([]byte(folder))
 	return hex.EncodeToString(sum[:16])
 }
 

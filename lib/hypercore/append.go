@@ -29,8 +29,8 @@ type AppendOptions struct {
 	// of which core it is, and a new core keeps it as it is, locked or not.
 	SecretFile *keyfile.File
 
-	// Passphrase is asked where the secret key is locked; nil: that is an error wrapping keyfile.ErrLocked.
-	Passphrase func(context.Context, keys.Key) (string, error)
+	// Unlock opens the secret key where it is locked; nil: that is an error wrapping keyfile.ErrLocked.
+	Unlock Unlocker
 
 	// Ask returns heads that others have of the core. It is called before the core is locked, and not for one with a fresh
 	// key pair. A head that is longer than the stored one, or differs, is kept as seen, and a *SeenError.
@@ -187,7 +187,7 @@ func newSecret(ctx context.Context, options AppendOptions) (keys.Secret, error) 
 	case options.Secret != nil:
 		return *options.Secret, nil
 	case options.SecretFile != nil:
-		return open(ctx, *options.SecretFile, options.Passphrase)
+		return open(ctx, *options.SecretFile, options.Unlock)
 	}
 	secret, err := keys.NewSecret(rand.Reader)
 	if err != nil {
@@ -206,7 +206,7 @@ func (w *Writer) secretOf(ctx context.Context, key keys.Key, options AppendOptio
 	if options.Secret != nil {
 		return *options.Secret, nil
 	}
-	return SecretOf(ctx, w.store, key, options.SecretFile, options.Passphrase)
+	return SecretOf(ctx, w.store, key, options.SecretFile, options.Unlock)
 }
 
 func notSigner(key keys.Key) error {

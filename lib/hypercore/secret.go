@@ -10,16 +10,19 @@ import (
 	"hc/lib/store"
 )
 
+// Unlocker returns the plain form of a secret key that is locked, as lib/keylock does with a passphrase.
+type Unlocker func(context.Context, keyfile.File) (keyfile.File, error)
+
 // SecretOf returns the secret key of a core: from the file, if that is not nil, else from the store. Where it is locked,
-// passphrase is asked; nil: that is an error wrapping keyfile.ErrLocked. ErrReadOnly if it is not here, or another core's. A
+// unlock opens it; nil: that is an error wrapping keyfile.ErrLocked. ErrReadOnly if it is not here, or another core's. A
 // core without a secret key of its own, such as the blobs of a drive, is signed with that of the core beside it.
-func SecretOf(ctx context.Context, in *store.Store, key keys.Key, from *keyfile.File, passphrase func(context.Context, keys.Key) (string, error)) (keys.Secret, error) {
+func SecretOf(ctx context.Context, in *store.Store, key keys.Key, from *keyfile.File, unlock Unlocker) (keys.Secret, error) {
 	if from != nil {
 		file, err := from.For(key)
 		if err != nil {
 			return keys.Secret{}, notSigner(key)
 		}
-		return open(ctx, file, passphrase)
+		return open(ctx, file, unlock)
 	}
 	file, err := in.SecretFile(key)
 	if errors.Is(err, store.ErrNotFound) {
@@ -31,26 +34,23 @@ func SecretOf(ctx context.Context, in *store.Store, key keys.Key, from *keyfile.
 	if err != nil {
 		return keys.Secret{}, err
 	}
-	return open(ctx, file, passphrase)
+	return open(ctx, file, unlock)
 }
 
 // open returns the secret of a file, plain or locked.
-func open(ctx context.Context, file keyfile.File, passphrase func(context.Context, keys.Key) (string, error)) (keys.Secret, error) {
+func open(ctx context.Context, file keyfile.File, unlock Unlocker) (keys.Secret, error) {
 	key, _ := file.Key()
 	if !file.Locked() {
 		return file.Secret()
 	}
-	if passphrase == nil {
+	if unlock == nil {
 		return keys.Secret{}, fmt.Errorf("core %v: %w", key, keyfile.ErrLocked)
 	}
-	answer, err := passphrase(ctx, key)
+	opened, err := unlock(ctx, file)
 	if err != nil {
 		return keys.Secret{}, err
 	}
-	if file, err = file.Unlock(answer); err != nil {
-		return keys.Secret{}, err
-	}
-	return file.Secret()
+	return opened.Secret()
 }
 
 // CheckSecret returns nil if a secret key signs for the core key: by the manifest that the store has of it, else by the

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"hc/lib/keyfile"
+	"hc/lib/keylock"
 	"hc/lib/keys"
 	"hc/lib/store"
 )
@@ -33,9 +34,9 @@ type asked struct {
 	times      int
 }
 
-func (a *asked) ask(context.Context, keys.Key) (string, error) {
+func (a *asked) unlock(ctx context.Context, file keyfile.File) (keyfile.File, error) {
 	a.times++
-	return a.passphrase, nil
+	return keylock.Unlock(file, a.passphrase)
 }
 
 var theirs = asked{passphrase: "correct horse battery staple"}
@@ -45,7 +46,7 @@ func TestLockedSecret(t *testing.T) {
 	in := newStore(t)
 	file, want, _ := lockedFile(t)
 	right := theirs
-	key, head := appended(t, in, "log", AppendOptions{SecretFile: &file, Passphrase: right.ask}, []byte("a"))
+	key, head := appended(t, in, "log", AppendOptions{SecretFile: &file, Unlock: right.unlock}, []byte("a"))
 	if key != want || head.Length != 1 || right.times != 1 {
 		t.Errorf("core %v of %d blocks, asked %d times", key, head.Length, right.times)
 	}
@@ -54,7 +55,7 @@ func TestLockedSecret(t *testing.T) {
 		t.Errorf("the store keeps %v, %v", kept, err)
 	}
 	right.times = 0
-	if _, head := appended(t, in, "log", AppendOptions{Passphrase: right.ask}, []byte("b")); head.Length != 2 || right.times != 1 {
+	if _, head := appended(t, in, "log", AppendOptions{Unlock: right.unlock}, []byte("b")); head.Length != 2 || right.times != 1 {
 		t.Errorf("%d blocks, asked %d times", head.Length, right.times)
 	}
 	if snapshot, err := OpenSnapshot(t.Context(), in, key); err != nil || !snapshot.Writable() {
@@ -64,15 +65,15 @@ func TestLockedSecret(t *testing.T) {
 	wrong := asked{passphrase: "wrong"}
 	gone := errors.New("nobody is there")
 	for _, test := range []struct {
-		name string
-		ask  func(context.Context, keys.Key) (string, error)
-		want error
+		name   string
+		unlock Unlocker
+		want   error
 	}{
 		{"nobody to ask", nil, keyfile.ErrLocked},
-		{"wrong", wrong.ask, keyfile.ErrPassphrase},
-		{"no answer", func(context.Context, keys.Key) (string, error) { return "", gone }, gone},
+		{"wrong", wrong.unlock, keyfile.ErrPassphrase},
+		{"no answer", func(context.Context, keyfile.File) (keyfile.File, error) { return keyfile.File{}, gone }, gone},
 	} {
-		if _, err := OpenWriter(t.Context(), in, "log", AppendOptions{Passphrase: test.ask}); !errors.Is(err, test.want) {
+		if _, err := OpenWriter(t.Context(), in, "log", AppendOptions{Unlock: test.unlock}); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", test.name, err, test.want)
 		}
 	}
@@ -103,7 +104,7 @@ func TestLockedSecretOfLines(t *testing.T) {
 			in := newStore(t)
 			test.prepare(t, in)
 			right := theirs
-			test.options.Passphrase = right.ask
+			test.options.Unlock = right.unlock
 			result, err := AppendLines(t.Context(), in, "log", strings.NewReader("1\n2\n3\n"), test.options, Flush{Count: 1}, nil)
 			if err != nil || result.Blocks != 3 || right.times != 1 {
 				t.Errorf("%+v, %v, asked %d times", result, err, right.times)
@@ -246,20 +247,20 @@ func TestSecretOf(t *testing.T) {
 	right := theirs
 	plain, other := keyfile.New(key, secret), keyfile.New(keys.Key{9}, secret)
 	for _, test := range []struct {
-		name  string
-		from  *keyfile.File
-		ask   func(context.Context, keys.Key) (string, error)
-		asked int
-		want  error
+		name   string
+		from   *keyfile.File
+		unlock Unlocker
+		asked  int
+		want   error
 	}{
-		{"the store's", nil, right.ask, 1, nil},
+		{"the store's", nil, right.unlock, 1, nil},
 		{"the store's, and nobody to ask", nil, nil, 0, keyfile.ErrLocked},
-		{"plain from outside", &plain, right.ask, 0, nil},
-		{"locked from outside", &file, right.ask, 1, nil},
-		{"another core's", &other, right.ask, 0, ErrReadOnly},
+		{"plain from outside", &plain, right.unlock, 0, nil},
+		{"locked from outside", &file, right.unlock, 1, nil},
+		{"another core's", &other, right.unlock, 0, ErrReadOnly},
 	} {
 		right.times = 0
-		got, err := SecretOf(t.Context(), in, key, test.from, test.ask)
+		got, err := SecretOf(t.Context(), in, key, test.from, test.unlock)
 		if !errors.Is(err, test.want) || right.times != test.asked || err == nil && got.Seed() != secret.Seed() {
 			t.Errorf("%s: %v, asked %d times", test.name, err, right.times)
 		}

@@ -19,6 +19,9 @@ var (
 	// ErrNoBlobs is returned where the blobs core cannot be told from the names core.
 	ErrNoBlobs = errors.New("blobs core is unknown")
 
+	// ErrNotDrive is returned where a log that is none of a drive's names is used as one.
+	ErrNotDrive = errors.New("not a drive")
+
 	// ErrNotFile is returned for the content of what is not a file.
 	ErrNotFile = errors.New("not a file")
 )

@@ -1,11 +1,10 @@
 // Package keyfile is the text form of a secret key, plain or locked with a passphrase, that says which core it is for.
 //
-// Begin with [New] or [Lock] to make one, with [Decode] or [Parse] to read one; [File.Secret] is the way to the secret.
+// Begin with [New] to make one, with [Decode] or [Parse] to read one; [File.Secret] is the way to the secret.
 // A [File] shows itself in no format but [File.Encode]. [CheckPrivate] tells whether a file on disk is its owner's
 // alone, [WriteNew] makes one that is.
 //
-// The format is specified in FORMAT.md. What is locked is locked by age (age-encryption.org/v1), with scrypt; no other
-// package knows that.
+// The format is specified in FORMAT.md. What is locked is an armored age file, which lib/keylock makes and opens.
 package keyfile
 
 import (
@@ -64,7 +63,7 @@ func (f File) For(key keys.Key) (File, error) {
 // Locked reports whether it takes a passphrase to get at the secret.
 func (f File) Locked() bool { return f.age != "" }
 
-// Secret returns the secret of a plain file; ErrLocked from a locked one, for which there is [File.Unlock].
+// Secret returns the secret of a plain file; ErrLocked from a locked one, for which there is lib/keylock.
 func (f File) Secret() (keys.Secret, error) {
 	if f.Locked() {
 		return keys.Secret{}, ErrLocked

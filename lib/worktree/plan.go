@@ -12,7 +12,7 @@ import (
 	"sync"
 
 	"hc/lib/folder"
-	"hc/lib/hash"
+	"hc/lib/hash/simd"
 	"hc/lib/hyperbee"
 	"hc/lib/hyperdrive"
 )
@@ -328,7 +328,7 @@ func (d *onDisk) digest() ([32]byte, error) {
 		return [32]byte{}, err
 	}
 	defer file.Close() // only read from
-	sum := hash.NewSHA256()
+	sum := simd.NewSHA256()
 	if _, err := io.Copy(sum, file); err != nil {
 		return [32]byte{}, err
 	}

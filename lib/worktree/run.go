@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hc/lib/folder"
-	"hc/lib/hash"
+	"hc/lib/hash/simd"
 	"hc/lib/hyperbee"
 	"hc/lib/hyperdrive"
 )
@@ -236,7 +236,7 @@ func (u *update) copy(equal string, sum [32]byte, w io.Writer) (copied bool, err
 	if err := folder.CopyFile(into, from); err != nil {
 		return false, err
 	}
-	got := hash.NewSHA256()
+	got := simd.NewSHA256()
 	if _, err := into.Seek(0, io.SeekStart); err != nil {
 		return false, err
 	}

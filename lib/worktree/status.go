@@ -9,7 +9,7 @@ import (
 
 	"hc/lib/drive"
 	"hc/lib/folder"
-	"hc/lib/hash"
+	"hc/lib/hash/simd"
 	"hc/lib/hyperbee"
 	"hc/lib/hyperdrive"
 	"hc/lib/stream"
@@ -126,7 +126,7 @@ func plainMode(entry hyperdrive.Entry, mode fs.FileMode) bool {
 
 // sameContent reports whether what comes is what a version has.
 func sameContent(ctx context.Context, version *drive.Drive, old hyperdrive.Item, content *stream.FolderReader) (bool, error) {
-	sum := hash.NewSHA256()
+	sum := simd.NewSHA256()
 	var batch [][]byte
 	var err error
 	for err == nil {
@@ -147,7 +147,7 @@ func sumOf(ctx context.Context, of files, item hyperdrive.Item) ([32]byte, error
 	if meta := hyperdrive.ParseMeta(item.Entry.Metadata); meta.SHA256 != nil {
 		return *meta.SHA256, nil
 	}
-	sum := hash.NewSHA256()
+	sum := simd.NewSHA256()
 	err := of.Content(ctx, item, sum)
 	return [32]byte(sum.Sum(nil)), err
 }

@@ -1,4 +1,4 @@
-package cli
+package network
 
 import (
 	"context"
@@ -6,18 +6,19 @@ import (
 	"net"
 	"syscall"
 
+	"hc/lib/cli"
 	"hc/lib/peer"
 )
 
 // Listen listens at the first of these addresses whose port is free, and says at which: a line for people, an object of the
 // type "listening" with --json.
-func (std *IO) Listen(ctx context.Context, addresses ...string) (net.Listener, error) {
+func Listen(ctx context.Context, std *cli.IO, addresses ...string) (net.Listener, error) {
 	listener, err := firstFree(ctx, addresses)
 	if err != nil {
 		return nil, err
 	}
 	if std.JSON {
-		err = WriteJSON(std.Out, map[string]string{"type": "listening", "address": listener.Addr().String()})
+		err = cli.WriteJSON(std.Out, map[string]string{"type": "listening", "address": listener.Addr().String()})
 	} else {
 		std.Notef("listening on %v", listener.Addr())
 	}
@@ -34,5 +35,5 @@ func firstFree(ctx context.Context, addresses []string) (listener net.Listener, 
 			return listener, err
 		}
 	}
-	return nil, Hint(err, "take another port (0: any free one)")
+	return nil, cli.Hint(err, "take another port (0: any free one)")
 }

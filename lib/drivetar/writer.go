@@ -1,4 +1,5 @@
-package folder
+// Package drivetar writes what a folder of a drive has as a tar.
+package drivetar
 
 import (
 	"archive/tar"
@@ -14,36 +15,36 @@ import (
 	"hc/lib/hyperdrive"
 )
 
-// TarWriter writes what a folder of a drive has as a tar. Items have to come in the order of their names, and with content
+// Writer writes what a folder of a drive has as a tar. Items have to come in the order of their names, and with content
 // that is verified: a file of up to 1 MiB goes out when it is closed, so when it is whole; of a larger one, what came goes out.
 //
 // Names are those below the folder, without a slash before them. Links keep their targets as they stand, and nothing is
 // written below a link or a file.
-type TarWriter struct {
+type Writer struct {
 	tar    *tar.Writer
 	folder string   // "/" or "/dir/"
 	above  []string // files and links that the next name may lie below, each of them a beginning of the next
 }
 
-// tarHeld is how many bytes of a file are held back until it is whole.
-const tarHeld = 1 << 20
+// heldSize is how many bytes of a file are held back until it is whole.
+const heldSize = 1 << 20
 
-// NewTarWriter returns a writer of what is below a folder, "/" or "/dir".
-func NewTarWriter(w io.Writer, folder string) *TarWriter {
-	return &TarWriter{tar: tar.NewWriter(w), folder: strings.TrimRight(folder, "/") + "/"}
+// NewWriter returns a writer of what is below a folder, "/" or "/dir".
+func NewWriter(w io.Writer, folder string) *Writer {
+	return &Writer{tar: tar.NewWriter(w), folder: strings.TrimRight(folder, "/") + "/"}
 }
 
 // File begins a file. Its Close ends it; without that, the tar is void. The error wraps hyperdrive.ErrName for a name that
 // lies below a file or a link; then the others may go on.
-func (t *TarWriter) File(item hyperdrive.Item) (io.WriteCloser, error) {
+func (t *Writer) File(item hyperdrive.Item) (io.WriteCloser, error) {
 	if err := t.place(item.Name); err != nil {
 		return nil, err
 	}
 	header := t.header(item)
 	header.Typeflag = tar.TypeReg
 	size, known := item.Entry.Size()
-	file := &tarFile{tar: t.tar, header: header}
-	if known && size > tarHeld {
+	file := &heldFile{tar: t.tar, header: header}
+	if known && size > heldSize {
 		header.Size = int64(size)
 		return file, t.write(file.begin())
 	}
@@ -52,7 +53,7 @@ func (t *TarWriter) File(item hyperdrive.Item) (io.WriteCloser, error) {
 }
 
 // Link writes a symbolic link. Its error is as that of File; a target that no tar can say is refused, too.
-func (t *TarWriter) Link(item hyperdrive.Item) error {
+func (t *Writer) Link(item hyperdrive.Item) error {
 	if err := t.place(item.Name); err != nil {
 		return err
 	}
@@ -66,9 +67,9 @@ func (t *TarWriter) Link(item hyperdrive.Item) error {
 }
 
 // Close writes the end of the archive.
-func (t *TarWriter) Close() error { return t.write(t.tar.Close()) }
+func (t *Writer) Close() error { return t.write(t.tar.Close()) }
 
-func (t *TarWriter) write(err error) error {
+func (t *Writer) write(err error) error {
 	if err != nil {
 		return fmt.Errorf("writing the tar: %w", err)
 	}
@@ -76,7 +77,7 @@ func (t *TarWriter) write(err error) error {
 }
 
 // place refuses a name below one that is a file or a link.
-func (t *TarWriter) place(name string) error {
+func (t *Writer) place(name string) error {
 	for len(t.above) > 0 && !strings.HasPrefix(name, t.above[len(t.above)-1]) {
 		t.above = t.above[:len(t.above)-1]
 	}
@@ -89,7 +90,7 @@ func (t *TarWriter) place(name string) error {
 	return nil
 }
 
-func (t *TarWriter) header(item hyperdrive.Item) *tar.Header {
+func (t *Writer) header(item hyperdrive.Item) *tar.Header {
 	mode, modTime := modeOf(item.Entry)
 	return &tar.Header{
 		Name:    strings.TrimPrefix(item.Name, t.folder),
@@ -113,8 +114,8 @@ func modeOf(e hyperdrive.Entry) (mode fs.FileMode, modTime int64) {
 	return mode, meta.ModTime
 }
 
-// tarFile is a file on its way into a tar. One whose size nobody knows before it has come waits in a file of its own.
-type tarFile struct {
+// heldFile is a file on its way into a tar. One whose size nobody knows before it has come waits in a file of its own.
+type heldFile struct {
 	tar     *tar.Writer
 	header  *tar.Header
 	held    *bytes.Buffer // until it is whole; nil: written at once
@@ -123,11 +124,11 @@ type tarFile struct {
 }
 
 // Write implements io.Writer.
-func (f *tarFile) Write(p []byte) (int, error) {
+func (f *heldFile) Write(p []byte) (int, error) {
 	switch {
 	case f.held == nil && f.spill == nil:
 		return f.tar.Write(p)
-	case f.spill == nil && f.held.Len()+len(p) > tarHeld && f.unknown:
+	case f.spill == nil && f.held.Len()+len(p) > heldSize && f.unknown:
 		if err := f.toDisk(); err != nil {
 			return 0, err
 		}
@@ -140,7 +141,7 @@ func (f *tarFile) Write(p []byte) (int, error) {
 }
 
 // toDisk moves what is held into a file that has no name any more where the system can have that.
-func (f *tarFile) toDisk() error {
+func (f *heldFile) toDisk() error {
 	spill, err := os.CreateTemp("", "hc-tar-")
 	if err != nil {
 		return err
@@ -153,7 +154,7 @@ func (f *tarFile) toDisk() error {
 }
 
 // Close implements io.Closer.
-func (f *tarFile) Close() error {
+func (f *heldFile) Close() error {
 	if f.held == nil && f.spill == nil {
 		return f.tar.Flush()
 	}
@@ -172,4 +173,4 @@ func (f *tarFile) Close() error {
 	return errors.Join(err, f.spill.Close(), f.tar.Flush())
 }
 
-func (f *tarFile) begin() error { return f.tar.WriteHeader(f.header) }
+func (f *heldFile) begin() error { return f.tar.WriteHeader(f.header) }

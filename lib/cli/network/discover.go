@@ -1,4 +1,4 @@
-package cli
+package network
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
+	"hc/lib/cli"
 	"hc/lib/discovery"
 	"hc/lib/keys"
 	"hc/lib/peer"
@@ -18,10 +19,10 @@ import (
 
 // Announce has who looks on the local network told of what a server that listens at an address has, until ctx ends; then wait
 // returns.
-func (std *IO) Announce(ctx context.Context, at net.Addr, server *replicate.Server) (wait func(), err error) {
+func Announce(ctx context.Context, std *cli.IO, at net.Addr, server *replicate.Server) (wait func(), err error) {
 	tcp, ok := at.(*net.TCPAddr)
 	if !ok || tcp.IP.IsLoopback() {
-		return nil, Hint(Usagef("nobody else reaches %v", at), "listen on an address of the network, or on all (:4977)")
+		return nil, cli.Hint(cli.Usagef("nobody else reaches %v", at), "listen on an address of the network, or on all (:4977)")
 	}
 	var announcing sync.WaitGroup
 	announcing.Go(func() {
@@ -46,21 +47,21 @@ type Found struct {
 }
 
 // Announces reports whether what a command serves is to be announced, where it does that unless told not to.
-func (std *IO) Announces(c *urfave.Context) bool {
+func Announces(std *cli.IO, c *urfave.Context) bool {
 	return !c.Bool("no-discovery") && std.Getenv(discoveryOff) == ""
 }
 
 // Discovers reports whether peers are to be looked for: where [DiscoveryFlags] say so, else where it is of use and none is named.
-func (std *IO) Discovers(c *urfave.Context, named int, useful bool) bool {
-	if !std.Announces(c) {
+func Discovers(std *cli.IO, c *urfave.Context, named int, useful bool) bool {
+	if !Announces(std, c) {
 		return false
 	}
 	return c.Bool("discover") || useful && named == 0
 }
 
-// LookForPeers looks for peers of a core until the command ends: on the local network, and where blocks of it came from before, which
+// Look looks for peers of a core until the command ends: on the local network, and where blocks of it came from before, which
 // the store remembers, if there is one. It returns when it has found one, or after 3 seconds: nil if there is none.
-func (std *IO) LookForPeers(c *urfave.Context, of *store.Store, key keys.Key) (*Found, error) {
+func Look(std *cli.IO, c *urfave.Context, of *store.Store, key keys.Key) (*Found, error) {
 	limiter, _, err := Limiter(c, 0)
 	if err != nil {
 		return nil, err
@@ -94,7 +95,7 @@ func (f *Found) Dialers() (peers []replicate.Dialer) {
 }
 
 // Remembers returns what notes, in the store, a peer at an address that was of use; nil without a store.
-func (std *IO) Remembers(c *urfave.Context, of *store.Store, key keys.Key) func(peer string) {
+func Remembers(std *cli.IO, c *urfave.Context, of *store.Store, key keys.Key) func(peer string) {
 	if of == nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package cli
+package network
 
 import (
 	"context"
@@ -7,11 +7,12 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
+	"hc/lib/cli"
 	"hc/lib/peer"
 	"hc/lib/replicate"
 )
 
-// DiscoveryFlags say whether peers are looked for; see [IO.LookForPeers].
+// DiscoveryFlags say whether peers are looked for; see [Look].
 func DiscoveryFlags() []urfave.Flag {
 	return []urfave.Flag{
 		&urfave.BoolFlag{Name: "discover", Usage: "look for peers on the local network, beside those that are named"},
@@ -34,12 +35,12 @@ func DedupFlag() urfave.Flag {
 }
 
 // Peers returns the peers to fetch from that the flags of [PeerFlags] and $HC_PEERS name, none if none is.
-func (std *IO) Peers(c *urfave.Context) (dialers []replicate.Dialer, err error) {
+func Peers(std *cli.IO, c *urfave.Context) (dialers []replicate.Dialer, err error) {
 	limiter, _, err := Limiter(c, 0)
 	if err != nil {
 		return nil, err
 	}
-	if dialers, err = std.namedPeers(c, limiter); err != nil {
+	if dialers, err = namedPeers(std, c, limiter); err != nil {
 		return nil, err
 	}
 	for _, address := range strings.FieldsFunc(std.Getenv(peersVariable), func(r rune) bool { return r == ',' || r == ' ' }) {
@@ -49,17 +50,17 @@ func (std *IO) Peers(c *urfave.Context) (dialers []replicate.Dialer, err error) 
 }
 
 // NamedPeers is Peers without $HC_PEERS: for who brings them something.
-func (std *IO) NamedPeers(c *urfave.Context) (dialers []replicate.Dialer, err error) {
+func NamedPeers(std *cli.IO, c *urfave.Context) (dialers []replicate.Dialer, err error) {
 	limiter, _, err := Limiter(c, 0)
 	if err != nil {
 		return nil, err
 	}
-	return std.namedPeers(c, limiter)
+	return namedPeers(std, c, limiter)
 }
 
-func (std *IO) namedPeers(c *urfave.Context, limiter *peer.Limiter) (dialers []replicate.Dialer, err error) {
+func namedPeers(std *cli.IO, c *urfave.Context, limiter *peer.Limiter) (dialers []replicate.Dialer, err error) {
 	if slices.Contains(c.StringSlice("peer"), "") || slices.Contains(c.StringSlice("exec"), "") {
-		return nil, Usagef("--peer and --exec want to know whom to ask")
+		return nil, cli.Usagef("--peer and --exec want to know whom to ask")
 	}
 	for _, address := range c.StringSlice("peer") {
 		dialers = append(dialers, at(address, limiter))

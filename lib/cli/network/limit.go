@@ -1,10 +1,11 @@
-package cli
+package network
 
 import (
 	"time"
 
 	urfave "github.com/urfave/cli/v2"
 
+	"hc/lib/cli"
 	"hc/lib/peer"
 )
 
@@ -14,12 +15,12 @@ func Limiter(c *urfave.Context, max int) (limiter *peer.Limiter, stall time.Dura
 	if !c.IsSet("limit-rate") {
 		return nil, 0, nil
 	}
-	rate, err := ParseSize(c.String("limit-rate"))
+	rate, err := cli.ParseSize(c.String("limit-rate"))
 	if err != nil {
 		return nil, 0, err
 	}
 	if rate < peer.MinRate {
-		return nil, 0, Usagef("--limit-rate %s: at least %d bytes a second", c.String("limit-rate"), peer.MinRate)
+		return nil, 0, cli.Usagef("--limit-rate %s: at least %d bytes a second", c.String("limit-rate"), peer.MinRate)
 	}
 	const longestWrite = 256 << 10 // bytes that may be under way to a peer before it is seen that they come through
 	seconds := int64(max+1) * longestWrite / rate

@@ -1,4 +1,4 @@
-package folder
+package drivetar
 
 import (
 	"archive/tar"
@@ -39,7 +39,7 @@ func pattern(size int) []byte {
 	return b[:size]
 }
 
-func putFile(t *testing.T, w *TarWriter, item hyperdrive.Item, content []byte) {
+func putFile(t *testing.T, w *Writer, item hyperdrive.Item, content []byte) {
 	t.Helper()
 	file, err := w.File(item)
 	if err != nil {
@@ -57,16 +57,16 @@ func putFile(t *testing.T, w *TarWriter, item hyperdrive.Item, content []byte) {
 	}
 }
 
-func TestTarWriter(t *testing.T) {
+func TestWriter(t *testing.T) {
 	var out bytes.Buffer
-	w := NewTarWriter(&out, "/dir")
+	w := NewWriter(&out, "/dir")
 	meta := hyperdrive.Meta{Mode: 0o640, HasMode: true, ModTime: 1764422524123456789, HasModTime: true}
 	long := "/dir/" + strings.Repeat("long/", 60) + "name"
-	sizes := map[string]int{"/dir/a": 0, "/dir/b": 1, "/dir/c": tarHeld, "/dir/d": tarHeld + 1, "/dir/e": 3*tarHeld + 7}
+	sizes := map[string]int{"/dir/a": 0, "/dir/b": 1, "/dir/c": heldSize, "/dir/d": heldSize + 1, "/dir/e": 3*heldSize + 7}
 	for _, name := range []string{"/dir/a", "/dir/b", "/dir/c", "/dir/d", "/dir/e"} {
 		putFile(t, w, fileOf(name, sizes[name], meta), pattern(sizes[name]))
 	}
-	for name, size := range map[string]int{"/dir/f": 5, "/dir/g": tarHeld, "/dir/h": 3 * tarHeld} {
+	for name, size := range map[string]int{"/dir/f": 5, "/dir/g": heldSize, "/dir/h": 3 * heldSize} {
 		sizes[name] = size
 	}
 	for _, name := range []string{"/dir/f", "/dir/g", "/dir/h"} {
@@ -121,22 +121,22 @@ func TestTarWriter(t *testing.T) {
 	}
 }
 
-// TestTarWriterHoldsBack: of a file of up to 1 MiB nothing goes out before it is closed.
-func TestTarWriterHoldsBack(t *testing.T) {
-	for _, item := range []hyperdrive.Item{fileOf("/a", tarHeld, hyperdrive.Meta{}), mappedOf("/a")} {
+// TestWriterHoldsBack: of a file of up to 1 MiB nothing goes out before it is closed.
+func TestWriterHoldsBack(t *testing.T) {
+	for _, item := range []hyperdrive.Item{fileOf("/a", heldSize, hyperdrive.Meta{}), mappedOf("/a")} {
 		var out bytes.Buffer
-		file, err := NewTarWriter(&out, "/").File(item)
+		file, err := NewWriter(&out, "/").File(item)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := file.Write(pattern(tarHeld)); err != nil || out.Len() > 0 {
+		if _, err := file.Write(pattern(heldSize)); err != nil || out.Len() > 0 {
 			t.Errorf("%d bytes are out: %v", out.Len(), err)
 		}
 	}
 }
 
-func TestTarWriterRefuses(t *testing.T) {
-	w := NewTarWriter(io.Discard, "/")
+func TestWriterRefuses(t *testing.T) {
+	w := NewWriter(io.Discard, "/")
 	add := func(item hyperdrive.Item) error {
 		if item.Entry.Link != nil {
 			return w.Link(item)

@@ -1,0 +1,28 @@
+// Package network is what the tools that talk to peers share: flags that say to whom, finding peers, listening, and the
+// exit codes of what goes wrong on the way. It is apart from [cli] so that a tool that talks to nobody links none of it.
+package network
+
+import (
+	"hc/lib/cli"
+	"hc/lib/peer"
+	"hc/lib/protomux"
+	"hc/lib/replicate"
+	"hc/lib/secretstream"
+)
+
+// Exits are the rows of errors that come from talking to peers, for [cli.Main].
+var Exits = cli.Exits{
+	cli.ExitNetwork: {
+		peer.ErrUnreachable,
+		secretstream.ErrHandshake,
+		secretstream.ErrFrame, // tampered with under way; the data was not looked at
+		protomux.ErrClosed,
+		protomux.ErrBacklog,
+		protomux.ErrDropped,
+		replicate.ErrPeer,
+		replicate.ErrMessage,
+		replicate.ErrLost,
+	},
+	cli.ExitKey:      {replicate.ErrNotAccepted},
+	cli.ExitNotFound: {replicate.ErrNotOffered},
+}
