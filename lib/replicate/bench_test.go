@@ -26,6 +26,18 @@ func BenchmarkFetch(b *testing.B) {
 }
 
 func benchmarkFetch(b *testing.B, blocks, bytes int, kept bool) {
+	key, server := serveLog(b, blocks, bytes)
+	b.SetBytes(int64(blocks * bytes))
+	for b.Loop() {
+		err := WriteProof(b.Context(), io.Discard, keys.Ref{Key: key}, PipeOptions{Store: into(b, kept), Peers: []Dialer{server}})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// serveLog makes a log of blocks of random bytes, and serves it until the benchmark ends.
+func serveLog(b *testing.B, blocks, bytes int) (keys.Key, Dialer) {
 	from := openStore(b)
 	w, err := hypercore.OpenWriter(b.Context(), from, "log", hypercore.AppendOptions{Short: bytes < 1000})
 	if err != nil {
@@ -45,26 +57,19 @@ func benchmarkFetch(b *testing.B, blocks, bytes int, kept bool) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(b.Context())
+	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	server := NewServer(from, ServerOptions{})
 	go func() {
 		done <- peer.Serve(ctx, l, 4, func(ctx context.Context, conn peer.Conn, _ net.Addr) { _ = server.Serve(ctx, "reader", conn) })
 	}()
-	b.SetBytes(int64(blocks * bytes))
-	for b.Loop() {
-		err := WriteProof(b.Context(), io.Discard, keys.Ref{Key: w.Key()}, PipeOptions{
-			Store: into(b, kept),
-			Peers: []Dialer{{Name: "server", Dial: func(ctx context.Context) (peer.Conn, error) { return peer.Dial(ctx, l.Addr().String()) }}},
-		})
-		if err != nil {
-			b.Fatal(err)
+	b.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			b.Error(err)
 		}
-	}
-	stop()
-	if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
-		b.Fatal(err)
-	}
+	})
+	return w.Key(), Dialer{Name: "server", Dial: func(ctx context.Context) (peer.Conn, error) { return peer.Dial(ctx, l.Addr().String()) }}
 }
 
 func into(b *testing.B, kept bool) *store.Store {

@@ -193,7 +193,7 @@ func resetPeak(t *testing.T) {
 }
 
 // cpuTime is how long the process has had a processor: what a busy machine does not change much.
-func cpuTime(t *testing.T) time.Duration {
+func cpuTime(t testing.TB) time.Duration {
 	t.Helper()
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
