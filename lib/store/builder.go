@@ -108,7 +108,7 @@ func (b *coreBuilder) span(span *spanMeta, runs *runList) error {
 	if err := b.learnAll(span.roots); err != nil {
 		return err
 	}
-	return b.leaves(span, from, b.learn)
+	return inSubtrees(b.learnSubtree, func(leaf func(merkle.Node) error) error { return b.leaves(span, from, leaf) })
 }
 
 // learnSparse takes of an append span's nodes only those that cannot be computed from what its runs have.
@@ -198,11 +198,14 @@ func (b *coreBuilder) node(index uint64) (merkle.Node, bool, error) {
 }
 
 // learn takes a node, and those that follow.
-func (b *coreBuilder) learn(n merkle.Node) error {
+func (b *coreBuilder) learn(n merkle.Node) error { return b.learnSubtree([]merkle.Node{n}) }
+
+// learnSubtree takes the leaves of a subtree, or any one node, and those that follow.
+func (b *coreBuilder) learnSubtree(leaves []merkle.Node) error {
 	if err := b.grow.stop(); err != nil {
 		return err
 	}
-	err := climb(n, b.node, func(n merkle.Node) { b.learnt[n.Index] = n })
+	err := climbSubtree(leaves, b.node, func(n merkle.Node) { b.learnt[n.Index] = n })
 	if err == nil && len(b.learnt) >= b.cp.store.options.tuning.bufferRows {
 		return b.flushLearnt()
 	}

@@ -43,6 +43,67 @@ func climb(n merkle.Node, get func(uint64) (merkle.Node, bool, error), set func(
 	}
 }
 
+// climbSubtree is climb for the leaves of a subtree. What is below its root follows from them alone, so that only the root, and what
+// is above it, is looked up: where a table has to be asked, that is what a long span costs.
+func climbSubtree(leaves []merkle.Node, get func(uint64) (merkle.Node, bool, error), set func(merkle.Node)) error {
+	if len(leaves) == 1 {
+		return climb(leaves[0], get, set)
+	}
+	below := make([]merkle.Node, 0, 2*len(leaves)-2)
+	root := merkle.Subtree(leaves, func(n merkle.Node) { below = append(below, n) })
+	known, ok, err := get(root.Index)
+	if err != nil {
+		return err
+	}
+	if ok && !known.Hint && known.Hash != root.Hash { // what was verified stays
+		for _, n := range leaves {
+			if err := climb(n, get, set); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, n := range below {
+		set(n)
+	}
+	return climb(root, get, set)
+}
+
+// inSubtrees calls take with the leaves that come of each whole subtree, climbTogether at most at a time. each gives them, those
+// of blocks that follow one another in their order.
+func inSubtrees(take func(leaves []merkle.Node) error, each func(leaf func(merkle.Node) error) error) error {
+	var leaves []merkle.Node
+	flush := func() error {
+		rest := leaves
+		leaves = leaves[:0]
+		if len(rest) == 0 {
+			return nil
+		}
+		first := merkle.FirstBlock(rest[0].Index)
+		for _, index := range merkle.Subtrees(first, first+uint64(len(rest))) {
+			count := uint64(1) << merkle.Depth(index)
+			if err := take(rest[:count]); err != nil {
+				return err
+			}
+			rest = rest[count:]
+		}
+		return nil
+	}
+	err := each(func(leaf merkle.Node) error {
+		if n := len(leaves); n > 0 && (leaf.Index != leaves[n-1].Index+2 || leaf.Index%(2*climbTogether) == 0) {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		leaves = append(leaves, leaf)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return flush()
+}
+
 func parentOf(a, b merkle.Node) merkle.Node {
 	if a.Index > b.Index {
 		a, b = b, a

@@ -85,3 +85,74 @@ func TestClimbHints(t *testing.T) {
 		t.Fatalf("nodes 0 and 2 are %v and %v", forged[0], forged[2])
 	}
 }
+
+// What follows from leaves that come by subtrees is what follows from them one by one, whatever is known, as a hint or for certain.
+func TestClimbSubtree(t *testing.T) {
+	const length = 3 * climbTogether / 2
+	all := map[uint64]merkle.Node{}
+	roots, err := merkle.NewRoots(0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range uint64(length) {
+		leaf := merkle.LeafNode(i, make([]byte, i*31%97))
+		all[leaf.Index] = leaf
+		roots.Append(leaf, func(n merkle.Node) { all[n.Index] = n })
+	}
+	for seed := range uint64(40) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		one, many := map[uint64]merkle.Node{}, map[uint64]merkle.Node{}
+		for index, n := range all {
+			if random.IntN(10) == 0 {
+				if n.Hint = random.IntN(2) == 0; n.Hint {
+					n.Size += uint64(random.IntN(2))
+				}
+				one[index], many[index] = n, n
+			}
+		}
+		lookUps := 0
+		known := func(of map[uint64]merkle.Node) func(uint64) (merkle.Node, bool, error) {
+			return func(index uint64) (merkle.Node, bool, error) {
+				lookUps++
+				n, ok := of[index]
+				return n, ok, nil
+			}
+		}
+		add := func(of map[uint64]merkle.Node) func(merkle.Node) { return func(n merkle.Node) { of[n.Index] = n } }
+		first, skipped := random.Uint64N(length/2), uint64(0)
+		if seed%2 == 1 {
+			skipped = first + random.Uint64N(length/2)
+		}
+		each := func(take func(merkle.Node) error) error {
+			for i := first; i < length; i++ {
+				if i == skipped && skipped > 0 {
+					continue
+				}
+				if err := take(all[2*i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		if err := each(func(n merkle.Node) error { return climb(n, known(one), add(one)) }); err != nil {
+			t.Fatal(err)
+		}
+		lookUps = 0
+		if err := inSubtrees(func(leaves []merkle.Node) error { return climbSubtree(leaves, known(many), add(many)) }, each); err != nil {
+			t.Fatal(err)
+		}
+		for index, want := range one {
+			if got, ok := many[index]; !ok || !want.Hint && got != want { // what is certain here may have been a hint
+				t.Fatalf("seed %d: node %d is %+v, %v, want %+v", seed, index, got, ok, want)
+			}
+		}
+		for index, n := range many {
+			if !n.Hint && n != all[index] {
+				t.Fatalf("seed %d: node %d is %+v, want %+v", seed, index, n, all[index])
+			}
+		}
+		if lookUps > 500 {
+			t.Errorf("seed %d: %d look-ups for %d blocks", seed, lookUps, length-first)
+		}
+	}
+}

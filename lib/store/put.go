@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"hc/lib/hash"
@@ -220,32 +221,53 @@ func (tx *Tx) putSpan(puts []putBlock) (m *spanMeta, n int) {
 	return m, n
 }
 
+// following returns which of the nodes that came follow from the blocks that came and the nodes that are known. It goes up level by
+// level, where siblings stand side by side: only one without the other is looked for.
+func (tx *Tx) following(ctx context.Context) (follow []uint64, err error) {
+	level := make([]uint64, len(tx.puts))
+	for i, p := range tx.puts {
+		level[i] = 2 * p.block
+	}
+	for len(level) > 0 {
+		above := level[:0] // is written behind what was read
+		for i := 0; i < len(level); {
+			index, both := level[i], i+1 < len(level) && level[i+1] == merkle.Sibling(level[i])
+			i++
+			if both {
+				i++
+			}
+			for _, n := range []uint64{index, merkle.Sibling(index)} {
+				if _, came := tx.nodes[n]; came && (both || n == index) {
+					follow = append(follow, n)
+				}
+			}
+			if !both {
+				sibling, ok, err := tx.knownNode(ctx, merkle.Sibling(index))
+				if err != nil {
+					return nil, err
+				}
+				if !ok || sibling.Hint {
+					continue
+				}
+			}
+			above = append(above, merkle.Parent(index))
+		}
+		level = above
+	}
+	return follow, nil
+}
+
 // nodeRecords returns records of the nodes that came, but for those that follow from the blocks that came and the nodes
 // that are known.
 func (tx *Tx) nodeRecords(ctx context.Context) ([]packlog.Record, error) {
-	follows := make(map[uint64]bool, 2*len(tx.puts)) // by what is put
-	for _, p := range tx.puts {
-		for index := 2 * p.block; !follows[index]; index = merkle.Parent(index) {
-			follows[index] = true
-			sibling := merkle.Sibling(index)
-			if follows[sibling] {
-				continue
-			}
-			n, ok, err := tx.knownNode(ctx, sibling)
-			if err != nil {
-				return nil, err
-			}
-			if !ok || n.Hint {
-				break
-			}
-		}
+	follow, err := tx.following(ctx)
+	if err != nil {
+		return nil, err
 	}
-	nodes := make([]merkle.Node, 0, len(tx.nodes))
-	for index, n := range tx.nodes {
-		if !follows[index] {
-			nodes = append(nodes, n)
-		}
+	for _, index := range follow {
+		delete(tx.nodes, index)
 	}
+	nodes := slices.Collect(maps.Values(tx.nodes))
 	clear(tx.nodes)
 	slices.SortFunc(nodes, func(a, b merkle.Node) int {
 		if a.Index < b.Index {

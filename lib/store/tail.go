@@ -326,7 +326,8 @@ func (a *tailAppend) span(e *entry) error {
 	if e.span.append {
 		return nil
 	}
-	return a.runs.leaves(e.span, func(n merkle.Node) error { return a.core.learn(a.ctx, n) })
+	return inSubtrees(func(leaves []merkle.Node) error { return a.core.learnSubtree(a.ctx, leaves) },
+		func(leaf func(merkle.Node) error) error { return a.runs.leaves(e.span, leaf) })
 }
 
 // node returns a node that is held; not one that would have to be computed.
@@ -342,7 +343,12 @@ func (c *coreTail) node(ctx context.Context, index uint64) (merkle.Node, bool, e
 
 // learn takes a node, and all nodes above it that follow from it and what is here.
 func (c *coreTail) learn(ctx context.Context, n merkle.Node) error {
-	return climb(n,
+	return c.learnSubtree(ctx, []merkle.Node{n})
+}
+
+// learnSubtree is learn for the leaves of a subtree.
+func (c *coreTail) learnSubtree(ctx context.Context, leaves []merkle.Node) error {
+	return climbSubtree(leaves,
 		func(index uint64) (merkle.Node, bool, error) { return c.node(ctx, index) },
 		func(n merkle.Node) { c.nodes[n.Index] = n })
 }
