@@ -136,14 +136,14 @@ func treeHash(ctx context.Context, view *store.View, length uint64) (sum hash.Di
 	return merkle.TreeHash(roots), nil
 }
 
-// BlobsKey returns the key of the blobs core of a drive whose names the store has. ErrNotDrive where they are none.
+// BlobsKey returns the key of the blobs core of a drive whose names the store has. hyperdrive.ErrNotDrive where they are none.
 func BlobsKey(ctx context.Context, in *store.Store, key keys.Key) (blobs keys.Key, err error) {
 	view, err := in.View(ctx, key, false)
 	if err != nil {
 		return blobs, err
 	}
 	if view.Head().Length == 0 {
-		return blobs, fmt.Errorf("log %v is %w: it is empty", key, ErrNotDrive)
+		return blobs, fmt.Errorf("log %v is %w: it is empty", key, hyperdrive.ErrNotDrive)
 	}
 	blobs, _, err = blobsOf(ctx, view, key, view.Manifest())
 	return blobs, err

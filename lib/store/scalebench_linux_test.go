@@ -80,7 +80,7 @@ func readOne(ctx context.Context, dir string, core keys.Key) error {
 // benchmarkIngest takes the same blocks into the store and into an empty one, by turns.
 func benchmarkIngest(b *testing.B, dir string, core uint64, size int) {
 	var large, empty, largeCPU, emptyCPU []time.Duration
-	blocks := min(uint64(64<<20/size), 200_000)
+	blocks := min(uint64(256<<20/size), 200_000)
 	for ; b.Loop(); core++ {
 		next := ingest{core: core, from: core << 40, blocks: blocks, size: size}
 		for _, side := range []struct {
