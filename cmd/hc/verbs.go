@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,15 @@ import (
 var builtin = cli.Verbs{
 	newCat, newCheckout, newClear, newClone, newDiff, newDoctor, newDu, newFsck, newGC, newKeys, newLog, newLs, newPeers, newPull, newRepack,
 	newRm, newShare, newStatus, newSync,
+}
+
+// pipes says what the programs hc-VERB do that come with this one, in their own words.
+var pipes = map[string]string{
+	"append": "append blocks to a signed log, and print its key and length",
+	"chunk":  "cut bytes into blocks where their content says so",
+	"fetch":  "fetch a log or a drive, or a part of it, and write it with its proof",
+	"serve":  "let peers fetch the logs of a store, live",
+	"verify": "check a proof stream, and write the bytes that it proves",
 }
 
 // allVerbs returns every verb there is, built in or found, sorted.
@@ -31,7 +41,7 @@ func listVerbs(tools toolset) string {
 	var b strings.Builder
 	b.WriteString("verbs:\n")
 	for _, verb := range verbs {
-		line := fmt.Sprintf("  %-*s  %s", width, verb, builtin.Usage(verb))
+		line := fmt.Sprintf("  %-*s  %s", width, verb, cmp.Or(builtin.Usage(verb), pipes[verb]))
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	return b.String()

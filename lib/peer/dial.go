@@ -48,6 +48,8 @@ func withPort(address string) (string, error) {
 		return "", fmt.Errorf("empty address")
 	case net.ParseIP(bare) != nil && strings.Contains(bare, ":"):
 		return net.JoinHostPort(bare, DefaultPort), nil // IPv6, with or without brackets
+	case strings.Trim(address, "0123456789") == "":
+		return "", fmt.Errorf("a port alone is written :%s", address)
 	case !strings.Contains(address, ":"):
 		return net.JoinHostPort(address, DefaultPort), nil
 	}

@@ -25,6 +25,7 @@ func TestWithPort(t *testing.T) {
 		{"[::1]:80", "[::1]:80", ""},
 		{"[fe80::1%eth0]:80", "[fe80::1%eth0]:80", ""},
 		{"", "", "empty address"},
+		{"4977", "", "a port alone is written :4977"},
 		{"a:b:c", "", "address a:b:c: too many colons in address"},
 		{"[::1", "", "address [::1: missing ']' in address"},
 	}
