@@ -143,8 +143,8 @@ type Root struct {
 // Tree returns BLAKE2b-256(0x02 ‖ hash ‖ u64le(index) ‖ u64le(size) ‖ …), over all full roots from left to right.
 // Note the order in it: the hash first. Source: hypercore-crypto, tree; vectors: crypto.json.
 func Tree(roots []Root) Digest {
-	b := make([]byte, 1, 1+len(roots)*(Size+16))
-	b[0] = typeRoot
+	var stack [1 + 24*(Size+16)]byte // of a log of 16 M blocks; of a larger one it is on the heap
+	b := append(stack[:0], typeRoot)
 	for _, r := range roots {
 		b = append(b, r.Hash[:]...)
 		b = binary.LittleEndian.AppendUint64(b, r.Index)

@@ -95,9 +95,10 @@ func parentOf(a, b Node) (Node, error) {
 // TreeHash returns the hash over all full roots, from left to right, of a log; for none, that of the empty log.
 // It is what the writer signs. Source: hypercore-crypto, tree; vectors: crypto.json.
 func TreeHash(roots []Node) hash.Digest {
-	list := make([]hash.Root, len(roots))
-	for i, r := range roots {
-		list[i] = hash.Root{Index: r.Index, Size: r.Size, Hash: r.Hash}
+	var stack [24]hash.Root
+	list := stack[:0]
+	for _, r := range roots {
+		list = append(list, hash.Root{Index: r.Index, Size: r.Size, Hash: r.Hash})
 	}
 	return hash.Tree(list)
 }

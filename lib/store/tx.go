@@ -34,6 +34,7 @@ type Tx struct {
 	view    *View
 	append  *packlog.Append
 	locks   []*packlog.Lock
+	both    [2]*packlog.Lock // room for locks
 	runs    *runWriter
 	err     error // the first one; the transaction is dead
 	done    bool
@@ -71,6 +72,7 @@ func (tx *Tx) begin(ctx context.Context) error {
 	if s.options.ReadOnly {
 		return ErrReadOnly
 	}
+	tx.locks = tx.both[:0]
 	for _, lock := range []struct {
 		name   string
 		shared bool

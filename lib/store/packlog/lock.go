@@ -103,7 +103,7 @@ func (s *spareLocks) close() error {
 
 // lockRank is the place of a lock in the order in which locks are taken; 0 is no lock's name.
 func lockRank(name string) int {
-	if hex, ok := strings.CutPrefix(name, lockCore); ok && hex != "" && strings.Trim(hex, "0123456789abcdef") == "" {
+	if hex, ok := strings.CutPrefix(name, lockCore); ok && isHex(hex) {
 		return 1
 	}
 	switch name {
@@ -115,6 +115,15 @@ func lockRank(name string) int {
 		return 4
 	}
 	return 0
+}
+
+func isHex(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return text != ""
 }
 
 // Lock takes the lock of that name, waiting as long as Options.LockWait and ctx allow; then the error is a *LockedError.
