@@ -71,9 +71,10 @@ func (b *coreBuilder) drop() {
 // abort stops writing.
 func (b *coreBuilder) abort() { b.grow.abort() }
 
-// span takes in the blocks of a span.
-func (b *coreBuilder) span(span *spanMeta, runs *runList) error {
-	from, err := b.cp.places(span, runs)
+// span takes in the blocks of the span that e is.
+func (b *coreBuilder) span(e *entry, runs *runList) error {
+	span := e.span
+	from, err := b.cp.places(e, runs)
 	if err != nil {
 		return err
 	}

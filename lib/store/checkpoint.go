@@ -30,6 +30,7 @@ type checkpoint struct {
 	written []string        // files that nothing names yet
 	blocks  int             // taken in since all builders were flushed
 
+	search passageSearch
 	recent map[hash.Digest]packlog.Position // runs by the blocks of index; nil: nobody has asked yet
 	mapped int                              // rows of index that are in recent
 
@@ -58,6 +59,7 @@ func (s *Store) newCheckpoint(ctx context.Context) (*checkpoint, error) {
 		tables:  slices.Clone(a.index),
 		packs:   make(map[uint64]packlog.Position),
 		folders: make(map[string]bool),
+		search:  passageSearch{store: s, view: view},
 	}
 	for _, p := range a.packs {
 		cp.packs[p.Pack] = p
@@ -175,7 +177,7 @@ func (a *builderAppend) entry(e *entry) error {
 		for _, p := range e.span.parts {
 			a.blocks += int(p.count)
 		}
-		return a.core.span(e.span, &a.runs)
+		return a.core.span(e, &a.runs)
 	case packlog.KindNodes:
 		return a.core.learnAll(e.nodes)
 	case packlog.KindTruncate:

@@ -105,6 +105,7 @@ func (c *Checker) extendShadow(ctx context.Context, to packlog.Position) error {
 		tables:  a.index,
 		packs:   make(map[uint64]packlog.Position),
 		folders: make(map[string]bool),
+		search:  passageSearch{store: s, view: view},
 		sparse:  true,
 		lost:    c.missing,
 	}

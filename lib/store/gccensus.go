@@ -187,6 +187,7 @@ func (c *census) markNamed() error {
 	if c.from.IsZero() {
 		return nil
 	}
+	search := passageSearch{store: c.store, view: c.view}
 	err := c.store.log.Scan(c.ctx, c.view, c.from, false, func(r packlog.Record) error {
 		switch {
 		case !r.Position.Less(c.at):
@@ -198,7 +199,7 @@ func (c *census) markNamed() error {
 		if err != nil {
 			return nil // it counts for nothing
 		}
-		return errors.Join(c.markPassages(e.span), e.eachLeaf(c.markLeaf))
+		return errors.Join(c.markPassages(&search, e), e.eachLeaf(c.markLeaf))
 	})
 	if errors.Is(err, errCensusEnd) {
 		return nil
@@ -206,12 +207,12 @@ func (c *census) markNamed() error {
 	return err
 }
 
-// markPassages marks the runs of a span's passages.
-func (c *census) markPassages(span *spanMeta) error {
-	if !span.hasPassages() {
+// markPassages marks the runs of the passages of the span that e is.
+func (c *census) markPassages(search *passageSearch, e *entry) error {
+	if !e.span.hasPassages() {
 		return nil
 	}
-	places, err := c.store.locatePassages(c.ctx, c.view, span, func(x *passage) (place, bool, error) {
+	places, err := search.locate(c.ctx, e, func(x *passage) (place, bool, error) {
 		return c.store.indexedPassage(c.ctx, c.derived, x)
 	})
 	for _, at := range places {

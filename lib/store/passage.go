@@ -65,46 +65,6 @@ func (r *runReader) passageIn(ctx context.Context, run packlog.Position, x *pass
 	return place{run, number}, nil
 }
 
-// searchPassages looks through the whole log for what the index does not find: it names one run of a block, and there may be others
-// in which what follows is not the same. Runs of appends that are not committed do not count.
-func (s *Store) searchPassages(ctx context.Context, view packlog.View, list []*passage) (map[passage]place, error) {
-	wanted := make(map[hash.Digest][]*passage)
-	for _, x := range list {
-		wanted[x.leaf] = append(wanted[x.leaf], x)
-	}
-	found := make(map[passage]place)
-	open := make(map[packlog.AppendID]map[passage]place)
-	err := s.log.Scan(ctx, view, packlog.Position{}, false, func(r packlog.Record) error {
-		if r.Commit {
-			for x, at := range open[r.Append] {
-				found[x] = at
-			}
-			delete(open, r.Append)
-			return nil
-		}
-		if r.Kind != packlog.KindRun {
-			return nil
-		}
-		m, err := decodeRun(r.Meta)
-		if err != nil {
-			return nil // it is told of as damage where its append is read
-		}
-		for i, leaf := range m.leaves {
-			for _, x := range wanted[leaf] {
-				if !x.at(m, i) {
-					continue
-				}
-				if open[r.Append] == nil {
-					open[r.Append] = make(map[passage]place)
-				}
-				open[r.Append][*x] = place{r.Position, uint32(i)}
-			}
-		}
-		return nil
-	})
-	return found, err
-}
-
 // maxFound is how many places of passages a tail holds.
 const maxFound = 4 << 10
 
@@ -139,7 +99,11 @@ func (st *state) findPassage(ctx context.Context, s *Store, x *passage) (at plac
 	}
 	st.mu.RLock()
 	view := st.view
+	view.Readable = st.scanned
 	st.mu.RUnlock()
+	if st.isLost(x, view.Readable) {
+		return place{}, err
+	}
 	found, searching := s.searchPassages(ctx, view, []*passage{x})
 	if searching != nil {
 		return place{}, searching
@@ -147,7 +111,26 @@ func (st *state) findPassage(ctx context.Context, s *Store, x *passage) (at plac
 	if at, ok := found[*x]; ok {
 		return at, nil
 	}
+	st.lose(x, view.Readable)
 	return place{}, err
+}
+
+// isLost reports whether a passage was looked for in vain in all of the log up to there.
+func (st *state) isLost(x *passage, upTo packlog.Position) bool {
+	st.finding.Lock()
+	defer st.finding.Unlock()
+	at, ok := st.lost[*x]
+	return ok && at == upTo
+}
+
+// lose remembers that no run up to there has a passage: else each block of it that somebody asks for would cost another search.
+func (st *state) lose(x *passage, upTo packlog.Position) {
+	st.finding.Lock()
+	defer st.finding.Unlock()
+	if st.lost == nil || len(st.lost) >= maxFound {
+		st.lost = make(map[passage]packlog.Position)
+	}
+	st.lost[*x] = upTo
 }
 
 // spanPlaces is where the blocks of a span are, but for those that are named by their leaf hashes.
@@ -156,46 +139,13 @@ type spanPlaces struct {
 	passages map[uint64]place // by the first block of their part; those that are nowhere are not in it
 }
 
-// places finds the passages of a span.
-func (cp *checkpoint) places(span *spanMeta, runs *runList) (s *spanPlaces, err error) {
+// places finds the passages of the span that e is.
+func (cp *checkpoint) places(e *entry, runs *runList) (s *spanPlaces, err error) {
 	s = &spanPlaces{runs: runs}
-	if span.hasPassages() {
-		s.passages, err = cp.store.locatePassages(cp.ctx, cp.view, span, cp.findPassage)
+	if e.span.hasPassages() {
+		s.passages, err = cp.search.locate(cp.ctx, e, cp.findPassage)
 	}
 	return s, err
-}
-
-// locatePassages returns where the passages of a span are, by their first blocks. find looks in the index.
-func (s *Store) locatePassages(ctx context.Context, view packlog.View, span *spanMeta, find func(*passage) (place, bool, error)) (map[uint64]place, error) {
-	places := make(map[uint64]place)
-	var lost []spanPart
-	for _, p := range span.parts {
-		if p.passage == nil {
-			continue
-		}
-		at, ok, err := find(p.passage)
-		if err != nil {
-			return nil, err
-		}
-		if places[p.first] = at; !ok {
-			delete(places, p.first)
-			lost = append(lost, p)
-		}
-	}
-	if len(lost) == 0 {
-		return places, nil
-	}
-	list := make([]*passage, len(lost))
-	for i, p := range lost {
-		list[i] = p.passage
-	}
-	found, err := s.searchPassages(ctx, view, list)
-	for _, p := range lost {
-		if at, ok := found[*p.passage]; ok {
-			places[p.first] = at
-		}
-	}
-	return places, err
 }
 
 // findPassage looks for a passage where the index has its first block.

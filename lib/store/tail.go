@@ -35,7 +35,8 @@ type state struct {
 	blocks  uint64             // in the tail
 
 	finding sync.Mutex
-	found   map[passage]place // guarded by finding
+	found   map[passage]place            // guarded by finding
+	lost    map[passage]packlog.Position // guarded by finding: what is nowhere in the log up to there
 }
 
 // coreTail is a core: what the tail says, in front of what is derived. Guarded by the state's mu.
