@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -171,20 +172,26 @@ const MaxDamage = 1000
 
 func (l *Log) report(d *DamageError) {
 	l.mu.Lock()
-	known := len(l.damage) >= MaxDamage
-	for i, other := range l.damage {
-		if other.Position != d.Position {
-			continue
-		}
-		if known = true; other.Known {
-			l.damage[i] = d
-		}
-	}
-	if !known {
-		l.damage = append(l.damage, d)
-	}
+	l.remember(d)
 	l.mu.Unlock()
 	if l.onDamage != nil {
 		l.onDamage(d)
+	}
+}
+
+// remember takes in a damaged place. Where there are too many, one where a head may have stood takes the room of one where none can have:
+// who is about to sign must hear of it. mu is held.
+func (l *Log) remember(d *DamageError) {
+	of := func(other *DamageError) bool { return other.Position == d.Position }
+	i := slices.IndexFunc(l.damage, of)
+	if i < 0 && len(l.damage) < MaxDamage {
+		l.damage = append(l.damage, d)
+		return
+	}
+	if i < 0 && !d.Known {
+		i = slices.IndexFunc(l.damage, func(other *DamageError) bool { return other.Known })
+	}
+	if i >= 0 && l.damage[i].Known {
+		l.damage[i] = d
 	}
 }
