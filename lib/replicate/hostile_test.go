@@ -152,14 +152,17 @@ func TestServerDropsFloods(t *testing.T) {
 
 // Who asks for more than may wait, and reads the answers, gets all of them, as stock does for a large file of a drive.
 func TestServerAnswersFloods(t *testing.T) {
-	core := newCore(t, 300)
+	core, count := newCore(t, 300), 5*maxQueued
+	if testing.Short() {
+		count = 2 * maxQueued
+	}
 	for name, request := range map[string]merkle.Request{
 		"a block":      {Block: &merkle.BlockRequest{Index: 5}},
 		"another fork": {Fork: 7, Block: &merkle.BlockRequest{Index: 5}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn := core.serving(ServerOptions{Dropped: func(_ string, reason error) { t.Errorf("dropped because of %v", reason) }})
-			flooder := &flooder{core: core, request: request, count: 5 * maxQueued, answered: make(chan struct{})}
+			flooder := &flooder{core: core, request: request, count: count, answered: make(chan struct{})}
 			background(t, func(ctx context.Context) { flooder.run(ctx, conn) })
 			select {
 			case <-flooder.answered:
