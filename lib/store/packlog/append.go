@@ -211,7 +211,8 @@ func (l *Log) tidy(ctx context.Context) error {
 
 // atEnd reports whether the mark's end is exactly the end of the last pack's file, and opens that pack. Where the mark is the one
 // that this process has left, no pack can have come behind that: one is made behind a seal, which makes the last one longer, or by
-// who recovers, and who does so and dies before the mark leaves in place what made him recover.
+// who recovers, and who does so and dies before the mark leaves in place what made him recover. Only a fault of the disk that he alone
+// met, and that went away before he died, is not seen.
 func (l *Log) atEnd(ctx context.Context, m Mark) (bool, error) {
 	if t := l.tail; t == nil || t.info.sequence != m.End.Pack || t.info.id != m.End.ID {
 		c, err := l.load(ctx)
