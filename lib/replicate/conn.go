@@ -211,7 +211,7 @@ func (c *serverConn) wake() {
 	}
 }
 
-// answer tells news and answers requests until the connection ends.
+// answer tells news and answers requests until the connection ends, or drops the peer.
 func (c *serverConn) answer() {
 	for {
 		select {

@@ -237,7 +237,10 @@ func (s *Server) connect(ctx context.Context, c *serverConn, conn peer.Conn) (ru
 	return func() error {
 		defer stop()
 		var answering sync.WaitGroup
-		answering.Go(c.answer)
+		answering.Go(func() {
+			defer stop() // else the reading of what the peer says might wait for ever for room among what is answered
+			c.answer()
+		})
 		err := mux.Run(ctx)
 		s.mu.Lock()
 		delete(s.conns, c)
