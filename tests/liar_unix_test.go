@@ -163,3 +163,33 @@ func TestCloneFromLiar(t *testing.T) {
 		l.has(into)
 	}
 }
+
+// TestPullFromLiar: the version before of a file that was left out stays, is nobody's edit, and is replaced by a later pull.
+func TestPullFromLiar(t *testing.T) {
+	l := newLied(t)
+	l.run(0, "hc", "clone", l.key, l.path("copy"), "--exec", l.honest)
+	old := l.files[badFile]
+	next := bytes.Clone(l.files["f1"])
+	for i := range next {
+		next[i] ^= old[i]
+	}
+	l.files[badFile] = next
+	l.check(os.WriteFile(filepath.Join(l.path("owner"), badFile), next, 0o666))
+	l.run(0, "hc", "share", l.path("owner"), "--once")
+	l.run(0, "hc", "clone", l.key, l.path("second"), "--exec", l.honest)
+	store := filepath.Join(l.path("second"), ".hc")
+	l.tamper(store, next[100_000:100_100], true)
+
+	for range 2 {
+		l.run(4, "hc", "pull", l.path("copy"), "--exec", filepath.Join(bin, "hc-serve")+" -C "+store+" --stdio")
+		if got, err := os.ReadFile(filepath.Join(l.path("copy"), badFile)); err != nil || !bytes.Equal(got, old) {
+			t.Errorf("left out, it has %d bytes, %v", len(got), err)
+		}
+	}
+	edited := filepath.Join(l.path("copy"), badFile)
+	l.check(os.WriteFile(edited, []byte("mine"), 0o666))
+	l.run(7, "hc", "pull", l.path("copy"), "--exec", l.honest)
+	l.check(os.WriteFile(edited, old, 0o666))
+	l.run(0, "hc", "pull", l.path("copy"), "--exec", l.honest)
+	l.has("copy")
+}

@@ -12,7 +12,8 @@
 // of, behind those of updates that were interrupted before it: until one has ended, a file may be as any of these has it.
 // `parts` are what was cloned, if that is not all. `pinned` says that an older version was asked for, which an update does
 // not leave by itself. `left` are names of the version that were not written, as Go quotes them: the next update tries them
-// again; `more` says that there are too many to be listed, and then it tries all.
+// again; `more` says that there are too many to be listed, and then it tries all. `was` are the versions before that those
+// names may still be of: what was left out and is as one of them has it was not edited.
 //
 // Beside it stands, while the folder is published, the file publishing, with what `at` is: where that was killed, the drive
 // may be a version further than `at`.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -22,7 +23,8 @@ type update struct {
 	tree    *Tree
 	root    *os.Root
 	to      Source
-	before  []Source
+	before  []Source // versions that any file may be of
+	was     []Source // versions that what was left out may be of, too
 	options UpdateOptions
 	steps   []step
 	planned map[string]bool        // names that were considered, where one may come twice
@@ -49,6 +51,9 @@ type step struct {
 func (t *Tree) newUpdate(ctx context.Context, to Source, options UpdateOptions) (u *update, err error) {
 	u = &update{tree: t, to: to, options: options, seen: map[string]fs.FileInfo{}, written: map[[32]byte]string{}}
 	if u.before, err = t.before(ctx, to); err != nil {
+		return nil, err
+	}
+	if u.was, err = versionsOf(ctx, to, t.was); err != nil {
 		return nil, err
 	}
 	if t.Interrupted() || len(t.Left) > 0 || t.More {
@@ -212,7 +217,11 @@ func (u *update) clean(ctx context.Context, here *onDisk, name string) (bool, er
 	if here.absent || here.info.IsDir() { // what is in a folder is looked at under its own name
 		return true, nil
 	}
-	for _, before := range u.before {
+	versions := u.before
+	if len(u.was) > 0 && u.tree.leftOut(name) {
+		versions = slices.Concat(versions, u.was)
+	}
+	for _, before := range versions {
 		item, err := before.Files().Get(ctx, name)
 		if err != nil {
 			if isAbsent(err) {

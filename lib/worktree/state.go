@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"hc/lib/keys"
@@ -35,6 +36,7 @@ type state struct {
 	Pinned bool     `json:"pinned,omitempty"`
 	Left   []string `json:"left,omitempty"`
 	More   bool     `json:"more,omitempty"`
+	Was    []string `json:"was,omitempty"`
 }
 
 // Find returns the working copy that dir is in: the nearest folder, upward, whose store says that it is one.
@@ -145,13 +147,13 @@ func syncFolder(dir string) error {
 }
 
 // parse reads the references that the file has.
-func (s state) parse(dir string) (key keys.Key, at keys.Ref, to []keys.Ref, err error) {
+func (s state) parse(dir string) (key keys.Key, at keys.Ref, to, was []keys.Ref, err error) {
 	if key, err = keys.ParseKey(s.Drive); err != nil {
-		return key, at, to, damaged(dir, err)
+		return key, at, to, was, damaged(dir, err)
 	}
 	at = keys.Ref{Key: key}
-	if len(s.To) > mostTo {
-		return key, at, nil, damaged(dir, fmt.Errorf("%d updates are under way", len(s.To)))
+	if most := max(len(s.To), len(s.Was)); most > mostTo {
+		return key, at, nil, nil, damaged(dir, fmt.Errorf("%d updates are under way", most))
 	}
 	version := func(text string) keys.Ref {
 		ref, parseErr := keys.ParseRef(text)
@@ -166,7 +168,10 @@ func (s state) parse(dir string) (key keys.Key, at keys.Ref, to []keys.Ref, err 
 	for _, text := range s.To {
 		to = append(to, version(text))
 	}
-	return key, at, to, err
+	for _, text := range s.Was {
+		was = append(was, version(text))
+	}
+	return key, at, to, was, err
 }
 
 // leave notes a name that was left out.
@@ -181,6 +186,11 @@ func (s *state) leave(name string) {
 		return
 	}
 	s.Left = append(s.Left, quoted)
+}
+
+// leftOut reports whether a name was left out, or may have been.
+func (s *state) leftOut(name string) bool {
+	return s.More || slices.Contains(s.Left, strconv.QuoteToASCII(name))
 }
 
 // leftNames returns the names that were left out.

@@ -105,14 +105,22 @@ func TestNotesVersions(t *testing.T) {
 	if got.At().Length != 3 || got.Interrupted() || !got.IsPinned() || fmt.Sprintf("%q", got.leftNames()) != fmt.Sprintf("%q", []string{"/../up", "/bad\xff\n", "/\u2028"}) {
 		t.Errorf("it says %+v", got.state)
 	}
+	if fmt.Sprint(got.was) != fmt.Sprint([]keys.Ref{version(5)}) || !got.leftOut("/bad\xff\n") || got.leftOut("/bad") {
+		t.Errorf("what was left out may be of %v, %+v", got.was, got.state)
+	}
 	for length := range uint64(3 * mostTo) {
 		try(tree.begin(version(10 + length)))
 	}
 	if got := reread(t, tree); len(got.to) != mostTo || got.to[mostTo-1].Length != 9+3*mostTo || len(got.Left) != 3 {
 		t.Errorf("under way are %d, the last one %v", len(got.to), got.to[len(got.to)-1])
 	}
-	try(tree.ended(version(60), nil))
-	if got := reread(t, tree); got.Interrupted() || got.Left != nil {
+	try(tree.ended(version(60), []string{"/a"}))
+	if got := reread(t, tree); len(got.was) != mostTo || got.was[mostTo-1].Length != 9+3*mostTo {
+		t.Errorf("what was left out may be of %v", got.was)
+	}
+	try(tree.begin(version(61)))
+	try(tree.ended(version(61), nil))
+	if got := reread(t, tree); got.Interrupted() || got.Left != nil || got.was != nil {
 		t.Errorf("it says %+v", got.state)
 	}
 }

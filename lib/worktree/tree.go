@@ -21,6 +21,7 @@ type Tree struct {
 	key  keys.Key
 	at   keys.Ref   // not pinned: nothing is checked out yet
 	to   []keys.Ref // where the update under way goes, behind those that were interrupted before it
+	was  []keys.Ref // of which what was left out may still be
 	state
 }
 
@@ -34,7 +35,7 @@ func Of(in *store.Store) (*Tree, error) {
 	if t.state, err = readState(in.Dir()); err != nil {
 		return nil, err
 	}
-	if t.key, t.at, t.to, err = t.parse(in.Dir()); err != nil {
+	if t.key, t.at, t.to, t.was, err = t.parse(in.Dir()); err != nil {
 		return nil, err
 	}
 	t.Root = rootOf(in)
@@ -108,32 +109,49 @@ func (t *Tree) begin(to keys.Ref) error {
 	if len(next) > mostTo { // what is of the oldest one, and of no other, will be taken for an edit
 		next = next[len(next)-mostTo:]
 	}
-	return t.note(t.state, t.at, next)
+	return t.note(t.state, t.at, next, t.was)
 }
 
-// ended notes that the files are those of a version, but for some names that were left out.
+// ended notes that the files are those of a version, but for some names that were left out: those may be of a version before.
 func (t *Tree) ended(at keys.Ref, left []string) error {
 	next := t.state
 	next.Left, next.More = nil, false
 	for _, name := range left {
 		next.leave(name)
 	}
-	return t.note(next, at, nil)
+	var was []keys.Ref
+	if len(left) > 0 {
+		was = t.earlier(at)
+	}
+	return t.note(next, at, nil, was)
+}
+
+// earlier returns the versions, but for one, that files may be of, the latest ones.
+func (t *Tree) earlier(but keys.Ref) (versions []keys.Ref) {
+	for _, ref := range slices.Concat(t.was, []keys.Ref{t.at}, t.to) {
+		if ref.Pinned && ref.String() != but.String() && !slices.ContainsFunc(versions, func(v keys.Ref) bool { return v.String() == ref.String() }) {
+			versions = append(versions, ref)
+		}
+	}
+	return versions[max(0, len(versions)-mostTo):]
 }
 
 // note writes down where the files are.
-func (t *Tree) note(next state, at keys.Ref, to []keys.Ref) error {
-	next.At, next.To = "", nil
+func (t *Tree) note(next state, at keys.Ref, to, was []keys.Ref) error {
+	next.At, next.To, next.Was = "", nil, nil
 	if at.Pinned {
 		next.At = at.String()
 	}
 	for _, ref := range to {
 		next.To = append(next.To, ref.String())
 	}
+	for _, ref := range was {
+		next.Was = append(next.Was, ref.String())
+	}
 	if err := next.write(t.in.Dir()); err != nil {
 		return err
 	}
-	t.state, t.at, t.to = next, at, to
+	t.state, t.at, t.to, t.was = next, at, to, was
 	return nil
 }
 

@@ -88,6 +88,10 @@ func (t *Tree) before(ctx context.Context, from Source) (versions []Source, err 
 	if t.at.Pinned {
 		refs = append([]keys.Ref{t.at}, refs...)
 	}
+	return versionsOf(ctx, from, refs)
+}
+
+func versionsOf(ctx context.Context, from Source, refs []keys.Ref) (versions []Source, err error) {
 	for _, ref := range refs {
 		older, err := from.Before(ctx, ref.Length)
 		if err != nil {
