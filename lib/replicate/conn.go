@@ -178,6 +178,13 @@ func (c *serverConn) tryEnqueue(j job) (room <-chan struct{}) {
 	return nil
 }
 
+// full reports whether there was no room for a job, and is none yet: what the peer says behind it is not read.
+func (c *serverConn) full() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.room != nil
+}
+
 // makeRoom lets those go on that wait for room, if there is some. c.mu is held.
 func (c *serverConn) makeRoom() {
 	if c.room != nil && len(c.jobs) < maxQueued {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,11 +30,7 @@ func TestDropWhileRoomIsAwaited(t *testing.T) {
 	})
 	reason := fmt.Errorf("%w: enough", ErrPeer)
 	c.tryEnqueue(job{do: func() error {
-		eventually(t, func() bool {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			return c.room != nil
-		})
+		eventually(t, c.full)
 		return reason
 	}})
 	select {
@@ -43,6 +40,37 @@ func TestDropWhileRoomIsAwaited(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second):
 		t.Error("the connection has not ended")
+	}
+}
+
+// That a peer's answers are not read, as it has asked for more than may wait, is no silence of its.
+func TestHeldIsNotSilent(t *testing.T) {
+	c := &serverConn{ctx: t.Context(), work: make(chan struct{}, 1)}
+	s := &session{read: new(atomic.Int64), held: c.full}
+	s.synced, s.requests = true, map[uint64]*asked{1: {}}
+	began := time.Now()
+	s.count(began)
+	for range maxQueued {
+		if room := c.tryEnqueue(job{}); room != nil {
+			t.Fatal("there is no room for what may wait")
+		}
+	}
+	late := began.Add(2 * defaultStall)
+	if err := s.misbehaves(late, defaultStall); !errors.Is(err, ErrPeer) {
+		t.Errorf("silent, with all read: %v", err)
+	}
+	waits := make(chan error)
+	go func() { waits <- c.enqueue(job{}) }()
+	eventually(t, c.full)
+	if err := s.misbehaves(late, defaultStall); err != nil {
+		t.Errorf("with what is not read: %v", err)
+	}
+	c.next()
+	if err := <-waits; err != nil || c.full() {
+		t.Errorf("when there is room: %v", err)
+	}
+	if err := s.misbehaves(late.Add(2*defaultStall), defaultStall); !errors.Is(err, ErrPeer) {
+		t.Errorf("silent after that: %v", err)
 	}
 }
 

@@ -57,6 +57,7 @@ type session struct {
 	answers atomic.Int64  // answers that came
 	read    *atomic.Int64 // bytes that came
 	waiting atomic.Bool   // the read loop waits for us: that the peer is silent is not its fault
+	held    func() bool   // of a server's channel: whether the read loop waits for the server, which is no fault of its either
 
 	standing // the fetcher's own goroutine's
 }

@@ -142,6 +142,7 @@ func (r *reader) newSink(ctx context.Context, what errand) (*fetcher, *session, 
 	f := newFetcher(d, options)
 	s := f.add(ctx, r.conn.name)
 	s.mux, s.channel, s.read, s.link, s.adopted = r.conn.mux, r.channel, r.conn.read, r.link, true
+	s.held = r.conn.full
 	return f, s, nil
 }
 

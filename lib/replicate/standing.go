@@ -197,7 +197,7 @@ func (s *session) misbehaves(now time.Time, stall time.Duration) error {
 		return fmt.Errorf("%w: it announces more than anybody can take in", ErrPeer)
 	case s.broken > maxBroken:
 		return fmt.Errorf("%w: it refuses what it says that it has", ErrPeer)
-	case s.owed() == 0 || s.waiting.Load() || s.answers.Load() != s.sinceAnswers:
+	case s.owed() == 0 || s.waiting.Load() || s.answers.Load() != s.sinceAnswers || s.held != nil && s.held():
 		s.count(now)
 		return nil
 	}
