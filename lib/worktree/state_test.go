@@ -118,6 +118,13 @@ func TestNotesVersions(t *testing.T) {
 	if got := reread(t, tree); len(got.was) != mostTo || got.was[mostTo-1].Length != 9+3*mostTo {
 		t.Errorf("what was left out may be of %v", got.was)
 	}
+	forked := version(61)
+	forked.Fork = 1
+	try(tree.begin(forked))
+	try(tree.ended(forked, []string{"/a"}))
+	if got := reread(t, tree); got.was != nil {
+		t.Errorf("behind a fork what was left out may be of %v", got.was)
+	}
 	try(tree.begin(version(61)))
 	try(tree.ended(version(61), nil))
 	if got := reread(t, tree); got.Interrupted() || got.Left != nil || got.was != nil {

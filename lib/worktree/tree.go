@@ -126,10 +126,11 @@ func (t *Tree) ended(at keys.Ref, left []string) error {
 	return t.note(next, at, nil, was)
 }
 
-// earlier returns the versions, but for one, that files may be of, the latest ones.
+// earlier returns the versions, but for one, that files may be of, the latest ones. Those of another fork cannot be looked at any more.
 func (t *Tree) earlier(but keys.Ref) (versions []keys.Ref) {
 	for _, ref := range slices.Concat(t.was, []keys.Ref{t.at}, t.to) {
-		if ref.Pinned && ref.String() != but.String() && !slices.ContainsFunc(versions, func(v keys.Ref) bool { return v.String() == ref.String() }) {
+		known := slices.ContainsFunc(append(versions, but), func(other keys.Ref) bool { return other.String() == ref.String() })
+		if ref.Pinned && ref.Fork == but.Fork && !known {
 			versions = append(versions, ref)
 		}
 	}
