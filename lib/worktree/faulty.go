@@ -73,8 +73,10 @@ func (u *update) passFaulty(ctx context.Context, export *folder.Export, writes [
 			return writes[i+1:], nil
 		case err == nil:
 			continue
-		case !notGiven(err) || ctx.Err() != nil || u.faulty >= mostFaulty:
+		case !notGiven(err) || ctx.Err() != nil:
 			return nil, err
+		case u.faulty >= mostFaulty:
+			return nil, fmt.Errorf("%d files were left out, and no more are tried, ask other peers: %w", u.faulty, err)
 		}
 		passed = true
 		u.faulty++
