@@ -65,27 +65,28 @@ func (r *runReader) passageIn(ctx context.Context, run packlog.Position, x *pass
 	return place{run, number}, nil
 }
 
-// maxFound is how many places of passages a tail holds.
-const maxFound = 4 << 10
+// maxWhereabouts is of how many passages a tail remembers where they are.
+const maxWhereabouts = 4 << 10
+
+// whereabouts is what is known of a passage: where it is, or that no run up to a position in the log has it. Without the latter
+// each block of it that somebody asks for would cost a search.
+type whereabouts struct {
+	found   bool
+	at      place
+	nowhere packlog.Position
+}
 
 // locatePassage returns where the blocks of a passage are. ErrBlockMissing if no run has them any more.
 func (st *state) locatePassage(ctx context.Context, s *Store, x *passage) (place, error) {
-	st.finding.Lock()
-	at, ok := st.found[*x]
-	st.finding.Unlock()
-	if ok {
-		return at, nil
+	known, ok := st.recall(x)
+	if ok && known.found {
+		return known.at, nil
 	}
 	at, err := st.findPassage(ctx, s, x)
 	if err != nil {
 		return place{}, err
 	}
-	st.finding.Lock()
-	defer st.finding.Unlock()
-	if st.found == nil || len(st.found) >= maxFound {
-		st.found = make(map[passage]place)
-	}
-	st.found[*x] = at
+	st.remember(x, whereabouts{found: true, at: at})
 	return at, nil
 }
 
@@ -101,7 +102,7 @@ func (st *state) findPassage(ctx context.Context, s *Store, x *passage) (at plac
 	view := st.view
 	view.Readable = st.scanned
 	st.mu.RUnlock()
-	if st.isLost(x, view.Readable) {
+	if known, ok := st.recall(x); ok && !known.found && known.nowhere == view.Readable {
 		return place{}, err
 	}
 	found, searching := s.searchPassages(ctx, view, []*passage{x})
@@ -111,26 +112,24 @@ func (st *state) findPassage(ctx context.Context, s *Store, x *passage) (at plac
 	if at, ok := found[*x]; ok {
 		return at, nil
 	}
-	st.lose(x, view.Readable)
+	st.remember(x, whereabouts{nowhere: view.Readable})
 	return place{}, err
 }
 
-// isLost reports whether a passage was looked for in vain in all of the log up to there.
-func (st *state) isLost(x *passage, upTo packlog.Position) bool {
+func (st *state) recall(x *passage) (whereabouts, bool) {
 	st.finding.Lock()
 	defer st.finding.Unlock()
-	at, ok := st.lost[*x]
-	return ok && at == upTo
+	known, ok := st.passages[*x]
+	return known, ok
 }
 
-// lose remembers that no run up to there has a passage: else each block of it that somebody asks for would cost another search.
-func (st *state) lose(x *passage, upTo packlog.Position) {
+func (st *state) remember(x *passage, known whereabouts) {
 	st.finding.Lock()
 	defer st.finding.Unlock()
-	if st.lost == nil || len(st.lost) >= maxFound {
-		st.lost = make(map[passage]packlog.Position)
+	if st.passages == nil || len(st.passages) >= maxWhereabouts {
+		st.passages = make(map[passage]whereabouts)
 	}
-	st.lost[*x] = upTo
+	st.passages[*x] = known
 }
 
 // spanPlaces is where the blocks of a span are, but for those that are named by their leaf hashes.

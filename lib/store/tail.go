@@ -34,9 +34,8 @@ type state struct {
 	skipped []packlog.Position // runs whose leaf hashes did not fit into index
 	blocks  uint64             // in the tail
 
-	finding sync.Mutex
-	found   map[passage]place            // guarded by finding
-	lost    map[passage]packlog.Position // guarded by finding: what is nowhere in the log up to there
+	finding  sync.Mutex
+	passages map[passage]whereabouts // guarded by finding
 }
 
 // coreTail is a core: what the tail says, in front of what is derived. Guarded by the state's mu.
