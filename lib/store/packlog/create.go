@@ -68,13 +68,7 @@ func (l *Log) create(ctx context.Context) error {
 	if err := l.writeFile(markFile, nil); err != nil {
 		return err
 	}
-	if err := l.writeFile(formatFile+".tmp", []byte(formatText)); err != nil {
-		return err
-	}
-	if err := l.syncFolders(); err != nil { // for a disk may keep the format's name, and lose the others
-		return err
-	}
-	if err := l.fs.Rename(l.path(formatFile+".tmp"), l.path(formatFile)); err != nil {
+	if err := l.placeFormat(formatText, l.syncFolders); err != nil { // for a disk may keep the format's name, and lose the others
 		return err
 	}
 	if err := l.syncFolders(); err != nil {

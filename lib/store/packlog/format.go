@@ -66,15 +66,25 @@ func (l *Log) raiseFormat() error {
 		return err
 	}
 	if text != formatRaised {
-		if err := l.fs.Remove(l.path(formatFile + ".tmp")); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err // a sync of what a dead process left may have failed
-		}
-		if err := l.writeFile(formatFile+".tmp", []byte(formatRaised)); err != nil {
-			return err
-		}
-		if err := l.fs.Rename(l.path(formatFile+".tmp"), l.path(formatFile)); err != nil {
+		if err := l.placeFormat(formatRaised, func() error { return nil }); err != nil {
 			return err
 		}
 	}
 	return l.fs.SyncDir(l.dir) // also for who died before he did
+}
+
+// placeFormat writes the format file, and gives it its name behind before, which makes durable what must be there by then.
+// The caller syncs the folder.
+func (l *Log) placeFormat(text string, before func() error) error {
+	const temp = formatFile + ".tmp"
+	if err := l.fs.Remove(l.path(temp)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err // a sync of what a dead process left may have failed
+	}
+	if err := l.writeFile(temp, []byte(text)); err != nil {
+		return err
+	}
+	if err := before(); err != nil {
+		return err
+	}
+	return l.fs.Rename(l.path(temp), l.path(formatFile))
 }
