@@ -15,7 +15,8 @@ func bootID() (BootID, error) {
 	return parseBootID(text)
 }
 
-// datasync is F_FULLFSYNC, which is what os.File.Sync does here: fsync alone leaves data in the drive's cache.
-func datasync(f osFile) error { return f.File.Sync() }
+// Sync is F_FULLFSYNC, which is what os.File.Sync does here: fsync alone leaves data in the drive's cache.
+func (f osFile) Sync() error { return f.File.Sync() }
 
-func startWriteback(osFile, int64, int64) {}
+// StartWriteback has no system call here.
+func (osFile) StartWriteback(offset, length int64) {}

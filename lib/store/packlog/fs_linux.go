@@ -19,16 +19,16 @@ func bootID() (BootID, error) {
 	return parseBootID(string(bytes.TrimSpace(text)))
 }
 
-// datasync is fdatasync: data, and what of the metadata is needed to read it back, such as the length.
-func datasync(f osFile) error {
+// Sync is fdatasync: data, and what of the metadata is needed to read it back, such as the length.
+func (f osFile) Sync() error {
 	if err := f.control(unix.Fdatasync); err != nil {
 		return &fs.PathError{Op: "fdatasync", Path: f.Name(), Err: err}
 	}
 	return nil
 }
 
-// startWriteback does not wait, so it does not take an error away from the fdatasync that comes later.
-func startWriteback(f osFile, offset, length int64) {
+// StartWriteback does not wait, so it does not take an error away from the fdatasync that comes later.
+func (f osFile) StartWriteback(offset, length int64) {
 	_ = f.control(func(fd int) error {
 		return unix.SyncFileRange(fd, offset, length, unix.SYNC_FILE_RANGE_WRITE)
 	})

@@ -77,10 +77,6 @@ type osFile struct {
 // Size moves the file's offset, which nobody uses: reads and writes say where.
 func (f osFile) Size() (int64, error) { return f.Seek(0, io.SeekEnd) }
 
-func (f osFile) Sync() error { return datasync(f) }
-
-func (f osFile) StartWriteback(offset, length int64) { startWriteback(f, offset, length) }
-
 func (f osFile) TryLock(shared bool) (bool, error) {
 	how := unix.LOCK_EX
 	if shared {
