@@ -32,14 +32,16 @@ func (a *Append) Write(ctx context.Context, records ...Record) ([]Position, erro
 	if err := a.check(records); err != nil {
 		return nil, err
 	}
+	var positions []Position
+	err := a.log.asWriter(ctx, func() (err error) {
+		positions, err = a.writeTidied(ctx, records)
+		return err
+	})
+	return positions, err
+}
+
+func (a *Append) writeTidied(ctx context.Context, records []Record) ([]Position, error) {
 	l := a.log
-	if err := l.lockAppend(ctx); err != nil {
-		return nil, err
-	}
-	defer l.unlockAppend()
-	if err := l.tidy(ctx); err != nil {
-		return nil, err
-	}
 	if a.closer != l.tail.info.closer {
 		return nil, ErrOvertaken
 	}
@@ -187,6 +189,21 @@ func (l *Log) raise(m Mark) error {
 	}
 	l.keepQuiet(m)
 	return nil
+}
+
+// asWriter does something under the append lock, behind the recovery that may be needed.
+func (l *Log) asWriter(ctx context.Context, do func() error) error {
+	if l.readOnly {
+		return fmt.Errorf("store %q: %w", l.dir, ErrReadOnly)
+	}
+	if err := l.lockAppend(ctx); err != nil {
+		return err
+	}
+	defer l.unlockAppend()
+	if err := l.tidy(ctx); err != nil {
+		return err
+	}
+	return do()
 }
 
 // tidy is what whoever gets the append lock does first: unless the mark says that all is well, it recovers.

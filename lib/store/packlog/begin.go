@@ -89,15 +89,10 @@ func (l *Log) keepQuiet(m Mark) {
 // beginLocked recovers if that is needed.
 func (a *Append) beginLocked(ctx context.Context) error {
 	l := a.log
-	if err := l.lockAppend(ctx); err != nil {
-		return err
-	}
-	defer l.unlockAppend()
-	if err := l.tidy(ctx); err != nil {
-		return err
-	}
-	a.closer = l.tail.info.closer
-	return l.loadLocked(ctx)
+	return l.asWriter(ctx, func() error {
+		a.closer = l.tail.info.closer
+		return l.loadLocked(ctx)
+	})
 }
 
 // loadLocked reads the folder under the append lock, unless it is as it was when that was done the last time.

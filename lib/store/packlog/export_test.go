@@ -13,13 +13,10 @@ func BelieveMark() { markPauses = nil }
 
 // Survive makes an append forget that somebody recovered since it began: the mutation "append-survives-recovery".
 func (a *Append) Survive(ctx context.Context) {
-	if a.log.lockAppend(ctx) != nil {
-		return
-	}
-	defer a.log.unlockAppend()
-	if a.log.tidy(ctx) == nil {
+	_ = a.log.asWriter(ctx, func() error {
 		a.closer = a.log.tail.info.closer
-	}
+		return nil
+	})
 }
 
 // PackInfo is packInfo for tests that make packs by hand.

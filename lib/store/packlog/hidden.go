@@ -3,7 +3,6 @@ package packlog
 import (
 	"context"
 	"errors"
-	"fmt"
 )
 
 // errEarlier is what is known of damage that an earlier scan met.
@@ -42,16 +41,10 @@ func (l *Log) Recall(at Position) {
 // is gone for good then, and nobody is told of it any more. It leaves those that the disk only does not give now. The
 // caller holds the locks of who rewrites packs.
 func (l *Log) GiveUp(ctx context.Context) error {
-	if l.readOnly {
-		return fmt.Errorf("store %q: %w", l.dir, ErrReadOnly)
-	}
-	if err := l.lockAppend(ctx); err != nil {
-		return err
-	}
-	defer l.unlockAppend()
-	if err := l.tidy(ctx); err != nil {
-		return err
-	}
+	return l.asWriter(ctx, func() error { return l.giveUpTidied(ctx) })
+}
+
+func (l *Log) giveUpTidied(ctx context.Context) error {
 	c, err := l.load(ctx)
 	if err != nil {
 		return err

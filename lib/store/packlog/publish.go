@@ -10,13 +10,10 @@ import (
 // leaves everything as it is. derived is called when the new packs are durable and before the old ones are gone. ErrOvertaken says that
 // somebody recovered since the view of NewRewrite.
 func (l *Log) Publish(ctx context.Context, rewrites []*Rewrite, check func(View) error, derived func() error) error {
-	if err := l.lockAppend(ctx); err != nil {
-		return err
-	}
-	defer l.unlockAppend()
-	if err := l.tidy(ctx); err != nil {
-		return err
-	}
+	return l.asWriter(ctx, func() error { return l.publishTidied(ctx, rewrites, check, derived) })
+}
+
+func (l *Log) publishTidied(ctx context.Context, rewrites []*Rewrite, check func(View) error, derived func() error) error {
 	c, err := l.load(ctx)
 	if err != nil {
 		return err

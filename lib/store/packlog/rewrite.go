@@ -100,24 +100,15 @@ func (v View) Current(at Position) bool { return v.chain != nil && v.chain.at(at
 // Seal ends the last pack and goes on in a new one, so that all of it can be rewritten, and syncs what was written. A pack
 // without records is left.
 func (l *Log) Seal(ctx context.Context) error {
-	if l.readOnly {
-		return fmt.Errorf("store %q: %w", l.dir, ErrReadOnly)
-	}
-	if err := l.lockAppend(ctx); err != nil {
-		return err
-	}
-	defer l.unlockAppend()
-	if err := l.tidy(ctx); err != nil {
-		return err
-	}
-	if l.tail.end == packHeader {
-		return nil
-	}
-	b := l.newBatch()
-	if err := b.seal(ctx); err != nil {
-		return err
-	}
-	return l.loadLocked(ctx)
+	return l.asWriter(ctx, func() error {
+		if l.tail.end == packHeader {
+			return nil
+		}
+		if err := l.newBatch().seal(ctx); err != nil {
+			return err
+		}
+		return l.loadLocked(ctx)
+	})
 }
 
 // rewriteSuffix ends the temporary names of packs that are being rewritten.

@@ -3,7 +3,6 @@ package packlog
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"strings"
 )
@@ -11,16 +10,14 @@ import (
 // Sweep removes what processes that died, or were interrupted, left among the packs: temporary files, and packs that newer ones
 // stand for. Only one process at a time may sweep or rewrite. It returns the bytes freed.
 func (l *Log) Sweep(ctx context.Context) (freed uint64, err error) {
-	if l.readOnly {
-		return 0, fmt.Errorf("store %q: %w", l.dir, ErrReadOnly)
-	}
-	if err := l.lockAppend(ctx); err != nil {
-		return 0, err
-	}
-	defer l.unlockAppend()
-	if err := l.tidy(ctx); err != nil {
-		return 0, err
-	}
+	err = l.asWriter(ctx, func() (err error) {
+		freed, err = l.sweepTidied(ctx)
+		return err
+	})
+	return freed, err
+}
+
+func (l *Log) sweepTidied(ctx context.Context) (freed uint64, err error) {
 	rubbish, err := l.rubbish(ctx)
 	if err != nil || len(rubbish) == 0 {
 		return 0, err
