@@ -10,11 +10,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
-	"hc/lib/drive"
 	"hc/lib/keys"
-	"hc/lib/peer"
-	"hc/lib/proof"
-	"hc/lib/replicate"
 	"hc/lib/store"
 )
 
@@ -26,7 +22,7 @@ func newFsck(std *cli.IO) *urfave.App {
 		Flags: []urfave.Flag{
 			cli.StoreFlag(),
 			&urfave.BoolFlag{Name: "repair", Usage: "make whole what can be made whole, and clear blocks that are lost"},
-			&urfave.StringSliceFlag{Name: "peer", Usage: "with --repair: fetch what is lost from the peer at `HOST:PORT`; several may be named"},
+			&urfave.StringSliceFlag{Name: "peer", Usage: "with --repair: fetch what is lost from the peer at `HOST[:PORT]`; may be given many times"},
 			cli.JSONFlag(),
 		},
 		Metadata: cli.Manual{
@@ -61,14 +57,15 @@ nothing is lost. Where blocks, heads or keys are, it is 4.
 With --repair, derived files are built again, second copies of headers are written again from the first, a bit that has
 flipped in a name or a secret key is turned back, and lost blocks are taken from elsewhere in the store. Those that are
 nowhere are cleared, so that they can be fetched again, which --peer does. Where the damage may hide the end of a log that is signed here, --peer looks
-for that, too; until it has, hc-append refuses to sign that log. Nothing is ever signed. Then the store is checked once more: what is
+for that, too; until it has, hc-append refuses to sign that log. Each peer that is named is asked, and the longest log is taken: what each
+has is printed, for a mirror that lags cannot know of the rest. Where one cannot be asked, nothing is given up. Nothing is ever signed. Then the store is checked once more: what is
 left is told, and decides the exit code; 3 says that the store is sound, and lacks blocks that it had.
 
 Temporary files, a small part of the store's size, go to $TMPDIR.
 `
 
 func fsck(c *urfave.Context, std *cli.IO) error {
-	run := &fsckRun{std: std, dir: std.StoreDir(c), repair: c.Bool("repair"), peers: c.StringSlice("peer")}
+	run := &fsckRun{std: std, dir: std.StoreDir(c), repair: c.Bool("repair"), peers: c.StringSlice("peer"), asked: make(map[keys.Key]bool)}
 	report, err := run.check(c.Context, "finding", run.repair)
 	if err != nil {
 		return err
@@ -91,10 +88,11 @@ type fsckRun struct {
 	repair bool
 	peers  []string
 
-	lost     uint64 // blocks that the repair had to clear, and that did not come back
-	fetchErr error  // why not all of them did
-	unheard  bool   // a peer did not tell what it has
-	unasked  bool   // a log that is signed here may have lost its end, and no peer was asked
+	asked    map[keys.Key]bool // logs of which all peers were asked up to where they have them
+	lost     uint64            // blocks that the repair had to clear, and that did not come back
+	fetchErr error             // why not all of them did
+	unheard  bool              // a peer did not tell up to where it has a log whose end may be lost here
+	unasked  bool              // a log that is signed here may have lost its end, and no peer was asked
 }
 
 // check checks the store once, and mends it then if that is asked for. kind is what findings are called.
@@ -124,70 +122,11 @@ func (r *fsckRun) check(ctx context.Context, kind string, repair bool) (report *
 	if err := r.fetch(ctx, checker); err != nil {
 		return report, err
 	}
-	return report, checker.Discard(ctx, len(r.peers) > 0 && !r.unheard)
-}
-
-// fetch gets back from the peers what the repair could not find, or counts it.
-func (r *fsckRun) fetch(ctx context.Context, checker *store.Checker) error {
-	for _, hurt := range checker.CoresHurt() {
-		for _, part := range hurt.Parts {
-			if err := r.fetchPart(ctx, checker.Store(), hurt.Key, part); err != nil {
-				return err
-			}
-			if part.Beyond && len(r.peers) > 0 {
-				if err := r.fetchBlobs(ctx, checker.Store(), hurt.Key); err != nil {
-					return err
-				}
-			}
-		}
+	if r.unheard {
+		r.std.Warnf("what is damaged stays where it is, and hc-append refuses to sign on: repeat this when all peers answer, or name only those that do")
+		return report, nil
 	}
-	return nil
-}
-
-// fetchBlobs gets back the end of a drive's blobs, of whose key the store may know nothing but what the names say.
-func (r *fsckRun) fetchBlobs(ctx context.Context, in *store.Store, names keys.Key) error {
-	blobs, err := drive.BlobsKey(ctx, in, names)
-	if err != nil {
-		return ctx.Err() // no drive, or what names it is not here
-	}
-	length := uint64(0)
-	view, err := in.View(ctx, blobs, false)
-	switch {
-	case err == nil:
-		length = view.Head().Length
-	case !errors.Is(err, store.ErrNotFound):
-		return err
-	}
-	return r.fetchPart(ctx, in, blobs, store.BlockRange{First: length, End: length, Beyond: true})
-}
-
-func (r *fsckRun) fetchPart(ctx context.Context, in *store.Store, key keys.Key, part store.BlockRange) error {
-	if len(r.peers) == 0 {
-		if n := part.End - part.First; n > 0 {
-			r.lost += n
-			r.std.Warnf("lost: 'hc-fetch %v --blocks %d-%d --peer ADDR > /dev/null' brings the blocks back", key, part.First, part.End-1)
-		}
-		if _, err := in.Secret(key); part.Beyond && !errors.Is(err, store.ErrNotFound) {
-			r.unasked = true
-			r.std.Warnf("log %v has %s, and may have had more: append to it with --peer, which asks for them first", key, plural(int(part.First), "block"))
-		}
-		return nil
-	}
-	var dialers []replicate.Dialer
-	for _, address := range r.peers {
-		dialers = append(dialers, replicate.Dialer{Name: address, Dial: func(ctx context.Context) (peer.Conn, error) { return peer.Dial(ctx, address) }})
-	}
-	err := replicate.Restore(ctx, in, key, part, dialers, replicate.FetchOptions{
-		Dropped: func(_ string, reason error) { r.std.Log.Warn("lost a peer", "reason", reason) },
-	})
-	if err == nil || ctx.Err() != nil {
-		return err
-	}
-	r.std.Warnf("%v", err)
-	r.lost += part.End - part.First
-	r.fetchErr = errors.Join(r.fetchErr, err)
-	r.unheard = r.unheard || !errors.Is(err, proof.ErrPartial) // who lacks blocks has told of his head
-	return nil
+	return report, checker.Discard(ctx, len(r.peers) > 0)
 }
 
 // result is that of the last check, with what was lost before it.

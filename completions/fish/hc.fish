@@ -76,7 +76,7 @@ complete -c hc -n '__fish_seen_subcommand_from du' -l version -d 'show the versi
 complete -c hc -n '__fish_seen_subcommand_from fsck' -f
 complete -c hc -n '__fish_seen_subcommand_from fsck' -s C -l dir -r -F -d 'the store is the folder DIR (else $HC_DIR, else ./.hc)'
 complete -c hc -n '__fish_seen_subcommand_from fsck' -l repair -d 'make whole what can be made whole, and clear blocks that are lost'
-complete -c hc -n '__fish_seen_subcommand_from fsck' -l peer -x -d 'with --repair: fetch what is lost from the peer at HOST:PORT; several may be named'
+complete -c hc -n '__fish_seen_subcommand_from fsck' -l peer -x -d 'with --repair: fetch what is lost from the peer at HOST[:PORT]; may be given many times'
 complete -c hc -n '__fish_seen_subcommand_from fsck' -l json -d 'write JSON Lines instead of text'
 complete -c hc -n '__fish_seen_subcommand_from fsck' -s q -l quiet -d 'no progress and no notes, only errors'
 complete -c hc -n '__fish_seen_subcommand_from fsck' -s v -l verbose -d 'log what happens on standard error'

@@ -100,6 +100,12 @@ func Adopt(ctx context.Context, in *store.Store, key keys.Key, peers []Dialer, o
 	if err != nil {
 		return adopted, err
 	}
+	return adoptFrom(ctx, in, view, from, best, options)
+}
+
+// adoptFrom is Adopt, of a peer that has said what its newest head is.
+func adoptFrom(ctx context.Context, in *store.Store, view *store.View, from Dialer, best hypercore.Proved, options FetchOptions) (adopted Adopted, err error) {
+	key := view.Key()
 	if here := view.Head(); best.Head.Fork > here.Fork && here.Length > 0 {
 		adopted, err = replace(ctx, in, view, from, options)
 	} else {
@@ -186,21 +192,44 @@ func replace(ctx context.Context, in *store.Store, view *store.View, from Dialer
 	return adopted, hypercore.Follow(ctx, in, view, found, common)
 }
 
+// Told is what one peer says of a core.
+type Told struct {
+	Peer   Dialer
+	Proved hypercore.Proved // its newest head; of length 0 if nothing was signed
+	Err    error            // why it did not say; ErrNotOffered: it does not have the core
+}
+
+// Heard reports whether the peer has said what it has of the core, be it nothing.
+func (t Told) Heard() bool { return t.Err == nil || errors.Is(t.Err, ErrNotOffered) }
+
+// askAll asks each peer for its head.
+func askAll(ctx context.Context, key keys.Key, peers []Dialer, options FetchOptions) (all []Told) {
+	for _, of := range peers {
+		proved, err := AskHead(ctx, key, of, options)
+		all = append(all, Told{of, proved, err})
+	}
+	return all
+}
+
 // newestOf asks each peer for its head, and returns the one with the highest fork, of those the longest. Peers that cannot
 // be asked count only if that is all of them.
 func newestOf(ctx context.Context, key keys.Key, peers []Dialer, options FetchOptions) (from Dialer, best hypercore.Proved, err error) {
+	return newest(askAll(ctx, key, peers, options))
+}
+
+func newest(all []Told) (from Dialer, best hypercore.Proved, err error) {
 	var failures []error
-	for _, of := range peers {
-		proved, err := AskHead(ctx, key, of, options)
-		if err != nil {
-			failures = append(failures, err)
+	for _, t := range all {
+		if t.Err != nil {
+			failures = append(failures, t.Err)
 			continue
 		}
-		if best.Head.Length == 0 || proved.Head.Fork > best.Head.Fork || proved.Head.Fork == best.Head.Fork && proved.Head.Length > best.Head.Length {
-			from, best = of, proved
+		head := t.Proved.Head
+		if best.Head.Length == 0 || head.Fork > best.Head.Fork || head.Fork == best.Head.Fork && head.Length > best.Head.Length {
+			from, best = t.Peer, t.Proved
 		}
 	}
-	if len(failures) == len(peers) {
+	if len(failures) == len(all) {
 		return from, best, errors.Join(failures...)
 	}
 	return from, best, nil

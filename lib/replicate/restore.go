@@ -14,42 +14,55 @@ import (
 
 // Restore fetches a part of a core again that the store has lost, see store.Checker. It does not build on what the store still
 // has of the core's tree, which may be what is lost. A *hypercore.SeenError where the peers have another
-// history of a core that this store writes, or a longer one, unless the part goes beyond the head that is here.
-func Restore(ctx context.Context, in *store.Store, key keys.Key, part store.BlockRange, peers []Dialer, options FetchOptions) error {
+// history of a core that this store writes, or a longer one, unless the part goes beyond the head that is here. Then each
+// peer is asked for its head, and the newest one is taken: told is what they said. One that was not heard may have a newer one;
+// if that is all of them, nothing is fetched, which is no other error.
+func Restore(ctx context.Context, in *store.Store, key keys.Key, part store.BlockRange, peers []Dialer, options FetchOptions) (told []Told, err error) {
 	claim := proof.Claim{Kind: proof.KindBlocks, From: part.First, To: part.End - 1}
 	switch {
 	case part.Beyond:
-		length, err := restoreHead(ctx, in, key, peers, options)
+		told = askAll(ctx, key, peers, options)
+		length, err := restoreHead(ctx, in, key, told, options)
 		if err != nil || length <= part.First {
-			return err // nobody has more than is here
+			return told, err // nobody has more than is here
 		}
 		claim.To = length - 1
+		peers = whoHave(told)
 	case part.First == part.End:
 		claim = proof.Claim{Kind: proof.KindHead}
 	}
 	if err := refetch(ctx, in, key, claim, peers, options); err != nil {
-		return err
+		return told, err
 	}
-	return in.Sync(ctx, key) // a core that is signed here is not shown before
+	return told, in.Sync(ctx, key) // a core that is signed here is not shown before
 }
 
-// restoreHead takes the newest head that the peers have, also of a core that the store writes: it may be one that was lost. It
-// returns the length, 0 if nothing was signed.
-func restoreHead(ctx context.Context, in *store.Store, key keys.Key, peers []Dialer, options FetchOptions) (length uint64, err error) {
+// whoHave returns the peers that have something of a core.
+func whoHave(told []Told) (peers []Dialer) {
+	for _, t := range told {
+		if t.Err == nil && t.Proved.Head.Length > 0 {
+			peers = append(peers, t.Peer)
+		}
+	}
+	return peers
+}
+
+// restoreHead takes the newest head that the peers have told of, also of a core that the store writes: it may be one that was
+// lost. It returns the length, 0 if nothing was signed.
+func restoreHead(ctx context.Context, in *store.Store, key keys.Key, told []Told, options FetchOptions) (length uint64, err error) {
+	from, best, err := newest(told)
+	if err != nil || best.Head.Length == 0 {
+		return 0, ctx.Err() // no peer has it, or nothing was signed; or told says why nobody knows
+	}
 	view, err := in.View(ctx, key, false)
 	switch {
 	case err == nil && view.Head().Length > 0 && hypercore.Owned(in, key):
-		adopted, err := Adopt(ctx, in, key, peers, options)
-		if errors.Is(err, ErrNotOffered) {
-			return 0, ctx.Err() // no peer has it
-		}
+		adopted, err := adoptFrom(ctx, in, view, from, best, options)
 		return adopted.After.Length, err
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return 0, err
 	}
-	if err := refetch(ctx, in, key, proof.Claim{Kind: proof.KindHead}, peers, options); errors.Is(err, ErrNotOffered) || errors.Is(err, proof.ErrPartial) {
-		return 0, ctx.Err() // no peer has it, or nothing was signed
-	} else if err != nil {
+	if err := refetch(ctx, in, key, proof.Claim{Kind: proof.KindHead}, []Dialer{from}, options); err != nil {
 		return 0, err
 	}
 	if view, err = in.View(ctx, key, false); err != nil {
