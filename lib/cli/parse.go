@@ -4,7 +4,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Open is the end of a range that has none: "100-".
@@ -76,17 +75,4 @@ func parseNumber(s string) (uint64, bool) {
 	}
 	n, err := strconv.ParseUint(s, 10, 64)
 	return n, err == nil && n != Open
-}
-
-// ParseDuration reads "200ms", "1h30m", or a number of seconds: "5", "0.5". It is never negative. It returns an error
-// wrapping ErrUsage.
-func ParseDuration(s string) (time.Duration, error) {
-	d, err := time.ParseDuration(s)
-	if err != nil {
-		d, err = time.ParseDuration(s + "s")
-	}
-	if err != nil || d < 0 {
-		return 0, Usagef("duration %q: want a time, as in 200ms, 5s, 1h30m", s)
-	}
-	return d, nil
 }

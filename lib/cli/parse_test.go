@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"testing"
-	"time"
 )
 
 func TestParseSize(t *testing.T) {
@@ -75,31 +74,9 @@ func TestParseRange(t *testing.T) {
 	}
 }
 
-func TestParseDuration(t *testing.T) {
-	for _, test := range []struct {
-		in   string
-		want time.Duration
-		bad  bool
-	}{
-		{"200ms", 200 * time.Millisecond, false},
-		{"1h30m", 90 * time.Minute, false},
-		{"5", 5 * time.Second, false},
-		{"0.5", 500 * time.Millisecond, false},
-		{"0", 0, false},
-		{"-1s", 0, true},
-		{"", 0, true},
-		{"soon", 0, true},
-	} {
-		got, err := ParseDuration(test.in)
-		if got != test.want || (err != nil) != test.bad || err != nil && !errors.Is(err, ErrUsage) {
-			t.Errorf("ParseDuration(%q) = %v, %v, want %v", test.in, got, err, test.want)
-		}
-	}
-}
-
 // FuzzParse: whatever is typed is taken or refused, and what is taken is in its range.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"64k", "1.5MiB", "100-200", "100-", "5", "200ms", "-", "9223372036854775807", "1e999"} {
+	for _, s := range []string{"64k", "1.5MiB", "100-200", "100-", "5", "-", "9223372036854775807", "1e999"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -108,9 +85,6 @@ func FuzzParse(f *testing.F) {
 		}
 		if from, to, err := ParseRange(s); from > to || err != nil && !errors.Is(err, ErrUsage) {
 			t.Errorf("ParseRange(%q) = %d, %d, %v", s, from, to, err)
-		}
-		if d, err := ParseDuration(s); d < 0 && err == nil || err != nil && !errors.Is(err, ErrUsage) {
-			t.Errorf("ParseDuration(%q) = %v, %v", s, d, err)
 		}
 	})
 }
