@@ -147,28 +147,17 @@ type bitfieldMessage struct {
 
 func (m bitfieldMessage) append(b []byte) []byte {
 	b = compact.AppendUint(b, m.Start)
-	b = compact.AppendUint(b, uint64(len(m.Words)))
-	for _, word := range m.Words {
-		b = append(b, byte(word), byte(word>>8), byte(word>>16), byte(word>>24))
-	}
-	return b
+	return compact.AppendUint32s(b, m.Words)
 }
 
 func decodeBitfield(b []byte) (bitfieldMessage, error) {
 	d := compact.NewDecoder(b)
-	m := bitfieldMessage{Start: d.Uint()}
-	count := d.ArrayLen(4, maxWords)
+	m := bitfieldMessage{Start: d.Uint(), Words: d.Uint32s(maxWords)}
 	if d.Err() != nil {
 		return m, finish("bitfield", d)
 	}
 	if m.Start%32 != 0 {
 		return m, fmt.Errorf("%w: bitfield: it begins at block %d, within a word", ErrMessage, m.Start)
-	}
-	rest := d.Rest()
-	m.Words = make([]uint32, count)
-	for i := range m.Words {
-		word := rest[4*i:]
-		m.Words[i] = uint32(word[0]) | uint32(word[1])<<8 | uint32(word[2])<<16 | uint32(word[3])<<24
 	}
 	return m, nil
 }
