@@ -15,9 +15,6 @@ import "math/bits"
 // Depth returns how far node n is above the leaves, which are at depth 0.
 func Depth(n uint64) int { return bits.TrailingZeros64(^n) }
 
-// Offset returns how many nodes of its depth are left of n.
-func Offset(n uint64) uint64 { return n >> 1 >> Depth(n) }
-
 // Index returns the number of the node at that depth with offset nodes left of it.
 func Index(depth int, offset uint64) uint64 { return (1+2*offset)<<depth - 1 }
 

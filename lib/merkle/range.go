@@ -20,22 +20,6 @@ func Subtrees(from, to uint64) []uint64 {
 	return out
 }
 
-// Climb hashes node together with siblings, which are those of its way up from the bottom, and returns the node at
-// the top. It fails with [ErrUnverified] where one of them is not the sibling that is next, or sizes overflow. What it
-// returns proves nothing until it is compared with a node that is known.
-func Climb(node Node, siblings []Node) (Node, error) {
-	for _, s := range siblings {
-		if Depth(node.Index) >= maxDepth || s.Index != Sibling(node.Index) {
-			return Node{}, fmt.Errorf("%w: node %d is not the sibling of %d", ErrUnverified, s.Index, node.Index)
-		}
-		var err error
-		if node, err = parentOf(node, s); err != nil {
-			return Node{}, err
-		}
-	}
-	return node, nil
-}
-
 // RangeSiblings returns which nodes, beside the blocks from … to-1 themselves, are needed to hash these up to nodes
 // that a verifier knows, in the order in which [ClimbRange] takes them: level by level from the leaves, from left to
 // right. known says which nodes the verifier knows with a certain size; it must know the full roots of length, whatever

@@ -148,17 +148,6 @@ func TestSubtrees(t *testing.T) {
 	}
 }
 
-func TestClimb(t *testing.T) {
-	l := lines(t, 8)
-	top, err := merkle.Climb(l.nodes[6], []merkle.Node{l.nodes[4], l.nodes[1], l.nodes[11]})
-	if err != nil || top != l.nodes[7] {
-		t.Errorf("Climb = %v, %v, want %v", top, err, l.nodes[7])
-	}
-	if _, err := merkle.Climb(l.nodes[6], []merkle.Node{l.nodes[1]}); !errors.Is(err, merkle.ErrUnverified) {
-		t.Errorf("Climb with an aunt: %v", err)
-	}
-}
-
 func TestNewRootsRefuses(t *testing.T) {
 	l := lines(t, 5)
 	tests := []struct {

@@ -226,10 +226,10 @@ func TestFlatTreeVectors(t *testing.T) {
 	}
 	for _, c := range v.FlatTree.Family {
 		n := c.Index
-		if merkle.Depth(n) != c.Depth || merkle.Offset(n) != c.Offset || merkle.Index(c.Depth, c.Offset) != n ||
+		if merkle.Depth(n) != c.Depth || merkle.Index(c.Depth, c.Offset) != n ||
 			merkle.Parent(n) != c.Parent || merkle.Sibling(n) != c.Sibling {
-			t.Errorf("node %d: depth %d, offset %d, parent %d, sibling %d; want %+v",
-				n, merkle.Depth(n), merkle.Offset(n), merkle.Parent(n), merkle.Sibling(n), c)
+			t.Errorf("node %d: depth %d, parent %d, sibling %d; want %+v",
+				n, merkle.Depth(n), merkle.Parent(n), merkle.Sibling(n), c)
 		}
 		l, r, ok := merkle.Children(n)
 		if ok != (c.Children != nil) || ok && (l != c.Children[0] || r != c.Children[1]) {
