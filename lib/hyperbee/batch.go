@@ -36,9 +36,6 @@ func NewBatch(blocks Blocks, length uint64) *Batch {
 	return &Batch{tree: Open(blocks, max(length, 1))}
 }
 
-// Len returns how many blocks the batch has.
-func (b *Batch) Len() int { return len(b.pending) }
-
 // Get returns the entry of a key as the batch has made it.
 func (b *Batch) Get(ctx context.Context, key []byte) (Entry, error) {
 	if err := b.begin(ctx); err != nil {
