@@ -1,4 +1,4 @@
-// Rabin fingerprints of 32 lanes at once, with AVX2. Written by hand. Its twin is firstHit.
+// Rabin fingerprints of 32 lanes at once, with AVX2. Written by hand. Its twin is firstHit, in rabin_lanes_test.go.
 //
 // A fingerprint is kept in slices: register k holds byte k of all of them. What is linear over GF(2), as all of a step is,
 // can be looked up in two halves: a byte's lower and upper four bits each choose one of 16 bytes, of which the processor

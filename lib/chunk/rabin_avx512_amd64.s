@@ -1,4 +1,4 @@
-// Rabin fingerprints of 64 lanes at once, with AVX-512 and GFNI. Written by hand. Its twin is firstHit.
+// Rabin fingerprints of 64 lanes at once, with AVX-512 and GFNI. Written by hand. Its twin is firstHit, in rabin_lanes_test.go.
 //
 // A fingerprint is kept in slices: register k holds byte k of all of them. What is linear over GF(2), as all of a step is,
 // is a matrix of bits for each byte that comes in and each that goes out, and the processor multiplies 64 bytes by one

@@ -3,11 +3,12 @@ package chunk
 import "math"
 
 // A kernel looks for the first hit in lanes of the content, neighbouring stretches of equal length, all at once; the
-// fingerprints of all lanes lie byte by byte in vectors. It costs as much as [firstHit] over all of it, divided by seven
+// fingerprints of all lanes lie byte by byte in vectors. It costs as much as one lane over all of it, divided by seven
 // to twenty, wherever the hit is: what lies in lanes behind it is looked at in vain, unless the hit is in the first lane.
 type kernel struct {
 	lanes int
-	// find is firstHit(data[:Window+lanes*steps]), with t for a cutter's tables. Steps are a multiple of 16, above 0.
+	// find returns how many bytes behind the first window of data[:Window+lanes*steps] the first hit ends that is not of that
+	// window, or 0. t is made of a cutter's tables. Steps are a multiple of 16, above 0.
 	find func(t *sliced, data *byte, steps int) int
 }
 
@@ -97,10 +98,4 @@ func (r *rabin) scanSliced(buf []byte, from int) (hit, scanned int) {
 		steps = min(2*steps, r.mostSteps)
 	}
 	return 0, from
-}
-
-// firstHit returns how many bytes behind the first window of data the first hit ends that is not of that window, or 0.
-func (r *rabin) firstHit(data []byte) int {
-	n, _ := r.scanLane(data, r.tables.fingerprint((*[Window]byte)(data)))
-	return n
 }

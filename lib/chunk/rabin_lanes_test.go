@@ -25,6 +25,12 @@ func runOnEachPath(t *testing.T, test func(t *testing.T)) {
 	onEachPath(func(path string) { t.Run(path, test) })
 }
 
+// firstHit is the twin of every kernel's find, in plain Go.
+func (r *rabin) firstHit(data []byte) int {
+	n, _ := r.scanLane(data, r.tables.fingerprint((*[Window]byte)(data)))
+	return n
+}
+
 // checkKernel compares a kernel with its twin.
 func checkKernel(t *testing.T, k kernel, r *rabin, data []byte, steps int) {
 	t.Helper()
