@@ -314,6 +314,7 @@ func (k *coreCheck) head() error {
 			return err
 		}
 		if !ok {
+			k.checker.testify(k.key)
 			k.treeFinding(fmt.Sprintf("the root %d of its tree is not known", index))
 			return k.wantRest()
 		}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -11,7 +10,6 @@ import (
 	"hc/lib/hash"
 	"hc/lib/keyfile"
 	"hc/lib/keys"
-	"hc/lib/merkle"
 	"hc/lib/store/packlog"
 )
 
@@ -136,91 +134,6 @@ func (c *Checker) oldViews(ctx context.Context) []*View {
 		}
 	}
 	return views
-}
-
-// rescue writes to the log what an old view of a core knows beyond it.
-type rescue struct {
-	checker *Checker
-	ctx     context.Context
-	old     *View
-	tx      *Tx
-	changes bool
-}
-
-func (r *rescue) run() error {
-	manifest := r.old.Manifest()
-	if verifyHead(r.old.key, manifest, r.old.head) != nil {
-		return nil // what it knows is not to be trusted
-	}
-	tx, err := r.checker.store.Begin(r.ctx, r.old.key, TxOptions{Manifest: manifest, Durable: true})
-	if err != nil {
-		return err
-	}
-	defer tx.Abort()
-	r.tx = tx
-	now := tx.view.head
-	if now.Fork > r.old.head.Fork {
-		return nil // it is the past
-	}
-	longer := r.old.head.Fork > now.Fork || r.old.head.Length > now.Length
-	if longer && r.old.head.Fork > now.Fork && now.Length > 0 {
-		return nil // the log cannot be told to have been cut back by it
-	}
-	r.changes = longer || tx.view.core == nil || tx.view.Manifest() == nil && manifest != nil
-	if err := r.blocks(); err != nil {
-		return err
-	}
-	if !r.changes {
-		return nil
-	}
-	if !longer {
-		return tx.Commit(r.ctx, nil)
-	}
-	return tx.Commit(r.ctx, func() (Head, error) { return r.old.head, nil })
-}
-
-// blocks stores the blocks again that the log does not have, and the nodes of those that cannot be read.
-func (r *rescue) blocks() error {
-	for at := uint64(0); ; {
-		first, end, ok, err := r.old.Have(r.ctx, at)
-		if err != nil || !ok {
-			return err
-		}
-		for block := first; block < end; block++ {
-			if err := r.block(block); err != nil {
-				return err
-			}
-		}
-		at = end
-	}
-}
-
-func (r *rescue) block(block uint64) error {
-	if held, err := r.tx.view.Has(r.ctx, block); held || err != nil {
-		return err
-	}
-	leaf, err := r.old.Node(r.ctx, 2*block)
-	if err != nil {
-		return passOver(err)
-	}
-	data, err := r.old.Block(r.ctx, block)
-	if err == nil && hash.Leaf(data) == leaf.Hash {
-		r.changes = true
-		return r.tx.Put(r.ctx, block, leaf.Hash, data)
-	}
-	if err := passOver(err); err != nil {
-		return err
-	}
-	r.changes = true
-	return r.tx.Nodes(r.ctx, []merkle.Node{leaf})
-}
-
-// passOver returns nil for what is damaged.
-func passOver(err error) error {
-	if isGone(err) || errors.Is(err, merkle.ErrNodeMissing) {
-		return nil
-	}
-	return err
 }
 
 // mendManifests writes the manifest of a core again that the log has lost, where the secret key here tells it.

@@ -1,0 +1,167 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"hc/lib/hash"
+	"hc/lib/merkle"
+)
+
+// rescue writes to the log what an old view of a core knows beyond it.
+type rescue struct {
+	checker *Checker
+	ctx     context.Context
+	old     *View
+	tx      *Tx
+	changes bool
+}
+
+func (r *rescue) run() error {
+	manifest := r.old.Manifest()
+	if verifyHead(r.old.key, manifest, r.old.head) != nil {
+		return nil // what it knows is not to be trusted
+	}
+	tx, err := r.checker.store.Begin(r.ctx, r.old.key, TxOptions{Manifest: manifest, Durable: true})
+	if err != nil {
+		return err
+	}
+	defer tx.Abort()
+	r.tx = tx
+	now := tx.view.head
+	if now.Fork > r.old.head.Fork {
+		return nil // it is the past
+	}
+	longer := r.old.head.Fork > now.Fork || r.old.head.Length > now.Length
+	if longer && r.old.head.Fork > now.Fork && now.Length > 0 {
+		return nil // the log cannot be told to have been cut back by it
+	}
+	r.changes = longer || tx.view.core == nil || tx.view.Manifest() == nil && manifest != nil
+	if err := r.blocks(); err != nil {
+		return err
+	}
+	if err := r.tree(); err != nil {
+		return err
+	}
+	if !r.changes {
+		return nil
+	}
+	if !longer {
+		return tx.Commit(r.ctx, nil)
+	}
+	return tx.Commit(r.ctx, func() (Head, error) { return r.old.head, nil })
+}
+
+// blocks stores the blocks again that the log does not have, and the nodes of those that cannot be read.
+func (r *rescue) blocks() error {
+	for at := uint64(0); ; {
+		first, end, ok, err := r.old.Have(r.ctx, at)
+		if err != nil || !ok {
+			return err
+		}
+		for block := first; block < end; block++ {
+			if err := r.block(block); err != nil {
+				return err
+			}
+		}
+		at = end
+	}
+}
+
+func (r *rescue) block(block uint64) error {
+	if held, err := r.tx.view.Has(r.ctx, block); held || err != nil {
+		return err
+	}
+	leaf, err := r.old.Node(r.ctx, 2*block)
+	if err != nil {
+		return passOver(err)
+	}
+	data, err := r.old.Block(r.ctx, block)
+	if err == nil && hash.Leaf(data) == leaf.Hash {
+		r.changes = true
+		return r.tx.Put(r.ctx, block, leaf.Hash, data)
+	}
+	if err := passOver(err); err != nil {
+		return err
+	}
+	r.changes = true
+	return r.tx.Nodes(r.ctx, []merkle.Node{leaf})
+}
+
+// tree writes the nodes again that the log does not have: the old head's roots, which no peer may tell who lacks the same
+// blocks, and what ties to them the blocks that are held.
+func (r *rescue) tree() error {
+	roots, err := r.old.Roots(r.ctx)
+	if err != nil || merkle.TreeHash(roots) != r.old.head.TreeHash {
+		return passOver(err) // what is above the blocks is not to be trusted
+	}
+	for _, root := range roots {
+		if err := r.node(root); err != nil {
+			return err
+		}
+	}
+	for at := uint64(0); ; {
+		first, end, ok, err := r.old.Have(r.ctx, at)
+		if err != nil || !ok {
+			return err
+		}
+		if err := r.edge(first, roots); err != nil {
+			return err
+		}
+		if err := r.edge(end-1, roots); err != nil { // between the two, all follows from the blocks
+			return err
+		}
+		at = end
+	}
+}
+
+// edge writes the siblings again on the way from a block to its root.
+func (r *rescue) edge(block uint64, roots []merkle.Node) error {
+	n, err := r.old.Node(r.ctx, 2*block)
+	if err != nil {
+		return passOver(err)
+	}
+	var siblings []merkle.Node
+	for !slices.ContainsFunc(roots, func(root merkle.Node) bool { return root.Index == n.Index }) {
+		sibling, err := r.old.Node(r.ctx, merkle.Sibling(n.Index))
+		if err != nil {
+			return passOver(err)
+		}
+		if n.Size+sibling.Size > merkle.MaxBytes {
+			return nil
+		}
+		siblings = append(siblings, sibling)
+		n = parentOf(n, sibling)
+	}
+	if !slices.ContainsFunc(roots, func(root merkle.Node) bool { return root.Index == n.Index && root.Hash == n.Hash }) {
+		return nil
+	}
+	for _, sibling := range siblings {
+		if err := r.node(sibling); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// node writes a node again if the log does not have it.
+func (r *rescue) node(n merkle.Node) error {
+	_, err := r.tx.view.Node(r.ctx, n.Index)
+	if err == nil {
+		return nil
+	}
+	if err := passOver(err); err != nil {
+		return err
+	}
+	r.changes = true
+	return r.tx.Nodes(r.ctx, []merkle.Node{n})
+}
+
+// passOver returns nil for what is damaged.
+func passOver(err error) error {
+	if isGone(err) || errors.Is(err, merkle.ErrNodeMissing) {
+		return nil
+	}
+	return err
+}
