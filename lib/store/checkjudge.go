@@ -19,7 +19,7 @@ func (c *Checker) judge(ctx context.Context) error {
 	}
 	lost := false // a head may be
 	for _, f := range c.unknown {
-		lost = lost || !f.Torn && f.Kind != packlog.KindRun
+		lost = lost || !f.Torn && !f.Known
 		c.found(c.unknownFinding(f))
 	}
 	if !lost {
@@ -101,12 +101,10 @@ func (c *Checker) unknownFinding(f *packlog.Fault) Finding {
 		found := c.placeFinding(f, HarmData, fmt.Sprintf("the pack cannot be read: %v", f.Reason))
 		found.Next = "bring the file back from a backup, or hc fsck --repair --peer ADDR"
 		return found
-	case f.Kind == packlog.KindRun && !c.losesBlocks():
-		return c.placeFinding(f, HarmNone, fmt.Sprintf("a run of blocks is damaged (%v), but nothing needs it", f.Reason))
 	}
 	what := "a record"
 	if f.Kind != 0 {
-		what = fmt.Sprintf("a record (%v, as it seems)", f.Kind)
+		what = fmt.Sprintf("a record (%v, as it seems, and maybe others)", f.Kind)
 	}
 	found := c.placeFinding(f, HarmData, fmt.Sprintf("%s is damaged: %v", what, f.Reason))
 	if f.Length == 0 {
@@ -115,8 +113,6 @@ func (c *Checker) unknownFinding(f *packlog.Fault) Finding {
 	found.Next = "hc fsck --repair mends what follows from it, --peer ADDR fetches the rest"
 	return found
 }
-
-func (c *Checker) losesBlocks() bool { return len(c.hurt) > 0 || len(c.witness) > 0 }
 
 // judgeHeads tells which cores may be longer than it seems: the head of an append to them is not there.
 func (c *Checker) judgeHeads() error {

@@ -22,6 +22,7 @@ type Fault struct {
 	Record   *Record  // header and meta, where only the payload is damaged
 	Torn     bool     // never written whole, as far as can be told: nobody was told that it was there
 	Spare    bool     // another copy of these bytes is good
+	Known    bool     // what stood there is known; else it may have been any records, whatever Kind the first one seems to be of
 }
 
 func (f *Fault) Error() string {
@@ -277,6 +278,7 @@ func (k *extentCheck) item(reader *walker) func(item) error {
 			return k.fault(f)
 		}
 		f.Position = it.damage.Position
+		f.Known = it.damage.Known
 		f.Torn = !k.torn.IsZero() && !f.Position.Less(k.torn)
 		if f.Length > 0 {
 			k.guess(reader, f, it.payload)
