@@ -49,24 +49,46 @@ func CheckFormat(fsys FS, dir string) (fault *Fault, newer bool, err error) {
 	}, newer, nil
 }
 
-// MendFormat writes the file that says which format a store has, where the first pack is one of this format: the newest version, as the
-// store may have such records.
+// MendFormat writes the file that says which format a store has, where a pack's header, or the mark, is one of this format: the newest
+// version, as the store may have such records.
 func MendFormat(fsys FS, dir string) error {
 	l := newLog(dir, Options{FS: fsys})
-	names, err := l.fs.ReadDir(l.path(packsDir))
+	known, err := l.knowsFormat()
 	if err != nil {
 		return err
 	}
+	if !known {
+		return fmt.Errorf("mending %q: %w: no pack's header, nor the mark, tells that it is one of this format; if this hc wrote it, write the line %q into the file, and repeat this",
+			l.path(formatFile), ErrNotStore, formatRaised[:len(formatRaised)-1])
+	}
+	return l.writeFile(formatFile, []byte(formatRaised))
+}
+
+// knowsFormat reports whether anything but the format file tells that the store is of this format.
+func (l *Log) knowsFormat() (bool, error) {
+	names, err := l.fs.ReadDir(l.path(packsDir))
+	if err != nil {
+		return false, err
+	}
 	heads := newestPacks(names)
 	for i := range heads {
-		if err := l.readHead(&heads[i]); err != nil {
-			return err
-		}
-		if heads[i].bad == nil {
-			return l.writeFile(formatFile, []byte(formatRaised))
+		if err := l.readHead(&heads[i]); err != nil || heads[i].bad == nil {
+			return err == nil, err
 		}
 	}
-	return fmt.Errorf("mending %q: %w: no pack is one of this format", l.path(formatFile), ErrNotStore)
+	b, err := l.readStart(markFile, markSize)
+	if err != nil {
+		return false, ignoreGone(err)
+	}
+	_, err = decodeMark(b)
+	return err == nil, nil
+}
+
+func ignoreGone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // readStart returns the first bytes of a file.
