@@ -20,7 +20,7 @@ const (
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: keepAliveIdle, Interval: keepAliveInterval, Count: keepAliveCount}
 
 // Dial connects to a TCP address: HOST, HOST:PORT, [IPV6], [IPV6]:PORT or a bare IPv6 address; the port may be left out,
-// see [DefaultPort]. It gives up after 10 seconds, or when ctx ends. Errors wrap [ErrUnreachable], or the cause of ctx.
+// see [DefaultPort]. It gives up after 10 seconds, or when ctx ends. Errors wrap [ErrUnreachable], [ErrAddress], or the cause of ctx.
 func Dial(ctx context.Context, address string) (Conn, error) {
 	hostPort, err := withPort(address)
 	if err != nil {
@@ -45,20 +45,23 @@ func withPort(address string) (string, error) {
 	}
 	switch {
 	case address == "":
-		return "", fmt.Errorf("empty address")
+		return "", fmt.Errorf("%w: it is empty", ErrAddress)
 	case net.ParseIP(bare) != nil && strings.Contains(bare, ":"):
 		return net.JoinHostPort(bare, DefaultPort), nil // IPv6, with or without brackets
 	case strings.Trim(address, "0123456789") == "":
-		return "", fmt.Errorf("a port alone is written :%s", address)
+		return "", fmt.Errorf("%w: a port alone is written :%s", ErrAddress, address)
 	case !strings.Contains(address, ":"):
 		return net.JoinHostPort(address, DefaultPort), nil
 	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%w: %w", ErrAddress, err)
 	}
 	if port == "" {
 		port = DefaultPort
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil { // which asks no server
+		return "", fmt.Errorf("%w: no port %q", ErrAddress, port)
 	}
 	return net.JoinHostPort(host, port), nil
 }

@@ -18,6 +18,9 @@ const DefaultPort = "4977"
 // ErrUnreachable says that there is no peer: it does not answer, or the command ended before it said anything.
 var ErrUnreachable = errors.New("no peer there")
 
+// ErrAddress says that an address is none, whoever is there.
+var ErrAddress = errors.New("not an address")
+
 // Conn is a byte stream to a peer. Reading, writing and Close may be done by different goroutines; Close ends calls
 // that wait, and may be called again.
 type Conn interface {

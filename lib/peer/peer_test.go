@@ -24,10 +24,12 @@ func TestWithPort(t *testing.T) {
 		{"[::1]", "[::1]:4977", ""},
 		{"[::1]:80", "[::1]:80", ""},
 		{"[fe80::1%eth0]:80", "[fe80::1%eth0]:80", ""},
-		{"", "", "empty address"},
-		{"4977", "", "a port alone is written :4977"},
-		{"a:b:c", "", "address a:b:c: too many colons in address"},
-		{"[::1", "", "address [::1: missing ']' in address"},
+		{"", "", "not an address: it is empty"},
+		{"4977", "", "not an address: a port alone is written :4977"},
+		{"a:b:c", "", "not an address: address a:b:c: too many colons in address"},
+		{"a:99999", "", `not an address: no port "99999"`},
+		{"a:nosuchservice", "", `not an address: no port "nosuchservice"`},
+		{"[::1", "", "not an address: address [::1: missing ']' in address"},
 	}
 	for _, test := range tests {
 		got, err := withPort(test.in)
@@ -132,7 +134,7 @@ func TestDialUnreachable(t *testing.T) {
 	if _, err := Dial(ctx, address); !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnreachable) {
 		t.Errorf("error %v, want %v", err, context.Canceled)
 	}
-	if _, err := Dial(t.Context(), ""); err == nil || err.Error() != `dialling "": empty address` {
+	if _, err := Dial(t.Context(), ""); !errors.Is(err, ErrAddress) || err.Error() != `dialling "": not an address: it is empty` {
 		t.Errorf("error %v", err)
 	}
 }

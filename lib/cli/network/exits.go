@@ -12,6 +12,7 @@ import (
 
 // Exits are the rows of errors that come from talking to peers, for [cli.Main].
 var Exits = cli.Exits{
+	cli.ExitUsage: {peer.ErrAddress},
 	cli.ExitNetwork: {
 		peer.ErrUnreachable,
 		secretstream.ErrHandshake,

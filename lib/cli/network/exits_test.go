@@ -21,6 +21,7 @@ func TestExits(t *testing.T) {
 		want int
 	}{
 		{"no peer", peer.ErrUnreachable, 6},
+		{"an address that is none", peer.ErrAddress, 2},
 		{"peers lost on the way", errors.Join(proof.ErrPartial, peer.ErrUnreachable), 6},
 		{"unverified, then the peer was dropped", errors.Join(peer.ErrUnreachable, proof.ErrUnverified), 4},
 		{"bad MAC", secretstream.ErrFrame, 6},
