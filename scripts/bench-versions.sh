@@ -13,14 +13,14 @@ second_versions() {
 	beside+=" $(there rsync casync restic borg)"
 
 	mkdir file-old file-new
-	head -c $((size / 4)) random > file-old/data
+	head -c "$size" random > file-old/data
 	insert_eleven file-old/data > file-new/data
 	if old=$(release_dir v1.31.1) && new=$(release_dir v1.31.2); then
 		second_version tree "$old" "$new" "$module v1.31.1 → v1.31.2" api/openapi-spec/swagger.json
 	else
 		say "SKIPPED: the second version of a tree: $module is not to be had"
 	fi
-	second_version file file-old file-new "a file of $(megabytes $((size / 4))) MB, 11 bytes inserted in its middle" data
+	second_version file file-old file-new "a file of $(megabytes "$size") MB, 11 bytes inserted in its middle" data
 	rm -rf file-old file-new nothing count
 }
 

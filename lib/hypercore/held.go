@@ -24,6 +24,19 @@ func (d *Download) HeldBlock(ctx context.Context, block uint64) ([]byte, error) 
 	return view.Block(ctx, block)
 }
 
+// HeldLength returns how many bytes a block has that the store held when it was looked at last. store.ErrBlockMissing or
+// merkle.ErrNodeMissing if that is not known.
+func (d *Download) HeldLength(ctx context.Context, block uint64) (int, error) {
+	d.mu.Lock()
+	view := d.view
+	d.mu.Unlock()
+	if view == nil {
+		return 0, fmt.Errorf("block %d of core %v: %w", block, d.key, store.ErrBlockMissing)
+	}
+	leaf, err := view.Node(ctx, 2*block)
+	return int(leaf.Size), err
+}
+
 // Held returns the largest ranges of blocks that the store holds of the core, at most so many, ascending and apart from one
 // another.
 func (d *Download) Held(ctx context.Context, most int) (held []BlockRange, err error) {

@@ -39,13 +39,18 @@ func EncodeMap(pieces []Piece) ([][]byte, error) {
 	var blocks [][]byte
 	for len(pieces) > 0 {
 		n := min(len(pieces), piecesAtOnce)
-		block := compact.AppendUint([]byte{0}, uint64(n))
-		for _, p := range pieces[:n] {
-			block = compact.AppendUint(compact.AppendUint(block, p.Block), p.Length)
-		}
-		blocks, pieces = append(blocks, block), pieces[n:]
+		blocks, pieces = append(blocks, EncodeMapBlock(pieces[:n])), pieces[n:]
 	}
 	return blocks, nil
+}
+
+// EncodeMapBlock returns one block of a map.
+func EncodeMapBlock(pieces []Piece) []byte {
+	block := compact.AppendUint([]byte{0}, uint64(len(pieces)))
+	for _, p := range pieces {
+		block = compact.AppendUint(compact.AppendUint(block, p.Block), p.Length)
+	}
+	return block
 }
 
 // DecodeMap reads one block of a map. The error wraps [ErrContent]: another version, more pieces than fit into the block,

@@ -13,6 +13,7 @@ const (
 	kindZstd = 1 << iota
 	kindLines
 	kindDelta
+	kindMap
 )
 
 // Piece is neighbouring blocks of an answer, as they travel.
@@ -20,6 +21,7 @@ type Piece struct {
 	Zstd, Lines bool
 	Delta       bool     // it is one block, told from another, in one frame
 	Base        uint64   // with Delta, that block of the same core
+	Map         bool     // it is one block, told as the map that it is
 	Count, Raw  int      // blocks, and bytes of them
 	Lengths     []uint32 // nil for lines
 	Payload     []byte
@@ -55,6 +57,9 @@ func (p Piece) append(b []byte) []byte {
 	}
 	if p.Delta {
 		kind = kindDelta
+	}
+	if p.Map {
+		kind = kindMap
 	}
 	b = compact.AppendUint(append(b, kind), uint64(p.Count))
 	b = compact.AppendUint(b, uint64(p.Raw))
@@ -109,8 +114,8 @@ func DecodeBlocks(b []byte) (Blocks, error) {
 // decodePiece reads a piece, and how many bytes its payload has.
 func decodePiece(d *compact.Decoder) (p Piece, payload int) {
 	kind, count, raw := d.Uint(), d.Uint(), d.Uint()
-	p.Zstd, p.Lines, p.Delta = kind&kindZstd != 0, kind&kindLines != 0, kind == kindDelta
-	if kind > kindDelta || p.Delta && count != 1 || count == 0 || count > MaxBlocks || raw > MaxBlock || p.Lines && raw < count {
+	p.Zstd, p.Lines, p.Delta, p.Map = kind&kindZstd != 0, kind&kindLines != 0, kind == kindDelta, kind == kindMap
+	if kind > kindDelta && !p.Map || (p.Delta || p.Map) && count != 1 || count == 0 || count > MaxBlocks || raw > MaxBlock || p.Map && raw > MaxMap || p.Lines && raw < count {
 		d.Fail("a piece of kind %d with %d blocks of %d bytes", kind, count, raw)
 		return p, 0
 	}
@@ -130,7 +135,7 @@ func decodePiece(d *compact.Decoder) (p Piece, payload int) {
 	default:
 		p.readLengths(d)
 	}
-	size, smaller := d.Uint(), p.Zstd || p.Delta
+	size, smaller := d.Uint(), !p.plain()
 	if size > raw || smaller && size == raw || !smaller && size != raw {
 		d.Fail("a payload of %d bytes for %d", size, raw)
 		return p, 0
@@ -153,6 +158,9 @@ func (p *Piece) readLengths(d *compact.Decoder) {
 	}
 }
 
+// plain reports whether the payload is the bytes of the blocks.
+func (p Piece) plain() bool { return !p.Zstd && !p.Delta && !p.Map }
+
 // Size returns how many bytes, and blocks, the pieces have.
 func (m Blocks) Size() (raw, blocks int) {
 	for _, p := range m.Pieces {
@@ -162,19 +170,26 @@ func (m Blocks) Size() (raw, blocks int) {
 }
 
 // Unpack returns the blocks; those of a piece stand one behind the other in a new slice, which is its payload from then on, if it is not
-// compressed. None may be told from another.
+// compressed. None may be told from another, or as a map.
 func (m Blocks) Unpack() ([][]byte, error) { return m.UnpackWith(nil) }
 
-// UnpackWith is Unpack for the answer to AskDeltas. base gives the blocks that others are told from; an error of its own is wrapped.
-func (m Blocks) UnpackWith(base func(block uint64) ([]byte, error)) ([][]byte, error) {
+// Lender gives what a reader said that he holds. Its errors are wrapped.
+type Lender interface {
+	Base(block uint64) ([]byte, error) // one that another is told from
+	Held() []Span                      // the blocks that he said he holds
+	Length(block uint64) (int, error)  // of one of them, in bytes
+}
+
+// UnpackWith is Unpack for the answer to AskDeltas, of a reader who lends his blocks for it.
+func (m Blocks) UnpackWith(lender Lender) ([][]byte, error) {
 	_, count := m.Size()
 	blocks := make([][]byte, 0, count)
 	for i, p := range m.Pieces {
-		data, err := p.bytes(base)
+		data, err := p.bytes(lender)
 		if err != nil {
 			return nil, err
 		}
-		if !p.Zstd && !p.Delta {
+		if p.plain() {
 			m.Pieces[i].Payload = data
 		}
 		var ok bool
@@ -187,17 +202,19 @@ func (m Blocks) UnpackWith(base func(block uint64) ([]byte, error)) ([][]byte, e
 
 // bytes returns those of the piece's blocks. Of what is not compressed that is a clone, which, unlike a slice that is made, is not
 // set to zeros first.
-func (p Piece) bytes(base func(uint64) ([]byte, error)) ([]byte, error) {
+func (p Piece) bytes(lender Lender) ([]byte, error) {
 	switch {
 	case p.Zstd:
 		data := make([]byte, p.Raw)
 		return data, p.unpack(data)
-	case !p.Delta:
+	case p.plain():
 		return bytes.Clone(p.Payload), nil
-	case base == nil:
-		return nil, fmt.Errorf("%w: blocks: a delta that was not asked for", ErrMessage)
+	case lender == nil:
+		return nil, fmt.Errorf("%w: blocks: a delta or a map that was not asked for", ErrMessage)
+	case p.Map:
+		return p.unpackMap(lender)
 	}
-	from, err := base(p.Base)
+	from, err := lender.Base(p.Base)
 	if err != nil {
 		return nil, err
 	}

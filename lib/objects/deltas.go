@@ -9,7 +9,8 @@ import (
 	"hc/lib/compact"
 )
 
-// AskDeltas asks for blocks, any of which may come as what it differs from a block of the core that the reader holds.
+// AskDeltas asks for blocks, any of which may come as what it differs from a block of the core that the reader holds, or as the
+// map of such blocks that it is.
 type AskDeltas struct {
 	AskBlocks
 	Held []Span // ascending, apart from one another
@@ -21,7 +22,7 @@ func (m AskDeltas) Append(b []byte) []byte { return appendHeld(m.AskBlocks.Appen
 // DecodeAskDeltas reads the message's body.
 func DecodeAskDeltas(b []byte) (AskDeltas, error) {
 	d := compact.NewDecoder(b)
-	m := AskDeltas{AskBlocks: decodeAskBlocks(d), Held: decodeHeld(d)}
+	m := AskDeltas{AskBlocks: decodeAskBlocks(d, flagProve|flagMaps), Held: decodeHeld(d)}
 	return m, finish("deltas?", d)
 }
 

@@ -21,6 +21,17 @@ func deltaOf(t testing.TB, block, base []byte) []byte {
 	return e.EncodeAll(block, nil)
 }
 
+// lending is a reader who lends some blocks.
+type lending struct {
+	base    func(uint64) ([]byte, error)
+	held    []Span
+	lengths func(uint64) (int, error)
+}
+
+func (l lending) Base(block uint64) ([]byte, error) { return l.base(block) }
+func (l lending) Held() []Span                      { return l.held }
+func (l lending) Length(block uint64) (int, error)  { return l.lengths(block) }
+
 // The example of FORMAT.md, and a block that comes as what it differs from another, beside one that does not.
 func TestDeltas(t *testing.T) {
 	ask := AskDeltas{AskBlocks{ID: 9, Spans: []Span{{304, 1}}}, []Span{{0, 260}}}
@@ -47,12 +58,12 @@ func TestDeltas(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(m.Pieces[1], delta) {
 		t.Fatalf("%+v, %v", m, err)
 	}
-	got, err := m.UnpackWith(func(number uint64) ([]byte, error) {
+	got, err := m.UnpackWith(lending{base: func(number uint64) ([]byte, error) {
 		if number != 7 {
 			t.Errorf("the base is said to be block %d", number)
 		}
 		return base, nil
-	})
+	}})
 	if err != nil || !reflect.DeepEqual(got, [][]byte{[]byte("first"), block, []byte("last")}) {
 		t.Errorf("%d blocks, %v", len(got), err)
 	}
@@ -60,11 +71,11 @@ func TestDeltas(t *testing.T) {
 		t.Errorf("a delta without a base: %v", err)
 	}
 	gone := errors.New("gone")
-	if _, err := m.UnpackWith(func(uint64) ([]byte, error) { return nil, gone }); !errors.Is(err, gone) || errors.Is(err, ErrMessage) {
+	if _, err := m.UnpackWith(lending{base: func(uint64) ([]byte, error) { return nil, gone }}); !errors.Is(err, gone) || errors.Is(err, ErrMessage) {
 		t.Errorf("a base that is not here: %v", err)
 	}
 	other := func(uint64) ([]byte, error) { return base[:50], nil }
-	if _, err := m.UnpackWith(other); !errors.Is(err, ErrMessage) {
+	if _, err := m.UnpackWith(lending{base: other}); !errors.Is(err, ErrMessage) {
 		t.Errorf("a base that is too short: %v", err)
 	}
 }
@@ -84,7 +95,7 @@ func TestDeltasRefused(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, m, err)
 		}
 	}
-	for _, kind := range []byte{5, 6, 7, 8} { // with other kinds
+	for _, kind := range []byte{5, 6, 7, 9, 12, 16} { // with other kinds
 		b := body(t, Blocks{ID: 1, Pieces: []Piece{good}})
 		b[3] = kind
 		if m, err := DecodeBlocks(b); !errors.Is(err, ErrMessage) {
@@ -100,7 +111,7 @@ func TestDeltasRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.UnpackWith(func(uint64) ([]byte, error) { return make([]byte, 5000), nil }); !errors.Is(err, ErrMessage) {
+	if _, err := m.UnpackWith(lending{base: func(uint64) ([]byte, error) { return make([]byte, 5000), nil }}); !errors.Is(err, ErrMessage) {
 		t.Errorf("more bytes than it says: %v", err)
 	}
 	for name, held := range map[string][]Span{"nothing is held": nil, "held spans that touch": {{5, 1}, {6, 1}}, "held beyond every log": {{5, 1 << 52}}} {

@@ -30,6 +30,7 @@ const (
 	KnowsCopies = 1 << iota // AskCopies
 	KnowsDeltas             // AskDeltas
 	KnowsRuns               // AskRuns
+	KnowsMaps               // AskDeltas with Maps
 )
 
 // Why there is no answer.
@@ -49,6 +50,7 @@ const (
 	MaxRuns   = 256
 	MaxRaw    = 2 << 20    // bytes of several blocks
 	MaxBlock  = 16<<20 - 1 // bytes of one
+	MaxMap    = 256 << 10  // of one that is told as a map: what stock writes takes half of it
 )
 
 // ErrMessage is wrapped by what a peer sent that is not a message of the protocol.

@@ -61,6 +61,7 @@ type Span struct{ First, Count uint64 }
 type AskBlocks struct {
 	ID, Fork uint64
 	Prove    bool     // their leaf hashes are not known; one span only
+	Maps     bool     // a block may come as the map that it is; in AskDeltas only
 	Spans    []Span   // ascending, apart from one another
 	Nodes    []uint64 // that are wanted with them; with Prove
 }
@@ -73,11 +74,19 @@ func (m AskBlocks) Count() (count uint64) {
 	return count
 }
 
+const (
+	flagProve = 1 << iota
+	flagMaps
+)
+
 // Append appends the message's body.
 func (m AskBlocks) Append(b []byte) []byte {
 	flags := byte(0)
 	if m.Prove {
-		flags = 1
+		flags |= flagProve
+	}
+	if m.Maps {
+		flags |= flagMaps
 	}
 	b = append(compact.AppendUint(compact.AppendUint(b, m.ID), m.Fork), flags)
 	b = compact.AppendUint(b, uint64(len(m.Spans)))
@@ -92,16 +101,17 @@ func (m AskBlocks) Append(b []byte) []byte {
 // DecodeAskBlocks reads the message's body.
 func DecodeAskBlocks(b []byte) (AskBlocks, error) {
 	d := compact.NewDecoder(b)
-	m := decodeAskBlocks(d)
+	m := decodeAskBlocks(d, flagProve)
 	return m, finish("blocks?", d)
 }
 
-func decodeAskBlocks(d *compact.Decoder) AskBlocks {
+// decodeAskBlocks takes no flags but those that are allowed.
+func decodeAskBlocks(d *compact.Decoder, allowed uint64) AskBlocks {
 	m := AskBlocks{ID: d.Uint(), Fork: d.Uint()}
 	flags := d.Uint()
-	m.Prove = flags == 1
+	m.Prove, m.Maps = flags&flagProve != 0, flags&flagMaps != 0
 	spans := d.ArrayLen(2, MaxSpans)
-	if flags > 1 || spans == 0 && d.Err() == nil {
+	if flags&^allowed != 0 || spans == 0 && d.Err() == nil {
 		d.Fail("flags %d, %d spans", flags, spans)
 	}
 	end, total := uint64(0), uint64(0)

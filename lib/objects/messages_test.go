@@ -33,7 +33,7 @@ func TestFormatExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := regexp.MustCompile(`(?m)^    (02|03|05|06|09|0a)  ([0-9a-f ]+)$`).FindAllStringSubmatch(string(text), -1)
-	if len(lines) != 6 {
+	if len(lines) != 7 {
 		t.Fatalf("%d lines of an example", len(lines))
 	}
 	parse := func(i int) []byte {
@@ -73,17 +73,20 @@ func TestFormatExample(t *testing.T) {
 	if got := copies.Append(nil); !bytes.Equal(got, parse(3)) {
 		t.Errorf("answers %x", got)
 	}
-	askRuns, runs := AskRuns{ID: 10, First: 300, Count: 700}, Runs{ID: 10, Counts: []uint64{20, 280, 400}}
-	if got := askRuns.Append(nil); !bytes.Equal(got, parse(4)) {
-		t.Errorf("asks %x", got)
-	}
-	if got, err := DecodeAskRuns(parse(4)); err != nil || got != askRuns {
-		t.Errorf("reads %+v, %v", got, err)
-	}
-	if got := runs.Append(nil); !bytes.Equal(got, parse(5)) {
+	if got := mapExample(t); !bytes.Equal(got, parse(4)) {
 		t.Errorf("answers %x", got)
 	}
-	if got, err := DecodeRuns(parse(5)); err != nil || !reflect.DeepEqual(got, runs) {
+	askRuns, runs := AskRuns{ID: 10, First: 300, Count: 700}, Runs{ID: 10, Counts: []uint64{20, 280, 400}}
+	if got := askRuns.Append(nil); !bytes.Equal(got, parse(5)) {
+		t.Errorf("asks %x", got)
+	}
+	if got, err := DecodeAskRuns(parse(5)); err != nil || got != askRuns {
+		t.Errorf("reads %+v, %v", got, err)
+	}
+	if got := runs.Append(nil); !bytes.Equal(got, parse(6)) {
+		t.Errorf("answers %x", got)
+	}
+	if got, err := DecodeRuns(parse(6)); err != nil || !reflect.DeepEqual(got, runs) {
 		t.Errorf("reads %+v, %v", got, err)
 	}
 	if got, err := DecodeCopies(parse(3)); err != nil || !reflect.DeepEqual(got, copies) {
@@ -298,6 +301,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add(body(f, Blocks{ID: 7, Pieces: []Piece{Pack([][]byte{[]byte("ab\n"), []byte("cde\n")}, true), Pack([][]byte{bytes.Repeat([]byte("x"), 999)}, true)}}))
 	f.Add(AskDeltas{AskBlocks{ID: 1, Spans: []Span{{300, 3}}}, []Span{{1, 90}, {100, 7}}}.Append(nil))
 	f.Add(body(f, Blocks{ID: 7, Pieces: []Piece{{Delta: true, Base: 5, Count: 1, Raw: 3000, Lengths: []uint32{3000}, Payload: deltaOf(f, make([]byte, 3000), []byte("base"))}}}))
+	if piece, ok := PackMap(mapped(7, 90), []Span{{7, 90}}, knows); ok {
+		f.Add(body(f, Blocks{ID: 7, Pieces: []Piece{piece}}))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if m, err := DecodeAskDeltas(b); err == nil {
 			if again, err := DecodeAskDeltas(m.Append(nil)); err != nil || !reflect.DeepEqual(again, m) || len(m.Held) > MaxHeld {
@@ -344,7 +350,11 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		raw, count := m.Size()
-		blocks, err := m.UnpackWith(func(uint64) ([]byte, error) { return []byte("base"), nil })
+		blocks, err := m.UnpackWith(lending{
+			base:    func(uint64) ([]byte, error) { return []byte("base"), nil },
+			held:    []Span{{0, 1 << 20}},
+			lengths: func(block uint64) (int, error) { return lengthOf(block), nil },
+		})
 		if err != nil {
 			return
 		}

@@ -32,7 +32,7 @@ func (g *giver) giveDeltas(snapshot *hypercore.Snapshot, m objects.AskDeltas) er
 	if err := g.check(snapshot.Head(), m.Fork, last.First+last.Count, nil); err != nil {
 		return err
 	}
-	return g.giveBlocks(snapshot, m.AskBlocks, g.baseFinder(snapshot, m))
+	return g.giveBlocks(snapshot, m.AskBlocks, &m)
 }
 
 // sendQuestion asks for leaf hashes or blocks, in the way that spares most.
@@ -46,6 +46,7 @@ func (s *session) sendQuestion(m *many, id, fork uint64) error {
 		return s.objects.Send(objects.TypeAskLeaves, ask.Append(nil))
 	case m.lent != nil:
 		s.lent.Store(&m.lent)
+		blocks.Maps = s.maps
 		return s.objects.Send(objects.TypeAskDeltas, objects.AskDeltas{AskBlocks: blocks, Held: m.lent}.Append(nil))
 	}
 	return s.objects.Send(objects.TypeAskBlocks, blocks.Append(nil))
@@ -54,29 +55,51 @@ func (s *session) sendQuestion(m *many, id, fork uint64) error {
 // errNoBase says that a block came as what it differs from one that is not here, or not lent to the peer.
 var errNoBase = errors.New("the block that another is told from is not here")
 
-// base returns a block that the peer was told to be held. That one which he was not told of is here he does not learn.
-func (s *session) base(block uint64) ([]byte, error) {
-	lent := s.lent.Load()
-	if lent == nil {
-		return nil, fmt.Errorf("%w: a delta that was not asked for", ErrPeer)
+// lender returns what a peer may tell blocks by; nil if it was told of none.
+func (s *session) lender() objects.Lender {
+	if lent := s.lent.Load(); lent != nil {
+		return lender{s, *lent}
 	}
-	if !objects.Within(*lent, block, 1) {
+	return nil
+}
+
+// lender is what a peer was told to be held. That a block which he was not told of is here he does not learn.
+type lender struct {
+	session *session
+	lent    []objects.Span
+}
+
+func (l lender) Held() []objects.Span { return l.lent }
+
+func (l lender) Base(block uint64) ([]byte, error) {
+	if !objects.Within(l.lent, block, 1) {
 		return nil, errNoBase
 	}
-	data, err := s.heldBlock(s.ctx, block)
+	data, err := l.session.heldBlock(l.session.ctx, block)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNoBase, err)
 	}
 	return data, nil
 }
 
-// refuseDeltas reports whether an answer cannot be taken in as it has deltas: then its blocks are asked for again. Who was not asked for any is
+func (l lender) Length(block uint64) (int, error) {
+	n, err := l.session.heldLength(l.session.ctx, block)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", errNoBase, err)
+	}
+	return n, nil
+}
+
+// refuseDeltas reports whether an answer cannot be taken in as it has deltas or maps: then its blocks are asked for again. Who was not asked for any is
 // dropped; of whom a base is not here, or was not told to be, none more are asked for.
 func (f *fetcher) refuseDeltas(s *session, a *asked, g *gift) bool {
 	switch {
 	case g.deltas && a.many.lent == nil:
 		f.takeBack(a)
 		f.drop(s, fmt.Errorf("%w: its answer %d has a delta, which was not asked for", ErrPeer, g.id))
+	case g.maps && (a.many.lent == nil || !s.maps):
+		f.takeBack(a)
+		f.drop(s, fmt.Errorf("%w: its answer %d has a map, which was not asked for", ErrPeer, g.id))
 	case g.noBase:
 		s.deltas = false
 		f.takeBack(a)

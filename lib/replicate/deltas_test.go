@@ -119,7 +119,7 @@ func givingDeltas(change func(*objects.Blocks, objects.AskDeltas)) func(*liar, *
 		if err != nil {
 			return err
 		}
-		answer, err := g.blocks(l.snapshot, ask.AskBlocks, g.baseFinder(l.snapshot, ask))
+		answer, err := g.blocks(l.snapshot, ask.AskBlocks, &ask)
 		if err != nil {
 			return err
 		}
@@ -186,13 +186,13 @@ func TestDeltaThatNobodyAskedFor(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		answer, err := g.blocks(l.snapshot, ask, g.baseFinder(l.snapshot, objects.AskDeltas{AskBlocks: ask, Held: []objects.Span{{First: 0, Count: 300}}}))
+		answer, err := g.blocks(l.snapshot, ask, &objects.AskDeltas{AskBlocks: ask, Held: []objects.Span{{First: 0, Count: 300}}})
 		if err != nil {
 			return err
 		}
 		return sendBlocks(g.channel, answer)
 	}, onRequest: func(l *liar, ch *protomux.Channel, r merkle.Request) error { return l.honest(ch, r, nil) }}
-	if got, err := read(t, into, core.key, secondOf(first, second), FetchOptions{}, core.lying(l)); !errors.Is(err, ErrPeer) {
+	if got, err := read(t, into, core.key, secondOf(first, second), FetchOptions{}, core.lying(l)); !errors.Is(err, objects.ErrMessage) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 }

@@ -181,7 +181,7 @@ func (f *fetcher) add(ctx context.Context, name string) *session {
 		read:   new(atomic.Int64),
 		events: f.events,
 		gate:   f.gate,
-		stores: f.d.Stores(), heldBlock: f.d.HeldBlock,
+		stores: f.d.Stores(), heldBlock: f.d.HeldBlock, heldLength: f.d.HeldLength,
 	}
 	s.ctx, s.stop = context.WithCancelCause(ctx)
 	s.lacks, s.requests, s.since = map[uint64]bool{}, map[uint64]*asked{}, f.began

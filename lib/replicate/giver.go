@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"hc/lib/hash"
 	"hc/lib/hypercore"
+	"hc/lib/hyperdrive"
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/objects"
@@ -51,7 +51,7 @@ func (g *giver) OnOpen(channel *protomux.Channel, remote []byte) error {
 	if err := g.link.checkCapability(remote); err != nil {
 		return err
 	}
-	return channel.Send(objects.TypeKnows, objects.Knows{Bits: objects.KnowsCopies | objects.KnowsDeltas | objects.KnowsRuns}.Append(nil))
+	return channel.Send(objects.TypeKnows, objects.Knows{Bits: objects.KnowsCopies | objects.KnowsDeltas | objects.KnowsRuns | objects.KnowsMaps}.Append(nil))
 }
 
 // OnMessage has a question answered in its turn.
@@ -194,11 +194,11 @@ func (g *giver) nodes(snapshot *hypercore.Snapshot, indexes []uint64) ([]merkle.
 	return nodes, nil
 }
 
-// giveBlocks answers with blocks. base finds those that the reader holds; nil: he has said of none.
-func (g *giver) giveBlocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, base func(hash.Digest) (uint64, bool)) error {
+// giveBlocks answers with blocks. deltas is the question if it is for deltas, too.
+func (g *giver) giveBlocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas *objects.AskDeltas) error {
 	done := g.conn.turn(g.conn.ctx, g.channel.Drain)
 	defer done()
-	answer, err := g.blocks(snapshot, m, base)
+	answer, err := g.blocks(snapshot, m, deltas)
 	if err != nil {
 		return err
 	}
@@ -214,13 +214,19 @@ func (g *giver) giveBlocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, ba
 	return sendBlocks(g.channel, answer)
 }
 
-func (g *giver) blocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, base func(hash.Digest) (uint64, bool)) (answer objects.Blocks, err error) {
+func (g *giver) blocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas *objects.AskDeltas) (answer objects.Blocks, err error) {
 	answer.ID = m.ID
 	last := m.Spans[len(m.Spans)-1]
 	if err := g.check(snapshot.Head(), m.Fork, last.First+last.Count, m.Nodes); err != nil {
 		return answer, err
 	}
-	p := packer{ctx: g.conn.ctx, from: snapshot, base: base}
+	p := packer{ctx: g.conn.ctx, from: snapshot}
+	if deltas != nil {
+		p.base = g.baseFinder(snapshot, *deltas)
+		if m.Maps && m.Count() <= hyperdrive.MaxMapBlocks {
+			p.maps = deltas.Held
+		}
+	}
 	for _, span := range m.Spans {
 		if !p.add(span) {
 			break

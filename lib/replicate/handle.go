@@ -32,6 +32,7 @@ func (f *fetcher) handle(ctx context.Context, e event) error {
 		s.spent++
 		s.copies = e.knows.Bits&objects.KnowsCopies != 0
 		s.deltas = s.copies && e.knows.Bits&objects.KnowsDeltas != 0
+		s.maps = s.deltas && e.knows.Bits&objects.KnowsMaps != 0
 		s.tellsRuns = e.knows.Bits&objects.KnowsRuns != 0
 	case e.gift != nil:
 		return f.given(ctx, s, e.gift)

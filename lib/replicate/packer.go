@@ -19,6 +19,8 @@ type packer struct {
 	err    error
 	base   func(hash.Digest) (uint64, bool) // finds a block that the reader holds; nil: there is none
 
+	maps []objects.Span // likewise, of one who takes maps, if few blocks are asked for
+
 	loose      [][]byte // blocks for the next piece
 	compressed bool     // as they are stored
 }
@@ -31,7 +33,8 @@ func (p *packer) add(span objects.Span) bool {
 			p.err = err
 			return false
 		}
-		if extent.Whole && p.addStored(extent) {
+		maps := p.mapsIn(at, extent)
+		if extent.Whole && len(maps) == 0 && p.addStored(extent) {
 			at += extent.Count
 			continue
 		}
@@ -40,6 +43,10 @@ func (p *packer) add(span objects.Span) bool {
 			continue
 		}
 		for stop := at + extent.Count; at < stop; at++ {
+			if piece, ok := maps[at]; ok && !p.full(1, piece.Raw) {
+				p.addPiece(piece)
+				continue
+			}
 			if !p.addLoose(at, !extent.Raw) {
 				return false
 			}
@@ -57,11 +64,9 @@ func (p *packer) addStored(extent store.Extent) bool {
 	if err != nil { // its blocks may be elsewhere, too, or tell why not
 		return false
 	}
-	p.flush()
-	p.pieces = append(p.pieces, objects.Piece{
+	p.addPiece(objects.Piece{
 		Zstd: run.Zstd, Lines: run.Lines, Count: int(extent.Count), Raw: run.Raw, Lengths: run.Lengths, Payload: run.Payload,
 	})
-	p.count, p.raw = p.count+int(extent.Count), p.raw+run.Raw
 	return true
 }
 
@@ -78,12 +83,49 @@ func (p *packer) addDelta(extent store.Extent) bool {
 	if !ok {
 		return false
 	}
-	p.flush()
-	p.pieces = append(p.pieces, objects.Piece{
+	p.addPiece(objects.Piece{
 		Delta: true, Base: base, Count: 1, Raw: extent.Bytes, Lengths: []uint32{uint32(extent.Bytes)}, Payload: delta.Frame,
 	})
-	p.count, p.raw = p.count+1, p.raw+extent.Bytes
 	return true
+}
+
+func (p *packer) addPiece(piece objects.Piece) {
+	p.flush()
+	p.pieces = append(p.pieces, piece)
+	p.count, p.raw = p.count+piece.Count, p.raw+piece.Raw
+}
+
+// leastMap is how many bytes a block has that may be sent as a map, at least.
+const leastMap = 512
+
+// mapsIn are the blocks of an extent that can be sent as the maps that they are, of blocks that the reader holds. Who reads a map asks for
+// that alone, since he does not know yet what else he needs, so this is looked at only where little is asked for.
+func (p *packer) mapsIn(first uint64, extent store.Extent) map[uint64]objects.Piece {
+	if p.maps == nil || extent.Delta {
+		return nil
+	}
+	var maps map[uint64]objects.Piece
+	for block := first; block < first+extent.Count; block++ {
+		if size, ok := p.length(block); !ok || size < leastMap || size > objects.MaxMap {
+			continue
+		}
+		data, err := p.from.Block(p.ctx, block)
+		if err != nil { // which is said where it is taken as any other
+			continue
+		}
+		if piece, ok := objects.PackMap(data, p.maps, p.length); ok {
+			if maps == nil {
+				maps = map[uint64]objects.Piece{}
+			}
+			maps[block] = piece
+		}
+	}
+	return maps
+}
+
+func (p *packer) length(block uint64) (int, bool) {
+	leaf, err := p.from.Node(p.ctx, 2*block)
+	return int(leaf.Size), err == nil
 }
 
 func (p *packer) full(blocks, bytes int) bool {

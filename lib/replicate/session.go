@@ -52,7 +52,8 @@ type session struct {
 	shared  bool                           // other sessions have channels on the connection, too
 	ended   chan error                     // of a shared one: why the channel has closed
 
-	heldBlock func(ctx context.Context, block uint64) ([]byte, error) // one of these
+	heldBlock  func(ctx context.Context, block uint64) ([]byte, error) // one of these
+	heldLength func(ctx context.Context, block uint64) (int, error)    // its bytes
 
 	answers atomic.Int64  // answers that came
 	read    *atomic.Int64 // bytes that came

@@ -30,6 +30,7 @@ type standing struct {
 	objects    *protomux.Channel // for many blocks at once; nil: it has none
 	copies     bool              // it answers which blocks are like others
 	deltas     bool              // and gives blocks as what they differ from others
+	maps       bool              // and as the maps that they are
 	tellsRuns  bool              // it answers where its runs end
 	runs       runEnds
 	undecided  time.Time         // until then it is waited for whether there is one; zero: it is known

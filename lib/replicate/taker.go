@@ -31,6 +31,7 @@ type gift struct {
 	runs   *objects.Runs
 	none   bool // else there is none
 	deltas bool // some of the blocks came as what they differ from others
+	maps   bool // or as maps of others
 	noBase bool // and one of these is not here: there are none
 	reason uint64
 	wire   int // bytes that it took
@@ -138,7 +139,8 @@ func (t *taker) heardBlocks(body []byte) error {
 	s.answers.Add(1)
 	g := &gift{id: m.ID, nodes: m.Nodes, hashes: make([]hash.Digest, count), wire: len(body)}
 	g.deltas = slices.ContainsFunc(m.Pieces, func(p objects.Piece) bool { return p.Delta })
-	if g.blocks, err = m.UnpackWith(s.base); errors.Is(err, errNoBase) {
+	g.maps = slices.ContainsFunc(m.Pieces, func(p objects.Piece) bool { return p.Map })
+	if g.blocks, err = m.UnpackWith(s.lender()); errors.Is(err, errNoBase) {
 		g.noBase, err = true, nil
 	}
 	if err == nil && !g.noBase {
@@ -164,7 +166,7 @@ func (g *gift) keepFrames(pieces []objects.Piece, stores bool) {
 			g.frames = append(g.frames, giftFrame{at: at, count: p.Count, data: bytes.Clone(p.Payload)})
 		case p.Delta && store.DeltaFits(p.Raw, len(p.Payload)):
 			g.frames = append(g.frames, giftFrame{at: at, count: p.Count, data: bytes.Clone(p.Payload), delta: true, base: p.Base})
-		case !p.Zstd && !p.Delta && store.RawFits(p.Count, p.Raw):
+		case !p.Zstd && !p.Delta && !p.Map && store.RawFits(p.Count, p.Raw):
 			g.frames = append(g.frames, giftFrame{at: at, count: p.Count, data: p.Payload, raw: true})
 		}
 		at += p.Count

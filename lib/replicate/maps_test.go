@@ -1,0 +1,139 @@
+package replicate
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"testing"
+
+	"hc/lib/hyperdrive"
+	"hc/lib/merkle"
+	"hc/lib/objects"
+	"hc/lib/proof"
+	"hc/lib/protomux"
+)
+
+// inserted is blocks of a file, and what an import of its next version appends: the block that is new, and the map in which it stands among
+// the others.
+func inserted(count int) (first, second [][]byte) {
+	first = noise(8, count)
+	for i := range first {
+		first[i] = first[i][:300+(int(first[i][0])<<8|int(first[i][1]))%400]
+	}
+	changed := noise(9, 1)[0]
+	var pieces []hyperdrive.Piece
+	for i, block := range first {
+		if i == count/2 {
+			pieces = append(pieces, hyperdrive.Piece{Block: uint64(count), Length: uint64(len(changed))})
+			continue
+		}
+		pieces = append(pieces, hyperdrive.Piece{Block: uint64(i), Length: uint64(len(block))})
+	}
+	return first, [][]byte{changed, hyperdrive.EncodeMapBlock(pieces)}
+}
+
+// The map of a file's next version costs its runs; the whole of it who may not tell what he holds, or holds too little.
+func TestMapCostsItsRuns(t *testing.T) {
+	first, second := inserted(3000)
+	long := int64(len(second[1]))
+	for name, c := range map[string]struct {
+		has         proof.Claim
+		options     FetchOptions
+		least, most int64 // bytes on the wire, beside what was missing of the first version
+	}{
+		"all of it":      {proof.Claim{}, FetchOptions{}, 200, 2000},
+		"without saying": {proof.Claim{}, FetchOptions{NoDedup: true}, long / 2, long + 3000},
+		"a tenth of it":  {blocks(0, 299), FetchOptions{}, long, 1 << 30},
+	} {
+		t.Run(name, func(t *testing.T) {
+			core, into := versions(t, first, second, c.has)
+			wire, _ := fetchMetered(t, core, core.key, into, c.options, core.serving(ServerOptions{}))
+			if wire < c.least || wire > c.most {
+				t.Errorf("%d bytes on the wire, want %d to %d; the map has %d", wire, c.least, c.most, long)
+			}
+			if !bytes.Equal(lastOf(t, into, core, len(second)), bytes.Join(second, nil)) {
+				t.Error("what is stored is not the second version")
+			}
+		})
+	}
+}
+
+// givingMaps answers as a real server does, after change had a look at each map.
+func givingMaps(change func(*objects.Piece)) func(*liar, *giver, uint64, []byte) error {
+	return givingDeltas(func(m *objects.Blocks, _ objects.AskDeltas) {
+		for i := range m.Pieces {
+			if m.Pieces[i].Map {
+				change(&m.Pieces[i])
+			}
+		}
+	})
+}
+
+// A peer whose maps give other blocks, or come unasked, is dropped.
+func TestLiarsOfMaps(t *testing.T) {
+	const all = objects.KnowsCopies | objects.KnowsDeltas | objects.KnowsMaps
+	first, second := inserted(3000)
+	unasked := func(l *liar, g *giver, kind uint64, body []byte) error {
+		if kind != objects.TypeAskDeltas {
+			return copying(func(*objects.Copies) {})(l, g, kind, body)
+		}
+		ask, err := objects.DecodeAskDeltas(body)
+		if err != nil {
+			return err
+		}
+		if ask.Maps {
+			t.Error("who does not know of maps was asked for them")
+		}
+		ask.Maps = true
+		answer, err := g.blocks(l.snapshot, ask.AskBlocks, &ask)
+		if err != nil {
+			return err
+		}
+		return sendBlocks(g.channel, answer)
+	}
+	for name, c := range map[string]struct {
+		knows  uint64
+		answer func(*liar, *giver, uint64, []byte) error
+		want   error
+	}{
+		"none":            {all, givingMaps(func(*objects.Piece) {}), nil},
+		"another length":  {all, givingMaps(func(p *objects.Piece) { p.Payload[len(p.Payload)-1]++ }), merkle.ErrUnverified},
+		"bytes behind it": {all, givingMaps(func(p *objects.Piece) { p.Payload = append(p.Payload, 1) }), objects.ErrMessage},
+		"too few bytes":   {all, givingMaps(func(p *objects.Piece) { p.Payload = p.Payload[:len(p.Payload)-1] }), objects.ErrMessage},
+		"unasked":         {all &^ objects.KnowsMaps, unasked, ErrPeer},
+	} {
+		t.Run(name, func(t *testing.T) {
+			core, into := versions(t, first, second, proof.Claim{})
+			went := 0
+			l := &liar{capable: true, knows: c.knows, onObjects: func(l *liar, g *giver, kind uint64, body []byte) error {
+				if kind == objects.TypeAskDeltas {
+					went++
+				}
+				return c.answer(l, g, kind, body)
+			}, onRequest: func(l *liar, ch *protomux.Channel, r merkle.Request) error { return l.honest(ch, r, nil) }}
+			last := uint64(len(first))
+			got, err := read(t, into, core.key, blocks(last+1, last+1), FetchOptions{}, core.lying(l))
+			if c.want != nil && !errors.Is(err, c.want) || c.want == nil && (err != nil || !bytes.Equal(got, second[1])) {
+				t.Errorf("%d bytes, %v, want %v", len(got), err, c.want)
+			}
+			if went == 0 {
+				t.Error("was not asked for deltas")
+			}
+		})
+	}
+}
+
+// A map goes as such beside others of the same file, though all of them are stored compressed together.
+func TestMapsAmongOthers(t *testing.T) {
+	first, second := inserted(3000)
+	text := bytes.Repeat([]byte("a line that can be compressed\n"), 300)
+	second = slices.Concat([][]byte{text}, second[1:], [][]byte{text[30:]})
+	core, into := versions(t, first, second, proof.Claim{})
+	wire, _ := fetchMetered(t, core, core.key, into, FetchOptions{}, core.serving(ServerOptions{}))
+	if wire > 2500 {
+		t.Errorf("%d bytes on the wire", wire)
+	}
+	if !bytes.Equal(lastOf(t, into, core, len(second)), bytes.Join(second, nil)) {
+		t.Error("what is stored is not the second version")
+	}
+}
