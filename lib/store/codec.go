@@ -90,20 +90,26 @@ func newDecoder() *zstd.Decoder {
 
 // decompress returns the bytes of a run, in a slice of its own or payload itself. base is that of codecDelta.
 func decompress(m *runMeta, payload, base []byte) ([]byte, error) {
+	return decompressInto(nil, m, payload, base)
+}
+
+// decompressInto is decompress with the slice, which is empty, and used if it has room.
+func decompressInto(dst []byte, m *runMeta, payload, base []byte) ([]byte, error) {
 	var raw []byte
 	var err error
-	switch m.codec { // the limit is the capacity: a frame cannot make it grow
-	case codecRaw:
+	if m.codec == codecRaw {
 		if len(payload) != m.raw {
 			return nil, fmt.Errorf("%w: %d bytes, expected %d", ErrDamaged, len(payload), m.raw)
 		}
 		return payload, nil
-	case codecDelta:
-		raw, err = decodeDelta(make([]byte, 0, m.raw), payload, base)
-	default:
+	}
+	dst = withRoom(dst, m.raw)[:0:m.raw] // the limit is the capacity: a frame cannot make it grow
+	if m.codec == codecDelta {
+		raw, err = decodeDelta(dst, payload, base)
+	} else {
 		d := decoders.Get().(*zstd.Decoder)
 		defer decoders.Put(d)
-		raw, err = d.DecodeAll(payload, make([]byte, 0, m.raw))
+		raw, err = d.DecodeAll(payload, dst)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)

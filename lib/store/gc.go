@@ -60,6 +60,7 @@ type collector struct {
 	store    *Store
 	options  GCOptions
 	repack   *RepackOptions // nil: GC
+	recoder  *recoder       // of repack; nil: nothing was compressed again yet
 	lock     *packlog.Lock
 	scratch  *scratch
 	census   *census

@@ -26,17 +26,22 @@ func (s *Store) Repack(ctx context.Context, options RepackOptions) (GCReport, er
 	return report, nil
 }
 
-// recoder compresses runs again. For one goroutine.
+// recoder compresses runs again. For one goroutine. What it returns is valid until it is called again.
 type recoder struct {
 	cold *zstd.Encoder // nil: as appends do
+
+	raw, frame, back []byte // room for a run, for its frame, and for what that decodes to
 }
 
+// newRecoder makes a recoder. A cold one takes 34 MiB for the tables of its encoder: one is enough for a repack, and it leaves
+// nothing else to collect, for as much as half of what is live may lie about before it is collected.
 func newRecoder(cold bool) (*recoder, error) {
 	if !cold {
-		return &recoder{}, nil
+		return &recoder{frame: make([]byte, 0, runBytes)}, nil
 	}
 	e, err := zstd.NewWriter(nil,
 		zstd.WithEncoderConcurrency(1),
+		zstd.WithLowerEncoderMem(true), // a history of one window, not two
 		zstd.WithWindowSize(maxWindow),
 		zstd.WithEncoderCRC(false), // the record has one
 		zstd.WithEncoderLevel(zstd.SpeedBestCompression))
@@ -48,16 +53,20 @@ func (r *recoder) encode(m *runMeta, raw []byte) ([]byte, error) {
 	var frame []byte
 	switch {
 	case r.cold == nil:
-		frame = compress(nil, raw)
+		frame = compress(r.frame[:0], raw)
 	case len(raw) > 0:
-		frame = r.cold.EncodeAll(raw, nil)
+		frame = r.cold.EncodeAll(raw, r.frame[:0])
+	}
+	if frame != nil {
+		r.frame = frame
 	}
 	if frame == nil || len(frame) >= len(raw) {
 		m.codec = codecRaw
 		return raw, nil
 	}
 	m.codec = codecZstd
-	back, err := decompress(m, frame, nil)
+	r.back = withRoom(r.back, m.raw)
+	back, err := decompressInto(r.back, m, frame, nil)
 	if err != nil || !bytes.Equal(back, raw) {
 		return nil, fmt.Errorf("internal error: a run of %d bytes does not decode to what was encoded: %w", len(raw), err)
 	}
@@ -66,7 +75,7 @@ func (r *recoder) encode(m *runMeta, raw []byte) ([]byte, error) {
 
 // again returns a run's record with another payload, if that is smaller. Runs with a base stay as they are.
 func (r *recoder) again(record *packlog.Record) (*packlog.Record, error) {
-	m, raw, err := plainRun(record)
+	m, raw, err := r.plainRun(record)
 	if err != nil || m == nil {
 		return record, err
 	}
@@ -80,7 +89,7 @@ func (r *recoder) again(record *packlog.Record) (*packlog.Record, error) {
 }
 
 // plainRun decodes a run, nil if it has a base. One that is not what it says is damage.
-func plainRun(record *packlog.Record) (*runMeta, []byte, error) {
+func (r *recoder) plainRun(record *packlog.Record) (*runMeta, []byte, error) {
 	m, err := decodeRun(record.Meta)
 	if err != nil {
 		return nil, nil, damagedAt(record.Position, err)
@@ -88,7 +97,8 @@ func plainRun(record *packlog.Record) (*runMeta, []byte, error) {
 	if m.codec == codecDelta {
 		return nil, nil, nil
 	}
-	raw, err := decompress(m, record.Payload, nil)
+	r.raw = withRoom(r.raw, m.raw)
+	raw, err := decompressInto(r.raw, m, record.Payload, nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("run at %v: %w", record.Position, err)
 	}
@@ -96,4 +106,12 @@ func plainRun(record *packlog.Record) (*runMeta, []byte, error) {
 		return nil, nil, fmt.Errorf("%w: run at %v: its blocks are not of the lengths that it says", ErrDamaged, record.Position)
 	}
 	return m, raw, nil
+}
+
+// withRoom returns an empty slice with room for that many bytes, b if it has.
+func withRoom(b []byte, bytes int) []byte {
+	if cap(b) < bytes {
+		return make([]byte, 0, bytes)
+	}
+	return b[:0]
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"hc/lib/store/packlog"
@@ -142,4 +143,37 @@ func TestRepackOrder(t *testing.T) {
 		t.Fatalf("%d heads are left of 8", n)
 	}
 	sound(t, s, m)
+}
+
+// TestRepackGarbage compresses runs again, one after the other: what that takes is not made anew for each, for what is left behind
+// is half of a repack's memory.
+func TestRepackGarbage(t *testing.T) {
+	const runs = 64
+	for _, cold := range []bool{false, true} {
+		r, err := newRecoder(cold)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var records []packlog.Record
+		for i := range runs {
+			raw := bytes.Repeat(fmt.Appendf(nil, "run %d has many lines like this\n", i), 7000)
+			m := &runMeta{short: true, count: 1, codec: codecZstd, raw: len(raw), lengths: []uint32{uint32(len(raw))}}
+			records = append(records, packlog.Record{Kind: packlog.KindRun, Payload: compress(nil, raw), Meta: m.encode()})
+		}
+		again := func() (was uint64) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			for i := range records {
+				if _, err := r.again(&records[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			runtime.ReadMemStats(&after)
+			return after.TotalAlloc - before.TotalAlloc
+		}
+		again() // makes what is used again
+		if was := again(); was > runs*64<<10 {
+			t.Errorf("cold=%v: %d bytes were allocated for each run of 256 KiB", cold, was/runs)
+		}
+	}
 }

@@ -33,13 +33,17 @@ type heldRecords struct {
 	plain   bool // they are written as they come
 }
 
-func newJoiner(c *copier) (*joiner, error) {
-	r, err := newRecoder(c.repack.Cold)
+func newJoiner(c *copier) (_ *joiner, err error) {
+	if c.recoder == nil {
+		if c.recoder, err = newRecoder(c.repack.Cold); err != nil {
+			return nil, err
+		}
+	}
 	return &joiner{
-		copier: c, recoder: r,
+		copier: c, recoder: c.recoder,
 		held:   make(map[packlog.AppendID]*heldRecords),
 		joined: make(map[keys.Key]*joinedAppend),
-	}, err
+	}, nil
 }
 
 // take takes the next record that is live.
@@ -129,7 +133,7 @@ func (j *joiner) end(h *heldRecords, head *packlog.Record) error {
 		return damagedAt(head.Position, err)
 	}
 	if f := j.census.core(key); !h.plain && !f.seen && !f.gone(head.Position) {
-		a, err := understandShort(key, h.records)
+		a, err := j.understandShort(key, h.records)
 		if err != nil {
 			return err
 		}
@@ -163,18 +167,18 @@ type shortRun struct {
 }
 
 // understandShort returns nil if an append is too long, or has other records than plain runs and spans of them.
-func understandShort(key keys.Key, records []packlog.Record) (*shortAppend, error) {
+func (j *joiner) understandShort(key keys.Key, records []packlog.Record) (*shortAppend, error) {
 	a := &shortAppend{}
 	ordinals := make(map[uint32]bool)
 	for i := range records {
 		switch r := &records[i]; r.Kind {
 		case packlog.KindRun:
-			meta, data, err := plainRun(r)
+			meta, data, err := j.recoder.plainRun(r)
 			if err != nil || meta == nil || ordinals[meta.ordinal] {
 				return nil, err
 			}
 			ordinals[meta.ordinal] = true
-			a.runs = append(a.runs, shortRun{r.Position, meta, data})
+			a.runs = append(a.runs, shortRun{r.Position, meta, bytes.Clone(data)})
 			a.raw, a.count = a.raw+meta.raw, a.count+meta.count
 			if meta.short != a.runs[0].meta.short {
 				return nil, nil
