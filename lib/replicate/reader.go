@@ -263,9 +263,9 @@ func (r *reader) reply(request merkle.Request) error {
 	return r.channel.SendOwned(typeData, head, proof.Block.Value, tail)
 }
 
-// Of a message whose length is a multiple of 8 lib/secretstream makes the checksum while it encrypts, of any other in a
-// second pass, a fifth of the whole cost, at either end. Whoever reads a data message without a manifest ignores what
-// stands behind it.
+// A message whose length is a multiple of 8 is padded by libsodium's secretstream as by RFC 8439, so a peer that has the
+// former from an AEAD of the latter can do with one pass. Here lib/secretstream takes all lengths alike. Whoever reads a data
+// message without a manifest ignores what stands behind it.
 const (
 	padFrom      = 4 << 10 // bytes of a block from which a few more do not count
 	channelBytes = 2       // channel and type, as long as there are fewer than 253 channels; else only the speed is lost

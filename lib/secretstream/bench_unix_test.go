@@ -16,9 +16,9 @@ import (
 // place, and tells of the processor's time in the shortest round of each: x-aead is how many times faster it is.
 func BenchmarkCipher(b *testing.B) {
 	for _, size := range []int{100, 1 << 10, 1<<10 + 5, 4 << 10, 4<<10 + 5, 64 << 10, 64<<10 + 5} {
-		for name, p := range paths() {
+		for _, p := range append([]path{plain}, fast...) {
 			for _, way := range []string{"seal", "open"} {
-				b.Run(fmt.Sprintf("%s/size=%d/path=%s", way, size, name), func(b *testing.B) { benchmarkCipher(b, p, way, size) })
+				b.Run(fmt.Sprintf("%s/size=%d/path=%v", way, size, p), func(b *testing.B) { benchmarkCipher(b, p, way, size) })
 			}
 		}
 	}

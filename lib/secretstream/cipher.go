@@ -1,13 +1,11 @@
 package secretstream
 
 import (
-	"crypto/cipher"
 	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 
 	"golang.org/x/crypto/chacha20"
-	"golang.org/x/crypto/chacha20poly1305"
 	//lint:ignore SA1019 libsodium's padding differs from the AEAD's, so the MAC itself is needed
 	"golang.org/x/crypto/poly1305"
 )
@@ -39,7 +37,6 @@ var errMAC = errors.New("message does not authenticate")
 type sealer struct {
 	key   [chacha20.KeySize]byte
 	nonce [chacha20.NonceSize]byte // counter u32le, then 8 bytes that each MAC changes
-	aead  cipher.AEAD              // under key
 	path  path                     // to seal and to open
 }
 
@@ -52,29 +49,16 @@ func newSealer(key, header []byte) *sealer {
 	}
 	copy(s.key[:], derived)
 	copy(s.nonce[4:], header[16:])
-	s.restart()
-	return s
-}
-
-// restart sets what follows from a new key.
-func (s *sealer) restart() {
 	binary.LittleEndian.PutUint32(s.nonce[:], 1)
-	aead, err := chacha20poly1305.New(s.key[:])
-	if err != nil {
-		panic("secretstream: internal error: " + err.Error())
-	}
-	s.aead = aead
+	return s
 }
 
 // seal encrypts a message and its tag, and sets the MAC.
 func (s *sealer) seal(buf []byte, tag byte) {
 	buf[0] = tag
-	switch s.path.forLength(len(buf) - macSize) {
-	case plain:
+	if s.path == plain {
 		s.sealPlain(buf)
-	case fused:
-		s.sealFused(buf)
-	case wide:
+	} else {
 		s.sealWide(buf)
 	}
 	s.advance(buf[len(buf)-macSize:], tag)
@@ -84,12 +68,9 @@ func (s *sealer) seal(buf []byte, tag byte) {
 func (s *sealer) open(buf []byte) (tag byte, err error) {
 	var mac [macSize]byte
 	copy(mac[:], buf[len(buf)-macSize:])
-	switch s.path.forLength(len(buf) - macSize) {
-	case plain:
+	if s.path == plain {
 		err = s.openPlain(buf)
-	case fused:
-		err = s.openFused(buf)
-	case wide:
+	} else {
 		err = s.openWide(buf)
 	}
 	if err != nil {
@@ -178,5 +159,5 @@ func (s *sealer) rekey() {
 	s.stream().XORKeyStream(x[:], x[:])
 	copy(s.key[:], x[:])
 	copy(s.nonce[4:], x[len(s.key):])
-	s.restart()
+	binary.LittleEndian.PutUint32(s.nonce[:], 1)
 }

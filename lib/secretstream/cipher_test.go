@@ -34,14 +34,12 @@ func sealerWith(key, header []byte, p path) *sealer {
 	return s
 }
 
-// paths are those that run here, named for tests.
-func paths() map[string]path {
-	all := map[string]path{"plain": plain, "fused": fused}
-	if wideXOR != nil {
-		all["wide"], all["either"] = wide, either
-	}
-	return all
-}
+var pathNames = map[path]string{plain: "plain", generic: "generic", avx2: "avx2", avx512: "avx512", ifma: "ifma"}
+
+func (p path) String() string { return pathNames[p] }
+
+// paths are those that run here, the specification first.
+func paths() []path { return append([]path{plain, generic}, fast...) }
 
 func (s *sealer) state() []byte {
 	return append(append(append([]byte{}, s.key[:]...), s.nonce[:]...), make([]byte, 8)...)
@@ -64,8 +62,8 @@ func TestSecretstreamVectors(t *testing.T) {
 	if len(v.Messages) == 0 {
 		t.Fatal("no messages")
 	}
-	for name, p := range paths() {
-		out, in := sealerWith(v.Key, v.Header, p), sealerWith(v.Key, v.Header, p)
+	for _, name := range paths() {
+		out, in := sealerWith(v.Key, v.Header, name), sealerWith(v.Key, v.Header, name)
 		for i, m := range v.Messages {
 			if got := sealed(out, m.Plain, m.Tag); !bytes.Equal(got, m.Cipher) {
 				t.Fatalf("%s: message %d: sealed %x, want %x", name, i, got, m.Cipher)
@@ -84,42 +82,52 @@ func TestSecretstreamVectors(t *testing.T) {
 	}
 }
 
-// TestPathsArePlain compares the paths with the plain one, in both directions, at every length around the borders of block,
-// padding, what a kernel takes at once and what a call of it takes.
+// TestPathsArePlain compares the paths with the plain one, in both directions, at every length up to 4096 and around the
+// border of what a call of a kernel takes, and at some up to 200 KiB, with messages that begin anywhere.
 func TestPathsArePlain(t *testing.T) {
-	key, header := bytes.Repeat([]byte{3}, 32), bytes.Repeat([]byte{4}, headerSize)
-	sealers, openers := map[string]*sealer{}, map[string]*sealer{}
-	for name, p := range paths() {
-		sealers[name], openers[name] = sealerWith(key, header, p), sealerWith(key, header, p)
-	}
-	lengths := []int{4095, 4096, 65535, 65536, 65537, 65544, 1 << 20, 1<<20 + 3}
-	for n := 2200; n >= 0; n-- {
-		if n <= 300 || n%wideSize > wideSize-140 || n%wideSize < 10 || n%61 == 0 {
-			lengths = append(lengths, n, n+mostWide)
-		}
-	}
 	rng := rand.NewChaCha8([32]byte{1})
+	lengths := []int{1 << 20, 1<<20 + 3}
+	for n := range 4097 {
+		lengths = append(lengths, n)
+	}
+	for n := -2 * blockSize; n <= 2*blockSize; n++ {
+		lengths = append(lengths, mostWide+n, 2*mostWide+9*n)
+	}
+	for range 60 {
+		lengths = append(lengths, int(rng.Uint64()%(200<<10)))
+	}
+	if testing.Short() {
+		lengths = lengths[:800]
+	}
+	key, header := bytes.Repeat([]byte{3}, 32), bytes.Repeat([]byte{4}, headerSize)
+	plainOut := sealerWith(key, header, plain)
+	var outs, ins []*sealer
+	for _, p := range paths() {
+		outs, ins = append(outs, sealerWith(key, header, p)), append(ins, sealerWith(key, header, p))
+	}
+	text, want, room := make([]byte, 2<<20), make([]byte, 2<<20), make([]byte, 2<<20)
 	for i, n := range lengths {
-		message := make([]byte, n)
-		rng.Read(message)
+		size := blockSize + n + macSize
 		tag := byte(tagMessage)
 		if i%17 == 16 {
 			tag = tagRekey + byte(i)%2
 		}
-		want := sealed(sealers["plain"], message, tag)
-		for name, s := range sealers {
-			if name != "plain" && !bytes.Equal(sealed(s, message, tag), want) {
-				t.Fatalf("len=%d %s: sealed differently", n, name)
+		rng.Read(text[:size])
+		copy(want, text[:size])
+		plainOut.seal(want[:size], tag)
+		for j, p := range paths() {
+			buf := room[i%64:][:size]
+			copy(buf, text)
+			outs[j].seal(buf, tag)
+			if buf[0] != want[0] || !bytes.Equal(buf[blockSize:], want[blockSize:size]) {
+				t.Fatalf("len=%d %v: sealed differently", n, p)
 			}
-			got, gotTag, err := opened(openers[name], want)
-			if err != nil || gotTag != tag || !bytes.Equal(got, message) {
-				t.Fatalf("len=%d %s: opened %d bytes, tag %d, %v, want tag %d", n, name, len(got), gotTag, err, tag)
+			got, err := ins[j].open(buf)
+			if err != nil || got != tag || !bytes.Equal(buf[blockSize:size-macSize], text[blockSize:size-macSize]) {
+				t.Fatalf("len=%d %v: opened with tag %d, %v, want tag %d", n, p, got, err, tag)
 			}
-		}
-		for name, s := range sealers {
-			state := sealers["plain"].state()
-			if !bytes.Equal(s.state(), state) || !bytes.Equal(openers[name].state(), state) {
-				t.Fatalf("len=%d %s: state differs", n, name)
+			if state := plainOut.state(); !bytes.Equal(outs[j].state(), state) || !bytes.Equal(ins[j].state(), state) {
+				t.Fatalf("len=%d %v: state differs", n, p)
 			}
 		}
 	}
@@ -143,14 +151,14 @@ func TestCounterWrapsIntoRekey(t *testing.T) {
 
 func TestOpenRefusesEveryFlippedBit(t *testing.T) {
 	key, header := make([]byte, 32), make([]byte, headerSize)
-	for name, p := range paths() {
-		for _, n := range []int{0, 1, 8, 13, 16} {
+	for _, p := range paths() {
+		for _, n := range []int{0, 1, 8, 13, 16, 500} {
 			frame := sealed(sealerWith(key, header, p), make([]byte, n), tagMessage)
 			for bit := range 8 * len(frame) {
 				bad := bytes.Clone(frame)
 				bad[bit/8] ^= 1 << (bit % 8)
 				if _, _, err := opened(sealerWith(key, header, p), bad); !errors.Is(err, errMAC) {
-					t.Errorf("%s: len=%d bit %d: error %v, want %v", name, n, bit, err, errMAC)
+					t.Errorf("%v: len=%d bit %d: error %v, want %v", p, n, bit, err, errMAC)
 				}
 			}
 		}
@@ -165,14 +173,32 @@ func FuzzPathsArePlain(f *testing.F) {
 		key, header := bytes.Repeat([]byte{3}, 32), bytes.Repeat([]byte{4}, headerSize)
 		message := bytes.Repeat(pattern, int(times)%1500)
 		want := sealed(sealerWith(key, header, plain), message, tag)
-		for name, p := range paths() {
+		for _, p := range paths() {
 			if got := sealed(sealerWith(key, header, p), message, tag); !bytes.Equal(got, want) {
-				t.Fatalf("%s: sealed %x, want %x", name, got, want)
+				t.Fatalf("%v: sealed %x, want %x", p, got, want)
 			}
 			got, gotTag, err := opened(sealerWith(key, header, p), want)
 			if err != nil || gotTag != tag || !bytes.Equal(got, message) {
-				t.Fatalf("%s: %x, tag %d, %v", name, got, gotTag, err)
+				t.Fatalf("%v: %x, tag %d, %v", p, got, gotTag, err)
 			}
 		}
 	})
+}
+
+func TestKernelsAllocateNothing(t *testing.T) {
+	key, header := bytes.Repeat([]byte{3}, 32), bytes.Repeat([]byte{4}, headerSize)
+	for _, p := range fast {
+		for _, n := range []int{100, 5000} {
+			out, in := sealerWith(key, header, p), sealerWith(key, header, p)
+			buf := make([]byte, blockSize+n+macSize)
+			if got := testing.AllocsPerRun(10, func() {
+				out.seal(buf, tagMessage)
+				if _, err := in.open(buf); err != nil {
+					t.Fatal(err)
+				}
+			}); got != 0 {
+				t.Errorf("%v: len=%d: %v allocations, want none", p, n, got)
+			}
+		}
+	}
 }

@@ -4,33 +4,17 @@ package secretstream
 type path int
 
 const (
-	plain  path = iota
-	fused       // by the AEAD: fused.go
-	wide        // by a kernel: wide.go
-	either      // wide, or fused where that is faster
+	plain   path = iota // cipher.go
+	generic             // wide.go, with the kernels' twins: to test it anywhere, as it is slower than plain
+	avx2                // wide.go, with kernels that take 8 blocks of key stream at once, and 4 of the MAC
+	avx512              // 16 and 4
+	ifma                // 16 and 8
 )
 
 // quickest returns the path to take here.
 func quickest() path {
-	switch {
-	case wideXOR != nil && useFused:
-		return either
-	case useFused:
-		return fused
+	if len(fast) == 0 {
+		return plain
 	}
-	return plain
-}
-
-// leastFused is how many bytes the AEAD's fixed costs are worth.
-const leastFused = 256
-
-// forLength returns the path for so many bytes that the MAC sees.
-func (p path) forLength(n int) path {
-	switch {
-	case p != either:
-		return p
-	case padsAlike(n) && n >= leastFused:
-		return fused
-	}
-	return wide
+	return fast[len(fast)-1]
 }

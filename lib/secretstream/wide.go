@@ -5,44 +5,62 @@ import (
 	"encoding/binary"
 )
 
-// The wide path: the key stream by a kernel that makes 16 blocks of it at once, and the MAC apart. It takes the AEAD's time
-// and a tenth more, but works for all lengths, and a short message's key, tag and text come from one call.
+// The wide paths: key stream and MAC by kernels that take many blocks at once, each in a lane of its own, for all lengths;
+// a short message's key, tag and text come from one call. No branch and no address in them depends on what is secret.
 
-// wideSize is the bytes that a kernel takes at once.
-const wideSize = 16 * blockSize
+const (
+	// widest is the most bytes that a kernel takes at once.
+	widest = 16 * blockSize
 
-// mostWide bounds the time in a kernel: in assembly no goroutine can be stopped.
-const mostWide = 64 << 10
+	// mostWide bounds the bytes of one call of a kernel: in assembly no goroutine can be stopped.
+	mostWide = 64 << 10
 
-// wideXOR mixes groups of [wideSize] bytes with the key stream of a state as in RFC 8439, 2.3, but for its four constants,
-// and raises the block's number in it by 16 a group. It is nil where there is no kernel; its twin is XORKeyStream.
-var wideXOR func(state *[16]uint32, data *byte, groups int)
+	// leastLanes is how many bytes the powers of the MAC's key are worth.
+	leastLanes = 512
+)
 
-// wideStream is a key stream, from its first block.
-type wideStream [16]uint32
+// streamSize is how many bytes of key stream a path makes at once: a group.
+func (p path) streamSize() int {
+	if p == avx2 {
+		return 8 * blockSize
+	}
+	return widest
+}
 
-func (s *sealer) wide() *wideStream {
-	w := &wideStream{0x61707865, 0x3320646e, 0x79622d32, 0x6b206574}
+// A wideStream is a key stream, from its first block.
+type wideStream struct {
+	path  path
+	state [16]uint32 // as in RFC 8439, 2.3
+}
+
+// constants are a state's first words.
+var constants = [4]uint32{0x61707865, 0x3320646e, 0x79622d32, 0x6b206574}
+
+func (s *sealer) wide() wideStream {
+	w := wideStream{path: s.path}
+	copy(w.state[:], constants[:])
 	for i := range 8 {
-		w[4+i] = binary.LittleEndian.Uint32(s.key[4*i:])
+		w.state[4+i] = binary.LittleEndian.Uint32(s.key[4*i:])
 	}
 	for i := range 3 {
-		w[13+i] = binary.LittleEndian.Uint32(s.nonce[4*i:])
+		w.state[13+i] = binary.LittleEndian.Uint32(s.nonce[4*i:])
 	}
 	return w
 }
 
-// xor mixes b with the next blocks; behind a b that is not a multiple of [wideSize] nothing may follow.
+// xor mixes b with the next blocks; behind a b that is not a multiple of a group nothing may follow. A kernel mixes groups,
+// and raises the block's number in the state.
 func (w *wideStream) xor(b []byte) {
-	for len(b) >= wideSize {
-		n := min(len(b), mostWide) / wideSize * wideSize
-		wideXOR((*[16]uint32)(w), &b[0], n/wideSize)
+	size := w.path.streamSize()
+	for len(b) >= size {
+		n := min(len(b), mostWide) / size * size
+		w.path.xor(&w.state, &b[0], n/size)
 		b = b[n:]
 	}
 	if len(b) > 0 {
-		var last [wideSize]byte
+		var last [widest]byte
 		copy(last[:], b)
-		wideXOR((*[16]uint32)(w), &last[0], 1)
+		w.path.xor(&w.state, &last[0], 1)
 		copy(b, last[:])
 	}
 }
@@ -51,24 +69,26 @@ func (s *sealer) sealWide(buf []byte) {
 	sealed := buf[:len(buf)-macSize]
 	clear(sealed[1:blockSize])
 	stream := s.wide()
-	var first [wideSize]byte // the block that has the MAC's key, and what it leaves room for
+	var room [widest]byte
+	first := room[:s.path.streamSize()] // the block that has the MAC's key, and what it leaves room for
 	n := copy(first[blockSize:], sealed)
-	stream.xor(first[:])
+	stream.xor(first)
 	copy(sealed, first[blockSize:])
 	stream.xor(sealed[n:])
-	s.mac(sealed, (*[32]byte)(first[:]), buf[len(sealed):])
+	s.macWide(sealed, (*[32]byte)(first), buf[len(sealed):])
 }
 
 func (s *sealer) openWide(buf []byte) error {
 	sealed := buf[:len(buf)-macSize]
 	stream := s.wide()
-	var first [wideSize]byte // the block that has the MAC's key, the tag's, and what they leave room for
+	var room [widest]byte
+	first := room[:s.path.streamSize()] // the block that has the MAC's key, the tag's, and what they leave room for
 	n := blockSize + copy(first[2*blockSize:], sealed[blockSize:])
-	stream.xor(first[:])
+	stream.xor(first)
 	tag := sealed[0] ^ first[blockSize]
 	copy(sealed[1:blockSize], first[blockSize+1:])
 	var want [macSize]byte
-	s.mac(sealed, (*[32]byte)(first[:]), want[:])
+	s.macWide(sealed, (*[32]byte)(first), want[:])
 	if subtle.ConstantTimeCompare(want[:], buf[len(sealed):]) != 1 {
 		return errMAC
 	}
@@ -76,4 +96,19 @@ func (s *sealer) openWide(buf []byte) error {
 	copy(sealed[blockSize:], first[2*blockSize:])
 	stream.xor(sealed[n:])
 	return nil
+}
+
+// macWide is mac, with a kernel for all but the last blocks.
+func (s *sealer) macWide(sealed []byte, key *[32]byte, out []byte) {
+	if s.path == generic || len(sealed) < leastLanes {
+		s.mac(sealed, key, out)
+		return
+	}
+	p := newPoly(key)
+	rest := p.blocks(p.groups(s.path, sealed))
+	var tail [15 + 15 + 16]byte
+	zeros := copy(tail[:], rest) // as many as mac has
+	end := tail[:len(rest)+zeros+16]
+	binary.LittleEndian.PutUint64(end[len(end)-8:], uint64(len(sealed)))
+	p.finish(end, out)
 }

@@ -4,11 +4,50 @@ package secretstream
 
 import "golang.org/x/sys/cpu"
 
-func init() {
-	if cpu.X86.HasAVX512F {
-		wideXOR = xorAVX512
+// fast are the paths with kernels that run here, from the slowest.
+var fast = withKernels()
+
+func withKernels() []path {
+	switch x := &cpu.X86; {
+	case !x.HasAVX2:
+		return nil
+	case !x.HasAVX512F:
+		return []path{avx2}
+	case !x.HasAVX512IFMA:
+		return []path{avx2, avx512}
+	}
+	return []path{avx2, avx512, ifma}
+}
+
+// xor is of [wideStream.xor].
+func (p path) xor(state *[16]uint32, data *byte, groups int) {
+	switch p {
+	case avx2:
+		xorAVX2(state, data, groups)
+	case avx512, ifma:
+		xorAVX512(state, data, groups)
+	default:
+		xorGeneric(state, data, groups)
 	}
 }
 
+// add is of [poly.groups].
+func (p path) add(v *polyLanes, data *byte, groups int) {
+	if p == ifma {
+		addIFMA(v, data, groups)
+		return
+	}
+	addAVX2(v, data, groups)
+}
+
+//go:noescape
+func xorAVX2(state *[16]uint32, data *byte, groups int)
+
 //go:noescape
 func xorAVX512(state *[16]uint32, data *byte, groups int)
+
+//go:noescape
+func addAVX2(v *polyLanes, data *byte, groups int)
+
+//go:noescape
+func addIFMA(v *polyLanes, data *byte, groups int)

@@ -1,0 +1,12 @@
+//go:build !amd64 || purego || noasm
+
+package secretstream
+
+// fast are the paths with kernels that run here: none.
+var fast []path
+
+// xor is of [wideStream.xor].
+func (p path) xor(state *[16]uint32, data *byte, groups int) { xorGeneric(state, data, groups) }
+
+// add is not called: the generic path has the twin of [poly.groups] for all blocks.
+func (p path) add(*polyLanes, *byte, int) { panic("secretstream: internal error: no kernel") }
