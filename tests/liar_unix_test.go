@@ -164,6 +164,26 @@ func TestCloneFromLiar(t *testing.T) {
 	}
 }
 
+// TestCloneFromLiarOverFiles: what the folder has already stays, is named where the store cannot have it, and costs no other file.
+func TestCloneFromLiarOverFiles(t *testing.T) {
+	l := newLied(t)
+	l.check(os.Mkdir(l.path("over"), 0o777))
+	for _, name := range []string{"f1", badFile} {
+		l.check(os.WriteFile(filepath.Join(l.path("over"), name), l.files[name], 0o644))
+	}
+	for _, act := range [][]string{{"clone", l.key}, {"pull"}} {
+		args := append(act, l.path("over"), "--exec", l.liars)
+		said := l.run(4, "hc", args...)
+		if !strings.Contains(said, fmt.Sprintf("left out: %q: the folder has it, and nobody gives it to the store", badFile)) || strings.Count(said, `left out: "`) != 1 {
+			t.Errorf("hc %s says %s", act[0], said)
+		}
+		l.has("over")
+	}
+	l.run(0, "hc", "pull", l.path("over"), "--exec", l.honest)
+	l.run(0, "hc", "clone", l.key, l.path("again"), "--exec", filepath.Join(bin, "hc-serve")+" -C "+filepath.Join(l.path("over"), ".hc")+" --stdio")
+	l.has("again")
+}
+
 // TestPullFromLiar: the version before of a file that was left out stays, is nobody's edit, and is replaced by a later pull.
 func TestPullFromLiar(t *testing.T) {
 	l := newLied(t)

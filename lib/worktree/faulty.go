@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"hc/lib/folder"
 	"hc/lib/hyperdrive"
 	"hc/lib/merkle"
 	"hc/lib/proof"
@@ -13,8 +12,10 @@ import (
 
 // A file that nobody gives as it was signed is left out, and named: the others are not to suffer by it.
 
-// mostFaulty is how many such files an update leaves out before it gives up; for each all peers are connected to again.
-const mostFaulty = 64
+const (
+	mostFaulty    = 1 << 20 // bytes of names of such files that an update leaves out before it gives up; for each all peers are connected to again
+	retryTogether = 256     // files that are asked for at once behind such a one: the next one may be near
+)
 
 // contentError is an error of Source.Content.
 type contentError struct{ error }
@@ -42,44 +43,46 @@ func notGiven(err error) bool {
 	return errors.Is(err, merkle.ErrUnverified) || errors.Is(err, proof.ErrBlockMissing) || errors.Is(err, proof.ErrPartial)
 }
 
-// writeAll writes files. As they are asked for ahead, the one that could not be had is not the one that was being written: it is
-// looked for one by one.
-func (u *update) writeAll(ctx context.Context, export *folder.Export, writes []hyperdrive.Item) error {
-	for {
-		left, err := u.soon(ctx, writes)
-		if err == nil {
-			left, err = u.write(ctx, export, left)
-		}
-		if err == nil || !notGiven(err) || ctx.Err() != nil {
-			return err
-		}
-		if writes, err = u.passFaulty(ctx, export, left, err); err != nil {
-			return err
-		}
+// A getting gets the content of files, which it asks for ahead. left are those that it did not come to.
+type getting func(ctx context.Context, items []hyperdrive.Item) (left []hyperdrive.Item, err error)
+
+// getAll gets files. As they are asked for ahead, the one that could not be had is not the one that was being got: it is looked
+// for one by one.
+func (u *update) getAll(ctx context.Context, items []hyperdrive.Item, get getting) error {
+	left, err := get(ctx, items)
+	if err == nil || !notGiven(err) || ctx.Err() != nil {
+		return err
 	}
+	rest, err := u.passFaulty(ctx, left, get, err)
+	for err == nil && len(rest) > 0 {
+		n := min(len(rest), retryTogether)
+		err = u.getAll(ctx, rest[:n], get)
+		rest = rest[n:]
+	}
+	return err
 }
 
-// passFaulty writes files one by one until some could not be had, and the next one could; rest are those behind it. why is what was
+// passFaulty gets files one by one until some could not be had, and the next one could; rest are those behind it. why is what was
 // wrong with one of them.
-func (u *update) passFaulty(ctx context.Context, export *folder.Export, writes []hyperdrive.Item, why error) (rest []hyperdrive.Item, err error) {
+func (u *update) passFaulty(ctx context.Context, items []hyperdrive.Item, get getting, why error) (rest []hyperdrive.Item, err error) {
 	if err := u.afresh(ctx, why); err != nil {
 		return nil, err
 	}
 	passed := false
-	for i, item := range writes {
-		_, err := u.write(ctx, export, writes[i:i+1])
+	for i, item := range items {
+		_, err := get(ctx, items[i:i+1])
 		switch {
 		case err == nil && passed:
-			return writes[i+1:], nil
+			return items[i+1:], nil
 		case err == nil:
 			continue
 		case !notGiven(err) || ctx.Err() != nil:
 			return nil, err
-		case u.faulty >= mostFaulty:
-			return nil, fmt.Errorf("%d files were left out, and no more are tried, ask other peers: %w", u.faulty, err)
+		case u.faulty+len(item.Name) > mostFaulty:
+			return nil, fmt.Errorf("%d files were left out, and no more are tried, ask other peers: %w", u.done.Refused, err)
 		}
 		passed = true
-		u.faulty++
+		u.faulty += len(item.Name)
 		u.refuse(item.Name, refusal(item.Name, err))
 		if err := u.afresh(ctx, err); err != nil {
 			return nil, err

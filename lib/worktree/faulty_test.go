@@ -14,18 +14,23 @@ import (
 	"hc/lib/merkle"
 )
 
-// lying is a source of which no file is as it was signed.
+// lying is a source of which some files, or all, are not as they were signed.
 type lying struct {
 	Source
+	good   func(name string) bool
 	asked  *atomic.Int64
 	afresh *int
 }
 
 func (l lying) Soon(context.Context, []hyperdrive.Item) error { return nil }
 
-func (l lying) Content(context.Context, hyperdrive.Item, io.Writer) error {
+func (l lying) Content(_ context.Context, item hyperdrive.Item, w io.Writer) error {
 	l.asked.Add(1)
-	return merkle.ErrUnverified
+	if !l.good(item.Name) {
+		return merkle.ErrUnverified
+	}
+	_, err := w.Write([]byte("x"))
+	return err
 }
 
 func (l lying) Afresh(context.Context) (Source, error) {
@@ -33,27 +38,68 @@ func (l lying) Afresh(context.Context) (Source, error) {
 	return l, nil
 }
 
-// Who lies each time is asked for so many files, each of which is named, and then no more; the error says so.
-func TestGivesUpOnLiars(t *testing.T) {
+// lied is what came of the files of a source that lies.
+type lied struct {
+	*update
+	refused, afresh int
+	asked           atomic.Int64 // several at once
+	err             error
+}
+
+func lie(t *testing.T, names []string, good func(name string) bool) *lied {
+	t.Helper()
 	export, err := folder.OpenExport(t.TempDir(), folder.ExportOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer export.Close()
-	var refused, afresh int
-	var asked atomic.Int64 // several at once
-	u := &update{to: lying{asked: &asked, afresh: &afresh}, written: map[[32]byte]string{}, options: UpdateOptions{
-		Refused: func(string, error) { refused++ },
+	l := &lied{}
+	l.update = &update{to: lying{good: good, asked: &l.asked, afresh: &l.afresh}, written: map[[32]byte]string{}, options: UpdateOptions{
+		Refused: func(string, error) { l.refused++ },
 	}}
 	var items []hyperdrive.Item
-	for i := range mostFaulty + 10 {
-		items = append(items, hyperdrive.Item{Name: fmt.Sprintf("/f%d", i), Entry: hyperdrive.Entry{Blob: &hyperdrive.Blob{BlockLength: 1, ByteLength: 1}}})
+	for _, name := range names {
+		items = append(items, hyperdrive.Item{Name: name, Entry: hyperdrive.Entry{Blob: &hyperdrive.Blob{BlockLength: 1, ByteLength: 1}}})
 	}
-	err = u.writeAll(t.Context(), export, items)
-	if !errors.Is(err, merkle.ErrUnverified) || !strings.Contains(fmt.Sprint(err), "64 files were left out") {
-		t.Errorf("it ends with %v", err)
+	l.err = l.getAll(t.Context(), items, func(ctx context.Context, items []hyperdrive.Item) ([]hyperdrive.Item, error) {
+		return l.write(ctx, export, items)
+	})
+	return l
+}
+
+// Who lies about many files costs those, each of which is named, and no other.
+func TestPassesLiars(t *testing.T) {
+	var names []string
+	for i := range 1000 {
+		names = append(names, fmt.Sprintf("/f%d", i))
 	}
-	if refused != mostFaulty || len(u.left) != mostFaulty || afresh != 1+mostFaulty || int(asked.Load()) >= len(items) {
-		t.Errorf("%d files left out, %d noted, %d asked for, %d times afresh", refused, len(u.left), asked.Load(), afresh)
+	bad := func(name string) bool { return strings.HasSuffix(name, "7") || len(name) == 3 }
+	l := lie(t, names, func(name string) bool { return !bad(name) })
+	if l.err != nil || l.done.Written != 1000-109 || l.refused != 109 {
+		t.Errorf("%d files written, %d left out, %v", l.done.Written, l.refused, l.err)
+	}
+	for _, name := range l.left {
+		if !bad(name) {
+			t.Errorf("%s is left out", name)
+		}
+	}
+	if asked := l.asked.Load(); asked > 3000 {
+		t.Errorf("%d files were asked for", asked)
+	}
+}
+
+// Who lies each time is asked for files until their names are many, each of which is told, and then no more; the error says so.
+func TestGivesUpOnLiars(t *testing.T) {
+	const most = mostFaulty / 200
+	var names []string
+	for i := range most + 10 {
+		names = append(names, fmt.Sprintf("/f%0198d", i))
+	}
+	l := lie(t, names, func(string) bool { return false })
+	if !errors.Is(l.err, merkle.ErrUnverified) || !strings.Contains(fmt.Sprint(l.err), fmt.Sprintf("%d files were left out", most)) {
+		t.Errorf("it ends with %v", l.err)
+	}
+	if l.refused != most || len(l.left) != most || l.afresh != 1+most || int(l.asked.Load()) >= len(names) {
+		t.Errorf("%d files left out, %d noted, %d asked for, %d times afresh", l.refused, len(l.left), l.asked.Load(), l.afresh)
 	}
 }

@@ -35,7 +35,7 @@ type update struct {
 	written map[[32]byte]string    // digests of files that were written, and their names
 	edited  []string               // names of files that were edited here
 	total   uint64                 // bytes that will be written
-	faulty  int                    // files that nobody could give as they were signed
+	faulty  int                    // bytes of the names of files that nobody could give as they were signed
 	looked  looked
 
 	mu   sync.Mutex // guards written, left and done while files are written

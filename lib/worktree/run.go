@@ -43,13 +43,26 @@ func (u *update) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := u.writeAll(ctx, export, writes); err != nil {
+	err = u.getAll(ctx, writes, func(ctx context.Context, items []hyperdrive.Item) ([]hyperdrive.Item, error) {
+		left, err := u.soon(ctx, items)
+		if err != nil {
+			return left, err
+		}
+		return u.write(ctx, export, left)
+	})
+	if err != nil {
 		return err
 	}
 	if err := u.retime(); err != nil {
 		return err
 	}
-	return u.to.Complete(ctx, u.same)
+	return u.getAll(ctx, u.same, func(ctx context.Context, items []hyperdrive.Item) ([]hyperdrive.Item, error) {
+		err := u.to.Complete(ctx, items)
+		if err != nil {
+			err = fmt.Errorf("the folder has it, and nobody gives it to the store: %w", err)
+		}
+		return items, err
+	})
 }
 
 // writers is how many files are written at once: to make one is mostly to wait for the file system.
