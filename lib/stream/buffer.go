@@ -63,12 +63,17 @@ func (r *Reader) room(n int, pinned bool) error {
 // the buffer is in use.
 func (r *Reader) makeRoom(maxBytes int) {
 	want := min(max(maxBytes, 0), MaxBlock) + MaxHeader
+	r.makeRoomOf(want, 2*want)
+}
+
+// makeRoomOf sees to it that want bytes fit behind start, in a buffer that gets size bytes if it has fewer than want.
+func (r *Reader) makeRoomOf(want, size int) {
 	if len(r.buf)-r.start >= want {
 		return
 	}
 	r.tidy()
 	if len(r.buf) < want {
-		r.grow(2 * want)
+		r.grow(size)
 	}
 }
 

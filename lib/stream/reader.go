@@ -7,6 +7,8 @@ import (
 	"hash/crc32"
 	"io"
 	"strings"
+
+	"hc/lib/checksum"
 )
 
 // readBuffer is the bytes of a Reader's buffer at first: it grows with the frames that come.
@@ -33,6 +35,9 @@ type Reader struct {
 	lengths []int  // scratch: all lengths of a chunk frame
 	left    []int  // of the blocks in data; unused for lines
 	lines   bool
+
+	summing bool         // blocks that have a frame of their own get a sum
+	sum     checksum.Sum // of the block in data
 
 	folder *folderRules // of a FolderReader; nil where only blocks are wanted
 	begun  bool
@@ -230,7 +235,12 @@ func (r *Reader) readData(size, length, count int, lines, pinned bool) error {
 	if r.bytes += uint64(length); r.bytes < uint64(length) {
 		return r.malformed(errors.New("more bytes than can be counted"))
 	}
-	r.consume(whole)
+	if r.sum = (checksum.Sum{}); r.summing && !lines && len(r.lengths) == 1 && length >= direct {
+		r.sum = checksum.Of(data)
+		r.consumeSummed(size, length)
+	} else {
+		r.consume(whole)
+	}
 	r.lines, r.data, r.left = lines, data, nil
 	if !lines {
 		r.left = r.lengths
@@ -285,4 +295,13 @@ func (r *Reader) consume(n int) {
 	r.crc = crc32.Update(r.crc, castagnoli, r.buf[r.start:r.start+n])
 	r.start += n
 	r.offset += uint64(n)
+}
+
+// consumeSummed is consume for a frame whose header has size bytes, and whose one block of length bytes has r.sum.
+func (r *Reader) consumeSummed(size, length int) {
+	r.consume(size)
+	r.crc = checksum.Combine(r.crc, r.sum.CRC, length)
+	r.start += length
+	r.offset += uint64(length)
+	r.consume(len("\n"))
 }

@@ -44,6 +44,9 @@ func TestEveryFlippedBit(t *testing.T) {
 			if _, err := readAll(bytes.NewReader(bad)); !isBad(err) {
 				t.Fatalf("bit %d of byte %d flipped: %v\n%q", bit, i, err, bad)
 			}
+			if _, err := readOwned(bytes.NewReader(bad), 1<<20, 1<<10); !isBad(err) {
+				t.Fatalf("bit %d of byte %d flipped, in batches to keep: %v", bit, i, err)
+			}
 			if _, err := readBatches(bytes.NewReader(bad), 1<<20); !isBad(err) {
 				t.Fatalf("bit %d of byte %d flipped, in batches: %v", bit, i, err)
 			}
@@ -187,6 +190,10 @@ func FuzzReader(f *testing.F) {
 		batches, batchErr := readBatches(iotest.HalfReader(bytes.NewReader(in)), maxBytes)
 		if (err == io.EOF) != (batchErr == io.EOF) || err == io.EOF && !slices.Equal(blocks, batches) {
 			t.Fatalf("Next: %d blocks, %v; NextBatch: %d blocks, %v", len(blocks), err, len(batches), batchErr)
+		}
+		owned, ownedErr := readOwned(iotest.HalfReader(bytes.NewReader(in)), maxBytes, 100)
+		if (err == io.EOF) != (ownedErr == io.EOF) || !slices.Equal(blocks, owned) {
+			t.Fatalf("Next: %d blocks, %v; ReadBatch: %d blocks, %v", len(blocks), err, len(owned), ownedErr)
 		}
 		if err != io.EOF {
 			if !isBad(err) && !errors.Is(err, ErrFolder) {

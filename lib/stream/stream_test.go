@@ -144,6 +144,8 @@ func TestRoundTrip(t *testing.T) {
 				"batch1k": func() ([]string, error) { return readBatches(bytes.NewReader(stream), 1<<10) },
 				"batch1M": func() ([]string, error) { return readBatches(iotest.HalfReader(bytes.NewReader(stream)), 1<<20) },
 				"batch8M": func() ([]string, error) { return readBatches(bytes.NewReader(stream), 8<<20) },
+				"owned0":  func() ([]string, error) { return readOwned(bytes.NewReader(stream), 0, 1) },
+				"owned1M": func() ([]string, error) { return readOwned(iotest.HalfReader(bytes.NewReader(stream)), 1<<20, 1000) },
 			} {
 				got, err := read()
 				if err != io.EOF {
