@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"hc/lib/checksum"
 	"hc/lib/hash"
 	"hc/lib/keyfile"
 	"hc/lib/keys"
@@ -301,20 +302,26 @@ func (w *Writer) Append(ctx context.Context, blocks ...[]byte) error {
 
 // AppendHashed is Append for who has the leaf hashes of the blocks already.
 func (w *Writer) AppendHashed(ctx context.Context, leaves []hash.Digest, blocks [][]byte) error {
+	return w.appendSummed(ctx, leaves, blocks, nil)
+}
+
+// appendSummed is AppendHashed for who has checksums, too; nil: he has none.
+func (w *Writer) appendSummed(ctx context.Context, leaves []hash.Digest, blocks [][]byte, sums []checksum.Sum) error {
 	for _, block := range blocks {
 		if len(block) > MaxBlock {
 			return w.tooLarge(block)
 		}
 	}
-	for i, block := range blocks {
+	added, err := w.tx.AppendAll(ctx, leaves, blocks, sums)
+	for i, block := range blocks[:added] {
 		if w.ending != nil {
 			w.ending.add(merkle.LeafNodeHash(w.length, uint64(len(block)), leaves[i]))
 		}
-		if err := w.tx.Append(ctx, leaves[i], block); err != nil {
-			return fmt.Errorf("storing block %d: %w", w.length, err)
-		}
 		w.length++
 		w.bytes += uint64(len(block))
+	}
+	if err != nil {
+		return fmt.Errorf("storing block %d: %w", w.length, err)
 	}
 	return nil
 }

@@ -9,6 +9,37 @@ import (
 	"io"
 )
 
+// batch is some blocks of an input, with the buffer that most of them alias.
+type batch struct {
+	blocks [][]byte
+	bytes  int
+	buffer []byte
+}
+
+func newBatch() *batch { return &batch{buffer: make([]byte, 0, batchBytes)} }
+
+// reset makes room, and lets go of what large blocks took beside the buffer.
+func (b *batch) reset() {
+	clear(b.blocks)
+	b.blocks, b.buffer, b.bytes = b.blocks[:0], b.buffer[:0], 0
+	if cap(b.buffer) > 2*batchBytes {
+		b.buffer = make([]byte, 0, batchBytes)
+	}
+}
+
+// add copies a block into the buffer, or, where it does not fit, into memory of just its size.
+func (b *batch) add(block []byte) {
+	at := len(b.buffer)
+	if len(block) <= cap(b.buffer)-at {
+		b.buffer = append(b.buffer, block...)
+		block = b.buffer[at:len(b.buffer):len(b.buffer)]
+	} else {
+		block = append(make([]byte, 0, len(block)), block...)
+	}
+	b.blocks = append(b.blocks, block)
+	b.bytes += len(block)
+}
+
 // lineReader hands out lines in batches: what has come by the time that somebody asks.
 type lineReader struct {
 	full, empty chan *batch

@@ -90,29 +90,33 @@ func TestLongBrokenStream(t *testing.T) {
 	}
 }
 
-func TestBatchesKeepLargeBlocksApart(t *testing.T) {
+// Batches are read ahead, and stay as they are, with their hashes, until they are stored.
+func TestBatchesAreHashedAhead(t *testing.T) {
 	large := bytes.Repeat([]byte("L"), 5<<20)
-	whole := streamOf(t, []byte("a"), large, []byte("b"), []byte{}, large, large)
-	reader, b := stream.NewReader(bytes.NewReader(whole)), newBatch()
+	want := [][]byte{[]byte("a"), large, []byte("b"), {}, large, large}
+	reader := stream.NewReader(bytes.NewReader(streamOf(t, want...)))
+	var batches []*hashing
+	for len(batches) == 0 || batches[len(batches)-1].err == nil {
+		batches = append(batches, readHashing(reader, new(hashing)))
+	}
 	var got [][]byte
-	for {
-		var err error
-		b, err = nextBatch(reader, b)
-		for _, block := range b.blocks {
-			got = append(got, bytes.Clone(block))
-		}
-		if cap(b.buffer) > batchBytes || b.bytes > batchBytes+len(large) {
-			t.Errorf("a batch of %d bytes, its buffer has %d", b.bytes, cap(b.buffer))
-		}
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
+	for _, h := range batches {
+		if err := h.failed(); err != nil {
 			t.Fatal(err)
 		}
+		<-h.hashed
+		if h.Bytes > batchBytes+len(large) {
+			t.Errorf("a batch of %d bytes", h.Bytes)
+		}
+		for i, block := range h.Blocks {
+			if h.leaves[i] != hash.Leaf(block) {
+				t.Errorf("block %d of a batch has another hash", i)
+			}
+		}
+		got = append(got, h.Blocks...)
 	}
-	if !sameBlocks(got, [][]byte{[]byte("a"), large, []byte("b"), {}, large, large}) {
-		t.Errorf("%d blocks, other ones than were sent", len(got))
+	if len(batches) < 3 || !sameBlocks(got, want) {
+		t.Errorf("%d blocks in %d batches, other ones than were sent", len(got), len(batches))
 	}
 }
 

@@ -32,7 +32,15 @@ var encoders = sync.Pool{New: func() any {
 
 // compress appends the frame of raw to dst, or returns nil where that does not save enough.
 func compress(dst, raw []byte) []byte {
-	if len(raw) < 64 || looksRandom(raw) {
+	if looksRandom(raw) {
+		return nil
+	}
+	return compressAnyway(dst, raw)
+}
+
+// compressAnyway is compress where it was seen that raw does not look random.
+func compressAnyway(dst, raw []byte) []byte {
+	if len(raw) < 64 {
 		return nil // a frame's head and a sync'd record's padding eat it up
 	}
 	e := encoders.Get().(*zstd.Encoder)
@@ -42,34 +50,6 @@ func compress(dst, raw []byte) []byte {
 		return nil
 	}
 	return frame
-}
-
-const (
-	stretches = 8       // of a run that are looked at
-	stretch   = 2 << 10 // bytes of each
-)
-
-// looksRandom reports whether the bytes of a large run are spread so evenly that trying to compress it is a waste, as it
-// is for what is encrypted, or compressed well, already: a try costs a third of what hashing the run does. The index of
-// coincidence over some stretches tells: its expectation for even bytes is n(n-1)/256, with a deviation of 0.14 % at this n; a stretch
-// that repeats another, or a byte that is a little rarer, raises it beyond 2 %.
-func looksRandom(raw []byte) bool {
-	const n = stretches * stretch
-	if len(raw) < 2*n {
-		return false
-	}
-	var counts [256]uint32
-	for i := range stretches {
-		at := i * (len(raw) - stretch) / (stretches - 1)
-		for _, c := range raw[at : at+stretch] {
-			counts[c]++
-		}
-	}
-	pairs := uint64(0)
-	for _, count := range counts {
-		pairs += uint64(count) * uint64(count-min(count, 1))
-	}
-	return pairs < n*(n-1)/256*102/100
 }
 
 // decoders are for frames without a base.

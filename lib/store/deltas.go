@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"hc/lib/checksum"
 	"hc/lib/hash"
 	"hc/lib/merkle"
 )
@@ -46,6 +47,7 @@ type appended struct {
 type newBlock struct {
 	leaf  hash.Digest
 	data  []byte
+	sum   checksum.Sum // of data, if it is known
 	base  hash.Digest
 	frame []byte // nil: it is stored without a base
 }
@@ -186,7 +188,7 @@ func (d *deltas) settle(ctx context.Context, most int) error {
 func (d *deltas) settleNew(ctx context.Context, b appended) error {
 	d.bytes -= len(b.block.data)
 	if b.block.frame == nil {
-		return d.tx.settleNew(ctx, b.node, b.block.data)
+		return d.tx.settleNew(ctx, b.node, b.block.data, b.block.sum)
 	}
 	return d.tx.settleDelta(ctx, b.node, b.block)
 }

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"testing"
 
-	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/merkle"
 )
@@ -212,10 +211,8 @@ func (m *modelCore) append(ctx context.Context, s *Store, options TxOptions, blo
 		return err
 	}
 	defer tx.Abort()
-	for _, b := range blocks {
-		if err := tx.Append(ctx, hash.Leaf(b), b); err != nil {
-			return err
-		}
+	if err := appendEither(ctx, tx, blocks...); err != nil {
+		return err
 	}
 	return tx.Commit(ctx, func() (Head, error) {
 		m.grow(true, blocks...)

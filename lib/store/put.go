@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"hc/lib/checksum"
 	"hc/lib/hash"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
@@ -40,7 +41,7 @@ func (tx *Tx) put(ctx context.Context, block uint64, leaf hash.Digest, data []by
 		return err
 	}
 	if !p.byLeaf {
-		if p.run, p.at, err = tx.runs.add(ctx, leaf, data); err != nil {
+		if p.run, p.at, err = tx.runs.add(ctx, leaf, data, checksum.Sum{}); err != nil {
 			return err
 		}
 		if !tx.options.Short {

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 
+	"hc/lib/checksum"
 	"hc/lib/hash"
 	"hc/lib/store/packlog"
 )
@@ -22,7 +23,10 @@ const (
 // runJob is a run on its way into the log. done is closed when record is ready; nil: it is, or nobody works on it yet.
 type runJob struct {
 	meta   runMeta
-	raw    []byte
+	raw    []byte       // of the blocks, in memory of the run's own
+	pieces [][]byte     // what of them stands behind raw, where the caller has it
+	sum    checksum.Sum // of both
+	random bool         // nobody needs to try to compress them
 	record packlog.Record
 	lent   bool // the record's payload is somebody else's
 	done   chan struct{}
@@ -61,26 +65,41 @@ func newBuffer() []byte {
 	return make([]byte, 0, runBytes)
 }
 
-// add puts a block into the current run and returns the run's ordinal and the block's number in it. data is copied.
-func (w *runWriter) add(ctx context.Context, leaf hash.Digest, data []byte) (run, at uint32, err error) {
+// add puts a block into the current run and returns the run's ordinal and the block's number in it. data is copied. sum is the
+// block's, if it is known.
+func (w *runWriter) add(ctx context.Context, leaf hash.Digest, data []byte, sum checksum.Sum) (run, at uint32, err error) {
+	return w.addBlock(ctx, leaf, data, sum, false)
+}
+
+// lend is add for a block that stays where it is until keep: it is copied only if it is short.
+func (w *runWriter) lend(ctx context.Context, leaf hash.Digest, data []byte, sum checksum.Sum) (run, at uint32, err error) {
+	return w.addBlock(ctx, leaf, data, sum, len(data) >= leastPiece)
+}
+
+func (w *runWriter) addBlock(ctx context.Context, leaf hash.Digest, data []byte, sum checksum.Sum, stays bool) (run, at uint32, err error) {
 	if w.current != nil && !w.fits(data) {
 		if err := w.end(ctx); err != nil {
 			return 0, 0, err
 		}
 	}
 	if w.current == nil {
-		w.begin(len(data))
+		w.begin()
 	}
-	m := &w.current.meta
+	job := w.current
+	m := &job.meta
 	if w.short {
-		w.isLines = w.isLines && (m.count == 0 || w.endsWithLF()) && isLine(data)
+		w.isLines = w.isLines && (m.count == 0 || job.endsWithLF()) && isLine(data)
 	} else {
 		m.leaves = append(m.leaves, leaf)
 	}
 	m.lengths = append(m.lengths, uint32(len(data)))
-	w.current.raw = append(w.current.raw, data...)
+	job.sum = job.sum.Then(sum, len(data))
+	job.pieces = append(job.pieces, data)
 	m.count++
 	m.raw += len(data)
+	if !stays {
+		job.keep()
+	}
 	return m.ordinal, uint32(m.count - 1), nil
 }
 
@@ -92,16 +111,10 @@ func (w *runWriter) fits(data []byte) bool {
 	return m.raw+len(data) <= runBytes
 }
 
-func (w *runWriter) begin(size int) {
-	job := &runJob{}
-	if size <= runBytes {
-		job.raw = newBuffer()
-	} else {
-		job.raw = make([]byte, 0, size)
-	}
-	job.meta = runMeta{short: w.short, ordinal: w.ordinal}
+func (w *runWriter) begin() {
+	w.current = &runJob{sum: checksum.Of(nil), meta: runMeta{short: w.short, ordinal: w.ordinal}}
+	w.isLines = true
 	w.ordinal++
-	w.current, w.isLines = job, true
 }
 
 // addDelta adds a run of one block that is told from a base, and returns its ordinal. lent: the frame is somebody else's.
@@ -118,11 +131,6 @@ func (w *runWriter) addDelta(ctx context.Context, b *newBlock, lent bool) (run u
 		err = w.end(ctx)
 	}
 	return job.meta.ordinal, err
-}
-
-func (w *runWriter) endsWithLF() bool {
-	raw := w.current.raw
-	return len(raw) > 0 && raw[len(raw)-1] == '\n'
 }
 
 // isLine reports whether a block is a line, with or without its LF at the end.
@@ -142,8 +150,13 @@ func (w *runWriter) end(ctx context.Context) error {
 	defer w.takeBehind()
 	job.meta.lines = w.short && w.isLines
 	w.queue = append(w.queue, job)
-	size := len(job.raw) // the worker takes raw
+	size := job.meta.raw
 	w.waiting += size
+	if job.random = job.looksRandom(); job.random {
+		job.finish()
+		return w.drain(ctx, size)
+	}
+	job.keep()
 	if size <= smallRun && len(w.queue) == 1 {
 		job.finish()
 		return nil
@@ -199,24 +212,35 @@ func (j *runJob) ready() bool {
 
 // finish makes the record.
 func (j *runJob) finish() {
-	j.record = packlog.Record{Kind: packlog.KindRun, Payload: j.raw}
+	if !j.tryToCompress() {
+		j.record = packlog.Record{Kind: packlog.KindRun, Payload: j.raw, Pieces: j.pieces, Sum: j.sum}
+	}
+	j.raw, j.pieces = nil, nil
+	j.record.Meta = j.meta.encode()
+}
+
+// tryToCompress makes the record of a run that is worth compressing. All bytes of such a one are its own.
+func (j *runJob) tryToCompress() bool {
+	if j.random {
+		return false
+	}
 	var dst []byte
 	if len(j.raw) <= runBytes {
 		dst = newBuffer()
 	}
-	if frame := compress(dst, j.raw); frame != nil {
-		j.meta.codec = codecZstd
-		j.record.Payload = frame
-		if len(frame) < cap(frame)/4 { // a batch of them holds many
-			j.record.Payload = bytes.Clone(frame)
-			recycle(frame)
-		}
-		recycle(j.raw)
-	} else {
+	frame := compressAnyway(dst, j.raw)
+	if frame == nil {
 		recycle(dst)
+		return false
 	}
-	j.raw = nil
-	j.record.Meta = j.meta.encode()
+	j.meta.codec = codecZstd
+	j.record = packlog.Record{Kind: packlog.KindRun, Payload: frame}
+	if len(frame) < cap(frame)/4 { // a batch of them holds many
+		j.record.Payload = bytes.Clone(frame)
+		recycle(frame)
+	}
+	recycle(j.raw)
+	return true
 }
 
 func recycle(b []byte) {
@@ -242,7 +266,7 @@ func (w *runWriter) writeFirst(ctx context.Context) error {
 	if !job.lent {
 		w.spent = append(w.spent, job.record.Payload)
 	}
-	w.batchBytes += len(job.record.Payload) + len(job.record.Meta)
+	w.batchBytes += job.record.Length() + len(job.record.Meta)
 	if w.batchBytes < batchBytes {
 		return nil
 	}
@@ -280,7 +304,7 @@ func (w *runWriter) flush(ctx context.Context, more ...packlog.Record) error {
 	}
 	for _, r := range more {
 		w.batch = append(w.batch, r)
-		w.batchBytes += len(r.Payload) + len(r.Meta)
+		w.batchBytes += r.Length() + len(r.Meta)
 	}
 	if w.batchBytes < batchBytes {
 		return nil

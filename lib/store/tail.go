@@ -113,7 +113,7 @@ func (st *state) learn(ctx context.Context, id packlog.AppendID, records []packl
 	view.Readable = next
 	for i, r := range records {
 		r.Append, r.Commit, r.Position = id, i == len(records)-1, at[i]
-		r.PayloadLen, r.Payload = len(r.Payload), nil
+		r.PayloadLen, r.Payload, r.Pieces = r.Length(), nil, nil
 		if err := st.replay.take(ctx, view, r, func(c *committed) error { return st.apply(ctx, c) }); err != nil {
 			return err
 		}

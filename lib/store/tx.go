@@ -50,6 +50,7 @@ type Tx struct {
 	limit  uint64                 // what the view knows of blocks from here on does not count: history was cut back
 	blocks uint64                 // added
 	bytes  int                    // written
+	lends  bool                   // what is appended stays where it is until runs.keep
 	long   bool                   // with it the tail is so long that a checkpoint is due
 }
 
@@ -146,7 +147,7 @@ func (tx *Tx) write(ctx context.Context, records ...packlog.Record) error {
 
 func (tx *Tx) count(records []packlog.Record) {
 	for _, r := range records {
-		tx.bytes += len(r.Meta) + len(r.Payload)
+		tx.bytes += len(r.Meta) + r.Length()
 	}
 }
 

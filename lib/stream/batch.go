@@ -24,7 +24,9 @@ func (r *Reader) ReadBatch(b *Batch, maxBytes, maxBlocks int) error {
 	r.summing = true
 	err := r.fillBatch(b, maxBytes, maxBlocks)
 	r.summing = false
-	r.handOver(b, want)
+	if err == nil { // else nothing is read into the buffer any more
+		r.handOver(b, want)
+	}
 	return err
 }
 

@@ -88,13 +88,13 @@ func (l *Log) newBatch() *batch {
 	return &batch{l: l, w: w}
 }
 
-// add returns where the record will be once the batch is flushed.
+// add returns where the record will be once the batch is flushed; until then its bytes stay as they are.
 func (b *batch) add(ctx context.Context, r *Record) (Position, error) {
 	if err := b.makeRoom(ctx, recordSize(r)); err != nil {
 		return Position{}, err
 	}
 	at := b.w.at
-	return at, b.w.add(r, b.l.marked.Synced)
+	return at, b.w.put(r, b.l.marked.Synced)
 }
 
 // addAll adds the records of one append, and leaves room for one more position.

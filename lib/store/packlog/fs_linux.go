@@ -3,8 +3,10 @@ package packlog
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,4 +34,40 @@ func (f osFile) StartWriteback(offset, length int64) {
 	_ = f.control(func(fd int) error {
 		return unix.SyncFileRange(fd, offset, length, unix.SYNC_FILE_RANGE_WRITE)
 	})
+}
+
+// mostPieces is how many the system takes at once.
+const mostPieces = 1024
+
+// WritePiecesAt writes pieces one behind the other. A write that is not whole goes on where it stopped.
+func (f osFile) WritePiecesAt(pieces [][]byte, offset int64) error {
+	pieces = slices.Clone(pieces)
+	for left := pieces; len(left) > 0; {
+		n := 0
+		err := f.control(func(fd int) (err error) {
+			n, err = unix.Pwritev(fd, left[:min(len(left), mostPieces)], offset)
+			return err
+		})
+		if err == nil && n <= 0 {
+			err = io.ErrShortWrite
+		}
+		if err != nil {
+			return &fs.PathError{Op: "write", Path: f.Name(), Err: err}
+		}
+		offset += int64(n)
+		left = behind(left, n)
+	}
+	return nil
+}
+
+// behind returns what stands behind the first n bytes of pieces, which it changes.
+func behind(pieces [][]byte, n int) [][]byte {
+	for len(pieces) > 0 && n >= len(pieces[0]) {
+		n -= len(pieces[0])
+		pieces = pieces[1:]
+	}
+	if n > 0 {
+		pieces[0] = pieces[0][n:]
+	}
+	return pieces
 }

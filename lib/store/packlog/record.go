@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+
+	"hc/lib/checksum"
 )
 
 // Kind says what a record is to the store. packlog itself knows only KindSeal.
@@ -42,6 +44,18 @@ type Record struct {
 	Meta       []byte   // at most MaxMeta
 	Payload    []byte   // at most MaxPayload; nil from a scan without payloads
 	PayloadLen int      // set when read
+
+	Pieces [][]byte     // of a record that is to be written: what of its payload stands behind Payload
+	Sum    checksum.Sum // likewise: of the payload, if it is known
+}
+
+// Length returns the bytes of the payload of a record that is to be written.
+func (r *Record) Length() int {
+	n := len(r.Payload)
+	for _, piece := range r.Pieces {
+		n += len(piece)
+	}
+	return n
 }
 
 // A record's header:
@@ -114,14 +128,23 @@ func seed(at Position) uint32 {
 
 var zeros [8]byte
 
-// payloadSum returns the checksum of a payload in a record at that position whose padding is pad bytes.
-func payloadSum(at Position, payload []byte, pad int) uint32 {
-	return crc32.Update(crc32.Update(seed(at), castagnoli, payload), castagnoli, zeros[:pad])
+// payloadSum returns the checksum of the payload, of length bytes, in a record at that position.
+func payloadSum(at Position, r *Record, length int) uint32 {
+	sum := seed(at)
+	if r.Sum.Known {
+		sum = checksum.Combine(sum, r.Sum.CRC, length)
+	} else {
+		sum = crc32.Update(sum, castagnoli, r.Payload)
+		for _, piece := range r.Pieces {
+			sum = crc32.Update(sum, castagnoli, piece)
+		}
+	}
+	return crc32.Update(sum, castagnoli, zeros[:padding(recordHeader+len(r.Meta)+length)])
 }
 
 // appendHeader appends the header and the meta of a record that will stand at that position.
 func appendHeader(b []byte, at Position, r *Record, synced Position) []byte {
-	start := len(b)
+	start, length := len(b), r.Length()
 	flags := byte(0)
 	if r.Commit {
 		flags = flagCommit
@@ -129,11 +152,10 @@ func appendHeader(b []byte, at Position, r *Record, synced Position) []byte {
 	b = append(b, recordMagic...)
 	b = append(b, byte(r.Kind), flags, 0, 0)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(r.Meta)))
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(r.Payload)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(length))
 	b = append(b, r.Append[:]...)
 	b = AppendPosition(b, synced)
-	pad := padding(recordHeader + len(r.Meta) + len(r.Payload))
-	b = binary.LittleEndian.AppendUint32(b, payloadSum(at, r.Payload, pad))
+	b = binary.LittleEndian.AppendUint32(b, payloadSum(at, r, length))
 	sum := crc32.Update(seed(at), castagnoli, b[start:])
 	sum = crc32.Update(sum, castagnoli, r.Meta)
 	b = binary.LittleEndian.AppendUint32(b, sum)
@@ -148,7 +170,7 @@ func (r *Record) Behind(at Position) Position {
 
 // recordSize returns the bytes that a record takes in a pack.
 func recordSize(r *Record) uint64 {
-	return header{meta: len(r.Meta), payload: len(r.Payload)}.size()
+	return header{meta: len(r.Meta), payload: r.Length()}.size()
 }
 
 // checkRecord refuses records that a caller must not write.
@@ -158,8 +180,8 @@ func checkRecord(r *Record) error {
 		return fmt.Errorf("record of kind %d: %w", r.Kind, errFields)
 	case len(r.Meta) > MaxMeta:
 		return fmt.Errorf("meta of %d bytes, the limit is %d: %w", len(r.Meta), MaxMeta, ErrTooLarge)
-	case len(r.Payload) > MaxPayload:
-		return fmt.Errorf("payload of %d bytes, the limit is %d: %w", len(r.Payload), MaxPayload, ErrTooLarge)
+	case r.Length() > MaxPayload:
+		return fmt.Errorf("payload of %d bytes, the limit is %d: %w", r.Length(), MaxPayload, ErrTooLarge)
 	}
 	return nil
 }

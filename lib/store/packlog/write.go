@@ -1,18 +1,22 @@
 package packlog
 
 const (
-	flushSize     = 1 << 20  // bytes of a batch that are written at once
-	copyPayload   = 64 << 10 // bytes; larger payloads are written from where they are
-	writebackSize = 8 << 20  // bytes that are written before the disk is set to work
+	flushSize     = 1 << 20 // bytes of a batch that are written at once
+	copyPayload   = 4 << 10 // bytes; longer ones are written from where they are
+	writebackSize = 8 << 20 // bytes that are written before the disk is set to work
 )
 
 // packWriter writes records one behind the other into a pack, gathering small ones.
 type packWriter struct {
 	file    File
 	at      Position // of the next record
-	buf     []byte   // not written yet
+	buf     []byte   // what was put together of what is not written yet
+	pieces  [][]byte // all that is not written yet, in order, but for the end of buf
+	taken   int      // how much of buf is in pieces
+	waiting int      // bytes that are not written yet
+	lent    bool     // some of them are a record's own
 	begun   uint64   // offset up to which writeback has been started
-	written uint64   // offset of buf
+	written uint64   // offset of what is not written yet
 }
 
 func newPackWriter(file File, at Position, buf []byte) *packWriter {
@@ -21,31 +25,61 @@ func newPackWriter(file File, at Position, buf []byte) *packWriter {
 
 // add takes the record's bytes before it returns.
 func (w *packWriter) add(r *Record, synced Position) error {
-	size := recordSize(r)
-	w.buf = appendHeader(w.buf, w.at, r, synced)
-	if len(r.Payload) <= copyPayload {
-		w.buf = append(w.buf, r.Payload...)
-	} else {
-		if err := w.flush(); err != nil {
-			return err
-		}
-		if err := w.write(r.Payload); err != nil {
-			return err
-		}
+	if err := w.put(r, synced); err != nil || !w.lent {
+		return err
 	}
-	w.buf = append(w.buf, zeros[:padding(recordHeader+len(r.Meta)+len(r.Payload))]...)
-	w.at.Offset += size
-	if len(w.buf) >= flushSize {
+	return w.flush()
+}
+
+// put is add for a record whose bytes stay as they are until the next flush has returned.
+func (w *packWriter) put(r *Record, synced Position) error {
+	before := len(w.buf)
+	w.buf = appendHeader(w.buf, w.at, r, synced)
+	w.waiting += len(w.buf) - before
+	w.putPayload(r.Payload)
+	for _, piece := range r.Pieces {
+		w.putPayload(piece)
+	}
+	pad := padding(recordHeader + len(r.Meta) + r.Length())
+	w.buf = append(w.buf, zeros[:pad]...)
+	w.waiting += pad
+	w.at.Offset += recordSize(r)
+	if w.waiting >= flushSize {
 		return w.flush()
 	}
 	return nil
 }
 
-func (w *packWriter) write(b []byte) error {
-	if _, err := w.file.WriteAt(b, int64(w.written)); err != nil {
+func (w *packWriter) putPayload(b []byte) {
+	w.waiting += len(b)
+	if len(b) <= copyPayload {
+		w.buf = append(w.buf, b...)
+		return
+	}
+	w.takeBuf()
+	w.pieces, w.lent = append(w.pieces, b), true
+}
+
+// takeBuf makes the end of buf a piece. Where buf moves when it grows, what was taken stays where it was.
+func (w *packWriter) takeBuf() {
+	if w.taken < len(w.buf) {
+		w.pieces = append(w.pieces, w.buf[w.taken:len(w.buf):len(w.buf)])
+		w.taken = len(w.buf)
+	}
+}
+
+func (w *packWriter) flush() error {
+	w.takeBuf()
+	if w.waiting == 0 {
+		return nil
+	}
+	err := writePieces(w.file, w.pieces, int64(w.written))
+	w.written += uint64(w.waiting)
+	clear(w.pieces)
+	w.buf, w.pieces, w.taken, w.waiting, w.lent = w.buf[:0], w.pieces[:0], 0, 0, false
+	if err != nil {
 		return err
 	}
-	w.written += uint64(len(b))
 	if n := w.written - w.begun; n >= writebackSize {
 		w.file.StartWriteback(int64(w.begun), int64(n))
 		w.begun = w.written
@@ -53,11 +87,20 @@ func (w *packWriter) write(b []byte) error {
 	return nil
 }
 
-func (w *packWriter) flush() error {
-	if len(w.buf) == 0 {
-		return nil
+// piecesWriter is a File that writes many pieces, one behind the other, at once.
+type piecesWriter interface {
+	WritePiecesAt(pieces [][]byte, offset int64) error
+}
+
+func writePieces(file File, pieces [][]byte, offset int64) error {
+	if f, ok := file.(piecesWriter); ok && len(pieces) > 1 {
+		return f.WritePiecesAt(pieces, offset)
 	}
-	err := w.write(w.buf)
-	w.buf = w.buf[:0]
-	return err
+	for _, piece := range pieces {
+		if _, err := file.WriteAt(piece, offset); err != nil {
+			return err
+		}
+		offset += int64(len(piece))
+	}
+	return nil
 }

@@ -1,0 +1,110 @@
+package hypercore
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+
+	"hc/lib/hash"
+	"hc/lib/stream"
+)
+
+// ahead is how many batches are read, and hashed, ahead of the one that is stored.
+const ahead = 3
+
+// hashing is a batch of a stream whose leaf hashes are on their way.
+type hashing struct {
+	stream.Batch
+	leaves []hash.Digest
+	hashed chan struct{} // closed when leaves are there
+	err    error         // what came behind the blocks; io.EOF at the end of the stream
+}
+
+// failed returns an error that is not the stream's end.
+func (h *hashing) failed() error {
+	if errors.Is(h.err, io.EOF) {
+		return nil
+	}
+	return h.err
+}
+
+// readHashing reads the next batch into h, and has it hashed beside whatever goes on. A batch goes to one processor: it has too
+// few blocks to fill the lanes of several, and others follow.
+func readHashing(reader *stream.Reader, h *hashing) *hashing {
+	h.err = reader.ReadBatch(&h.Batch, batchBytes, maxBatchBlocks)
+	h.hashed = make(chan struct{})
+	if h.failed() != nil {
+		close(h.hashed) // of that nothing will count
+		return h
+	}
+	h.leaves = slices.Grow(h.leaves[:0], len(h.Blocks))[:len(h.Blocks)]
+	go func() {
+		defer close(h.hashed)
+		hash.Leaves(h.leaves, h.Blocks)
+	}()
+	return h
+}
+
+// drain appends the rest of a stream, reading and hashing the next batches while one is stored.
+func (w *Writer) drain(ctx context.Context, reader *stream.Reader, first *hashing, progress func(bytes, blocks int)) (uint64, error) {
+	ctx, stop := context.WithCancel(ctx)
+	// The reader may hang in its input for as long as the other end of the pipe likes; when this append has failed,
+	// nobody waits for it: the process ends, and the goroutine with it. Otherwise it has ended before drain returns.
+	defer stop()
+	read, empty := make(chan *hashing, ahead), make(chan *hashing, ahead+1)
+	for range ahead {
+		empty <- new(hashing)
+	}
+	if first.err == nil {
+		go readAhead(ctx, reader, empty, read)
+	}
+	total := uint64(0)
+	for h := first; ; {
+		if err := w.appendHashing(ctx, h); err != nil {
+			return 0, err
+		}
+		total += uint64(h.Bytes)
+		if progress != nil && len(h.Blocks) > 0 {
+			progress(h.Bytes, len(h.Blocks))
+		}
+		if h.err != nil {
+			return total, h.failed()
+		}
+		empty <- h
+		select {
+		case h = <-read:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+}
+
+// readAhead reads batches up to the one with the stream's end, or an error.
+func readAhead(ctx context.Context, reader *stream.Reader, empty <-chan *hashing, read chan<- *hashing) {
+	for {
+		select {
+		case h := <-empty:
+			readHashing(reader, h)
+			read <- h // has room for all that there are
+			if h.err != nil {
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// appendHashing stores a batch, unless it came before an error.
+func (w *Writer) appendHashing(ctx context.Context, h *hashing) error {
+	if h.failed() != nil {
+		return nil
+	}
+	select {
+	case <-h.hashed:
+		return w.appendSummed(ctx, h.leaves, h.Blocks, h.Sums)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,65 @@
+package store
+
+const (
+	stretches = 8       // of a run that are looked at
+	stretch   = 2 << 10 // bytes of each
+)
+
+// looksRandom reports whether the bytes of a large run are spread so evenly that trying to compress it is a waste, as it
+// is for what is encrypted, or compressed well, already: a try costs a third of what hashing the run does. The index of
+// coincidence over some stretches tells: its expectation for even bytes is n(n-1)/256, with a deviation of 0.14 % at this n; a stretch
+// that repeats another, or a byte that is a little rarer, raises it beyond 2 %.
+func looksRandom(raw []byte) bool {
+	return len(raw) >= leastLook && evenlySpread(len(raw), func(at int, _ []byte) []byte { return raw[at : at+stretch] })
+}
+
+// looksRandom is that of all bytes of a run.
+func (j *runJob) looksRandom() bool {
+	return j.meta.raw >= leastLook && evenlySpread(j.meta.raw, j.stretchAt)
+}
+
+// stretchAt returns the stretch that begins at a byte of the run: in scratch, where it stands in several pieces.
+func (j *runJob) stretchAt(at int, scratch []byte) []byte {
+	out := scratch[:0]
+	for i := -1; i < len(j.pieces) && len(out) < stretch; i++ {
+		piece := j.raw
+		if i >= 0 {
+			piece = j.pieces[i]
+		}
+		if at >= len(piece) {
+			at -= len(piece)
+			continue
+		}
+		piece = piece[at:min(len(piece), at+stretch-len(out))]
+		if len(piece) == stretch {
+			return piece
+		}
+		out, at = append(out, piece...), 0
+	}
+	return out
+}
+
+// leastLook is the fewest bytes that are looked at.
+const leastLook = 2 * stretches * stretch
+
+// evenlySpread is looksRandom for size bytes, of which stretchAt returns the stretch that begins at one of them.
+func evenlySpread(size int, stretchAt func(at int, scratch []byte) []byte) bool {
+	const n = stretches * stretch
+	var counts [4][256]uint32 // a byte that comes again does not wait until it was counted
+	var scratch [stretch]byte
+	for i := range stretches {
+		s := stretchAt(i*(size-stretch)/(stretches-1), scratch[:])
+		for ; len(s) >= 4; s = s[4:] {
+			counts[0][s[0]]++
+			counts[1][s[1]]++
+			counts[2][s[2]]++
+			counts[3][s[3]]++
+		}
+	}
+	pairs := uint64(0)
+	for c := range 256 {
+		count := uint64(counts[0][c] + counts[1][c] + counts[2][c] + counts[3][c])
+		pairs += count * (count - min(count, 1))
+	}
+	return pairs < n*(n-1)/256*102/100
+}

@@ -1,0 +1,149 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"hc/lib/checksum"
+	"hc/lib/hash"
+)
+
+// appendEither appends an odd number of blocks one by one, and an even one all at once, from memory that has other bytes then.
+func appendEither(ctx context.Context, tx *Tx, blocks ...[]byte) error {
+	if len(blocks)%2 == 0 {
+		return appendLent(ctx, tx, true, blocks...)
+	}
+	for _, b := range blocks {
+		if err := tx.Append(ctx, hash.Leaf(b), b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// appendLent appends all blocks at once, from memory that has other bytes then. summed: with the sums of every other one.
+func appendLent(ctx context.Context, tx *Tx, summed bool, blocks ...[]byte) error {
+	lent := make([][]byte, len(blocks))
+	leaves := make([]hash.Digest, len(blocks))
+	var sums []checksum.Sum
+	for i, b := range blocks {
+		lent[i], leaves[i] = bytes.Clone(b), hash.Leaf(b)
+		if sum := checksum.Of(b); summed {
+			sums = append(sums, checksum.Sum{CRC: sum.CRC, Known: i%2 == 0 || len(blocks) > 4})
+		}
+	}
+	n, err := tx.AppendAll(ctx, leaves, lent, sums)
+	for _, b := range lent {
+		for i := range b {
+			b[i] ^= 0xa5
+		}
+	}
+	if err == nil && n != len(blocks) {
+		return fmt.Errorf("%d of %d blocks were added", n, len(blocks))
+	}
+	return err
+}
+
+// What is lent is let go of when AppendAll returns, whatever stands beside it: short blocks, such as can be compressed, those
+// that the store has, and blocks larger than a run.
+func TestAppendAllKeepsNothing(t *testing.T) {
+	random, dice := rand.NewChaCha8([32]byte{1}), rand.New(rand.NewPCG(1, 2))
+	block := func(size int, text bool) []byte {
+		b := make([]byte, size)
+		_, _ = random.Read(b) // never fails
+		if text {
+			return fmt.Appendf(nil, "%x", b)[:size]
+		}
+		return b
+	}
+	var blocks [][]byte
+	for i := range 160 {
+		size := []int{0, 1, 100, leastPiece - 1, leastPiece, 20_000, 80_000, 250_000}[dice.IntN(8)]
+		blocks = append(blocks, block(size, i/20%3 == 1))
+		if i%50 == 0 {
+			blocks = append(blocks, block(500_000, i%100 == 0), block(runBytes, false), slices.Clone(blocks[i/2]))
+		}
+	}
+	for _, short := range []bool{false, true} {
+		for _, most := range []int{1, 40, 1000} {
+			t.Run(fmt.Sprintf("short=%v,%d", short, most), func(t *testing.T) {
+				m := newModel(1)
+				s := openTest(t, t.TempDir(), Options{})
+				tx, err := s.Begin(t.Context(), m.key, TxOptions{Short: short, Durable: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer tx.Abort()
+				for part := range slices.Chunk(blocks, most) {
+					if err := appendLent(t.Context(), tx, most != 40, part...); err != nil {
+						t.Fatal(err)
+					}
+				}
+				err = tx.Commit(t.Context(), func() (Head, error) {
+					m.grow(true, blocks...)
+					return m.sign(0), nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := m.compareBlocks(t.Context(), m.view(t, s)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// A run of lent blocks that cannot be compressed is written from where they stand.
+func TestLentRunIsNotCopied(t *testing.T) {
+	blocks, _ := blocksInRow(100<<10, 50<<10)
+	w := newRunWriter(false, nil)
+	for _, b := range blocks {
+		if _, _, err := w.lend(t.Context(), hash.Leaf(b), b, checksum.Of(b)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.end(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.batch) != 1 || len(w.batch[0].Pieces) != 2 || &w.batch[0].Pieces[0][0] != &blocks[0][0] || !w.batch[0].Sum.Known {
+		t.Fatal("the run's blocks were copied, or its sum is not known")
+	}
+	if w.batch[0].Sum != checksum.Of(bytes.Join(blocks, nil)) {
+		t.Error("the run has another sum than its bytes")
+	}
+}
+
+// A run that stands in pieces looks as random as its bytes do in a row.
+func TestLooksRandomInPieces(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	seen := map[bool]int{}
+	for range 300 {
+		all := make([]byte, leastLook-1+random.IntN(200_000))
+		for i := range all {
+			all[i] = byte(random.Uint32())
+		}
+		for range random.IntN(3) { // some of the stretches repeat a byte
+			at := random.IntN(len(all))
+			clear(all[at:min(len(all), at+random.IntN(60_000))])
+		}
+		job := &runJob{meta: runMeta{raw: len(all)}}
+		own := random.IntN(len(all))
+		job.raw = all[:own]
+		for rest := all[own:]; len(rest) > 0; {
+			n := min(len(rest), 1+random.IntN(1+random.IntN(40_000)))
+			job.pieces, rest = append(job.pieces, rest[:n]), rest[n:]
+		}
+		want := looksRandom(all)
+		if seen[want]++; job.looksRandom() != want {
+			t.Fatalf("%d bytes in %d pieces: %v, in a row %v", len(all), len(job.pieces), !want, want)
+		}
+	}
+	if seen[true] < 20 || seen[false] < 20 {
+		t.Errorf("the cases are one-sided: %v", seen)
+	}
+}

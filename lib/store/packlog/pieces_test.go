@@ -1,0 +1,90 @@
+package packlog_test
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+
+	"hc/lib/checksum"
+	"hc/lib/store/packlog"
+)
+
+// A record whose payload is in pieces, with or without its sum, is the record that has it in one.
+func TestPieces(t *testing.T) {
+	random := rand.NewChaCha8([32]byte{1})
+	payload := make([]byte, 3<<20)
+	_, _ = random.Read(payload) // never fails
+	pieces := func(first int, sizes ...int) packlog.Record {
+		r := packlog.Record{Kind: packlog.KindRun, Meta: []byte("pieces"), Payload: payload[:first]}
+		at := first
+		for _, n := range sizes {
+			r.Pieces = append(r.Pieces, payload[at:at+n])
+			at += n
+		}
+		return r
+	}
+	small := make([]int, 900) // some are copied, some are not
+	for i := range small {
+		if small[i] = 1 + i%2000; i%3 == 0 {
+			small[i] = 5000
+		}
+	}
+	records := map[string]packlog.Record{
+		"none": pieces(10), "small": pieces(3, 1, 0, 5), "only pieces": pieces(0, 100_000, 70_001), "both": pieces(99_999, 7, 200_000, 3),
+		"many": pieces(0, small...), "more than the system takes at once": {Kind: packlog.KindRun},
+	}
+	for i := range 1200 {
+		r := records["more than the system takes at once"]
+		r.Pieces = append(r.Pieces, payload[i*500:][:4100-i%3])
+		records["more than the system takes at once"] = r
+	}
+
+	for _, summed := range []bool{false, true} {
+		for name, r := range records {
+			want := append(bytes.Clone(r.Payload), bytes.Join(r.Pieces, nil)...)
+			if summed {
+				r.Sum = checksum.Of(want)
+			}
+			l := open(t, t.TempDir(), packlog.Options{Create: true})
+			a, err := l.Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			at, err := a.Write(t.Context(), run("before", "x"), r, run("behind", "y"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := a.Commit(t.Context(), head("head"), true); err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range [][]byte{[]byte("x"), want, []byte("y")} {
+				got, err := l.ReadPayload(t.Context(), at[i])
+				if err != nil || !bytes.Equal(got, want) {
+					t.Errorf("%s, sum known %v: record %d: %d bytes, want %d, %v", name, summed, i, len(got), len(want), err)
+				}
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// A sum that is not the payload's is no checksum that a reader takes.
+func TestWrongSum(t *testing.T) {
+	l := open(t, t.TempDir(), packlog.Options{Create: true})
+	defer l.Close()
+	r := run("wrong", "payload")
+	r.Sum = checksum.Of([]byte("another"))
+	a, err := l.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := a.Write(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := l.ReadPayload(t.Context(), at[0]); err == nil {
+		t.Errorf("it reads as %q", got)
+	}
+}
