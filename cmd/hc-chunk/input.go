@@ -120,21 +120,39 @@ type source struct {
 
 // next returns the next chunk, valid until the next call, and its offset in all of the input.
 func (s *source) next() (data []byte, offset uint64, err error) {
-	for {
-		if err := s.begin(); err != nil {
-			return nil, 0, err
-		}
+	err = s.ask(func() (err error) {
 		offset = s.base + s.chunker.Offset()
 		data, err = s.chunker.Next()
+		return err
+	})
+	return data, offset, err
+}
+
+// nextAll appends to dst the next chunk, and those behind it that are read already, valid until the next call.
+func (s *source) nextAll(dst [][]byte) ([][]byte, error) {
+	err := s.ask(func() (err error) {
+		dst, err = s.chunker.NextAll(dst)
+		return err
+	})
+	return dst, err
+}
+
+// ask asks the chunker of the input that is open, and behind its end that of the next one.
+func (s *source) ask(chunker func() error) error {
+	for {
+		if err := s.begin(); err != nil {
+			return err
+		}
+		err := chunker()
 		if err == nil {
-			return data, offset, nil
+			return nil
 		}
 		if err != io.EOF {
-			return nil, 0, s.explain(err)
+			return s.explain(err)
 		}
-		s.base = offset
+		s.base += s.chunker.Offset()
 		if err := s.close(); err != nil {
-			return nil, 0, err
+			return err
 		}
 		s.inputs = s.inputs[1:]
 	}

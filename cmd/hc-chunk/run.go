@@ -98,23 +98,36 @@ func cut(ctx context.Context, std *cli.IO, opts options, inputs []input, seen *s
 // pack writes the chunks as a stream. Where it fails the stream has no end.
 func pack(out io.Writer, src *source, lines bool, seen *stats) error {
 	w := stream.NewWriter(out)
-	put := w.Chunk
+	put := w.Chunks
 	if lines {
-		put = w.Lines
+		put = func(chunks ...[]byte) error { return putLines(w, chunks) }
 	}
+	var chunks [][]byte
 	for {
-		data, _, err := src.next()
+		var err error
+		chunks, err = src.nextAll(chunks[:0])
 		if err == io.EOF {
 			return w.Close()
 		}
 		if err != nil {
 			return err
 		}
-		if err := put(data); err != nil {
+		if err := put(chunks...); err != nil {
 			return err
 		}
-		seen.add(len(data))
+		for _, data := range chunks {
+			seen.add(len(data))
+		}
 	}
+}
+
+func putLines(w *stream.Writer, lines [][]byte) error {
+	for _, line := range lines {
+		if err := w.Lines(line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // cuts writes offset and length of each chunk.

@@ -32,6 +32,7 @@ type Chunker struct {
 	max        int
 	buf        []byte
 	start, end int    // what is read and not yet returned: buf[start:end]
+	scanned    int    // bytes of that which the cutter has been shown
 	offset     uint64 // of buf[start] in the input
 	eof        bool
 	err        error // sticky; what the reader returned at the end
@@ -64,33 +65,49 @@ func (c *Chunker) Offset() uint64 { return c.offset }
 // Next returns the next chunk; its bytes are valid until the next call. At the end of the input it returns io.EOF.
 // An error of the reader comes behind the chunks that were complete before it. Errors are final.
 func (c *Chunker) Next() ([]byte, error) {
-	n, err := c.next()
-	if err != nil {
-		return nil, err
-	}
-	data := c.buf[c.start : c.start+n : c.start+n]
-	c.start += n
-	c.offset += uint64(n)
-	return data, nil
-}
-
-// next returns the length of the chunk at buf[start].
-func (c *Chunker) next() (int, error) {
-	scanned := 0
 	for {
-		if n, err := c.cut(scanned); n > 0 || err != nil {
-			return n, err
+		n, err := c.cut()
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			return c.take(n), nil
 		}
 		if c.eof || c.err != nil {
-			return 0, c.finish()
+			return nil, c.finish()
 		}
-		scanned = c.end - c.start
 		c.fill()
 	}
 }
 
-// cut asks the cutter, if it can tell yet; scanned bytes have been shown to it before.
-func (c *Chunker) cut(scanned int) (int, error) {
+// NextAll appends to dst the next chunk, as Next returns it, and those behind it that are read already. All are valid until
+// the next call.
+func (c *Chunker) NextAll(dst [][]byte) ([][]byte, error) {
+	data, err := c.Next()
+	if err != nil {
+		return dst, err
+	}
+	dst = append(dst, data)
+	for {
+		n, err := c.cut()
+		if n == 0 || err != nil {
+			return dst, nil // the next call finds the same error
+		}
+		dst = append(dst, c.take(n))
+	}
+}
+
+// take returns the next n bytes as a chunk.
+func (c *Chunker) take(n int) []byte {
+	data := c.buf[c.start : c.start+n : c.start+n]
+	c.start += n
+	c.scanned = 0
+	c.offset += uint64(n)
+	return data
+}
+
+// cut returns the length of the chunk at buf[start], if the cutter can tell yet, else 0.
+func (c *Chunker) cut() (int, error) {
 	data := c.buf[c.start:c.end]
 	if len(data) == 0 {
 		return 0, nil
@@ -98,14 +115,15 @@ func (c *Chunker) cut(scanned int) (int, error) {
 	n := 0
 	switch {
 	case c.resume != nil:
-		n = c.resume.cutFrom(data, scanned, c.eof)
+		n = c.resume.cutFrom(data, c.scanned, c.eof)
+		c.scanned = len(data)
 	case c.eof || len(data) >= c.cutter.Max():
 		n = c.cutter.Cut(data, c.eof)
 	case len(data) > c.max:
 		n = c.cutter.Cut(data, false)
 	}
 	if n < 0 || n > c.max || n == 0 && len(data) > c.max {
-		c.err = c.tooLong()
+		c.err, c.scanned = c.tooLong(), 0
 		return 0, c.err
 	}
 	return n, nil

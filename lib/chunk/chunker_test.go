@@ -52,6 +52,74 @@ func TestChunkerIsFaithful(t *testing.T) {
 	}
 }
 
+// Many at a time the chunks are the same, all of them stay until the next call, and an error comes behind them.
+func TestNextAll(t *testing.T) {
+	random := randomBytes(3*readSize, 7)
+	for kind, cutter := range cutters() {
+		for name, wrap := range readers {
+			for _, input := range [][]byte{nil, random[:100], random[:5000], random} {
+				if len(input) > 5000 && name == "one byte" {
+					continue
+				}
+				calls := sameManyAtATime(t, kind+"/"+name, New(wrap(bytes.NewReader(input)), cutter, 0), input, cuts(cutter, input))
+				if name == "whole" && len(input) == len(random) && calls > 2*3*readSize/mostRead {
+					t.Errorf("%s: the chunks came in %d calls", kind, calls)
+				}
+			}
+		}
+		broken := errors.New("disk on fire")
+		c := New(io.MultiReader(bytes.NewReader(random[:10_000]), iotest.ErrReader(broken)), cutter, 0)
+		n, err := 0, error(nil)
+		for chunks := [][]byte(nil); err == nil; n += len(chunks) {
+			chunks, err = c.NextAll(nil)
+		}
+		if _, again := c.NextAll(nil); n == 0 || err != broken || again != broken {
+			t.Errorf("%s: %d chunks, then %v, then %v", kind, n, err, again)
+		}
+	}
+}
+
+// sameManyAtATime fails unless the chunks of input have these lengths. It returns how many calls it took.
+func sameManyAtATime(t *testing.T, what string, c *Chunker, input []byte, lengths []int) (calls int) {
+	t.Helper()
+	var got []byte
+	for ; ; calls++ {
+		chunks, err := c.NextAll(nil)
+		if err == io.EOF && len(chunks) == 0 {
+			break
+		}
+		if err != nil || len(chunks) == 0 || len(chunks) > len(lengths) {
+			t.Fatalf("%s: %d chunks, %v", what, len(chunks), err)
+		}
+		for i, chunk := range chunks {
+			if len(chunk) != lengths[i] {
+				t.Fatalf("%s: a chunk at byte %d has %d bytes, not %d", what, len(got), len(chunk), lengths[i])
+			}
+		}
+		lengths = lengths[len(chunks):]
+		if got = append(got, bytes.Join(chunks, nil)...); c.Offset() != uint64(len(got)) {
+			t.Fatalf("%s: Offset() = %d behind %d bytes", what, c.Offset(), len(got))
+		}
+	}
+	if !bytes.Equal(got, input) {
+		t.Errorf("%s: %d bytes, other ones than the %d that came", what, len(got), len(input))
+	}
+	return calls
+}
+
+// What is too long is told behind the chunks before it, however they are asked for.
+func TestNextAllTooLong(t *testing.T) {
+	c := New(strings.NewReader("a\nb\n"+strings.Repeat("c", 100)+"\n"), must(NewLines(50)), 0)
+	if chunks, err := c.NextAll(nil); err != nil || len(chunks) != 2 {
+		t.Fatalf("%q, %v", chunks, err)
+	}
+	for range 2 {
+		if chunks, err := c.NextAll(nil); !errors.Is(err, ErrTooLong) || len(chunks) != 0 || !strings.Contains(err.Error(), "byte 4:") {
+			t.Fatalf("%q, %v", chunks, err)
+		}
+	}
+}
+
 // A cutter that asks for more must come to the same end when it gets it.
 func TestCutNeedsNoMoreThanMax(t *testing.T) {
 	data := randomBytes(6000, 6)

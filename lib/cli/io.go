@@ -124,16 +124,35 @@ var errOutputGone = errors.New("standard output was closed by its reader")
 // output is standard output. It tells its own broken pipe from any other, say a socket's.
 type output struct {
 	w      io.Writer
+	file   *os.File // w, if it is one; nil in tests
 	broken atomic.Bool
 }
 
 func (o *output) Write(p []byte) (int, error) {
 	n, err := o.w.Write(p)
+	return n, o.noted(err)
+}
+
+// WritePieces writes pieces one behind the other, from where they stand.
+func (o *output) WritePieces(pieces [][]byte) error {
+	if o.file != nil {
+		return o.noted(writePieces(o.file, pieces))
+	}
+	for _, piece := range pieces {
+		if _, err := o.Write(piece); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// noted returns the error of a write, and notes whether the reader went away.
+func (o *output) noted(err error) error {
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) {
 		o.broken.Store(true)
 		err = fmt.Errorf("%w: %w", errOutputGone, err)
 	}
-	return n, err
+	return err
 }
 
 func isBadDescriptor(err error) bool { return errors.Is(err, syscall.EBADF) }

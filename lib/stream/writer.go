@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -9,9 +8,6 @@ import (
 	"io"
 	"strconv"
 )
-
-// writeBuffer is how many bytes a Writer gathers before it writes.
-const writeBuffer = 256 << 10
 
 // direct is how many bytes a chunk has at least that gets a frame of its own: its header is not worth another copy.
 const direct = 8 << 10
@@ -21,7 +17,7 @@ var errClosed = errors.New("hc-stream: write after the end frame")
 
 // A Writer writes a stream. Its first error is final: a stream that has failed gets no end frame.
 type Writer struct {
-	out     *bufio.Writer
+	out     *gather
 	crc     uint32 // of all that went to out
 	frames  uint64
 	bytes   uint64       // of blocks
@@ -37,7 +33,7 @@ type Writer struct {
 
 // NewWriter returns a Writer to w. It writes w in large pieces; all of it is written when Close has returned nil.
 func NewWriter(w io.Writer) *Writer {
-	s := &Writer{out: bufio.NewWriterSize(w, writeBuffer), pending: make([]byte, 0, MaxPacked)}
+	s := &Writer{out: newGather(w), pending: make([]byte, 0, MaxPacked)}
 	s.emit([]byte(magic))
 	return s
 }
@@ -63,6 +59,18 @@ func (w *Writer) Chunk(data []byte) error {
 		return w.flushWith(data)
 	}
 	w.pending = append(w.pending, data...)
+	return w.err
+}
+
+// Chunks is Chunk for many blocks. What w can write from where it stands is not copied.
+func (w *Writer) Chunks(blocks ...[]byte) error {
+	w.out.lend(true)
+	for _, data := range blocks {
+		if err := w.Chunk(data); err != nil {
+			return err
+		}
+	}
+	w.fail(w.out.lend(false))
 	return w.err
 }
 
@@ -119,7 +127,7 @@ func (w *Writer) Close() error {
 	end := appendEnd(w.header[:0], w.frames, w.bytes, w.crc)
 	w.emit(end)
 	if w.err == nil {
-		w.fail(w.out.Flush())
+		w.fail(w.out.flush())
 	}
 	if w.err != nil {
 		return w.err
@@ -157,8 +165,7 @@ func (w *Writer) emit(b []byte) {
 		return
 	}
 	w.crc = crc32.Update(w.crc, castagnoli, b)
-	_, err := w.out.Write(b)
-	w.fail(err)
+	w.fail(w.out.write(b))
 }
 
 // fail keeps the first error.
