@@ -39,7 +39,11 @@ func TestEveryRange(t *testing.T) {
 	for _, g := range []struct{ bytes, count int }{{1 << 20, 4096}, {20, 4096}, {1 << 20, 3}, {12, 4}, {1, 1}} {
 		t.Run(fmt.Sprintf("bytes=%d,count=%d", g.bytes, g.count), func(t *testing.T) {
 			withGroups(t, g.bytes, g.count)
-			for _, n := range []uint64{1, 2, 3, 7, 8, 13} {
+			lengths := []uint64{1, 2, 3, 7, 8, 13}
+			if testing.Short() {
+				lengths = lengths[:5] // the last one takes as long as they do
+			}
+			for _, n := range lengths {
 				l := newLog(t, smallBlocks(int(n))...)
 				tryRanges(t, l, nil, n)
 				for at := uint64(1); at <= n; at += 1 + at/2 {
@@ -158,7 +162,11 @@ func TestLive(t *testing.T) {
 		withGroups(t, g.bytes, g.count)
 		l := newLog(t, smallBlocks(23)...)
 		all := span(l.blocks, 0, 23)
-		for seed := range uint64(40) {
+		seeds := uint64(40)
+		if testing.Short() {
+			seeds = 10
+		}
+		for seed := range seeds {
 			r := rand.New(rand.NewPCG(seed, 9))
 			heads := []uint64{}
 			for n := uint64(r.IntN(3)); n <= 23; n += 1 + uint64(r.IntN(5)) {

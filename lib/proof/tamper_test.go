@@ -123,11 +123,7 @@ func (s sample) refuse(t *testing.T, what string, stream []byte) error {
 // flipAll flips every bit of the stream, one at a time.
 func (s sample) flipAll(t *testing.T) {
 	t.Helper()
-	every := 1
-	if raceEnabled {
-		every = 23
-	}
-	for turn := 0; turn < 8*len(s.stream); turn += every {
+	for turn := 0; turn < 8*len(s.stream); turn += stride(23) {
 		i, bit := turn/8, turn%8
 		s.stream[i] ^= 1 << bit
 		s.refuse(t, fmt.Sprintf("byte %d, bit %d flipped", i, bit), s.stream)
@@ -137,7 +133,7 @@ func (s sample) flipAll(t *testing.T) {
 
 func TestEveryTruncation(t *testing.T) {
 	for _, s := range samples(t) {
-		for n := range s.stream {
+		for n := 0; n < len(s.stream); n += stride(7) {
 			if err := s.refuse(t, fmt.Sprintf("cut at %d", n), s.stream[:n]); !errors.Is(err, ErrPartial) {
 				t.Errorf("%s, cut at byte %d of %d: %v, want ErrPartial", s.name, n, len(s.stream), err)
 			}
@@ -157,7 +153,7 @@ func TestEveryFrameMoved(t *testing.T) {
 		for i := range frames {
 			s.refuse(t, fmt.Sprintf("without %q", frames[i].line), unparse(slices.Delete(slices.Clone(frames), i, i+1)))
 			s.refuse(t, fmt.Sprintf("twice %q", frames[i].line), unparse(slices.Insert(slices.Clone(frames), i, frames[i])))
-			for j := range i {
+			for j := i % stride(3); j < i; j += stride(3) {
 				moved := slices.Clone(frames)
 				moved[i], moved[j] = moved[j], moved[i]
 				s.refuse(t, fmt.Sprintf("%q and %q swapped", frames[j].line, frames[i].line), unparse(moved))
@@ -182,8 +178,8 @@ func TestFlippedBitsInGroups(t *testing.T) {
 		s.refuse(t, fmt.Sprintf("byte %d, bit %d flipped", i, bit), s.stream)
 		s.stream[i] ^= 1 << bit
 	}
-	every := 1
-	if testing.Short() || raceEnabled {
+	every := stride(41)
+	if testing.Short() {
 		every = 41
 	}
 	nodes, turn := 0, 0

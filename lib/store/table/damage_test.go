@@ -55,7 +55,7 @@ func TestEveryFlippedBit(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			file := bytes.Clone(s.file)
-			for bit := range 8 * len(file) {
+			for bit := 0; bit < 8*len(file); bit += stride(23) {
 				file[bit/8] ^= 1 << (bit % 8)
 				table, err := s.open(file)
 				if err == nil {
