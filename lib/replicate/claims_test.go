@@ -53,11 +53,15 @@ func part(blocks [][]byte, claim proof.Claim) (want []byte, whole bool) {
 func TestClaims(t *testing.T) {
 	noLeaks(t)
 	random := rand.New(rand.NewPCG(7, 8))
+	rounds := 24
+	if testing.Short() {
+		rounds = 12
+	}
 	for _, count := range []int{1, 2, 3, 5, 7, 8, 13} {
 		core := newCore(t, count)
 		connect := core.server(ServerOptions{})
 		size := uint64(len(core.bytes()))
-		for round := range 24 {
+		for round := range rounds {
 			claim := proof.Claim{Kind: []proof.Kind{proof.KindAll, proof.KindHead, proof.KindBlocks, proof.KindBytes, proof.KindBlocks, proof.KindBytes}[round%6]}
 			limit := uint64(count)
 			if claim.Kind == proof.KindBytes {

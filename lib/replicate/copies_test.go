@@ -59,19 +59,19 @@ func secondOf(first, second [][]byte) proof.Claim {
 
 // A second version costs the blocks that changed, and no hash for each of the others, whatever was done to it.
 func TestSecondVersionNeedsNoLeafHashes(t *testing.T) {
-	first := noise(1, 8000)
-	fresh := noise(2, 1000)
+	k := lots(1000)
+	first, fresh := noise(1, 8*k), noise(2, 40)
 	cases := map[string][][]byte{
 		"the same":    first,
-		"inserted":    slices.Concat(first[:3000], fresh[:3], first[3000:]),
-		"replaced":    slices.Concat(first[:3000], fresh[:3], first[3003:7000], fresh[3:5], first[7002:]),
-		"cut out":     slices.Concat(first[:501], first[509:4345], first[6000:]),
-		"moved":       slices.Concat(first[6000:], first[2000:6000], first[:2000]),
+		"inserted":    slices.Concat(first[:3*k], fresh[:3], first[3*k:]),
+		"replaced":    slices.Concat(first[:3*k], fresh[:3], first[3*k+3:7*k], fresh[3:5], first[7*k+2:]),
+		"cut out":     slices.Concat(first[:k/2+1], first[k/2+9:4*k+345], first[6*k:]),
+		"moved":       slices.Concat(first[6*k:], first[2*k:6*k], first[:2*k]),
 		"longer":      slices.Concat(first, fresh[:40]),
 		"in front":    slices.Concat(fresh[:40], first),
-		"repeated":    slices.Concat(first[:2000], first[:2000], first[:2000]),
-		"one by one":  slices.Concat(first[:10], slices.Repeat(fresh[:1], 30), first[10:20], fresh[1:2], first[20:21], fresh[2:3], first[300:2000]),
-		"a few of it": first[5000:5200],
+		"repeated":    slices.Concat(first[:2*k], first[:2*k], first[:2*k]),
+		"one by one":  slices.Concat(first[:10], slices.Repeat(fresh[:1], 30), first[10:20], fresh[1:2], first[20:21], fresh[2:3], first[k/4+50:2*k]),
+		"a few of it": first[5*k : 5*k+200],
 	}
 	for name, second := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -93,9 +93,11 @@ func TestSecondVersionNeedsNoLeafHashes(t *testing.T) {
 
 // A reader who has only parts of the first version is told of these, and gets the rest.
 func TestSecondVersionForWhoHasPartOfTheFirst(t *testing.T) {
-	first := noise(1, 6000)
-	second := slices.Concat(first[:2500], noise(2, 3), first[2500:])
-	core, into := versions(t, first, second, blocks(100, 999), blocks(3000, 5099), blocks(5200, 5200))
+	k := uint64(lots(1000))
+	first := noise(1, int(6*k))
+	second := slices.Concat(first[:5*k/2], noise(2, 3), first[5*k/2:])
+	has := []proof.Claim{blocks(100, k-1), blocks(3*k, 5*k+99), blocks(5*k+200, 5*k+200)}
+	core, into := versions(t, first, second, has...)
 	got, err := read(t, into, core.key, secondOf(first, second), FetchOptions{}, core.serving(ServerOptions{}))
 	if err != nil || !bytes.Equal(got, bytes.Join(second, nil)) {
 		t.Fatalf("%d bytes, %v", len(got), err)
@@ -106,12 +108,12 @@ func TestSecondVersionForWhoHasPartOfTheFirst(t *testing.T) {
 			sent = append(sent, p.Hash.Nodes...)
 		}
 	}
-	core, into = versions(t, first, second, blocks(100, 999), blocks(3000, 5099), blocks(5200, 5200))
-	if _, err := read(t, into, core.key, blocks(6100, 6999), FetchOptions{Trace: trace}, core.serving(ServerOptions{})); err != nil {
+	core, into = versions(t, first, second, has...)
+	if _, err := read(t, into, core.key, blocks(6*k+100, 7*k-1), FetchOptions{Trace: trace}, core.serving(ServerOptions{})); err != nil {
 		t.Fatal(err)
 	}
 	if len(sent) > 100 {
-		t.Errorf("%d hashes came for 900 blocks that are here", len(sent))
+		t.Errorf("%d hashes came for %d blocks that are here", len(sent), k-100)
 	}
 }
 
@@ -371,10 +373,11 @@ func TestCopiesAreCompared(t *testing.T) {
 // Short lines are in no index of the store; they are copied from where the core has them.
 func TestLinesAreCopiedFromTheirOwnLog(t *testing.T) {
 	var first [][]byte
-	for i := range 20_000 {
+	lines := max(lots(20_000), 10_000) // the handshake counts for too much of fewer
+	for i := range lines {
 		first = append(first, fmt.Appendf(nil, "%d: %d of many\n", i, i*i))
 	}
-	second := slices.Concat(first[:7000], [][]byte{[]byte("one more\n")}, first[7000:])
+	second := slices.Concat(first[:lines/3], [][]byte{[]byte("one more\n")}, first[lines/3:])
 	core, into := versions(t, first, second, proof.Claim{})
 	wire, copied := fetchMetered(t, core, core.key, into, FetchOptions{}, core.serving(ServerOptions{}))
 	t.Logf("%d bytes of %d lines: %d on the wire", len(bytes.Join(second, nil)), len(second), wire)

@@ -126,8 +126,8 @@ func changed(before, now [][]byte) (fresh [][]byte) {
 // The second version of a file with 11 bytes inserted in its middle costs its changed chunks, compressed, and a leaf hash
 // for each of the others.
 func TestSecondVersionCostsItsDifference(t *testing.T) {
-	first := words(16 << 20)
-	second := slices.Concat(first[:8<<20], []byte("hello there"), first[8<<20:])
+	first := words(lots(16 << 20))
+	second := slices.Concat(first[:len(first)/2], []byte("hello there"), first[len(first)/2:])
 	one, two := chunks(t, first), chunks(t, second)
 	core := &testCore{t: t, store: newStore(t)}
 	core.append(one...)
@@ -179,7 +179,7 @@ func TestVainChecksCostLittle(t *testing.T) {
 	into := newStore(t)
 	other := unlike(100, 1000)
 	fetchMetered(t, other, other.key, into, FetchOptions{}, other.serving(ServerOptions{}))
-	core := unlike(8000, 1000)
+	core := unlike(lots(8000), 1000)
 	plain, _ := fetchMetered(t, core, core.key, newStore(t), FetchOptions{}, core.serving(ServerOptions{}))
 	wire, copied := fetchMetered(t, core, core.key, into, FetchOptions{}, core.serving(ServerOptions{}))
 	t.Logf("%d bytes on the wire into an empty store, %d into one that has something else", plain, wire)
@@ -194,7 +194,7 @@ func TestVainChecksCostLittle(t *testing.T) {
 // Short lines travel many in a frame, without a number for each.
 func TestLinesTravelTogether(t *testing.T) {
 	core := &testCore{t: t, store: newStore(t)}
-	for i := range 50_000 {
+	for i := range lots(50_000) {
 		core.blocks = append(core.blocks, fmt.Appendf(nil, "%d of many\n", i))
 	}
 	core.append(core.blocks...)
@@ -240,8 +240,8 @@ func TestWhatWasCopiedCanBeProved(t *testing.T) {
 
 // A stock server is asked for leaf hashes one by one, and then for the blocks that are missing.
 func TestSecondVersionFromStock(t *testing.T) {
-	first := words(8 << 20)
-	second := slices.Concat(first[:4<<20], []byte("hello there"), first[4<<20:])
+	first := words(lots(8 << 20))
+	second := slices.Concat(first[:len(first)/2], []byte("hello there"), first[len(first)/2:])
 	one, two := chunks(t, first), chunks(t, second)
 	older := &testCore{t: t, store: newStore(t)}
 	older.append(one...)
@@ -314,9 +314,9 @@ func TestEveryOtherBlockIsHere(t *testing.T) {
 
 // A push brings a mirror only what it lacks, whatever log that is in.
 func TestPushCostsItsDifference(t *testing.T) {
-	first := words(8 << 20)
+	first := words(lots(8 << 20))
 	one := chunks(t, first)
-	two := chunks(t, slices.Concat(first[:4<<20], []byte("hello there"), first[4<<20:]))
+	two := chunks(t, slices.Concat(first[:len(first)/2], []byte("hello there"), first[len(first)/2:]))
 	core := &testCore{t: t, store: newStore(t)}
 	core.append(one...)
 	mirror := newMirror(t, ServerOptions{Accept: []keys.Key{core.key}})

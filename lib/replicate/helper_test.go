@@ -160,6 +160,14 @@ func read(t *testing.T, into *store.Store, key keys.Key, claim proof.Claim, opti
 	return out.Bytes(), err
 }
 
+// lots is how many blocks a test takes that needs lots: a quarter of them where it is to be short.
+func lots(count int) int {
+	if testing.Short() {
+		return count / 4
+	}
+	return count
+}
+
 // noLeaks fails the test if a goroutine of this project is left when it ends. Call it first.
 func noLeaks(t *testing.T) {
 	t.Helper()
