@@ -132,6 +132,20 @@ func (l *lied) has(copy string, but ...string) {
 	}
 }
 
+// shows fails the test unless hc status shows just these differences of a copy.
+func (l *lied) shows(copy string, want ...string) {
+	l.t.Helper()
+	var got []string
+	for _, line := range strings.Split(strings.TrimSpace(l.run(0, "hc", "status", l.path(copy))), "\n") {
+		if !strings.HasPrefix(line, "#") {
+			got = append(got, line)
+		}
+	}
+	if !slices.Equal(got, want) {
+		l.t.Errorf("hc status %s shows %q, want %q", copy, got, want)
+	}
+}
+
 // TestCloneFromLiar: a wrong block costs the file that it is of, which is named, and no other; where somebody else has it, it
 // costs nothing.
 func TestCloneFromLiar(t *testing.T) {
@@ -141,6 +155,7 @@ func TestCloneFromLiar(t *testing.T) {
 		t.Errorf("it says %s", said)
 	}
 	l.has("alone", badFile)
+	l.shows("alone", "L "+badFile)
 	l.run(4, "hc", "pull", l.path("alone"), "--exec", l.liars)
 	l.run(0, "hc", "pull", l.path("alone"), "--exec", l.honest)
 	l.has("alone")
@@ -205,11 +220,14 @@ func TestPullFromLiar(t *testing.T) {
 		if got, err := os.ReadFile(filepath.Join(l.path("copy"), badFile)); err != nil || !bytes.Equal(got, old) {
 			t.Errorf("left out, it has %d bytes, %v", len(got), err)
 		}
+		l.shows("copy", "L "+badFile)
 	}
 	edited := filepath.Join(l.path("copy"), badFile)
 	l.check(os.WriteFile(edited, []byte("mine"), 0o666))
+	l.shows("copy", "M "+badFile)
 	l.run(7, "hc", "pull", l.path("copy"), "--exec", l.honest)
 	l.check(os.WriteFile(edited, old, 0o666))
 	l.run(0, "hc", "pull", l.path("copy"), "--exec", l.honest)
 	l.has("copy")
+	l.shows("copy")
 }

@@ -9,6 +9,7 @@ import (
 	"hc/lib/cli"
 	"hc/lib/drive"
 	"hc/lib/folder"
+	"hc/lib/worktree"
 )
 
 func newDiff(std *cli.IO) *urfave.App {
@@ -37,7 +38,7 @@ func newDiff(std *cli.IO) *urfave.App {
 
 const diffDescription = `
 hc diff prints a letter and a path for each file that differs: A added, M modified, D deleted. With no version it compares the
-files in the working copy with the version that is checked out; with one, that version with the drive's newest one (in a working
+files in the working copy with the version that is checked out (L: the last clone or pull has left that file out); with one, that version with the drive's newest one (in a working
 copy: the one checked out); with two, one with the other. Equal parts of the two trees are passed over unread.
 
 --patch shows where in a file the chunks differ, and the lines of these chunks where both are text.
@@ -112,13 +113,13 @@ func printChange(c *urfave.Context, std *cli.IO, before, after *drive.Drive, cha
 }
 
 func diffFolder(c *urfave.Context, std *cli.IO, d *opened) error {
-	return d.tree.Status(c.Context, d.Drive, folder.Options{SkipSpecial: true}, func(change drive.Change) error {
+	return d.tree.Status(c.Context, d.Drive, folder.Options{SkipSpecial: true}, func(change worktree.Change) error {
 		return printLetter(std, change)
 	})
 }
 
 // printLetter prints what happened to a name.
-func printLetter(std *cli.IO, change drive.Change) error {
+func printLetter(std *cli.IO, change worktree.Change) error {
 	if std.JSON {
 		return cli.WriteJSON(std.Out, map[string]string{"change": change.Letter(), "name": change.Name[1:]})
 	}

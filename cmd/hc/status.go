@@ -6,8 +6,8 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
-	"hc/lib/drive"
 	"hc/lib/folder"
+	"hc/lib/worktree"
 )
 
 func newStatus(std *cli.IO) *urfave.App {
@@ -30,7 +30,8 @@ func newStatus(std *cli.IO) *urfave.App {
 const statusDescription = `
 hc status says of which drive a folder is a working copy, whether it publishes or follows it, which version is checked out and
 which is the newest that is known here, and names the files that differ from the version that is checked out: A added, M
-modified, D deleted. It asks no peer, and changes nothing; that there are edits is no error. A name with control characters is shown in quotes.
+modified, D deleted; L is a file that the last clone or pull has left out, and that is as it was before, or not there: the next one
+tries it again. It asks no peer, and changes nothing; that there are edits is no error. A name with control characters is shown in quotes.
 `
 
 // state is what hc status says, as --json shows it.
@@ -45,6 +46,7 @@ type state struct {
 	Parts     []string `json:"parts,omitempty"`
 	Under     bool     `json:"interrupted,omitempty"`
 	Edited    int      `json:"edited"`
+	LeftOut   int      `json:"left_out,omitempty"`
 }
 
 func status(c *urfave.Context, std *cli.IO) error {
@@ -75,8 +77,12 @@ func status(c *urfave.Context, std *cli.IO) error {
 		SkipSpecial: true, Checksum: c.Bool("checksum"),
 		Warn: func(text string) { std.Warnf("%s", text) },
 	}
-	err = tree.Status(c.Context, version, options, func(change drive.Change) error {
-		s.Edited++
+	err = tree.Status(c.Context, version, options, func(change worktree.Change) error {
+		if change.LeftOut {
+			s.LeftOut++
+		} else {
+			s.Edited++
+		}
 		return printLetter(std, change)
 	})
 	if err == nil && std.JSON {

@@ -11,17 +11,41 @@ import (
 	"hc/lib/folder"
 	"hc/lib/hash/simd"
 	"hc/lib/hyperbee"
+	"hc/lib/hypercore"
 	"hc/lib/hyperdrive"
+	"hc/lib/merkle"
+	"hc/lib/store"
 	"hc/lib/stream"
 )
 
+// Change is how the folder differs from a version. Of a change that was made here New has the name only.
+type Change struct {
+	drive.Change
+
+	// LeftOut: nobody has edited the file. The last update has left it out, so that it is as a version before has it, or
+	// is not there.
+	LeftOut bool
+}
+
+// Letter is L for what was left out, else A, M or D.
+func (c Change) Letter() string {
+	if c.LeftOut {
+		return "L"
+	}
+	return c.Change.Letter()
+}
+
 // Status hands on how the files in the folder differ from a version, in no particular order for what is gone: what Publish
-// would import. Of a change that was made here New has the name only.
-func (t *Tree) Status(ctx context.Context, version *drive.Drive, options folder.Options, each func(drive.Change) error) error {
+// would import.
+func (t *Tree) Status(ctx context.Context, version *drive.Drive, options folder.Options, each func(Change) error) error {
 	var gone []string
 	from := t.read(ctx, version, options)
 	defer from.stop()
 	items := stream.NewFolderReader(from)
+	was, err := t.wasVersions(ctx)
+	if err != nil {
+		return err
+	}
 	for {
 		item, err := items.Next()
 		if errors.Is(err, io.EOF) {
@@ -32,7 +56,7 @@ func (t *Tree) Status(ctx context.Context, version *drive.Drive, options folder.
 		}
 		switch item.Kind {
 		case stream.KindFile, stream.KindLink:
-			err = t.tell(ctx, version, item, items, each)
+			err = t.tell(ctx, version, was, &hereFile{item: item, content: items}, each)
 		case stream.KindDelete:
 			gone = append(gone, "/"+item.Path)
 		case stream.KindPurge:
@@ -49,20 +73,61 @@ func (t *Tree) Status(ctx context.Context, version *drive.Drive, options folder.
 			continue
 		}
 		old := hyperdrive.Item{Name: name}
-		if err := each(drive.Change{Name: name, Old: &old}); err != nil {
+		if err := each(Change{drive.Change{Name: name, Old: &old}, t.leftOut(name)}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// wasVersions opens the versions that what was left out may still be of.
+func (t *Tree) wasVersions(ctx context.Context) (versions []*drive.Drive, err error) {
+	for _, ref := range t.was {
+		version, err := drive.Open(ctx, t.in, ref)
+		if isUnknown(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		versions = append(versions, version)
+	}
+	return versions, nil
+}
+
+// isUnknown reports whether an older version is not here any more, or not all of it.
+func isUnknown(err error) bool {
+	return errors.Is(err, store.ErrBlockMissing) || errors.Is(err, store.ErrNotFound) || errors.Is(err, merkle.ErrNodeMissing) ||
+		errors.Is(err, hypercore.ErrForked)
+}
+
 // tell hands on how a file differs from what a version has of it, if it does.
-func (t *Tree) tell(ctx context.Context, version *drive.Drive, item stream.Item, content *stream.FolderReader, each func(drive.Change) error) error {
-	change, err := edited(ctx, version, item, content)
-	if err != nil || change == nil || !t.Wants(change.Name) {
+func (t *Tree) tell(ctx context.Context, version *drive.Drive, was []*drive.Drive, file *hereFile, each func(Change) error) error {
+	change, err := edited(ctx, version, file)
+	name := "/" + file.item.Path
+	leftOut := t.leftOut(name)
+	if leftOut && isUnknown(err) { // what the version has of it never came
+		change, err = &drive.Change{Name: name, Old: &hyperdrive.Item{Name: name}, New: &hyperdrive.Item{Name: name}}, nil
+	}
+	if err != nil || change == nil || !t.Wants(name) {
 		return err
 	}
-	return each(*change)
+	if !leftOut {
+		return each(Change{Change: *change})
+	}
+	for _, before := range was {
+		older, err := edited(ctx, before, file)
+		if isUnknown(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if older == nil {
+			return each(Change{*change, true})
+		}
+	}
+	return each(Change{Change: *change})
 }
 
 // strange appends the names of a version that are no paths of a stream.
@@ -77,7 +142,8 @@ func strange(ctx context.Context, version *drive.Drive, to []string) ([]string, 
 }
 
 // edited returns how a file differs from what a version has of it; nil if it does not. Only another time is no difference.
-func edited(ctx context.Context, version *drive.Drive, item stream.Item, content *stream.FolderReader) (*drive.Change, error) {
+func edited(ctx context.Context, version *drive.Drive, file *hereFile) (*drive.Change, error) {
+	item := file.item
 	name := "/" + item.Path
 	change := &drive.Change{Name: name, New: &hyperdrive.Item{Name: name}}
 	old, err := version.Get(ctx, name)
@@ -100,11 +166,43 @@ func edited(ctx context.Context, version *drive.Drive, item stream.Item, content
 	if old.Entry.Blob == nil || modeOf(old.Entry) != item.Mode.Perm() && !plainMode(old.Entry, item.Mode) {
 		return change, nil
 	}
-	same, err := sameContent(ctx, version, old, content)
-	if err != nil || same {
+	want, err := sumOf(ctx, version, old)
+	if err != nil {
+		return nil, err
+	}
+	sum, err := file.digest()
+	if err != nil || sum == want {
 		return nil, err
 	}
 	return change, nil
+}
+
+// hereFile is a file or a link of the folder, as it comes.
+type hereFile struct {
+	item    stream.Item
+	content *stream.FolderReader
+	sum     *[32]byte // once it was asked for
+}
+
+// digest returns the sha256 of what comes.
+func (f *hereFile) digest() ([32]byte, error) {
+	if f.sum != nil {
+		return *f.sum, nil
+	}
+	sum := simd.NewSHA256()
+	var batch [][]byte
+	var err error
+	for err == nil {
+		batch, _, err = f.content.NextBatch(batch[:0], 1<<20)
+		for _, block := range batch {
+			sum.Write(block)
+		}
+	}
+	if !errors.Is(err, io.EOF) {
+		return [32]byte{}, err
+	}
+	f.sum = (*[32]byte)(sum.Sum(nil))
+	return *f.sum, nil
 }
 
 // modeOf returns the permissions that a file of a drive has on the disk.
@@ -122,24 +220,6 @@ func modeOf(entry hyperdrive.Entry) fs.FileMode {
 // plainMode reports whether a mode is what becomes of an entry that tells only whether the file is executable.
 func plainMode(entry hyperdrive.Entry, mode fs.FileMode) bool {
 	return !hyperdrive.ParseMeta(entry.Metadata).HasMode && entry.Executable == (mode&0o100 != 0)
-}
-
-// sameContent reports whether what comes is what a version has.
-func sameContent(ctx context.Context, version *drive.Drive, old hyperdrive.Item, content *stream.FolderReader) (bool, error) {
-	sum := simd.NewSHA256()
-	var batch [][]byte
-	var err error
-	for err == nil {
-		batch, _, err = content.NextBatch(batch[:0], 1<<20)
-		for _, block := range batch {
-			sum.Write(block)
-		}
-	}
-	if !errors.Is(err, io.EOF) {
-		return false, err
-	}
-	want, err := sumOf(ctx, version, old)
-	return err == nil && [32]byte(sum.Sum(nil)) == want, err
 }
 
 // sumOf returns the sha256 of a file: what its entry says, else that of its content.
