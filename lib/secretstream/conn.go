@@ -17,8 +17,8 @@ var (
 	ErrTooLong   = errors.New("message is too long") // one of ours, over MaxMessage: nothing was sent
 )
 
-// Conn is an encrypted connection. One goroutine may call ReadMessage while another one calls WriteMessage and Flush;
-// all other methods may be called at any time.
+// Conn is an encrypted connection. One goroutine may call ReadMessage while another one calls WriteMessage, WriteInPlace and
+// Flush; all other methods may be called at any time.
 type Conn struct {
 	rw     io.ReadWriteCloser
 	reader *frameReader
@@ -75,6 +75,23 @@ func (c *Conn) WriteMessage(parts ...[]byte) error {
 	return c.writer.message(c.out, n, parts)
 }
 
+// What [Conn.WriteInPlace] needs of a buffer around the message, in bytes.
+const (
+	HeadRoom = blockSize // before it
+	TailRoom = macSize   // behind it, in the buffer's capacity
+)
+
+// WriteInPlace writes one message, buf[at:], behind what waits, without a copy of it: it is encrypted where it stands, and written
+// from there. at is [HeadRoom] or more, and buf has room for [TailRoom] bytes more; what stands in both is overwritten, and so is the
+// message. The caller leaves buf alone until it returns. Then buf is his again, for the next message: nothing refers to it, and nothing
+// of this one is still to be written, whether it failed or not. The errors are those of WriteMessage.
+func (c *Conn) WriteInPlace(buf []byte, at int) error {
+	if n := len(buf) - at; n > MaxMessage {
+		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLong, n, MaxMessage)
+	}
+	return c.writer.inPlace(c.out, buf[at-HeadRoom:len(buf)+TailRoom])
+}
+
 // Flush writes all messages that wait.
 func (c *Conn) Flush() error { return c.writer.flush() }
 
@@ -82,7 +99,7 @@ func (c *Conn) Flush() error { return c.writer.flush() }
 func (c *Conn) Written() uint64 { return c.writer.written.Load() }
 
 // CloseWrite ends our direction, if the stream below can do that (has a CloseWrite); else it closes both. It must not
-// be called during a WriteMessage or Flush. What was not flushed is lost.
+// be called during a WriteMessage, WriteInPlace or Flush. What was not flushed is lost.
 func (c *Conn) CloseWrite() error {
 	if half, ok := c.rw.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"runtime"
 	"strings"
@@ -407,4 +408,74 @@ func (r *stepReader) Read(p []byte) (int, error) {
 	n := copy(p[:min(len(p), r.step)], r.rest)
 	r.rest = r.rest[n:]
 	return n, nil
+}
+
+// A message that is written in place is, on the wire, the one that WriteMessage makes, whatever stands around it, behind what waits; and
+// its buffer, which is used again at once for the next one, is done with.
+func TestWriteInPlace(t *testing.T) {
+	random := rand.NewChaCha8([32]byte{7})
+	sending := func() (*recorded, *Conn) {
+		stream := &recorded{Reader: strings.NewReader("")}
+		c := newConn(stream)
+		c.out = newSealer(make([]byte, 32), make([]byte, headerSize))
+		return stream, c
+	}
+	copied, plainly := sending()
+	placed, inPlace := sending()
+	buf := make([]byte, HeadRoom+5, HeadRoom+5+writePiece+999+TailRoom)
+	for i, size := range []int{0, 1, 7, 8, 255, 256, 257, 4096, 100_000, writePiece + 999} {
+		for _, at := range []int{HeadRoom, HeadRoom + 5} {
+			buf = buf[:at+size]
+			_, _ = random.Read(buf)
+			small := bytes.Repeat([]byte{byte(i)}, 10*i)
+			for _, text := range [][]byte{small, buf[at:]} {
+				if err := plainly.WriteMessage(text); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := inPlace.WriteMessage(small); err != nil {
+				t.Fatal(err)
+			}
+			if err := inPlace.WriteInPlace(buf, at); err != nil {
+				t.Fatal(err)
+			}
+			_, _ = random.Read(buf[:cap(buf)])
+		}
+	}
+	if err := plainly.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(placed.Bytes(), copied.Bytes()) {
+		t.Errorf("%d bytes were written, which are not the %d that WriteMessage makes", placed.Len(), copied.Len())
+	}
+	if inPlace.Written() != uint64(placed.Len()) {
+		t.Errorf("Written() = %d of %d bytes", inPlace.Written(), placed.Len())
+	}
+	before := placed.Len()
+	if err := inPlace.WriteInPlace(make([]byte, HeadRoom+MaxMessage+1, HeadRoom+MaxMessage+1+TailRoom), HeadRoom); !errors.Is(err, ErrTooLong) || placed.Len() != before {
+		t.Errorf("one byte too many: %v, %d bytes written", err, placed.Len()-before)
+	}
+	if err := inPlace.WriteInPlace(make([]byte, HeadRoom+MaxMessage, HeadRoom+MaxMessage+TailRoom), HeadRoom); err != nil {
+		t.Errorf("the longest message: %v", err)
+	}
+}
+
+// The error of a write stays, and nothing is written behind it.
+func TestWriteInPlaceFails(t *testing.T) {
+	a, b := pair(t)
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, HeadRoom+1000, HeadRoom+1000+TailRoom)
+	err := a.WriteInPlace(buf, HeadRoom)
+	if !errors.Is(err, io.ErrClosedPipe) {
+		t.Fatalf("error %v, want %v", err, io.ErrClosedPipe)
+	}
+	written := a.Written()
+	if again := a.WriteInPlace(buf, HeadRoom); again != err {
+		t.Errorf("then %v", again)
+	}
+	if again := a.WriteMessage(buf); again != err || a.Written() != written {
+		t.Errorf("then %v, %d bytes more", again, a.Written()-written)
+	}
 }

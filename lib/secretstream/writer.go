@@ -17,7 +17,8 @@ const (
 var largeBuffers sync.Pool
 
 // A frameWriter gathers frames in one buffer, which begins with headroom, and writes them together. A message is copied
-// once, into its place there, and encrypted in it. Not for concurrent use, but for written.
+// once, into its place there, and encrypted in it; one that comes in a buffer of its own is encrypted and written there.
+// Not for concurrent use, but for written.
 type frameWriter struct {
 	dst     io.Writer
 	buf     []byte
@@ -64,6 +65,18 @@ func (w *frameWriter) message(s *sealer, n int, parts [][]byte) error {
 	return nil
 }
 
+// inPlace writes what waits, and then a frame that is made in a sealer's buffer, which is the caller's own.
+func (w *frameWriter) inPlace(s *sealer, sealed []byte) error {
+	if err := w.flush(); err != nil {
+		return err
+	}
+	s.seal(sealed, tagMessage)
+	sealed[scratch] = sealed[0] // the encrypted tag, to its place before the text
+	frame := sealed[headroom:]
+	putLength(frame, len(frame)-lengthSize)
+	return w.write(frame)
+}
+
 // grow makes the buffer longer by n bytes and returns where they begin.
 func (w *frameWriter) grow(n int) (at int) {
 	if len(w.buf) == 0 {
@@ -108,7 +121,18 @@ func (w *frameWriter) flush() error {
 	if w.err != nil || len(w.buf) <= headroom {
 		return w.err
 	}
-	for rest := w.buf[headroom:]; len(rest) > 0; {
+	if err := w.write(w.buf[headroom:]); err != nil {
+		w.buf = nil
+		return err
+	}
+	w.letGo()
+	w.buf = w.buf[:0]
+	return nil
+}
+
+// write writes frames, piece by piece.
+func (w *frameWriter) write(rest []byte) error {
+	for len(rest) > 0 {
 		piece := rest[:min(len(rest), writePiece)]
 		n, err := w.dst.Write(piece)
 		w.written.Add(uint64(n))
@@ -117,13 +141,10 @@ func (w *frameWriter) flush() error {
 		}
 		if err != nil {
 			w.err = fmt.Errorf("writing: %w", err)
-			w.buf = nil
 			return w.err
 		}
 		rest = rest[len(piece):]
 	}
-	w.letGo()
-	w.buf = w.buf[:0]
 	return nil
 }
 
