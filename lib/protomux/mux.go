@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
 // Conn is the connection below, a secretstream. One goroutine calls ReadMessage, whose result is valid until the next
 // call, while another one calls WriteMessage and Flush. Close may be called at any time, and ends calls that wait. A
-// Conn may also have CloseWrite() error, which ends one direction, and Written() uint64, which shows progress inside
-// of a long WriteMessage.
+// Conn may also have CloseWrite() error, which ends one direction, Written() uint64, which shows progress inside
+// of a long WriteMessage, and WriteInPlace(buf []byte, at int) error, see [Channel.WriteInPlace].
 type Conn interface {
 	ReadMessage() ([]byte, error)
 	WriteMessage(parts ...[]byte) error
@@ -53,7 +52,8 @@ type Mux struct {
 	wake chan struct{} // tells the writer that there is something to do; holds one
 	done chan struct{} // closed when the connection is over: mu.over
 
-	calls atomic.Uint64 // the writer's, see there
+	writing sync.Mutex // held by who writes, the write loop or a WriteInPlace; goes before mu
+	writer  writer     // guarded by writing
 
 	mu   sync.Mutex
 	room *sync.Cond // the queue is shorter, a channel has closed, or the connection is over
@@ -70,6 +70,7 @@ type Mux struct {
 // New returns a mux over conn. [Mux.Run] must follow: it owns conn.
 func New(conn Conn, opt Options) *Mux {
 	m := &Mux{conn: conn, opt: opt.withDefaults(), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	m.writer.conn = conn
 	m.room = sync.NewCond(&m.mu)
 	m.table = newTable(m.opt.Channels)
 	return m

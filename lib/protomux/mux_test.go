@@ -67,7 +67,11 @@ func TestBothOpenAtOnce(t *testing.T) {
 	if err := cb.SendOwned(1, []byte("o"), []byte("wned")); err != nil {
 		t.Fatal(err)
 	}
-	wantEvents(t, "a", ra, "open from b", "300 ", "1 owned")
+	inPlace := append(make([]byte, HeadRoom, 2*HeadRoom), "in place"...) // on a connection that copies it
+	if err := cb.WriteInPlace(2, inPlace, HeadRoom); err != nil {
+		t.Fatal(err)
+	}
+	wantEvents(t, "a", ra, "open from b", "300 ", "1 owned", "2 in place")
 	wantEvents(t, "b", rb, "open from a", "7 before the other has opened")
 	ca.Close()
 	ca.Close()
@@ -77,7 +81,7 @@ func TestBothOpenAtOnce(t *testing.T) {
 			t.Errorf("Send after a close: %v, want %v", err, ErrClosed)
 		}
 	}
-	if got := ra.wait(0); len(got) != 3 {
+	if got := ra.wait(0); len(got) != 4 {
 		t.Errorf("a's own close was told: %q", got)
 	}
 	if ca.Protocol() != "chat" || string(ca.ID()) != "1" {

@@ -83,14 +83,15 @@ func (m *Mux) waitForRoom(c *Channel) error {
 	return nil
 }
 
-// take gives the writer all messages that wait, and takes the slice that it is done with.
-func (m *Mux) take(done []outgoing) (messages []outgoing, draining bool) {
+// take gives the writer all messages that wait, and takes the slice that it is done with. The caller holds writing.
+func (m *Mux) take() (draining bool) {
+	done := m.writer.taken
 	clear(done)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	messages = m.queue.messages
+	m.writer.taken = m.queue.messages
 	m.queue.messages = done[:0]
-	return messages, m.draining
+	return m.draining
 }
 
 // written gives back what written messages have taken of the queue.

@@ -8,7 +8,7 @@ func (m *Mux) watchLoop() {
 		if w, ok := m.conn.(interface{ Written() uint64 }); ok {
 			bytes = w.Written()
 		}
-		return m.calls.Load(), bytes
+		return m.writer.calls.Load(), bytes
 	}
 	ticker := time.NewTicker(m.opt.Stall)
 	defer ticker.Stop()

@@ -2,42 +2,42 @@ package protomux
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"time"
 )
 
 // writeLoop writes what is queued, and flushes when the queue is empty, until the connection ends.
 func (m *Mux) writeLoop() {
-	err := m.writeAll()
-	switch {
-	case err == nil:
-	case errors.Is(err, io.ErrClosedPipe):
+	if err := m.writeAll(); err != nil {
+		_ = m.writeEnded(err)
+	}
+}
+
+// writeEnded ends the connection, as nothing can be written any more, and returns an [ErrClosed] that says why.
+func (m *Mux) writeEnded(err error) error {
+	if errors.Is(err, io.ErrClosedPipe) {
 		// The peer has hung up. What he said before that may still be on its way to the read loop.
 		m.mu.Lock()
 		m.endLater(err)
 		m.mu.Unlock()
-	default:
+	} else {
 		m.end(err)
 	}
+	return fmt.Errorf("%w: %w", ErrClosed, err)
 }
 
 func (m *Mux) writeAll() error {
-	w := writer{conn: m.conn, calls: &m.calls}
 	idle := time.NewTimer(0)
 	idle.Stop()
 	defer idle.Stop()
-	var messages []outgoing
 	for {
-		var draining bool
-		messages, draining = m.take(messages)
-		if len(messages) > 0 {
-			if err := w.write(messages, m.written); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := w.flush(); err != nil {
+		wrote, draining, err := m.writeSome()
+		if err != nil {
 			return err
+		}
+		if wrote {
+			continue
 		}
 		if draining {
 			return m.finish()
@@ -50,15 +50,40 @@ func (m *Mux) writeAll() error {
 			return nil
 		case <-m.wake:
 		case <-idle.C:
-			if err := w.message(); err != nil {
+			if err := m.keepAlive(); err != nil {
 				return err
 			}
 		}
 	}
 }
 
+// writeSome writes what is queued, or flushes where that is nothing.
+func (m *Mux) writeSome() (wrote, draining bool, err error) {
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	draining = m.take()
+	if len(m.writer.taken) == 0 {
+		return false, draining, m.writer.flush()
+	}
+	return true, draining, m.writer.write(m.written)
+}
+
+// writeQueued writes what is queued. The caller holds writing.
+func (m *Mux) writeQueued() error {
+	m.take()
+	return m.writer.write(m.written)
+}
+
+func (m *Mux) keepAlive() error {
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	return m.writer.message()
+}
+
 // finish ends our direction when all is sent.
 func (m *Mux) finish() error {
+	m.writing.Lock()
+	defer m.writing.Unlock()
 	half, ok := m.conn.(interface{ CloseWrite() error })
 	if !ok {
 		m.end(ErrClosed)

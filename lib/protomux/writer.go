@@ -16,14 +16,17 @@ const (
 // A writer makes messages of what was queued, and puts them on the connection.
 type writer struct {
 	conn  Conn
-	calls *atomic.Uint64 // odd while a call of conn is under way
-	batch []byte         // reused
-	parts [][]byte       // reused
+	calls atomic.Uint64 // odd while a call of conn is under way; read by the watch, too
+	batch []byte        // reused
+	parts [][]byte      // reused
+	taken []outgoing    // from the queue; reused
+	err   error         // of conn, for ever
 }
 
-// write writes messages in order, and calls written for each part of them that it has written; that part it then clears.
-func (w *writer) write(messages []outgoing, written func([]outgoing)) error {
-	for len(messages) > 0 {
+// write writes the messages that were taken, in order, and calls written for each part of them that it has written; that part it
+// then clears.
+func (w *writer) write(written func([]outgoing)) error {
+	for messages := w.taken; len(messages) > 0; {
 		var err error
 		n := batchable(messages)
 		if n > 1 {
@@ -75,13 +78,17 @@ func (w *writer) writeOne(m *outgoing) error {
 }
 
 func (w *writer) message(parts ...[]byte) error {
-	w.calls.Add(1)
-	defer w.calls.Add(1)
-	return w.conn.WriteMessage(parts...)
+	return w.call(func() error { return w.conn.WriteMessage(parts...) })
 }
 
-func (w *writer) flush() error {
-	w.calls.Add(1)
-	defer w.calls.Add(1)
-	return w.conn.Flush()
+func (w *writer) flush() error { return w.call(w.conn.Flush) }
+
+// call makes a call of conn, unless one has failed before.
+func (w *writer) call(do func() error) error {
+	if w.err == nil {
+		w.calls.Add(1)
+		w.err = do()
+		w.calls.Add(1)
+	}
+	return w.err
 }

@@ -1,0 +1,87 @@
+package protomux
+
+import (
+	"fmt"
+
+	"hc/lib/compact"
+)
+
+// What [Channel.WriteInPlace] needs of a buffer around the body, in bytes.
+const (
+	HeadRoom = 96 // before it: for channel and type, at most 18, and for what the connection puts before them
+	TailRoom = 16 // behind it, in the buffer's capacity: for what the connection puts there
+)
+
+// An inPlaceConn is a [Conn] that writes a message, buf[at:], from where it stands, behind all that was written before. It may
+// overwrite the message, the 64 bytes before it, and [TailRoom] bytes of the capacity behind it. Nothing refers to buf when it returns.
+type inPlaceConn interface {
+	WriteInPlace(buf []byte, at int) error
+}
+
+// WriteInPlace sends one message, whose body is buf[at:], without a copy of it: it is encrypted where it stands, and written from there.
+// There are [HeadRoom] bytes before the body, and [TailRoom] of capacity behind it, for that; body and room are overwritten. It is
+// for long answers: unlike [Channel.Send] it queues nothing, but writes, in the caller's goroutine, what was sent on the connection
+// before, and then the message, and so waits for a peer that reads slowly. A handler must not call it.
+//
+// The buffer is lent: nobody may touch it until WriteInPlace returns. Then it is the caller's again, whatever the error:
+// nothing refers to it, and nothing of the message is still to be written. The errors are those of Send.
+func (c *Channel) WriteInPlace(typ uint64, buf []byte, at int) error {
+	if size := len(buf) - at + 2*compact.UintSize(compact.MaxUint); size > MaxMessage {
+		return fmt.Errorf("channel %q: %w: %d bytes", c.address.protocol, ErrTooLong, size)
+	}
+	m := c.mux
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	if err := m.writeQueued(); err != nil {
+		return m.writeEnded(err)
+	}
+	cost := perMessage + len(buf) - at
+	number, err := m.beginInPlace(c, cost)
+	if err != nil {
+		return err
+	}
+	err = m.writer.inPlace(number, typ, buf, at)
+	m.endInPlace(cost)
+	if err != nil {
+		return m.writeEnded(err)
+	}
+	return nil
+}
+
+// beginInPlace counts a message that is not queued, but written at once, among those that wait.
+func (m *Mux) beginInPlace(c *Channel, cost int) (number uint64, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.closed(); err != nil {
+		return 0, err
+	}
+	if c.closed {
+		return 0, ErrClosed
+	}
+	m.queue.bytes += cost
+	return c.local, nil
+}
+
+func (m *Mux) endInPlace(cost int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.queue.bytes -= cost
+	if m.queue.bytes <= m.opt.QueueLimit {
+		m.room.Broadcast()
+	}
+}
+
+// inPlace writes a message in the buffer that its body stands in.
+func (w *writer) inPlace(channel, typ uint64, buf []byte, at int) error {
+	w.batch = compact.AppendUint(compact.AppendUint(w.batch[:0], channel), typ)
+	at -= len(w.batch)
+	copy(buf[at:], w.batch)
+	conn, ok := w.conn.(inPlaceConn)
+	if !ok {
+		if err := w.message(buf[at:]); err != nil {
+			return err
+		}
+		return w.flush()
+	}
+	return w.call(func() error { return conn.WriteInPlace(buf, at) })
+}
