@@ -16,7 +16,7 @@ type Extent struct {
 	Delta bool   // it is one block, stored as what it differs from another: StoredDelta tells
 	Bytes int    // of the run
 
-	run packlog.Position
+	run *entry
 }
 
 // Extent tells how a block is stored, and as many of those behind it as are stored along with it, but none from end on.
@@ -75,7 +75,7 @@ func (v *View) extent(ctx context.Context, block, end uint64) (Extent, error) {
 		Raw:   e.run.codec == codecRaw,
 		Delta: e.run.codec == codecDelta && e.run.count == 1,
 		Bytes: e.run.raw,
-		run:   at.run,
+		run:   e,
 	}, nil
 }
 
@@ -95,53 +95,44 @@ type StoredRun struct {
 	Zstd, Lines bool // compressed, in one frame; every block ends behind its LF
 	Raw         int  // bytes of the blocks
 	Lengths     []uint32
-	Payload     []byte
+	Payload     []byte // what was appended
 }
 
-// Payload returns the run of an extent that is whole, which its record's checksum has been compared with. It may be gone or damaged
-// although its blocks can be read, from elsewhere.
-func (v *View) Payload(ctx context.Context, of Extent) (StoredRun, error) {
-	m, payload, err := v.storedRun(ctx, of)
-	if err == nil && m.codec == codecDelta {
-		err = fmt.Errorf("internal error: the run at %v cannot be read alone", of.run)
+// Payload appends to b the run of an extent that is whole, which its record's checksum has been compared with, and returns b as it is
+// then. Where b has room for it, and for 7 bytes more, it is read to there, and nothing is allocated or copied. The store keeps nothing of
+// b; the lengths are not to be changed. The run may be gone or damaged although its blocks can be read, from elsewhere: then b is what it
+// was, but for the bytes behind it.
+func (v *View) Payload(ctx context.Context, of Extent, b []byte) (StoredRun, []byte, error) {
+	m := of.run.run
+	if m.codec == codecDelta {
+		return StoredRun{}, b, fmt.Errorf("internal error: the run at %v cannot be read alone", of.run.at)
 	}
-	if err != nil {
-		return StoredRun{}, err
-	}
-	return StoredRun{Zstd: m.codec == codecZstd, Lines: m.lines, Raw: m.raw, Lengths: m.lengths, Payload: payload}, nil
+	longer, payload, err := v.stored(ctx, of, b)
+	return StoredRun{Zstd: m.codec == codecZstd, Lines: m.lines, Raw: m.raw, Lengths: m.lengths, Payload: payload}, longer, err
 }
 
 // StoredDelta is a block as it is stored with a base.
 type StoredDelta struct {
 	Base  hash.Digest // leaf hash of the block that is the frame's dictionary
-	Frame []byte
+	Frame []byte      // what was appended
 }
 
-// StoredDelta returns the block of an extent that is a delta, as Payload does.
-func (v *View) StoredDelta(ctx context.Context, of Extent) (StoredDelta, error) {
-	m, payload, err := v.storedRun(ctx, of)
-	if err == nil && (m.codec != codecDelta || m.count != 1) {
-		err = fmt.Errorf("internal error: the run at %v is no delta", of.run)
+// StoredDelta appends to b the block of an extent that is a delta, as Payload does.
+func (v *View) StoredDelta(ctx context.Context, of Extent, b []byte) (StoredDelta, []byte, error) {
+	m := of.run.run
+	if m.codec != codecDelta || m.count != 1 {
+		return StoredDelta{}, b, fmt.Errorf("internal error: the run at %v is no delta", of.run.at)
 	}
-	if err != nil {
-		return StoredDelta{}, err
-	}
-	return StoredDelta{Base: m.base, Frame: payload}, nil
+	longer, frame, err := v.stored(ctx, of, b)
+	return StoredDelta{Base: m.base, Frame: frame}, longer, err
 }
 
-func (v *View) storedRun(ctx context.Context, of Extent) (*runMeta, []byte, error) {
-	record, err := v.store.log.ReadRecord(ctx, of.run)
+func (v *View) stored(ctx context.Context, of Extent, b []byte) (longer, appended []byte, err error) {
+	longer, err = v.store.log.AppendPayload(ctx, of.run.stored, b)
 	if err != nil {
-		return nil, nil, damagedAt(of.run, err)
+		return b, nil, damagedAt(of.run.at, err)
 	}
-	if record.Kind != packlog.KindRun {
-		return nil, nil, fmt.Errorf("%w: record at %v is of kind %d, expected a run", ErrDamaged, of.run, record.Kind)
-	}
-	m, err := decodeRun(record.Meta)
-	if err != nil {
-		return nil, nil, damagedAt(of.run, err)
-	}
-	return m, record.Payload, nil
+	return longer, longer[len(b):], nil
 }
 
 // Object returns the bytes of the block with that leaf hash, of whatever core. ErrBlockMissing if the store does not hold it, or not any

@@ -68,7 +68,7 @@ func TestExtents(t *testing.T) {
 
 func checkPayload(t *testing.T, v *View, e Extent, blocks [][]byte) {
 	t.Helper()
-	run, err := v.Payload(t.Context(), e)
+	run, _, err := v.Payload(t.Context(), e, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

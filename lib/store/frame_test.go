@@ -76,7 +76,7 @@ func putWith(t *testing.T, blocks [][]byte, short bool, put func(tx *Tx, leaves 
 	if err != nil {
 		t.Fatal(err)
 	}
-	run, err := v.Payload(t.Context(), e)
+	run, _, err := v.Payload(t.Context(), e, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ type entry struct {
 	kind     packlog.Kind
 	at       packlog.Position
 	size     int // bytes of the meta
+	stored   packlog.Payload
 	key      keys.Key
 	run      *runMeta
 	span     *spanMeta
@@ -33,7 +34,7 @@ type entry struct {
 
 // understand decodes a record. Nothing of it is kept by reference. A record that cannot be understood is damage.
 func understand(r packlog.Record) (*entry, error) {
-	e := &entry{kind: r.Kind, at: r.Position, size: len(r.Meta)}
+	e := &entry{kind: r.Kind, at: r.Position, size: len(r.Meta), stored: r.Stored}
 	var err error
 	switch r.Kind {
 	case packlog.KindRun:

@@ -122,6 +122,69 @@ func TestAppendAndRead(t *testing.T) {
 	}
 }
 
+// A payload is read to where its reader has room for it, behind what stands there; what is damaged, or not there any more, is told, and
+// changes nothing of that.
+func TestAppendPayload(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), ".hc")
+	l := open(t, dir, packlog.Options{Create: true})
+	payloads := []string{"", "x", "12345678", strings.Repeat("0123456789", 20_000)}
+	var stored []packlog.Payload
+	var at []packlog.Position
+	for i, payload := range payloads {
+		at = append(at, mustAppend(t, l, fmt.Sprint("r", i), payload, true))
+		meta, err := l.ReadMeta(t.Context(), at[i])
+		if err != nil || meta.Stored.Len() != len(payload) {
+			t.Fatalf("ReadMeta = %+v, %v", meta, err)
+		}
+		record, err := l.ReadRecord(t.Context(), at[i])
+		if err != nil || record.Stored != meta.Stored {
+			t.Fatalf("ReadRecord = %+v, %v", record.Stored, err)
+		}
+		stored = append(stored, meta.Stored)
+	}
+	const before = "before"
+	room := append(make([]byte, 0, 300_000), before...)
+	for i, payload := range payloads {
+		b, err := l.AppendPayload(t.Context(), stored[i], room)
+		if err != nil || string(b) != before+payload || &b[0] != &room[0] {
+			t.Errorf("payload %d: %d bytes, %v", i, len(b), err)
+		}
+		b, err = l.AppendPayload(t.Context(), stored[i], []byte(before))
+		if err != nil || string(b) != before+payload {
+			t.Errorf("payload %d, without room: %d bytes, %v", i, len(b), err)
+		}
+	}
+
+	if b, err := l.AppendPayload(t.Context(), packlog.Payload{}, room); !errors.Is(err, packlog.ErrMoved) || string(b) != before {
+		t.Errorf("of no record: %q, %v, want ErrMoved", b, err)
+	}
+	packs, err := filepath.Glob(filepath.Join(dir, "packs", "*.pack"))
+	if err != nil || len(packs) != 1 {
+		t.Fatal(packs, err)
+	}
+	content, err := os.ReadFile(packs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[at[3].Offset+1000] ^= 1
+	if err := os.WriteFile(packs[0], content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b, err := l.AppendPayload(t.Context(), stored[3], room)
+	if damage := new(packlog.DamageError); !errors.As(err, &damage) || damage.Position != at[3] || string(b) != before || len(l.Damage()) != 1 {
+		t.Errorf("of a damaged one: %d bytes, %v", len(b), err)
+	}
+	if err := os.Truncate(packs[0], int64(at[3].Offset+1000)); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := l.AppendPayload(t.Context(), stored[3], room); !errors.Is(err, packlog.ErrDamaged) || string(b) != before {
+		t.Errorf("of one that was cut off: %d bytes, %v", len(b), err)
+	}
+	if b, err := l.AppendPayload(t.Context(), stored[2], room); err != nil || string(b) != before+payloads[2] {
+		t.Errorf("of a sound one before it: %q, %v", b, err)
+	}
+}
+
 func TestReadOnlyFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), ".hc")
 	l := open(t, dir, packlog.Options{Create: true})

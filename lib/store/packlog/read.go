@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 )
 
 // ifGone turns a file that is not there into ErrMoved.
@@ -51,6 +52,7 @@ func (l *Log) ReadRecord(ctx context.Context, at Position) (Record, error) {
 		Meta:       b[recordHeader:meta:meta],
 		Payload:    b[meta : meta+it.payload : meta+it.payload],
 		PayloadLen: it.payload,
+		Stored:     it.stored(at),
 	}, nil
 }
 
@@ -67,6 +69,7 @@ func (l *Log) ReadMeta(ctx context.Context, at Position) (Record, error) {
 		Position:   at,
 		Meta:       b[recordHeader : recordHeader+it.meta : recordHeader+it.meta],
 		PayloadLen: it.payload,
+		Stored:     it.stored(at),
 	}, nil
 }
 
@@ -76,43 +79,79 @@ func (l *Log) ReadPayload(ctx context.Context, at Position) ([]byte, error) {
 	return r.Payload, err
 }
 
-func (l *Log) readAt(ctx context.Context, at Position, payload bool) (header, []byte, error) {
-	if err := ctx.Err(); err != nil {
+// AppendPayload appends to b the payload of a record that was read before, by [Log.ReadMeta] or ReadRecord, checked as ReadRecord does:
+// where b has room for it, and for 7 bytes more, it is read to there, and nothing is allocated or copied. On an error b is what it
+// was, but for the bytes behind it. The log keeps nothing of b.
+func (l *Log) AppendPayload(ctx context.Context, of Payload, b []byte) ([]byte, error) {
+	n := len(b)
+	b = slices.Grow(b, of.padded())
+	err := l.readIn(ctx, of.at, func(file io.ReaderAt, room uint64) (length uint64, err error) {
+		length = uint64(of.before + of.padded())
+		if length > room {
+			return length, errShort
+		}
+		padded := b[n : n+of.padded()]
+		if err := readFull(file, padded, of.at.Offset+uint64(of.before)); err != nil {
+			return length, err
+		}
+		return length, of.check(padded)
+	})
+	if err != nil {
+		return b[:n], err
+	}
+	return b[:n+of.length], nil
+}
+
+func (l *Log) readAt(ctx context.Context, at Position, payload bool) (h header, b []byte, err error) {
+	err = l.readIn(ctx, at, func(file io.ReaderAt, room uint64) (uint64, error) {
+		h, b, err = readRecord(file, at, room, payload)
+		return h.size(), err
+	})
+	if err != nil {
 		return header{}, nil, err
+	}
+	return h, b, nil
+}
+
+// readIn calls read for the pack that a position lies in; room is how many bytes there are from it on, length those of the record.
+// What read finds invalid is damage.
+func (l *Log) readIn(ctx context.Context, at Position, read func(file io.ReaderAt, room uint64) (length uint64, err error)) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	c, err := l.current(ctx)
 	if err != nil {
-		return header{}, nil, err
+		return err
 	}
 	e := c.at(at)
 	if e == nil {
 		if c, err = l.load(ctx); err != nil {
-			return header{}, nil, err
+			return err
 		}
 		if e = c.at(at); e == nil {
-			return header{}, nil, fmt.Errorf("position %v: %w", at, ErrMoved)
+			return fmt.Errorf("position %v: %w", at, ErrMoved)
 		}
 	}
 	pack, err := l.takeFile(e.name)
 	if err != nil {
-		return header{}, nil, l.ifGone(err)
+		return l.ifGone(err)
 	}
 	defer l.giveFile(pack)
 	size, err := pack.file.Size()
 	if err != nil {
-		return header{}, nil, err
+		return err
 	}
 	room := uint64(0)
 	if end := min(uint64(size), e.limit); end > at.Offset {
 		room = end - at.Offset
 	}
-	h, b, err := readRecord(pack.file, at, room, payload)
+	length, err := read(pack.file, room)
 	if isInvalid(err) {
-		d := &DamageError{Position: at, Length: h.size(), Reason: err, Known: true} // to who named the position
+		d := &DamageError{Position: at, Length: length, Reason: err, Known: true} // to who named the position
 		l.report(d)
-		return header{}, nil, d
+		return d
 	}
-	return h, b, err
+	return err
 }
 
 const firstRead = 4096 // bytes of a record that are read at once, in the hope that it is small

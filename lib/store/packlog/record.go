@@ -44,6 +44,7 @@ type Record struct {
 	Meta       []byte   // at most MaxMeta
 	Payload    []byte   // at most MaxPayload; nil from a scan without payloads
 	PayloadLen int      // set when read
+	Stored     Payload  // set when read by its position
 
 	Pieces [][]byte     // of a record that is to be written: what of its payload stands behind Payload
 	Sum    checksum.Sum // likewise: of the payload, if it is known
@@ -57,6 +58,17 @@ func (r *Record) Length() int {
 	}
 	return n
 }
+
+// Payload says where a record's payload stands, and what its bytes have to be: it is for [Log.AppendPayload].
+type Payload struct {
+	at     Position // of the record
+	before int      // bytes of it before the payload
+	length int
+	sum    uint32
+}
+
+// Len returns how many bytes the payload has.
+func (p Payload) Len() int { return p.length }
 
 // A record's header:
 //
@@ -227,11 +239,22 @@ func (h header) check(at Position, b []byte) error {
 }
 
 // checkPayload checks payload and padding of a record at that position; b holds both, no more.
-func (h header) checkPayload(at Position, b []byte) error {
-	if crc32.Update(seed(at), castagnoli, b) != h.payloadSum {
+func (h header) checkPayload(at Position, b []byte) error { return h.stored(at).check(b) }
+
+// stored says where the payload of a record at that position is.
+func (h header) stored(at Position) Payload {
+	return Payload{at: at, before: recordHeader + h.meta, length: h.payload, sum: h.payloadSum}
+}
+
+// padded returns the bytes of the payload, and the padding behind it.
+func (p Payload) padded() int { return p.length + padding(p.before+p.length) }
+
+// check checks payload and padding; b holds both, no more.
+func (p Payload) check(b []byte) error {
+	if crc32.Update(seed(p.at), castagnoli, b) != p.sum {
 		return errPayload
 	}
-	for _, x := range b[h.payload:] {
+	for _, x := range b[p.length:] {
 		if x != 0 {
 			return errPayload
 		}
