@@ -242,8 +242,9 @@ func (p Piece) split(blocks [][]byte, data []byte) ([][]byte, bool) {
 	return blocks, len(data) == 0
 }
 
-// Pack makes a piece of neighbouring blocks, whose bytes it may share. With try it is compressed where that saves enough.
-func Pack(blocks [][]byte, try bool) Piece {
+// Pack appends to b the payload of a piece of neighbouring blocks, which is a copy of their bytes or what they come to when they are
+// compressed, and returns the piece and b as it is then. With try they are compressed where that saves enough.
+func Pack(b []byte, blocks [][]byte, try bool) (Piece, []byte) {
 	p := Piece{Count: len(blocks), Lines: len(blocks) > 1}
 	for i, block := range blocks {
 		p.Raw += len(block)
@@ -256,13 +257,16 @@ func Pack(blocks [][]byte, try bool) Piece {
 			p.Lengths[i] = uint32(len(block))
 		}
 	}
-	if len(blocks) == 1 {
-		p.Payload = blocks[0]
-	} else {
-		p.Payload = bytes.Join(blocks, nil)
+	n := len(b)
+	if try {
+		if compressed := compress(b, blocks, p.Raw); compressed != nil {
+			p.Zstd, p.Payload = true, compressed[n:]
+			return p, compressed
+		}
 	}
-	if frame := compress(p.Payload, try); frame != nil {
-		p.Zstd, p.Payload = true, frame
+	for _, block := range blocks {
+		b = append(b, block...)
 	}
-	return p
+	p.Payload = b[n:]
+	return p, b
 }

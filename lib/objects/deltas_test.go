@@ -54,7 +54,7 @@ func TestDeltas(t *testing.T) {
 		t.Fatalf("the delta has %d bytes", len(frame))
 	}
 	delta := Piece{Delta: true, Base: 7, Count: 1, Raw: len(block), Lengths: []uint32{uint32(len(block))}, Payload: frame}
-	m, err := DecodeBlocks(body(t, Blocks{ID: 1, Pieces: []Piece{Pack([][]byte{[]byte("first")}, true), delta, Pack([][]byte{[]byte("last")}, true)}}))
+	m, err := DecodeBlocks(body(t, Blocks{ID: 1, Pieces: []Piece{pack([][]byte{[]byte("first")}, true), delta, pack([][]byte{[]byte("last")}, true)}}))
 	if err != nil || !reflect.DeepEqual(m.Pieces[1], delta) {
 		t.Fatalf("%+v, %v", m, err)
 	}

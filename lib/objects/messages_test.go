@@ -26,6 +26,16 @@ func body(t testing.TB, m Blocks) []byte {
 	return b
 }
 
+// pack makes a piece behind what its buffer has already, which must stay.
+func pack(blocks [][]byte, try bool) Piece {
+	const before = "before"
+	p, b := Pack([]byte(before), blocks, try)
+	if string(b[:len(before)]) != before || !bytes.Equal(b[len(before):], p.Payload) {
+		panic("Pack did not append the payload")
+	}
+	return p
+}
+
 // The example of FORMAT.md is what is written, and can be read.
 func TestFormatExample(t *testing.T) {
 	text, err := os.ReadFile("FORMAT.md")
@@ -50,7 +60,7 @@ func TestFormatExample(t *testing.T) {
 	if got, err := DecodeAskBlocks(parse(0)); err != nil || !reflect.DeepEqual(got, ask) {
 		t.Errorf("reads %+v, %v", got, err)
 	}
-	answer := Blocks{ID: 7, Pieces: []Piece{Pack([][]byte{[]byte("ab"), []byte("cde")}, true)}}
+	answer := Blocks{ID: 7, Pieces: []Piece{pack([][]byte{[]byte("ab"), []byte("cde")}, true)}}
 	if got := body(t, answer); !bytes.Equal(got, parse(1)) {
 		t.Errorf("answers %x", got)
 	}
@@ -144,7 +154,7 @@ func TestPacked(t *testing.T) {
 		"repeating blocks": {[][]byte{noise, noise, noise}, true, false},
 	}
 	for name, c := range cases {
-		p := Pack(c.blocks, true)
+		p := pack(c.blocks, true)
 		if p.Zstd != c.zstd || p.Lines != c.lines {
 			t.Errorf("%s: zstd %v, lines %v", name, p.Zstd, p.Lines)
 		}
@@ -163,7 +173,7 @@ func TestPacked(t *testing.T) {
 				}
 			}
 		}
-		if p := Pack(c.blocks, false); p.Zstd {
+		if p := pack(c.blocks, false); p.Zstd {
 			t.Errorf("%s: compressed although it was not to be tried", name)
 		}
 	}
@@ -298,7 +308,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(Copies{ID: 1, Copies: []Copy{{0, 3, 7}, {4, 2, 1}}, Leaves: make([]merkle.Node, 1)}.Append(nil))
 	f.Add(AskRuns{ID: 1, First: 300, Count: 4}.Append(nil))
 	f.Add(Runs{ID: 1, Counts: []uint64{3, 300}}.Append(nil))
-	f.Add(body(f, Blocks{ID: 7, Pieces: []Piece{Pack([][]byte{[]byte("ab\n"), []byte("cde\n")}, true), Pack([][]byte{bytes.Repeat([]byte("x"), 999)}, true)}}))
+	f.Add(body(f, Blocks{ID: 7, Pieces: []Piece{pack([][]byte{[]byte("ab\n"), []byte("cde\n")}, true), pack([][]byte{bytes.Repeat([]byte("x"), 999)}, true)}}))
 	f.Add(AskDeltas{AskBlocks{ID: 1, Spans: []Span{{300, 3}}}, []Span{{1, 90}, {100, 7}}}.Append(nil))
 	f.Add(body(f, Blocks{ID: 7, Pieces: []Piece{{Delta: true, Base: 5, Count: 1, Raw: 3000, Lengths: []uint32{3000}, Payload: deltaOf(f, make([]byte, 3000), []byte("base"))}}}))
 	if piece, ok := PackMap(mapped(7, 90), []Span{{7, 90}}, knows); ok {

@@ -27,18 +27,38 @@ var encoders = sync.Pool{New: func() any {
 	return e
 }}
 
-// compress returns the frame of raw, nil where that does not save enough.
-func compress(raw []byte, try bool) []byte {
-	if !try || len(raw) < compressMin {
+// compress appends to b the frame of blocks with so many bytes, or returns nil where that does not save enough.
+func compress(b []byte, blocks [][]byte, raw int) []byte {
+	if raw < compressMin {
 		return nil
+	}
+	joined := blocks[0]
+	if len(blocks) > 1 {
+		scratch := joins.Get().(*[]byte)
+		defer giveJoin(scratch)
+		*scratch = (*scratch)[:0]
+		for _, block := range blocks {
+			*scratch = append(*scratch, block...)
+		}
+		joined = *scratch
 	}
 	e := encoders.Get().(*zstd.Encoder)
 	defer encoders.Put(e)
-	frame := e.EncodeAll(raw, nil)
-	if len(frame) > len(raw)-len(raw)/worthIt-1 {
+	longer := e.EncodeAll(joined, b)
+	if len(longer)-len(b) > raw-raw/worthIt-1 {
 		return nil
 	}
-	return frame
+	return longer
+}
+
+// joins are the bytes of blocks one behind the other, while they are compressed.
+var joins = sync.Pool{New: func() any { return new([]byte) }}
+
+// giveJoin gives one back, of at most so many bytes as several blocks have.
+func giveJoin(scratch *[]byte) {
+	if cap(*scratch) <= 2*MaxRaw {
+		joins.Put(scratch)
+	}
 }
 
 var decoders = sync.Pool{New: func() any { return newDecoder() }}

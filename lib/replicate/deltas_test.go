@@ -119,7 +119,7 @@ func givingDeltas(change func(*objects.Blocks, objects.AskDeltas)) func(*liar, *
 		if err != nil {
 			return err
 		}
-		answer, err := g.blocks(l.snapshot, ask.AskBlocks, &ask)
+		answer, err := g.blocks(l.snapshot, ask.AskBlocks, &ask, takeFrame())
 		if err != nil {
 			return err
 		}
@@ -186,7 +186,7 @@ func TestDeltaThatNobodyAskedFor(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		answer, err := g.blocks(l.snapshot, ask, &objects.AskDeltas{AskBlocks: ask, Held: []objects.Span{{First: 0, Count: 300}}})
+		answer, err := g.blocks(l.snapshot, ask, &objects.AskDeltas{AskBlocks: ask, Held: []objects.Span{{First: 0, Count: 300}}}, takeFrame())
 		if err != nil {
 			return err
 		}

@@ -40,7 +40,7 @@ func storedRuns(t *testing.T, in *store.Store, key keys.Key) (payloads [][]byte)
 		if err != nil {
 			t.Fatal(err)
 		}
-		run, err := v.Payload(t.Context(), e)
+		run, _, err := v.Payload(t.Context(), e, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -196,9 +196,11 @@ func (g *giver) nodes(snapshot *hypercore.Snapshot, indexes []uint64) ([]merkle.
 
 // giveBlocks answers with blocks. deltas is the question if it is for deltas, too.
 func (g *giver) giveBlocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas *objects.AskDeltas) error {
-	done := g.conn.turn(g.conn.ctx, g.channel.Drain)
+	done := g.conn.turn(g.conn.ctx)
 	defer done()
-	answer, err := g.blocks(snapshot, m, deltas)
+	frame := takeFrame()
+	defer frame.giveBack()
+	answer, err := g.blocks(snapshot, m, deltas, frame)
 	if err != nil {
 		return err
 	}
@@ -211,16 +213,17 @@ func (g *giver) giveBlocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, de
 			trace(true, proof)
 		}
 	}
-	return sendBlocks(g.channel, answer)
+	return frame.send(g.channel, answer)
 }
 
-func (g *giver) blocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas *objects.AskDeltas) (answer objects.Blocks, err error) {
+// blocks makes an answer, whose payloads are in the frame.
+func (g *giver) blocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas *objects.AskDeltas, frame *answerFrame) (answer objects.Blocks, err error) {
 	answer.ID = m.ID
 	last := m.Spans[len(m.Spans)-1]
 	if err := g.check(snapshot.Head(), m.Fork, last.First+last.Count, m.Nodes); err != nil {
 		return answer, err
 	}
-	p := packer{ctx: g.conn.ctx, from: snapshot}
+	p := packer{ctx: g.conn.ctx, from: snapshot, frame: frame}
 	if deltas != nil {
 		p.base = g.baseFinder(snapshot, *deltas)
 		if m.Maps && m.Count() <= hyperdrive.MaxMapBlocks {
@@ -246,16 +249,6 @@ func (g *giver) blocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas
 	answer.Pieces = p.pieces
 	answer.Nodes, err = g.nodes(snapshot, wanted)
 	return answer, err
-}
-
-func sendBlocks(channel *protomux.Channel, answer objects.Blocks) error {
-	body := [][]byte{answer.Head()}
-	size := channelBytes + len(body[0])
-	for _, piece := range answer.Pieces {
-		body = append(body, piece.Payload)
-		size += len(piece.Payload)
-	}
-	return channel.SendOwned(objects.TypeBlocks, append(body, pad(nil, size))...)
 }
 
 // tracedBlocks are the blocks of an answer as a Trace sees them.

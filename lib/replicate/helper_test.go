@@ -16,8 +16,10 @@ import (
 	"hc/lib/hypercore"
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/objects"
 	"hc/lib/peer"
 	"hc/lib/proof"
+	"hc/lib/protomux"
 	"hc/lib/store"
 )
 
@@ -213,4 +215,20 @@ func unreachable(name string) Dialer {
 func hang(ctx context.Context) (peer.Conn, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
+}
+
+// sendBlocks sends an answer that need not be in one piece of memory, as a liar makes it.
+func sendBlocks(channel *protomux.Channel, answer objects.Blocks) error {
+	body := [][]byte{answer.Head()}
+	size := channelBytes + len(body[0])
+	for _, piece := range answer.Pieces {
+		body = append(body, piece.Payload)
+		size += len(piece.Payload)
+	}
+	return channel.SendOwned(objects.TypeBlocks, append(body, pad(nil, size))...)
+}
+
+func pack(blocks [][]byte, try bool) objects.Piece {
+	piece, _ := objects.Pack(nil, blocks, try)
+	return piece
 }

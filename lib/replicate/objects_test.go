@@ -57,7 +57,7 @@ func answering(leaves func(*objects.Leaves), blocks func(*objects.Blocks)) func(
 			if err != nil {
 				return err
 			}
-			answer, err := g.blocks(l.snapshot, ask, nil)
+			answer, err := g.blocks(l.snapshot, ask, nil, takeFrame())
 			if err != nil {
 				return err
 			}
@@ -96,9 +96,9 @@ func TestLiarsOfManyBlocks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		*p = objects.Pack(change(blocks), true)
+		*p = pack(change(blocks), true)
 	}
-	zeros := objects.Pack([][]byte{make([]byte, objects.MaxBlock)}, true)
+	zeros := pack([][]byte{make([]byte, objects.MaxBlock)}, true)
 	bomb := zeros
 	bomb.Raw, bomb.Lengths = 4000, []uint32{4000}
 	cases := []struct {
@@ -125,7 +125,7 @@ func TestLiarsOfManyBlocks(t *testing.T) {
 			recode(&m.Pieces[0], func(b [][]byte) [][]byte { b[0] = []byte("another"); return b })
 		}), merkle.ErrUnverified},
 		{"more blocks than asked for", answering(nil, func(m *objects.Blocks) {
-			m.Pieces = append(m.Pieces, objects.Pack(make([][]byte, 400), false))
+			m.Pieces = append(m.Pieces, pack(make([][]byte, 400), false))
 		}), ErrPeer},
 		{"nodes that nobody wants", answering(nil, func(m *objects.Blocks) { m.Nodes = append(m.Nodes, merkle.Node{}) }), ErrPeer},
 		{"a bomb", func(l *liar, g *giver, kind uint64, body []byte) error {
@@ -146,7 +146,7 @@ func TestLiarsOfManyBlocks(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			answer, err := g.blocks(l.snapshot, ask, nil)
+			answer, err := g.blocks(l.snapshot, ask, nil, takeFrame())
 			if err != nil {
 				return err
 			}
@@ -216,7 +216,7 @@ func TestPoorGivers(t *testing.T) {
 			first := ask
 			first.Prove, first.Nodes = false, nil
 			first.Spans = []objects.Span{{First: ask.Spans[0].First, Count: 1}}
-			answer, err := g.blocks(l.snapshot, first, nil)
+			answer, err := g.blocks(l.snapshot, first, nil, takeFrame())
 			if err != nil {
 				return err
 			}

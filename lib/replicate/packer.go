@@ -13,6 +13,7 @@ import (
 type packer struct {
 	ctx    context.Context
 	from   *hypercore.Snapshot
+	frame  *answerFrame // has the payloads of pieces
 	pieces []objects.Piece
 	count  int // blocks in them, and in loose
 	raw    int // bytes of these
@@ -44,7 +45,8 @@ func (p *packer) add(span objects.Span) bool {
 		}
 		for stop := at + extent.Count; at < stop; at++ {
 			if piece, ok := maps[at]; ok && !p.full(1, piece.Raw) {
-				p.addPiece(piece)
+				p.flush()
+				p.addPiece(append(p.frame.reserve(len(piece.Payload)), piece.Payload...), piece)
 				continue
 			}
 			if !p.addLoose(at, !extent.Raw) {
@@ -60,11 +62,12 @@ func (p *packer) addStored(extent store.Extent) bool {
 	if p.full(int(extent.Count), extent.Bytes) {
 		return false
 	}
-	run, err := p.from.Payload(p.ctx, extent)
+	p.flush()
+	run, b, err := p.from.Payload(p.ctx, extent, p.frame.reserve(extent.Bytes))
 	if err != nil { // its blocks may be elsewhere, too, or tell why not
 		return false
 	}
-	p.addPiece(objects.Piece{
+	p.addPiece(b, objects.Piece{
 		Zstd: run.Zstd, Lines: run.Lines, Count: int(extent.Count), Raw: run.Raw, Lengths: run.Lengths, Payload: run.Payload,
 	})
 	return true
@@ -75,7 +78,8 @@ func (p *packer) addDelta(extent store.Extent) bool {
 	if p.base == nil || p.full(1, extent.Bytes) {
 		return false
 	}
-	delta, err := p.from.StoredDelta(p.ctx, extent)
+	p.flush()
+	delta, b, err := p.from.StoredDelta(p.ctx, extent, p.frame.reserve(extent.Bytes))
 	if err != nil { // the block may be elsewhere, too, or tell why not
 		return false
 	}
@@ -83,14 +87,15 @@ func (p *packer) addDelta(extent store.Extent) bool {
 	if !ok {
 		return false
 	}
-	p.addPiece(objects.Piece{
+	p.addPiece(b, objects.Piece{
 		Delta: true, Base: base, Count: 1, Raw: extent.Bytes, Lengths: []uint32{uint32(extent.Bytes)}, Payload: delta.Frame,
 	})
 	return true
 }
 
-func (p *packer) addPiece(piece objects.Piece) {
-	p.flush()
+// addPiece adds a piece whose payload was appended to the frame, as b.
+func (p *packer) addPiece(b []byte, piece objects.Piece) {
+	p.frame.b = b
 	p.pieces = append(p.pieces, piece)
 	p.count, p.raw = p.count+piece.Count, p.raw+piece.Raw
 }
@@ -155,8 +160,16 @@ func (p *packer) addLoose(block uint64, compressed bool) bool {
 
 // flush makes a piece of the loose blocks.
 func (p *packer) flush() {
-	if len(p.loose) > 0 {
-		p.pieces = append(p.pieces, objects.Pack(p.loose, p.compressed))
-		p.loose = p.loose[:0]
+	if len(p.loose) == 0 {
+		return
 	}
+	bytes := 0
+	for _, block := range p.loose {
+		bytes += len(block)
+	}
+	var piece objects.Piece
+	piece, p.frame.b = objects.Pack(p.frame.reserve(bytes), p.loose, p.compressed)
+	p.pieces = append(p.pieces, piece)
+	clear(p.loose)
+	p.loose = p.loose[:0]
 }

@@ -2,19 +2,20 @@ package replicate
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
-// A long answer is in memory twice, as what the store has and as the frame that it is encrypted in. Two processors make no
-// more than a few at a time, but a hundred connections would each hold one that waits to be written. So where many ask, some
-// at a time have their turn. Who reads slowly keeps others from theirs only for a moment.
+// A long answer takes a frame's memory from when it is made until it is written. Two processors make no more than a few at a time,
+// but a hundred connections would each hold one that waits to be written. So where many ask, some at a time have their turn.
+// Who reads slowly keeps others from theirs only for a moment.
 const (
 	turnsAtOnce  = 12
 	turnPatience = 250 * time.Millisecond
 )
 
-// turn waits until a connection may have a long answer made, for a moment only. The answer is sent before done is called.
-func (c *serverConn) turn(ctx context.Context, drained func(wait time.Duration)) (done func()) {
+// turn waits until a connection may have a long answer made, for a moment only. done is called when that is written.
+func (c *serverConn) turn(ctx context.Context) (done func()) {
 	s := c.server
 	s.mu.Lock()
 	many := len(s.conns) > turnsAtOnce
@@ -22,17 +23,23 @@ func (c *serverConn) turn(ctx context.Context, drained func(wait time.Duration))
 	if !many {
 		return func() {}
 	}
-	drained(turnPatience) // the answer before it
 	patience := time.NewTimer(turnPatience)
 	defer patience.Stop()
 	select {
 	case s.turns <- struct{}{}:
-		return func() {
-			drained(turnPatience)
-			<-s.turns
-		}
+		return s.inTurn()
 	case <-patience.C:
 	case <-ctx.Done():
 	}
 	return func() {}
+}
+
+// inTurn is for who has a turn, which ends with done, or after a moment.
+func (s *Server) inTurn() (done func()) {
+	end := sync.OnceFunc(func() { <-s.turns })
+	patience := time.AfterFunc(turnPatience, end)
+	return func() {
+		patience.Stop()
+		end()
+	}
 }

@@ -1,12 +1,9 @@
 package replicate
 
-import (
-	"testing"
-	"time"
-)
+import "testing"
 
 // Where few ask, nobody waits. Where many do, some at a time have their turn, but one who does not end his keeps nobody from
-// an answer for ever.
+// an answer for ever: it ends by itself, and who waited too long has his answer made without.
 func TestTurns(t *testing.T) {
 	s := NewServer(newStore(t), ServerOptions{})
 	conn := func() *serverConn {
@@ -14,31 +11,34 @@ func TestTurns(t *testing.T) {
 		s.conns[c] = true
 		return c
 	}
-	drained := 0
-	drain := func(time.Duration) { drained++ }
 	first := conn()
-	first.turn(t.Context(), drain)()
-	if drained > 0 || len(s.turns) > 0 {
-		t.Errorf("the only one drained %d times and has %d turns", drained, len(s.turns))
+	first.turn(t.Context())()
+	if len(s.turns) > 0 {
+		t.Errorf("the only one has %d turns", len(s.turns))
 	}
 	for range turnsAtOnce {
 		conn()
 	}
-	var ends []func()
 	for range turnsAtOnce {
-		ends = append(ends, first.turn(t.Context(), drain))
+		s.turns <- struct{}{} // of those who never end
 	}
-	if len(s.turns) != turnsAtOnce || drained != turnsAtOnce {
-		t.Errorf("%d turns of %d, drained %d times", len(s.turns), turnsAtOnce, drained)
-	}
-	first.turn(t.Context(), drain)() // after a moment
+	first.turn(t.Context())() // after a moment
 	if len(s.turns) != turnsAtOnce {
 		t.Errorf("%d turns when one has come without", len(s.turns))
 	}
-	for _, end := range ends {
-		end()
+	<-s.turns
+	done := first.turn(t.Context())
+	if len(s.turns) != turnsAtOnce {
+		t.Errorf("%d turns of %d", len(s.turns), turnsAtOnce)
 	}
-	if len(s.turns) != 0 {
-		t.Errorf("%d turns when all have ended", len(s.turns))
+	done()
+	if len(s.turns) != turnsAtOnce-1 {
+		t.Errorf("%d turns when one has ended", len(s.turns))
+	}
+	slow := first.turn(t.Context())
+	s.turns <- struct{}{} // there is room when the slow one has lost his
+	slow()
+	if len(s.turns) != turnsAtOnce {
+		t.Errorf("%d turns when one that was lost is ended, too", len(s.turns))
 	}
 }

@@ -1,0 +1,60 @@
+package replicate
+
+import (
+	"slices"
+	"sync"
+
+	"hc/lib/objects"
+	"hc/lib/protomux"
+)
+
+// answerFrame is the memory in which an answer with blocks is made, encrypted, and written from: what is in the log is read to where
+// it leaves, and nowhere else. It is of who has taken it, one goroutine, until he gives it back. Of the answer that is made in it the
+// pieces alias it, so nothing of that may be used any more then; of what was sent nothing is left to be written when send returns.
+type answerFrame struct {
+	b []byte // frontRoom bytes, then the payloads, in order
+}
+
+const (
+	frontRoom = 8 << 10 // bytes before the payloads: enough for the head of all answers but those of very many blocks
+	backRoom  = 1 << 10 // bytes behind them: for padding, the checksum, and what a frame has that saves nothing
+	frameSize = frontRoom + objects.MaxRaw + backRoom
+)
+
+// answerFrames are those that nobody has. How many are taken is bounded by turns: turn.go.
+var answerFrames = sync.Pool{New: func() any { return &answerFrame{make([]byte, frontRoom, frameSize)} }}
+
+func takeFrame() *answerFrame { return answerFrames.Get().(*answerFrame) }
+
+// giveBack ends all use of a frame. One that has grown for a single large block is let go.
+func (f *answerFrame) giveBack() {
+	if cap(f.b) > frameSize {
+		return
+	}
+	f.b = f.b[:frontRoom]
+	answerFrames.Put(f)
+}
+
+// reserve returns the frame's bytes with room for n more, and all that goes behind them.
+func (f *answerFrame) reserve(n int) []byte {
+	f.b = slices.Grow(f.b, n+backRoom)
+	return f.b
+}
+
+// send puts the head of the answer, whose payloads are here, before them, and writes it.
+func (f *answerFrame) send(channel *protomux.Channel, answer objects.Blocks) error {
+	at := f.before(answer.Head())
+	f.b = pad(f.reserve(0), channelBytes+len(f.b)-at)
+	return channel.WriteInPlace(objects.TypeBlocks, f.b, at)
+}
+
+// before puts a head before the payloads, and returns where it begins. Only a very long one makes them move.
+func (f *answerFrame) before(head []byte) (at int) {
+	at = frontRoom - len(head)
+	if lack := protomux.HeadRoom - at; lack > 0 {
+		f.b = slices.Insert(f.b, frontRoom, make([]byte, lack)...)
+		at += lack
+	}
+	copy(f.b[at:], head)
+	return at
+}
