@@ -202,7 +202,14 @@ func open(c *urfave.Context, std *cli.IO, mirror bool) (*store.Store, error) {
 // serverOptions reads the flags about sizes and rates.
 func serverOptions(c *urfave.Context, std *cli.IO) (options replicate.ServerOptions, limiter *peer.Limiter, err error) {
 	options.Dropped = func(peer string, reason error) { std.Log.Warn("lost a peer", "reason", reason) }
-	options.Failed = func(reason error) { std.Log.Error("cannot serve", "reason", reason) }
+	options.Failed = func(reason error) {
+		var seen *hypercore.SeenError
+		if errors.As(reason, &seen) {
+			std.Warnf("a peer came with more of a log that is signed here, and it was not taken: %v: %s", seen, seen.Hint())
+			return
+		}
+		std.Log.Error("cannot serve", "reason", reason)
+	}
 	if c.IsSet("max-bytes") {
 		most, err := cli.ParseSize(c.String("max-bytes"))
 		if err != nil {

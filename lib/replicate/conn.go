@@ -36,10 +36,11 @@ type serverConn struct {
 	work          chan struct{} // holds a token while there may be something to do
 	sinks         sync.WaitGroup
 
-	mu       sync.Mutex        // guards all below
-	withheld map[keys.Key]bool // discovery keys of what a push does not show before its length is reserved
-	sought   map[keys.Key]bool // discovery keys that were asked for and are not here (yet)
-	news     []*reader         // those that have to be told of the newest state; goes before jobs
+	mu       sync.Mutex            // guards all below
+	withheld map[keys.Key]bool     // discovery keys of what a push does not show before its length is reserved
+	granters map[keys.Key]*granter // of cores that the peer may reserve
+	sought   map[keys.Key]bool     // discovery keys that were asked for and are not here (yet)
+	news     []*reader             // those that have to be told of the newest state; goes before jobs
 	jobs     []job
 	room     chan struct{} // closed when there is room for another job; nil: nobody waits for that
 }

@@ -29,6 +29,7 @@ const (
 	answerTaken
 	answerMoved
 	answerRefused
+	answerOwned
 )
 
 // ErrNotAccepted is wrapped when a peer does not take what is pushed to it.
@@ -107,6 +108,12 @@ func (g *granter) OnOpen(channel *protomux.Channel, remote []byte) error {
 		return err
 	}
 	g.channel = channel
+	g.conn.mu.Lock()
+	if g.conn.granters == nil {
+		g.conn.granters = map[keys.Key]*granter{}
+	}
+	g.conn.granters[g.core.key] = g
+	g.conn.mu.Unlock()
 	return g.conn.enqueue(job{do: g.sayState})
 }
 
@@ -123,7 +130,26 @@ func (g *granter) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error
 }
 
 // OnClose gives the core back.
-func (g *granter) OnClose(*protomux.Channel, error) { g.conn.server.leave(g.core) }
+func (g *granter) OnClose(*protomux.Channel, error) {
+	g.conn.mu.Lock()
+	delete(g.conn.granters, g.core.key)
+	g.conn.mu.Unlock()
+	g.conn.server.leave(g.core)
+}
+
+// disown ends the connection with one who brings more of a core that is signed here: our owner hears of it, and so does who
+// reserved it.
+func (c *serverConn) disown(seen *hypercore.SeenError) {
+	c.server.failed(c.ctx, seen)
+	c.mu.Lock()
+	g := c.granters[seen.Key]
+	c.mu.Unlock()
+	if g == nil || g.channel.Send(typeAnswer, appendAnswer(nil, answerOwned, signedHead(seen.Here))) != nil {
+		c.mux.Close(seen)
+		return
+	}
+	c.mux.Close(nil) // when that is sent
+}
 
 func (g *granter) sayState() error {
 	snapshot, err := g.core.open(g.conn.ctx)
@@ -269,6 +295,9 @@ func (v *reserver) answered(code uint64, head keys.Head) {
 		v.end(fmt.Errorf("%w: another signer was first: length %d of core %v at fork %d is promised to tree hash %v: fetch the head when that is published, and append on top of it",
 			store.ErrConflict, head.Length, v.core.key, head.Fork, head.TreeHash))
 	case answerMoved: // its state comes next
+	case answerOwned: // also behind a grant
+		v.conn.fail(fmt.Errorf("%w: the peer signs core %v itself, and took nothing of it beyond its %d blocks: of two stores with one key only one may sign",
+			store.ErrConflict, v.core.key, head.Length))
 	default:
 		v.end(fmt.Errorf("%w: the mirror says that no signer of core %v made the reservation", keys.ErrKey, v.core.key))
 	}

@@ -77,7 +77,7 @@ func (s *Server) push(ctx context.Context, to Dialer, cores []keys.Key, options 
 	return err
 }
 
-var errHungUp = errors.New("the peer hung up before it had all")
+var errHungUp = errors.New("the peer hung up before it had all: what runs there says why (hc-serve with --verbose)")
 
 // pushAll opens the cores' channels, each when its head is reserved.
 func (s *Server) pushAll(c *serverConn, cores []keys.Key, options PushOptions, wait func(<-chan struct{}) error) error {

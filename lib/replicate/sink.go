@@ -238,7 +238,10 @@ func (r *reader) endOf(ctx context.Context, s *session, err error, exhausted boo
 	if ctx.Err() != nil && err == nil {
 		return
 	}
+	var seen *hypercore.SeenError
 	switch {
+	case errors.As(err, &seen) && seen.Owned:
+		r.conn.disown(seen)
 	case errors.Is(err, store.ErrLocked), errors.Is(err, store.ErrOvertaken): // by another process; the peer may try again
 		r.conn.server.failed(r.conn.ctx, err)
 		r.conn.mux.Close(err)
