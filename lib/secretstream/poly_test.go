@@ -203,10 +203,15 @@ func TestStreamKernels(t *testing.T) {
 			groups := at%5 + 1
 			rng.Read(room)
 			want, wantState := bytes.Clone(room), state
-			xorGeneric(&wantState, &want[at], groups)
+			xorGeneric(&wantState, &want[at], groups*widest)
 			p.xor(&state, &room[at], groups*widest/p.streamSize())
 			if state != wantState || !bytes.Equal(room, want) {
 				t.Fatalf("%v: at=%d block=%d groups=%d: differs", p, at, state[12], groups)
+			}
+			xorGeneric(&wantState, &want[at], few)
+			p.xorFew(&state, &room[at])
+			if state != wantState || !bytes.Equal(room, want) {
+				t.Fatalf("%v: at=%d block=%d: few blocks differ", p, at, state[12])
 			}
 		}
 	}

@@ -12,11 +12,14 @@ const (
 	// widest is the most bytes that a kernel takes at once.
 	widest = 16 * blockSize
 
+	// few is how many bytes have a kernel of their own, which takes less time than one that makes a group.
+	few = 4 * blockSize
+
 	// mostWide bounds the bytes of one call of a kernel: in assembly no goroutine can be stopped.
 	mostWide = 64 << 10
 
 	// leastLanes is how many bytes the powers of the MAC's key are worth.
-	leastLanes = 512
+	leastLanes = 320
 )
 
 // streamSize is how many bytes of key stream a path makes at once: a group.
@@ -48,21 +51,33 @@ func (s *sealer) wide() wideStream {
 	return w
 }
 
-// xor mixes b with the next blocks; behind a b that is not a multiple of a group nothing may follow. A kernel mixes groups,
-// and raises the block's number in the state.
-func (w *wideStream) xor(b []byte) {
+// xor mixes b with the next blocks; behind a b that is not a multiple of a group nothing may follow, and the rest of it goes
+// through room, which has a group's bytes, or is b itself. A kernel mixes groups, and raises the block's number in the state.
+func (w *wideStream) xor(b, room []byte) {
 	size := w.path.streamSize()
 	for len(b) >= size {
 		n := min(len(b), mostWide) / size * size
 		w.path.xor(&w.state, &b[0], n/size)
 		b = b[n:]
 	}
-	if len(b) > 0 {
-		var last [widest]byte
-		copy(last[:], b)
-		w.path.xor(&w.state, &last[0], 1)
-		copy(b, last[:])
+	if len(b) == 0 {
+		return
 	}
+	copy(room, b)
+	if len(b) <= few {
+		w.path.xorFew(&w.state, &room[0])
+	} else {
+		w.path.xor(&w.state, &room[0], 1)
+	}
+	copy(b, room)
+}
+
+// first returns as much of room as the first call of a kernel takes, of n bytes in all.
+func (p path) first(room *[widest]byte, n int) []byte {
+	if n <= few {
+		return room[:few]
+	}
+	return room[:p.streamSize()]
 }
 
 func (s *sealer) sealWide(buf []byte) {
@@ -70,21 +85,22 @@ func (s *sealer) sealWide(buf []byte) {
 	clear(sealed[1:blockSize])
 	stream := s.wide()
 	var room [widest]byte
-	first := room[:s.path.streamSize()] // the block that has the MAC's key, and what it leaves room for
+	first := s.path.first(&room, blockSize+len(sealed)) // the block that has the MAC's key, and what it leaves room for
 	n := copy(first[blockSize:], sealed)
-	stream.xor(first)
+	stream.xor(first, first)
 	copy(sealed, first[blockSize:])
-	stream.xor(sealed[n:])
-	s.macWide(sealed, (*[32]byte)(first), buf[len(sealed):])
+	key := [32]byte(first)
+	stream.xor(sealed[n:], first)
+	s.macWide(sealed, &key, buf[len(sealed):])
 }
 
 func (s *sealer) openWide(buf []byte) error {
 	sealed := buf[:len(buf)-macSize]
 	stream := s.wide()
 	var room [widest]byte
-	first := room[:s.path.streamSize()] // the block that has the MAC's key, the tag's, and what they leave room for
+	first := s.path.first(&room, blockSize+len(sealed)) // the block that has the MAC's key, the tag's, and what they leave room for
 	n := blockSize + copy(first[2*blockSize:], sealed[blockSize:])
-	stream.xor(first)
+	stream.xor(first, first)
 	tag := sealed[0] ^ first[blockSize]
 	copy(sealed[1:blockSize], first[blockSize+1:])
 	var want [macSize]byte
@@ -94,7 +110,7 @@ func (s *sealer) openWide(buf []byte) error {
 	}
 	sealed[0] = tag
 	copy(sealed[blockSize:], first[2*blockSize:])
-	stream.xor(sealed[n:])
+	stream.xor(sealed[n:], first)
 	return nil
 }
 

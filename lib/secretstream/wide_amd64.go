@@ -27,8 +27,17 @@ func (p path) xor(state *[16]uint32, data *byte, groups int) {
 	case avx512, ifma:
 		xorAVX512(state, data, groups)
 	default:
-		xorGeneric(state, data, groups)
+		xorGeneric(state, data, groups*widest)
 	}
+}
+
+// xorFew is as xor, for [few] bytes.
+func (p path) xorFew(state *[16]uint32, data *byte) {
+	if p == generic {
+		xorGeneric(state, data, few)
+		return
+	}
+	xorFewAVX2(state, data)
 }
 
 // add is of [poly.groups].
@@ -42,6 +51,9 @@ func (p path) add(v *polyLanes, data *byte, groups int) {
 
 //go:noescape
 func xorAVX2(state *[16]uint32, data *byte, groups int)
+
+//go:noescape
+func xorFewAVX2(state *[16]uint32, data *byte)
 
 //go:noescape
 func xorAVX512(state *[16]uint32, data *byte, groups int)

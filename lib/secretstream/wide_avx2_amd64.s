@@ -1,4 +1,4 @@
-// ChaCha20 for 8 blocks at once, each in a 32-bit column of the AVX2 registers. Written by hand. Its twin is
+// ChaCha20 by AVX2, for 8 blocks at once, each in a 32-bit column of the registers, and for 4. Written by hand. Its twin is
 // chacha20.Cipher.XORKeyStream of golang.org/x/crypto.
 
 //go:build !purego && !noasm
@@ -183,5 +183,103 @@ rounds:
 	DECQ CX
 	JNZ  group
 
+	VZEROUPPER
+	RET
+
+// What is added to the block's number: of the first two blocks, and for the other two.
+DATA pairs<>+0(SB)/8, $0
+DATA pairs<>+8(SB)/8, $0
+DATA pairs<>+16(SB)/8, $1
+DATA pairs<>+24(SB)/8, $0
+DATA pairs<>+32(SB)/8, $2
+DATA pairs<>+40(SB)/8, $0
+DATA pairs<>+48(SB)/8, $2
+DATA pairs<>+56(SB)/8, $0
+GLOBL pairs<>(SB), RODATA|NOPTR, $64
+
+// HALF does the half of a quarter round on all columns of four blocks: Y0-Y3 are the rows of the first two, Y4-Y7 of the
+// others.
+#define HALF(bytes, left, right) \
+	VPADDD  Y1, Y0, Y0;    \
+	VPADDD  Y5, Y4, Y4;    \
+	VPXOR   Y0, Y3, Y3;    \
+	VPXOR   Y4, Y7, Y7;    \
+	VPSHUFB bytes, Y3, Y3; \
+	VPSHUFB bytes, Y7, Y7; \
+	VPADDD  Y3, Y2, Y2;    \
+	VPADDD  Y7, Y6, Y6;    \
+	VPXOR   Y2, Y1, Y1;    \
+	VPXOR   Y6, Y5, Y5;    \
+	VPSLLD  left, Y1, Y8;  \
+	VPSLLD  left, Y5, Y9;  \
+	VPSRLD  right, Y1, Y1; \
+	VPSRLD  right, Y5, Y5; \
+	VPXOR   Y8, Y1, Y1;    \
+	VPXOR   Y9, Y5, Y5
+
+// ROUND does a round, and turns rows so that the next one's columns are the diagonals, or back.
+#define ROUND(b, c, d) \
+	HALF(Y14, $12, $20);  \
+	HALF(Y15, $7, $25);   \
+	VPSHUFD b, Y1, Y1; \
+	VPSHUFD b, Y5, Y5; \
+	VPSHUFD c, Y2, Y2; \
+	VPSHUFD c, Y6, Y6; \
+	VPSHUFD d, Y3, Y3; \
+	VPSHUFD d, Y7, Y7
+
+// ROWS mixes two rows of two blocks with the text.
+#define ROWS(at, a, b) \
+	VPERM2I128 $0x20, b, a, Y8;        \
+	VPERM2I128 $0x31, b, a, Y9;        \
+	VPXOR      (at)(SI), Y8, Y8;       \
+	VPXOR      (at+64)(SI), Y9, Y9;    \
+	VMOVDQU    Y8, (at)(SI);           \
+	VMOVDQU    Y9, (at+64)(SI)
+
+// func xorFewAVX2(state *[16]uint32, data *byte)
+//
+// It does 4 blocks, two in each register, and takes less time than one that does 8.
+TEXT ·xorFewAVX2(SB), NOSPLIT, $0-16
+	MOVQ           state+0(FP), DI
+	MOVQ           data+8(FP), SI
+	VMOVDQU        left16<>(SB), Y14
+	VMOVDQU        left8<>(SB), Y15
+	VBROADCASTI128 0(DI), Y0
+	VBROADCASTI128 16(DI), Y1
+	VBROADCASTI128 32(DI), Y2
+	VBROADCASTI128 48(DI), Y3
+	VPADDD         pairs<>+0(SB), Y3, Y3
+	VMOVDQA        Y0, Y4
+	VMOVDQA        Y1, Y5
+	VMOVDQA        Y2, Y6
+	VPADDD         pairs<>+32(SB), Y3, Y7
+	VMOVDQA        Y0, Y10
+	VMOVDQA        Y1, Y11
+	VMOVDQA        Y2, Y12
+	VMOVDQA        Y3, Y13
+	MOVL           $10, AX
+
+rounds:
+	ROUND($0x39, $0x4e, $0x93)
+	ROUND($0x93, $0x4e, $0x39)
+	DECL AX
+	JNZ  rounds
+
+	VPADDD Y10, Y0, Y0
+	VPADDD Y11, Y1, Y1
+	VPADDD Y12, Y2, Y2
+	VPADDD Y13, Y3, Y3
+	VPADDD Y10, Y4, Y4
+	VPADDD Y11, Y5, Y5
+	VPADDD Y12, Y6, Y6
+	VPADDD Y13, Y7, Y7
+	VPADDD pairs<>+32(SB), Y7, Y7
+	ROWS(0, Y0, Y1)
+	ROWS(32, Y2, Y3)
+	ROWS(128, Y4, Y5)
+	ROWS(160, Y6, Y7)
+
+	ADDL $4, 48(DI)
 	VZEROUPPER
 	RET

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/crypto/chacha20"
 )
 
-// xorGeneric is the twin of the kernels that make key stream, for groups of [widest] bytes.
-func xorGeneric(state *[16]uint32, data *byte, groups int) {
+// xorGeneric is the twin of the kernels that make key stream, for as many bytes as whole blocks have.
+func xorGeneric(state *[16]uint32, data *byte, n int) {
 	var words [4 * len(state)]byte
 	for i, w := range state {
 		binary.LittleEndian.PutUint32(words[4*i:], w)
@@ -18,7 +18,7 @@ func xorGeneric(state *[16]uint32, data *byte, groups int) {
 		panic("secretstream: internal error: " + err.Error())
 	}
 	c.SetCounter(state[12])
-	text := unsafe.Slice(data, groups*widest)
+	text := unsafe.Slice(data, n)
 	c.XORKeyStream(text, text)
-	state[12] += uint32(groups * widest / blockSize)
+	state[12] += uint32(n / blockSize)
 }

@@ -6,7 +6,10 @@ package secretstream
 var fast []path
 
 // xor is of [wideStream.xor].
-func (p path) xor(state *[16]uint32, data *byte, groups int) { xorGeneric(state, data, groups) }
+func (p path) xor(state *[16]uint32, data *byte, groups int) { xorGeneric(state, data, groups*widest) }
+
+// xorFew is as xor, for [few] bytes.
+func (p path) xorFew(state *[16]uint32, data *byte) { xorGeneric(state, data, few) }
 
 // add is not called: the generic path has the twin of [poly.groups] for all blocks.
 func (p path) add(*polyLanes, *byte, int) { panic("secretstream: internal error: no kernel") }
