@@ -70,6 +70,7 @@ func (d *Download) Save(ctx context.Context) error {
 	d.saves.begun++
 	d.saves.wanted = false
 	v := verifiedPart{key: d.key, manifest: d.auth.Manifest(), head: head, base: d.base, nodes: what.nodes, durable: d.sync}
+	v.effort = effort(what.memory + what.framed)
 	for _, leaf := range what.blocks {
 		v.blocks = append(v.blocks, verifiedBlock{leaf.Index / 2, leaf.Hash, d.blocks[leaf.Index/2].data})
 	}
@@ -111,6 +112,18 @@ type verifiedPart struct {
 	blocks   []verifiedBlock
 	frames   []Frame
 	durable  bool
+	effort   store.Effort
+}
+
+// What a peer sends raw is compressed for as long as that keeps up with him. Whoever saves begins with 4 MiB; where so much is
+// there the save before took longer than it took to come, and compressing it would only keep the peer waiting.
+const saveBehind = 8 << 20
+
+func effort(unsaved int) store.Effort {
+	if unsaved >= saveBehind {
+		return store.Effortless
+	}
+	return store.Quick
 }
 
 type verifiedBlock struct {
@@ -160,7 +173,7 @@ func (v *verifiedPart) keep(ctx context.Context, into *store.Store) (*store.View
 }
 
 func (v *verifiedPart) commit(ctx context.Context, into *store.Store) error {
-	tx, err := into.Begin(ctx, v.key, store.TxOptions{Manifest: v.manifest, Durable: v.durable, Short: v.short()})
+	tx, err := into.Begin(ctx, v.key, store.TxOptions{Manifest: v.manifest, Durable: v.durable, Short: v.short(), Effort: v.effort})
 	if err != nil {
 		return err
 	}

@@ -15,36 +15,50 @@ const worthIt = 32
 // deltaDictionary is the id under which a base goes to the decoder; frames name none.
 const deltaDictionary = 0
 
-// encoders compress one run at a time each. A window of 1 MiB holds any run of small blocks whole, and keeps an encoder
-// at a few MiB while it works on a large block.
-var encoders = sync.Pool{New: func() any {
+// Effort is how much work a transaction puts into making runs small. Repack packs whatever was left with all of it.
+type Effort byte
+
+const (
+	Thorough   Effort = iota // zstd's default level: for what is written once
+	Quick                    // its fastest level takes half the time, and 3 to 6 % more room: for what comes faster than that
+	Effortless               // runs stay as they came: for what comes faster even than Quick
+)
+
+// encoders compress one run at a time each, by Effort. A window of 1 MiB holds any run of small blocks whole, and keeps an
+// encoder at a few MiB while it works on a large block.
+var encoders = [...]sync.Pool{
+	Thorough: {New: func() any { return newEncoder(zstd.SpeedDefault) }},
+	Quick:    {New: func() any { return newEncoder(zstd.SpeedFastest) }},
+}
+
+func newEncoder(level zstd.EncoderLevel) *zstd.Encoder {
 	e, err := zstd.NewWriter(nil,
 		zstd.WithEncoderConcurrency(1),
 		zstd.WithLowerEncoderMem(true),
 		zstd.WithWindowSize(1<<20),
 		zstd.WithEncoderCRC(false), // the record has one
-		zstd.WithEncoderLevel(zstd.SpeedDefault))
+		zstd.WithEncoderLevel(level))
 	if err != nil {
 		panic("store: internal error: " + err.Error())
 	}
 	return e
-}}
+}
 
 // compress appends the frame of raw to dst, or returns nil where that does not save enough.
-func compress(dst, raw []byte) []byte {
+func compress(dst, raw []byte, effort Effort) []byte {
 	if looksRandom(raw) {
 		return nil
 	}
-	return compressAnyway(dst, raw)
+	return compressAnyway(dst, raw, effort)
 }
 
 // compressAnyway is compress where it was seen that raw does not look random.
-func compressAnyway(dst, raw []byte) []byte {
+func compressAnyway(dst, raw []byte, effort Effort) []byte {
 	if len(raw) < 64 {
 		return nil // a frame's head and a sync'd record's padding eat it up
 	}
-	e := encoders.Get().(*zstd.Encoder)
-	defer encoders.Put(e)
+	e := encoders[effort].Get().(*zstd.Encoder)
+	defer encoders[effort].Put(e)
 	frame := e.EncodeAll(raw, dst)
 	if len(frame)-len(dst) > len(raw)-len(raw)/worthIt {
 		return nil

@@ -50,7 +50,7 @@ func encodeDelta(raw, base []byte) []byte {
 		return nil
 	}
 	if 2*cost > len(raw)/surely {
-		if plain := compress(nil, raw); plain != nil && 2*cost > len(plain) {
+		if plain := compress(nil, raw, Thorough); plain != nil && 2*cost > len(plain) {
 			return nil
 		}
 	}

@@ -129,8 +129,8 @@ func FuzzMeta(f *testing.F) {
 func FuzzRun(f *testing.F) {
 	data := bytes.Repeat([]byte("a line\n"), 300)
 	f.Add((&runMeta{codec: codecRaw, short: true, lines: true, count: 300, raw: len(data)}).encode(), data, []byte(nil))
-	f.Add((&runMeta{codec: codecZstd, short: true, lines: true, count: 300, raw: len(data)}).encode(), compress(nil, data), []byte(nil))
-	f.Add((&runMeta{codec: codecDelta, short: true, count: 1, raw: len(data)}).encode(), compress(nil, data), data)
+	f.Add((&runMeta{codec: codecZstd, short: true, lines: true, count: 300, raw: len(data)}).encode(), compress(nil, data, Thorough), []byte(nil))
+	f.Add((&runMeta{codec: codecDelta, short: true, count: 1, raw: len(data)}).encode(), compress(nil, data, Thorough), data)
 	f.Fuzz(func(t *testing.T, meta, payload, base []byte) {
 		m, err := decodeRun(meta)
 		if err != nil {

@@ -101,7 +101,7 @@ func TestAppendAllKeepsNothing(t *testing.T) {
 // A run of lent blocks that cannot be compressed is written from where they stand.
 func TestLentRunIsNotCopied(t *testing.T) {
 	blocks, _ := blocksInRow(100<<10, 50<<10)
-	w := newRunWriter(false, nil)
+	w := newRunWriter(false, Thorough, nil)
 	for _, b := range blocks {
 		if _, _, err := w.lend(t.Context(), hash.Leaf(b), b, checksum.Of(b)); err != nil {
 			t.Fatal(err)

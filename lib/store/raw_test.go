@@ -64,7 +64,7 @@ func TestPutRaw(t *testing.T) {
 // A run that came is written from where it stands, so nothing is held of it beside.
 func TestPutRawLends(t *testing.T) {
 	blocks, payload := blocksInRow(100<<10, 50<<10)
-	w := newRunWriter(false, nil)
+	w := newRunWriter(false, Thorough, nil)
 	leaves := make([]hash.Digest, len(blocks))
 	hash.Leaves(leaves, blocks)
 	if _, err := w.addTogether(t.Context(), cameTogether{0, leaves, blocks, payload, codecRaw}); err != nil {

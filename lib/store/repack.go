@@ -53,7 +53,7 @@ func (r *recoder) encode(m *runMeta, raw []byte) ([]byte, error) {
 	var frame []byte
 	switch {
 	case r.cold == nil:
-		frame = compress(r.frame[:0], raw)
+		frame = compress(r.frame[:0], raw, Thorough)
 	case len(raw) > 0:
 		frame = r.cold.EncodeAll(raw, r.frame[:0])
 	}

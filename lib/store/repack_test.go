@@ -158,7 +158,7 @@ func TestRepackGarbage(t *testing.T) {
 		for i := range runs {
 			raw := bytes.Repeat(fmt.Appendf(nil, "run %d has many lines like this\n", i), 7000)
 			m := &runMeta{short: true, count: 1, codec: codecZstd, raw: len(raw), lengths: []uint32{uint32(len(raw))}}
-			records = append(records, packlog.Record{Kind: packlog.KindRun, Payload: compress(nil, raw), Meta: m.encode()})
+			records = append(records, packlog.Record{Kind: packlog.KindRun, Payload: compress(nil, raw, Thorough), Meta: m.encode()})
 		}
 		again := func() (was uint64) {
 			var before, after runtime.MemStats

@@ -26,7 +26,7 @@ type runJob struct {
 	raw    []byte       // of the blocks, in memory of the run's own
 	pieces [][]byte     // what of them stands behind raw, where the caller has it
 	sum    checksum.Sum // of both
-	random bool         // nobody needs to try to compress them
+	asIs   bool         // nobody needs to try to compress them
 	record packlog.Record
 	lent   bool // the record's payload is somebody else's
 	done   chan struct{}
@@ -36,6 +36,7 @@ type runJob struct {
 type runWriter struct {
 	write   func(context.Context, ...packlog.Record) error
 	short   bool
+	effort  Effort
 	current *runJob   // takes blocks; nil: the next block begins one
 	isLines bool      // all blocks of current but the last end with their only LF
 	ordinal uint32    // of the next run
@@ -51,8 +52,8 @@ type runWriter struct {
 	spent      [][]byte // payloads of batch whose memory may be used again
 }
 
-func newRunWriter(short bool, write func(context.Context, ...packlog.Record) error) *runWriter {
-	return &runWriter{write: write, short: short}
+func newRunWriter(short bool, effort Effort, write func(context.Context, ...packlog.Record) error) *runWriter {
+	return &runWriter{write: write, short: short, effort: effort}
 }
 
 // buffers are for runs of small blocks.
@@ -152,13 +153,13 @@ func (w *runWriter) end(ctx context.Context) error {
 	w.queue = append(w.queue, job)
 	size := job.meta.raw
 	w.waiting += size
-	if job.random = job.looksRandom(); job.random {
-		job.finish()
+	if job.asIs = w.effort == Effortless || job.looksRandom(); job.asIs {
+		job.finish(w.effort)
 		return w.drain(ctx, size)
 	}
 	job.keep()
 	if size <= smallRun && len(w.queue) == 1 {
-		job.finish()
+		job.finish(w.effort)
 		return nil
 	}
 	if w.slots == nil {
@@ -172,7 +173,7 @@ func (w *runWriter) end(ctx context.Context) error {
 		return ctx.Err()
 	}
 	w.workers.Go(func() {
-		job.finish()
+		job.finish(w.effort)
 		<-w.slots
 		close(job.done)
 	})
@@ -211,8 +212,8 @@ func (j *runJob) ready() bool {
 }
 
 // finish makes the record.
-func (j *runJob) finish() {
-	if !j.tryToCompress() {
+func (j *runJob) finish(effort Effort) {
+	if !j.tryToCompress(effort) {
 		j.record = packlog.Record{Kind: packlog.KindRun, Payload: j.raw, Pieces: j.pieces, Sum: j.sum}
 	}
 	j.raw, j.pieces = nil, nil
@@ -220,15 +221,15 @@ func (j *runJob) finish() {
 }
 
 // tryToCompress makes the record of a run that is worth compressing. All bytes of such a one are its own.
-func (j *runJob) tryToCompress() bool {
-	if j.random {
+func (j *runJob) tryToCompress(effort Effort) bool {
+	if j.asIs {
 		return false
 	}
 	var dst []byte
 	if len(j.raw) <= runBytes {
 		dst = newBuffer()
 	}
-	frame := compressAnyway(dst, j.raw)
+	frame := compressAnyway(dst, j.raw, effort)
 	if frame == nil {
 		recycle(dst)
 		return false

@@ -17,6 +17,7 @@ type TxOptions struct {
 	Manifest []byte // encoded; for a core whose manifest the store does not know yet, nil if it is a compat core
 	Durable  bool   // synced at the commit: own appends
 	Short    bool   // many small blocks such as lines: stored compactly, neither deduplicated nor found by Has
+	Effort   Effort // of compressing
 }
 
 const (
@@ -98,7 +99,7 @@ func (tx *Tx) begin(ctx context.Context) error {
 	}
 	tx.next, tx.limit = tx.view.head.Length, noLimit
 	tx.deltas = newDeltas(tx)
-	tx.runs = newRunWriter(tx.options.Short, tx.write)
+	tx.runs = newRunWriter(tx.options.Short, tx.options.Effort, tx.write)
 	tx.span = spanBuilder{key: tx.key, first: tx.next}
 	return nil
 }
