@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"hc/lib/hash"
 	"hc/lib/hypercore"
 	"hc/lib/keys"
 	"hc/lib/merkle"
@@ -271,75 +270,6 @@ func (f *fetcher) handleAll(ctx context.Context, e event) error {
 		case e = <-f.events:
 		default:
 			return nil
-		}
-	}
-}
-
-// Of the answers that come at once, so many are hashed together, which costs half of what it does one by one, and so many
-// bytes at most are taken beyond what the gate lets in. What comes next on a connection may be for another core's fetch, so
-// it is not waited for beyond the time that takes.
-const (
-	hashTogether  = 8
-	gatheredBytes = 1 << 20
-	gatherWait    = time.Millisecond
-)
-
-// gather returns an event with those that come behind it at once, and hashes the blocks in them. All but maybe the last
-// have left the gate.
-func (f *fetcher) gather(ctx context.Context, e event) []event {
-	f.gathered = append(f.gathered[:0], e)
-	bytes := e.bytes
-	for len(f.gathered) < hashTogether && e.more && bytes < gatheredBytes {
-		f.gate.leave(e.bytes)
-		f.gathered[len(f.gathered)-1].bytes = 0
-		next, ok := f.next(ctx)
-		if !ok {
-			break
-		}
-		e = next
-		f.gathered = append(f.gathered, e)
-		bytes += e.bytes
-	}
-	f.hashBlocks()
-	return f.gathered
-}
-
-// next waits a moment for an event.
-func (f *fetcher) next(ctx context.Context) (e event, ok bool) {
-	select {
-	case e = <-f.events:
-		return e, true
-	default:
-	}
-	f.patience.Reset(gatherWait)
-	defer f.patience.Stop()
-	select {
-	case e = <-f.events:
-		return e, true
-	case <-f.patience.C:
-	case <-ctx.Done():
-	}
-	return event{}, false
-}
-
-// hashBlocks computes the leaf hashes of the blocks that were gathered.
-func (f *fetcher) hashBlocks() {
-	var blocks [hashTogether][]byte
-	var leaves [hashTogether]hash.Digest
-	n := 0
-	for _, e := range f.gathered {
-		if e.proof != nil && e.proof.Block != nil {
-			blocks[n] = e.proof.Block.Value
-			n++
-		}
-	}
-	hash.Leaves(leaves[:n], blocks[:n])
-	n = 0
-	for _, e := range f.gathered {
-		if e.proof != nil && e.proof.Block != nil {
-			leaf := leaves[n]
-			e.proof.Block.Leaf = &leaf
-			n++
 		}
 	}
 }

@@ -1,0 +1,98 @@
+package replicate
+
+import (
+	"context"
+	"time"
+
+	"hc/lib/hash"
+)
+
+// Of the answers that come at once, so many are hashed together, which costs half of what it does one by one, and so many
+// bytes at most are taken beyond what the gate lets in. What comes next on a connection may be for another core's fetch, so
+// it is not waited for beyond the time that takes.
+const (
+	hashTogether  = 8
+	gatheredBytes = 1 << 20
+	gatherWait    = time.Millisecond
+)
+
+// A peer that answers block by block, each as soon as it has it, as stock does, never has two here at once. Where it owes many it
+// is waited for a few, so that they are hashed together, too.
+const (
+	owesMany = 2 * hashTogether
+	manyWait = 5 * time.Millisecond // for all of them
+)
+
+// gather returns an event with those that come behind it at once, and hashes the blocks in them. All but maybe the last
+// have left the gate.
+func (f *fetcher) gather(ctx context.Context, e event) []event {
+	f.gathered = append(f.gathered[:0], e)
+	bytes, many := e.bytes, f.owesMany(e)
+	var until time.Time
+	if many {
+		until = time.Now().Add(manyWait)
+	}
+	for len(f.gathered) < hashTogether && (e.more || many) && bytes < gatheredBytes {
+		f.gate.leave(e.bytes)
+		f.gathered[len(f.gathered)-1].bytes = 0
+		wait := gatherWait
+		if !e.more {
+			wait = time.Until(until)
+		}
+		next, ok := f.next(ctx, wait)
+		if !ok {
+			break
+		}
+		e = next
+		f.gathered = append(f.gathered, e)
+		bytes += e.bytes
+	}
+	f.hashBlocks()
+	return f.gathered
+}
+
+// owesMany reports whether an event is an answer of a peer that has given some, and is to give many more.
+func (f *fetcher) owesMany(e event) bool {
+	s := e.session
+	return e.proof != nil && e.proof.Block != nil && !s.dropped && len(s.requests) >= owesMany && s.answers.Load() >= owesMany
+}
+
+// next waits a moment for an event.
+func (f *fetcher) next(ctx context.Context, wait time.Duration) (e event, ok bool) {
+	select {
+	case e = <-f.events:
+		return e, true
+	default:
+	}
+	f.patience.Reset(wait)
+	defer f.patience.Stop()
+	select {
+	case e = <-f.events:
+		return e, true
+	case <-f.patience.C:
+	case <-ctx.Done():
+	}
+	return event{}, false
+}
+
+// hashBlocks computes the leaf hashes of the blocks that were gathered.
+func (f *fetcher) hashBlocks() {
+	var blocks [hashTogether][]byte
+	var leaves [hashTogether]hash.Digest
+	n := 0
+	for _, e := range f.gathered {
+		if e.proof != nil && e.proof.Block != nil {
+			blocks[n] = e.proof.Block.Value
+			n++
+		}
+	}
+	hash.Leaves(leaves[:n], blocks[:n])
+	n = 0
+	for _, e := range f.gathered {
+		if e.proof != nil && e.proof.Block != nil {
+			leaf := leaves[n]
+			e.proof.Block.Leaf = &leaf
+			n++
+		}
+	}
+}
