@@ -326,6 +326,23 @@ func TestSmallMessagesShareFrames(t *testing.T) {
 	}
 }
 
+// TestOwnedBatch sends long messages as one frame, as stock's protomux would.
+func TestOwnedBatch(t *testing.T) {
+	d := newDuo(t, Options{}, nil)
+	ra, rb := newRecorder(), newRecorder()
+	mustOpen(t, d.a, "p", "x", "", ra)
+	c := mustOpen(t, d.b, "p", "x", "", rb)
+	long := strings.Repeat("long", 1000)
+	if err := c.SendOwnedBatch(3, [][]byte{[]byte("a"), []byte(long)}, [][]byte{nil}, [][]byte{[]byte("b")}); err != nil {
+		t.Fatal(err)
+	}
+	d.run(t)
+	wantEvents(t, "a", ra, "open ", "3 a"+long, "3 ", "3 b")
+	if err := c.SendOwnedBatch(3, [][]byte{make([]byte, MaxMessage/2)}, [][]byte{make([]byte, MaxMessage/2)}); !errors.Is(err, ErrTooLong) {
+		t.Errorf("messages that are too long together: %v, want %v", err, ErrTooLong)
+	}
+}
+
 func TestKeepAlive(t *testing.T) {
 	a, b := newMemPair(10)
 	m := New(a, Options{KeepAlive: time.Millisecond})

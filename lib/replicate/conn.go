@@ -35,6 +35,7 @@ type serverConn struct {
 	read          *atomic.Int64 // bytes that came
 	work          chan struct{} // holds a token while there may be something to do
 	sinks         sync.WaitGroup
+	answers       answers // the answering goroutine's own
 
 	mu       sync.Mutex            // guards all below
 	withheld map[keys.Key]bool     // discovery keys of what a push does not show before its length is reserved
@@ -227,10 +228,11 @@ func (c *serverConn) answer() {
 			return
 		case <-c.work:
 		}
-		for c.ctx.Err() == nil {
+		for more := true; more && c.ctx.Err() == nil; {
 			do := c.next()
-			if do == nil {
-				break
+			more = do != nil
+			if !more {
+				do = c.answers.flush
 			}
 			if err := do(); err != nil && !errors.Is(err, protomux.ErrClosed) && c.ctx.Err() == nil {
 				c.mux.Close(err)
@@ -248,7 +250,7 @@ func (c *serverConn) next() func() error {
 		r := c.news[0]
 		r.hasNews = false
 		c.news = slices.Delete(c.news, 0, 1)
-		return r.tellNews
+		return c.behindAnswers(r.tellNews)
 	}
 	if len(c.jobs) == 0 {
 		c.jobs = nil
@@ -259,10 +261,20 @@ func (c *serverConn) next() func() error {
 	c.jobs = c.jobs[1:]
 	c.makeRoom()
 	if j.want != nil {
-		return func() error { return j.reader.showHeld(*j.want) }
+		return c.behindAnswers(func() error { return j.reader.showHeld(*j.want) })
 	}
 	if j.do != nil {
-		return j.do
+		return c.behindAnswers(j.do)
 	}
 	return func() error { return j.reader.reply(j.request) }
+}
+
+// behindAnswers has what is gathered of answers sent first.
+func (c *serverConn) behindAnswers(do func() error) func() error {
+	return func() error {
+		if err := c.answers.flush(); err != nil && !errors.Is(err, protomux.ErrClosed) {
+			return err
+		}
+		return do()
+	}
 }

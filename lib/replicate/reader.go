@@ -253,26 +253,8 @@ func (r *reader) reply(request merkle.Request) error {
 	if r.conn.server.options.Trace != nil {
 		r.conn.server.options.Trace(true, proof)
 	}
-	if proof.Block == nil {
-		return r.channel.Send(typeData, appendData(nil, proof))
-	}
-	head, tail := dataHead(nil, proof), dataTail(nil, proof)
-	if len(proof.Block.Value) >= padFrom && proof.Manifest == nil {
-		tail = pad(tail, channelBytes+len(head)+len(proof.Block.Value)+len(tail))
-	}
-	return r.channel.SendOwned(typeData, head, proof.Block.Value, tail)
+	return r.conn.answers.add(r.channel, proof)
 }
-
-// A message whose length is a multiple of 8 is padded by libsodium's secretstream as by RFC 8439, so a peer that has the
-// former from an AEAD of the latter can do with one pass. Here lib/secretstream takes all lengths alike. Whoever reads a data
-// message without a manifest ignores what stands behind it.
-const (
-	padFrom      = 4 << 10 // bytes of a block from which a few more do not count
-	channelBytes = 2       // channel and type, as long as there are fewer than 253 channels; else only the speed is lost
-)
-
-// pad adds zeros that make a message of size bytes as long as a multiple of 8.
-func pad(tail []byte, size int) []byte { return append(tail, make([]byte, -size&7)...) }
 
 // refuse answers that there is no answer. Damage to our own disk is a refusal, too; the peer asks another.
 func (r *reader) refuse(request merkle.Request, cause error) error {

@@ -1,0 +1,134 @@
+package replicate
+
+import (
+	"bytes"
+	"io"
+	"testing"
+
+	"hc/lib/compact"
+	"hc/lib/merkle"
+	"hc/lib/protomux"
+)
+
+// frames is a connection that keeps what is written, and where nothing comes.
+type frames struct {
+	written chan []byte
+	closed  chan struct{}
+}
+
+func (f *frames) ReadMessage() ([]byte, error) {
+	<-f.closed
+	return nil, io.EOF
+}
+
+func (f *frames) WriteMessage(parts ...[]byte) error {
+	f.written <- bytes.Join(parts, nil)
+	return nil
+}
+
+func (f *frames) Flush() error { return nil }
+
+func (f *frames) Close() error {
+	close(f.closed)
+	return nil
+}
+
+// unhearing is a handler whose peer says nothing.
+type unhearing struct{}
+
+func (unhearing) OnOpen(*protomux.Channel, []byte) error            { return nil }
+func (unhearing) OnMessage(*protomux.Channel, uint64, []byte) error { return nil }
+func (unhearing) OnClose(*protomux.Channel, error)                  {}
+
+// data decodes the data messages of a frame, and reports whether they come in a batch.
+func data(t *testing.T, frame []byte) (proofs []*merkle.Proof, batch bool) {
+	t.Helper()
+	take := func(message []byte) {
+		if message[0] != typeData {
+			t.Fatalf("a message of type %d, want %d", message[0], typeData)
+		}
+		proof, err := decodeData(message[1:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		proofs = append(proofs, proof)
+	}
+	const channel = 1
+	if frame[0] == channel {
+		take(frame[1:])
+		return proofs, false
+	}
+	if !bytes.HasPrefix(frame, []byte{0, 0, channel}) {
+		t.Fatalf("a frame that begins with %x", frame[:3])
+	}
+	d := compact.NewDecoder(frame[3:])
+	for d.Left() > 0 {
+		take(d.Buffer(d.Left()))
+	}
+	if err := d.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return proofs, true
+}
+
+// Answers go together, as many as are to, each whole; a block that is too long for a batch goes by itself; and a long frame has a
+// length that is cheap to decrypt.
+func TestAnswersTogether(t *testing.T) {
+	conn := &frames{make(chan []byte, 100), make(chan struct{})}
+	mux := protomux.New(conn, protomux.Options{})
+	channel, err := mux.Open(Protocol, make([]byte, 32), nil, unhearing{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- mux.Run(t.Context()) }()
+	<-conn.written // the open
+	for name, c := range map[string]struct {
+		sizes []int // of blocks; 0: an answer without one
+		want  []int // answers in each frame
+	}{
+		"one":             {[]int{5001}, []int{1}},
+		"some":            {[]int{5001, 70001, 8003}, []int{3}},
+		"lines":           {[]int{10, 11, 12, 13}, []int{4}},
+		"without a block": {[]int{0, 9001}, []int{2}},
+		"many":            {make([]int, answersTogether+2), []int{answersTogether, 2}},
+		"bytes":           {[]int{200 << 10, 200 << 10, 200 << 10}, []int{2, 1}},
+		"one is long":     {[]int{10, maxBlock - 100, 10}, []int{1, 1, 1}},
+	} {
+		var a answers
+		for i, size := range c.sizes {
+			proof := &merkle.Proof{ID: uint64(i)}
+			if size > 0 {
+				proof.Block = &merkle.BlockProof{Index: uint64(i), Value: bytes.Repeat([]byte{byte(i)}, size)}
+			}
+			if err := a.add(channel, proof); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		if err := a.flush(); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		next := 0
+		for _, want := range c.want {
+			frame := <-conn.written
+			proofs, batch := data(t, frame)
+			if len(proofs) != want || batch != (want > 1) {
+				t.Fatalf("%s: a frame of %d answers, want %d", name, len(proofs), want)
+			}
+			for _, proof := range proofs {
+				if proof.ID != uint64(next) || valueSize(proof) != c.sizes[next] {
+					t.Errorf("%s: answer %d has %d bytes, and %d was to come", name, proof.ID, valueSize(proof), next)
+				}
+				next++
+			}
+			if last := c.sizes[next-1]; last >= padFrom && len(frame)%8 != 0 {
+				t.Errorf("%s: a frame of %d bytes", name, len(frame))
+			}
+		}
+		if next != len(c.sizes) {
+			t.Errorf("%s: %d answers of %d", name, next, len(c.sizes))
+		}
+	}
+	mux.Close(io.ErrUnexpectedEOF)
+	<-ended
+}
