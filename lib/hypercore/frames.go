@@ -63,7 +63,7 @@ func (v *verifiedPart) put(ctx context.Context, tx *store.Tx) error {
 			continue
 		}
 		if len(frames) == 0 || frames[0].First != blocks[0].index || !frames[0].covers(blocks) {
-			if err := tx.Put(ctx, blocks[0].index, blocks[0].leaf, blocks[0].data); err != nil {
+			if err := tx.PutStaying(ctx, blocks[0].index, blocks[0].leaf, blocks[0].data); err != nil {
 				return err
 			}
 			blocks = blocks[1:]
@@ -99,7 +99,7 @@ func (f Frame) put(ctx context.Context, tx *store.Tx, blocks []verifiedBlock) er
 func (f Frame) putDelta(ctx context.Context, tx *store.Tx, block verifiedBlock) error {
 	base, err := tx.View().Node(ctx, 2*f.Base)
 	if errors.Is(err, merkle.ErrNodeMissing) {
-		return tx.Put(ctx, block.index, block.leaf, block.data)
+		return tx.PutStaying(ctx, block.index, block.leaf, block.data)
 	}
 	if err != nil {
 		return err

@@ -117,7 +117,7 @@ type verifiedPart struct {
 
 // What a peer sends raw is compressed for as long as that keeps up with him. Whoever saves begins with 4 MiB; where so much is
 // there the save before took longer than it took to come, and compressing it would only keep the peer waiting.
-const saveBehind = 8 << 20
+const saveBehind = 6 << 20
 
 func effort(unsaved int) store.Effort {
 	if unsaved >= saveBehind {

@@ -31,7 +31,23 @@ func (tx *Tx) Put(ctx context.Context, block uint64, leaf hash.Digest, data []by
 	return tx.failed("storing a block of", tx.put(ctx, block, leaf, data))
 }
 
+// PutStaying is Put for data that is not changed before the transaction has ended. What is stored as it came is written from where
+// it is.
+func (tx *Tx) PutStaying(ctx context.Context, block uint64, leaf hash.Digest, data []byte) error {
+	if err := tx.check(); err != nil {
+		return err
+	}
+	return tx.failed("storing a block of", tx.putBy(ctx, block, leaf, data, tx.runs.lend))
+}
+
 func (tx *Tx) put(ctx context.Context, block uint64, leaf hash.Digest, data []byte) error {
+	return tx.putBy(ctx, block, leaf, data, tx.runs.add)
+}
+
+// addToRun adds a block to the current run: runWriter.add, or lend.
+type addToRun func(ctx context.Context, leaf hash.Digest, data []byte, sum checksum.Sum) (run, at uint32, err error)
+
+func (tx *Tx) putBy(ctx context.Context, block uint64, leaf hash.Digest, data []byte, add addToRun) error {
 	if block >= merkle.MaxLength || len(data) > maxBlock {
 		return fmt.Errorf("block %d of %d bytes is over the limit of %d blocks of %d bytes", block, len(data), uint64(merkle.MaxLength), maxBlock)
 	}
@@ -41,7 +57,7 @@ func (tx *Tx) put(ctx context.Context, block uint64, leaf hash.Digest, data []by
 		return err
 	}
 	if !p.byLeaf {
-		if p.run, p.at, err = tx.runs.add(ctx, leaf, data, checksum.Sum{}); err != nil {
+		if p.run, p.at, err = add(ctx, leaf, data, checksum.Sum{}); err != nil {
 			return err
 		}
 		if !tx.options.Short {

@@ -105,3 +105,27 @@ func TestPutRawKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// What stays where it is until the transaction has ended is not copied, but where it can be compressed.
+func TestPutStaying(t *testing.T) {
+	random, _ := blocksInRow(100<<10, 50<<10)
+	for name, c := range map[string]struct {
+		blocks [][]byte
+		zstd   bool
+	}{"random": {random, false}, "text": {frameBlocks(), true}} {
+		_, e, run := putWith(t, c.blocks, false, func(tx *Tx, leaves []hash.Digest) error {
+			for i, block := range c.blocks {
+				if err := tx.PutStaying(t.Context(), uint64(i), leaves[i], block); err != nil {
+					return err
+				}
+				if current := tx.runs.current; len(block) >= leastPiece && &current.pieces[len(current.pieces)-1][0] != &block[0] {
+					t.Errorf("%s: block %d was copied", name, i)
+				}
+			}
+			return nil
+		})
+		if run.Zstd != c.zstd || !c.zstd && !bytes.Equal(run.Payload, bytes.Join(c.blocks[:e.Count], nil)) {
+			t.Errorf("%s: the first run, of %d blocks, is compressed: %v, or has other bytes", name, e.Count, run.Zstd)
+		}
+	}
+}
