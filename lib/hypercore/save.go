@@ -115,8 +115,8 @@ type verifiedPart struct {
 	effort   store.Effort
 }
 
-// What a peer sends raw is compressed for as long as that keeps up with him. Whoever saves begins with 4 MiB; where so much is
-// there the save before took longer than it took to come, and compressing it would only keep the peer waiting.
+// What a peer sends raw is compressed for as long as that keeps up with him. A save is due with 4 MiB; where so much more is there
+// the one before took half as long again as what it saved took to come, and compressing would keep the peer waiting.
 const saveBehind = 6 << 20
 
 func effort(unsaved int) store.Effort {
