@@ -18,8 +18,8 @@ import (
 
 const (
 	scratchFolder = "gc"
-	scratchFanIn  = 16       // tables that are merged at once
-	scratchRows   = 64 << 10 // positions that are sorted in memory
+	scratchFanIn  = 16      // tables that are merged at once
+	scratchRows   = 8 << 10 // positions that are sorted in memory
 )
 
 var (
@@ -128,6 +128,9 @@ func (s *positionSet) add(at packlog.Position, to place) error {
 		return nil
 	}
 	s.last = at
+	if s.rows == nil {
+		s.rows = make([]positionRow, 0, scratchRows)
+	}
 	if s.rows = append(s.rows, positionRow{at, to}); len(s.rows) < scratchRows {
 		return nil
 	}

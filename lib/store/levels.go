@@ -103,6 +103,7 @@ func (cp *checkpoint) addRun(e *entry) error {
 	if e.run.short {
 		return nil
 	}
+	cp.growIndex(len(e.run.leaves))
 	for i, leaf := range e.run.leaves {
 		cp.index = append(cp.index, indexRow{leaf, place{e.at, uint32(i)}, e.run.codec == codecDelta})
 	}
@@ -110,6 +111,16 @@ func (cp *checkpoint) addRun(e *entry) error {
 		return cp.flushIndex()
 	}
 	return nil
+}
+
+// growIndex makes room for more rows: for twice as many, or for as many as are gathered at all.
+func (cp *checkpoint) growIndex(more int) {
+	n := len(cp.index) + more
+	if n <= cap(cp.index) {
+		return
+	}
+	room := max(n, min(2*n, cp.store.options.tuning.bufferRows+more))
+	cp.index = slices.Grow(cp.index, room-len(cp.index))
 }
 
 // flushIndex writes the rows gathered as a table. Of several with one leaf hash the last is taken, and a delta only if nothing else is

@@ -13,7 +13,7 @@ import (
 
 // pendingLimit is how many bytes of metas are held back for appends whose head has not come. Records over it are read a
 // second time when it comes.
-const pendingLimit = 16 << 20
+const pendingLimit = 4 << 20
 
 // entry is a record of the log, understood. Exactly one of the pointers, or what kind says, is set.
 type entry struct {

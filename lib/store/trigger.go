@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"hc/lib/store/packlog"
@@ -34,6 +35,10 @@ func (s *Store) longTail(tx *Tx) bool {
 func (s *Store) checkpointAfter(ctx context.Context, tx *Tx) {
 	if s.options.tuning.never || !tx.long {
 		return
+	}
+	if tx.blocks >= uint64(s.options.tuning.bufferRows) {
+		// What the transaction held lies idle, in pieces that are too small for a checkpoint's rows: with it they would be the peak.
+		debug.FreeOSMemory()
 	}
 	err := s.makeCheckpoint(ctx, true)
 	s.reports.Lock()
