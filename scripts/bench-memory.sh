@@ -9,22 +9,30 @@ look_after() {
 	timed "repack/$1" "$m hc-repack/$1 hc repack -C $2 > /dev/null"
 }
 
-# at_full sends another size through every tool once, for the peaks. The bytes are made on the way, the same ones each time,
-# so that the disk holds only the store that is written and the one that is read into.
+# at_full sends another size through every tool once, for the peaks, and the size itself, too, where no other part does.
 at_full() {
-	local key noise="noise $full_size"
-	build noise
 	rm -rf writer-* stock-* reader
-	say "$((full_size >> 20)) MiB: append"
-	timed full/append "$noise | $m hc-chunk/full hc-chunk | $m hc-append/full hc-append -C writer-full log > full.key"
-	key=$(cut -d ' ' -f 1 full.key)
-	say "$((full_size >> 20)) MiB: fetch"
-	serve hc-serve/full "hc-serve -C writer-full --json --listen 127.0.0.1:0"
-	timed full/fetch "$m hc-fetch/full hc-fetch -C reader $key --peer 127.0.0.1:$port | $m hc-verify/full hc-verify $key | cmp - <($noise)"
+	part append || peaks_at random "$size"
+	peaks_at full "$full_size"
+}
+
+# peaks_at sends BYTES through every tool, and notes the peaks under INPUT. The bytes are made on the way, the same ones each time, so
+# that the disk holds only the store that is written and the one that is read into, and a pack that takes the place of another.
+peaks_at() { # INPUT BYTES
+	local key noise="noise $2"
+	build noise
+	say "$(($2 >> 20)) MiB: append"
+	timed "$1/append" "$noise | $m hc-chunk/$1 hc-chunk | $m hc-append/$1 hc-append -C writer-$1 log > $1.key"
+	key=$(cut -d ' ' -f 1 "$1.key")
+	say "$(($2 >> 20)) MiB: fetch"
+	serve "hc-serve/$1" "hc-serve -C writer-$1 --json --listen 127.0.0.1:0"
+	timed "$1/fetch" "$m hc-fetch/$1 hc-fetch -C reader $key --peer 127.0.0.1:$port | $m hc-verify/$1 hc-verify $key | cmp - <($noise)"
 	stop_servers
 	rm -rf reader
-	look_after full writer-full
-	rm -rf writer-full
+	look_after "$1" "writer-$1"
+	say "$(($2 >> 20)) MiB: cold"
+	timed "$1/cold" "$m hc-cold/$1 hc repack --cold -C writer-$1 > /dev/null"
+	rm -rf "writer-$1"
 }
 
 memory_table() {

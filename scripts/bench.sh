@@ -7,7 +7,8 @@
 #   HC_BENCH_RUNS=3     of which the median is told
 #   HC_BENCH_FULL=1     peak memory at 8 times that size, too, or at another size that is given instead of 1
 #   HC_BENCH_PARTS=…    only some of the parts cutting, append, cold, wire, commits, releases, drives, fetch, blocks, versions,
-#                       differing, copies, readers, live, starting and scale; cold and fetch take what append has stored
+#                       differing, copies, readers, live, starting and scale; cold and fetch take what append has stored; memory is
+#                       none of them but what FULL adds, at the size itself, too
 #   HC_BENCH_SCALE=1000000  objects of the store, and blocks of the longest log, of the part scale
 #   HC_BENCH_DIR=DIR    where to work: room for 8 times the size and 2 GiB (FULL: 2 times that and 6 GiB), on a disk, else
 #                       nothing is durable
