@@ -27,19 +27,6 @@ func (b *batch) reset() {
 	}
 }
 
-// add copies a block into the buffer, or, where it does not fit, into memory of just its size.
-func (b *batch) add(block []byte) {
-	at := len(b.buffer)
-	if len(block) <= cap(b.buffer)-at {
-		b.buffer = append(b.buffer, block...)
-		block = b.buffer[at:len(b.buffer):len(b.buffer)]
-	} else {
-		block = append(make([]byte, 0, len(block)), block...)
-	}
-	b.blocks = append(b.blocks, block)
-	b.bytes += len(block)
-}
-
 // lineReader hands out lines in batches: what has come by the time that somebody asks.
 type lineReader struct {
 	full, empty chan *batch
