@@ -15,7 +15,7 @@ type PiecesWriter interface {
 type gather struct {
 	w      io.Writer
 	vector PiecesWriter // w, if it is one
-	lends  bool         // what is written stays where it is until that ends
+	lends  bool         // what writeLent is given stays where it is until that ends
 	buf    []byte       // what was copied of what waits
 	pieces [][]byte     // all that waits, in order, but for the end of buf
 	taken  int          // how much of buf is in pieces
@@ -26,7 +26,8 @@ func newGather(w io.Writer) *gather {
 	return &gather{w: w, vector: vector, buf: make([]byte, 0, writeBuffer)}
 }
 
-// lend says whether what is written from now on stays where it is until lend(false), which returns when all of that is written.
+// lend says whether what writeLent is given from now on stays where it is until lend(false), which returns when all of that is
+// written.
 func (g *gather) lend(on bool) error {
 	g.lends = on && g.vector != nil
 	if on || len(g.pieces) == 0 {
@@ -35,12 +36,18 @@ func (g *gather) lend(on bool) error {
 	return g.flush()
 }
 
-func (g *gather) write(b []byte) error {
-	if g.lends && len(b) >= direct {
-		g.takeBuf()
-		g.pieces = append(g.pieces, b)
-		return nil
+// writeLent is write for what the caller lends.
+func (g *gather) writeLent(b []byte) error {
+	if !g.lends {
+		return g.write(b)
 	}
+	g.takeBuf()
+	g.pieces = append(g.pieces, b)
+	return nil
+}
+
+// write takes the bytes of b before it returns.
+func (g *gather) write(b []byte) error {
 	if len(g.buf)+len(b) > writeBuffer {
 		if err := g.flush(); err != nil {
 			return err

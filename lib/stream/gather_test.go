@@ -37,11 +37,14 @@ func (p *piecesBuffer) WritePieces(pieces [][]byte) error {
 func TestChunksAreLent(t *testing.T) {
 	var blocks []string
 	for i := range 300 {
-		n := []int{0, 1, 3000, direct - 1, direct, 80_000, writeBuffer, writeBuffer + 1, 600_000}[i*i%9]
+		n := []int{0, 1, 3000, direct - 1, direct, 80_000, writeBuffer, writeBuffer + 1, 600_000}[i/2*5%9]
 		blocks = append(blocks, strings.Repeat(string(rune('a'+i%26)), n))
 	}
+	for i := range 1000 { // small ones, which share frames, with one now and then that has its own
+		blocks = append(blocks, strings.Repeat(string(rune('a'+i%26)), 3000+i%40/39*100_000))
+	}
 	want := write(t, blocks, func(int) bool { return false })
-	for _, most := range []int{1, 2, 7, 300} {
+	for _, most := range []int{1, 2, 7, 300, 2000} {
 		var out piecesBuffer
 		w := NewWriter(&out)
 		for at := 0; at < len(blocks); at += most {
@@ -58,7 +61,7 @@ func TestChunksAreLent(t *testing.T) {
 		if !bytes.Equal(out.Bytes(), want) {
 			t.Errorf("%d at a time: %d bytes, other ones than the %d of one by one", most, out.Len(), len(want))
 		}
-		if out.pieces == 0 || out.copied > len(want)/10 {
+		if out.pieces == 0 || out.copied > len(want)/5 {
 			t.Errorf("%d at a time: %d pieces, and %d bytes were copied", most, out.pieces, out.copied)
 		}
 	}

@@ -56,7 +56,7 @@ func (w *Writer) Chunk(data []byte) error {
 	w.digits += digits
 	w.count++
 	if alone {
-		return w.flushWith(data)
+		return w.flushWith(data, w.out.writeLent)
 	}
 	w.pending = append(w.pending, data...)
 	return w.err
@@ -111,7 +111,7 @@ func (w *Writer) line(line []byte) error {
 	w.lines = true
 	w.count++
 	if len(line) > MaxPacked {
-		return w.flushWith(line)
+		return w.flushWith(line, w.out.write)
 	}
 	w.pending = append(w.pending, line...)
 	return w.err
@@ -139,19 +139,19 @@ func (w *Writer) Close() error {
 // flush writes the blocks that wait as one frame.
 func (w *Writer) flush() {
 	if w.count > 0 {
-		_ = w.flushWith(w.pending)
+		_ = w.flushWith(w.pending, w.out.write) // pending is used again
 	}
 }
 
-// flushWith writes the frame of the blocks that are counted, whose bytes are data.
-func (w *Writer) flushWith(data []byte) error {
+// flushWith writes the frame of the blocks that are counted, whose bytes are data, and go out by write.
+func (w *Writer) flushWith(data []byte, write func([]byte) error) error {
 	if w.lines {
 		w.header = appendLines(w.header[:0], w.count, len(data))
 	} else {
 		w.header = appendChunk(w.header[:0], w.lengths)
 	}
 	w.emit(w.header)
-	w.emit(data)
+	w.emitBy(write, data)
 	w.emit([]byte{'\n'})
 	w.frames++
 	w.bytes += uint64(len(data))
@@ -160,12 +160,14 @@ func (w *Writer) flushWith(data []byte) error {
 }
 
 // emit writes b and takes it into the checksum.
-func (w *Writer) emit(b []byte) {
+func (w *Writer) emit(b []byte) { w.emitBy(w.out.write, b) }
+
+func (w *Writer) emitBy(write func([]byte) error, b []byte) {
 	if w.err != nil {
 		return
 	}
 	w.crc = crc32.Update(w.crc, castagnoli, b)
-	w.fail(w.out.write(b))
+	w.fail(write(b))
 }
 
 // fail keeps the first error.
