@@ -15,8 +15,8 @@ import (
 const (
 	cachedRuns     = 4
 	cachedRunBytes = 20 << 20 // bytes, decoded; one run may be 16 MiB
-	cachedMetas    = 64
-	cachedMetaSize = 6 << 20 // bytes on disk
+	cachedMetas    = 512      // more than what one question of a reader is about: where their runs end, then the runs
+	cachedMetaSize = 6 << 20  // bytes on disk
 )
 
 // decodedRun is a run with its blocks. Immutable.
