@@ -2,7 +2,6 @@ package protomux
 
 import (
 	"fmt"
-	"time"
 
 	"hc/lib/compact"
 )
@@ -145,23 +144,6 @@ func (c *Channel) Queued() int {
 	c.mux.mu.Lock()
 	defer c.mux.mu.Unlock()
 	return c.mux.queue.bytes
-}
-
-// Drain waits until all that was sent on the connection has been written, at most so long.
-func (c *Channel) Drain(wait time.Duration) {
-	m := c.mux
-	end := time.Now().Add(wait)
-	wake := time.AfterFunc(wait, func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.room.Broadcast()
-	})
-	defer wake.Stop()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for m.queue.bytes > 0 && m.closed() == nil && time.Now().Before(end) {
-		m.room.Wait()
-	}
 }
 
 // closeAll closes all channels when the connection is over.

@@ -164,35 +164,3 @@ func TestCloseSendsWhatWaits(t *testing.T) {
 		t.Errorf("Open after the end: %v", err)
 	}
 }
-
-// stuckConn writes nothing until it is let.
-type stuckConn struct {
-	*memConn
-	let chan struct{}
-}
-
-func (c stuckConn) WriteMessage(parts ...[]byte) error {
-	<-c.let
-	return c.memConn.WriteMessage(parts...)
-}
-
-func TestDrain(t *testing.T) {
-	a, _ := newMemPair(100)
-	stuck := stuckConn{a, make(chan struct{})}
-	m := New(stuck, Options{KeepAlive: -1})
-	c := mustOpen(t, m, "p", "x", "", newRecorder())
-	ended := run(t, m)
-	send(t, c, 1, "hello")
-	c.Drain(time.Millisecond)
-	if c.Queued() == 0 {
-		t.Error("nothing can be written, and nothing is queued")
-	}
-	close(stuck.let)
-	c.Drain(time.Minute)
-	if q := c.Queued(); q > 0 {
-		t.Errorf("%d bytes are queued", q)
-	}
-	m.Close(nil)
-	<-ended
-	c.Drain(time.Minute) // at once
-}

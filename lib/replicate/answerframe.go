@@ -16,23 +16,36 @@ type answerFrame struct {
 }
 
 const (
-	frontRoom = 8 << 10 // bytes before the payloads: enough for the head of all answers but those of very many blocks
-	backRoom  = 1 << 10 // bytes behind them: for padding, the checksum, and what a frame has that saves nothing
-	frameSize = frontRoom + objects.MaxRaw + backRoom
+	frontRoom  = 8 << 10 // bytes before the payloads: enough for the head of all answers but those of very many blocks
+	backRoom   = 1 << 10 // bytes behind them: for padding, the checksum, and what a frame has that saves nothing
+	longFrame  = frontRoom + objects.MaxRaw + backRoom
+	shortFrame = frontRoom + crowdedRaw + backRoom
 )
 
-// answerFrames are those that nobody has. How many are taken is bounded by turns: turn.go.
-var answerFrames = sync.Pool{New: func() any { return &answerFrame{make([]byte, frontRoom, frameSize)} }}
+// Frames that nobody has, of both lengths.
+var longFrames, shortFrames = newFrames(longFrame), newFrames(shortFrame)
 
-func takeFrame() *answerFrame { return answerFrames.Get().(*answerFrame) }
+func newFrames(size int) *sync.Pool {
+	return &sync.Pool{New: func() any { return &answerFrame{make([]byte, frontRoom, size)} }}
+}
 
-// giveBack ends all use of a frame. One that has grown for a single large block is let go.
-func (f *answerFrame) giveBack() {
-	if cap(f.b) > frameSize {
-		return
+// takeFrame returns a frame for so many bytes of blocks.
+func takeFrame(most int) *answerFrame {
+	if most <= crowdedRaw {
+		return shortFrames.Get().(*answerFrame)
 	}
+	return longFrames.Get().(*answerFrame)
+}
+
+// giveBack ends all use of a frame. One that has grown is let go.
+func (f *answerFrame) giveBack() {
 	f.b = f.b[:frontRoom]
-	answerFrames.Put(f)
+	switch cap(f.b) {
+	case longFrame:
+		longFrames.Put(f)
+	case shortFrame:
+		shortFrames.Put(f)
+	}
 }
 
 // reserve returns the frame's bytes with room for n more, and all that goes behind them.

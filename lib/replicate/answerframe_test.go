@@ -46,9 +46,9 @@ func TestAnswerIsMadeInItsFrame(t *testing.T) {
 	core.blocks = append(core.blocks, blocksOf(1, 3<<20)...)
 	core.append(core.blocks...)
 	g, snapshot := core.answerer()
-	frame := takeFrame()
+	frame := takeFrame(objects.MaxRaw)
 	for _, spans := range [][]objects.Span{{{First: 0, Count: 20}}, {{First: 1, Count: 30}}, {{First: 3, Count: 2}, {First: 19, Count: 9}, {First: 40, Count: 1}}, {{First: 60, Count: 1}}} {
-		answer, err := g.blocks(snapshot, objects.AskBlocks{Spans: spans}, nil, frame)
+		answer, err := g.blocks(snapshot, objects.AskBlocks{Spans: spans}, nil, objects.MaxRaw, frame)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func TestAnswerIsMadeInItsFrame(t *testing.T) {
 		}
 		frame.b = frame.b[:frontRoom]
 	}
-	if frame.giveBack(); cap(frame.b) <= frameSize {
+	if frame.giveBack(); cap(frame.b) <= longFrame {
 		t.Errorf("a frame with %d bytes of room had a block of 3 MiB", cap(frame.b))
 	}
 }
@@ -88,12 +88,12 @@ func TestAnswerAllocatesNoBlocks(t *testing.T) {
 	core.blocks = blocksOf(32, 64<<10-100)
 	core.append(core.blocks...)
 	g, snapshot := core.answerer()
-	frame := &answerFrame{make([]byte, frontRoom, frameSize)}
+	frame := &answerFrame{make([]byte, frontRoom, longFrame)}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	const times = 10
 	for range times {
-		answer, err := g.blocks(snapshot, objects.AskBlocks{Spans: []objects.Span{{First: 0, Count: 32}}}, nil, frame)
+		answer, err := g.blocks(snapshot, objects.AskBlocks{Spans: []objects.Span{{First: 0, Count: 32}}}, nil, objects.MaxRaw, frame)
 		if raw, count := answer.Size(); err != nil || count != 32 || raw < 2_000_000 {
 			t.Fatalf("%d blocks, %d bytes, %v", count, raw, err)
 		}
@@ -125,7 +125,7 @@ func TestFramesAreNotShared(t *testing.T) {
 					return
 				default:
 				}
-				frame := takeFrame()
+				frame := takeFrame(objects.MaxRaw)
 				b := frame.b[:cap(frame.b)]
 				for at := 0; at < len(b); at += 512 {
 					b[at]++
@@ -157,7 +157,7 @@ func TestAnswerWithLongHead(t *testing.T) {
 		payload = append(payload, byte(i), byte(i>>8), 'x')
 	}
 	answer := objects.Blocks{ID: 5, Pieces: []objects.Piece{{Count: len(lengths), Raw: len(payload), Lengths: lengths, Payload: payload}}}
-	for _, room := range []int{0, frameSize} {
+	for _, room := range []int{0, longFrame} {
 		frame := &answerFrame{append(make([]byte, frontRoom, frontRoom+len(payload)+room), payload...)}
 		head := answer.Head()
 		at := frame.before(head)

@@ -119,7 +119,7 @@ func givingDeltas(change func(*objects.Blocks, objects.AskDeltas)) func(*liar, *
 		if err != nil {
 			return err
 		}
-		answer, err := g.blocks(l.snapshot, ask.AskBlocks, &ask, takeFrame())
+		answer, err := g.blocks(l.snapshot, ask.AskBlocks, &ask, objects.MaxRaw, takeFrame(objects.MaxRaw))
 		if err != nil {
 			return err
 		}
@@ -186,7 +186,7 @@ func TestDeltaThatNobodyAskedFor(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		answer, err := g.blocks(l.snapshot, ask, &objects.AskDeltas{AskBlocks: ask, Held: []objects.Span{{First: 0, Count: 300}}}, takeFrame())
+		answer, err := g.blocks(l.snapshot, ask, &objects.AskDeltas{AskBlocks: ask, Held: []objects.Span{{First: 0, Count: 300}}}, objects.MaxRaw, takeFrame(objects.MaxRaw))
 		if err != nil {
 			return err
 		}

@@ -196,11 +196,10 @@ func (g *giver) nodes(snapshot *hypercore.Snapshot, indexes []uint64) ([]merkle.
 
 // giveBlocks answers with blocks. deltas is the question if it is for deltas, too.
 func (g *giver) giveBlocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas *objects.AskDeltas) error {
-	done := g.conn.turn(g.conn.ctx)
-	defer done()
-	frame := takeFrame()
+	most := g.conn.mostRaw()
+	frame := takeFrame(most)
 	defer frame.giveBack()
-	answer, err := g.blocks(snapshot, m, deltas, frame)
+	answer, err := g.blocks(snapshot, m, deltas, most, frame)
 	if err != nil {
 		return err
 	}
@@ -216,14 +215,14 @@ func (g *giver) giveBlocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, de
 	return frame.send(g.channel, answer)
 }
 
-// blocks makes an answer, whose payloads are in the frame.
-func (g *giver) blocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas *objects.AskDeltas, frame *answerFrame) (answer objects.Blocks, err error) {
+// blocks makes an answer, of about so many bytes of blocks at most, whose payloads are in the frame.
+func (g *giver) blocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas *objects.AskDeltas, most int, frame *answerFrame) (answer objects.Blocks, err error) {
 	answer.ID = m.ID
 	last := m.Spans[len(m.Spans)-1]
 	if err := g.check(snapshot.Head(), m.Fork, last.First+last.Count, m.Nodes); err != nil {
 		return answer, err
 	}
-	p := packer{ctx: g.conn.ctx, from: snapshot, frame: frame}
+	p := packer{ctx: g.conn.ctx, from: snapshot, most: most, frame: frame}
 	if deltas != nil {
 		p.base = g.baseFinder(snapshot, *deltas)
 		if m.Maps && m.Count() <= hyperdrive.MaxMapBlocks {

@@ -85,7 +85,7 @@ func TestLiarsOfMaps(t *testing.T) {
 			t.Error("who does not know of maps was asked for them")
 		}
 		ask.Maps = true
-		answer, err := g.blocks(l.snapshot, ask.AskBlocks, &ask, takeFrame())
+		answer, err := g.blocks(l.snapshot, ask.AskBlocks, &ask, objects.MaxRaw, takeFrame(objects.MaxRaw))
 		if err != nil {
 			return err
 		}

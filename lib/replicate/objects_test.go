@@ -57,7 +57,7 @@ func answering(leaves func(*objects.Leaves), blocks func(*objects.Blocks)) func(
 			if err != nil {
 				return err
 			}
-			answer, err := g.blocks(l.snapshot, ask, nil, takeFrame())
+			answer, err := g.blocks(l.snapshot, ask, nil, objects.MaxRaw, takeFrame(objects.MaxRaw))
 			if err != nil {
 				return err
 			}
@@ -146,7 +146,7 @@ func TestLiarsOfManyBlocks(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			answer, err := g.blocks(l.snapshot, ask, nil, takeFrame())
+			answer, err := g.blocks(l.snapshot, ask, nil, objects.MaxRaw, takeFrame(objects.MaxRaw))
 			if err != nil {
 				return err
 			}
@@ -216,7 +216,7 @@ func TestPoorGivers(t *testing.T) {
 			first := ask
 			first.Prove, first.Nodes = false, nil
 			first.Spans = []objects.Span{{First: ask.Spans[0].First, Count: 1}}
-			answer, err := g.blocks(l.snapshot, first, nil, takeFrame())
+			answer, err := g.blocks(l.snapshot, first, nil, objects.MaxRaw, takeFrame(objects.MaxRaw))
 			if err != nil {
 				return err
 			}

@@ -13,6 +13,7 @@ import (
 type packer struct {
 	ctx    context.Context
 	from   *hypercore.Snapshot
+	most   int          // bytes of the blocks
 	frame  *answerFrame // has the payloads of pieces
 	pieces []objects.Piece
 	count  int // blocks in them, and in loose
@@ -33,6 +34,9 @@ func (p *packer) add(span objects.Span) bool {
 		if err != nil {
 			p.err = err
 			return false
+		}
+		if extent.Whole && p.count > 0 && p.full(int(extent.Count), extent.Bytes) {
+			return false // whoever asks for it again gets it as it is stored
 		}
 		maps := p.mapsIn(at, extent)
 		if extent.Whole && len(maps) == 0 && p.addStored(extent) {
@@ -137,7 +141,11 @@ func (p *packer) full(blocks, bytes int) bool {
 	if p.count == 0 && blocks == 1 {
 		return false
 	}
-	return p.count+blocks > objects.MaxBlocks || p.raw+bytes > objects.MaxRaw || len(p.pieces) >= objects.MaxPieces-2
+	most := p.most
+	if p.count == 0 {
+		most = objects.MaxRaw // a run that is longer is not cut, and compressed again
+	}
+	return p.count+blocks > objects.MaxBlocks || p.raw+bytes > most || len(p.pieces) >= objects.MaxPieces-2
 }
 
 func (p *packer) addLoose(block uint64, compressed bool) bool {

@@ -44,8 +44,6 @@ type Server struct {
 	store   *store.Store
 	options ServerOptions
 
-	turns chan struct{} // of those who are being given long answers
-
 	mu     sync.Mutex // guards all below
 	accept map[keys.Key]bool
 	alone  []keys.Key               // accepted cores of which it is not known yet what belongs to them
@@ -63,7 +61,6 @@ func NewServer(of *store.Store, options ServerOptions) *Server {
 		options: options,
 		cores:   map[keys.Key]*servedCore{},
 		conns:   map[*serverConn]bool{},
-		turns:   make(chan struct{}, turnsAtOnce),
 		names:   names{byID: map[keys.Key]keys.Key{}, known: map[keys.Key]bool{}, stale: true},
 		accept:  map[keys.Key]bool{},
 	}
