@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	tableCache      = 6 << 20   // bytes of pages that are held
+	tableCache      = 8 << 20   // bytes of pages that are held
 	checkpointAfter = 64 << 10  // blocks in the tail
 	checkpointBytes = 256 << 20 // of log behind the applied position
 	maxDamage       = 64        // reports that are held

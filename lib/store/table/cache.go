@@ -13,6 +13,7 @@ const frameCost = pageSize + 160
 type Cache struct {
 	tables atomic.Uint64 // tables opened so far: their numbers in the keys
 	shards []cacheShard
+	frames int // in all shards
 }
 
 // cacheShards is how many locks share the pages of a cache that is large enough.
@@ -25,7 +26,7 @@ func NewCache(bytes int64) *Cache {
 	if frames >= 64*cacheShards {
 		shards = cacheShards
 	}
-	c := &Cache{shards: make([]cacheShard, shards)}
+	c := &Cache{shards: make([]cacheShard, shards), frames: frames}
 	for i := range c.shards {
 		c.shards[i].init(frames / shards)
 	}
@@ -35,7 +36,7 @@ func NewCache(bytes int64) *Cache {
 // pageKey names a page in a cache.
 type pageKey struct {
 	table  uint64 // as numbered by the cache
-	number uint64 // of the page in the table
+	number uint64 // of the page in the table; of its filter: pageOfFilter and up
 }
 
 func (c *Cache) shard(key pageKey) *cacheShard {

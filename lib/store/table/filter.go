@@ -77,19 +77,80 @@ func (t *Table) mayHave(ctx context.Context, key []byte) (bool, error) {
 	if t.header.filter == 0 {
 		return true, nil
 	}
+	number := filterPlace(key, t.header.filter)
+	if t.holdsFilter() {
+		return t.mayHaveHeld(ctx, key, number)
+	}
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
 	b := filterBlocks.Get().(*[filterBlock]byte)
 	defer filterBlocks.Put(b)
-	number := filterPlace(key, t.header.filter)
 	if err := readFull(t.file, b[:], pageSize+int64(number)*filterBlock); err != nil {
 		return false, err
 	}
-	if binary.LittleEndian.Uint32(b[filterBody:]) != filterSum(b[:], t.header.id, number) {
-		return false, fmt.Errorf("%w: block %d of its filter does not match its checksum", ErrDamaged, number)
+	if !t.filterSealed(b[:], number) {
+		return false, badFilterBlock(number)
 	}
 	return hasMarks(b[:], key), nil
+}
+
+func (t *Table) filterSealed(block []byte, number uint64) bool {
+	return binary.LittleEndian.Uint32(block[filterBody:]) == filterSum(block, t.header.id, number)
+}
+
+func badFilterBlock(number uint64) error {
+	return fmt.Errorf("%w: block %d of its filter does not match its checksum", ErrDamaged, number)
+}
+
+const (
+	blocksPerPage = pageSize / filterBlock
+
+	// A filter is read by the page, into the cache, if it is at most one part in so many of that, and was asked once for so many of its
+	// pages: keys are spread, so of a larger one hardly a page is there when it is asked for again, and of one that is asked little.
+	filterShare = 4
+	filterAsked = 8
+)
+
+// pageOfFilter begins the numbers under which the pages of a filter are in the cache.
+const pageOfFilter = 1 << 63
+
+// holdsFilter counts a look-up, and reports whether the pages of the filter are to be in the cache.
+func (t *Table) holdsFilter() bool {
+	pages := filterPages(t.header.filter)
+	if pages > uint64(t.cache.frames/filterShare) {
+		return false
+	}
+	if t.asked.Load() >= pages/filterAsked {
+		return true
+	}
+	t.asked.Add(1)
+	return false
+}
+
+// mayHaveHeld is mayHave by way of the cache.
+func (t *Table) mayHaveHeld(ctx context.Context, key []byte, number uint64) (bool, error) {
+	page := number / blocksPerPage
+	f, err := t.cached(ctx, pageOfFilter+page, func(f *frame) error { return t.fillFilter(f, page) })
+	if err != nil {
+		return false, err
+	}
+	defer f.release()
+	return hasMarks(f.page[number%blocksPerPage*filterBlock:][:filterBlock], key), nil
+}
+
+// fillFilter reads a page of the filter, and checks all its blocks.
+func (t *Table) fillFilter(f *frame, page uint64) error {
+	if err := readFull(t.file, f.page[:], int64(1+page)*pageSize); err != nil {
+		return err
+	}
+	first := page * blocksPerPage
+	for i := range min(blocksPerPage, t.header.filter-first) {
+		if !t.filterSealed(f.page[i*filterBlock:][:filterBlock], first+i) {
+			return badFilterBlock(first + i)
+		}
+	}
+	return nil
 }
 
 // filterMaker makes the blocks of a filter, from keys in ascending order.

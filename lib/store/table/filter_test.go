@@ -83,6 +83,59 @@ func TestFilterRefuses(t *testing.T) {
 	}
 }
 
+// A filter that is asked often, and is small beside the cache, is read once. It tells what it tells without, and damage, too.
+func TestFilterHeld(t *testing.T) {
+	r := newRand(1)
+	const rows, asked = 50_000, 20_000
+	s := newFiltered(t, makeRows(r, indexSchema, hashKeys(r, rows)), rows)
+	fsys := newMemFS()
+	fsys.put("t", s.file)
+	held, other := openTable(t, fsys, "t", indexSchema, NewCache(1<<20)), openTable(t, fsys, "t", indexSchema, NewCache(0))
+	before := fsys.reads.Load()
+	passed := int64(0)
+	var keys [][]byte
+	for range asked {
+		key := randomBytes(r, 32)
+		may, err := held.mayHave(ctx, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if may {
+			passed++
+		}
+		keys = append(keys, key)
+	}
+	if reads, pages := fsys.reads.Load()-before, int64(filterPages(s.filter)); reads > pages+pages/filterAsked+1 {
+		t.Errorf("%d questions to a filter of %d pages take %d reads", asked, pages, reads)
+	}
+	for _, key := range keys {
+		if may, err := other.mayHave(ctx, key); err != nil {
+			t.Fatal(err)
+		} else if may {
+			passed--
+		}
+	}
+	if passed != 0 {
+		t.Errorf("held, it lets %d more pass of %d", passed, asked)
+	}
+
+	file := bytes.Clone(s.file)
+	file[pageSize+5*filterBlock]++
+	fsys.put("t", file)
+	damaged := openTable(t, fsys, "t", indexSchema, NewCache(1<<20))
+	damaged.asked.Store(filterPages(s.filter))
+	for _, key := range keys {
+		if filterPlace(key, s.filter) != 5 {
+			continue
+		}
+		if _, err := damaged.mayHave(ctx, key); !errors.Is(err, ErrDamaged) {
+			t.Fatalf("of a block with a wrong bit: %v", err)
+		}
+		return
+	}
+	t.Fatal("no key of that block was asked for")
+}
+
 // A filter that does not belong to its keys, under good checksums, is found by who reads all; and its page by Check.
 func TestFilterChecked(t *testing.T) {
 	s := small(t)[3]

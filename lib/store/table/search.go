@@ -134,19 +134,9 @@ func prefix(key []byte) uint64 {
 
 // read returns the data page with that number, from the cache or the file, pinned; nil with an error.
 func (t *Table) read(ctx context.Context, number uint64) (*frame, page, error) {
-	key := pageKey{t.number, number}
-	shard := t.cache.shard(key)
-	f := shard.get(key)
-	if f == nil {
-		if err := ctx.Err(); err != nil {
-			return nil, page{}, err
-		}
-		f = shard.reserve()
-		if err := t.fill(f, number); err != nil {
-			shard.give(f)
-			return nil, page{}, err
-		}
-		f = shard.put(key, f)
+	f, err := t.cached(ctx, number, func(f *frame) error { return t.fill(f, number) })
+	if err != nil {
+		return nil, page{}, err
 	}
 	p, err := decodePage(t.schema, f.page[:], t.header.id, number, false)
 	if err != nil {
@@ -154,6 +144,24 @@ func (t *Table) read(ctx context.Context, number uint64) (*frame, page, error) {
 		return nil, page{}, err
 	}
 	return f, p, nil
+}
+
+// cached returns what is in the cache under that number, pinned, or what fill reads.
+func (t *Table) cached(ctx context.Context, number uint64, fill func(*frame) error) (*frame, error) {
+	key := pageKey{t.number, number}
+	shard := t.cache.shard(key)
+	if f := shard.get(key); f != nil {
+		return f, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	f := shard.reserve()
+	if err := fill(f); err != nil {
+		shard.give(f)
+		return nil, err
+	}
+	return shard.put(key, f), nil
 }
 
 func (t *Table) fill(f *frame, number uint64) error {

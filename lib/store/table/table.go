@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"hc/lib/store/packlog"
 )
@@ -19,6 +20,8 @@ type Table struct {
 	header header
 	cache  *Cache
 	number uint64 // in the cache
+
+	asked atomic.Uint64 // look-ups in the filter, until its pages are held
 }
 
 // Open opens the table in the file at path and reads its header. A file that is not a finished table of that schema gives
