@@ -1,10 +1,12 @@
 package store
 
 import (
+	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 	"testing"
 
+	"hc/lib/hash"
 	"hc/lib/store/packlog/memfs"
 )
 
@@ -72,4 +74,86 @@ func TestOwnCommitsAsRead(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What a transaction wrote in several batches is not read back either, unless somebody else wrote between them, or it was more
+// than is held; what it is then is the same.
+func TestOwnBatchesAreNotReadBack(t *testing.T) {
+	const batches = 3
+	many := randomBlocks(rand.New(rand.NewPCG(1, 2)), mostWrote/(hash.Size-4), 16)
+	cases := map[string]struct {
+		blocks  [][]byte
+		between bool
+		read    bool
+	}{
+		"batches":            {blocks: large(batches * batchBytes), read: false},
+		"another in between": {blocks: large(batches * batchBytes), between: true, read: true},
+		"more than is held":  {blocks: many, read: true},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			machine := memfs.New(1)
+			open := func() *Store {
+				s, err := Open(t.Context(), "/store", Options{Create: true, fs: machine.Process(), tuning: tuning{never: true}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { s.Close() })
+				return s
+			}
+			s, second := open(), open()
+			m, other := newModel(1), newModel(2)
+			if err := m.append(t.Context(), s, TxOptions{}, []byte("first")); err != nil {
+				t.Fatal(err)
+			}
+			tx, err := s.Begin(t.Context(), m.key, TxOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tx.Abort()
+			for i, b := range c.blocks {
+				if i == len(c.blocks)/2 && c.between {
+					if err := other.append(t.Context(), second, TxOptions{}, []byte("another")); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := tx.Append(t.Context(), hash.Leaf(b), b); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err = tx.Commit(t.Context(), func() (Head, error) {
+				m.grow(true, c.blocks...)
+				return m.sign(0), nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var reads atomic.Int32
+			machine.Fault = func(c memfs.Call) memfs.Outcome {
+				if c.Op == "read" && strings.HasSuffix(c.Path, ".pack") {
+					reads.Add(1)
+				}
+				return memfs.Outcome{}
+			}
+			view := m.view(t, s)
+			machine.Fault = nil
+			if read := reads.Load() > 0; read != c.read {
+				t.Errorf("%d reads of packs, expected some: %v", reads.Load(), c.read)
+			}
+			m.check(t, view)
+			if c.between {
+				other.check(t, other.view(t, s))
+			}
+			m.check(t, m.view(t, second))
+		})
+	}
+}
+
+// large returns blocks of 64 KiB that cannot be compressed, which have so many bytes.
+func large(bytes int) (blocks [][]byte) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for ; bytes > 0; bytes -= 64 << 10 {
+		blocks = append(blocks, randomBytes(r, 64<<10))
+	}
+	return blocks
 }

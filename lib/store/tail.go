@@ -85,43 +85,6 @@ func (st *state) extend(ctx context.Context, view packlog.View) error {
 	return nil
 }
 
-// learnOwn takes what a transaction has just committed into the state, where it follows what is there: so nobody has to read it
-// back. at is where the records stand.
-func (s *Store) learnOwn(ctx context.Context, id packlog.AppendID, records []packlog.Record, at []packlog.Position) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st := s.state
-	if st == nil {
-		return
-	}
-	next := st.scanned
-	for i := range records {
-		if at[i] != next {
-			return // it is read when somebody looks
-		}
-		next = records[i].Behind(next)
-	}
-	if err := st.learn(ctx, id, records, at, next); err != nil {
-		s.state = nil
-	}
-}
-
-func (st *state) learn(ctx context.Context, id packlog.AppendID, records []packlog.Record, at []packlog.Position, next packlog.Position) error {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	view := st.view
-	view.Readable = next
-	for i, r := range records {
-		r.Append, r.Commit, r.Position = id, i == len(records)-1, at[i]
-		r.PayloadLen, r.Payload, r.Pieces = r.Length(), nil, nil
-		if err := st.replay.take(ctx, view, r, func(c *committed) error { return st.apply(ctx, c) }); err != nil {
-			return err
-		}
-	}
-	st.scanned = next
-	return nil
-}
-
 // durable returns the seq of the last commit before synced.
 func (st *state) durable(synced packlog.Position) uint64 {
 	return uint64(sort.Search(len(st.commits), func(i int) bool { return !st.commits[i].Less(synced) }))

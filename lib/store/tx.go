@@ -52,6 +52,7 @@ type Tx struct {
 	blocks uint64                 // added
 	bytes  int                    // written
 	lends  bool                   // what is appended stays where it is until runs.keep
+	wrote  wroteRecords           // before the last batch, to be taken in with it
 	long   bool                   // with it the tail is so long that a checkpoint is due
 }
 
@@ -141,8 +142,11 @@ func (tx *Tx) release() {
 
 // write writes a batch of records.
 func (tx *Tx) write(ctx context.Context, records ...packlog.Record) error {
-	_, err := tx.append.Write(ctx, records...)
+	positions, err := tx.append.Write(ctx, records...)
 	tx.count(records)
+	if err == nil {
+		tx.wrote.add(records, positions)
+	}
 	return err
 }
 
@@ -270,7 +274,8 @@ func (tx *Tx) commit(ctx context.Context, head func() (Head, error)) error {
 		tx.long = tx.store.longTail(tx)
 		positions, err := tx.append.WriteCommit(ctx, records, record, tx.options.Durable || tx.long)
 		if err == nil {
-			tx.store.learnOwn(ctx, tx.append.ID(), append(records, last), positions)
+			tx.wrote.add(append(records, last), positions)
+			tx.store.learnOwn(ctx, tx.append.ID(), tx.wrote)
 		}
 		return err
 	})
