@@ -9,6 +9,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/keys"
+	"hc/lib/lent"
 	"hc/lib/merkle"
 	"hc/lib/store"
 )
@@ -20,6 +21,7 @@ type DownloadOptions struct {
 	Adopt bool         // take a longer head of a core that this store writes, too
 
 	Scattered bool // blocks are read in no order, see Download.Want
+	Returned  bool // the reader, who reads in order, gives each block back with Download.Return
 }
 
 // Download is a core on its way from peers. Whoever talks to them gives it their proofs with Apply; what verified can be
@@ -33,6 +35,7 @@ type Download struct {
 	guard bool // a longer one is not taken
 
 	scattered bool // blocks are read in no order: the reader has no position
+	returned  bool // the reader gives blocks back
 	mayHold   bool // the store was not empty
 	strict    bool // one hint was wrong; guarded by mu
 
@@ -40,19 +43,20 @@ type Download struct {
 	auth     *keys.Auth // nil until the manifest, or that there is none, is known
 	state    merkle.State
 	head     store.Head
-	view     *store.View            // what the store holds, nil if nothing
-	base     store.Head             // that this download found in the store, or last put there
-	nodes    map[uint64]merkle.Node // with a store: what came since the last save began
-	saving   map[uint64]merkle.Node // what the save under way takes
-	lately   map[uint64]merkle.Node // what the last save took, as far as it is certain: quicker than the view
-	absent   map[uint64]bool        // what the view is known to lack
-	ahead    map[uint64]aheadNode   // what came before the blocks below it, until these are saved
-	ranges   []aheadRange           // of ahead, ascending
-	pruned   int                    // nodes that the last pruning left
-	blocks   map[uint64]held        // what the reader needs, and what is not saved
-	memory   int                    // what blocks cost, see cost
-	unread   int                    // of it, those at and behind the reader's position
-	read     int                    // what was read since that was told
+	view     *store.View               // what the store holds, nil if nothing
+	base     store.Head                // that this download found in the store, or last put there
+	nodes    map[uint64]merkle.Node    // with a store: what came since the last save began
+	saving   map[uint64]merkle.Node    // what the save under way takes
+	lately   map[uint64]merkle.Node    // what the last save took, as far as it is certain: quicker than the view
+	absent   map[uint64]bool           // what the view is known to lack
+	ahead    map[uint64]aheadNode      // what came before the blocks below it, until these are saved
+	ranges   []aheadRange              // of ahead, ascending
+	pruned   int                       // nodes that the last pruning left
+	blocks   map[uint64]held           // what the reader needs, and what is not saved
+	out      map[uint64][]*lent.Memory // of blocks that the reader has not given back, a hold of each
+	memory   int                       // what blocks cost, see cost
+	unread   int                       // of it, those at and behind the reader's position
+	read     int                       // what was read since that was told
 	unsaved  unsaved
 	saves    saves
 	reader   readerState
@@ -77,9 +81,10 @@ func (u unsaved) any() bool { return u.head || len(u.blocks) > 0 || len(u.nodes)
 
 // held is a verified block in memory.
 type held struct {
-	data  []byte
-	saved bool // or there is nowhere to save it
-	read  bool // by a scattered reader, whom no position tells; or it is saved, and counts as little
+	data   []byte
+	memory *lent.Memory // in which it lies, held for as long as it is among the blocks; nil: the collector's
+	saved  bool         // or there is nowhere to save it
+	read   bool         // by a scattered reader, whom no position tells; or it is saved, and counts as little
 }
 
 // perBlock is what a block in memory costs beside its bytes: places in maps and lists, some tree nodes.
@@ -106,6 +111,8 @@ func NewDownload(ctx context.Context, key keys.Key, options DownloadOptions) (*D
 		into:      options.Store,
 		sync:      options.Sync,
 		scattered: options.Scattered,
+		returned:  options.Returned && !options.Scattered,
+		out:       map[uint64][]*lent.Memory{},
 		nodes:     map[uint64]merkle.Node{},
 		absent:    map[uint64]bool{},
 		ahead:     map[uint64]aheadNode{},
@@ -192,11 +199,16 @@ func (d *Download) Holds(ctx context.Context, block uint64) (bool, error) {
 	return d.view.Has(ctx, block)
 }
 
-// Apply verifies a proof and takes in what it brought; the block's bytes are kept, so the caller must not change them.
+// Lends reports whether blocks may lie in memory that is used again. Where they may not, those that are taken in must not be
+// in any: who reads them keeps them for as long as he likes.
+func (d *Download) Lends() bool { return d.returned }
+
+// Apply verifies a proof and takes in what it brought; the block's bytes are kept, so the caller must not change them. If they
+// lie in memory that is lent, that is told, and held as long as they are needed; the caller's own hold may end when it returns.
 // merkle.ErrUnverified, keys.ErrSignature or keys.ErrManifest if it is not what the key signed. The first head may be of
 // any fork; behind it, a proof of another one is ErrForked. A longer head of a core that this store writes is kept as seen,
 // and is a *SeenError.
-func (d *Download) Apply(ctx context.Context, proof *merkle.Proof) error {
+func (d *Download) Apply(ctx context.Context, proof *merkle.Proof, memory *lent.Memory) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	state := d.state
@@ -222,7 +234,7 @@ func (d *Download) Apply(ctx context.Context, proof *merkle.Proof) error {
 		}
 	}
 	d.auth = auth
-	d.take(proof, verified)
+	d.take(proof, verified, memory)
 	d.notify()
 	return nil
 }
@@ -252,7 +264,7 @@ func checkHead(auth *keys.Auth) func(length, fork uint64, treeHash hash.Digest, 
 	}
 }
 
-func (d *Download) take(proof *merkle.Proof, verified *merkle.Verified) {
+func (d *Download) take(proof *merkle.Proof, verified *merkle.Verified, memory *lent.Memory) {
 	d.pruneScattered()
 	for _, node := range verified.Nodes {
 		d.learn(node)
@@ -269,7 +281,7 @@ func (d *Download) take(proof *merkle.Proof, verified *merkle.Verified) {
 		return
 	}
 	d.keepBeside(verified.Leaf.Index)
-	d.takeBlock(*verified.Leaf, proof.Block.Value)
+	d.takeBlock(*verified.Leaf, proof.Block.Value, memory)
 }
 
 func headOf(verified *merkle.Verified) store.Head {

@@ -45,7 +45,7 @@ func (a *asker) prove(request merkle.Request) *merkle.Proof {
 func (a *asker) apply(request merkle.Request) {
 	a.t.Helper()
 	request.Fork = a.from.Head().Fork
-	if err := a.d.Apply(a.t.Context(), a.prove(request)); err != nil {
+	if err := a.d.Apply(a.t.Context(), a.prove(request), nil); err != nil {
 		a.t.Fatalf("applying %+v: %v", request, err)
 	}
 }
@@ -225,15 +225,15 @@ func TestBadProofsChangeNothing(t *testing.T) {
 	upgrade := merkle.Request{Upgrade: &merkle.UpgradeRequest{Length: 10}, Manifest: true}
 	without := a.prove(upgrade)
 	without.Manifest = nil
-	if err := a.d.Apply(t.Context(), without); !errors.Is(err, keys.ErrSignature) {
+	if err := a.d.Apply(t.Context(), without, nil); !errors.Is(err, keys.ErrSignature) {
 		t.Errorf("a head without its manifest: %v", err)
 	}
 	flipped := a.prove(upgrade)
 	flipped.Upgrade.Nodes[0].Size++
-	if err := a.d.Apply(t.Context(), flipped); !errors.Is(err, keys.ErrSignature) {
+	if err := a.d.Apply(t.Context(), flipped, nil); !errors.Is(err, keys.ErrSignature) {
 		t.Errorf("another size: %v", err)
 	}
-	if err := a.d.Apply(t.Context(), a.prove(merkle.Request{Block: &merkle.BlockRequest{Index: 3}})); !errors.Is(err, merkle.ErrUnverified) {
+	if err := a.d.Apply(t.Context(), a.prove(merkle.Request{Block: &merkle.BlockRequest{Index: 3}}), nil); !errors.Is(err, merkle.ErrUnverified) {
 		t.Errorf("a block before the head: %v", err)
 	}
 	if length, _ := a.d.Length(); length != 0 || !a.d.NeedsManifest() {
@@ -242,7 +242,7 @@ func TestBadProofsChangeNothing(t *testing.T) {
 	a.upgrade()
 	other := a.prove(merkle.Request{Block: &merkle.BlockRequest{Index: 4, Nodes: a.levels(8)}})
 	other.Fork = 1
-	if err := a.d.Apply(t.Context(), other); !errors.Is(err, ErrForked) {
+	if err := a.d.Apply(t.Context(), other, nil); !errors.Is(err, ErrForked) {
 		t.Errorf("another fork: %v", err)
 	}
 	if _, any := a.d.Unsaved(); !any {

@@ -173,13 +173,15 @@ func (d *Download) missing(err error) error {
 	return err
 }
 
-// Block waits for a block, and tells that those before it have been read.
+// Block waits for a block, and tells that those before it have been read. Where the reader gives blocks back, see DownloadOptions, its
+// bytes are his until he does.
 func (d *Download) Block(ctx context.Context, index uint64) (data []byte, err error) {
 	var view *store.View
 	err = d.await(ctx, func() (bool, error) {
 		d.move(index)
 		if held, ok := d.blocks[index]; ok {
 			data, d.reader.block.waits = held.data, false
+			d.lend(index, held.memory)
 			switch {
 			case held.saved && (d.scattered || index < d.reader.position):
 				d.letGo(index)

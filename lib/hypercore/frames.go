@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"hc/lib/hash"
+	"hc/lib/lent"
 	"hc/lib/merkle"
 	"hc/lib/store"
 )
@@ -19,10 +20,13 @@ type Frame struct {
 	Raw   bool // not compressed: the very bytes of the blocks, where these have them
 	Delta bool
 	Base  uint64 // with Delta, that block of the same core
+
+	Memory *lent.Memory // in which Bytes lie; nil: the collector's
 }
 
 // KeepFrames hands over the frames as which blocks came that were taken in just now, and which decode to exactly these. They are stored
-// as they are where that can be; so nobody has to compress the blocks a second time. Without a store there is nothing to keep.
+// as they are where that can be; so nobody has to compress the blocks a second time. Without a store there is nothing to keep. Memory
+// is held as by Apply.
 func (d *Download) KeepFrames(frames ...Frame) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -30,6 +34,7 @@ func (d *Download) KeepFrames(frames ...Frame) {
 		return
 	}
 	for _, frame := range frames {
+		frame.Memory.Hold()
 		d.unsaved.frames = append(d.unsaved.frames, frame)
 		d.unsaved.framed += frame.memory()
 	}

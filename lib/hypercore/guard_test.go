@@ -79,7 +79,7 @@ func TestOwnersOldCopyIsNotSignedOn(t *testing.T) {
 	ways := map[string]func(t *testing.T, now, old *store.Store, key keys.Key) error{
 		"a download": func(t *testing.T, now, old *store.Store, key keys.Key) error {
 			a := newAsker(t, now, old, key)
-			return a.d.Apply(t.Context(), a.prove(merkle.Request{Upgrade: &merkle.UpgradeRequest{Start: 10, Length: 5}}))
+			return a.d.Apply(t.Context(), a.prove(merkle.Request{Upgrade: &merkle.UpgradeRequest{Start: 10, Length: 5}}), nil)
 		},
 		"a proof to be kept": func(t *testing.T, now, old *store.Store, key keys.Key) error {
 			k := NewKeeper(t.Context(), old)

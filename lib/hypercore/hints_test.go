@@ -60,7 +60,7 @@ func (a *asker) anything(r *rand.Rand, blocks [][]byte) string {
 	case 3:
 		_, known := a.d.Leaf(ctx, first)
 		if known && lacks(first) {
-			if err := a.d.ApplyKnown(ctx, first, blocks[first], hash.Leaf(blocks[first])); err != nil && !errors.Is(err, merkle.ErrNodeMissing) {
+			if err := a.d.ApplyKnown(ctx, first, blocks[first], hash.Leaf(blocks[first]), nil); err != nil && !errors.Is(err, merkle.ErrNodeMissing) {
 				a.t.Error(err)
 			}
 			return fmt.Sprintf("known %d", first)

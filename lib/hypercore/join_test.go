@@ -61,7 +61,7 @@ func (a *asker) blocks(blocks [][]byte, first, given, end uint64) {
 	nodes := a.nodes(append(needs.Nodes, merkle.Subtrees(given, end)...))
 	leaves := make([]hash.Digest, given-first)
 	HashBlocks(leaves, blocks[first:given])
-	if err := a.d.ApplyBlocks(a.t.Context(), 0, first, blocks[first:given], leaves, nodes); err != nil {
+	if err := a.d.ApplyBlocks(a.t.Context(), 0, first, blocks[first:given], leaves, nodes, nil); err != nil {
 		a.t.Errorf("blocks %d to %d of those to %d: %v", first, given, end, err)
 	}
 }

@@ -3,6 +3,7 @@ package hypercore
 import (
 	"slices"
 
+	"hc/lib/lent"
 	"hc/lib/merkle"
 )
 
@@ -25,6 +26,7 @@ func (d *Download) Unread() int {
 
 // hold keeps a block in memory. d.mu is held.
 func (d *Download) hold(block uint64, h held) {
+	h.memory.Hold()
 	d.letGo(block)
 	d.blocks[block] = h
 	d.memory += cost(h.data)
@@ -40,6 +42,7 @@ func (d *Download) letGo(block uint64) {
 		return
 	}
 	delete(d.blocks, block)
+	old.memory.Release()
 	d.memory -= cost(old.data)
 	if block < d.reader.position || old.read {
 		return
@@ -48,6 +51,32 @@ func (d *Download) letGo(block uint64) {
 	if d.scattered {
 		d.countRead(cost(old.data))
 	}
+}
+
+// lend notes that the reader has a block, if that lies in memory that he is to give back. d.mu is held.
+func (d *Download) lend(block uint64, memory *lent.Memory) {
+	if memory == nil || !d.returned {
+		return
+	}
+	memory.Hold()
+	d.out[block] = append(d.out[block], memory)
+}
+
+// Return gives a block back that Block returned: its bytes are not read any more. Of a block that was returned several times
+// each is given back.
+func (d *Download) Return(block uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := d.out[block]
+	if len(out) == 0 {
+		return
+	}
+	out[0].Release()
+	if len(out) == 1 {
+		delete(d.out, block)
+		return
+	}
+	d.out[block] = out[1:]
 }
 
 // moveTo sets the reader's position. d.mu is held.

@@ -9,6 +9,7 @@ import (
 	"sort"
 
 	"hc/lib/hash"
+	"hc/lib/lent"
 	"hc/lib/merkle"
 )
 
@@ -92,8 +93,9 @@ func (d *Download) certain(ctx context.Context, index uint64) bool {
 }
 
 // ApplyBlocks verifies neighbouring blocks of the verified log, of which it is told the leaf hashes, together with those nodes
-// that it takes (more do no harm), and takes them in. merkle.ErrNodeMissing if what they build on is not here (any more).
-func (d *Download) ApplyBlocks(ctx context.Context, fork, first uint64, blocks [][]byte, leaves []hash.Digest, nodes []merkle.Node) error {
+// that it takes (more do no harm), and takes them in. memory, as for Apply, is that of each block, or nil.
+// merkle.ErrNodeMissing if what they build on is not here (any more).
+func (d *Download) ApplyBlocks(ctx context.Context, fork, first uint64, blocks [][]byte, leaves []hash.Digest, nodes []merkle.Node, memory []*lent.Memory) error {
 	told := make([]merkle.Node, len(blocks))
 	for i, block := range blocks {
 		told[i] = merkle.LeafNodeHash(first+uint64(i), uint64(len(block)), leaves[i])
@@ -111,7 +113,11 @@ func (d *Download) ApplyBlocks(ctx context.Context, fork, first uint64, blocks [
 		d.unsaved.nodes = append(d.unsaved.nodes, siblings...)
 	}
 	for i, block := range blocks {
-		d.takeBlock(told[i], block)
+		var lies *lent.Memory
+		if memory != nil {
+			lies = memory[i]
+		}
+		d.takeBlock(told[i], block, lies)
 	}
 	d.notify()
 	return nil
@@ -171,9 +177,9 @@ func (d *Download) climbRange(ctx context.Context, fork, first uint64, leaves, t
 var errHints = fmt.Errorf("built on hints: %w", merkle.ErrNodeMissing)
 
 // takeBlock holds a verified block. d.mu is held.
-func (d *Download) takeBlock(leaf merkle.Node, data []byte) {
+func (d *Download) takeBlock(leaf merkle.Node, data []byte, memory *lent.Memory) {
 	block := leaf.Index / 2
-	d.hold(block, held{data: data, saved: d.into == nil})
+	d.hold(block, held{data: data, memory: memory, saved: d.into == nil})
 	if d.into != nil {
 		d.unsaved.blocks = append(d.unsaved.blocks, leaf)
 		d.unsaved.memory += cost(data)
@@ -219,8 +225,8 @@ func (d *Download) Leaf(ctx context.Context, block uint64) (leaf merkle.Node, kn
 }
 
 // ApplyKnown takes in a block whose leaf hash, which is told, must be the one that is verified already: merkle.ErrUnverified if
-// it is another, merkle.ErrNodeMissing if none is here (any more).
-func (d *Download) ApplyKnown(ctx context.Context, block uint64, data []byte, told hash.Digest) error {
+// it is another, merkle.ErrNodeMissing if none is here (any more). memory is as for Apply.
+func (d *Download) ApplyKnown(ctx context.Context, block uint64, data []byte, told hash.Digest, memory *lent.Memory) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	known, err := d.node(ctx, 2*block)
@@ -236,7 +242,7 @@ func (d *Download) ApplyKnown(ctx context.Context, block uint64, data []byte, to
 	}
 	d.learn(leaf)
 	d.keepBeside(leaf.Index)
-	d.takeBlock(leaf, data)
+	d.takeBlock(leaf, data, memory)
 	d.notify()
 	return nil
 }

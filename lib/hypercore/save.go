@@ -10,6 +10,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/keys"
+	"hc/lib/lent"
 	"hc/lib/merkle"
 	"hc/lib/store"
 )
@@ -71,14 +72,21 @@ func (d *Download) Save(ctx context.Context) error {
 	d.saves.wanted = false
 	v := verifiedPart{key: d.key, manifest: d.auth.Manifest(), head: head, base: d.base, nodes: what.nodes, durable: d.sync}
 	v.effort = effort(what.memory + what.framed)
+	memory := make([]*lent.Memory, 0, len(what.blocks))
 	for _, leaf := range what.blocks {
-		v.blocks = append(v.blocks, verifiedBlock{leaf.Index / 2, leaf.Hash, d.blocks[leaf.Index/2].data})
+		h := d.blocks[leaf.Index/2]
+		v.blocks = append(v.blocks, verifiedBlock{leaf.Index / 2, leaf.Hash, h.data})
+		h.memory.Hold() // the block may come again meanwhile
+		memory = append(memory, h.memory)
 	}
 	v.frames = slices.Clone(what.frames)
 	d.saving, d.nodes = d.nodes, map[uint64]merkle.Node{}
 	d.mu.Unlock()
 
 	view, err := v.keep(ctx, d.into)
+	for _, m := range memory {
+		m.Release()
+	}
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -92,6 +100,9 @@ func (d *Download) Save(ctx context.Context) error {
 	d.view, d.lately, d.saving, d.base = view, d.saving, nil, head
 	clear(d.absent)
 	d.unsaved.blocks = slices.Clone(d.unsaved.blocks[len(what.blocks):])
+	for _, frame := range what.frames {
+		frame.Memory.Release()
+	}
 	d.unsaved.frames = slices.Clone(d.unsaved.frames[len(what.frames):])
 	d.unsaved.nodes = slices.Clone(d.unsaved.nodes[len(what.nodes):])
 	d.unsaved.memory -= what.memory

@@ -169,57 +169,11 @@ func (m Blocks) Size() (raw, blocks int) {
 	return raw, blocks
 }
 
-// Unpack returns the blocks; those of a piece stand one behind the other in a new slice, which is its payload from then on, if it is not
-// compressed. None may be told from another, or as a map.
-func (m Blocks) Unpack() ([][]byte, error) { return m.UnpackWith(nil) }
-
 // Lender gives what a reader said that he holds. Its errors are wrapped.
 type Lender interface {
 	Base(block uint64) ([]byte, error) // one that another is told from
 	Held() []Span                      // the blocks that he said he holds
 	Length(block uint64) (int, error)  // of one of them, in bytes
-}
-
-// UnpackWith is Unpack for the answer to AskDeltas, of a reader who lends his blocks for it.
-func (m Blocks) UnpackWith(lender Lender) ([][]byte, error) {
-	_, count := m.Size()
-	blocks := make([][]byte, 0, count)
-	for i, p := range m.Pieces {
-		data, err := p.bytes(lender)
-		if err != nil {
-			return nil, err
-		}
-		if p.plain() {
-			m.Pieces[i].Payload = data
-		}
-		var ok bool
-		if blocks, ok = p.split(blocks, data); !ok {
-			return nil, fmt.Errorf("%w: blocks: a piece that is not %d lines", ErrMessage, p.Count)
-		}
-	}
-	return blocks, nil
-}
-
-// bytes returns those of the piece's blocks. Of what is not compressed that is a clone, which, unlike a slice that is made, is not
-// set to zeros first.
-func (p Piece) bytes(lender Lender) ([]byte, error) {
-	switch {
-	case p.Zstd:
-		data := make([]byte, p.Raw)
-		return data, p.unpack(data)
-	case p.plain():
-		return bytes.Clone(p.Payload), nil
-	case lender == nil:
-		return nil, fmt.Errorf("%w: blocks: a delta or a map that was not asked for", ErrMessage)
-	case p.Map:
-		return p.unpackMap(lender)
-	}
-	from, err := lender.Base(p.Base)
-	if err != nil {
-		return nil, err
-	}
-	data := make([]byte, p.Raw)
-	return data, p.unpackDelta(data, from)
 }
 
 // split appends the blocks of a piece.

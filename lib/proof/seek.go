@@ -68,9 +68,11 @@ func (p *writer) certain(index uint64) (merkle.Node, error) {
 
 // settle makes a node's size certain by having the source take the first block below it.
 func (p *writer) settle(index uint64) error {
-	if _, err := p.src.Block(p.ctx, merkle.FirstBlock(index)); err != nil {
+	first := merkle.FirstBlock(index)
+	if _, err := p.src.Block(p.ctx, first); err != nil {
 		return fmt.Errorf("tree node %d: %w", index, err)
 	}
+	p.giveBack(first, first+1)
 	n, err := p.src.Node(p.ctx, index)
 	if err == nil && n.Hint {
 		err = fmt.Errorf("tree node %d: %w", index, merkle.ErrHint)

@@ -40,8 +40,15 @@ type Source interface {
 	merkle.NodeSource
 
 	// Block returns a block, or an error wrapping ErrBlockMissing when it will not come. The bytes must not change
-	// until Write returns.
+	// until Write returns, or has given the block back to a Lender.
 	Block(ctx context.Context, index uint64) ([]byte, error)
+}
+
+// A Lender is a Source that uses the memory of blocks again. Write tells it of each block that it got once it has been written; of
+// those that it could not write it does not tell. Return is called beside Block, from another goroutine.
+type Lender interface {
+	Source
+	Return(block uint64)
 }
 
 // WriteOptions says what a stream is to prove.
@@ -271,6 +278,7 @@ func (p *writer) groups(l layout) error {
 		if err := p.out.Flush(); err != nil {
 			return err
 		}
+		p.giveBack(l.first, e)
 		for _, index := range slices.Backward(p.ids) {
 			if first := merkle.FirstBlock(index); e <= first && first < l.end {
 				p.known = append(p.known, index)
@@ -283,6 +291,14 @@ func (p *writer) groups(l layout) error {
 		}
 	}
 	return nil
+}
+
+// giveBack tells that blocks have been written, which nothing holds any more.
+func (p *writer) giveBack(first, end uint64) {
+	lender, ok := p.src.(Lender)
+	for ; ok && first < end; first++ {
+		lender.Return(first)
+	}
 }
 
 // group writes the group that begins with l.first, the largest that may be, and returns its blocks.

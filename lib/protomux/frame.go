@@ -27,16 +27,16 @@ const MaxMessage = 1<<24 - 1 - 17
 
 var errNested = errors.New("batch inside a batch")
 
-// decode takes a message apart and gives visit each message in it, with a body that aliases it. It stops at the first
-// error.
-func decode(message []byte, visit func(channel, typ uint64, body []byte) error) error {
+// decode takes a message apart and gives visit each message in it, with a body that aliases it, and tells whether more follow. It
+// stops at the first error.
+func decode(message []byte, visit func(channel, typ uint64, body []byte, more bool) error) error {
 	d := compact.NewDecoder(message)
 	channel, typ := d.Uint(), d.Uint()
 	if err := d.Err(); err != nil {
 		return err
 	}
 	if channel != control || typ != controlBatch {
-		return visit(channel, typ, d.Rest())
+		return visit(channel, typ, d.Rest(), false)
 	}
 	channel = d.Uint()
 	for d.Left() > 0 {
@@ -52,7 +52,7 @@ func decode(message []byte, visit func(channel, typ uint64, body []byte) error) 
 		if channel == control && typ == controlBatch {
 			return errNested
 		}
-		if err := visit(channel, typ, item.Rest()); err != nil {
+		if err := visit(channel, typ, item.Rest(), d.Left() > 0); err != nil {
 			return err
 		}
 	}

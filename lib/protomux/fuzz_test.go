@@ -16,7 +16,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, message []byte) {
 		total := 0
-		decode(message, func(channel, typ uint64, body []byte) error {
+		decode(message, func(channel, typ uint64, body []byte, _ bool) error {
 			total += len(body)
 			return nil
 		})

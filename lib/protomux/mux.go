@@ -6,12 +6,15 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"hc/lib/lent"
 )
 
 // Conn is the connection below, a secretstream. One goroutine calls ReadMessage, whose result is valid until the next
 // call, while another one calls WriteMessage and Flush. Close may be called at any time, and ends calls that wait. A
 // Conn may also have CloseWrite() error, which ends one direction, Written() uint64, which shows progress inside
-// of a long WriteMessage, and WriteInPlace(buf []byte, at int) error, see [Channel.WriteInPlace].
+// of a long WriteMessage, WriteInPlace(buf []byte, at int) error, see [Channel.WriteInPlace], and what [Mux.Buffered] and [Mux.Own]
+// tell of.
 type Conn interface {
 	ReadMessage() ([]byte, error)
 	WriteMessage(parts ...[]byte) error
@@ -54,6 +57,7 @@ type Mux struct {
 
 	writing sync.Mutex // held by who writes, the write loop or a WriteInPlace; goes before mu
 	writer  writer     // guarded by writing
+	more    bool       // the read loop's: others follow the message at hand in its batch
 
 	mu   sync.Mutex
 	room *sync.Cond // the queue is shorter, a channel has closed, or the connection is over
@@ -105,11 +109,21 @@ func (m *Mux) Run(ctx context.Context) error {
 	return m.err
 }
 
-// Buffered says whether more of what the peer has sent is here already, as far as the Conn tells (by a method of that
-// name). It is for handlers, who may then wait for what comes at once.
+// Buffered says whether more of what the peer has sent is here already, in the batch at hand or as far as the Conn tells (by a method
+// of that name). It is for handlers, who may then wait for what comes at once.
 func (m *Mux) Buffered() bool {
 	b, ok := m.conn.(interface{ Buffered() bool })
-	return ok && b.Buffered()
+	return m.more || ok && b.Buffered()
+}
+
+// Own lets a handler keep the body of the message at hand: that is valid, and not to be changed any more, until the memory is
+// released. The memory is that of all that came in one frame with it. It is nil, and the body to be copied, where the Conn (by a
+// method of that name) does not hand that on.
+func (m *Mux) Own() *lent.Memory {
+	if o, ok := m.conn.(interface{ Own() *lent.Memory }); ok {
+		return o.Own()
+	}
+	return nil
 }
 
 // Close ends the connection, and does not wait for it. With a reason that is at once, and Run returns the reason.

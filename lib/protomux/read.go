@@ -30,7 +30,8 @@ func (m *Mux) readLoop() error {
 }
 
 // handle handles one message. Its error drops the peer.
-func (m *Mux) handle(channel, typ uint64, body []byte) error {
+func (m *Mux) handle(channel, typ uint64, body []byte, more bool) error {
+	m.more = more
 	if channel != control {
 		return m.handleMessage(channel, typ, body)
 	}

@@ -46,7 +46,7 @@ func TestSendWaitsForAPeerWhoDoesNotRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := decode(message, func(channel, typ uint64, body []byte) error {
+		if err := decode(message, func(channel, typ uint64, body []byte, _ bool) error {
 			if channel == 1 {
 				got++
 			}

@@ -4,11 +4,12 @@ import (
 	"context"
 	"fmt"
 
+	"hc/lib/lent"
 	"hc/lib/merkle"
 )
 
 // answered takes in an answer: it is applied, or parked until what it builds on has come.
-func (f *fetcher) answered(ctx context.Context, s *session, p *merkle.Proof) error {
+func (f *fetcher) answered(ctx context.Context, s *session, p *merkle.Proof, memory *lent.Memory) error {
 	a := s.answered(p.ID)
 	if a == nil && s.wasOwed(p.ID) {
 		return nil
@@ -36,14 +37,15 @@ func (f *fetcher) answered(ctx context.Context, s *session, p *merkle.Proof) err
 	case p.Upgrade != nil && p.Upgrade.Start != length: // another peer was faster
 	case f.early(ctx, a):
 		if size := valueSize(p); f.parkedBytes+size <= f.options.Window {
-			f.parked = append(f.parked, parked{proof: p, asked: a})
+			memory.Hold()
+			f.parked = append(f.parked, parked{proof: p, memory: memory, asked: a})
 			f.parkedBytes += size
 		} else {
 			f.takeBack(a)
 			s.broken += overflow
 		}
 	default:
-		if err := f.apply(ctx, a, p); err != nil {
+		if err := f.apply(ctx, a, p, memory); err != nil {
 			return err
 		}
 	}
@@ -102,8 +104,8 @@ func (f *fetcher) early(ctx context.Context, a *asked) bool {
 	return (a.request.Block != nil || a.request.Hash != nil) && !f.d.Knows(ctx, a.anchor)
 }
 
-func (f *fetcher) apply(ctx context.Context, a *asked, p *merkle.Proof) error {
-	if err := f.d.Apply(ctx, p); err != nil {
+func (f *fetcher) apply(ctx context.Context, a *asked, p *merkle.Proof, memory *lent.Memory) error {
+	if err := f.d.Apply(ctx, p, memory); err != nil {
 		f.takeBack(a)
 		if !verification(err) {
 			return err

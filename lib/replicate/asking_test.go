@@ -41,7 +41,7 @@ const (
 func ask(t *testing.T, conn *net.TCPConn, key keys.Key) *asking {
 	t.Helper()
 	a := &asking{t: t, ended: make(chan error, 1), heard: make(chan message, 1<<16), hears: make(chan struct{})}
-	mux, secret, err := connect(t.Context(), conn, true, limits{})
+	mux, secret, err := connect(t.Context(), conn, true, limits{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -263,7 +263,7 @@ func (f *fetcher) applyCopies(ctx context.Context, blocks []uint64, data [][]byt
 	leaves := make([]hash.Digest, len(data))
 	hash.Leaves(leaves, data)
 	for i, block := range blocks {
-		switch err := f.d.ApplyKnown(ctx, block, data[i], leaves[i]); {
+		switch err := f.d.ApplyKnown(ctx, block, data[i], leaves[i], nil); {
 		case verification(err): // the disk does not hold what it did
 			f.notHere(block)
 		case errors.Is(err, merkle.ErrNodeMissing): // what to compare it with was forgotten

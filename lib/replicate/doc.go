@@ -20,6 +20,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/keys"
+	"hc/lib/lent"
 	"hc/lib/merkle"
 	"hc/lib/peer"
 	"hc/lib/protomux"
@@ -52,12 +53,12 @@ func (l limits) withDefaults() limits {
 // Trace, where set, sees every proof that is sent or received, for tests and for counting.
 type Trace func(sent bool, proof *merkle.Proof)
 
-// connect shakes hands and puts a multiplexer on the connection. handshakeHash is what the capabilities are bound to.
-func connect(ctx context.Context, conn peer.Conn, initiator bool, limits limits) (*protomux.Mux, *secretstream.Conn, error) {
+// connect shakes hands and puts a multiplexer on the connection. What is read lies in memory of a pool, if there is one.
+func connect(ctx context.Context, conn peer.Conn, initiator bool, limits limits, pool *lent.Pool) (*protomux.Mux, *secretstream.Conn, error) {
 	limits = limits.withDefaults()
 	shaking, cancel := context.WithTimeout(ctx, limits.handshake)
 	defer cancel()
-	secret, err := secretstream.Handshake(shaking, conn, secretstream.Options{Initiator: initiator})
+	secret, err := secretstream.Handshake(shaking, conn, secretstream.Options{Initiator: initiator, Memory: pool})
 	if err != nil {
 		if shaking.Err() != nil && ctx.Err() == nil {
 			err = fmt.Errorf("no handshake within %v: %w", limits.handshake, err)

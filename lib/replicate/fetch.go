@@ -9,6 +9,7 @@ import (
 
 	"hc/lib/hypercore"
 	"hc/lib/keys"
+	"hc/lib/lent"
 	"hc/lib/merkle"
 	"hc/lib/objects"
 	"hc/lib/peer"
@@ -54,8 +55,9 @@ const (
 	saveBytes     = 4 << 20         // of memory that verified blocks take, which are saved together
 	saveEvery     = time.Second
 	lookEvery     = saveEvery / 4
-	maxUnsaved    = 12 << 20
+	maxUnsaved    = 8 << 20
 	maxAhead      = 64 << 10 // blocks asked for ahead of the reader
+	lentWindows   = 4        // half windows
 )
 
 // Fetch takes the core from peers until ctx ends, which is how the reader of the download says that it has all it wants;
@@ -101,6 +103,7 @@ type fetcher struct {
 	waited   waited
 	events   chan event
 	gate     *gate
+	pool     *lent.Pool // of what is read; nil: who reads the blocks keeps them
 	began    time.Time
 
 	expected    expected
@@ -136,9 +139,10 @@ type fetcher struct {
 }
 
 type parked struct {
-	proof *merkle.Proof
-	gift  *gift // instead
-	asked *asked
+	proof  *merkle.Proof
+	memory *lent.Memory // of proof, a hold
+	gift   *gift        // instead, with holds
+	asked  *asked
 }
 
 func newFetcher(d *hypercore.Download, options FetchOptions) *fetcher {
@@ -168,6 +172,9 @@ func newFetcher(d *hypercore.Download, options FetchOptions) *fetcher {
 		patience: time.NewTimer(time.Hour),
 	}
 	f.patience.Stop()
+	if d.Lends() {
+		f.pool = lent.NewPool(lentWindows * options.Window / 2)
+	}
 	f.setRange()
 	return f
 }
@@ -180,6 +187,7 @@ func (f *fetcher) add(ctx context.Context, name string) *session {
 		read:   new(atomic.Int64),
 		events: f.events,
 		gate:   f.gate,
+		pool:   f.pool,
 		stores: f.d.Stores(), heldBlock: f.d.HeldBlock, heldLength: f.d.HeldLength,
 	}
 	s.ctx, s.stop = context.WithCancelCause(ctx)

@@ -16,6 +16,7 @@ import (
 // handle takes in one event. An error ends the fetch; what only one peer did wrong drops that peer.
 func (f *fetcher) handle(ctx context.Context, e event) error {
 	s := e.session
+	defer e.release()
 	switch {
 	case e.closed && ctx.Err() != nil: // which is why it has ended: no loss
 		return nil
@@ -48,7 +49,7 @@ func (f *fetcher) handle(ctx context.Context, e event) error {
 	case e.noData != nil:
 		return f.refused(ctx, s, *e.noData)
 	case e.proof != nil:
-		return f.answered(ctx, s, e.proof)
+		return f.answered(ctx, s, e.proof, e.memory)
 	}
 	return nil
 }
@@ -201,6 +202,7 @@ func (f *fetcher) unpark(ctx context.Context) error {
 		f.parkedBytes -= item.size()
 		if !known {
 			f.takeBack(item.asked)
+			item.release()
 		} else if err := f.applyParked(ctx, item); err != nil {
 			return err
 		}
@@ -209,6 +211,7 @@ func (f *fetcher) unpark(ctx context.Context) error {
 	if f.underWayCount() == 0 { // what is left builds on one another
 		for _, item := range f.parked {
 			f.takeBack(item.asked)
+			item.release()
 		}
 		f.parked, f.parkedBytes = nil, 0
 	}
@@ -236,11 +239,19 @@ func (p parked) size() int {
 	return valueSize(p.proof)
 }
 
+func (p parked) release() {
+	p.memory.Release()
+	if p.gift != nil {
+		p.gift.release()
+	}
+}
+
 func (f *fetcher) applyParked(ctx context.Context, p parked) error {
+	defer p.release()
 	if p.gift != nil {
 		return f.takeGift(ctx, p.asked, p.gift)
 	}
-	return f.apply(ctx, p.asked, p.proof)
+	return f.apply(ctx, p.asked, p.proof, p.memory)
 }
 
 func verification(err error) bool {

@@ -186,7 +186,7 @@ type flooder struct {
 
 func (f *flooder) run(ctx context.Context, conn *net.TCPConn) {
 	f.ctx = ctx
-	mux, secret, err := connect(ctx, conn, true, limits{})
+	mux, secret, err := connect(ctx, conn, true, limits{}, nil)
 	if err != nil {
 		return
 	}

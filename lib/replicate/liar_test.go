@@ -45,7 +45,7 @@ func (c *testCore) lying(l *liar) *net.TCPConn {
 	background(c.t, func(ctx context.Context) {
 		l.ctx, l.running = ctx, &sync.WaitGroup{}
 		defer l.running.Wait()
-		mux, secret, err := connect(ctx, theirs, false, limits{})
+		mux, secret, err := connect(ctx, theirs, false, limits{}, nil)
 		if err != nil {
 			return
 		}

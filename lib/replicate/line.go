@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"hc/lib/lent"
 	"hc/lib/peer"
 	"hc/lib/protomux"
 )
@@ -16,6 +17,7 @@ import (
 type line struct {
 	peer   Dialer
 	limits limits
+	pool   *lent.Pool   // of what is read; nil: none
 	read   atomic.Int64 // bytes that came
 
 	mux           *protomux.Mux // set, with the hash, when the channels can be opened
@@ -29,13 +31,15 @@ type line struct {
 	err   error         // why, once it has ended
 }
 
-func newLine(p Dialer, limits limits) *line { return &line{peer: p, limits: limits} }
+func newLine(p Dialer, limits limits, pool *lent.Pool) *line {
+	return &line{peer: p, limits: limits, pool: pool}
+}
 
 // share returns the peers with one connection each for all fetches that are given them. It is made at the first need, and
 // lives until ctx ends; then wait returns.
 func share(ctx context.Context, peers []Dialer, limits limits) (shared []Dialer, wait func()) {
 	for _, p := range peers {
-		l := newLine(p, limits)
+		l := newLine(p, limits, nil)
 		l.ctx, l.ready, l.ended = ctx, make(chan struct{}), make(chan struct{})
 		p.line = l
 		shared = append(shared, p)
@@ -84,7 +88,7 @@ func (l *line) run(ctx context.Context, open func(mux *protomux.Mux, handshakeHa
 		return err
 	}
 	defer conn.Close()
-	mux, secret, err := connect(ctx, counted{conn, &l.read}, true, l.limits)
+	mux, secret, err := connect(ctx, counted{conn, &l.read}, true, l.limits, l.pool)
 	if errors.Is(err, peer.ErrUnreachable) { // a command that ended without a word; how it did is why
 		if closeErr := conn.Close(); closeErr != nil {
 			return closeErr

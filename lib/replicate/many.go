@@ -261,6 +261,7 @@ func (f *fetcher) given(ctx context.Context, s *session, g *gift) error {
 	}
 	if !f.ready(ctx, a) {
 		if size := g.bytes(); f.parkedBytes+size <= f.options.Window {
+			g.hold()
 			f.parked = append(f.parked, parked{gift: g, asked: a})
 			f.parkedBytes += size
 		} else {

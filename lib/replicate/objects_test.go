@@ -257,7 +257,7 @@ type nosy struct {
 }
 
 func (n *nosy) run(ctx context.Context) error {
-	mux, secret, err := connect(ctx, n.core.serving(n.of), true, limits{})
+	mux, secret, err := connect(ctx, n.core.serving(n.of), true, limits{}, nil)
 	if err != nil {
 		return err
 	}

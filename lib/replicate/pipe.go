@@ -38,7 +38,7 @@ func WriteProof(ctx context.Context, w io.Writer, ref keys.Ref, options PipeOpti
 	if options.Claim.OfDrive() {
 		return writeDrive(ctx, w, ref, options)
 	}
-	d, err := hypercore.NewDownload(ctx, ref.Key, hypercore.DownloadOptions{Store: options.Store, Sync: options.Sync})
+	d, err := hypercore.NewDownload(ctx, ref.Key, hypercore.DownloadOptions{Store: options.Store, Sync: options.Sync, Returned: true})
 	if err != nil {
 		return err
 	}

@@ -148,7 +148,7 @@ func TestPushWithholds(t *testing.T) {
 	background(t, func(context.Context) {
 		pushed <- core.push(over("mirror", ours), func(bool, *merkle.Proof) { sent.Add(1) })
 	})
-	mux, secret, err := connect(t.Context(), theirs, false, limits{})
+	mux, secret, err := connect(t.Context(), theirs, false, limits{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -221,7 +221,7 @@ func (s *Server) serve(ctx context.Context, c *serverConn, conn peer.Conn) error
 func (s *Server) connect(ctx context.Context, c *serverConn, conn peer.Conn) (run func() error, err error) {
 	c.read, c.work, c.sought = new(atomic.Int64), make(chan struct{}, 1), map[keys.Key]bool{}
 	limits := limits{handshake: s.options.Handshake, stall: s.options.Stall}
-	mux, secret, err := connect(ctx, counted{conn, c.read}, c.initiator, limits)
+	mux, secret, err := connect(ctx, counted{conn, c.read}, c.initiator, limits, nil)
 	if err != nil {
 		return nil, err
 	}

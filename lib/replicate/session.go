@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"hc/lib/keys"
+	"hc/lib/lent"
 	"hc/lib/merkle"
 	"hc/lib/objects"
 	"hc/lib/protomux"
@@ -28,9 +29,18 @@ type event struct {
 	decided  bool              // whether the peer has the channel for many blocks:
 	objects  *protomux.Channel // this one
 	closed   bool
-	err      error // with closed
-	bytes    int   // that the fetcher's gate let in, to be given back
-	more     bool  // with proof: the next message has come, too
+	err      error        // with closed
+	bytes    int          // that the fetcher's gate let in, to be given back
+	more     bool         // with proof: the next message has come, too
+	memory   *lent.Memory // with proof: a hold of that in which it lies; nil: the collector's
+}
+
+// release ends the holds that came with an event, when it is dealt with.
+func (e *event) release() {
+	e.memory.Release()
+	if e.gift != nil {
+		e.gift.release()
+	}
 }
 
 // session is the fetcher's side of one connection. Its read loop decodes and hands on events.
@@ -40,6 +50,7 @@ type session struct {
 	limits limits
 	events chan<- event
 	gate   *gate
+	pool   *lent.Pool      // of what is read on a connection of its own; nil: nobody may be lent blocks
 	ctx    context.Context // ends with the fetcher, or when the peer is dropped
 	stop   context.CancelCauseFunc
 
@@ -69,7 +80,7 @@ func (s *session) run(p Dialer) error {
 		s.shared = true
 		return s.runOn(p.line)
 	}
-	own := newLine(p, s.limits)
+	own := newLine(p, s.limits, s.pool)
 	s.read = &own.read
 	return own.run(s.ctx, s.open)
 }
@@ -131,6 +142,7 @@ func (s *session) emit(e event) error {
 		return nil
 	case <-s.ctx.Done():
 		s.gate.leave(e.bytes)
+		e.release()
 		return s.ctx.Err()
 	}
 }
@@ -199,13 +211,45 @@ func (s *session) heardData(body []byte) error {
 		return err
 	}
 	s.answers.Add(1)
-	proof, err := decodeData(bytes.Clone(body)) // the read loop uses its buffer again
-	return s.emitDecoded(event{proof: proof, bytes: len(body), more: s.mux.Buffered()}, err)
+	e := event{bytes: len(body), more: s.mux.Buffered()}
+	if len(body) >= leastHeld {
+		e.memory = s.own()
+	}
+	if e.memory == nil {
+		body = bytes.Clone(body) // the read loop uses its buffer again
+	}
+	var err error
+	if e.proof, err = decodeData(body); err == nil && e.memory != nil {
+		e.proof.Upgrade, e.proof.Manifest = cloneHead(e.proof)
+	}
+	return s.emitDecoded(e, err)
+}
+
+// leastHeld is how many bytes a message has at least that is worth a hold of what it came with.
+const leastHeld = 4 << 10
+
+// own returns a hold of the memory of the message at hand, or nil: it has to be copied.
+func (s *session) own() *lent.Memory {
+	if s.pool == nil {
+		return nil
+	}
+	return s.mux.Own()
+}
+
+// cloneHead returns what of a proof outlives its block, without what it lies in.
+func cloneHead(p *merkle.Proof) (*merkle.UpgradeProof, []byte) {
+	if p.Upgrade == nil {
+		return nil, bytes.Clone(p.Manifest)
+	}
+	upgrade := *p.Upgrade
+	upgrade.Signature = bytes.Clone(upgrade.Signature)
+	return &upgrade, bytes.Clone(p.Manifest)
 }
 
 func (s *session) emitDecoded(e event, err error) error {
 	if err != nil {
 		s.gate.leave(e.bytes)
+		e.release()
 		return err
 	}
 	return s.emit(e)

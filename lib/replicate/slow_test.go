@@ -67,7 +67,7 @@ func TestLateAnswers(t *testing.T) {
 	if err := f.given(t.Context(), s, &gift{id: 5, none: true}); err != nil || s.dropped {
 		t.Errorf("a late answer: %v, %v", err, s.reason)
 	}
-	if err := f.answered(t.Context(), s, &merkle.Proof{ID: 7}); err != nil || s.dropped || s.behind() {
+	if err := f.answered(t.Context(), s, &merkle.Proof{ID: 7}, nil); err != nil || s.dropped || s.behind() {
 		t.Errorf("another late answer: %v, %v, behind %v", err, s.reason, s.behind())
 	}
 	if err := f.given(t.Context(), s, &gift{id: 5, none: true}); err != nil || !s.dropped {

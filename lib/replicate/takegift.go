@@ -100,7 +100,7 @@ func (f *fetcher) applyBlocks(ctx context.Context, a *asked, g *gift) error {
 	}
 	for _, frame := range g.frames {
 		if first, count := a.many.neighbours(frame.at); count >= frame.count {
-			f.d.KeepFrames(hypercore.Frame{First: first, Count: frame.count, Bytes: frame.data, Raw: frame.raw, Delta: frame.delta, Base: frame.base})
+			f.d.KeepFrames(hypercore.Frame{First: first, Count: frame.count, Bytes: frame.data, Raw: frame.raw, Delta: frame.delta, Base: frame.base, Memory: frame.memory})
 		}
 	}
 	return nil
@@ -108,13 +108,13 @@ func (f *fetcher) applyBlocks(ctx context.Context, a *asked, g *gift) error {
 
 func (f *fetcher) verifyBlocks(ctx context.Context, a *asked, g *gift) error {
 	if a.many.prove {
-		return f.d.ApplyBlocks(ctx, a.request.Fork, a.many.spans[0].First, g.blocks, g.hashes, g.nodes)
+		return f.d.ApplyBlocks(ctx, a.request.Fork, a.many.spans[0].First, g.blocks, g.hashes, g.nodes, g.memory)
 	}
 	var err error
 	i := 0
 	a.many.each(func(block uint64) {
 		if err == nil && i < len(g.blocks) {
-			err = f.d.ApplyKnown(ctx, block, g.blocks[i], g.hashes[i])
+			err = f.d.ApplyKnown(ctx, block, g.blocks[i], g.hashes[i], g.memory[i])
 			i++
 		}
 	})

@@ -8,6 +8,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/keys"
+	"hc/lib/lent"
 	"hc/lib/merkle"
 	"hc/lib/objects"
 	"hc/lib/protomux"
@@ -34,7 +35,28 @@ type gift struct {
 	maps   bool // or as maps of others
 	noBase bool // and one of these is not here: there are none
 	reason uint64
-	wire   int // bytes that it took
+	wire   int            // bytes that it took
+	memory []*lent.Memory // of each block a hold of that in which it lies; nil: the collector's
+}
+
+// hold gets a hold of each of the answer's holds for one more.
+func (g *gift) hold() {
+	for _, m := range g.memory {
+		m.Hold()
+	}
+	for _, f := range g.frames {
+		f.memory.Hold()
+	}
+}
+
+// release ends the holds that came with an answer, or those of hold.
+func (g *gift) release() {
+	for _, m := range g.memory {
+		m.Release()
+	}
+	for _, f := range g.frames {
+		f.memory.Release()
+	}
 }
 
 // giftFrame is blocks of an answer that came together, compressed or not, or one as what it differs from another.
@@ -44,6 +66,7 @@ type giftFrame struct {
 	raw       bool // they are what data has
 	delta     bool
 	base      uint64
+	memory    *lent.Memory // a hold of that in which data lies; nil: the collector's
 }
 
 func (g *gift) bytes() (sum int) {
@@ -140,12 +163,14 @@ func (t *taker) heardBlocks(body []byte) error {
 	g := &gift{id: m.ID, nodes: m.Nodes, hashes: make([]hash.Digest, count), wire: len(body)}
 	g.deltas = slices.ContainsFunc(m.Pieces, func(p objects.Piece) bool { return p.Delta })
 	g.maps = slices.ContainsFunc(m.Pieces, func(p objects.Piece) bool { return p.Map })
-	if g.blocks, err = m.UnpackWith(s.lender()); errors.Is(err, errNoBase) {
+	own := s.own()
+	defer own.Release()
+	if g.blocks, g.memory, err = (objects.Unpacker{Lender: s.lender(), Own: own, Pool: s.pool}).Unpack(m); errors.Is(err, errNoBase) {
 		g.noBase, err = true, nil
 	}
 	if err == nil && !g.noBase {
 		hash.Leaves(g.hashes, g.blocks)
-		g.keepFrames(m.Pieces, s.stores)
+		g.keepFrames(m.Pieces, s.stores, own)
 	}
 	return s.emitDecoded(event{gift: g, bytes: raw}, err)
 }
@@ -155,20 +180,37 @@ func (t *taker) OnClose(*protomux.Channel, error) {
 	_ = t.session.emit(event{decided: true}) // the session's own end tells of the connection's
 }
 
-// keepFrames keeps the frames that may be stored as they are. It copies those that the blocks do not alias: the read loop uses its
-// buffer again.
-func (g *gift) keepFrames(pieces []objects.Piece, stores bool) {
+// keepFrames keeps the frames that may be stored as they are. Those that blocks do not alias are copied, as the read loop uses its
+// buffer again, unless own, which they came in, can be held.
+func (g *gift) keepFrames(pieces []objects.Piece, stores bool, own *lent.Memory) {
 	at := 0
 	for _, p := range pieces {
-		switch {
-		case !stores:
-		case p.Zstd && store.FrameFits(p.Count, p.Raw, len(p.Payload)):
-			g.frames = append(g.frames, giftFrame{at: at, count: p.Count, data: bytes.Clone(p.Payload)})
-		case p.Delta && store.DeltaFits(p.Raw, len(p.Payload)):
-			g.frames = append(g.frames, giftFrame{at: at, count: p.Count, data: bytes.Clone(p.Payload), delta: true, base: p.Base})
-		case !p.Zstd && !p.Delta && !p.Map && store.RawFits(p.Count, p.Raw):
-			g.frames = append(g.frames, giftFrame{at: at, count: p.Count, data: p.Payload, raw: true})
-		}
+		f := giftFrame{at: at, count: p.Count, data: p.Payload, delta: p.Delta, base: p.Base, raw: !p.Zstd && !p.Delta}
 		at += p.Count
+		switch {
+		case !stores || !mayStay(p):
+			continue
+		case f.raw:
+			f.memory = g.memory[f.at]
+		case own != nil && len(p.Payload) >= leastHeld:
+			f.memory = own
+		default:
+			f.data = bytes.Clone(p.Payload)
+		}
+		f.memory.Hold()
+		g.frames = append(g.frames, f)
 	}
+}
+
+// mayStay reports whether the blocks of a piece may be stored as it came.
+func mayStay(p objects.Piece) bool {
+	switch {
+	case p.Zstd:
+		return store.FrameFits(p.Count, p.Raw, len(p.Payload))
+	case p.Delta:
+		return store.DeltaFits(p.Raw, len(p.Payload))
+	case p.Map:
+		return false
+	}
+	return store.RawFits(p.Count, p.Raw)
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+
+	"hc/lib/lent"
 )
 
 // MaxMessage is the longest message in bytes: what a frame's three bytes of length can say, less tag and MAC.
@@ -33,8 +35,8 @@ type Conn struct {
 	close     func() error
 }
 
-func newConn(rw io.ReadWriteCloser) *Conn {
-	return &Conn{rw: rw, reader: newFrameReader(rw), writer: newFrameWriter(rw), close: sync.OnceValue(rw.Close)}
+func newConn(rw io.ReadWriteCloser, pool *lent.Pool) *Conn {
+	return &Conn{rw: rw, reader: newFrameReader(rw, pool), writer: newFrameWriter(rw), close: sync.OnceValue(rw.Close)}
 }
 
 // ReadMessage returns the next message that is not empty (empty ones only keep a connection alive). It is decrypted in
@@ -58,6 +60,11 @@ func (c *Conn) ReadMessage() ([]byte, error) {
 	}
 	return nil, c.readErr
 }
+
+// Own lets the caller of ReadMessage keep the message that it returned last: that is valid, and not to be changed any more, until the
+// memory is released. Called again for the same message it returns one more hold. It is nil, and the message to be copied, where
+// that is short, and where too much is held already, or the connection has no pool.
+func (c *Conn) Own() *lent.Memory { return c.reader.own() }
 
 // Buffered says whether the next message has come whole: ReadMessage will not wait for it. It is for who calls that.
 func (c *Conn) Buffered() bool { return c.reader.buffered() }

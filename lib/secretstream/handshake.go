@@ -11,6 +11,7 @@ import (
 	"github.com/flynn/noise"
 
 	"hc/lib/hash"
+	"hc/lib/lent"
 )
 
 // Lengths in bytes of the handshake's messages and of the header message behind it.
@@ -33,15 +34,16 @@ var (
 // Options says who we are in a handshake. The zero value is a responder with new keys.
 type Options struct {
 	Initiator bool
-	Static    *[32]byte // seed of our static Ed25519 key pair; nil: a new one
-	Rand      io.Reader // seeds and the header are read from it, in the order static (if new), ephemeral, header; nil: crypto/rand
+	Static    *[32]byte  // seed of our static Ed25519 key pair; nil: a new one
+	Rand      io.Reader  // seeds and the header are read from it, in the order static (if new), ephemeral, header; nil: crypto/rand
+	Memory    *lent.Pool // of what is read, see Conn.Own; nil: nothing of it can be kept
 }
 
 // Handshake makes an encrypted connection over rw, which it owns from now on and closes on an error. When ctx ends
 // before the handshake does, rw is closed, too. Errors wrap [ErrHandshake], and the cause: ctx's, rw's, or
 // [io.ErrUnexpectedEOF] where the peer hung up.
 func Handshake(ctx context.Context, rw io.ReadWriteCloser, opt Options) (*Conn, error) {
-	c := newConn(rw)
+	c := newConn(rw, opt.Memory)
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	err := c.handshake(opt)
 	if errors.Is(err, io.ErrClosedPipe) {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"hc/lib/lent"
 )
 
 const (
@@ -19,6 +21,10 @@ const (
 	readBuffer  = 64 << 10    // bytes, to begin with
 	aheadBuffer = 512 << 10   // bytes to which it grows while each read fills it, whatever the frames
 	keepBuffer  = aheadBuffer // bytes; a larger buffer is let go when what passes it has become small
+
+	// longFrame is from how many bytes on nothing is read behind a frame along with its end: so that its memory can be handed on, and
+	// next to nothing has to move. It takes one read more for each.
+	longFrame = 256 << 10
 )
 
 // outgrown says whether a buffer of size bytes is let go after used bytes have passed it. As long as long messages come
@@ -29,38 +35,81 @@ func outgrown(size, used int) bool { return size > keepBuffer && used < size/4 }
 // what a length claims costs nothing until the bytes have come. Not for concurrent use.
 type frameReader struct {
 	src        io.Reader
+	pool       *lent.Pool   // where buffers come from, and go to; may be nil
+	memory     *lent.Memory // of buf
 	buf        []byte
 	start, end int   // bytes that have come and are not consumed; start ≥ headroom
 	last       int   // length of the last frame
+	lately     int   // about the most of those that came lately
+	owned      bool  // somebody else holds the memory of the last frame, too
 	filled     bool  // the last read took all the room there was
 	err        error // of src, behind the last byte
 }
 
-func newFrameReader(src io.Reader) *frameReader { return &frameReader{src: src} }
+func newFrameReader(src io.Reader, pool *lent.Pool) *frameReader {
+	return &frameReader{src: src, pool: pool}
+}
 
-// next returns the next frame behind [scratch] bytes of scratch. Its length must be at least min and at most max. It is
+// own gives the memory of the last frame a second holder: the caller, until he releases it. It is nil where copying is better: of a
+// short frame, beside which others would stay in memory, and when too much is held already.
+func (r *frameReader) own() *lent.Memory {
+	if r.last < longFrame || r.pool.Full() {
+		return nil
+	}
+	r.owned = true
+	r.memory.Hold()
+	return r.memory
+}
+
+// settle makes the buffer ours, and as large as is of use, before the next frame. What has come of that moves along.
+func (r *frameReader) settle() {
+	switch empty := r.start == r.end; {
+	case empty && outgrown(len(r.buf), r.last):
+		r.release()
+	case r.owned:
+		r.replace(max(readBuffer, headroom+lengthSize+r.end-r.start))
+	case empty && r.buf != nil:
+		r.start, r.end = headroom, headroom
+	}
+	r.owned = false
+}
+
+// release lets go of the buffer.
+func (r *frameReader) release() {
+	r.memory.Release()
+	r.memory, r.buf, r.start, r.end = nil, nil, 0, 0
+}
+
+// replace goes on in another buffer of so many bytes or more.
+func (r *frameReader) replace(size int) {
+	old, rest := r.memory, r.buf[r.start:r.end]
+	r.memory = r.pool.Take(size)
+	r.buf = r.memory.Bytes()
+	r.start, r.end = headroom, headroom+copy(r.buf[headroom:], rest)
+	old.Release()
+}
+
+// next returns the next frame behind [scratch] bytes of scratch. Its length must be at least least and at most most. It is
 // valid until the next call. The error is io.EOF if the stream has ended before the frame's first byte, wraps
 // io.ErrUnexpectedEOF if inside of it, and ErrFrame if its length is wrong.
-func (r *frameReader) next(min, max int) ([]byte, error) {
-	if r.start == r.end && outgrown(len(r.buf), r.last) {
-		r.buf = nil
-	}
+func (r *frameReader) next(least, most int) ([]byte, error) {
+	r.settle()
 	if err := r.fill(lengthSize); err != nil {
 		return nil, err
 	}
 	b := r.buf[r.start:]
 	n := int(b[0]) | int(b[1])<<8 | int(b[2])<<16
-	if n < min || n > max {
-		if min == max {
-			return nil, fmt.Errorf("%w: length %d, expected %d", ErrFrame, n, min)
+	if n < least || n > most {
+		if least == most {
+			return nil, fmt.Errorf("%w: length %d, expected %d", ErrFrame, n, least)
 		}
-		return nil, fmt.Errorf("%w: length %d is not within %d and %d", ErrFrame, n, min, max)
+		return nil, fmt.Errorf("%w: length %d is not within %d and %d", ErrFrame, n, least, most)
 	}
 	if err := r.fill(lengthSize + n); err != nil {
 		return nil, err
 	}
 	from := r.start + lengthSize
-	r.start, r.last = from+n, n
+	r.start, r.last, r.lately = from+n, n, max(n, r.lately-r.lately/64)
 	return r.buf[from-scratch : r.start : r.start], nil
 }
 
@@ -74,7 +123,7 @@ func (r *frameReader) fill(need int) error {
 			return io.ErrNoProgress
 		}
 		r.makeRoom(need)
-		n, err := r.src.Read(r.buf[r.end:])
+		n, err := r.src.Read(r.buf[r.end:r.until(need)])
 		if n > 0 {
 			r.end += n
 			r.filled = r.end == len(r.buf)
@@ -83,6 +132,18 @@ func (r *frameReader) fill(need int) error {
 		r.err = err
 	}
 	return nil
+}
+
+// until returns how far to read for so many bytes: to the end of a long frame; where long ones come not far into the next one, which
+// may be so, too.
+func (r *frameReader) until(need int) int {
+	switch {
+	case need >= longFrame:
+		return min(r.start+need, len(r.buf))
+	case r.lately >= longFrame:
+		return min(max(r.start+need, r.end+readBuffer), len(r.buf))
+	}
+	return len(r.buf)
 }
 
 // ended returns the error of the stream for a reader who needs more than there is.
@@ -95,20 +156,25 @@ func (r *frameReader) ended() error {
 
 // makeRoom makes room for at least one more byte, and for all of need if the buffer is large enough.
 func (r *frameReader) makeRoom(need int) {
-	if r.buf == nil {
-		r.buf = make([]byte, readBuffer)
+	switch grow := r.filled && len(r.buf) < aheadBuffer; {
+	case r.buf == nil:
+		r.memory = r.pool.Take(readBuffer)
+		r.buf = r.memory.Bytes()
 		r.start, r.end = headroom, headroom
-	}
-	if r.start+need <= len(r.buf) {
-		return
-	}
-	from := r.buf
-	if ahead := r.filled && len(r.buf) < aheadBuffer; ahead || r.end-r.start == len(r.buf)-headroom {
-		r.buf = make([]byte, min(2*len(r.buf), headroom+lengthSize+maxFrame))
+	case r.start+need <= len(r.buf):
+	case need <= r.lately+lengthSize && headroom+need > len(r.buf): // as much has come before
+		r.replace(headroom + need)
+	case grow || r.end-r.start == len(r.buf)-headroom:
+		size := 2 * len(r.buf)
+		if need >= longFrame {
+			size = min(size, headroom+need)
+		}
+		r.replace(size)
 		r.filled = false
+	default:
+		r.end = headroom + copy(r.buf[headroom:], r.buf[r.start:r.end])
+		r.start = headroom
 	}
-	r.end = headroom + copy(r.buf[headroom:], from[r.start:r.end])
-	r.start = headroom
 }
 
 // buffered says whether the next frame has come whole, or is known to be none.

@@ -1,0 +1,112 @@
+package objects
+
+import (
+	"bytes"
+	"fmt"
+
+	"hc/lib/lent"
+)
+
+// Unpacker says what blocks are told from, and where they come to lie. Its zero value takes none that is told from another, and gives
+// each piece memory of its own.
+type Unpacker struct {
+	Lender Lender       // gives what blocks are told from; nil: there may be none of these
+	Own    *lent.Memory // what the message lies in: blocks that are not compressed stay there. nil: they are copied
+	Pool   *lent.Pool   // lends memory for those that are compressed; nil: nobody does
+}
+
+// A piece is worth a hold of each of its blocks if it has leastLent bytes, and its blocks leastHeld on average.
+const (
+	leastLent = 32 << 10
+	leastHeld = 4 << 10
+)
+
+// Unpack returns the blocks; those of a piece stand one behind the other. A piece that is not compressed has them for its payload from
+// then on. None may be told from another, or as a map.
+func (m Blocks) Unpack() ([][]byte, error) { return m.UnpackWith(nil) }
+
+// UnpackWith is Unpack for the answer to AskDeltas, of a reader who lends his blocks for it.
+func (m Blocks) UnpackWith(lender Lender) ([][]byte, error) {
+	blocks, _, err := Unpacker{Lender: lender}.Unpack(m)
+	return blocks, err
+}
+
+// Unpack returns the blocks, and the memory in which each of them lies, with a hold of it for each, which is the caller's. That is
+// nil of those that have memory of their own.
+func (u Unpacker) Unpack(m Blocks) (blocks [][]byte, memory []*lent.Memory, err error) {
+	_, count := m.Size()
+	blocks, memory = make([][]byte, 0, count), make([]*lent.Memory, 0, count)
+	for i := range m.Pieces {
+		p := &m.Pieces[i]
+		data, from, err := u.bytes(p)
+		if err == nil {
+			blocks, err = p.take(blocks, data)
+		}
+		for len(memory) < len(blocks) {
+			from.Hold()
+			memory = append(memory, from)
+		}
+		from.Release()
+		if err != nil {
+			release(memory)
+			return nil, nil, err
+		}
+	}
+	return blocks, memory, nil
+}
+
+// take appends the blocks of a piece, whose bytes these are.
+func (p *Piece) take(blocks [][]byte, data []byte) ([][]byte, error) {
+	if p.plain() {
+		p.Payload = data
+	}
+	all, ok := p.split(blocks, data)
+	if !ok {
+		return blocks, fmt.Errorf("%w: blocks: a piece that is not %d lines", ErrMessage, p.Count)
+	}
+	return all, nil
+}
+
+func release(memory []*lent.Memory) {
+	for _, m := range memory {
+		m.Release()
+	}
+}
+
+// bytes returns those of a piece's blocks, and a hold of the memory in which they lie. Of what is not compressed, and cannot stay where
+// it is, they are a clone, which, unlike a slice that is made, is not set to zeros first.
+func (u Unpacker) bytes(p *Piece) (data []byte, memory *lent.Memory, err error) {
+	switch {
+	case p.Zstd:
+		data, memory = u.room(p)
+		return data, memory, p.unpack(data)
+	case p.plain() && u.Own != nil && p.worthHolding():
+		u.Own.Hold()
+		return p.Payload, u.Own, nil
+	case p.plain():
+		return bytes.Clone(p.Payload), nil, nil
+	case u.Lender == nil:
+		return nil, nil, fmt.Errorf("%w: blocks: a delta or a map that was not asked for", ErrMessage)
+	case p.Map:
+		data, err = p.unpackMap(u.Lender)
+		return data, nil, err
+	}
+	from, err := u.Lender.Base(p.Base)
+	if err != nil {
+		return nil, nil, err
+	}
+	data = make([]byte, p.Raw)
+	return data, nil, p.unpackDelta(data, from)
+}
+
+// worthHolding reports whether the blocks of a piece are held one by one where they lie.
+func (p *Piece) worthHolding() bool { return p.Raw >= leastLent && p.Raw/p.Count >= leastHeld }
+
+// room returns memory for a piece's blocks.
+func (u Unpacker) room(p *Piece) ([]byte, *lent.Memory) {
+	if u.Pool.Full() || !p.worthHolding() {
+		return make([]byte, p.Raw), nil
+	}
+	memory := u.Pool.Take(p.Raw)
+	return memory.Bytes()[:p.Raw:p.Raw], memory
+}
