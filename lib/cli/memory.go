@@ -15,7 +15,7 @@ func tuneCollector() (ballast []byte) {
 	if os.Getenv("GOGC") != "" {
 		return nil
 	}
-	debug.SetGCPercent(50)
+	debug.SetGCPercent(25)
 	return make([]byte, 16<<20)
 }
 
