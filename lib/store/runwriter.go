@@ -13,7 +13,8 @@ import (
 
 const (
 	runBytes    = 256 << 10 // bytes of blocks in a run, unless it is one larger block
-	inFlight    = 6 << 20   // bytes of runs that are compressed or wait for it, beyond the one that was just handed in
+	mostFlying  = 6 << 20   // bytes of runs that are compressed or wait for it, beyond the one that was just handed in, at most,
+	eachFlying  = 2         // and so many runs for each processor, and for two more
 	batchBytes  = 2 << 20   // bytes of records that are written at once
 	smallRun    = 16 << 10  // bytes of a run that are compressed sooner than a worker could begin with it
 	shortBlocks = 16 << 10  // blocks in a short run: what a look at one of them has to split
@@ -51,6 +52,9 @@ type runWriter struct {
 	batchBytes int
 	spent      [][]byte // payloads of batch whose memory may be used again
 }
+
+// inFlight returns how many bytes of runs are compressed or wait for it, beyond the one that was just handed in.
+func inFlight() int { return min(mostFlying, eachFlying*runBytes*(runtime.GOMAXPROCS(0)+2)) }
 
 func newRunWriter(short bool, effort Effort, write func(context.Context, ...packlog.Record) error) *runWriter {
 	return &runWriter{write: write, short: short, effort: effort}
@@ -182,7 +186,7 @@ func (w *runWriter) end(ctx context.Context) error {
 
 // drain writes what is ready, and waits where too much beyond the size of the newest run is not.
 func (w *runWriter) drain(ctx context.Context, size int) error {
-	for w.waiting > inFlight+size || len(w.queue) > 0 && w.queue[0].ready() {
+	for w.waiting > inFlight()+size || len(w.queue) > 0 && w.queue[0].ready() {
 		if err := w.writeFirst(ctx); err != nil {
 			return err
 		}
