@@ -55,9 +55,9 @@ const (
 	saveBytes     = 4 << 20         // of memory that verified blocks take, which are saved together
 	saveEvery     = time.Second
 	lookEvery     = saveEvery / 4
-	maxUnsaved    = 8 << 20
+	maxUnsaved    = 12 << 20
 	maxAhead      = 64 << 10 // blocks asked for ahead of the reader
-	lentWindows   = 4        // half windows
+	lentWindows   = 3        // halves of a window that may lie where they were read, unread or unsaved; more is copied
 )
 
 // Fetch takes the core from peers until ctx ends, which is how the reader of the download says that it has all it wants;

@@ -137,7 +137,7 @@ func read(t *testing.T, into *store.Store, key keys.Key, claim proof.Claim, opti
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), 50*time.Second)
 	defer stop()
-	d, err := hypercore.NewDownload(ctx, key, hypercore.DownloadOptions{Store: into})
+	d, err := hypercore.NewDownload(ctx, key, hypercore.DownloadOptions{Store: into, Returned: true})
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,184 @@
+package hypercore
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"testing"
+
+	"hc/lib/hash"
+	"hc/lib/lent"
+)
+
+// lend puts blocks into memory of a pool, and gives them to the download. The hold of who read them ends with that.
+func (a *asker) lend(pool *lent.Pool, first uint64, blocks ...[]byte) {
+	a.t.Helper()
+	memory := pool.Take(1)
+	defer memory.Release()
+	at := memory.Bytes()
+	lying, lies := make([][]byte, len(blocks)), make([]*lent.Memory, len(blocks))
+	for i, block := range blocks {
+		n := copy(at, block)
+		lying[i], at, lies[i] = at[:n:n], at[n:], memory
+	}
+	end := first + uint64(len(blocks))
+	needs := a.d.Needs(a.t.Context(), first, end, func(uint64) bool { return false })
+	leaves := make([]hash.Digest, len(blocks))
+	HashBlocks(leaves, lying)
+	if err := a.d.ApplyBlocks(a.t.Context(), 0, first, lying, leaves, a.nodes(needs.Nodes), lies); err != nil {
+		a.t.Fatal(err)
+	}
+	data := memory.Bytes()[:len(bytes.Join(blocks, nil))]
+	a.d.KeepFrames(Frame{First: first, Count: len(blocks), Bytes: data, Raw: true, Memory: memory})
+}
+
+// A block's memory is used again when it is saved and the reader has given it back, in whatever order, and not before.
+func TestLentUntilSavedAndReturned(t *testing.T) {
+	for name, saveFirst := range map[string]bool{"saved first": true, "returned first": false} {
+		t.Run(name, func(t *testing.T) {
+			a, blocks := lending(t, 4)
+			pool := lent.NewPool(1) // full as long as anything is out
+			a.lend(pool, 0, blocks[:2]...)
+			got, err := a.d.Block(t.Context(), 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			save := func() {
+				if err := a.d.Save(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if saveFirst {
+				save()
+			}
+			if _, err := a.d.Block(t.Context(), 1); err != nil {
+				t.Fatal(err)
+			}
+			a.d.Return(1)
+			a.lend(pool, 2, blocks[2:]...)
+			if _, err := a.d.Block(t.Context(), 2); err != nil {
+				t.Fatal(err)
+			}
+			a.d.Return(2)
+			if !bytes.Equal(got, blocks[0]) {
+				t.Error("a block changed that was not given back")
+			}
+			a.d.Return(0)
+			if !pool.Full() {
+				t.Error("what is not saved, or not read, is not held")
+			}
+			save()
+			if _, err := a.d.Block(t.Context(), 3); err != nil {
+				t.Fatal(err)
+			}
+			a.d.Return(3)
+			a.d.Return(3) // nothing is left to give back
+			a.d.moveOn(4)
+			if pool.Full() {
+				t.Error("what is saved and was given back is still held")
+			}
+			if got := readBlocks(t, a.d.into, a.d.Key()); !sameBlocks(got, blocks) {
+				t.Error("other blocks were stored")
+			}
+		})
+	}
+}
+
+// moveOn lets the reader go to a block as if he asked for it.
+func (d *Download) moveOn(block uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.move(block)
+}
+
+// A block may come again while a save is writing it, or before: what is stored, and what the reader has, stay what they are.
+func TestLentTwice(t *testing.T) {
+	a, blocks := lending(t, 300)
+	pool := lent.NewPool(1 << 20)
+	for first := 0; first < len(blocks); first += 3 {
+		saved := make(chan error, 1)
+		a.lend(pool, uint64(first), blocks[first:first+3]...)
+		a.lend(pool, uint64(first), blocks[first:first+3]...)
+		go func() { saved <- a.d.Save(context.WithoutCancel(t.Context())) }()
+		got, err := a.d.Block(t.Context(), uint64(first))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.lend(pool, uint64(first), blocks[first:first+3]...)
+		spoil(pool)
+		if !bytes.Equal(got, blocks[first]) {
+			t.Fatalf("block %d changed while the reader has it", first)
+		}
+		a.d.Return(uint64(first))
+		for block := first + 1; block < first+3; block++ {
+			if got, err := a.d.Block(t.Context(), uint64(block)); err != nil || !bytes.Equal(got, blocks[block]) {
+				t.Fatalf("block %d came wrong: %v", block, err)
+			}
+			a.d.Return(uint64(block))
+		}
+		if err := <-saved; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.d.Save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := readBlocks(t, a.d.into, a.d.Key()); !sameBlocks(got, blocks) {
+		t.Error("other blocks were stored")
+	}
+}
+
+// A reader who gives nothing back is lent nothing.
+func TestLendsOnlyWhoReturns(t *testing.T) {
+	from := newStore(t)
+	key, _ := appended(t, from, "log", AppendOptions{}, someBlocks(3)...)
+	for _, options := range []DownloadOptions{{}, {Returned: true, Scattered: true}, {Returned: true}} {
+		d, err := NewDownload(t.Context(), key, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := options.Returned && !options.Scattered; d.Lends() != want {
+			t.Errorf("%+v: lends %v", options, d.Lends())
+		}
+	}
+}
+
+// lending returns a download that lends blocks, with the head of a log of so many that are long enough to be stored as they come, three
+// at a time.
+func lending(t *testing.T, count int) (*asker, [][]byte) {
+	t.Helper()
+	blocks := make([][]byte, count)
+	for i := range blocks {
+		blocks[i] = noise(uint64(i), 12<<10)
+	}
+	from, into := newStore(t), newStore(t)
+	key, _ := appended(t, from, "log", AppendOptions{}, blocks...)
+	a := newAsker(t, from, into, key)
+	d, err := NewDownload(t.Context(), key, DownloadOptions{Store: into, Returned: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.d = d
+	a.upgrade()
+	return a, blocks
+}
+
+// spoil writes over all memory that is idle.
+func spoil(pool *lent.Pool) {
+	var all []*lent.Memory
+	for range 8 {
+		m := pool.Take(1)
+		clear(m.Bytes())
+		all = append(all, m)
+	}
+	for _, m := range all {
+		m.Release()
+	}
+}
+
+// noise returns bytes that cannot be compressed.
+func noise(seed uint64, bytes int) []byte {
+	data := make([]byte, bytes)
+	_, _ = rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)}).Read(data)
+	return data
+}
