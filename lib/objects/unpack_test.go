@@ -15,9 +15,9 @@ func TestUnpackIntoLentMemory(t *testing.T) {
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(noise)
 	text := bytes.Repeat([]byte("a line of text\n"), 4000)
 	m := Blocks{ID: 1, Pieces: []Piece{
-		Pack([][]byte{noise[:30<<10], noise[30<<10:]}, false),
-		Pack([][]byte{text[:30000], text[30000:]}, true),
-		Pack([][]byte{noise[:10], noise[10:30]}, false),
+		packed([][]byte{noise[:30<<10], noise[30<<10:]}, false),
+		packed([][]byte{text[:30000], text[30000:]}, true),
+		packed([][]byte{noise[:10], noise[10:30]}, false),
 	}}
 	raw := body(t, m)
 	for name, c := range map[string]struct {
@@ -58,12 +58,12 @@ func TestUnpackIntoLentMemory(t *testing.T) {
 func TestUnpackingNothing(t *testing.T) {
 	noise := make([]byte, 60<<10)
 	_, _ = rand.NewChaCha8([32]byte{2}).Read(noise)
-	bad := Pack([][]byte{bytes.Repeat([]byte("x"), 40<<10)}, true)
+	bad := packed([][]byte{bytes.Repeat([]byte("x"), 40<<10)}, true)
 	bad.Payload = bytes.Repeat([]byte("no frame"), 10)
 	for name, last := range map[string]Piece{"a broken frame": bad, "a delta": {Delta: true, Count: 1, Raw: 10, Payload: []byte("x")}} {
 		pool := lent.NewPool(1)
 		own := pool.Take(1)
-		m := Blocks{Pieces: []Piece{Pack([][]byte{noise}, false), last}}
+		m := Blocks{Pieces: []Piece{packed([][]byte{noise}, false), last}}
 		if _, _, err := (Unpacker{Own: own, Pool: pool}).Unpack(m); err == nil {
 			t.Errorf("%s was unpacked", name)
 		}
@@ -72,4 +72,10 @@ func TestUnpackingNothing(t *testing.T) {
 			t.Errorf("%s: something is held yet", name)
 		}
 	}
+}
+
+// packed is the piece of some blocks.
+func packed(blocks [][]byte, try bool) Piece {
+	piece, _ := Pack(nil, blocks, try)
+	return piece
 }
