@@ -15,8 +15,10 @@ type Unpacker struct {
 	Pool   *lent.Pool   // lends memory for those that are compressed; nil: nobody does
 }
 
-// A piece is worth a hold of each of its blocks if it has leastLent bytes, and its blocks leastHeld on average.
+// A piece is worth a hold of each of its blocks if it has leastLent bytes, and its blocks leastHeld on average. One of more than mostLent is
+// rare, and would leave memory that few others need.
 const (
+	mostLent  = 512 << 10
 	leastLent = 32 << 10
 	leastHeld = 4 << 10
 )
@@ -104,7 +106,7 @@ func (p *Piece) worthHolding() bool { return p.Raw >= leastLent && p.Raw/p.Count
 
 // room returns memory for a piece's blocks.
 func (u Unpacker) room(p *Piece) ([]byte, *lent.Memory) {
-	if u.Pool.Full() || !p.worthHolding() {
+	if u.Pool.Full() || !p.worthHolding() || p.Raw > mostLent {
 		return make([]byte, p.Raw), nil
 	}
 	memory := u.Pool.Take(p.Raw)
