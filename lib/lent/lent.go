@@ -40,13 +40,15 @@ func sizeOf(bytes int) int {
 // Memory is a piece of a pool's, or nil.
 type Memory struct {
 	bytes   []byte
+	pool    *Pool // nil: what is released is not used again
 	loan    *loan
 	holders atomic.Int32
 }
 
-// loan is what a pool knows of memory that is out. It does not point to the memory: that may be collected.
+// loan is what is left of memory that was collected while it was out. No way leads from it to the memory, nor to its pool, which
+// knows idle memory: else nothing of either would ever be collected.
 type loan struct {
-	pool *Pool // nil: what is released is not used again
+	lent *atomic.Int64 // the pool's
 	size int
 	out  atomic.Bool
 }
@@ -55,15 +57,15 @@ type loan struct {
 type Pool struct {
 	limit int
 
-	mu    sync.Mutex // guards all below
-	lent  int        // bytes that are out
-	idle  []*Memory  // that came last, last
-	spare int        // bytes of idle
+	mu    sync.Mutex    // guards all below
+	lent  *atomic.Int64 // bytes that are out; also changed without mu
+	idle  []*Memory     // that came last, last
+	spare int           // bytes of idle
 }
 
 // NewPool returns a pool. Of memory that is not needed it keeps no more than makes limit bytes together with what is out. What is lent
 // is not bounded by it: who could do without asks [Pool.Full].
-func NewPool(limit int) *Pool { return &Pool{limit: limit} }
+func NewPool(limit int) *Pool { return &Pool{limit: limit, lent: new(atomic.Int64)} }
 
 // Take returns memory for so many bytes, and maybe more, of which the caller is the only holder. Its content is anything.
 func (p *Pool) Take(bytes int) *Memory {
@@ -71,9 +73,10 @@ func (p *Pool) Take(bytes int) *Memory {
 	if m := p.take(size); m != nil {
 		return m
 	}
-	m := &Memory{bytes: make([]byte, size), loan: &loan{pool: p, size: size}}
+	m := &Memory{bytes: make([]byte, size), pool: p, loan: &loan{size: size}}
 	m.holders.Store(1)
 	if p != nil {
+		m.loan.lent = p.lent
 		m.loan.out.Store(true)
 		runtime.AddCleanup(m, (*loan).lost, m.loan)
 	}
@@ -94,13 +97,13 @@ func (p *Pool) take(size int) *Memory {
 		}
 	}
 	if best < 0 {
-		p.lent += size
+		p.lent.Add(int64(size))
 		p.trim()
 		return nil
 	}
 	m := p.idle[best]
 	p.drop(best)
-	p.lent += m.loan.size
+	p.lent.Add(int64(m.loan.size))
 	m.holders.Store(1)
 	m.loan.out.Store(true)
 	return m
@@ -117,7 +120,7 @@ func (p *Pool) drop(i int) {
 
 // trim leaves to the collector what is over the limit, the oldest first. mu is held.
 func (p *Pool) trim() {
-	for len(p.idle) > 0 && p.lent+p.spare > p.limit {
+	for len(p.idle) > 0 && p.out()+p.spare > p.limit {
 		p.drop(0)
 	}
 }
@@ -127,10 +130,10 @@ func (p *Pool) Full() bool {
 	if p == nil {
 		return true
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.lent >= p.limit
+	return p.out() >= p.limit
 }
+
+func (p *Pool) out() int { return int(p.lent.Load()) }
 
 // Bytes returns the memory. A holder may read it; it may be written as long as there is only one.
 func (m *Memory) Bytes() []byte { return m.bytes }
@@ -152,7 +155,7 @@ func (m *Memory) Release() {
 		panic("lent: internal error: memory was released twice")
 	case left == 0:
 		poison(m.bytes)
-		m.loan.pool.back(m)
+		m.pool.back(m)
 	}
 }
 
@@ -164,7 +167,7 @@ func (p *Pool) back(m *Memory) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m.loan.out.Store(false)
-	p.lent -= m.loan.size
+	p.lent.Add(-int64(m.loan.size))
 	p.idle = append(p.idle, m)
 	p.spare += m.loan.size
 	p.trim()
@@ -172,10 +175,7 @@ func (p *Pool) back(m *Memory) {
 
 // lost counts memory as given back that somebody held to its end.
 func (l *loan) lost() {
-	if !l.out.Swap(false) {
-		return
+	if l.out.Swap(false) {
+		l.lent.Add(-int64(l.size))
 	}
-	l.pool.mu.Lock()
-	defer l.pool.mu.Unlock()
-	l.pool.lent -= l.size
 }

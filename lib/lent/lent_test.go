@@ -60,12 +60,12 @@ func TestLimit(t *testing.T) {
 	for _, m := range all {
 		m.Release()
 	}
-	if p.lent != 0 || p.spare != 4*size || len(p.idle) != 4 {
-		t.Errorf("%d bytes are lent, %d kept in %d pieces", p.lent, p.spare, len(p.idle))
+	if p.out() != 0 || p.spare != 4*size || len(p.idle) != 4 {
+		t.Errorf("%d bytes are lent, %d kept in %d pieces", p.out(), p.spare, len(p.idle))
 	}
 	large := p.Take(3 * size)
-	if p.spare+p.lent > 4*size || p.lent != len(large.Bytes()) {
-		t.Errorf("%d bytes are kept beside %d that are lent", p.spare, p.lent)
+	if p.spare+p.out() > 4*size || p.out() != len(large.Bytes()) {
+		t.Errorf("%d bytes are kept beside %d that are lent", p.spare, p.out())
 	}
 }
 
@@ -73,11 +73,7 @@ func TestLimit(t *testing.T) {
 func TestLost(t *testing.T) {
 	p := NewPool(1 << 20)
 	func() { p.Take(1).Hold() }()
-	lent := func() int {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return p.lent
-	}
+	lent := p.out
 	for end := time.Now().Add(10 * time.Second); lent() > 0; runtime.Gosched() {
 		if time.Now().After(end) {
 			t.Fatalf("%d bytes count as lent", lent())
@@ -142,7 +138,7 @@ func TestHolders(t *testing.T) {
 		m.Release()
 	}
 	readers.Wait()
-	if p.lent != 0 || p.spare > 256<<10 {
-		t.Errorf("%d bytes are lent, %d kept", p.lent, p.spare)
+	if p.out() != 0 || p.spare > 256<<10 {
+		t.Errorf("%d bytes are lent, %d kept", p.out(), p.spare)
 	}
 }
