@@ -20,7 +20,9 @@ func (r *Reader) ReadBatch(b *Batch, maxBytes, maxBlocks int) error {
 	clear(b.Blocks)
 	b.Blocks, b.Sums, b.Bytes = b.Blocks[:0], b.Sums[:0], 0
 	want := min(max(maxBytes, 0), MaxBlock) + MaxHeader
-	r.makeRoomOf(want, want)
+	if r.err == nil && !r.buffered() { // else blocks stand where it would move what waits behind them
+		r.makeRoomOf(want, want)
+	}
 	r.summing = true
 	err := r.fillBatch(b, maxBytes, maxBlocks)
 	r.summing = false

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -71,6 +72,37 @@ func TestReadBatchBehindNext(t *testing.T) {
 	var b Batch
 	if err := s.ReadBatch(&b, 1<<20, 1<<10); err != io.EOF || string(first) != "a" || fmt.Sprintf("%s", b.Blocks) != "[b c d]" {
 		t.Errorf("%q, then %q, %v", first, b.Blocks, err)
+	}
+}
+
+// Blocks stay where they are, also those that Next has left, and those that came before an error.
+func TestReadBatchMovesNoBlocks(t *testing.T) {
+	var blocks []string
+	for i := range 40 {
+		blocks = append(blocks, strings.Repeat(string(rune('A'+i)), direct-1)) // which share frames
+	}
+	stream := write(t, blocks, func(int) bool { return false })
+	for _, first := range []int{0, 1} {
+		s := NewReader(bytes.NewReader(stream[:len(stream)-5*direct/2]))
+		for range first {
+			_, err := s.Next()
+			check(t, err)
+		}
+		var batches []*Batch
+		var err error
+		for range 10 { // also behind the error
+			batches = append(batches, &Batch{})
+			err = s.ReadBatch(batches[len(batches)-1], len(batches)<<20, 1<<10)
+		}
+		var got []string
+		for _, b := range batches {
+			for _, block := range b.Blocks {
+				got = append(got, string(block))
+			}
+		}
+		if !errors.Is(err, ErrTruncated) || len(got) < len(blocks)/2 || !slices.Equal(got, blocks[first:first+len(got)]) {
+			t.Errorf("behind %d blocks: %d of %d, or other ones than were written; %v", first, len(got), len(blocks), err)
+		}
 	}
 }
 
