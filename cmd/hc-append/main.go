@@ -142,8 +142,9 @@ func parse(c *urfave.Context, std *cli.IO) (job, error) {
 	case slices.Contains(c.StringSlice("peer"), ""):
 		return j, cli.Usagef("--peer wants to know whom to ask")
 	}
-	for _, address := range c.StringSlice("peer") {
-		j.peers = append(j.peers, replicate.At(address))
+	var err error
+	if j.peers, err = network.PeersAt(c.StringSlice("peer")); err != nil {
+		return j, err
 	}
 	if len(j.peers) > 0 {
 		j.options.Ask, j.options.Roots = j.askHeads, j.askRoots
@@ -152,7 +153,6 @@ func parse(c *urfave.Context, std *cli.IO) (job, error) {
 		length := c.Uint64("expect-length")
 		j.options.ExpectLength = &length
 	}
-	var err error
 	if j.flush, err = parseFlush(c.String("flush-every")); err != nil {
 		return j, err
 	}

@@ -9,6 +9,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
+	"hc/lib/cli/network"
 	"hc/lib/hypercore"
 	"hc/lib/keylock"
 	"hc/lib/keys"
@@ -93,13 +94,13 @@ func newPhysician(c *urfave.Context, std *cli.IO) (*physician, error) {
 	case slices.Contains(c.StringSlice("peer"), ""):
 		return nil, cli.Usagef("--peer wants to know whom to ask")
 	}
-	for _, address := range c.StringSlice("peer") {
-		d.peers = append(d.peers, replicate.At(address))
+	var err error
+	if d.peers, err = network.PeersAt(c.StringSlice("peer")); err != nil {
+		return nil, err
 	}
 	if !d.newFork {
 		return d, nil
 	}
-	var err error
 	if d.options.SecretFile, err = std.Secret(c); err != nil {
 		return nil, err
 	}

@@ -10,7 +10,9 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
+	"hc/lib/cli/network"
 	"hc/lib/keys"
+	"hc/lib/replicate"
 	"hc/lib/store"
 )
 
@@ -65,7 +67,11 @@ Temporary files, a small part of the store's size, go to $TMPDIR.
 `
 
 func fsck(c *urfave.Context, std *cli.IO) error {
-	run := &fsckRun{std: std, dir: std.StoreDir(c), repair: c.Bool("repair"), peers: c.StringSlice("peer"), asked: make(map[keys.Key]bool)}
+	peers, err := network.PeersAt(c.StringSlice("peer"))
+	if err != nil {
+		return err
+	}
+	run := &fsckRun{std: std, dir: std.StoreDir(c), repair: c.Bool("repair"), peers: peers, asked: make(map[keys.Key]bool)}
 	report, err := run.check(c.Context, "finding", run.repair)
 	if err != nil {
 		return err
@@ -86,7 +92,7 @@ type fsckRun struct {
 	std    *cli.IO
 	dir    string
 	repair bool
-	peers  []string
+	peers  []replicate.Dialer
 
 	asked    map[keys.Key]bool // logs of which all peers were asked up to where they have them
 	lost     uint64            // blocks that the repair had to clear, and that did not come back

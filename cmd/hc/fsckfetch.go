@@ -78,11 +78,7 @@ func (r *fsckRun) fetchPart(ctx context.Context, in *store.Store, key keys.Key, 
 		}
 		r.asked[key] = true
 	}
-	var dialers []replicate.Dialer
-	for _, address := range r.peers {
-		dialers = append(dialers, replicate.At(address))
-	}
-	told, err := replicate.Restore(ctx, in, key, part, dialers, replicate.FetchOptions{
+	told, err := replicate.Restore(ctx, in, key, part, r.peers, replicate.FetchOptions{
 		Dropped: func(_ string, reason error) { r.std.Log.Warn("lost a peer", "reason", reason) },
 	})
 	if ctx.Err() != nil {

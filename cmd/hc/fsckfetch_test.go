@@ -7,6 +7,7 @@ import (
 
 	"hc/lib/cli"
 	"hc/lib/keys"
+	"hc/lib/replicate"
 	"hc/lib/store"
 )
 
@@ -28,7 +29,7 @@ func TestBlobsUnasked(t *testing.T) {
 			t.Fatal(err)
 		}
 		var words bytes.Buffer
-		run := fsckRun{std: &cli.IO{Err: &words, Name: "hc fsck"}, peers: []string{"127.0.0.1:1"}, asked: make(map[keys.Key]bool)}
+		run := fsckRun{std: &cli.IO{Err: &words, Name: "hc fsck"}, peers: []replicate.Dialer{replicate.At("127.0.0.1:1")}, asked: make(map[keys.Key]bool)}
 		if err := run.fetchBlobs(t.Context(), in, keys.Key{1}); err != nil {
 			t.Errorf("%s: %v", test.name, err)
 		}

@@ -37,6 +37,14 @@ func Dial(ctx context.Context, address string) (Conn, error) {
 	return socket{conn}, nil
 }
 
+// CheckAddress returns an error wrapping [ErrAddress] for what no Dial would take, whoever is there.
+func CheckAddress(address string) error {
+	if _, err := withPort(address); err != nil {
+		return fmt.Errorf("peer %q: %w", address, err)
+	}
+	return nil
+}
+
 // withPort completes an address by the default port.
 func withPort(address string) (string, error) {
 	bare := address

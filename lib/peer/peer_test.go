@@ -36,6 +36,9 @@ func TestWithPort(t *testing.T) {
 		if got != test.want || (err == nil) != (test.wantErr == "") || err != nil && err.Error() != test.wantErr {
 			t.Errorf("withPort(%q) = %q, %v, want %q, %q", test.in, got, err, test.want, test.wantErr)
 		}
+		if err := CheckAddress(test.in); errors.Is(err, ErrAddress) != (test.wantErr != "") {
+			t.Errorf("CheckAddress(%q) = %v", test.in, err)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -44,6 +45,9 @@ func Peers(std *cli.IO, c *urfave.Context) (dialers []replicate.Dialer, err erro
 		return nil, err
 	}
 	for _, address := range strings.FieldsFunc(std.Getenv(peersVariable), func(r rune) bool { return r == ',' || r == ' ' }) {
+		if err := peer.CheckAddress(address); err != nil {
+			return nil, fmt.Errorf("$%s: %w", peersVariable, err)
+		}
 		dialers = append(dialers, at(address, limiter))
 	}
 	return dialers, nil
@@ -63,12 +67,27 @@ func namedPeers(std *cli.IO, c *urfave.Context, limiter *peer.Limiter) (dialers 
 		return nil, cli.Usagef("--peer and --exec want to know whom to ask")
 	}
 	for _, address := range c.StringSlice("peer") {
+		if err := peer.CheckAddress(address); err != nil {
+			return nil, err
+		}
 		dialers = append(dialers, at(address, limiter))
 	}
 	for _, command := range c.StringSlice("exec") {
 		dialers = append(dialers, limited(command, limiter, func(ctx context.Context) (peer.Conn, error) {
 			return peer.Exec(ctx, command, peer.ExecOptions{Stderr: std.Err})
 		}))
+	}
+	return dialers, nil
+}
+
+// PeersAt returns the peers at the addresses that a tool which only asks was given. One that is none is an error, before anything
+// is done: others might hide it.
+func PeersAt(addresses []string) (dialers []replicate.Dialer, err error) {
+	for _, address := range addresses {
+		if err := peer.CheckAddress(address); err != nil {
+			return nil, err
+		}
+		dialers = append(dialers, replicate.At(address))
 	}
 	return dialers, nil
 }
