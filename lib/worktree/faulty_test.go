@@ -103,3 +103,45 @@ func TestGivesUpOnLiars(t *testing.T) {
 		t.Errorf("%d files left out, %d noted, %d asked for, %d times afresh", l.refused, len(l.left), l.asked.Load(), l.afresh)
 	}
 }
+
+// short is a source of a drive of whose blobs only some have come.
+type short struct {
+	Source
+	has uint64
+	got *[]string
+}
+
+func (s short) Length() (uint64, error) { return s.has, nil }
+
+func (s short) Complete(_ context.Context, items []hyperdrive.Item) error {
+	for _, item := range items {
+		if blob := item.Entry.Blob; blob.BlockOffset+blob.BlockLength > s.has {
+			return hyperdrive.ErrBehind
+		}
+	}
+	for _, item := range items {
+		*s.got = append(*s.got, item.Name)
+	}
+	return nil
+}
+
+// What the folder has, and the blobs do not reach, keeps no other file from the store.
+func TestCompletesWhatTheBlobsReach(t *testing.T) {
+	var got, refused []string
+	u := &update{to: short{has: 5, got: &got}, options: UpdateOptions{Refused: func(name string, why error) {
+		if !errors.Is(why, hyperdrive.ErrBehind) {
+			t.Errorf("%s: %v", name, why)
+		}
+		refused = append(refused, name)
+	}}}
+	for i := range uint64(4) {
+		blob := &hyperdrive.Blob{BlockOffset: 2 * i, BlockLength: 2, ByteLength: 9}
+		u.same = append(u.same, hyperdrive.Item{Name: fmt.Sprintf("/%d", i), Entry: hyperdrive.Entry{Blob: blob}})
+	}
+	if err := u.complete(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprint(got, refused, u.left) != "[/0 /1] [/2 /3] [/2 /3]" {
+		t.Errorf("has %v, was refused %v, notes %v", got, refused, u.left)
+	}
+}

@@ -56,12 +56,19 @@ func (u *update) run(ctx context.Context) error {
 	if err := u.retime(); err != nil {
 		return err
 	}
+	return u.complete(ctx)
+}
+
+// complete has the store have the files that the folder had already.
+func (u *update) complete(ctx context.Context) error {
 	return u.getAll(ctx, u.same, func(ctx context.Context, items []hyperdrive.Item) ([]hyperdrive.Item, error) {
-		err := u.to.Complete(ctx, items)
-		if err != nil {
-			err = fmt.Errorf("the folder has it, and nobody gives it to the store: %w", err)
-		}
-		return items, err
+		return u.reached(ctx, items, func(ctx context.Context, items []hyperdrive.Item) error {
+			err := u.to.Complete(ctx, items)
+			if err != nil {
+				err = fmt.Errorf("the folder has it, and nobody gives it to the store: %w", err)
+			}
+			return err
+		})
 	})
 }
 
@@ -118,25 +125,30 @@ func (u *update) wrote(name string, err error) error {
 	return u.skipRefused(name, err)
 }
 
-// soon says what will be read next, and returns it. What the blobs are too short for is left out: the next update tries it again.
+// soon says what will be read next, and returns it.
 func (u *update) soon(ctx context.Context, writes []hyperdrive.Item) ([]hyperdrive.Item, error) {
-	behind := u.to.Soon(ctx, writes)
+	return u.reached(ctx, writes, u.to.Soon)
+}
+
+// reached asks for files, and returns them. What the blobs are too short for is left out: the next update tries it again.
+func (u *update) reached(ctx context.Context, items []hyperdrive.Item, ask func(context.Context, []hyperdrive.Item) error) ([]hyperdrive.Item, error) {
+	behind := ask(ctx, items)
 	if !errors.Is(behind, hyperdrive.ErrBehind) {
-		return writes, behind
+		return items, behind
 	}
 	has, err := u.to.Length()
 	if err != nil {
-		return writes, err
+		return items, err
 	}
 	var ready []hyperdrive.Item
-	for _, item := range writes {
+	for _, item := range items {
 		if blob := item.Entry.Blob; blob != nil && !blob.Empty() && blob.BlockOffset+blob.BlockLength > has {
 			u.refuse(item.Name, fmt.Errorf("%q: %w", item.Name[1:], behind))
 			continue
 		}
 		ready = append(ready, item)
 	}
-	return ready, u.to.Soon(ctx, ready)
+	return ready, ask(ctx, ready)
 }
 
 // retime gives files their times that are as they should be otherwise.
