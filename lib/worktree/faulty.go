@@ -78,17 +78,35 @@ func (u *update) passFaulty(ctx context.Context, items []hyperdrive.Item, get ge
 			continue
 		case !notGiven(err) || ctx.Err() != nil:
 			return nil, err
-		case u.faulty+len(item.Name) > mostFaulty:
-			return nil, fmt.Errorf("%d files were left out, and no more are tried, ask other peers: %w", u.done.Refused, err)
+		}
+		if err := u.leaveOut(item.Name, err); err != nil {
+			return nil, err
 		}
 		passed = true
-		u.faulty += len(item.Name)
-		u.refuse(item.Name, refusal(item.Name, err))
 		if err := u.afresh(ctx, err); err != nil {
 			return nil, err
 		}
 	}
 	return nil, nil
+}
+
+// leaveOut goes on behind a file that nobody gives, unless there were too many.
+func (u *update) leaveOut(name string, why error) error {
+	if u.faulty+len(name) > mostFaulty {
+		return fmt.Errorf("%d files were left out, and no more are tried, ask other peers: %w", u.done.Refused, why)
+	}
+	u.faulty += len(name)
+	u.refuse(name, refusal(name, why))
+	return nil
+}
+
+// afterDoubt goes over to peers that are asked anew where those whom the plan was made with did not tell what is in a file: they
+// give nothing more.
+func (u *update) afterDoubt(ctx context.Context) error {
+	if u.unsure == nil {
+		return nil
+	}
+	return u.afresh(ctx, u.unsure)
 }
 
 // afresh goes over to peers that are asked anew. If that cannot be, why stays what is wrong.

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -143,5 +146,38 @@ func TestCompletesWhatTheBlobsReach(t *testing.T) {
 	}
 	if fmt.Sprint(got, refused, u.left) != "[/0 /1] [/2 /3] [/2 /3]" {
 		t.Errorf("has %v, was refused %v, notes %v", got, refused, u.left)
+	}
+}
+
+// Whether the folder has what was signed is for peers to say where no sha256 was: one file of which nobody can tell keeps no
+// other from being looked at, and is not taken for an edit.
+func TestPassesWhatCannotBeCompared(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"bad", "good"} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte("x"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := &lied{}
+	source := lying{good: func(name string) bool { return name == "/good" }, asked: &l.asked, afresh: &l.afresh}
+	l.update = &update{tree: &Tree{Root: root}, to: source, seen: map[string]fs.FileInfo{}, options: UpdateOptions{
+		Refused: func(string, error) { l.refused++ },
+	}}
+	var err error
+	if l.root, err = os.OpenRoot(root); err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	for _, name := range []string{"/bad", "/good"} {
+		item := hyperdrive.Item{Name: name, Entry: hyperdrive.Entry{Blob: &hyperdrive.Blob{BlockLength: 1, ByteLength: 1}}}
+		if err := l.consider(t.Context(), name, &item); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.afterDoubt(t.Context()); err != nil || l.afresh != 1 {
+		t.Errorf("asked anew %d times, %v", l.afresh, err)
+	}
+	if l.refused != 1 || fmt.Sprint(l.left) != "[/bad]" || len(l.same) != 1 || len(l.steps)+len(l.edited) > 0 {
+		t.Errorf("left out %v; the same: %v; steps %v, edited %v", l.left, l.same, l.steps, l.edited)
 	}
 }

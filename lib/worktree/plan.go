@@ -36,6 +36,7 @@ type update struct {
 	edited  []string               // names of files that were edited here
 	total   uint64                 // bytes that will be written
 	faulty  int                    // bytes of the names of files that nobody could give as they were signed
+	unsure  error                  // why it is not known of a file whether it is as it should be
 	looked  looked
 
 	mu   sync.Mutex // guards written, left and done while files are written
@@ -128,6 +129,10 @@ func (u *update) consider(ctx context.Context, name string, item *hyperdrive.Ite
 		return err
 	}
 	done, err := u.isDone(ctx, here, item)
+	if ctx.Err() == nil && (notGiven(err) || errors.Is(err, hyperdrive.ErrBehind)) { // nobody can tell: no sha256 was signed
+		u.unsure = fmt.Errorf("comparing it with what the folder has: %w", err)
+		return u.leaveOut(name, u.unsure)
+	}
 	if err != nil {
 		return err
 	}

@@ -60,6 +60,9 @@ func (t *Tree) Update(ctx context.Context, ref keys.Ref, to Source, options Upda
 	if len(u.edited) > 0 && !options.Force {
 		return done, &LocalError{Names: u.edited}
 	}
+	if err := u.afterDoubt(ctx); err != nil {
+		return u.done, err
+	}
 	if len(u.steps) > 0 {
 		if err := u.begin(ctx, ref); err != nil {
 			return done, err
