@@ -3,6 +3,7 @@ package replicate
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"hc/lib/hash"
 	"hc/lib/hypercore"
@@ -45,7 +46,7 @@ func (s *session) sendQuestion(m *many, id, fork uint64) error {
 	case m.leaves:
 		return s.objects.Send(objects.TypeAskLeaves, ask.Append(nil))
 	case m.lent != nil:
-		s.lent.Store(&m.lent)
+		s.lent.tell(id, m.lent)
 		blocks.Maps = s.maps
 		return s.objects.Send(objects.TypeAskDeltas, objects.AskDeltas{AskBlocks: blocks, Held: m.lent}.Append(nil))
 	}
@@ -55,10 +56,35 @@ func (s *session) sendQuestion(m *many, id, fork uint64) error {
 // errNoBase says that a block came as what it differs from one that is not here, or not lent to the peer.
 var errNoBase = errors.New("the block that another is told from is not here")
 
-// lender returns what a peer may tell blocks by; nil if it was told of none.
-func (s *session) lender() objects.Lender {
-	if lent := s.lent.Load(); lent != nil {
-		return lender{s, *lent}
+// lendings are what a peer was told to be held, with each question that he has not answered. Later ones may tell of other blocks, as
+// the log grows and what is asked for comes.
+type lendings struct {
+	mu   sync.Mutex
+	told map[uint64][]objects.Span
+}
+
+func (l *lendings) tell(question uint64, held []objects.Span) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.told == nil {
+		l.told = map[uint64][]objects.Span{}
+	}
+	l.told[question] = held
+}
+
+// answered returns what was told with a question, nil if nothing was. It is the question's only answer.
+func (l *lendings) answered(question uint64) []objects.Span {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	held := l.told[question]
+	delete(l.told, question)
+	return held
+}
+
+// lender returns what a peer may tell the blocks of an answer by; nil if he was told of none.
+func (s *session) lender(answer uint64) objects.Lender {
+	if held := s.lent.answered(answer); held != nil {
+		return lender{s, held}
 	}
 	return nil
 }
@@ -90,14 +116,11 @@ func (l lender) Length(block uint64) (int, error) {
 	return n, nil
 }
 
-// refuseDeltas reports whether an answer cannot be taken in as it has deltas or maps: then its blocks are asked for again. Who was not asked for any is
-// dropped; of whom a base is not here, or was not told to be, none more are asked for.
+// refuseDeltas reports whether an answer cannot be taken in as it has deltas or maps: then its blocks are asked for again. Who was asked for no
+// maps, and sends one, is dropped; of whom a base is not here, or was not told to be, no more are asked for. (Where nothing was lent neither is unpacked.)
 func (f *fetcher) refuseDeltas(s *session, a *asked, g *gift) bool {
 	switch {
-	case g.deltas && a.many.lent == nil:
-		f.takeBack(a)
-		f.drop(s, fmt.Errorf("%w: its answer %d has a delta, which was not asked for", ErrPeer, g.id))
-	case g.maps && (a.many.lent == nil || !s.maps):
+	case g.maps && !s.maps:
 		f.takeBack(a)
 		f.drop(s, fmt.Errorf("%w: its answer %d has a map, which was not asked for", ErrPeer, g.id))
 	case g.noBase:

@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -135,5 +136,38 @@ func TestMapsAmongOthers(t *testing.T) {
 	}
 	if !bytes.Equal(lastOf(t, into, core, len(second)), bytes.Join(second, nil)) {
 		t.Error("what is stored is not the second version")
+	}
+}
+
+// What a map does not tell is what the reader said with the question that it answers: with the next one he may say that he holds more, as a
+// log that is followed grows.
+func TestMapAnswersItsOwnQuestion(t *testing.T) {
+	first, second := inserted(3000)
+	f := newFetcher(mustDownload(t), FetchOptions{})
+	s := f.add(t.Context(), "server")
+	s.heldLength = func(_ context.Context, block uint64) (int, error) { return len(first[block]), nil }
+	var err error
+	mux := protomux.New(&frames{make(chan []byte, 1), make(chan struct{})}, protomux.Options{})
+	if s.objects, err = mux.Open(objects.Protocol, make([]byte, 32), nil, unhearing{}); err != nil {
+		t.Fatal(err)
+	}
+	for id, held := range []uint64{2900, 3000} {
+		m := &many{spans: []objects.Span{{First: 3001, Count: 1}}, lent: []objects.Span{{First: 0, Count: held}}}
+		if err := s.sendQuestion(m, uint64(id), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for id, held := range []uint64{2900, 3000} {
+		piece, ok := objects.PackMap(second[1], []objects.Span{{First: 0, Count: held}}, func(block uint64) (int, bool) { return len(first[block]), true })
+		if !ok {
+			t.Fatalf("no map of %d bytes is told to who holds %d blocks", len(second[1]), held)
+		}
+		body := append(objects.Blocks{ID: uint64(id), Pieces: []objects.Piece{piece}}.Head(), piece.Payload...)
+		if err := (&taker{s}).OnMessage(s.objects, objects.TypeBlocks, body); err != nil {
+			t.Fatalf("answer %d: %v", id, err)
+		}
+		if e := <-f.events; len(e.gift.blocks) != 1 || !bytes.Equal(e.gift.blocks[0], second[1]) {
+			t.Errorf("answer %d does not give the map", id)
+		}
 	}
 }

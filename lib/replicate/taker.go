@@ -31,9 +31,8 @@ type gift struct {
 	nodes  []merkle.Node
 	runs   *objects.Runs
 	none   bool // else there is none
-	deltas bool // some of the blocks came as what they differ from others
-	maps   bool // or as maps of others
-	noBase bool // and one of these is not here: there are none
+	maps   bool // some of the blocks came as the maps that they are
+	noBase bool // of one that came as what it differs from others, or as a map, these are not here: there are none
 	reason uint64
 	wire   int            // bytes that it took
 	memory []*lent.Memory // of each block a hold of that in which it lies; nil: the collector's
@@ -134,6 +133,7 @@ func (t *taker) heard(channel *protomux.Channel, kind uint64, body []byte) error
 	case objects.TypeNone:
 		s.answers.Add(1)
 		m, err := objects.DecodeNone(body)
+		s.lent.answered(m.ID)
 		return s.emitDecoded(event{gift: &gift{id: m.ID, none: true, reason: m.Reason}}, err)
 	case objects.TypeAskLeaves, objects.TypeAskBlocks, objects.TypeAskDeltas, objects.TypeAskCopies, objects.TypeAskRuns:
 		return refuseQuestion(channel, body)
@@ -161,11 +161,10 @@ func (t *taker) heardBlocks(body []byte) error {
 	}
 	s.answers.Add(1)
 	g := &gift{id: m.ID, nodes: m.Nodes, hashes: make([]hash.Digest, count), wire: len(body)}
-	g.deltas = slices.ContainsFunc(m.Pieces, func(p objects.Piece) bool { return p.Delta })
 	g.maps = slices.ContainsFunc(m.Pieces, func(p objects.Piece) bool { return p.Map })
 	own := s.own()
 	defer own.Release()
-	if g.blocks, g.memory, err = (objects.Unpacker{Lender: s.lender(), Own: own, Pool: s.pool}).Unpack(m); errors.Is(err, errNoBase) {
+	if g.blocks, g.memory, err = (objects.Unpacker{Lender: s.lender(m.ID), Own: own, Pool: s.pool}).Unpack(m); errors.Is(err, errNoBase) {
 		g.noBase, err = true, nil
 	}
 	if err == nil && !g.noBase {
