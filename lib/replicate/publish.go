@@ -228,6 +228,8 @@ func (v *reserver) OnClose(_ *protomux.Channel, err error) {
 		err = fmt.Errorf("%w: it closed the channel", ErrLost)
 	case errors.Is(err, io.EOF):
 		err = fmt.Errorf("%w: %w", ErrLost, errHungUp)
+	default:
+		err = fmt.Errorf("%w: %w", ErrLost, err)
 	}
 	v.end(err)
 	v.conn.server.leave(v.core)

@@ -57,15 +57,15 @@ func (s *Server) push(ctx context.Context, to Dialer, cores []keys.Key, options 
 			return err
 		case err := <-ended:
 			over = true
-			if err == nil {
-				err = errHungUp
-			}
-			return fmt.Errorf("%w: %w", ErrLost, err)
+			return c.lost(err)
 		}
 	}
 	err = s.pushAll(c, cores, options, wait)
-	if err == nil {
+	switch {
+	case err == nil:
 		err = wait(synced)
+	case !over && c.foundEnded(err):
+		err = wait(nil) // what ended the connection is why
 	}
 	if !over {
 		c.mux.Close(err) // nil: when all is sent
@@ -75,6 +75,24 @@ func (s *Server) push(ctx context.Context, to Dialer, cores []keys.Key, options 
 		return context.Cause(ctx)
 	}
 	return err
+}
+
+// foundEnded reports whether an error says no more than that the connection is over.
+func (c *serverConn) foundEnded(err error) bool {
+	return errors.Is(err, protomux.ErrClosed) && !errors.Is(err, ErrLost) || c.ctx.Err() != nil && errors.Is(err, context.Canceled)
+}
+
+// lost is why a push cannot go on whose connection has ended: what the peer said before that, else how it ended.
+func (c *serverConn) lost(err error) error {
+	select {
+	case told := <-c.failure:
+		return told
+	default:
+	}
+	if err == nil {
+		err = errHungUp
+	}
+	return fmt.Errorf("%w: %w", ErrLost, err)
 }
 
 var errHungUp = errors.New("the peer hung up before it had all: what runs there says why (hc-serve with --verbose)")

@@ -15,6 +15,7 @@ import (
 	"hc/lib/peer"
 	"hc/lib/proof"
 	"hc/lib/protomux"
+	"hc/lib/store"
 )
 
 func TestPushRefused(t *testing.T) {
@@ -168,5 +169,55 @@ func TestPushWithholds(t *testing.T) {
 	}
 	if n := sent.Load(); n > 0 {
 		t.Errorf("%d proofs left", n)
+	}
+}
+
+// owner has all of a core, says that it signs that itself, and hangs up.
+type owner struct {
+	unhearing
+	mux *protomux.Mux
+	has keys.Head
+}
+
+func (o *owner) OnOpen(channel *protomux.Channel, _ []byte) error {
+	defer o.mux.Close(nil)
+	return errors.Join(channel.Send(typeState, appendHead(nil, o.has)), channel.Send(typeAnswer, appendAnswer(nil, answerOwned, o.has)))
+}
+
+// A push ends in what the peer said, though it hung up behind that, and is found to have when something else is to be said to it.
+func TestPushHearsWhyItHangsUp(t *testing.T) {
+	noLeaks(t)
+	core := newCore(t, 3)
+	snapshot, err := hypercore.OpenSnapshot(t.Context(), core.store, core.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		ours, theirs := pair(t)
+		hungUp, pushed, asked := make(chan struct{}), make(chan error, 1), 0
+		secret := func(key keys.Key) (keys.Secret, error) {
+			if asked++; asked == 2 {
+				<-hungUp
+			}
+			return core.store.Secret(key)
+		}
+		background(t, func(ctx context.Context) {
+			pushed <- NewServer(core.store, ServerOptions{}).Push(ctx, over("owner", ours), []keys.Key{core.key, core.key}, PushOptions{Secret: secret})
+		})
+		mux, shared, err := connect(t.Context(), theirs, false, limits{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := link{key: core.key, handshakeHash: shared.HandshakeHash()}
+		mux.OnPair(func(protocol string, id, _ []byte) {
+			_, _ = mux.Open(protocol, id, l.capability(), &owner{mux: mux, has: signedHead(snapshot.Head())})
+		})
+		background(t, func(ctx context.Context) {
+			defer close(hungUp)
+			_ = mux.Run(ctx)
+		})
+		if err := <-pushed; !errors.Is(err, store.ErrConflict) {
+			t.Fatalf("the push ended in %v, want %v", err, store.ErrConflict)
+		}
 	}
 }
