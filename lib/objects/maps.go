@@ -22,6 +22,9 @@ func PackMap(block []byte, held []Span, length func(block uint64) (int, bool)) (
 	runs := hyperdrive.Runs(pieces)
 	payload := compact.AppendUint(nil, uint64(len(runs)))
 	for _, run := range runs {
+		if run.First >= merkle.MaxLength { // nothing that can be: who is told of it takes it for a lie
+			return p, false
+		}
 		payload = compact.AppendUint(compact.AppendUint(payload, run.First), run.Count)
 	}
 	for _, piece := range pieces {
@@ -42,7 +45,7 @@ func PackMap(block []byte, held []Span, length func(block uint64) (int, bool)) (
 // mapGain is by how much a map is smaller as a piece, at least: else it goes as any block does.
 const mapGain = 4
 
-// unpackMap returns the block that came as the map that it is. Nothing grows beyond what the piece says that it has.
+// unpackMap returns the block that came as the map that it is. Nothing grows beyond what a block has room for that is as long as the piece says.
 func (p Piece) unpackMap(lender Lender) ([]byte, error) {
 	d := compact.NewDecoder(p.Payload)
 	runs := make([]Span, d.ArrayLen(2, p.Raw))

@@ -11,6 +11,7 @@ import (
 
 	"hc/lib/compact"
 	"hc/lib/hyperdrive"
+	"hc/lib/merkle"
 )
 
 // mapped is a block of a map of neighbouring blocks, of which one at a time is another.
@@ -128,6 +129,10 @@ func TestNoMaps(t *testing.T) {
 	if pieces, err := hyperdrive.DecodeMap(longer); err != nil || pieces[0].Block != 0 {
 		t.Fatalf("%v, %v", pieces[0], err)
 	}
+	var beyond []hyperdrive.Piece
+	for i := range uint64(300) {
+		beyond = append(beyond, hyperdrive.Piece{Block: merkle.MaxLength + i, Length: 5})
+	}
 	random := make([]byte, 70000)
 	_, _ = rand.NewChaCha8([32]byte{5}).Read(random)
 	random[0] = 0
@@ -143,6 +148,7 @@ func TestNoMaps(t *testing.T) {
 		"unknown lengths":  {good, all, func(uint64) (int, bool) { return 0, false }},
 		"nothing held":     {good, []Span{{500, 1}}, knows},
 		"of very many":     {mapped(0, MaxMap/6), []Span{{0, MaxMap}}, knows},
+		"beyond every log": {mapped(0, 0, beyond...), all, knows},
 	} {
 		if _, ok := PackMap(c.block, c.held, c.length); ok {
 			t.Errorf("%s: told as a map", name)
