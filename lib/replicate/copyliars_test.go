@@ -12,7 +12,8 @@ import (
 	"hc/lib/protomux"
 )
 
-// copying answers as a real server does, after change had a look at the answer about copies.
+// copying answers as a real server does, after change had a look at the answer about copies, if there are some: of few blocks, as they are
+// asked for where another peer gave the rest, all may be new.
 func copying(change func(*objects.Copies)) func(*liar, *giver, uint64, []byte) error {
 	return func(l *liar, g *giver, kind uint64, body []byte) error {
 		if kind != objects.TypeAskCopies {
@@ -26,7 +27,9 @@ func copying(change func(*objects.Copies)) func(*liar, *giver, uint64, []byte) e
 		if err != nil {
 			return err
 		}
-		change(&answer)
+		if len(answer.Copies) > 0 {
+			change(&answer)
+		}
 		return g.channel.Send(objects.TypeCopies, answer.Append(nil))
 	}
 }
