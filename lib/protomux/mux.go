@@ -11,7 +11,7 @@ import (
 )
 
 // Conn is the connection below, a secretstream. One goroutine calls ReadMessage, whose result is valid until the next
-// call, while another one calls WriteMessage and Flush. Close may be called at any time, and ends calls that wait. A
+// call, while others call WriteMessage and Flush, one at a time. Close may be called at any time, and ends calls that wait. A
 // Conn may also have CloseWrite() error, which ends one direction, Written() uint64, which shows progress inside
 // of a long WriteMessage, WriteInPlace(buf []byte, at int) error, see [Channel.WriteInPlace], and what [Mux.Buffered] and [Mux.Own]
 // tell of.

@@ -22,7 +22,7 @@ const (
 )
 
 // serverConn is the server's side of one connection. What is to be sent is made and sent by one goroutine, in order, so
-// that a peer that does not read holds up nobody but itself, and costs one block of memory.
+// that a peer that does not read holds up nobody but itself, and costs the memory of one answer, or of some that go together.
 type serverConn struct {
 	server        *Server
 	name          string
