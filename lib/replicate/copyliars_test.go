@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"testing"
-	"time"
 
 	"hc/lib/merkle"
 	"hc/lib/objects"
@@ -116,7 +115,7 @@ func TestLiarsAboutCopies(t *testing.T) {
 			}
 			options := FetchOptions{}
 			if c.name == "silence" {
-				options.Stall = 500 * time.Millisecond
+				options.Stall = shortStall
 			}
 			claim := secondOf(first, second)
 			got, err := read(t, into, core.key, claim, options, core.lying(lying()))

@@ -162,6 +162,10 @@ func read(t *testing.T, into *store.Store, key keys.Key, claim proof.Claim, opti
 	return out.Bytes(), err
 }
 
+// shortStall is for how long a peer may be silent where one is that never says a word: long enough that on a busy machine, under the race
+// detector, nobody else is.
+const shortStall = 2 * time.Second
+
 // lots is how many blocks a test takes that needs lots: a quarter of them where it is to be short.
 func lots(count int) int {
 	if testing.Short() {

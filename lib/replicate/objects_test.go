@@ -168,7 +168,7 @@ func TestLiarsOfManyBlocks(t *testing.T) {
 			}
 			options := FetchOptions{Stall: 10 * time.Second}
 			if c.name == "silence" {
-				options.Stall = 500 * time.Millisecond
+				options.Stall = shortStall
 			}
 			if _, err := read(t, into.store, core.key, proof.Claim{}, options, core.lying(lying())); err == nil || c.want != nil && !errors.Is(err, c.want) {
 				t.Errorf("alone: %v, want %v", err, c.want)

@@ -111,7 +111,7 @@ func TestOthersGoOn(t *testing.T) {
 			bad := c.liar
 			bad.capable = true
 			began := time.Now()
-			got, err := read(t, newStore(t), core.key, proof.Claim{}, FetchOptions{Stall: time.Second}, core.lying(&bad), core.serving(ServerOptions{}))
+			got, err := read(t, newStore(t), core.key, proof.Claim{}, FetchOptions{Stall: shortStall}, core.lying(&bad), core.serving(ServerOptions{}))
 			if err != nil || !bytes.Equal(got, core.bytes()) {
 				t.Errorf("%d bytes, %v", len(got), err)
 			}
@@ -162,7 +162,7 @@ func TestSlowReaderLosesNoPeer(t *testing.T) {
 		core.blocks = append(core.blocks, bytes.Repeat([]byte{byte(i)}, 100_000))
 	}
 	core.append(core.blocks...)
-	options := FetchOptions{Stall: time.Second, Window: 1 << 20, Dropped: func(_ string, reason error) { t.Errorf("lost a peer: %v", reason) }}
+	options := FetchOptions{Stall: shortStall, Window: 1 << 20, Dropped: func(_ string, reason error) { t.Errorf("lost a peer: %v", reason) }}
 	in, out := io.Pipe()
 	go func() {
 		out.CloseWithError(WriteProof(t.Context(), out, keys.Ref{Key: core.key}, PipeOptions{Peers: []Dialer{over("server", core.serving(ServerOptions{}))}, Fetch: options}))
@@ -174,7 +174,7 @@ func TestSlowReaderLosesNoPeer(t *testing.T) {
 		}
 		return n, err
 	})
-	time.Sleep(2500 * time.Millisecond)
+	time.Sleep(shortStall + 500*time.Millisecond)
 	var got bytes.Buffer
 	if _, err := proof.Verify(t.Context(), paused, proof.Options{Key: &core.key, Out: &got}, nil); err != nil || !bytes.Equal(got.Bytes(), core.bytes()) {
 		t.Errorf("%d bytes, %v", got.Len(), err)
