@@ -39,20 +39,31 @@ func (f osFile) StartWriteback(offset, length int64) {
 // mostPieces is how many the system takes at once.
 const mostPieces = 1024
 
-// WritePiecesAt writes pieces one behind the other. A write that is not whole goes on where it stopped.
+// WritePiecesAt writes pieces one behind the other.
 func (f osFile) WritePiecesAt(pieces [][]byte, offset int64) error {
-	pieces = slices.Clone(pieces)
-	for left := pieces; len(left) > 0; {
-		n := 0
-		err := f.control(func(fd int) (err error) {
-			n, err = unix.Pwritev(fd, left[:min(len(left), mostPieces)], offset)
+	err := writeAll(pieces, offset, func(some [][]byte, offset int64) (n int, err error) {
+		err = f.control(func(fd int) (err error) {
+			n, err = unix.Pwritev(fd, some, offset)
 			return err
 		})
+		return n, err
+	})
+	if err != nil {
+		return &fs.PathError{Op: "write", Path: f.Name(), Err: err}
+	}
+	return nil
+}
+
+// writeAll writes pieces by way of write, which takes no more of them than the system does at once, and may write less. Where that
+// was not all, it goes on where it stopped.
+func writeAll(pieces [][]byte, offset int64, write func(some [][]byte, offset int64) (int, error)) error {
+	for left := slices.Clone(pieces); len(left) > 0; {
+		n, err := write(left[:min(len(left), mostPieces)], offset)
 		if err == nil && n <= 0 {
 			err = io.ErrShortWrite
 		}
 		if err != nil {
-			return &fs.PathError{Op: "write", Path: f.Name(), Err: err}
+			return err
 		}
 		offset += int64(n)
 		left = behind(left, n)
