@@ -52,7 +52,7 @@ func (w *Writer) drain(ctx context.Context, reader *stream.Reader, first *hashin
 	// The reader may hang in its input for as long as the other end of the pipe likes; when this append has failed,
 	// nobody waits for it: the process ends, and the goroutine with it. Otherwise it has ended before drain returns.
 	defer stop()
-	read, empty := make(chan *hashing, ahead), make(chan *hashing, ahead+1)
+	read, empty := newBatches()
 	for range ahead {
 		empty <- new(hashing)
 	}
@@ -80,13 +80,19 @@ func (w *Writer) drain(ctx context.Context, reader *stream.Reader, first *hashin
 	}
 }
 
+// newBatches returns channels that have room for all batches there are: those ahead, and the one that is stored. So nobody who gives one
+// back waits for somebody who may have gone.
+func newBatches() (read, empty chan *hashing) {
+	return make(chan *hashing, ahead+1), make(chan *hashing, ahead+1)
+}
+
 // readAhead reads batches up to the one with the stream's end, or an error.
 func readAhead(ctx context.Context, reader *stream.Reader, empty <-chan *hashing, read chan<- *hashing) {
 	for {
 		select {
 		case h := <-empty:
 			readHashing(reader, h)
-			read <- h // has room for all that there are
+			read <- h
 			if h.err != nil {
 				return
 			}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"testing/synctest"
 
 	"hc/lib/hash"
 	"hc/lib/merkle"
@@ -88,6 +89,31 @@ func TestLongBrokenStream(t *testing.T) {
 	if !sameBlocks(readBlocks(t, in, key), blocks) {
 		t.Error("other blocks than were sent")
 	}
+}
+
+// Who reads ahead ends with the append, also where nobody takes what he has read any more, and all batches are his.
+func TestReadAheadEnds(t *testing.T) {
+	block := make([]byte, batchBytes)
+	whole := streamOf(t, block, block, block, block, block, block)
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		read, empty := newBatches()
+		for range cap(empty) {
+			empty <- new(hashing)
+		}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			readAhead(ctx, stream.NewReader(bytes.NewReader(whole)), empty, read)
+		}()
+		synctest.Wait()
+		if len(empty) > 0 || len(read) != cap(empty) {
+			t.Errorf("%d batches were read, %d were not", len(read), len(empty))
+		}
+		cancel()
+		<-ended
+	})
 }
 
 // Batches are read ahead, and stay as they are, with their hashes, until they are stored.
