@@ -95,7 +95,11 @@ func (m *modelCore) put(ctx context.Context, s *Store, options TxOptions, blocks
 		} else if ok && !options.Short {
 			data = nil
 		}
-		if err := tx.Put(ctx, b, leaf, data); err != nil {
+		put := tx.Put
+		if len(data) >= leastPiece {
+			put = tx.PutStaying
+		}
+		if err := put(ctx, b, leaf, data); err != nil {
 			return err
 		}
 	}
