@@ -37,6 +37,9 @@ func (r *rescue) run() error {
 	if longer && r.old.head.Fork > now.Fork && now.Length > 0 {
 		return nil // the log cannot be told to have been cut back by it
 	}
+	if same, err := r.sameHistory(now); !same || err != nil {
+		return err
+	}
 	r.changes = longer || tx.view.core == nil || tx.view.Manifest() == nil && manifest != nil
 	if err := r.blocks(); err != nil {
 		return err
@@ -51,6 +54,25 @@ func (r *rescue) run() error {
 		return tx.Commit(r.ctx, nil)
 	}
 	return tx.Commit(r.ctx, func() (Head, error) { return r.old.head, nil })
+}
+
+// sameHistory reports whether nothing that both know says that the old head is of another history than the log has: two that one key
+// signed are not to be mixed.
+func (r *rescue) sameHistory(now Head) (bool, error) {
+	if now.Length == r.old.head.Length && now.Length > 0 {
+		return now.TreeHash == r.old.head.TreeHash, nil
+	}
+	for _, index := range merkle.FullRoots(min(now.Length, r.old.head.Length)) {
+		was, errWas := r.old.Node(r.ctx, index)
+		is, errIs := r.tx.view.Node(r.ctx, index)
+		if err := errors.Join(passOver(errWas), passOver(errIs)); err != nil {
+			return false, err
+		}
+		if errWas == nil && errIs == nil && !was.Hint && !is.Hint && !merkle.Same(was, is) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // blocks stores the blocks again that the log does not have, and the nodes of those that cannot be read.
