@@ -2,11 +2,13 @@ package packlog_test
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"testing"
 
 	"hc/lib/checksum"
 	"hc/lib/store/packlog"
+	"hc/lib/store/packlog/memfs"
 )
 
 // A record whose payload is in pieces, with or without its sum, is the record that has it in one.
@@ -86,5 +88,57 @@ func TestWrongSum(t *testing.T) {
 	}
 	if got, err := l.ReadPayload(t.Context(), at[0]); err == nil {
 		t.Errorf("it reads as %q", got)
+	}
+}
+
+// TestFailingPieces fails each call of an append whose payload is in pieces: it is told, and the same append, made again, is whole; so is
+// one that was told to be there, after a power loss, too.
+func TestFailingPieces(t *testing.T) {
+	random := rand.NewChaCha8([32]byte{2})
+	payload := make([]byte, 60_000)
+	_, _ = random.Read(payload) // never fails
+	record := packlog.Record{Kind: packlog.KindRun, Meta: []byte("pieces"), Payload: payload[:5000], Sum: checksum.Of(payload)}
+	record.Pieces = [][]byte{payload[5000:25_000], payload[25_000:25_010], payload[25_010:]}
+	for n := 1; ; n++ {
+		machine := memfs.New(uint64(n))
+		options := packlog.Options{FS: machine.Process(), Create: true}
+		l := open(t, "/store", options)
+		mustAppend(t, l, "before", "x", true)
+		from, failed := machine.Calls(), false
+		machine.Fault = func(call memfs.Call) (out memfs.Outcome) {
+			if call.N == from+n {
+				failed, out.Err = true, errors.New("no space left on device")
+			}
+			return out
+		}
+		appendPieces := func() (at []packlog.Position, err error) {
+			a, err := l.Begin(t.Context())
+			if err != nil {
+				return nil, err
+			}
+			return a.WriteCommit(t.Context(), []packlog.Record{record}, head("pieces"), true)
+		}
+		at, err := appendPieces()
+		machine.Fault = nil
+		if err == nil == failed {
+			t.Fatalf("call %d failed: %v, told %v", n, failed, err)
+		}
+		if failed {
+			if at, err = appendPieces(); err != nil {
+				t.Fatalf("call %d, again: %v", n, err)
+			}
+		}
+		machine.PowerLoss()
+		options.FS = machine.Process()
+		l = open(t, "/store", options)
+		if got, err := l.ReadPayload(t.Context(), at[0]); err != nil || !bytes.Equal(got, payload) {
+			t.Fatalf("call %d: %d bytes, %v", n, len(got), err)
+		}
+		if !failed {
+			if n < 6 {
+				t.Fatalf("it makes %d calls", n-1)
+			}
+			return
+		}
 	}
 }
