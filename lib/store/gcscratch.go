@@ -33,11 +33,11 @@ type scratch struct {
 	fs    packlog.FS
 	cache *table.Cache
 	count int
-	open  []*table.Table
+	open  map[*table.Table]string // their paths
 }
 
 func (s *Store) newScratch() (*scratch, error) {
-	sc := &scratch{dir: filepath.Join(s.dir, scratchFolder), fs: s.fs, cache: s.files.cache}
+	sc := &scratch{dir: filepath.Join(s.dir, scratchFolder), fs: s.fs, cache: s.files.cache, open: make(map[*table.Table]string)}
 	if err := sc.remove(); err != nil { // of one that died
 		return nil, err
 	}
@@ -46,11 +46,24 @@ func (s *Store) newScratch() (*scratch, error) {
 
 // remove removes the folder and all in it.
 func (sc *scratch) remove() error {
-	for _, t := range sc.open {
+	for t := range sc.open {
 		_ = t.Close() // it was only read
 	}
-	sc.open = nil
+	clear(sc.open)
 	return removeFolder(sc.fs, sc.dir)
+}
+
+// drop removes tables that another one stands for: of a large store there are more than a process may have open.
+func (sc *scratch) drop(tables []*table.Table) error {
+	for _, t := range tables {
+		path := sc.open[t]
+		delete(sc.open, t)
+		_ = t.Close() // it was only read
+		if err := sc.fs.Remove(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // removeFolder removes a folder that has only files in it, if it is there.
@@ -99,7 +112,7 @@ func (w *scratchWriter) finish() (*table.Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.of.open = append(w.of.open, t)
+	w.of.open[t] = w.path
 	return t, nil
 }
 
@@ -187,6 +200,7 @@ func (s *positionSet) push(level int, t *table.Table) error {
 	return s.push(level+1, merged)
 }
 
+// merge makes one table of several, which are gone then.
 func (s *positionSet) merge(tables []*table.Table) (*table.Table, error) {
 	w, err := s.of.create(s.schema)
 	if err != nil {
@@ -196,7 +210,11 @@ func (s *positionSet) merge(tables []*table.Table) (*table.Table, error) {
 	if err := table.Merge(s.ctx, w.Writer, nil, tables...); err != nil {
 		return nil, err
 	}
-	return w.finish()
+	merged, err := w.finish()
+	if err != nil {
+		return nil, err
+	}
+	return merged, s.of.drop(tables)
 }
 
 // finish returns the table of all positions.
