@@ -149,6 +149,48 @@ func TestOwnBatchesAreNotReadBack(t *testing.T) {
 	}
 }
 
+// What a transaction held to be taken in at its commit is let go of with that, and where it is given up.
+func TestOwnRecordsAreLetGo(t *testing.T) {
+	for name, end := range map[string]func(tx *Tx, m *modelCore, blocks [][]byte) error{
+		"committed": func(tx *Tx, m *modelCore, blocks [][]byte) error {
+			return tx.Commit(t.Context(), func() (Head, error) {
+				m.grow(true, blocks...)
+				return m.sign(0), nil
+			})
+		},
+		"given up": func(tx *Tx, _ *modelCore, _ [][]byte) error {
+			tx.Abort()
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, m, blocks := openTest(t, t.TempDir(), Options{}), newModel(1), large(2*batchBytes)
+			if err := m.append(t.Context(), s, TxOptions{}, []byte("first")); err != nil {
+				t.Fatal(err)
+			}
+			tx, err := s.Begin(t.Context(), m.key, TxOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tx.Abort()
+			for _, b := range blocks {
+				if err := tx.Append(t.Context(), hash.Leaf(b), b); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if len(tx.wrote.records) == 0 {
+				t.Fatal("no batch was written before the end")
+			}
+			if err := end(tx, m, blocks); err != nil {
+				t.Fatal(err)
+			}
+			if len(tx.wrote.records)+len(tx.wrote.at) > 0 {
+				t.Errorf("%d records are held", len(tx.wrote.records))
+			}
+		})
+	}
+}
+
 // large returns blocks of 64 KiB that cannot be compressed, which have so many bytes.
 func large(bytes int) (blocks [][]byte) {
 	r := rand.New(rand.NewPCG(3, 4))

@@ -289,7 +289,7 @@ func (tx *Tx) Abort() {
 	tx.deltas.workers.Wait()
 	tx.runs.wait()
 	tx.release()
-	tx.own, tx.near = recent{}, near{} // a checkpoint may follow, and the caller hold the transaction
+	tx.own, tx.near, tx.wrote = recent{}, near{}, wroteRecords{} // a checkpoint may follow, and the caller hold the transaction
 }
 
 // recent is the sizes of the blocks that came last, by leaf hash: at least recentLimit of them, at most twice that.
