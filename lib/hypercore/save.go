@@ -71,7 +71,6 @@ func (d *Download) Save(ctx context.Context) error {
 	d.saves.begun++
 	d.saves.wanted = false
 	v := verifiedPart{key: d.key, manifest: d.auth.Manifest(), head: head, base: d.base, nodes: what.nodes, durable: d.sync}
-	v.effort = effort(what.memory + what.framed)
 	memory := make([]*lent.Memory, 0, len(what.blocks))
 	for _, leaf := range what.blocks {
 		h := d.blocks[leaf.Index/2]
@@ -123,18 +122,6 @@ type verifiedPart struct {
 	blocks   []verifiedBlock
 	frames   []Frame
 	durable  bool
-	effort   store.Effort
-}
-
-// What a peer sends raw is compressed for as long as that keeps up with him. A save is due with 4 MiB; where so much more is there
-// the one before took half as long again as what it saved took to come, and compressing would keep the peer waiting.
-const saveBehind = 6 << 20
-
-func effort(unsaved int) store.Effort {
-	if unsaved >= saveBehind {
-		return store.Effortless
-	}
-	return store.Quick
 }
 
 type verifiedBlock struct {
@@ -184,7 +171,7 @@ func (v *verifiedPart) keep(ctx context.Context, into *store.Store) (*store.View
 }
 
 func (v *verifiedPart) commit(ctx context.Context, into *store.Store) error {
-	tx, err := into.Begin(ctx, v.key, store.TxOptions{Manifest: v.manifest, Durable: v.durable, Short: v.short(), Effort: v.effort})
+	tx, err := into.Begin(ctx, v.key, store.TxOptions{Manifest: v.manifest, Durable: v.durable, Short: v.short(), Effort: store.Quick})
 	if err != nil {
 		return err
 	}

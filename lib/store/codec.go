@@ -19,9 +19,8 @@ const deltaDictionary = 0
 type Effort byte
 
 const (
-	Thorough   Effort = iota // zstd's default level: for what is written once
-	Quick                    // its fastest level takes half the time, and 3 to 6 % more room: for what comes faster than that
-	Effortless               // runs stay as they came: for what comes faster even than Quick
+	Thorough Effort = iota // zstd's default level: for what is written once
+	Quick                  // its fastest level takes half the time, and 3 to 6 % more room: for what comes faster than that
 )
 
 // encoders compress one run at a time each, by Effort. A window of 1 MiB holds any run of small blocks whole, and keeps an

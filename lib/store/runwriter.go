@@ -157,7 +157,7 @@ func (w *runWriter) end(ctx context.Context) error {
 	w.queue = append(w.queue, job)
 	size := job.meta.raw
 	w.waiting += size
-	if job.asIs = w.effort == Effortless || job.looksRandom(); job.asIs {
+	if job.asIs = job.looksRandom(); job.asIs {
 		job.finish(w.effort)
 		return w.drain(ctx, size)
 	}
