@@ -82,12 +82,15 @@ func DecodeBlocks(b []byte) (Blocks, error) {
 	if count == 0 {
 		d.Fail("no piece")
 	}
-	blocks, raw := 0, 0
+	blocks, raw, mapped := 0, 0, 0
 	sizes := make([]int, 0, count)
 	for range count {
 		p, payload := decodePiece(d)
 		blocks, raw = blocks+p.Count, raw+p.Raw
-		if blocks > MaxBlocks || raw > MaxBlock || blocks > 1 && raw > MaxRaw {
+		if p.Map {
+			mapped += p.Raw
+		}
+		if blocks > MaxBlocks || mapped > MaxMap || raw > MaxBlock || blocks > 1 && raw > MaxRaw {
 			d.Fail("%d blocks of %d bytes", blocks, raw)
 		}
 		if d.Err() != nil {
@@ -115,7 +118,7 @@ func DecodeBlocks(b []byte) (Blocks, error) {
 func decodePiece(d *compact.Decoder) (p Piece, payload int) {
 	kind, count, raw := d.Uint(), d.Uint(), d.Uint()
 	p.Zstd, p.Lines, p.Delta, p.Map = kind&kindZstd != 0, kind&kindLines != 0, kind == kindDelta, kind == kindMap
-	if kind > kindDelta && !p.Map || (p.Delta || p.Map) && count != 1 || count == 0 || count > MaxBlocks || raw > MaxBlock || p.Map && raw > MaxMap || p.Lines && raw < count {
+	if kind > kindDelta && !p.Map || (p.Delta || p.Map) && count != 1 || count == 0 || count > MaxBlocks || raw > MaxBlock || p.Lines && raw < count {
 		d.Fail("a piece of kind %d with %d blocks of %d bytes", kind, count, raw)
 		return p, 0
 	}

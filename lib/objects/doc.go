@@ -50,7 +50,7 @@ const (
 	MaxRuns   = 256
 	MaxRaw    = 2 << 20    // bytes of several blocks
 	MaxBlock  = 16<<20 - 1 // bytes of one
-	MaxMap    = 256 << 10  // of one that is told as a map: what stock writes takes half of it
+	MaxMap    = 128 << 10  // of those of one answer that are told as maps: one that stock writes has some 80 KB, and two bytes may be a look at the tree
 )
 
 // ErrMessage is wrapped by what a peer sent that is not a message of the protocol.

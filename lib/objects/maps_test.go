@@ -162,6 +162,11 @@ func TestMapsRefused(t *testing.T) {
 	if !ok {
 		t.Fatal("the map is not told as one")
 	}
+	half := good
+	half.Raw = MaxMap/2 + 1
+	if _, err := DecodeBlocks(body(t, Blocks{ID: 1, Pieces: []Piece{half, half}})); !errors.Is(err, ErrMessage) {
+		t.Errorf("more than maps may have together: %v", err)
+	}
 	payload := func(numbers ...uint64) []byte {
 		var b []byte
 		for _, n := range numbers {

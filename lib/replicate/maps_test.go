@@ -59,6 +59,32 @@ func TestMapCostsItsRuns(t *testing.T) {
 	}
 }
 
+// A file of very many chunks has several blocks of map, more than are told as such in one answer.
+func TestManyMapsCostTheirRuns(t *testing.T) {
+	first, _ := inserted(3000)
+	var maps [][]byte
+	size := 0
+	for left := range 30 {
+		var pieces []hyperdrive.Piece
+		for i := left; i < len(first); i++ {
+			pieces = append(pieces, hyperdrive.Piece{Block: uint64(i), Length: uint64(len(first[i]))})
+		}
+		maps = append(maps, hyperdrive.EncodeMapBlock(pieces))
+		size += len(maps[left])
+	}
+	if size < 3*objects.MaxMap {
+		t.Fatalf("the maps have %d bytes", size)
+	}
+	core, into := versions(t, first, maps, proof.Claim{})
+	wire, _ := fetchMetered(t, core, core.key, into, FetchOptions{}, core.serving(ServerOptions{}))
+	if wire > 5000 {
+		t.Errorf("%d bytes on the wire for %d maps of %d bytes", wire, len(maps), size)
+	}
+	if !bytes.Equal(lastOf(t, into, core, len(maps)), bytes.Join(maps, nil)) {
+		t.Error("what is stored is not the second version")
+	}
+}
+
 // givingMaps answers as a real server does, after change had a look at each map.
 func givingMaps(change func(*objects.Piece)) func(*liar, *giver, uint64, []byte) error {
 	return givingDeltas(func(m *objects.Blocks, _ objects.AskDeltas) {

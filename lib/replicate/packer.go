@@ -23,6 +23,7 @@ type packer struct {
 
 	maps []objects.Span // likewise, of one who takes maps, if few blocks are asked for
 
+	mapped     int      // bytes of maps among the pieces
 	loose      [][]byte // blocks for the next piece
 	compressed bool     // as they are stored
 }
@@ -49,6 +50,9 @@ func (p *packer) add(span objects.Span) bool {
 		}
 		for stop := at + extent.Count; at < stop; at++ {
 			if piece, ok := maps[at]; ok && !p.full(1, piece.Raw) {
+				if p.mapped += piece.Raw; p.mapped > objects.MaxMap {
+					return false // the rest is asked for again
+				}
 				p.flush()
 				p.addPiece(append(p.frame.reserve(len(piece.Payload)), piece.Payload...), piece)
 				continue
@@ -115,7 +119,8 @@ func (p *packer) mapsIn(first uint64, extent store.Extent) map[uint64]objects.Pi
 	}
 	var maps map[uint64]objects.Piece
 	for block := first; block < first+extent.Count; block++ {
-		if size, ok := p.length(block); !ok || size < leastMap || size > objects.MaxMap {
+		size, ok := p.length(block)
+		if !ok || size < leastMap || size > objects.MaxMap {
 			continue
 		}
 		data, err := p.from.Block(p.ctx, block)
