@@ -83,20 +83,21 @@ type importer struct {
 	batch        *hyperbee.Batch
 	result       Result
 
-	tree    bool             // what the stream does not name goes
-	changes bool             // the stream has nothing but changes
-	added   []string         // names that the drive did not have
-	news    uint64           // bytes of files under new names
-	listed  bool             // the old names are known:
-	named   map[nameID]bool  // whether the stream has named them
-	blocks  []uint64         // first blocks of their files, until somebody looks for a copy
-	known   *known           // blocks
-	offsets offsets          // of new blocks
-	content content          // of the file at hand
-	before  *hyperdrive.Item // the file's last version, nil if there is none
-	runs    []hyperdrive.Run // where its content is
-	stood   stood            // and where that is beside the file at hand
-	at      []uint64         // of findAll, reused
+	tree    bool              // what the stream does not name goes
+	changes bool              // the stream has nothing but changes
+	added   []string          // names that the drive did not have
+	news    uint64            // bytes of files under new names
+	listed  bool              // the old names are known:
+	named   map[nameID]bool   // whether the stream has named them
+	blocks  []uint64          // first blocks of their files, until somebody looks for a copy
+	mapped  []hyperdrive.Blob // likewise, files with a map
+	known   *known            // blocks
+	offsets offsets           // of new blocks
+	content content           // of the file at hand
+	before  *hyperdrive.Item  // the file's last version, nil if there is none
+	runs    []hyperdrive.Run  // where its content is
+	stood   stood             // and where that is beside the file at hand
+	at      []uint64          // of findAll, reused
 }
 
 // open opens both cores for appending.
@@ -306,7 +307,31 @@ func (im *importer) beginFile(ctx context.Context, p *part) (err error) {
 		}
 	}
 	im.blocks = nil
+	if err := im.addMapped(ctx); err != nil {
+		return err
+	}
 	return im.known.begin(ctx, nil)
+}
+
+// addMapped notes where each run of a file with a map begins: such a file, renamed or copied, is found run by run. What cannot be read is
+// passed over.
+func (im *importer) addMapped(ctx context.Context) error {
+	for _, blob := range im.mapped {
+		runs, err := hyperdrive.BlobRuns(ctx, viewBlobs{im.known.view}, blob)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			continue
+		}
+		for _, run := range runs {
+			if err := im.known.addFirst(ctx, run.First); err != nil {
+				return err
+			}
+		}
+	}
+	im.mapped = nil
+	return nil
 }
 
 // put writes an entry, if it is another one than the drive has.

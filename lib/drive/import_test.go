@@ -204,6 +204,16 @@ func TestImportSharesChunks(t *testing.T) {
 		t.Errorf("a mapped file that is as it was: %+v", again)
 	}
 
+	f["renamed"] = f["table"]
+	delete(f, "table")
+	if renamed := take(t, in, f.stream(t, nil)); renamed.Bytes > 0 {
+		t.Errorf("a mapped file under another name cost %d bytes", renamed.Bytes)
+	}
+	f.holds(t, newest(t, in))
+	f["table"] = f["renamed"]
+	delete(f, "renamed")
+	take(t, in, f.stream(t, nil))
+
 	f["table"] = file{data: data, mode: 0o644} // back: blocks of a map are found, too
 	third := take(t, in, f.stream(t, nil))
 	if third.Bytes > 100<<10 {

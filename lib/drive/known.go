@@ -11,13 +11,14 @@ import (
 )
 
 const (
-	mostOld   = 64 << 10 // blocks of a file's last version that are looked at: 4 GiB of them, in chunks of 64 KiB
-	mostFirst = 1 << 20  // files whose first block is known
-	mostNew   = 64 << 10 // blocks of this import that are known, twice over
+	mostOld    = 64 << 10 // blocks of a file's last version that are looked at: 4 GiB of them, in chunks of 64 KiB
+	mostFirst  = 1 << 20  // files, and runs of files with a map, whose first block is known
+	mostMapped = 1 << 10  // files whose map is read for that
+	mostNew    = 64 << 10 // blocks of this import that are known, twice over
 )
 
 // known tells where the blobs core has a block already, by its leaf hash: in the last version of the same file, at the
-// beginning of any other file, or among the blocks that this import has appended. A block that was found makes the one
+// beginning of any other file, or of what its map lists, or among the blocks that this import has appended. A block that was found makes the one
 // behind it the first guess for the next, so a file that was renamed is found by its first block.
 type known struct {
 	view   *store.View // the blobs core before this import

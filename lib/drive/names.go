@@ -49,7 +49,11 @@ func (im *importer) list(ctx context.Context) error {
 		if im.tree {
 			im.named[idOf(item.Name)] = false
 		}
-		if blob := item.Entry.Blob; item.Err == nil && blob != nil && !blob.Map && !blob.Empty() && len(im.blocks) < mostFirst {
+		switch blob := item.Entry.Blob; {
+		case item.Err != nil || blob == nil || blob.Empty():
+		case blob.Map && len(im.mapped) < mostMapped:
+			im.mapped = append(im.mapped, *blob)
+		case !blob.Map && len(im.blocks) < mostFirst:
 			im.blocks = append(im.blocks, blob.BlockOffset)
 		}
 		return nil

@@ -112,6 +112,7 @@ type fetcher struct {
 	parked      []parked        // proofs whose anchor another answer will bring
 	parkedBytes int
 	retry       []uint64 // blocks whose request failed, ascending
+	anew        []uint64 // what of that is to be asked for once more, ascending
 	soon, later []span   // what a scattered reader wants, those of soon first
 	cursor      uint64   // next block to ask for
 	from, to    uint64   // wanted, to exclusive; proof.Open while the log's end is the end

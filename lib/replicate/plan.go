@@ -71,7 +71,7 @@ func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
 	if err := f.askStrays(ctx); err != nil {
 		return false, err
 	}
-	if settled && len(f.soon)+len(f.later) == 0 && f.idle() {
+	if settled && len(f.anew)+len(f.soon)+len(f.later) == 0 && f.idle() {
 		f.d.WantsSettled()
 	}
 	return settled && (missing || f.options.keep && f.complete()) && !f.options.Live && f.idle(), nil

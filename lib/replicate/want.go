@@ -1,5 +1,7 @@
 package replicate
 
+import "slices"
+
 // A scattered reader (see hypercore.Download.Want) has no range: what it wants are spans, which are asked for in turn. What
 // nobody has is passed over until the reader stands before it.
 
@@ -17,7 +19,8 @@ func (f *fetcher) takeWants() {
 // inRange reports whether a block is of those that are read in order.
 func (f *fetcher) inRange(block uint64) bool { return f.from <= block && block < f.to }
 
-// wantAgain puts a block back that nextWanted took off.
+// wantAgain puts a block back that nextWanted took off. It comes before all that was not taken off yet: what is known of it, such as its
+// leaf hash, would else wait for the rest, and keep that from being looked at.
 func (f *fetcher) wantAgain(block uint64) {
 	for _, spans := range [][]span{f.soon, f.later} {
 		if len(spans) > 0 && spans[0].start == block+1 {
@@ -25,7 +28,9 @@ func (f *fetcher) wantAgain(block uint64) {
 			return
 		}
 	}
-	f.soon = append(f.soon, span{block, block + 1})
+	if at, there := slices.BinarySearch(f.anew, block); !there {
+		f.anew = slices.Insert(f.anew, at, block)
+	}
 }
 
 // nextWanted takes the next block off the spans that are wanted. Once there is a log, what is beyond its end is not waited
@@ -33,6 +38,12 @@ func (f *fetcher) wantAgain(block uint64) {
 func (f *fetcher) nextWanted(length uint64) (block uint64, ok bool) {
 	if length == 0 {
 		return 0, false
+	}
+	for len(f.anew) > 0 {
+		block, f.anew = f.anew[0], f.anew[1:]
+		if block < length {
+			return block, true
+		}
 	}
 	for _, spans := range []*[]span{&f.soon, &f.later} {
 		for len(*spans) > 0 {
@@ -58,5 +69,12 @@ func (f *fetcher) wantedFrom(block, limit uint64) uint64 {
 			return spans[0].end - block
 		}
 	}
-	return 1
+	count := uint64(1)
+	for _, next := range f.anew {
+		if next != block+count {
+			break
+		}
+		count++
+	}
+	return count
 }
