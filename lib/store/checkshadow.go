@@ -11,7 +11,6 @@ import (
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
-	"hc/lib/store/table"
 )
 
 // The shadow is what the log says, and nothing else: derived files of its own, made by a checkpoint that begins at the log's
@@ -67,7 +66,7 @@ func (c *Checker) newShadow() error {
 	}
 	options := c.store.options
 	s := &Store{dir: dir, options: options, fs: c.fs, log: c.store.log}
-	s.files = &files{dir: dir, fs: fsys, cache: table.NewCache(tableCache), open: make(map[string]*table.Table)}
+	s.files = newFiles(fsys, dir)
 	s.reader = newRunReader(s.log, func(ctx context.Context, leaf hash.Digest) (place, error) {
 		at, ok, err := c.locate(ctx, leaf)
 		if err == nil && !ok {

@@ -27,11 +27,24 @@ const (
 type files struct {
 	dir   string
 	fs    packlog.FS
-	cache *table.Cache
+	index *table.Cache              // for the tables of the index
+	cores *table.Cache              // for all others: who reads a long log in order leaves the index its own
 	bad   map[packlog.Position]bool // runs that cannot be read, as a check has found: nothing is looked for there; never changed
 
 	mu   sync.Mutex
 	open map[string]*table.Table
+}
+
+func newFiles(fsys packlog.FS, dir string) *files {
+	return &files{
+		dir: dir, fs: fsys, index: table.NewCache(indexPages, indexFilters), cores: table.NewCache(corePages, 0),
+		open: make(map[string]*table.Table),
+	}
+}
+
+// beside returns files that share the memory, and nothing else: who closes them closes his own tables.
+func (f *files) beside() *files {
+	return &files{dir: f.dir, fs: f.fs, index: f.index, cores: f.cores, open: make(map[string]*table.Table)}
 }
 
 func (f *files) indexPath(number uint64) string {
@@ -52,7 +65,11 @@ func (f *files) table(path string, schema table.Schema) (*table.Table, error) {
 	if t := f.open[path]; t != nil {
 		return t, nil
 	}
-	t, err := table.Open(f.fs, path, schema, f.cache)
+	cache := f.cores
+	if schema == indexSchema {
+		cache = f.index
+	}
+	t, err := table.Open(f.fs, path, schema, cache)
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +81,9 @@ func (f *files) table(path string, schema table.Schema) (*table.Table, error) {
 func (f *files) forgetAll() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	for _, t := range f.open {
+		t.Retire()
+	}
 	clear(f.open)
 }
 
@@ -71,6 +91,9 @@ func (f *files) forgetAll() {
 func (f *files) discard(path string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if t := f.open[path]; t != nil {
+		t.Retire()
+	}
 	delete(f.open, path)
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
-	"hc/lib/store/table"
 )
 
 const (
@@ -271,7 +270,7 @@ func (s *Store) sweepOrphans(ctx context.Context) error {
 	if err != nil {
 		return nil // there was never a core
 	}
-	own := &files{dir: s.dir, fs: s.fs, cache: s.files.cache, open: make(map[string]*table.Table)}
+	own := s.files.beside()
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -91,7 +91,7 @@ func (c *census) begin() error {
 	}
 	c.derived, c.at = d, d.applied.position
 	c.used = &positionSet{ctx: c.ctx, of: c.scratch, schema: setSchema}
-	c.files = coreCache{files: &files{dir: s.dir, fs: s.fs, cache: s.files.cache, open: make(map[string]*table.Table)}, applied: d.applied}
+	c.files = coreCache{files: s.files.beside(), applied: d.applied}
 	return nil
 }
 

@@ -12,11 +12,12 @@ import (
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
-	"hc/lib/store/table"
 )
 
 const (
-	tableCache      = 8 << 20   // bytes of pages that are held
+	indexPages      = 2 << 20   // bytes of pages of the index that are held
+	indexFilters    = 4 << 20   // bytes of its filters: of 2.6 million blocks
+	corePages       = 3 << 20   // bytes of pages of cores' tables: more than a gigabyte of 64 KiB blocks has, so that it takes no more for more
 	checkpointAfter = 64 << 10  // blocks in the tail
 	checkpointBytes = 256 << 20 // of log behind the applied position
 	maxDamage       = 64        // reports that are held
@@ -92,7 +93,7 @@ func Open(ctx context.Context, dir string, options Options) (*Store, error) {
 	if s.fs == nil {
 		s.fs = packlog.OS()
 	}
-	s.files = &files{dir: dir, fs: s.fs, cache: table.NewCache(tableCache), open: make(map[string]*table.Table)}
+	s.files = newFiles(s.fs, dir)
 	log, err := packlog.Open(ctx, dir, packlog.Options{
 		FS:       s.fs,
 		Create:   options.Create,

@@ -105,7 +105,7 @@ func BenchmarkGet(b *testing.B) {
 		{"tree/present/cache=1MiB", tree, treeSchema, dense, 1 << 20},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
-			t := openTable(b, fsys, bench.path, bench.schema, NewCache(bench.cache))
+			t := openTable(b, fsys, bench.path, bench.schema, NewCache(bench.cache, 0))
 			r := newRand(2)
 			fsys.reads.Store(0)
 			b.ReportAllocs()
@@ -145,7 +145,7 @@ func BenchmarkAdd(b *testing.B) {
 
 // BenchmarkMerge merges three tables of a million rows in all into one.
 func BenchmarkMerge(b *testing.B) {
-	r, fsys, dir, cache := newRand(1), new(realFS), b.TempDir(), NewCache(1<<20)
+	r, fsys, dir, cache := newRand(1), new(realFS), b.TempDir(), NewCache(1<<20, 0)
 	var tables []*Table
 	for i, rows := range []int{10_000, 90_000, 900_000} {
 		keys := sortedHashes(r, rows)
@@ -174,7 +174,7 @@ func BenchmarkMerge(b *testing.B) {
 func BenchmarkScan(b *testing.B) {
 	fsys, path := new(realFS), filepath.Join(b.TempDir(), "t")
 	writeBench(b, fsys, path, treeSchema, benchRows, func(i int) []byte { return integer(uint64(i)) })
-	t := openTable(b, fsys, path, treeSchema, NewCache(0))
+	t := openTable(b, fsys, path, treeSchema, NewCache(0, 0))
 	b.SetBytes(t.Size())
 	b.ReportAllocs()
 	for b.Loop() {

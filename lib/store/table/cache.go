@@ -8,25 +8,26 @@ import (
 // frameCost is the memory that one cached page takes, in bytes: the page, its frame, its entry in the map.
 const frameCost = pageSize + 160
 
-// A Cache holds pages of any number of tables, those that were used last. Its memory is bounded and used again, so look-ups
-// leave nothing to collect. It is safe for concurrent use.
+// A Cache holds pages of any number of tables, those that were used last, and the filters of those that are asked often. Its memory is
+// bounded and used again, so look-ups leave nothing to collect. It is safe for concurrent use.
 type Cache struct {
-	tables atomic.Uint64 // tables opened so far: their numbers in the keys
-	shards []cacheShard
-	frames int // in all shards
+	tables     atomic.Uint64 // tables opened so far: their numbers in the keys
+	shards     []cacheShard
+	filterRoom atomic.Int64 // bytes of filters that may still be held
 }
 
 // cacheShards is how many locks share the pages of a cache that is large enough.
 const cacheShards = 8
 
-// NewCache returns a cache of at most that many bytes, but of at least 16 pages.
-func NewCache(bytes int64) *Cache {
-	frames := max(int(bytes/frameCost), 16)
+// NewCache returns a cache of at most that many bytes of pages, but of at least 16 pages, and of so many bytes of filters.
+func NewCache(pages, filters int64) *Cache {
+	frames := max(int(pages/frameCost), 16)
 	shards := 1
 	if frames >= 64*cacheShards {
 		shards = cacheShards
 	}
-	c := &Cache{shards: make([]cacheShard, shards), frames: frames}
+	c := &Cache{shards: make([]cacheShard, shards)}
+	c.filterRoom.Store(filters)
 	for i := range c.shards {
 		c.shards[i].init(frames / shards)
 	}
@@ -36,7 +37,7 @@ func NewCache(bytes int64) *Cache {
 // pageKey names a page in a cache.
 type pageKey struct {
 	table  uint64 // as numbered by the cache
-	number uint64 // of the page in the table; of its filter: pageOfFilter and up
+	number uint64 // of the page in the table
 }
 
 func (c *Cache) shard(key pageKey) *cacheShard {

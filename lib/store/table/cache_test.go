@@ -11,7 +11,7 @@ func fillPage(s *cacheShard, key pageKey) {
 func frames(s *cacheShard) int { return len(s.frames) + len(s.free) }
 
 func TestCacheKeepsTheLastUsed(t *testing.T) {
-	s := &NewCache(0).shards[0]
+	s := &NewCache(0, 0).shards[0]
 	for n := range uint64(16) {
 		fillPage(s, pageKey{1, n})
 	}
@@ -34,7 +34,7 @@ func TestCacheKeepsTheLastUsed(t *testing.T) {
 
 // A page that is being read is not written over, and a cache whose pages are all being read serves on.
 func TestCachePinned(t *testing.T) {
-	s := &NewCache(0).shards[0]
+	s := &NewCache(0, 0).shards[0]
 	var pinned []*frame
 	for n := range uint64(40) {
 		f := s.put(pageKey{1, n}, s.reserve())
@@ -58,7 +58,7 @@ func TestCachePinned(t *testing.T) {
 
 // Two readers of one page that is not there: the second finds the first one's.
 func TestCacheRace(t *testing.T) {
-	s := &NewCache(0).shards[0]
+	s := &NewCache(0, 0).shards[0]
 	first, second := s.reserve(), s.reserve()
 	f := s.put(pageKey{1, 1}, first)
 	if g := s.put(pageKey{1, 1}, second); g != f || f.pins.Load() != 2 {
@@ -70,7 +70,7 @@ func TestCacheRace(t *testing.T) {
 }
 
 func TestCacheDrop(t *testing.T) {
-	s := &NewCache(0).shards[0]
+	s := &NewCache(0, 0).shards[0]
 	for n := range uint64(8) {
 		fillPage(s, pageKey{1, n})
 		fillPage(s, pageKey{2, n})
@@ -99,13 +99,13 @@ func TestCacheSize(t *testing.T) {
 		frames int
 		shards int
 	}{{-1, 16, 1}, {0, 16, 1}, {1 << 20, 246, 1}, {16 << 20, 3936, 8}} {
-		c := NewCache(test.bytes)
+		c := NewCache(test.bytes, 0)
 		room := 0
 		for i := range c.shards {
 			room += c.shards[i].room
 		}
 		if room != test.frames || len(c.shards) != test.shards {
-			t.Errorf("NewCache(%d): %d pages in %d shards, want %d in %d", test.bytes, room, len(c.shards), test.frames, test.shards)
+			t.Errorf("NewCache(%d, 0): %d pages in %d shards, want %d in %d", test.bytes, room, len(c.shards), test.frames, test.shards)
 		}
 	}
 }

@@ -40,7 +40,7 @@ func newSample(t testing.TB, s Schema, rows []Row) sample {
 func (s sample) open(file []byte) (*Table, error) {
 	fsys := newMemFS()
 	fsys.put("t", file)
-	return Open(fsys, "t", s.schema, NewCache(0))
+	return Open(fsys, "t", s.schema, NewCache(0, 0))
 }
 
 // Every flipped bit is found by Open or Verify, and no look-up gives a wrong row.
@@ -180,7 +180,7 @@ func TestOtherSchema(t *testing.T) {
 	} {
 		fsys := newMemFS()
 		fsys.put("t", s.file)
-		if _, err := Open(fsys, "t", other, NewCache(0)); !errors.Is(err, ErrDamaged) {
+		if _, err := Open(fsys, "t", other, NewCache(0, 0)); !errors.Is(err, ErrDamaged) {
 			t.Errorf("opened as %v: %v", other, err)
 		}
 	}

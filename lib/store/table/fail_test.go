@@ -69,7 +69,7 @@ func TestReadFails(t *testing.T) {
 }
 
 func readAll(fsys packlog.FS, s sample) error {
-	table, err := Open(fsys, "t", s.schema, NewCache(0))
+	table, err := Open(fsys, "t", s.schema, NewCache(0, 0))
 	if err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ func TestUnfinished(t *testing.T) {
 	if len(fsys.bytes(t, "t")) == 0 {
 		t.Fatal("nothing was written")
 	}
-	if _, err := Open(fsys, "t", indexSchema, NewCache(0)); !errors.Is(err, ErrDamaged) {
+	if _, err := Open(fsys, "t", indexSchema, NewCache(0, 0)); !errors.Is(err, ErrDamaged) {
 		t.Errorf("Open: %v", err)
 	}
 	w.Abort()

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
-	"sync"
 
 	"hc/lib/store/packlog"
 )
@@ -43,114 +42,43 @@ func filterPlace(key []byte, blocks uint64) uint64 {
 	return block
 }
 
-// eachMark calls fn for the key's bits until it returns false.
-func eachMark(key []byte, fn func(bit uint32) bool) bool {
-	mark, step := binary.BigEndian.Uint32(key[8:]), binary.BigEndian.Uint32(key[12:])|1
+// marksOf returns what a key's bits follow from: the first one, and the step to the next.
+func marksOf(key []byte) (mark, step uint32) {
+	return binary.BigEndian.Uint32(key[8:]), binary.BigEndian.Uint32(key[12:]) | 1
+}
+
+func setMarks(block *[filterBlock]byte, key []byte) {
+	mark, step := marksOf(key)
 	for range filterMarks {
-		if !fn(uint32(uint64(mark) * filterBits >> 32)) {
-			return false
-		}
+		bit := uint64(mark) * filterBits >> 32
+		block[bit/8] |= 1 << (bit % 8)
 		mark += step
 	}
-	return true
 }
 
-func setMarks(block, key []byte) {
-	eachMark(key, func(bit uint32) bool {
-		block[bit/8] |= 1 << (bit % 8)
-		return true
-	})
+// hasMarks returns 1 if a block has all bits of a key, else 0. It looks at all of them, whatever they are: a branch for each would be
+// guessed wrong half of the time, and what follows in a batch would wait for memory behind it.
+func hasMarks(block *[filterBlock]byte, mark, step uint32) (all byte) {
+	all = 1
+	for range filterMarks {
+		bit := uint64(mark) * filterBits >> 32
+		all &= block[bit/8%filterBlock] >> (bit % 8)
+		mark += step
+	}
+	return all
 }
 
-func hasMarks(block, key []byte) bool {
-	return eachMark(key, func(bit uint32) bool { return block[bit/8]>>(bit%8)&1 == 1 })
-}
-
-func filterSum(block []byte, id [8]byte, number uint64) uint32 {
-	return checksum(block[:filterBody], id, 1<<63+number)
-}
-
-var filterBlocks = sync.Pool{New: func() any { return new([filterBlock]byte) }}
-
-// mayHave reports whether the filter lets a key pass; it does if there is none.
-func (t *Table) mayHave(ctx context.Context, key []byte) (bool, error) {
-	if t.header.filter == 0 {
-		return true, nil
-	}
-	number := filterPlace(key, t.header.filter)
-	if t.holdsFilter() {
-		return t.mayHaveHeld(ctx, key, number)
-	}
-	if err := ctx.Err(); err != nil {
-		return false, err
-	}
-	b := filterBlocks.Get().(*[filterBlock]byte)
-	defer filterBlocks.Put(b)
-	if err := readFull(t.file, b[:], pageSize+int64(number)*filterBlock); err != nil {
-		return false, err
-	}
-	if !t.filterSealed(b[:], number) {
-		return false, badFilterBlock(number)
-	}
-	return hasMarks(b[:], key), nil
-}
-
-func (t *Table) filterSealed(block []byte, number uint64) bool {
-	return binary.LittleEndian.Uint32(block[filterBody:]) == filterSum(block, t.header.id, number)
+// sealedFilter reports whether a block is what was written under that number.
+func (t *Table) sealedFilter(block *[filterBlock]byte, number uint64) bool {
+	return binary.LittleEndian.Uint32(block[filterBody:]) == filterSum(block[:], t.header.id, number)
 }
 
 func badFilterBlock(number uint64) error {
 	return fmt.Errorf("%w: block %d of its filter does not match its checksum", ErrDamaged, number)
 }
 
-const (
-	blocksPerPage = pageSize / filterBlock
-
-	// A filter is read by the page, into the cache, if it is at most one part in so many of that, and was asked once for so many of its
-	// pages: keys are spread, so of a larger one hardly a page is there when it is asked for again, and of one that is asked little.
-	filterShare = 4
-	filterAsked = 8
-)
-
-// pageOfFilter begins the numbers under which the pages of a filter are in the cache.
-const pageOfFilter = 1 << 63
-
-// holdsFilter counts a look-up, and reports whether the pages of the filter are to be in the cache.
-func (t *Table) holdsFilter() bool {
-	pages := filterPages(t.header.filter)
-	if pages > uint64(t.cache.frames/filterShare) {
-		return false
-	}
-	if t.asked.Load() >= pages/filterAsked {
-		return true
-	}
-	t.asked.Add(1)
-	return false
-}
-
-// mayHaveHeld is mayHave by way of the cache.
-func (t *Table) mayHaveHeld(ctx context.Context, key []byte, number uint64) (bool, error) {
-	page := number / blocksPerPage
-	f, err := t.cached(ctx, pageOfFilter+page, func(f *frame) error { return t.fillFilter(f, page) })
-	if err != nil {
-		return false, err
-	}
-	defer f.release()
-	return hasMarks(f.page[number%blocksPerPage*filterBlock:][:filterBlock], key), nil
-}
-
-// fillFilter reads a page of the filter, and checks all its blocks.
-func (t *Table) fillFilter(f *frame, page uint64) error {
-	if err := readFull(t.file, f.page[:], int64(1+page)*pageSize); err != nil {
-		return err
-	}
-	first := page * blocksPerPage
-	for i := range min(blocksPerPage, t.header.filter-first) {
-		if !t.filterSealed(f.page[i*filterBlock:][:filterBlock], first+i) {
-			return badFilterBlock(first + i)
-		}
-	}
-	return nil
+func filterSum(block []byte, id [8]byte, number uint64) uint32 {
+	return checksum(block[:filterBody], id, 1<<63+number)
 }
 
 // filterMaker makes the blocks of a filter, from keys in ascending order.
@@ -165,7 +93,7 @@ func (m *filterMaker) add(key []byte) error {
 	if err := m.goTo(filterPlace(key, m.header.filter)); err != nil {
 		return err
 	}
-	setMarks(m.block[:], key)
+	setMarks(&m.block, key)
 	return nil
 }
 

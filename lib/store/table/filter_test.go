@@ -54,7 +54,7 @@ func TestFilterRefuses(t *testing.T) {
 	s := newFiltered(t, makeRows(r, indexSchema, hashKeys(r, rows)), rows)
 	fsys := newMemFS()
 	fsys.put("t", s.file)
-	table := openTable(t, fsys, "t", indexSchema, NewCache(0))
+	table := openTable(t, fsys, "t", indexSchema, NewCache(0, 0))
 	passed := 0
 	for range asked {
 		key := randomBytes(r, 32)
@@ -83,57 +83,69 @@ func TestFilterRefuses(t *testing.T) {
 	}
 }
 
-// A filter that is asked often, and is small beside the cache, is read once. It tells what it tells without, and damage, too.
+// A filter that is asked often, and that the cache has room for, is read once. It tells what it tells without, and damage, too.
 func TestFilterHeld(t *testing.T) {
 	r := newRand(1)
 	const rows, asked = 50_000, 20_000
 	s := newFiltered(t, makeRows(r, indexSchema, hashKeys(r, rows)), rows)
 	fsys := newMemFS()
 	fsys.put("t", s.file)
-	held, other := openTable(t, fsys, "t", indexSchema, NewCache(1<<20)), openTable(t, fsys, "t", indexSchema, NewCache(0))
-	before := fsys.reads.Load()
-	passed := int64(0)
-	var keys [][]byte
-	for range asked {
-		key := randomBytes(r, 32)
-		may, err := held.mayHave(ctx, key)
+	size := int64(s.filter) * filterBlock
+	cache := NewCache(0, size+size/2)
+	held, other := openTable(t, fsys, "t", indexSchema, cache), openTable(t, fsys, "t", indexSchema, NewCache(0, size-1))
+	ask := func(table *Table, key []byte) bool {
+		t.Helper()
+		may, err := table.mayHave(ctx, key)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if may {
-			passed++
-		}
-		keys = append(keys, key)
+		return may
 	}
-	if reads, pages := fsys.reads.Load()-before, int64(filterPages(s.filter)); reads > pages+pages/filterAsked+1 {
-		t.Errorf("%d questions to a filter of %d pages take %d reads", asked, pages, reads)
+	before := fsys.reads.Load()
+	var keys [][]byte
+	for range asked {
+		key := randomBytes(r, 32)
+		keys = append(keys, key)
+		if of := ask(held, key); of != ask(other, key) {
+			t.Fatalf("held, it says %v of %x", of, key)
+		}
+	}
+	reads := fsys.reads.Load() - before - asked // each of the other's
+	if most := int64(s.filter/filterAsked) + size/filterBuffer + 1; reads > most {
+		t.Errorf("%d questions to a filter of %d blocks take %d reads, more than %d", asked, s.filter, reads, most)
+	}
+
+	second := openTable(t, fsys, "t", indexSchema, cache)
+	askAll := func() {
+		for _, key := range keys {
+			ask(second, key)
+		}
+	}
+	askAll()
+	if second.filter.held.Load() != nil {
+		t.Error("a filter is held that there is no room for")
+	}
+	held.Retire()
+	held.Retire()
+	askAll()
+	if second.filter.held.Load() == nil || cache.filterRoom.Load() != size/2 {
+		t.Errorf("where there is room again the filter is not held, or %d bytes of %d are left", cache.filterRoom.Load(), size/2)
 	}
 	for _, key := range keys {
-		if may, err := other.mayHave(ctx, key); err != nil {
-			t.Fatal(err)
-		} else if may {
-			passed--
-		}
+		ask(held, key)
 	}
-	if passed != 0 {
-		t.Errorf("held, it lets %d more pass of %d", passed, asked)
+	if held.filter.held.Load() != nil {
+		t.Error("a filter is held of a table that was retired")
 	}
 
 	file := bytes.Clone(s.file)
 	file[pageSize+5*filterBlock]++
 	fsys.put("t", file)
-	damaged := openTable(t, fsys, "t", indexSchema, NewCache(1<<20))
-	damaged.asked.Store(filterPages(s.filter))
-	for _, key := range keys {
-		if filterPlace(key, s.filter) != 5 {
-			continue
-		}
-		if _, err := damaged.mayHave(ctx, key); !errors.Is(err, ErrDamaged) {
-			t.Fatalf("of a block with a wrong bit: %v", err)
-		}
-		return
+	damaged := openTable(t, fsys, "t", indexSchema, NewCache(0, size))
+	damaged.filter.asked.Store(s.filter)
+	if _, err := damaged.mayHave(ctx, keys[0]); !errors.Is(err, ErrDamaged) {
+		t.Fatalf("of a filter with a wrong bit: %v", err)
 	}
-	t.Fatal("no key of that block was asked for")
 }
 
 // A filter that does not belong to its keys, under good checksums, is found by who reads all; and its page by Check.

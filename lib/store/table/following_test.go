@@ -152,7 +152,7 @@ func TestMergeApart(t *testing.T) {
 
 // BenchmarkGrow writes a tree as a log that grows does, and merges eight tables of one.
 func BenchmarkGrow(b *testing.B) {
-	dir, cache := b.TempDir(), NewCache(1<<20)
+	dir, cache := b.TempDir(), NewCache(1<<20, 0)
 	values := make([]byte, 40*8000)
 	write := func(b *testing.B, path string, from, rows int) {
 		w, err := Create(new(realFS), path, treeSchema)

@@ -39,7 +39,7 @@ func TestFormatExample(t *testing.T) {
 	}
 
 	fsys.put("example", want)
-	compareScan(t, openTable(t, fsys, "example", schema, NewCache(0)), nil, rows)
+	compareScan(t, openTable(t, fsys, "example", schema, NewCache(0, 0)), nil, rows)
 }
 
 // formatExample returns the file that the hex lines in FORMAT.md describe; what they leave out is zero.

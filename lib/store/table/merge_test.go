@@ -13,7 +13,7 @@ import (
 // mergeTables merges tables, newest first, and opens what comes out.
 func mergeTables(t *testing.T, s Schema, drop func(key, value []byte) bool, newestFirst ...[]Row) *Table {
 	t.Helper()
-	fsys, cache := newMemFS(), NewCache(0)
+	fsys, cache := newMemFS(), NewCache(0, 0)
 	var tables []*Table
 	for i, rows := range newestFirst {
 		name := fmt.Sprint(i)

@@ -134,7 +134,7 @@ func prefix(key []byte) uint64 {
 
 // read returns the data page with that number, from the cache or the file, pinned; nil with an error.
 func (t *Table) read(ctx context.Context, number uint64) (*frame, page, error) {
-	f, err := t.cached(ctx, number, func(f *frame) error { return t.fill(f, number) })
+	f, err := t.cached(ctx, number)
 	if err != nil {
 		return nil, page{}, err
 	}
@@ -146,8 +146,8 @@ func (t *Table) read(ctx context.Context, number uint64) (*frame, page, error) {
 	return f, p, nil
 }
 
-// cached returns what is in the cache under that number, pinned, or what fill reads.
-func (t *Table) cached(ctx context.Context, number uint64, fill func(*frame) error) (*frame, error) {
+// cached returns the page with that number, from the cache or the file, pinned.
+func (t *Table) cached(ctx context.Context, number uint64) (*frame, error) {
 	key := pageKey{t.number, number}
 	shard := t.cache.shard(key)
 	if f := shard.get(key); f != nil {
@@ -157,7 +157,7 @@ func (t *Table) cached(ctx context.Context, number uint64, fill func(*frame) err
 		return nil, err
 	}
 	f := shard.reserve()
-	if err := fill(f); err != nil {
+	if err := t.fill(f, number); err != nil {
 		shard.give(f)
 		return nil, err
 	}

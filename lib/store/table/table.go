@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync/atomic"
 
 	"hc/lib/store/packlog"
 )
@@ -21,7 +20,7 @@ type Table struct {
 	cache  *Cache
 	number uint64 // in the cache
 
-	asked atomic.Uint64 // look-ups in the filter, until its pages are held
+	filter filterState
 }
 
 // Open opens the table in the file at path and reads its header. A file that is not a finished table of that schema gives
@@ -80,6 +79,7 @@ func (t *Table) Last() []byte { return t.header.last }
 
 // Close lets go of the file and of the cached pages. Nobody may be reading.
 func (t *Table) Close() error {
+	t.Retire()
 	for i := range t.cache.shards {
 		t.cache.shards[i].drop(t.number)
 	}

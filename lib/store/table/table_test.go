@@ -158,7 +158,7 @@ func newTable(t testing.TB, s Schema, rows []Row) *Table {
 	t.Helper()
 	fsys := newMemFS()
 	writeTable(t, fsys, "t", s, rows)
-	return openTable(t, fsys, "t", s, NewCache(1<<20))
+	return openTable(t, fsys, "t", s, NewCache(1<<20, 0))
 }
 
 // The table against a sorted slice, at sizes around those of a page, for all patterns of keys.
@@ -312,11 +312,11 @@ func TestMisuse(t *testing.T) {
 		if _, err := Create(newMemFS(), "t", s); !errors.Is(err, ErrSize) {
 			t.Errorf("Create(%v): %v", s, err)
 		}
-		if _, err := Open(newMemFS(), "t", s, NewCache(0)); !errors.Is(err, ErrSize) {
+		if _, err := Open(newMemFS(), "t", s, NewCache(0, 0)); !errors.Is(err, ErrSize) {
 			t.Errorf("Open(%v): %v", s, err)
 		}
 	}
-	if _, err := Open(newMemFS(), "t", treeSchema, NewCache(0)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Open(newMemFS(), "t", treeSchema, NewCache(0, 0)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Open of no file: %v", err)
 	}
 }
@@ -344,7 +344,7 @@ func TestCancelled(t *testing.T) {
 
 // Many readers of two tables through a cache that holds a few pages of them.
 func TestConcurrentReaders(t *testing.T) {
-	fsys, cache := newMemFS(), NewCache(0)
+	fsys, cache := newMemFS(), NewCache(0, 0)
 	r := newRand(1)
 	index := makeRows(r, indexSchema, hashKeys(r, 5000))
 	tree := makeRows(r, treeSchema, integers(5000, 0, func(int) uint64 { return 1 }))
