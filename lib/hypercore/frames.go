@@ -55,6 +55,7 @@ func (d *Download) Stores() bool { return d.into != nil }
 func (v *verifiedPart) put(ctx context.Context, tx *store.Tx) error {
 	slices.SortFunc(v.frames, func(a, b Frame) int { return cmp.Compare(a.First, b.First) })
 	frames := v.frames
+	tx.Expect(v.leaves())
 	for blocks := v.blocks; len(blocks) > 0; {
 		for len(frames) > 0 && frames[0].First < blocks[0].index {
 			frames = frames[1:]
@@ -80,6 +81,18 @@ func (v *verifiedPart) put(ctx context.Context, tx *store.Tx) error {
 		blocks = blocks[frames[0].Count:]
 	}
 	return nil
+}
+
+// leaves returns the leaf hashes of the blocks, in their order; none where they are not looked for.
+func (v *verifiedPart) leaves() []hash.Digest {
+	if v.short() {
+		return nil
+	}
+	leaves := make([]hash.Digest, len(v.blocks))
+	for i, block := range v.blocks {
+		leaves[i] = block.leaf
+	}
+	return leaves
 }
 
 // covers reports whether all blocks of the frame are there, from the first one on.

@@ -28,7 +28,7 @@ func (tx *Tx) lookUp(ctx context.Context, leaf hash.Digest) (known, bool, error)
 	if at, ok := tx.near.get(leaf); ok {
 		return known{place: at}, true, nil
 	}
-	at, ok, err := tx.view.state.lookUp(ctx, tx.store.log, leaf)
+	at, ok, err := tx.view.state.lookUpExpected(ctx, tx.store.log, leaf, &tx.expected)
 	if isDerivedFault(err) {
 		tx.store.renew(tx.view.state, err, true)
 		return known{}, false, nil
@@ -60,8 +60,13 @@ func (tx *Tx) AppendAll(ctx context.Context, leaves []hash.Digest, blocks [][]by
 		return 0, err
 	}
 	tx.lends = true
-	defer func() { tx.lends = false }()
+	tx.Expect(leaves)
+	defer func() {
+		tx.lends = false
+		tx.Expect(nil)
+	}()
 	for i, block := range blocks {
+		tx.expected.next = i
 		var sum checksum.Sum
 		if sums != nil {
 			sum = sums[i]
@@ -163,7 +168,7 @@ func (tx *Tx) settleDelta(ctx context.Context, node merkle.Node, b *newBlock) er
 }
 
 func (tx *Tx) boundSpan(ctx context.Context) error {
-	if tx.span.count < tx.store.options.tuning.spanBlocks && tx.span.bytes < spanBytes {
+	if tx.span.count < tx.store.options.tuning.spanBlocks && tx.span.bytes < spanBytes && tx.span.runs < spanRuns {
 		return nil
 	}
 	return tx.endSpan(ctx)

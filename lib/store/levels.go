@@ -13,11 +13,17 @@ import (
 	"hc/lib/store/table"
 )
 
-// indexRow is where a block is.
+// indexRow is where a block is. Many are gathered, so it has no padding.
 type indexRow struct {
 	leaf  hash.Digest
-	place place
-	delta bool // the block is stored with a base
+	place [placeSize]byte // as a table has it
+	delta bool            // the block is stored with a base
+}
+
+func newIndexRow(leaf hash.Digest, at place, delta bool) indexRow {
+	r := indexRow{leaf: leaf, delta: delta}
+	appendPlace(r.place[:0], at)
+	return r
 }
 
 // compare orders rows by their leaf hashes; those of one hash as they stand in the log, deltas first.
@@ -35,10 +41,7 @@ func (r indexRow) compare(s indexRow) int {
 		}
 		return 1
 	}
-	return cmp.Or(
-		cmp.Compare(r.place.run.Pack, s.place.run.Pack),
-		cmp.Compare(r.place.run.Offset, s.place.run.Offset),
-		cmp.Compare(r.place.at, s.place.at))
+	return bytes.Compare(r.place[:], s.place[:]) // by pack, which has one id here, offset, and number in the run
 }
 
 // levelOf returns the level of a table with so many rows.
@@ -105,7 +108,7 @@ func (cp *checkpoint) addRun(e *entry) error {
 	}
 	cp.growIndex(len(e.run.leaves))
 	for i, leaf := range e.run.leaves {
-		cp.index = append(cp.index, indexRow{leaf, place{e.at, uint32(i)}, e.run.codec == codecDelta})
+		cp.index = append(cp.index, newIndexRow(leaf, place{e.at, uint32(i)}, e.run.codec == codecDelta))
 	}
 	if len(cp.index) >= cp.store.options.tuning.bufferRows {
 		return cp.flushIndex()
@@ -141,7 +144,6 @@ func (cp *checkpoint) flushIndex() error {
 		return err
 	}
 	defer w.Abort()
-	var value [placeSize]byte
 	for i := range cp.index {
 		if i+1 < len(cp.index) && cp.index[i+1].leaf == cp.index[i].leaf {
 			continue
@@ -155,7 +157,7 @@ func (cp *checkpoint) flushIndex() error {
 				continue
 			}
 		}
-		if err := w.Add(cp.index[i].leaf[:], appendPlace(value[:0], cp.index[i].place)); err != nil {
+		if err := w.Add(cp.index[i].leaf[:], cp.index[i].place[:]); err != nil {
 			return err
 		}
 	}

@@ -69,13 +69,32 @@ func (st *state) lookUp(ctx context.Context, log *packlog.Log, leaf hash.Digest)
 	return at, ok, err
 }
 
+// lookUpExpected is lookUp for a block that may be one of those expected. Of such a one that the index is known not to have only the tail
+// is asked.
+func (st *state) lookUpExpected(ctx context.Context, log *packlog.Log, leaf hash.Digest, e *expected) (at place, ok bool, err error) {
+	absent, err := e.absent(ctx, st.derived, leaf)
+	if err != nil {
+		return place{}, false, err
+	}
+	if !absent {
+		return st.lookUp(ctx, log, leaf)
+	}
+	at, ok = st.inTail(log, leaf)
+	return at, ok, nil
+}
+
+// inTail returns where the tail says that a block is.
+func (st *state) inTail(log *packlog.Log, leaf hash.Digest) (at place, ok bool) {
+	st.mu.RLock()
+	at, ok = st.index[leaf]
+	st.mu.RUnlock()
+	return at, ok && log.Current(at.run) && !st.derived.files.bad[at.run]
+}
+
 // eachPlace calls fn for where the index says that a block is, newest first, until it returns false.
 func (st *state) eachPlace(ctx context.Context, log *packlog.Log, leaf hash.Digest, fn func(place) bool) error {
-	st.mu.RLock()
-	at, ok := st.index[leaf]
-	st.mu.RUnlock()
 	bad := st.derived.files.bad
-	if ok && log.Current(at.run) && !bad[at.run] && !fn(at) {
+	if at, ok := st.inTail(log, leaf); ok && !fn(at) {
 		return nil
 	}
 	return st.derived.places(ctx, leaf, func(p place) bool {

@@ -194,7 +194,7 @@ func (cp *checkpoint) buffered(leaf hash.Digest) (run packlog.Position, ok bool)
 	}
 	for ; cp.mapped < len(cp.index); cp.mapped++ {
 		if r := cp.index[cp.mapped]; !r.delta {
-			cp.recent[r.leaf] = r.place.run
+			cp.recent[r.leaf] = decodePlace(r.place[:]).run
 		}
 	}
 	run, ok = cp.recent[leaf]

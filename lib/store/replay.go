@@ -11,9 +11,12 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// pendingLimit is how many bytes of metas are held back for appends whose head has not come. Records over it are read a
+// pendingLimit is how many bytes of memory are for the records of appends whose head has not come. Records over it are read a
 // second time when it comes.
-const pendingLimit = 4 << 20
+const pendingLimit = 3 << 20
+
+// entryCost is what an entry takes in memory beside the bytes of its meta.
+const entryCost = 600
 
 // entry is a record of the log, understood. Exactly one of the pointers, or what kind says, is set.
 type entry struct {
@@ -91,7 +94,7 @@ type committed struct {
 type replay struct {
 	log     *packlog.Log
 	pending map[packlog.AppendID]*appendRecords
-	held    int // bytes of metas in pending
+	held    int // bytes of memory that entries in pending take
 	bytes   int // of all records that went through
 	damaged func(error)
 }
@@ -166,8 +169,8 @@ func (r *replay) hold(record packlog.Record) {
 		return
 	}
 	p.entries = append(p.entries, e)
-	p.size += e.size
-	r.held += e.size
+	p.size += e.size + entryCost
+	r.held += e.size + entryCost
 	if r.held > pendingLimit {
 		r.spill()
 	}

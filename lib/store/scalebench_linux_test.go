@@ -139,15 +139,19 @@ func (g ingest) append(ctx context.Context, s *Store) error {
 	if err != nil {
 		return err
 	}
-	noise := make([]byte, 1<<20) // no two blocks of a run have any of it in common
+	noise := make([]byte, 2<<20) // no two blocks of a batch have any of it in common
 	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
-	for i := range g.blocks {
-		at := int(i) * g.size % len(noise)
-		data := noise[at : at+g.size]
-		binary.LittleEndian.PutUint64(data, g.from+i)
-		leaf := hash.Leaf(data)
-		roots.Append(merkle.LeafNodeHash(i, uint64(g.size), leaf), nil)
-		if err := tx.Append(ctx, leaf, data); err != nil {
+	batch := min(len(noise)/g.size, 16<<10) // as an append of a stream does
+	for from := uint64(0); from < g.blocks; from += uint64(batch) {
+		var leaves []hash.Digest
+		var blocks [][]byte
+		for i := from; i < min(from+uint64(batch), g.blocks); i++ {
+			data := noise[len(blocks)*g.size:][:g.size]
+			binary.LittleEndian.PutUint64(data, g.from+i)
+			blocks, leaves = append(blocks, data), append(leaves, hash.Leaf(data))
+			roots.Append(merkle.LeafNodeHash(i, uint64(g.size), leaves[len(leaves)-1]), nil)
+		}
+		if _, err := tx.AppendAll(ctx, leaves, blocks, nil); err != nil {
 			return err
 		}
 	}

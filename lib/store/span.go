@@ -13,6 +13,7 @@ type spanBuilder struct {
 	count uint64
 	bytes int // of the meta, about
 	parts []spanPart
+	runs  int   // parts that are in a run
 	from  place // of the last part, if its blocks are together
 	alone int   // parts in a row, the last one apart, that began a passage and remained one block
 
@@ -28,6 +29,7 @@ func (b *spanBuilder) inRun(node merkle.Node, run, at uint32) {
 	} else {
 		b.parts = append(b.parts, spanPart{first: block, count: 1, run: run, at: at})
 		b.bytes += 16
+		b.runs++
 	}
 	b.add(node)
 }

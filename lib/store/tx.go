@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
@@ -23,6 +22,7 @@ type TxOptions struct {
 const (
 	useLock    = "use"
 	spanBytes  = 2 << 20  // bytes of a span's meta
+	spanRuns   = 1 << 10  // parts of a span that are in a run: who reads it holds what all these runs say of themselves until it comes
 	nodesFlush = 16 << 10 // nodes that are held before they are written
 )
 
@@ -40,20 +40,21 @@ type Tx struct {
 	err     error // the first one; the transaction is dead
 	done    bool
 
-	own    recent                 // leaf hashes of blocks that this transaction wrote
-	near   near                   // and of those that it found
-	deltas deltas                 // of Append
-	span   spanBuilder            // of Append
-	roots  *merkle.Roots          // of Grow
-	puts   []putBlock             // of Put
-	nodes  map[uint64]merkle.Node // of Nodes; nil: none came yet
-	next   uint64                 // block that Append adds
-	limit  uint64                 // what the view knows of blocks from here on does not count: history was cut back
-	blocks uint64                 // added
-	bytes  int                    // written
-	lends  bool                   // what is appended stays where it is until runs.keep
-	wrote  wroteRecords           // before the last batch, to be taken in with it
-	long   bool                   // with it the tail is so long that a checkpoint is due
+	own      recent                 // leaf hashes of blocks that this transaction wrote
+	near     near                   // and of those that it found
+	expected expected               // of Expect
+	deltas   deltas                 // of Append
+	span     spanBuilder            // of Append
+	roots    *merkle.Roots          // of Grow
+	puts     []putBlock             // of Put
+	nodes    map[uint64]merkle.Node // of Nodes; nil: none came yet
+	next     uint64                 // block that Append adds
+	limit    uint64                 // what the view knows of blocks from here on does not count: history was cut back
+	blocks   uint64                 // added
+	bytes    int                    // written
+	lends    bool                   // what is appended stays where it is until runs.keep
+	wrote    wroteRecords           // before the last batch, to be taken in with it
+	long     bool                   // with it the tail is so long that a checkpoint is due
 }
 
 // Begin starts a transaction on the core: it is the core's only writer until Commit or Abort. ErrLocked (after the wait
@@ -289,24 +290,5 @@ func (tx *Tx) Abort() {
 	tx.deltas.workers.Wait()
 	tx.runs.wait()
 	tx.release()
-	tx.own, tx.near, tx.wrote = recent{}, near{}, wroteRecords{} // a checkpoint may follow, and the caller hold the transaction
-}
-
-// recent is the sizes of the blocks that came last, by leaf hash: at least recentLimit of them, at most twice that.
-type recent struct{ now, before map[hash.Digest]uint32 }
-
-const recentLimit = 64 << 10
-
-func (r *recent) get(leaf hash.Digest) (size uint32, ok bool) {
-	if size, ok = r.now[leaf]; !ok {
-		size, ok = r.before[leaf]
-	}
-	return size, ok
-}
-
-func (r *recent) add(leaf hash.Digest, size int) {
-	if r.now == nil || len(r.now) >= recentLimit {
-		r.now, r.before = make(map[hash.Digest]uint32), r.now
-	}
-	r.now[leaf] = uint32(size)
+	tx.own, tx.near, tx.wrote, tx.expected = recent{}, near{}, wroteRecords{}, expected{} // a checkpoint may follow, and the caller hold the transaction
 }

@@ -1,0 +1,96 @@
+package store
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"math/rand/v2"
+
+	"hc/lib/hash"
+)
+
+const (
+	recentLimit = 64 << 10 // blocks
+	recentChunk = 1 << 10  // blocks for which there is room at a time
+)
+
+// recent is the sizes of the blocks that came last, recentLimit of them, by leaf hash. It takes some 45 bytes for each: two maps, of which
+// one is filled while the other one is still looked into, take four times as much. Its zero value is empty.
+type recent struct {
+	chunks [recentLimit / recentChunk]*[recentChunk]recentBlock // the last of the newest ones is where the next one goes; full, they are a ring
+	count  int                                                  // that came in all
+	first  []uint32                                             // of each bucket the newest block, by its place in the ring, plus 1; a power of two of them
+	factor uint64                                               // which nobody can foresee, so that nobody makes blocks for one bucket
+}
+
+type recentBlock struct {
+	leaf hash.Digest
+	size uint32
+	next uint32 // the next older one of its bucket, as in first
+}
+
+func (r *recent) get(leaf hash.Digest) (size uint32, ok bool) {
+	if r.count == 0 {
+		return 0, false
+	}
+	for at := r.first[r.bucket(&leaf)]; at > 0; {
+		b := r.at(at)
+		if b.leaf == leaf {
+			return b.size, true
+		}
+		at = b.next
+	}
+	return 0, false
+}
+
+// at returns a block by its place, plus 1.
+func (r *recent) at(place uint32) *recentBlock {
+	return &r.chunks[(place-1)/recentChunk][(place-1)%recentChunk]
+}
+
+func (r *recent) bucket(leaf *hash.Digest) uint64 {
+	return binary.LittleEndian.Uint64(leaf[:]) * r.factor >> (64 - bits.Len(uint(len(r.first)-1)))
+}
+
+func (r *recent) add(leaf hash.Digest, size int) {
+	r.makeRoom()
+	place := uint32(r.count%recentLimit) + 1
+	chunk := &r.chunks[(place-1)/recentChunk]
+	if *chunk == nil {
+		*chunk = new([recentChunk]recentBlock)
+	}
+	if r.count >= recentLimit {
+		r.forget(place)
+	}
+	*r.at(place) = recentBlock{leaf: leaf, size: uint32(size)}
+	r.link(place)
+	r.count++
+}
+
+func (r *recent) link(place uint32) {
+	b := r.at(place)
+	bucket := &r.first[r.bucket(&b.leaf)]
+	b.next, *bucket = *bucket, place
+}
+
+// forget takes the oldest block of all out of its bucket, in which it is the last one.
+func (r *recent) forget(place uint32) {
+	at := &r.first[r.bucket(&r.at(place).leaf)]
+	for *at != place {
+		at = &r.at(*at).next
+	}
+	*at = r.at(place).next
+}
+
+// makeRoom makes more buckets where there are fewer than blocks.
+func (r *recent) makeRoom() {
+	if r.count < len(r.first) || len(r.first) == recentLimit {
+		return
+	}
+	if r.first == nil {
+		r.factor = rand.Uint64() | 1
+	}
+	r.first = make([]uint32, max(2*len(r.first), recentChunk))
+	for place := range uint32(r.count) {
+		r.link(place + 1)
+	}
+}
