@@ -2,35 +2,15 @@ package secretstream
 
 import (
 	"bytes"
-	"syscall"
 	"testing"
-)
 
-// guarded returns n bytes between two pages that can be neither read nor written; n is a multiple of a page's size.
-func guarded(t *testing.T, n int) []byte {
-	t.Helper()
-	page := syscall.Getpagesize()
-	all, err := syscall.Mmap(-1, 0, n+2*page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Munmap(all); err != nil {
-			t.Error(err)
-		}
-	})
-	for _, guard := range [][]byte{all[:page], all[page+n:]} {
-		if err := syscall.Mprotect(guard, syscall.PROT_NONE); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return all[page : page+n : page+n]
-}
+	"hc/tests/guard"
+)
 
 // TestNoByteBeside has messages begin and end at pages that can be neither read nor written: to touch a byte beside them
 // would be fatal. Those on the same page beside them must stay as they are.
 func TestNoByteBeside(t *testing.T) {
-	page := guarded(t, 2*mostWide)
+	page := guard.Bytes(t, 2*mostWide)
 	key, header := bytes.Repeat([]byte{3}, 32), bytes.Repeat([]byte{4}, headerSize)
 	for _, p := range paths() {
 		t.Run("path="+p.String(), func(t *testing.T) {
