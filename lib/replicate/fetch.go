@@ -192,7 +192,7 @@ func (f *fetcher) add(ctx context.Context, name string) *session {
 		stores: f.d.Stores(), heldBlock: f.d.HeldBlock, heldLength: f.d.HeldLength,
 	}
 	s.ctx, s.stop = context.WithCancelCause(ctx)
-	s.lacks, s.requests, s.since = map[uint64]bool{}, map[uint64]*asked{}, f.began
+	s.lacks, s.requests, s.since = map[uint64]bool{}, map[uint64]*asked{}, time.Now()
 	s.manys, s.lateMany, s.atOnce = map[uint64]*asked{}, map[uint64]bool{}, firstMany
 	f.sessions = append(f.sessions, s)
 	return s

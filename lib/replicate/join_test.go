@@ -39,6 +39,7 @@ func found(t *testing.T, core *testCore, peers chan Dialer, options FetchOptions
 
 // A fetch that nobody was named for waits for a peer, passes on those who are gone, lie or are silent, and ends when it has all.
 func TestPeersJoin(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	core := newCore(t, 300)
 	peers := make(chan Dialer, 10)
@@ -61,7 +62,7 @@ func TestPeersJoin(t *testing.T) {
 		}
 		peers <- over("good", core.serving(ServerOptions{}))
 	}()
-	worked, err := found(t, core, peers, FetchOptions{Stall: 300 * time.Millisecond, Dropped: func(name string, _ error) { lost <- name }})
+	worked, err := found(t, core, peers, FetchOptions{Stall: shortStall, Dropped: func(name string, _ error) { lost <- name }})
 	if err != nil || len(worked) != 1 || worked[0] != "good" {
 		t.Errorf("%q were of use, %v", worked, err)
 	}
@@ -76,13 +77,27 @@ func TestNobodyJoins(t *testing.T) {
 	}
 	close(peers)
 	began := time.Now()
-	if _, err := found(t, core, peers, FetchOptions{}); !errors.Is(err, ErrLost) || time.Since(began) > lonely/2 {
+	if _, err := found(t, core, peers, FetchOptions{lonely: time.Hour}); !errors.Is(err, ErrLost) || time.Since(began) > waitLimit {
 		t.Errorf("nobody looks: %v behind %v", err, time.Since(began))
 	}
 	gone := make(chan Dialer, 1)
 	gone <- unreachable("gone")
 	if _, err := found(t, core, gone, FetchOptions{lonely: 50 * time.Millisecond}); !errors.Is(err, peer.ErrUnreachable) {
 		t.Errorf("who comes is gone: %v", err)
+	}
+}
+
+// Who joins late has as long as anybody before he counts as silent.
+func TestLateJoinerIsGivenTime(t *testing.T) {
+	f := newFetcher(mustDownload(t), FetchOptions{})
+	f.began = f.began.Add(-time.Hour)
+	joins := time.Now()
+	s := f.add(t.Context(), "late")
+	if err := s.misbehaves(joins.Add(defaultStall), defaultStall); err != nil {
+		t.Error(err)
+	}
+	if err := s.misbehaves(time.Now().Add(2*defaultStall), defaultStall); !errors.Is(err, ErrPeer) {
+		t.Errorf("silent for long: %v, want %v", err, ErrPeer)
 	}
 }
 
