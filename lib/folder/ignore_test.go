@@ -145,7 +145,7 @@ func TestWildmatchIsNotExponential(t *testing.T) {
 			t.Errorf("%q matches", pattern)
 		}
 	}
-	if took := time.Since(begin); took > 10*time.Second {
+	if took := time.Since(begin); took > time.Minute {
 		t.Errorf("it took %v", took)
 	}
 }

@@ -194,7 +194,7 @@ func TestWriteInPlaceStuck(t *testing.T) {
 // A peer that takes no byte of a message that is written in place is dropped, as of any other.
 func TestWriteInPlaceStalls(t *testing.T) {
 	blocked := make(chan struct{})
-	p := newMuxPair(t, protomux.Options{KeepAlive: -1, Stall: 50 * time.Millisecond}, func(uint64, []byte) { <-blocked })
+	p := newMuxPair(t, protomux.Options{KeepAlive: -1, Stall: 2 * time.Second}, func(uint64, []byte) { <-blocked })
 	defer close(blocked)
 	buf, at := framed(4 << 20)
 	if err := p.near.Send(1, []byte("from now on nothing is read")); err != nil {

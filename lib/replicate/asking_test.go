@@ -96,7 +96,7 @@ func (a *asking) OnClose(_ *protomux.Channel, err error) {
 // next returns the next message that fits, passing over others.
 func (a *asking) next(what string, fits func(m message) bool) message {
 	a.t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(waitLimit)
 	for {
 		select {
 		case m := <-a.heard:

@@ -38,7 +38,7 @@ func TestDropWhileRoomIsAwaited(t *testing.T) {
 		if !errors.Is(err, reason) {
 			t.Errorf("dropped because of %v", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(waitLimit):
 		t.Error("the connection has not ended")
 	}
 }
@@ -79,7 +79,7 @@ func eventually(t *testing.T, so func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(10 * time.Second); !so(); <-tick.C {
+	for end := time.Now().Add(waitLimit); !so(); <-tick.C {
 		if time.Now().After(end) {
 			t.Error("it does not come to be")
 			return

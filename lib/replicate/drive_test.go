@@ -335,7 +335,7 @@ func TestLiveDrive(t *testing.T) {
 			t.Fatal(err)
 		}
 		from.check(d.Files(), func(item hyperdrive.Item, w *bytes.Buffer) error { return d.Content(t.Context(), item, w) })
-		if took := time.Since(began); took > 5*time.Second {
+		if took := time.Since(began); took > waitLimit/3 {
 			t.Errorf("version %d took %v", d.Files().Version(), took)
 		}
 	}

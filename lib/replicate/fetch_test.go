@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
-	"time"
 
 	"hc/lib/hypercore"
 	"hc/lib/keys"
@@ -94,7 +93,7 @@ func TestFetchWithoutStore(t *testing.T) {
 func TestLiveFetch(t *testing.T) {
 	core := newCore(t, 3)
 	conn := core.serving(ServerOptions{})
-	ctx, stop := context.WithTimeout(t.Context(), 40*time.Second)
+	ctx, stop := context.WithTimeout(t.Context(), waitLimit)
 	defer stop()
 	in, out := io.Pipe()
 	d, err := hypercore.NewDownload(ctx, core.key, hypercore.DownloadOptions{Store: newStore(t)})

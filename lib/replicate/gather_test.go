@@ -59,7 +59,7 @@ func TestGatherSilent(t *testing.T) {
 		if n != 1 {
 			t.Errorf("%d answers were gathered of one that came", n)
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(waitLimit):
 		t.Error("it is waited for more")
 	}
 }

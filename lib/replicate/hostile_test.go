@@ -67,8 +67,9 @@ func TestLiars(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			core := newCore(t, 300)
-			options := FetchOptions{Stall: 10 * time.Second}
+			options := FetchOptions{Stall: waitLimit}
 			if c.name == "silence" {
 				options.Stall = shortStall
 			}
@@ -134,7 +135,11 @@ func TestServerDropsFloods(t *testing.T) {
 	for name, flood := range floods {
 		t.Run(name, func(t *testing.T) {
 			dropped := make(chan error, 1)
-			conn := core.serving(ServerOptions{Stall: time.Second, Dropped: func(_ string, reason error) { dropped <- reason }})
+			options := ServerOptions{Dropped: func(_ string, reason error) { dropped <- reason }}
+			if flood.deaf {
+				options.Stall = time.Second
+			}
+			conn := core.serving(options)
 			flooder := &flooder{core: core, request: flood.request, count: flood.count, deaf: flood.deaf}
 			background(t, func(ctx context.Context) { flooder.run(ctx, conn) })
 			select {
@@ -142,7 +147,7 @@ func TestServerDropsFloods(t *testing.T) {
 				if !errors.Is(reason, ErrPeer) && !errors.Is(reason, protomux.ErrDropped) || !bytes.Contains([]byte(reason.Error()), []byte(flood.says)) {
 					t.Errorf("dropped because of %v", reason)
 				}
-			case <-time.After(30 * time.Second):
+			case <-time.After(waitLimit):
 				t.Error("not dropped")
 			}
 			got, err := read(t, newStore(t), core.key, proof.Claim{}, FetchOptions{}, core.serving(ServerOptions{}))
@@ -169,7 +174,7 @@ func TestServerAnswersFloods(t *testing.T) {
 			background(t, func(ctx context.Context) { flooder.run(ctx, conn) })
 			select {
 			case <-flooder.answered:
-			case <-time.After(time.Minute):
+			case <-time.After(waitLimit):
 				t.Error("not all of it was answered")
 			}
 		})

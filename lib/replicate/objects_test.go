@@ -160,13 +160,14 @@ func TestLiarsOfManyBlocks(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			noLeaks(t)
 			core := bulky(t)
 			into := onceFilled(t, core)
 			lying := func() *liar {
 				return &liar{capable: true, onObjects: c.answer, onRequest: func(l *liar, ch *protomux.Channel, r merkle.Request) error { return l.honest(ch, r, nil) }}
 			}
-			options := FetchOptions{Stall: 10 * time.Second}
+			options := FetchOptions{Stall: waitLimit}
 			if c.name == "silence" {
 				options.Stall = shortStall
 			}

@@ -106,6 +106,7 @@ func TestOthersGoOn(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			noLeaks(t)
 			core := newCore(t, 300)
 			bad := c.liar
@@ -156,6 +157,7 @@ func TestABadBlockIsNoFork(t *testing.T) {
 
 // A reader that stops for longer than a peer may be silent loses no peer.
 func TestSlowReaderLosesNoPeer(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	core := &testCore{t: t, store: newStore(t)}
 	for i := range 400 {
@@ -199,13 +201,14 @@ func (c slowConn) Read(p []byte) (int, error) {
 
 // A block that takes longer than a peer may be silent, over a link that is slow but not dead, still comes.
 func TestSlowLinkIsNotSilent(t *testing.T) {
+	t.Parallel()
 	noLeaks(t)
 	core := &testCore{t: t, store: newStore(t)}
 	core.blocks = [][]byte{bytes.Repeat([]byte("slow"), 40_000)}
 	core.append(core.blocks...)
-	conn := slowConn{core.serving(ServerOptions{}), 5 * time.Millisecond}
+	conn := slowConn{core.serving(ServerOptions{}), 50 * time.Millisecond} // 157 KiB take longer than it may be silent
 	var stream, got bytes.Buffer
-	options := FetchOptions{Stall: 200 * time.Millisecond}
+	options := FetchOptions{Stall: shortStall}
 	err := WriteProof(t.Context(), &stream, keys.Ref{Key: core.key}, PipeOptions{Peers: []Dialer{over("slow", conn)}, Fetch: options})
 	if err != nil {
 		t.Fatal(err)
@@ -229,7 +232,7 @@ func TestSlowHandshake(t *testing.T) {
 		if !bytes.Contains([]byte(reason.Error()), []byte("no handshake within")) {
 			t.Errorf("dropped because of %v", reason)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(waitLimit):
 		t.Error("not dropped")
 	}
 	ours, theirs := pair(t)

@@ -81,7 +81,7 @@ func (m *testMirror) content(key keys.Key) []byte {
 // push pushes the core as its signer, and counts what leaves.
 func (c *testCore) push(to Dialer, sent Trace) error {
 	c.t.Helper()
-	ctx, stop := context.WithTimeout(c.t.Context(), 50*time.Second)
+	ctx, stop := context.WithTimeout(c.t.Context(), waitLimit)
 	defer stop()
 	return NewServer(c.store, ServerOptions{Trace: sent}).Push(ctx, to, []keys.Key{c.key}, PushOptions{Secret: c.store.Secret})
 }
@@ -312,7 +312,7 @@ func TestServeUntil(t *testing.T) {
 	})
 	select {
 	case <-synced:
-	case <-time.After(50 * time.Second):
+	case <-time.After(waitLimit):
 		t.Fatal("nobody told that the mirror has all")
 	}
 	if !bytes.Equal(mirror.content(core.key), core.bytes()) {

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"hc/lib/hypercore"
 	"hc/lib/keys"
@@ -55,7 +54,7 @@ func TestPushByStrangers(t *testing.T) {
 			t.Fatal(err)
 		}
 		wait.Go(func() {
-			ctx, stop := context.WithTimeout(t.Context(), 50*time.Second)
+			ctx, stop := context.WithTimeout(t.Context(), waitLimit)
 			defer stop()
 			if err := NewServer(copied, ServerOptions{}).Push(ctx, mirror.dial(), []keys.Key{core.key}, PushOptions{}); err != nil {
 				t.Error(err)
@@ -126,7 +125,7 @@ func TestMirrorDropsLiars(t *testing.T) {
 		"a head that nobody signed": func(p *merkle.Proof) { p.Upgrade.Signature = bytes.Repeat([]byte{7}, len(p.Upgrade.Signature)) },
 	} {
 		mirror := NewServer(newStore(t), ServerOptions{Accept: []keys.Key{core.key}})
-		ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, stop := context.WithTimeout(t.Context(), waitLimit)
 		defer stop()
 		for range maxCoreSinks + 1 {
 			conn := core.lying(&liar{capable: true, onRequest: func(l *liar, ch *protomux.Channel, r merkle.Request) error {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"hc/lib/hypercore"
 	"hc/lib/merkle"
@@ -90,7 +89,7 @@ func TestLiesAboutRuns(t *testing.T) {
 				return c.answer(ask, g.channel)
 			}}
 			peer.knows = objects.KnowsRuns
-			got, err := read(t, newStore(t), core.key, proof.Claim{}, FetchOptions{Stall: 10 * time.Second}, core.lying(peer))
+			got, err := read(t, newStore(t), core.key, proof.Claim{}, FetchOptions{Stall: waitLimit}, core.lying(peer))
 			if !errors.Is(err, c.want) || err == nil && !bytes.Equal(got, core.bytes()) {
 				t.Errorf("%d bytes, %v, want %v", len(got), err, c.want)
 			}

@@ -15,7 +15,7 @@ import (
 // A peer that takes questions and does not answer holds up nobody for long, whichever way it is asked: what it owes is asked of others.
 func TestSlowPeersArePassedOver(t *testing.T) {
 	noLeaks(t)
-	const delay = 25 * time.Second
+	const delay = 2 * waitLimit
 	late := func(l *liar, answer func() error) error {
 		l.later(func(ctx context.Context) {
 			if rest(ctx, delay) {
@@ -43,7 +43,7 @@ func TestSlowPeersArePassedOver(t *testing.T) {
 	for name, bad := range slow {
 		core := bulky(t)
 		began := time.Now()
-		got, err := read(t, newStore(t), core.key, proof.Claim{}, FetchOptions{}, core.lying(bad), core.serving(ServerOptions{}))
+		got, err := read(t, newStore(t), core.key, proof.Claim{}, FetchOptions{Stall: delay}, core.lying(bad), core.serving(ServerOptions{}))
 		if err != nil || !bytes.Equal(got, core.bytes()) {
 			t.Errorf("%s: %d bytes, %v", name, len(got), err)
 		}

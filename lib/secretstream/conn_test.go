@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"runtime"
@@ -236,14 +237,18 @@ func TestReadMessageErrors(t *testing.T) {
 // TestClaimedLength checks that a length costs nothing until its bytes come.
 func TestClaimedLength(t *testing.T) {
 	received := append([]byte{0xff, 0xff, 0xff}, make([]byte, 1000)...)
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	if _, err := reader(received).ReadMessage(); !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Fatal(err)
+	least := uint64(math.MaxUint64)
+	for range 10 { // other goroutines may allocate, too
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := reader(received).ReadMessage(); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		least = min(least, after.TotalAlloc-before.TotalAlloc)
 	}
-	runtime.ReadMemStats(&after)
-	if got := after.TotalAlloc - before.TotalAlloc; got > 4*readBuffer {
-		t.Errorf("%d bytes allocated for 1,003 bytes received", got)
+	if least > 4*readBuffer {
+		t.Errorf("%d bytes allocated for 1,003 bytes received", least)
 	}
 }
 

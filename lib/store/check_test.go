@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"hc/lib/hash"
 	"hc/lib/keys"
@@ -345,13 +347,15 @@ func TestCheckBesideWriters(t *testing.T) {
 	small := tuning{bufferRows: 32, fanOut: 2, spanBlocks: 16, blocks: 64}
 	s := openTest(t, dir, Options{packSize: 32 << 10, tuning: small})
 	newSigned(t, 9).append(t, s, false, []byte("there is something"))
+	const enough = 3 // checks while they write
 	var writers sync.WaitGroup
+	var checks atomic.Int32
 	for i := range 3 {
 		writers.Go(func() {
-			own := openTest(t, dir, Options{packSize: 32 << 10, tuning: small})
+			own := openTest(t, dir, Options{packSize: 32 << 10, tuning: small, LockWait: time.Minute})
 			l := newSigned(t, byte(i+1))
 			r := mathrand.New(mathrand.NewPCG(uint64(i), 1))
-			for round := range 50 {
+			for round := 0; round < 50 || checks.Load() < enough && t.Context().Err() == nil; round++ {
 				switch {
 				case i == 2 && round%20 == 19:
 					if _, err := own.GC(t.Context(), GCOptions{All: true}); err != nil && !errors.Is(err, ErrLocked) && !errors.Is(err, ErrConflict) {
@@ -373,8 +377,7 @@ func TestCheckBesideWriters(t *testing.T) {
 		writers.Wait()
 		close(done)
 	}()
-	checks := 0
-	for running := true; running; checks++ {
+	for running := true; running; checks.Add(1) {
 		select {
 		case <-done:
 			running = false // once more, of what is there in the end
@@ -395,7 +398,7 @@ func TestCheckBesideWriters(t *testing.T) {
 			t.Fatal("nothing was read")
 		}
 	}
-	if checks < 3 {
-		t.Errorf("only %d checks", checks)
+	if n := checks.Load(); n <= enough {
+		t.Errorf("only %d checks", n)
 	}
 }

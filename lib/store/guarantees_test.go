@@ -326,7 +326,7 @@ func TestWatch(t *testing.T) {
 	if err := m.append(t.Context(), s, TxOptions{Durable: true}, blocksOf("a")...); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		select {
 		case <-moved:

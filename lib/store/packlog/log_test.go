@@ -300,7 +300,7 @@ func TestWatch(t *testing.T) {
 	defer l.Close()
 	reader := open(t, dir, packlog.Options{ReadOnly: true})
 	defer reader.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	signals, err := reader.Watch(ctx)
 	if err != nil {
