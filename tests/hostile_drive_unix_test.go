@@ -136,6 +136,7 @@ func linkTo(target string) hyperdrive.Entry { return hyperdrive.Entry{Link: &tar
 // TestCloneHostileNames: bad names are named, as a terminal may show them, and left out; all others are written; nothing is
 // outside, and no link leads there. A second run says the same.
 func TestCloneHostileNames(t *testing.T) {
+	t.Parallel()
 	good := fileOf(0, 1, 0, 4)
 	bad := map[string]hyperdrive.Entry{
 		"/../up": good, "/a/../../up": good, "/a/./b": good, "//double": good, "/slash/": good, "/nul\x00byte": good,
@@ -166,6 +167,7 @@ func TestCloneHostileNames(t *testing.T) {
 
 // TestCloneStockHostileVector: what stock lets be written, and lists without a word.
 func TestCloneStockHostileVector(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("vectors/drive-hostile.json")
 	if err != nil {
 		t.Fatal(err)
@@ -217,6 +219,7 @@ func nodeBlock(child uint64) []byte {
 
 // TestCloneHostileTrees: trees without an end, and deep ones, are refused.
 func TestCloneHostileTrees(t *testing.T) {
+	t.Parallel()
 	const depth = 100_000
 	first := tree(t, map[string]hyperdrive.Entry{"/a": fileOf(0, 1, 0, 4)})
 	deep := slices.Clone(first)

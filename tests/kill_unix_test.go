@@ -35,6 +35,7 @@ const (
 // the end, in its order and whole; what did not end is there whole or not at all; the store is sound, and the next command
 // just works.
 func TestKills(t *testing.T) {
+	t.Parallel()
 	kills := int64(defaultKills)
 	if testing.Short() {
 		kills = 10
@@ -281,7 +282,7 @@ func (k *killing) follow() (has func(all []byte)) {
 	start(verify)
 	return func(all []byte) {
 		var got []byte
-		for until := time.Now().Add(time.Minute); len(got) < len(all) && time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+		for until := time.Now().Add(waitLimit); len(got) < len(all) && time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
 			if got, err = os.ReadFile(path); err != nil {
 				k.t.Fatal(err)
 			}

@@ -251,6 +251,7 @@ func (c *copying) same(dir string, want map[string]string) {
 // lets the last one end: then the folder is that version, whatever was begun before, and what the user has put into it is
 // there.
 func TestCopyKills(t *testing.T) {
+	t.Parallel()
 	c := newCopying(t)
 	for range 4 {
 		c.edit()
@@ -313,6 +314,7 @@ func TestCopyKills(t *testing.T) {
 // TestCopyKillsKeepEdits edits a file while commands are killed: it stays as it was edited, and the next one refuses to
 // replace it.
 func TestCopyKillsKeepEdits(t *testing.T) {
+	t.Parallel()
 	c := newCopying(t)
 	for range 2 {
 		c.edit()
@@ -353,6 +355,7 @@ func TestCopyKillsKeepEdits(t *testing.T) {
 
 // TestShareKills kills the publishing of a folder, also the first one: run again, it has published the folder as it is.
 func TestShareKills(t *testing.T) {
+	t.Parallel()
 	c := newCopying(t)
 	for kills := copyKills(t); c.killed < kills; {
 		if c.random.IntN(3) == 0 {

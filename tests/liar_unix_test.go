@@ -149,6 +149,7 @@ func (l *lied) shows(copy string, want ...string) {
 // TestCloneFromLiar: a wrong block costs the file that it is of, which is named, and no other; where somebody else has it, it
 // costs nothing.
 func TestCloneFromLiar(t *testing.T) {
+	t.Parallel()
 	l := newLied(t)
 	said := l.run(4, "hc", "clone", l.key, l.path("alone"), "--exec", l.liars)
 	if !strings.Contains(said, fmt.Sprintf("left out: %q", badFile)) {
@@ -181,6 +182,7 @@ func TestCloneFromLiar(t *testing.T) {
 
 // TestCloneFromLiarOverFiles: what the folder has already stays, is named where the store cannot have it, and costs no other file.
 func TestCloneFromLiarOverFiles(t *testing.T) {
+	t.Parallel()
 	l := newLied(t)
 	l.check(os.Mkdir(l.path("over"), 0o777))
 	for _, name := range []string{"f1", badFile} {
@@ -201,6 +203,7 @@ func TestCloneFromLiarOverFiles(t *testing.T) {
 
 // TestPullFromLiar: the version before of a file that was left out stays, is nobody's edit, and is replaced by a later pull.
 func TestPullFromLiar(t *testing.T) {
+	t.Parallel()
 	l := newLied(t)
 	l.run(0, "hc", "clone", l.key, l.path("copy"), "--exec", l.honest)
 	old := l.files[badFile]

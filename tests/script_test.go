@@ -18,9 +18,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-const waitLimit = 30 * time.Second // how long waitfor waits on a loaded machine
+const waitLimit = 2 * time.Minute // how long waitfor waits on a loaded machine
 
 func TestScript(t *testing.T) {
+	t.Parallel()
 	scripts, err := filepath.Glob("script/*.txtar")
 	if err != nil || len(scripts) == 0 {
 		t.Fatalf("no scripts in script/: %v", err)

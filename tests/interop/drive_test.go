@@ -178,12 +178,17 @@ func TestStockReadsOurDrive(t *testing.T) {
 			compareListing(t, "stock's listing", listed.Entries, readFolder(t, dir))
 
 			changeFolder(t, dir)
-			_, version := importDrive(t, store, dir)
-			began := time.Now()
-			seen := reader.wait("length", func(e event) bool { return e.Length == version })
-			if took := time.UnixMilli(seen.At).Sub(began); took > 500*time.Millisecond {
-				t.Errorf("stock saw version %d after %v", version, took)
+			var took []time.Duration
+			for i := range 5 {
+				if err := os.WriteFile(filepath.Join(dir, "count"), fmt.Appendln(nil, i), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				_, version := importDrive(t, store, dir)
+				began := time.Now()
+				seen := reader.wait("length", func(e event) bool { return e.Length == version })
+				took = append(took, time.UnixMilli(seen.At).Sub(began))
 			}
+			prompt(t, "stock saw versions", took)
 			reader.do("mirrored", "mirror %s", out)
 			compareFolders(t, "stock's second mirror", readFolder(t, out), readFolder(t, dir))
 			listed = reader.do("ls", "ls")
@@ -302,6 +307,7 @@ func TestFollowStocksDrive(t *testing.T) {
 	if plan := whole(); plan.Missing != plan.Blocks || plan.Files != 48 || plan.Links != 3 {
 		t.Errorf("the first plan is %+v", plan)
 	}
+	var took []time.Duration
 	for i := range 5 {
 		text := fmt.Sprintf("news %d", i)
 		put := writer.do("put", "put /news %s", text)
@@ -316,13 +322,12 @@ func TestFollowStocksDrive(t *testing.T) {
 		if err := d.Content(t.Context(), item, &out); err != nil || out.String() != text {
 			t.Fatalf("the content is %q, %v, want %q", out.String(), err, text)
 		}
-		if took := time.Since(time.UnixMilli(put.At)); took > 500*time.Millisecond {
-			t.Errorf("%q took %v", text, took)
-		}
+		took = append(took, time.Since(time.UnixMilli(put.At)))
 		if plan := whole(); plan.Missing != 0 {
 			t.Errorf("all was read, and %d blocks are missing", plan.Missing)
 		}
 	}
+	prompt(t, "news were read", took)
 	if item := (hyperdrive.Item{Name: "/missing"}); d.Content(t.Context(), item, &bytes.Buffer{}) == nil {
 		t.Error("what is no file has content")
 	}

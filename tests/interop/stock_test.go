@@ -170,13 +170,14 @@ func TestLargeBlock(t *testing.T) {
 	})
 }
 
-// An append at either end is verified at the other within 500 ms, 20 times in a row.
+// An append at either end is verified at the other within 500 ms, mostly, and always at all, 20 times in a row.
 func TestLiveFromUsToStock(t *testing.T) {
 	versions(t, func(t *testing.T, flags ...string) {
 		dir := t.TempDir()
 		out, _ := sh(t, dir, 0, "echo line 0 | hc-append --lines events")
 		reader := stockReader(t, strings.Fields(out)[0], serve(t, dir), flags...)
 		reader.do("block", "get 0")
+		var took []time.Duration
 		for i := 1; i <= 20; i++ {
 			reader.say("get %d", i) // it waits for the block
 			sh(t, dir, 0, fmt.Sprintf("echo line %d | hc-append --raw events", i))
@@ -185,10 +186,9 @@ func TestLiveFromUsToStock(t *testing.T) {
 			if got.SHA256 != sum(fmt.Appendf(nil, "line %d\n", i)) {
 				t.Fatalf("line %d: stock read %+v", i, got)
 			}
-			if late := time.UnixMilli(got.At).Sub(appended); late > 500*time.Millisecond {
-				t.Errorf("line %d was verified %v behind the append", i, late)
-			}
+			took = append(took, time.UnixMilli(got.At).Sub(appended))
 		}
+		prompt(t, "lines were verified", took)
 	})
 }
 
@@ -198,15 +198,15 @@ func TestLiveFromStockToUs(t *testing.T) {
 		writer.do("appended", "append 1 64")
 		key := writer.Ready.Key
 		p := background(t, t.TempDir(), fmt.Sprintf("hc-fetch %s --peer %s --live --blocks 1- | hc-verify %s --blocks 1-", key, writer.address(), key))
+		var took []time.Duration
 		for i := 1; i <= 20; i++ {
 			appended := writer.do("appended", "line number %d", i).At
 			if got, want := p.line(), fmt.Sprintf("number %d", i); got != want {
 				t.Fatalf("line %q, want %q", got, want)
 			}
-			if late := time.Since(time.UnixMilli(appended)); late > 500*time.Millisecond {
-				t.Errorf("block %d was verified %v behind the append", i, late)
-			}
+			took = append(took, time.Since(time.UnixMilli(appended)))
 		}
+		prompt(t, "blocks were verified", took)
 	})
 }
 

@@ -192,8 +192,10 @@ func TestKilledFetchResumes(t *testing.T) {
 	writer.do("appended", "append 3000 10000")
 	key, dir := writer.Ready.Key, t.TempDir()
 	fetch := fmt.Sprintf("hc-fetch %s --peer %s", key, writer.address())
-	p := background(t, dir, fetch+fmt.Sprintf(" | hc-verify %s | head -c 15000000 | sha256sum; exec sleep 60", key))
+	p := background(t, dir, fetch+fmt.Sprintf(" | hc-verify %s | (head -c 15000000 | sha256sum; exec sleep 1000)", key))
 	p.line()
+	// What is on its way to the disk is kept, too, as nobody reads on.
+	sh(t, dir, 0, fmt.Sprintf("until [ $(hc-fetch %s 2> /dev/null | hc-verify %s 2> /dev/null | wc -c) -gt 12000000 ]; do sleep 0.05; done", key, key))
 	p.kill()
 	counted := t.TempDir()
 	sh(t, dir, 0, fmt.Sprintf("hc-fetch %s --head > %s/head; cp -r .hc %s/", key, counted, counted))
