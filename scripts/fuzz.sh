@@ -2,27 +2,37 @@
 # fuzz.sh each TIME      fuzzes every target for TIME (30s, 1h)
 # fuzz.sh total SECONDS  shares SECONDS among all targets, at least one each, on one processor: as many at a time as there are
 #
-# The targets are those that go test lists; that there are none is an error. What a run finds lies in testdata/fuzz of
-# the package and fails go test from then on.
+# That there are no targets is an error. What a run finds lies in testdata/fuzz of the package and fails go test from then on.
 set -euo pipefail
+[[ ${1:-} == each || ${1:-} == total ]] || { sed -n 's/^# \(fuzz.sh.*\)/usage: \1/p' "$0" >&2; exit 2; }
 cd "$(dirname "$0")/.."
 
-list=$(go test -list '^Fuzz' ./...)
-targets=$(awk '/^Fuzz/ { names = names " " $1 } /^ok/ { split(names, n); for (i in n) print $2, n[i]; names = "" }' <<< "$list" | sort)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cache=$(go env GOCACHE)/fuzz
+
+# Each package is built once, as go test would for each of its targets.
+targets=
+for folder in $(grep -rl --include='*_test.go' '^func Fuzz' cmd lib | xargs -r -n 1 dirname | sort -u); do
+	package=$(go list "./$folder")
+	binary=$work/${package//\//-}
+	go test -c -vet=off -fuzz . -o "$binary" "$package"
+	targets+=$(cd "$folder" && "$binary" -test.list '^Fuzz' | sed "s|.*|$folder $package $binary &|")$'\n'
+done
+targets=${targets%$'\n'}
 [[ -n $targets ]] || { echo "fuzz: no targets were found" >&2; exit 1; }
 count=$(wc -l <<< "$targets")
 
-case ${1:-} in
-each) each=${2:-60s} together=1 flags= ;;
-total) each=$(($2 / count > 1 ? $2 / count : 1))s together=$(getconf _NPROCESSORS_ONLN) flags=-parallel=1 ;;
-*) sed -n 's/^# \(fuzz.sh.*\)/usage: \1/p' "$0" >&2; exit 2 ;;
-esac
+each=${2:-60s} together=1 flags=
+if [[ $1 == total ]]; then
+	each=$(($2 / count > 1 ? $2 / count : 1))s together=$(getconf _NPROCESSORS_ONLN) flags=-test.parallel=1
+fi
 echo "fuzz: $count targets, $each each"
 
 fuzz() {
-	local package=$1 target=$2 out
+	local folder=$1 package=$2 binary=$3 target=$4 out
 	# shellcheck disable=SC2086 # no flags, no argument
-	if out=$(go test -run '^$' -fuzz "^$target\$" -fuzztime "$each" $flags "$package" 2>&1); then
+	if out=$(cd "$folder" && "$binary" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$each" -test.fuzzcachedir "$cache/$package" $flags 2>&1); then
 		echo "ok   $package $target  $(grep -o 'execs: [0-9]*' <<< "$out" | tail -n 1)"
 	elif ! grep -q 'Failing input written' <<< "$out" && grep -q 'context deadline exceeded' <<< "$out"; then
 		echo "ok   $package $target  (was working on an input when its time was up)"
@@ -32,6 +42,6 @@ fuzz() {
 		return 255 # which xargs takes for: no more
 	fi
 }
-export each flags
+export each flags cache
 export -f fuzz
 xargs -L 1 -P "$together" bash -c 'fuzz "$@"' fuzz <<< "$targets"
