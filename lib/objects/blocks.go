@@ -34,7 +34,7 @@ type Blocks struct {
 	Pieces []Piece
 }
 
-// tailZeros are what a message may end with, so that its length is a multiple of 8.
+// tailZeros are how many zeros a message may end with: who writes it may want its length to be a multiple of 8.
 const tailZeros = 7
 
 // Head returns the message's body up to the payloads of its pieces, which follow in order.

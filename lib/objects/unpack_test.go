@@ -3,6 +3,7 @@ package objects
 import (
 	"bytes"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 
 	"hc/lib/lent"
@@ -78,4 +79,15 @@ func TestUnpackingNothing(t *testing.T) {
 func packed(blocks [][]byte, try bool) Piece {
 	piece, _ := Pack(nil, blocks, try)
 	return piece
+}
+
+// A message may end with some zeros.
+func TestZerosBehindBlocks(t *testing.T) {
+	want := Blocks{ID: 1, Pieces: []Piece{{Count: 1, Raw: 9, Lengths: []uint32{9}, Payload: []byte("123456780")}}}
+	for zeros := range 8 {
+		got, err := DecodeBlocks(append(body(t, want), make([]byte, zeros)...))
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%d zeros: %+v, %v", zeros, got, err)
+		}
+	}
 }

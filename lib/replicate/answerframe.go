@@ -17,7 +17,7 @@ type answerFrame struct {
 
 const (
 	frontRoom  = 8 << 10 // bytes before the payloads: enough for the head of all answers but those of very many blocks
-	backRoom   = 1 << 10 // bytes behind them: for padding, the checksum, and what a frame has that saves nothing
+	backRoom   = 1 << 10 // bytes behind them: for the checksum, and what a frame has that saves nothing
 	longFrame  = frontRoom + objects.MaxRaw + backRoom
 	shortFrame = frontRoom + crowdedRaw + backRoom
 )
@@ -57,8 +57,7 @@ func (f *answerFrame) reserve(n int) []byte {
 // send puts the head of the answer, whose payloads are here, before them, and writes it.
 func (f *answerFrame) send(channel *protomux.Channel, answer objects.Blocks) error {
 	at := f.before(answer.Head())
-	f.b = pad(f.reserve(0), channelBytes+len(f.b)-at)
-	return channel.WriteInPlace(objects.TypeBlocks, f.b, at)
+	return channel.WriteInPlace(objects.TypeBlocks, f.reserve(0), at)
 }
 
 // before puts a head before the payloads, and returns where it begins. Only a very long one makes them move.

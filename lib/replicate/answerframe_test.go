@@ -59,7 +59,7 @@ func TestAnswerIsMadeInItsFrame(t *testing.T) {
 		if !bytes.Equal(frame.b[frontRoom:], bytes.Join(payloads, nil)) {
 			t.Errorf("%v: the frame has %d bytes that are not its %d payloads", spans, len(frame.b)-frontRoom, len(payloads))
 		}
-		if room := cap(frame.b) - len(frame.b); room < 7+protomux.TailRoom {
+		if room := cap(frame.b) - len(frame.b); room < protomux.TailRoom {
 			t.Errorf("%v: %d bytes of room behind the payloads", spans, room)
 		}
 		blocks, err := answer.Unpack()

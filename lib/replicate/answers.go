@@ -3,7 +3,6 @@ package replicate
 import (
 	"errors"
 
-	"hc/lib/compact"
 	"hc/lib/merkle"
 	"hc/lib/protomux"
 )
@@ -24,9 +23,8 @@ type answers struct {
 
 // answer is a data message, in parts: a block is sent from where it lies.
 type answer struct {
-	parts  [][]byte
-	bytes  int
-	padded bool // zeros may stand behind it
+	parts [][]byte
+	bytes int
 }
 
 // add puts an answer behind the others, or begins anew with it where there is no room.
@@ -51,9 +49,8 @@ func newAnswer(proof *merkle.Proof) answer {
 	head, tail := dataHead(nil, proof), dataTail(nil, proof)
 	value := proof.Block.Value
 	return answer{
-		parts:  [][]byte{head, value, tail},
-		bytes:  len(head) + len(value) + len(tail),
-		padded: len(value) >= padFrom && proof.Manifest == nil,
+		parts: [][]byte{head, value, tail},
+		bytes: len(head) + len(value) + len(tail),
 	}
 }
 
@@ -65,36 +62,11 @@ func (a *answers) flush() error {
 	case 0:
 		return nil
 	case 1:
-		all[0].pad(channelBytes + all[0].bytes)
 		return channel.SendOwned(typeData, all[0].parts...)
 	}
-	size := batchBytes
 	bodies := make([][][]byte, 0, len(all))
-	for i := range all {
-		size += compact.UintSize(uint64(all[i].bytes+1)) + 1 + all[i].bytes
-		if i == len(all)-1 {
-			all[i].pad(size)
-		}
-		bodies = append(bodies, all[i].parts)
+	for _, one := range all {
+		bodies = append(bodies, one.parts)
 	}
 	return channel.SendOwnedBatch(typeData, bodies...)
 }
-
-// A message whose length is a multiple of 8 is padded by libsodium's secretstream as by RFC 8439, so a peer that has the
-// former from an AEAD of the latter can do with one pass. Here lib/secretstream takes all lengths alike. Whoever reads a data
-// message without a manifest ignores what stands behind it.
-const (
-	padFrom      = 4 << 10 // bytes of a block from which a few more do not count
-	channelBytes = 2       // channel and type, as long as there are fewer than 253 channels; else only the speed is lost
-	batchBytes   = 3       // a batch's beginning; likewise
-)
-
-// pad makes the message that ends with the answer, of size bytes, as long as a multiple of 8.
-func (a *answer) pad(size int) {
-	if a.padded {
-		a.parts = append(a.parts, pad(nil, size))
-	}
-}
-
-// pad adds zeros that make a message of size bytes as long as a multiple of 8.
-func pad(tail []byte, size int) []byte { return append(tail, make([]byte, -size&7)...) }

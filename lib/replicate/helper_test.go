@@ -235,12 +235,10 @@ func hang(ctx context.Context) (peer.Conn, error) {
 // sendBlocks sends an answer that need not be in one piece of memory, as a liar makes it.
 func sendBlocks(channel *protomux.Channel, answer objects.Blocks) error {
 	body := [][]byte{answer.Head()}
-	size := channelBytes + len(body[0])
 	for _, piece := range answer.Pieces {
 		body = append(body, piece.Payload)
-		size += len(piece.Payload)
 	}
-	return channel.SendOwned(objects.TypeBlocks, append(body, pad(nil, size))...)
+	return channel.SendOwned(objects.TypeBlocks, body...)
 }
 
 func pack(blocks [][]byte, try bool) objects.Piece {

@@ -140,6 +140,17 @@ func TestOtherFormsAreAccepted(t *testing.T) {
 	}
 }
 
+// What stands behind a data message's parts is not looked at: who writes one may want its length to be a multiple of 8.
+func TestZerosBehindData(t *testing.T) {
+	want := appendData(nil, &merkle.Proof{ID: 7, Block: &merkle.BlockProof{Index: 3, Value: []byte("some bytes")}})
+	for zeros := range 8 {
+		p, err := decodeData(append(bytes.Clone(want), make([]byte, zeros)...))
+		if err != nil || !bytes.Equal(appendData(nil, p), want) {
+			t.Errorf("%d zeros: %+v, %v", zeros, p, err)
+		}
+	}
+}
+
 // compareFields compares what was decoded with the vector, but for data, whose parts the encoding shows.
 func compareFields(t *testing.T, v vector, got map[string]any) {
 	t.Helper()
