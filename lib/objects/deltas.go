@@ -9,20 +9,27 @@ import (
 	"hc/lib/compact"
 )
 
-// AskDeltas asks for blocks, any of which may come as what it differs from a block of the core that the reader holds, or as the
-// map of such blocks that it is.
+// AskDeltas asks for blocks, any of which may come as what it differs from a block of the core that the reader holds.
 type AskDeltas struct {
 	AskBlocks
+	Maps bool   // any may come as the map of such blocks that it is, too
 	Held []Span // ascending, apart from one another
 }
 
 // Append appends the message's body.
-func (m AskDeltas) Append(b []byte) []byte { return appendHeld(m.AskBlocks.Append(b), m.Held) }
+func (m AskDeltas) Append(b []byte) []byte {
+	flags := byte(0)
+	if m.Maps {
+		flags = flagMaps
+	}
+	return appendHeld(m.AskBlocks.append(b, flags), m.Held)
+}
 
 // DecodeAskDeltas reads the message's body.
 func DecodeAskDeltas(b []byte) (AskDeltas, error) {
 	d := compact.NewDecoder(b)
-	m := AskDeltas{AskBlocks: decodeAskBlocks(d, flagProve|flagMaps), Held: decodeHeld(d)}
+	blocks, flags := decodeAskBlocks(d, flagProve|flagMaps)
+	m := AskDeltas{AskBlocks: blocks, Maps: flags&flagMaps != 0, Held: decodeHeld(d)}
 	return m, finish("deltas?", d)
 }
 

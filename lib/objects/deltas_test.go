@@ -34,7 +34,7 @@ func (l lending) Length(block uint64) (int, error)  { return l.lengths(block) }
 
 // The example of FORMAT.md, and a block that comes as what it differs from another, beside one that does not.
 func TestDeltas(t *testing.T) {
-	ask := AskDeltas{AskBlocks{ID: 9, Spans: []Span{{304, 1}}}, []Span{{0, 260}}}
+	ask := AskDeltas{AskBlocks{ID: 9, Spans: []Span{{304, 1}}}, false, []Span{{0, 260}}}
 	if got := hex.EncodeToString(ask.Append(nil)); got != "09000001fd300101000100fd0401" {
 		t.Errorf("deltas? is %s", got)
 	}
@@ -115,11 +115,11 @@ func TestDeltasRefused(t *testing.T) {
 		t.Errorf("more bytes than it says: %v", err)
 	}
 	for name, held := range map[string][]Span{"nothing is held": nil, "held spans that touch": {{5, 1}, {6, 1}}, "held beyond every log": {{5, 1 << 52}}} {
-		if _, err := DecodeAskDeltas(AskDeltas{AskBlocks{Spans: []Span{{0, 1}}}, held}.Append(nil)); !errors.Is(err, ErrMessage) {
+		if _, err := DecodeAskDeltas(AskDeltas{AskBlocks{Spans: []Span{{0, 1}}}, false, held}.Append(nil)); !errors.Is(err, ErrMessage) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := DecodeAskDeltas(append(AskDeltas{AskBlocks{Spans: []Span{{0, 1}}}, []Span{{0, 1}}}.Append(nil), 0)); !errors.Is(err, ErrMessage) {
+	if _, err := DecodeAskDeltas(append(AskDeltas{AskBlocks{Spans: []Span{{0, 1}}}, false, []Span{{0, 1}}}.Append(nil), 0)); !errors.Is(err, ErrMessage) {
 		t.Errorf("a byte behind it: %v", err)
 	}
 }

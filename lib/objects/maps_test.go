@@ -50,14 +50,14 @@ func mapExample(t *testing.T) []byte {
 }
 
 func TestMapComesBack(t *testing.T) {
-	ask := AskDeltas{AskBlocks{ID: 9, Maps: true, Spans: []Span{{304, 1}}}, exampleHeld}
+	ask := AskDeltas{AskBlocks{ID: 9, Spans: []Span{{304, 1}}}, true, exampleHeld}
 	if got := hex.EncodeToString(ask.Append(nil)); got != "09000201fd300101000100fd0401" {
 		t.Errorf("deltas? is %s", got)
 	}
 	if got, err := DecodeAskDeltas(ask.Append(nil)); err != nil || !reflect.DeepEqual(got, ask) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err := DecodeAskBlocks(ask.AskBlocks.Append(nil)); !errors.Is(err, ErrMessage) {
+	if _, err := DecodeAskBlocks(ask.AskBlocks.append(nil, flagMaps)); !errors.Is(err, ErrMessage) {
 		t.Errorf("blocks? with maps: %v", err)
 	}
 	m, err := DecodeBlocks(mapExample(t))

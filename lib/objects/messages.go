@@ -61,7 +61,6 @@ type Span struct{ First, Count uint64 }
 type AskBlocks struct {
 	ID, Fork uint64
 	Prove    bool     // their leaf hashes are not known; one span only
-	Maps     bool     // a block may come as the map that it is; in AskDeltas only
 	Spans    []Span   // ascending, apart from one another
 	Nodes    []uint64 // that are wanted with them; with Prove
 }
@@ -80,13 +79,12 @@ const (
 )
 
 // Append appends the message's body.
-func (m AskBlocks) Append(b []byte) []byte {
-	flags := byte(0)
+func (m AskBlocks) Append(b []byte) []byte { return m.append(b, 0) }
+
+// append is Append with flags beside the message's own.
+func (m AskBlocks) append(b []byte, flags byte) []byte {
 	if m.Prove {
 		flags |= flagProve
-	}
-	if m.Maps {
-		flags |= flagMaps
 	}
 	b = append(compact.AppendUint(compact.AppendUint(b, m.ID), m.Fork), flags)
 	b = compact.AppendUint(b, uint64(len(m.Spans)))
@@ -101,15 +99,15 @@ func (m AskBlocks) Append(b []byte) []byte {
 // DecodeAskBlocks reads the message's body.
 func DecodeAskBlocks(b []byte) (AskBlocks, error) {
 	d := compact.NewDecoder(b)
-	m := decodeAskBlocks(d, flagProve)
+	m, _ := decodeAskBlocks(d, flagProve)
 	return m, finish("blocks?", d)
 }
 
-// decodeAskBlocks takes no flags but those that are allowed.
-func decodeAskBlocks(d *compact.Decoder, allowed uint64) AskBlocks {
-	m := AskBlocks{ID: d.Uint(), Fork: d.Uint()}
-	flags := d.Uint()
-	m.Prove, m.Maps = flags&flagProve != 0, flags&flagMaps != 0
+// decodeAskBlocks takes no flags but those that are allowed, and returns them.
+func decodeAskBlocks(d *compact.Decoder, allowed uint64) (m AskBlocks, flags uint64) {
+	m = AskBlocks{ID: d.Uint(), Fork: d.Uint()}
+	flags = d.Uint()
+	m.Prove = flags&flagProve != 0
 	spans := d.ArrayLen(2, MaxSpans)
 	if flags&^allowed != 0 || spans == 0 && d.Err() == nil {
 		d.Fail("flags %d, %d spans", flags, spans)
@@ -129,7 +127,7 @@ func decodeAskBlocks(d *compact.Decoder, allowed uint64) AskBlocks {
 	if total > MaxBlocks || m.Prove && spans > 1 || !m.Prove && len(m.Nodes) > 0 {
 		d.Fail("%d blocks in %d spans, %d nodes, prove %v", total, spans, len(m.Nodes), m.Prove)
 	}
-	return m
+	return m, flags
 }
 
 // QuestionID returns the ID that every question begins with, for who answers none.

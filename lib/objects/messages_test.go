@@ -309,7 +309,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(AskRuns{ID: 1, First: 300, Count: 4}.Append(nil))
 	f.Add(Runs{ID: 1, Counts: []uint64{3, 300}}.Append(nil))
 	f.Add(body(f, Blocks{ID: 7, Pieces: []Piece{pack([][]byte{[]byte("ab\n"), []byte("cde\n")}, true), pack([][]byte{bytes.Repeat([]byte("x"), 999)}, true)}}))
-	f.Add(AskDeltas{AskBlocks{ID: 1, Spans: []Span{{300, 3}}}, []Span{{1, 90}, {100, 7}}}.Append(nil))
+	f.Add(AskDeltas{AskBlocks{ID: 1, Spans: []Span{{300, 3}}}, true, []Span{{1, 90}, {100, 7}}}.Append(nil))
 	f.Add(body(f, Blocks{ID: 7, Pieces: []Piece{{Delta: true, Base: 5, Count: 1, Raw: 3000, Lengths: []uint32{3000}, Payload: deltaOf(f, make([]byte, 3000), []byte("base"))}}}))
 	if piece, ok := PackMap(mapped(7, 90), []Span{{7, 90}}, knows); ok {
 		f.Add(body(f, Blocks{ID: 7, Pieces: []Piece{piece}}))

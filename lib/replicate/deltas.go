@@ -47,8 +47,7 @@ func (s *session) sendQuestion(m *many, id, fork uint64) error {
 		return s.objects.Send(objects.TypeAskLeaves, ask.Append(nil))
 	case m.lent != nil:
 		s.lent.tell(id, m.lent)
-		blocks.Maps = s.maps
-		return s.objects.Send(objects.TypeAskDeltas, objects.AskDeltas{AskBlocks: blocks, Held: m.lent}.Append(nil))
+		return s.objects.Send(objects.TypeAskDeltas, objects.AskDeltas{AskBlocks: blocks, Maps: s.maps, Held: m.lent}.Append(nil))
 	}
 	return s.objects.Send(objects.TypeAskBlocks, blocks.Append(nil))
 }

@@ -225,7 +225,7 @@ func (g *giver) blocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas
 	p := packer{ctx: g.conn.ctx, from: snapshot, most: most, frame: frame}
 	if deltas != nil {
 		p.base = g.baseFinder(snapshot, *deltas)
-		if m.Maps && m.Count() <= hyperdrive.MaxMapBlocks {
+		if deltas.Maps && m.Count() <= hyperdrive.MaxMapBlocks {
 			p.maps = deltas.Held
 		}
 	}
