@@ -21,15 +21,13 @@ func (p path) lanes() int {
 	return 4
 }
 
-// groups adds groups of as many blocks as a path has lanes, and returns what is behind the last whole one.
-func (p *poly) groups(by path, b []byte) (rest []byte) {
+// groups adds groups of as many blocks as a path has lanes, and returns what is behind the last whole one. v has the powers.
+func (p *poly) groups(by path, v *polyLanes, b []byte) (rest []byte) {
 	size := by.lanes() * macSize
-	var v polyLanes
-	v.raise(by.lanes(), p.r[0], p.r[1])
 	for len(b) >= size {
 		n := min(len(b), mostWide) / size * size
 		v.before = p.h
-		by.add(&v, &b[0], n/size)
+		by.add(v, &b[0], n/size)
 		if by == ifma {
 			p.h = v.sum44()
 		} else {

@@ -20,6 +20,10 @@ const (
 
 	// leastLanes is how many bytes the powers of the MAC's key are worth.
 	leastLanes = 320
+
+	// atOnce is how many bytes of a long message are encrypted and authenticated before those behind them are looked at: that many
+	// stay in the nearest cache from the one to the other. A multiple of all groups.
+	atOnce = 16 << 10
 )
 
 // streamSize is how many bytes of key stream a path makes at once: a group.
@@ -89,9 +93,14 @@ func (s *sealer) sealWide(buf []byte) {
 	n := copy(first[blockSize:], sealed)
 	stream.xor(first, first)
 	copy(sealed, first[blockSize:])
+	mac := s.macWide((*[32]byte)(first))
+	for ; len(sealed)-n > atOnce; n += atOnce {
+		stream.xor(sealed[n:n+atOnce], nil)
+		mac.add(sealed[:n+atOnce])
+	}
 	key := [32]byte(first)
 	stream.xor(sealed[n:], first)
-	s.macWide(sealed, &key, buf[len(sealed):])
+	s.endMAC(&mac, sealed, &key, buf[len(sealed):])
 }
 
 func (s *sealer) openWide(buf []byte) error {
@@ -103,8 +112,15 @@ func (s *sealer) openWide(buf []byte) error {
 	stream.xor(first, first)
 	tag := sealed[0] ^ first[blockSize]
 	copy(sealed[1:blockSize], first[blockSize+1:])
+	mac := s.macWide((*[32]byte)(first))
+	for len(sealed)-n > atOnce { // what does not authenticate in the end is garbage, and nobody gets it
+		mac.add(sealed[:n+atOnce])
+		added := (mac.added - n) / s.path.streamSize() * s.path.streamSize()
+		stream.xor(sealed[n:n+added], nil)
+		n += added
+	}
 	var want [macSize]byte
-	s.macWide(sealed, (*[32]byte)(first), want[:])
+	s.endMAC(&mac, sealed, (*[32]byte)(first), want[:])
 	if subtle.ConstantTimeCompare(want[:], buf[len(sealed):]) != 1 {
 		return errMAC
 	}
@@ -114,17 +130,41 @@ func (s *sealer) openWide(buf []byte) error {
 	return nil
 }
 
-// macWide is mac, with a kernel for all but the last blocks.
-func (s *sealer) macWide(sealed []byte, key *[32]byte, out []byte) {
-	if s.path == generic || len(sealed) < leastLanes {
+// A wideMAC is the MAC of a message under way, with a kernel for all but the last blocks.
+type wideMAC struct {
+	poly
+	path  path
+	lanes polyLanes
+	added int // bytes of the message
+}
+
+func (s *sealer) macWide(key *[32]byte) wideMAC { return wideMAC{poly: *newPoly(key), path: s.path} }
+
+// add adds as much of a message, of which this is the beginning, as whole groups have.
+func (m *wideMAC) add(sealed []byte) {
+	rest := sealed[m.added:]
+	if m.path == generic {
+		rest = m.blocks(rest)
+	} else {
+		if m.added == 0 {
+			m.lanes.raise(m.path.lanes(), m.r[0], m.r[1])
+		}
+		rest = m.groups(m.path, &m.lanes, rest)
+	}
+	m.added = len(sealed) - len(rest)
+}
+
+// endMAC sets out to the MAC of a message, of which m has a part.
+func (s *sealer) endMAC(m *wideMAC, sealed []byte, key *[32]byte, out []byte) {
+	if len(sealed) < leastLanes {
 		s.mac(sealed, key, out)
 		return
 	}
-	p := newPoly(key)
-	rest := p.blocks(p.groups(s.path, sealed))
+	m.add(sealed)
+	rest := m.blocks(sealed[m.added:])
 	var tail [15 + 15 + 16]byte
 	zeros := copy(tail[:], rest) // as many as mac has
 	end := tail[:len(rest)+zeros+16]
 	binary.LittleEndian.PutUint64(end[len(end)-8:], uint64(len(sealed)))
-	p.finish(end, out)
+	m.poly.finish(end, out)
 }
