@@ -209,7 +209,7 @@ func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {
 			More:   found.More(),
 		},
 	}
-	return replicate.WriteProof(std.UntilReaderGone(c.Context), counted{std.Out, progress}, ref, options)
+	return replicate.WriteProof(std.UntilReaderGone(c.Context), counting(std.Out, progress), ref, options)
 }
 
 // look looks for peers, if none is named and what is asked for is not here.
@@ -286,4 +286,31 @@ func (c counted) Write(p []byte) (int, error) {
 	n, err := c.w.Write(p)
 	c.progress.Add(int64(n), 0)
 	return n, err
+}
+
+// countedPieces is counted for who takes many pieces at once.
+type countedPieces struct {
+	counted
+	pieces proof.PiecesWriter
+}
+
+func (c countedPieces) WritePieces(pieces [][]byte) error {
+	bytes := 0
+	for _, piece := range pieces {
+		bytes += len(piece)
+	}
+	err := c.pieces.WritePieces(pieces)
+	if err == nil {
+		c.progress.Add(int64(bytes), 0)
+	}
+	return err
+}
+
+// counting returns w with progress shown.
+func counting(w io.Writer, progress *cli.Progress) io.Writer {
+	c := counted{w, progress}
+	if pieces, ok := w.(proof.PiecesWriter); ok {
+		return countedPieces{c, pieces}
+	}
+	return c
 }

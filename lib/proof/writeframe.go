@@ -69,9 +69,7 @@ func (p *writer) run(index uint64, blocks [][]byte, last uint64) error {
 	return nil
 }
 
-// directBytes are so many that writing what stands before them first costs less than copying a part of them behind it.
-const directBytes = maxRun
-
+// blockFrame writes a frame of blocks, which stay where they are until the next Flush.
 func (p *writer) blockFrame(index uint64, blocks [][]byte, r run) {
 	if r.lines {
 		p.frame(wordLines, index, len(blocks), r.bytes)
@@ -81,24 +79,23 @@ func (p *writer) blockFrame(index uint64, blocks [][]byte, r run) {
 		for _, b := range blocks {
 			p.line = strconv.AppendUint(append(p.line, ' '), uint64(len(b)), 10)
 		}
-		p.out.Write(append(p.line, '\n')) // bufio.Writer keeps its error for Flush
-	}
-	if r.bytes > directBytes {
-		p.out.Flush() // the block goes out from where it is
+		p.out.Write(append(p.line, '\n')) // keeps its error for Flush
 	}
 	for _, b := range blocks {
-		p.out.Write(b)
+		p.out.lend(b)
 	}
-	p.out.WriteByte('\n')
+	p.out.Write(lineEnd)
 }
+
+var lineEnd = []byte{'\n'}
 
 // frame writes a frame's line. Errors come with the next Flush.
 func (p *writer) frame(word string, args ...any) {
-	p.out.WriteString(word)
+	fmt.Fprint(p.out, word)
 	for _, a := range args {
 		fmt.Fprint(p.out, " ", a)
 	}
-	p.out.WriteByte('\n')
+	p.out.Write(lineEnd)
 }
 
 // nodeFrame is frame for a node: a stream of small files has many.
@@ -112,5 +109,5 @@ func (p *writer) nodeFrame(n merkle.Node) {
 
 func (p *writer) payload(b []byte) {
 	p.out.Write(b)
-	p.out.WriteByte('\n')
+	p.out.Write(lineEnd)
 }

@@ -1,7 +1,6 @@
 package proof
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -71,7 +70,7 @@ func Write(ctx context.Context, w io.Writer, src Source, opt WriteOptions) error
 	if opt.Claim.OfDrive() && opt.Live {
 		return fmt.Errorf("claim %q: %w: a folder cannot be followed", opt.Claim, ErrUnsupported)
 	}
-	p := &writer{ctx: ctx, out: bufio.NewWriterSize(w, maxRun), src: src, claim: opt.Claim, live: opt.Live}
+	p := &writer{ctx: ctx, out: newOutput(w), src: src, claim: opt.Claim, live: opt.Live}
 	var err error
 	if opt.Claim.OfDrive() {
 		err = p.writeFolder(opt.Blobs)
@@ -86,7 +85,7 @@ func Write(ctx context.Context, w io.Writer, src Source, opt WriteOptions) error
 
 type writer struct {
 	ctx   context.Context
-	out   *bufio.Writer
+	out   *output
 	src   Source
 	claim Claim
 	live  bool
