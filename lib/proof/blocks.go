@@ -3,15 +3,13 @@ package proof
 import (
 	"bytes"
 	"slices"
-
-	"hc/lib/hash"
 )
 
 // readBlocks reads the blocks from first to e (exclusive) into v.group, and their hashes.
 func (v *verifier) readBlocks(first, e uint64) error {
 	g := &v.group
 	g.First = first
-	v.buffer = v.buffer[:0]
+	v.bytes, v.frames = 0, v.frames[:0]
 	v.run = run{}
 	n := int(e - first)
 	g.Blocks = slices.Grow(g.Blocks[:0], n)
@@ -26,13 +24,20 @@ func (v *verifier) readBlocks(first, e uint64) error {
 			return err
 		}
 		have := len(g.Blocks)
-		switch {
-		case have == n && hashed == 0 && len(v.buffer) <= maxRun: // not worth another goroutine's time
-			hash.Leaves(g.Leaves, g.Blocks)
-		case have-hashed >= hashTogether || have == n:
+		if have-hashed == 1 {
+			leaf, known := v.in.known(len(g.Blocks[hashed]))
+			if known {
+				g.Leaves[hashed] = leaf
+				hashed = have
+			}
+		}
+		if have < n && have-hashed >= hashTogether {
 			v.hasher.add(g.Leaves[hashed:have], g.Blocks[hashed:have])
 			hashed = have
 		}
+	}
+	if hashed < n {
+		v.hash(hashed)
 	}
 	return nil
 }
@@ -70,13 +75,14 @@ func (v *verifier) readFrame(n int) error {
 		return v.in.fail("%d blocks are left of the group; a block has at most %d bytes", n-have, maxBlock)
 	case count > 1 && size > maxRun:
 		return v.in.fail("several blocks of %d bytes in one frame: the limit is %d", size, maxRun)
-	case n > 1 && len(v.buffer)+size > maxGroup:
+	case n > 1 && v.bytes+size > maxGroup:
 		return v.in.fail("a group of more than %d bytes", maxGroup)
 	}
-	data := v.room(size)
-	if err := v.in.payload(data); err != nil {
+	data, err := v.in.payload(size)
+	if err != nil {
 		return err
 	}
+	v.bytes, v.frames = v.bytes+size, append(v.frames, data)
 	if lines {
 		err = v.splitLines(data, count)
 	} else {
@@ -86,16 +92,6 @@ func (v *verifier) readFrame(n int) error {
 		return err
 	}
 	return v.checkFrame(lines, g.Blocks[have:])
-}
-
-// room returns the next size bytes of the buffer. Only a group's only block may need more than there are.
-func (v *verifier) room(size int) []byte {
-	used := len(v.buffer)
-	if used+size > cap(v.buffer) {
-		v.buffer = make([]byte, 0, size)
-	}
-	v.buffer = v.buffer[:used+size]
-	return v.buffer[used:]
 }
 
 func (v *verifier) splitBlocks(data []byte) error {

@@ -13,7 +13,7 @@ func (v *verifier) readEnd() error {
 		return v.in.fail("%d blocks with %d bytes came, not %d with %d", v.sum.Blocks, v.total, blocks, bytes)
 	}
 	v.in.take()
-	if err := v.in.end(); err != nil {
+	if err := v.in.ended(); err != nil {
 		return err
 	}
 	if v.versionCertain() {

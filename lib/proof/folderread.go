@@ -132,7 +132,7 @@ func (f *folderReader) openBlobs() error {
 	if err := f.v.readCore(*f.key); err != nil {
 		return err
 	}
-	v := &verifier{ctx: f.v.ctx, in: f.v.in, hasher: f.v.hasher, buffer: f.v.buffer[:0], sink: f.v.sink, groups: f.v.groups}
+	v := &verifier{ctx: f.v.ctx, in: f.v.in, hasher: f.v.hasher, sink: f.v.sink, groups: f.v.groups}
 	v.sum.Key = *f.key
 	if err := v.readManifest(); err != nil {
 		return err
@@ -254,10 +254,10 @@ func (log *logReader) group(l *layout) (e uint64, err error) {
 		return 0, err
 	}
 	v.next = e
-	v.total += uint64(len(v.buffer))
+	v.total += uint64(v.bytes)
 	v.sum.Nodes += uint64(len(v.group.Received))
 	v.sum.Blocks += uint64(len(v.group.Blocks))
-	v.group.From, v.group.To = 0, uint64(len(v.buffer))
+	v.group.From, v.group.To = 0, uint64(v.bytes)
 	return e, v.feed()
 }
 

@@ -42,6 +42,7 @@ func (v *verifier) readGroup(l layout) error {
 
 // readNodes reads the node frames of a group into v.group.Received.
 func (v *verifier) readNodes() error {
+	v.in.letGo()
 	v.group.Received = v.group.Received[:0]
 	for {
 		word, err := v.in.peek()
@@ -129,7 +130,7 @@ func (v *verifier) checkNodes(l *layout, e uint64) error {
 // locate works out where the group lies in the log, and which of its bytes are claimed.
 func (v *verifier) locate(l *layout, e uint64) error {
 	g := &v.group
-	size := uint64(len(v.buffer))
+	size := uint64(v.bytes)
 	if l.known == crown && !v.started {
 		v.offset = 0
 		for _, n := range g.Received {
@@ -170,7 +171,7 @@ func (v *verifier) locate(l *layout, e uint64) error {
 // canonical checks that the group is not smaller than it could be: the next larger one would end before block larger. If
 // the range ends within what that adds, it is checked when the range has ended: the last such group is the strictest.
 func (v *verifier) canonical(l *layout, e, larger uint64) error {
-	size := uint64(len(v.buffer))
+	size := uint64(v.bytes)
 	v.tailBytes += size
 	if larger == 0 || v.done {
 		return nil

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"slices"
+	"time"
 
 	"hc/lib/merkle"
 )
@@ -27,21 +28,43 @@ func (v *verifier) handOn(e uint64) error {
 	g := &v.group
 	if len(g.Blocks) > 0 {
 		v.started = true
-		v.next, v.offset = e, v.offset+uint64(len(v.buffer))
+		v.next, v.offset = e, v.offset+uint64(v.bytes)
 	}
-	v.total += uint64(len(v.buffer))
+	v.total += uint64(v.bytes)
 	v.sum.Blocks += uint64(len(g.Blocks))
 	v.sum.Bytes += g.To - g.From
+	v.handed = time.Now()
 	if err := v.feed(); err != nil {
 		return err
 	}
 	if v.opt.Out != nil && g.To > g.From {
-		if _, err := v.opt.Out.Write(v.buffer[g.From:g.To]); err != nil {
+		if err := v.write(int(g.From), int(g.To)); err != nil {
 			return err
 		}
 	}
 	if v.opt.Progress != nil {
 		v.opt.Progress(g.To-g.From, uint64(len(g.Blocks)))
+	}
+	return nil
+}
+
+// write writes the bytes of the group between two.
+func (v *verifier) write(from, to int) error {
+	pieces, at := v.frames[:0], 0
+	for _, frame := range v.frames {
+		n := len(frame)
+		if piece := frame[min(max(from-at, 0), n):min(max(to-at, 0), n)]; len(piece) > 0 {
+			pieces = append(pieces, piece)
+		}
+		at += n
+	}
+	if out, ok := v.opt.Out.(PiecesWriter); ok {
+		return out.WritePieces(pieces)
+	}
+	for _, piece := range pieces {
+		if _, err := v.opt.Out.Write(piece); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -14,9 +14,9 @@ type hasher struct {
 	open    sync.WaitGroup // tasks under way
 }
 
-// hashTogether is how many blocks are hashed in one go where they come one by one: package hash works on as many side by
-// side. More would leave the hashing of a group to its end.
-const hashTogether = 8
+// hashTogether is how many blocks are handed on in one go where they come one by one: package hash works on half as many side by
+// side, and a lane whose block ends goes on with another. A group of fewer is hashed at its end, with those behind it.
+const hashTogether = 16
 
 type hashTask struct {
 	dst    []hash.Digest

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"bytes"
 	"math"
 
 	"hc/lib/keys"
@@ -37,10 +38,11 @@ func (v *verifier) readHeadFrame() error {
 	if err := v.checkHead(head); err != nil {
 		return err
 	}
-	head.Signature = make([]byte, n)
-	if err := v.in.payload(head.Signature); err != nil {
+	signature, err := v.in.payload(int(n))
+	if err != nil {
 		return err
 	}
+	head.Signature = bytes.Clone(signature)
 	v.head = head
 	return nil
 }

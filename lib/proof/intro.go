@@ -1,5 +1,7 @@
 package proof
 
+import "bytes"
+
 // intro reads the frames up to the first head.
 func (v *verifier) intro() error {
 	word, err := v.in.peek()
@@ -67,10 +69,11 @@ func (v *verifier) readManifest() error {
 		if !w.ok() || n == 0 {
 			return v.in.fail("the length of a manifest is from 1 to %d", maxManifest)
 		}
-		v.sum.Manifest = make([]byte, n)
-		if err := v.in.payload(v.sum.Manifest); err != nil {
+		manifest, err := v.in.payload(int(n))
+		if err != nil {
 			return err
 		}
+		v.sum.Manifest = bytes.Clone(manifest)
 	}
 	if v.signer, err = newSigner(v.sum.Key, v.sum.Manifest); err != nil {
 		return v.in.fail("%w", err)

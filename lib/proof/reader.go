@@ -1,7 +1,6 @@
 package proof
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -9,16 +8,36 @@ import (
 )
 
 // A reader takes a stream apart into frames. It looks one frame ahead: peek reads a frame's line, take says that it is
-// dealt with. The first error stays.
+// dealt with. Payloads stay where they were read to. The first error stays.
 type reader struct {
-	in     *bufio.Reader
-	from   io.Reader // what in reads from
-	offset uint64    // bytes read
-	at     uint64    // offset of the frame
-	frame  uint64    // number of the frame
-	line   []byte    // the frame's line without its LF; valid until the next read; nil: not read yet
+	from   io.Reader
+	failed error  // of from, behind what has come
+	buf    []byte // used round and round
+	start  int    // of what has come and was not taken; a line is taken when it is read
+	end    int    // of what has come
+	top    int    // how far the buffer may be filled
+	held   int    // what is before is let go of, if top is the buffer's end
+	offset uint64 // bytes taken
+	at     uint64 // offset of the frame
+	frame  uint64 // number of the frame
+	line   []byte // the frame's line without its LF; valid until the next read; nil: not read yet
+	leaves []comingLeaf
 	err    error
 }
+
+const (
+	// groupRoom is room for a group of several blocks, with the lines of its frames.
+	groupRoom = 1<<20 + 192<<10
+
+	// lookAhead is how many bytes are read behind those that are wanted, at most.
+	lookAhead = 1 << 20
+
+	// readBuffer is room for a group, for what is read ahead, and for one that is let go of.
+	readBuffer = 2*groupRoom + 256<<10
+
+	// mostIdle is how many reads in a row may bring nothing.
+	mostIdle = 100
+)
 
 // peek returns the word that the next frame begins with.
 func (r *reader) peek() ([]byte, error) {
@@ -27,18 +46,86 @@ func (r *reader) peek() ([]byte, error) {
 	}
 	if r.line == nil {
 		r.at = r.offset
-		line, err := r.in.ReadSlice('\n')
-		if err != nil && !(errors.Is(err, bufio.ErrBufferFull) || errors.Is(err, io.EOF) && len(line) > maxLine) {
-			return nil, r.broken(err)
+		n, err := r.findLine()
+		if err != nil {
+			return nil, err
 		}
-		if len(line) > maxLine {
-			return nil, r.fail("a line of more than %d bytes", maxLine)
-		}
-		r.offset += uint64(len(line))
-		r.line = line[:len(line)-1]
+		r.line = r.buf[r.start : r.start+n : r.start+n]
+		r.taken(n + 1)
 	}
 	word, _, _ := bytes.Cut(r.line, []byte{' '})
 	return word, nil
+}
+
+// findLine reads until the line that comes next is there, and returns how long it is, its LF not counted.
+func (r *reader) findLine() (n int, err error) {
+	for looked := 0; ; {
+		have := r.end - r.start
+		n := bytes.IndexByte(r.buf[r.start+looked:r.end], '\n')
+		switch {
+		case n >= 0 && looked+n < maxLine:
+			return looked + n, nil
+		case n >= 0 || have > maxLine:
+			return 0, r.fail("a line of more than %d bytes", maxLine)
+		}
+		looked = have
+		if err := r.fill(have + 1); err != nil {
+			return 0, r.broken(err)
+		}
+	}
+}
+
+// fill reads until n bytes are there that were not taken.
+func (r *reader) fill(n int) error {
+	if r.start+n > r.top {
+		r.makeRoom(n)
+	}
+	r.read(n)
+	if r.end-r.start < n {
+		return r.failed
+	}
+	return nil
+}
+
+// read reads until n bytes are there that were not taken, for which there is room, or no more come, and r.failed says why.
+func (r *reader) read(n int) {
+	for idle := 0; r.end-r.start < n && r.failed == nil; idle++ {
+		var got int
+		got, r.failed = r.from.Read(r.buf[r.end:min(r.start+n+lookAhead, r.top)])
+		if r.end += got; got > 0 {
+			idle = 0
+		}
+		if idle == mostIdle {
+			r.failed = io.ErrNoProgress
+		}
+	}
+}
+
+// taken says that the next n bytes have been dealt with. They stay until letGo.
+func (r *reader) taken(n int) {
+	r.start += n
+	r.offset += uint64(n)
+}
+
+// makeRoom goes on at the buffer's beginning, if nothing there is held, or else in another buffer with room for n bytes. What was taken
+// stays where it is.
+func (r *reader) makeRoom(n int) {
+	rest := r.buf[r.start:r.end]
+	if r.top == len(r.buf) && n <= r.held {
+		r.top = r.held
+	} else {
+		r.buf = make([]byte, n+lookAhead)
+		r.top, r.held = len(r.buf), 0
+	}
+	r.start, r.end = 0, copy(r.buf, rest)
+}
+
+// letGo ends all use of what payload has returned: its memory is used again.
+func (r *reader) letGo() {
+	r.held, r.top = r.start, len(r.buf)
+	if r.line != nil {
+		r.held -= len(r.line) + 1
+	}
 }
 
 // words returns what follows the word of the frame that peek has read.
@@ -54,42 +141,25 @@ func (r *reader) take() {
 	r.frame++
 }
 
-// payload fills b with the bytes behind a frame's line, and reads the LF behind them. It ends the frame.
-func (r *reader) payload(b []byte) error {
+// payload reads the n bytes behind a frame's line, and the LF behind them. It ends the frame. The bytes are valid until letGo.
+func (r *reader) payload(n int) ([]byte, error) {
 	r.line = nil
-	n, err := r.readFull(b)
-	r.offset += uint64(n)
-	if err != nil {
-		return r.broken(err)
+	if err := r.fill(n + 1); err != nil {
+		r.taken(min(n, r.end-r.start))
+		return nil, r.broken(err)
 	}
-	c, err := r.in.ReadByte()
-	if err != nil {
-		return r.broken(err)
-	}
-	r.offset++
-	if c != '\n' {
-		return r.fail("no LF behind %d bytes", len(b))
+	b, behind := r.buf[r.start:r.start+n:r.start+n], r.buf[r.start+n]
+	r.taken(n + 1)
+	if behind != '\n' {
+		return nil, r.fail("no LF behind %d bytes", n)
 	}
 	r.frame++
-	return nil
-}
-
-// readFull fills b with what in has taken already, and what is left of a long one from where that reads, without a copy.
-func (r *reader) readFull(b []byte) (int, error) {
-	if len(b)-r.in.Buffered() < r.in.Size() {
-		return io.ReadFull(r.in, b)
-	}
-	n, err := io.ReadFull(r.in, b[:r.in.Buffered()])
-	if err != nil {
-		return n, err
-	}
-	more, err := io.ReadFull(r.from, b[n:])
-	return n + more, err
+	return b, nil
 }
 
 // end checks that nothing follows.
-func (r *reader) end() error {
-	_, err := r.in.ReadByte()
+func (r *reader) ended() error {
+	err := r.fill(1)
 	if errors.Is(err, io.EOF) {
 		return nil
 	}

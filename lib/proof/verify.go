@@ -1,11 +1,11 @@
 package proof
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"hc/lib/hash"
 	"hc/lib/hyperdrive"
@@ -22,7 +22,7 @@ type Options struct {
 	AnyClaim  bool         // take whatever the stream claims, but of a path or a tree; of Claim, if there is one, only At counts
 	MinLength uint64       // blocks that a head must have at least
 
-	Out      io.Writer                   // gets the claimed bytes, each group's in one Write, or of a path the file's; nil: nobody
+	Out      io.Writer                   // gets the claimed bytes, each group's at once if it is a PiecesWriter, or of a path the file's; nil: nobody
 	Names    func(hyperdrive.Item) error // gets the records of names; nil: nobody
 	Files    FolderSink                  // gets the files of a path or a tree; nil: nobody
 	Progress func(bytes, blocks uint64)  // called behind each group with what it brought; nil: not called
@@ -84,27 +84,18 @@ type Summary struct {
 func Verify(ctx context.Context, r io.Reader, opt Options, sink Sink) (Summary, error) {
 	v := &verifier{ctx: ctx, opt: opt, sink: sink, hasher: newHasher()}
 	v.groups, _ = sink.(GroupSink)
-	m := buffers.Get().(*memory)
-	m.in.Reset(r)
-	v.in, v.buffer = &reader{in: m.in, from: r}, m.group
+	buf := buffers.Get().(*[]byte)
+	v.in = &reader{from: r, buf: *buf, top: len(*buf)}
 	err := v.read()
 	v.hasher.close()
-	m.in.Reset(nil)
-	buffers.Put(m)
+	buffers.Put(buf)
 	return v.sum, err
 }
 
-// memory is what a Verify reads into. It is used again, as small streams are over before it would be filled.
-type memory struct {
-	in    *bufio.Reader
-	group []byte
-}
-
-// lineBuffer holds a frame's line, and is no longer than it must be: what it takes of the bytes behind a line is copied once more.
-const lineBuffer = maxLine + 4<<10
-
+// buffers are what a Verify reads into. They are used again, as small streams are over before one would be filled.
 var buffers = sync.Pool{New: func() any {
-	return &memory{in: bufio.NewReaderSize(nil, lineBuffer), group: make([]byte, 0, 1<<20)}
+	buf := make([]byte, readBuffer)
+	return &buf
 }}
 
 type verifier struct {
@@ -129,6 +120,7 @@ type verifier struct {
 	done    bool          // all that is claimed has come, whatever the log grows to
 	started bool          // a block has come
 	total   uint64        // bytes of all blocks
+	handed  time.Time     // when the last group was handed on
 
 	tail      bool   // whether the blocks from tailFirst on would be one group if they are not too many, see canonical
 	tailFirst uint64 // block
@@ -138,7 +130,10 @@ type verifier struct {
 	group   Group
 	ids     []uint64      // of the nodes that it has to bring
 	split   []merkle.Node // roots of the length that the claim names with `at`, under a new head
-	buffer  []byte        // the blocks' bytes
+	bytes   int           // of the blocks
+	frames  [][]byte      // the blocks' bytes, those of each frame together
+	blocks  [][]byte      // of hash, used again
+	leaves  []hash.Digest // likewise
 	lengths []int
 	run     run // the last frame
 

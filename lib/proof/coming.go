@@ -1,0 +1,98 @@
+package proof
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"hc/lib/hash"
+)
+
+// Blocks that come behind the group at hand are hashed along with it: of the eight or so of a group, hashed side by side, the longest
+// goes on alone when the others are done. Whether they are what they should be shows when their group is read.
+
+// comingLeaf is the leaf hash of a block that has come, and whose frame was not read yet.
+type comingLeaf struct {
+	offset uint64 // of the block, in the stream
+	size   int
+	leaf   hash.Digest
+}
+
+const (
+	mostComing  = 16      // blocks
+	leastComing = 8 << 10 // bytes of each
+)
+
+// coming appends the blocks that have come whole behind what was taken, as long as each is alone in its frame, and large; and
+// where they are to r.leaves.
+func (r *reader) coming(blocks [][]byte) [][]byte {
+	rest, offset := r.buf[r.start:r.end], r.offset
+	r.leaves = r.leaves[:0]
+	for len(r.leaves) < mostComing {
+		line, _, whole := bytes.Cut(rest[:min(len(rest), maxLine)], lineEnd)
+		if !whole {
+			break
+		}
+		rest, offset = rest[len(line)+1:], offset+uint64(len(line))+1
+		word, numbers, _ := bytes.Cut(line, []byte{' '})
+		if string(word) == wordNode {
+			continue
+		}
+		_, length, _ := bytes.Cut(numbers, []byte{' '})
+		size, err := parseNumber(length)
+		if string(word) != wordBlock || err != nil || size < leastComing || size >= uint64(len(rest)) {
+			break
+		}
+		blocks = append(blocks, rest[:size:size])
+		r.leaves = append(r.leaves, comingLeaf{offset: offset, size: int(size)})
+		rest, offset = rest[size+1:], offset+size+1
+	}
+	return blocks
+}
+
+// known returns the leaf hash of the block that was taken last, if it was hashed before.
+func (r *reader) known(size int) (leaf hash.Digest, ok bool) {
+	offset := r.offset - 1 - uint64(size) // an LF is behind it
+	for len(r.leaves) > 0 && r.leaves[0].offset < offset {
+		r.leaves = r.leaves[1:]
+	}
+	if len(r.leaves) == 0 || r.leaves[0].offset != offset || r.leaves[0].size != size {
+		return leaf, false
+	}
+	leaf = r.leaves[0].leaf
+	r.leaves = r.leaves[1:]
+	return leaf, true
+}
+
+// hash sets the leaf hashes of the group's blocks from one on, and of those that are coming.
+func (v *verifier) hash(from int) {
+	g := &v.group
+	blocks := append(v.blocks[:0], g.Blocks[from:]...)
+	n := len(blocks)
+	if n < mostComing {
+		v.awaitMore()
+		blocks = v.in.coming(blocks)
+	}
+	leaves := slices.Grow(v.leaves[:0], len(blocks))[:len(blocks)]
+	hash.Leaves(leaves, blocks)
+	copy(g.Leaves[from:], leaves[:n])
+	for i, leaf := range leaves[n:] {
+		v.in.leaves[i].leaf = leaf
+	}
+	v.blocks, v.leaves = blocks, leaves
+}
+
+// soon is how long a group may have taken to come, so that what comes behind the next one is waited for. Who sends slowly, or comes to the
+// end of a head, does not keep anybody from what has come whole.
+const soon = 20 * time.Millisecond
+
+// awaitMore reads ahead as far as there is room, and as it is sure that the log has more.
+func (v *verifier) awaitMore() {
+	c := v.sum.Claim
+	if !v.started || c.Kind != KindAll || c.At != nil || time.Since(v.handed) > soon {
+		return
+	}
+	if behind := v.offset + uint64(v.bytes); behind < v.head.ByteLength {
+		v.in.read(int(min(v.head.ByteLength-behind, lookAhead, uint64(v.in.top-v.in.start))))
+	}
+}

@@ -1,0 +1,96 @@
+package proof
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"testing"
+	"testing/iotest"
+)
+
+// pieceReader reads at most so many bytes at a time.
+type pieceReader struct {
+	from io.Reader
+	most int
+}
+
+func (p pieceReader) Read(b []byte) (int, error) { return p.from.Read(b[:min(len(b), p.most)]) }
+
+// largeBlocks are blocks that are hashed along with those before them, with some between that are not.
+func largeBlocks() [][]byte {
+	return random(90, func(i int) int {
+		switch {
+		case i%13 == 5:
+			return 100
+		case i == 40:
+			return 3 << 20 // a group of its own, which no buffer has room for
+		}
+		return leastComing - 1 + 4099*(i%29)
+	})
+}
+
+// However the bytes come, the same ones come out.
+func TestReadInPieces(t *testing.T) {
+	l := newLog(t, largeBlocks()...)
+	stream := l.stream(t, WriteOptions{}, nil)
+	want := bytes.Join(l.blocks, nil)
+	for name, r := range map[string]io.Reader{
+		"at once":          bytes.NewReader(stream),
+		"with the end":     iotest.DataErrReader(bytes.NewReader(stream)),
+		"half of it":       iotest.HalfReader(bytes.NewReader(stream)),
+		"1000 bytes":       pieceReader{bytes.NewReader(stream), 1000},
+		"50,000 bytes":     pieceReader{bytes.NewReader(stream), 50_000},
+		"a group and more": pieceReader{bytes.NewReader(stream), 1<<20 + 999},
+	} {
+		var out bytes.Buffer
+		sum, err := Verify(t.Context(), r, Options{Out: &out}, &sinkLog{t: t, log: l})
+		if err != nil || !bytes.Equal(out.Bytes(), want) || sum.Blocks != l.length() {
+			t.Errorf("%s: %d bytes of %d, %v", name, out.Len(), len(want), err)
+		}
+	}
+}
+
+// A byte that is wrong is found where it is: what comes out before is right, and neither its group nor any behind it comes out.
+func TestFlippedBitsInWhatIsComing(t *testing.T) {
+	l := newLog(t, largeBlocks()...)
+	stream := l.stream(t, WriteOptions{}, nil)
+	want := bytes.Join(l.blocks, nil)
+	at := 0
+	for i, block := range l.blocks {
+		at += bytes.Index(stream[at:], block)
+		before := len(bytes.Join(l.blocks[:i], nil))
+		bad := bytes.Clone(stream)
+		bad[at+len(block)/2] ^= 1
+		var out bytes.Buffer
+		_, err := Verify(t.Context(), bytes.NewReader(bad), Options{Out: &out}, nil)
+		if !errors.Is(err, ErrUnverified) || out.Len() > before || !bytes.HasPrefix(want, out.Bytes()) {
+			t.Errorf("block %d: %d bytes of the %d before it, %v", i, out.Len(), before, err)
+		}
+	}
+}
+
+// An error of the input comes behind all groups that came whole, whatever of the next one did.
+func TestReadFails(t *testing.T) {
+	l := newLog(t, largeBlocks()...)
+	stream := l.stream(t, WriteOptions{}, nil)
+	wrong := errors.New("the disk is gone")
+	groups := 0
+	_, err := Verify(t.Context(), bytes.NewReader(stream[:len(stream)*3/4]), Options{Progress: func(bytes, _ uint64) { groups++ }}, nil)
+	if !errors.Is(err, ErrCut) || groups < 2 {
+		t.Fatalf("%d groups of a stream that is cut, %v", groups, err)
+	}
+	all := groups
+	groups = 0
+	in := io.MultiReader(bytes.NewReader(stream[:len(stream)*3/4]), iotest.ErrReader(wrong))
+	if _, err = Verify(t.Context(), in, Options{Progress: func(bytes, _ uint64) { groups++ }}, nil); !errors.Is(err, wrong) || groups != all {
+		t.Errorf("%d groups of %d, %v", groups, all, err)
+	}
+	if _, err := Verify(t.Context(), idle{}, Options{}, nil); !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("of nothing, for ever: %v", err)
+	}
+}
+
+// idle is a reader from which nothing comes.
+type idle struct{}
+
+func (idle) Read([]byte) (int, error) { return 0, nil }
