@@ -1,10 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
@@ -28,7 +31,7 @@ type GCReport struct {
 	Packs     int    // there were
 	Rewritten int    // of them; with DryRun: that would be
 	Damaged   int    // left as they are, for something in them is not readable
-	Before    uint64 // bytes of all packs
+	Before    uint64 // bytes of all packs, and of what was left of others
 	Dead      uint64 // bytes that nothing needed
 	After     uint64 // bytes of all packs
 }
@@ -66,6 +69,7 @@ type collector struct {
 	view     packlog.View
 	packs    []packlog.Pack
 	replaced map[uint64]bool // packs, since the census
+	swept    uint64          // bytes that were freed before it
 	report   GCReport
 }
 
@@ -104,7 +108,7 @@ func (g *collector) run() error {
 		return err
 	}
 	if g.report.Before == 0 {
-		g.report.Packs, g.report.Before = len(g.packs), g.bytes()
+		g.report.Packs, g.report.Before = len(g.packs), g.bytes()+g.swept
 	}
 	if len(g.packs) == 0 {
 		return nil
@@ -137,6 +141,11 @@ func (g *collector) run() error {
 // begin syncs what is readable, brings derived files up to there, and takes the census.
 func (g *collector) begin() (err error) {
 	s := g.store
+	if !g.options.DryRun {
+		if err := g.sweep(); err != nil {
+			return err
+		}
+	}
 	if g.scratch, err = s.newScratch(); err != nil {
 		return err
 	}
@@ -146,9 +155,6 @@ func (g *collector) begin() (err error) {
 		return err
 	}
 	if !g.options.DryRun {
-		if _, err := s.log.Sweep(g.ctx); err != nil {
-			return err
-		}
 		if view.Synced.Less(view.Readable) { // what is dead because of it must not go before it is synced
 			if err := s.log.Seal(g.ctx); err != nil {
 				return err
@@ -159,6 +165,30 @@ func (g *collector) begin() (err error) {
 		return err
 	}
 	g.census, err = s.takeCensus(g.ctx, g.scratch)
+	return err
+}
+
+// sweep gives back what can be had without room for anything new: a full disk may be full of just that.
+func (g *collector) sweep() error {
+	s := g.store
+	if err := removeFolder(s.fs, filepath.Join(s.dir, scratchFolder)); err != nil { // of one that died
+		return err
+	}
+	freed, err := s.log.Sweep(g.ctx)
+	g.swept += freed
+	if err != nil {
+		return err
+	}
+	use, err := s.tryLock(g.ctx, packlog.LockUse)
+	if use == nil {
+		return err
+	}
+	err = s.log.CloseVoid(g.ctx)
+	if err = errors.Join(err, use.Unlock()); err != nil {
+		return err
+	}
+	freed, err = s.log.Sweep(g.ctx)
+	g.swept += freed
 	return err
 }
 
@@ -196,10 +226,35 @@ func (g *collector) rewriteAll(groups [][]candidate) error {
 			}
 			n++
 		}
-		if err := g.round(groups[:n]); err != nil {
+		replaced, damaged := maps.Clone(g.replaced), g.report.Damaged
+		err := g.round(groups[:n])
+		if packlog.IsFull(err) {
+			g.replaced, g.report.Damaged = replaced, damaged // nothing came of it
+			return g.rewriteSmallest(slices.Concat(groups...), err)
+		}
+		if err != nil {
 			return err
 		}
 		groups = groups[n:]
+	}
+	return nil
+}
+
+// rewriteSmallest is for a disk that is too full for a round: each pack by itself, those before of which the least is left, as they make room
+// for the others. It returns full if none could be rewritten so.
+func (g *collector) rewriteSmallest(packs []candidate, full error) error {
+	slices.SortStableFunc(packs, func(a, b candidate) int { return cmp.Compare(a.live, b.live) })
+	for i, c := range packs {
+		err := g.round([][]candidate{{c}})
+		if packlog.IsFull(err) && i > 0 {
+			return fmt.Errorf("there was room to rewrite %d of %d packs: repeat this when there is more: %w", i, len(packs), err)
+		}
+		if packlog.IsFull(err) {
+			return fmt.Errorf("the disk has no room for what is left of a pack, %d bytes, and a little more: make some, and repeat this: %w", c.live, full)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

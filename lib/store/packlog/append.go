@@ -20,6 +20,10 @@ type tail struct {
 
 	begun uint64 // offset up to which writeback has been started; 0: not known
 	next  string // path of the pack that would follow; "" until it is asked for
+
+	commit   uint64 // where the first record that commits ends of those behind the mark's end; 0: there is none
+	doubtful bool   // a sync of it has failed
+	followed bool   // the next pack may be there
 }
 
 func (t *tail) position() Position {
@@ -35,7 +39,7 @@ func (a *Append) Write(ctx context.Context, records ...Record) ([]Position, erro
 	var positions []Position
 	err := a.log.asWriter(ctx, func() (err error) {
 		positions, err = a.writeTidied(ctx, records)
-		return err
+		return a.log.takeBack(ctx, a, err)
 	})
 	return positions, err
 }
@@ -45,6 +49,7 @@ func (a *Append) writeTidied(ctx context.Context, records []Record) ([]Position,
 	if a.closer != l.tail.info.closer {
 		return nil, ErrOvertaken
 	}
+	l.claim(a.id)
 	b := l.newBatch()
 	positions, err := b.addAll(ctx, a.id, records)
 	if err != nil {
@@ -55,6 +60,7 @@ func (a *Append) writeTidied(ctx context.Context, records []Record) ([]Position,
 	}
 	m := l.marked
 	m.End = l.tail.position()
+	l.own.end = m.End
 	return positions, l.raise(m)
 }
 
@@ -94,6 +100,9 @@ func (b *batch) add(ctx context.Context, r *Record) (Position, error) {
 		return Position{}, err
 	}
 	at := b.w.at
+	if t := b.l.tail; r.Commit && t.commit == 0 {
+		t.commit = at.Offset + recordSize(r)
+	}
 	return at, b.w.put(r, b.l.marked.Synced)
 }
 
@@ -158,6 +167,7 @@ func (l *Log) sealed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	old.followed = true
 	if err := l.publishPack(info); err != nil {
 		return errors.Join(err, file.Close())
 	}
@@ -172,6 +182,7 @@ func (l *Log) syncTail(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
+	l.tail.doubtful = true
 	if recoverErr := l.recover(context.WithoutCancel(ctx)); recoverErr != nil {
 		return fmt.Errorf("%w (then recovering: %w)", err, recoverErr)
 	}

@@ -83,6 +83,7 @@ func (l *Log) keepQuiet(m Mark) {
 	l.quiet, l.quietFile = m, nil
 	if t := l.tail; t != nil && t.info.id == m.End.ID {
 		l.quietFile = t.file
+		t.commit = 0 // what was behind the mark's end is before it
 	}
 }
 

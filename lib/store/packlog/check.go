@@ -299,6 +299,9 @@ func (k *extentCheck) item(reader *walker) func(item) error {
 		if reader == nil {
 			return k.fault(f)
 		}
+		if at := it.damage.Position; at.Offset < k.limit && k.log.isVoided(k.ctx, at) {
+			return fmt.Errorf("position %v: %w", at, ErrMoved)
+		}
 		f.Position = it.damage.Position
 		f.Known = it.damage.Known
 		f.Torn = !k.torn.IsZero() && !f.Position.Less(k.torn)

@@ -114,11 +114,22 @@ func (l *Log) commitAll(ctx context.Context, all []*commitRequest) {
 		}
 	}()
 	if err = l.tidy(ctx); err == nil {
-		err = l.commitTidied(ctx, all)
+		err = l.takeBack(ctx, only(all), l.commitTidied(ctx, all))
 	}
 }
 
+// only returns the append whose commit is the only one that is made, nil where there are several.
+func only(all []*commitRequest) *Append {
+	if len(all) != 1 {
+		return nil
+	}
+	return all[0].append
+}
+
 func (l *Log) commitTidied(ctx context.Context, all []*commitRequest) error {
+	if a := only(all); a != nil {
+		l.claim(a.id)
+	}
 	start := l.tail.position()
 	b, heads, durable := l.newBatch(), false, false
 	for _, r := range all {

@@ -237,7 +237,7 @@ func TestHistories(t *testing.T) {
 // mutant is a file system that deviates from the protocol.
 type mutant struct {
 	packlog.FS
-	retrySync, noSync, noSyncDir, noBootID bool
+	retrySync, noSync, noSyncDir, noBootID, noSyncOfCut bool
 }
 
 func (m mutant) OpenFile(name string, flag int, perm fs.FileMode) (packlog.File, error) {
@@ -245,7 +245,7 @@ func (m mutant) OpenFile(name string, flag int, perm fs.FileMode) (packlog.File,
 	if err != nil {
 		return nil, err
 	}
-	return mutantFile{f, m, name}, nil
+	return &mutantFile{File: f, m: m, name: name}, nil
 }
 
 func (m mutant) SyncDir(name string) error {
@@ -266,9 +266,23 @@ type mutantFile struct {
 	packlog.File
 	m    mutant
 	name string
+	cut  bool // and not synced since
 }
 
-func (f mutantFile) Sync() error {
+func (f *mutantFile) Truncate(size int64) error {
+	before, err := f.Size()
+	if err == nil {
+		err = f.File.Truncate(size)
+	}
+	f.cut = err == nil && before-size > 8 // the last 8 bytes go when all is synced
+	return err
+}
+
+func (f *mutantFile) Sync() error {
+	if f.m.noSyncOfCut && f.cut {
+		f.cut = false
+		return nil
+	}
 	if f.m.noSync && strings.HasSuffix(f.name, ".pack") {
 		return nil
 	}

@@ -35,6 +35,8 @@ type File interface {
 	io.WriterAt
 	io.Closer
 	Size() (int64, error)
+	// Truncate cuts the file.
+	Truncate(size int64) error
 	// Sync makes what was written, and the file's length, durable. After an error nothing is known about the file, and
 	// a second Sync may lie.
 	Sync() error

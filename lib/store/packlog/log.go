@@ -55,6 +55,7 @@ type Log struct {
 	marked    Mark   // as it stands in the file
 	folder    uint64 // marked.Folder when chain was last read under the lock
 	buffer    []byte // of a batch
+	own       ownBatches
 	markDirty bool
 
 	mu      sync.Mutex // guards what follows

@@ -146,12 +146,27 @@ func (l *Log) readIn(ctx context.Context, at Position, read func(file io.ReaderA
 		room = end - at.Offset
 	}
 	length, err := read(pack.file, room)
+	if isInvalid(err) && l.isVoided(ctx, at) {
+		return fmt.Errorf("position %v: %w", at, ErrMoved)
+	}
 	if isInvalid(err) {
 		d := &DamageError{Position: at, Length: length, Reason: err, Known: true} // to who named the position
 		l.report(d)
 		return d
 	}
 	return err
+}
+
+// isVoided reports whether a position has ceased to count since the folder was read: its bytes may be cut off then.
+func (l *Log) isVoided(ctx context.Context, at Position) bool {
+	c, err := l.load(ctx)
+	return err == nil && c.voids(at)
+}
+
+// voids reports whether what stood at a position does not count: it lies behind a close, or in a pack that was rewritten.
+func (c *chain) voids(at Position) bool {
+	e := c.find(at.Pack)
+	return e == nil || e.bad == nil && (e.info.sequence != at.Pack || e.info.id != at.ID || at.Offset >= e.limit)
 }
 
 const firstRead = 4096 // bytes of a record that are read at once, in the hope that it is small

@@ -41,7 +41,11 @@ func (l *Log) recover(ctx context.Context) error {
 			break
 		}
 	}
-	return fmt.Errorf("recovering: %w", errors.Join(errs...))
+	err = errors.Join(errs...)
+	if IsFull(err) {
+		return fmt.Errorf("an append did not come to its end, and closing the log behind it takes a new pack: make some room on this disk, then 'hc gc' gives back what it took: %w", err)
+	}
+	return fmt.Errorf("recovering: %w", err)
 }
 
 func (l *Log) recoverFrom(ctx context.Context, c *chain, mark *Mark) error {

@@ -105,7 +105,7 @@ func (l *Log) Seal(ctx context.Context) error {
 			return nil
 		}
 		if err := l.newBatch().seal(ctx); err != nil {
-			return err
+			return l.takeBack(ctx, nil, err)
 		}
 		return l.loadLocked(ctx)
 	})

@@ -25,6 +25,9 @@ func (l *Log) Scan(ctx context.Context, view View, from Position, payloads bool,
 	}
 	return l.walk(ctx, c, from, view.Readable, payloads, func(it item) error {
 		if it.damage != nil {
+			if !c.voids(it.damage.Position) && l.isVoided(ctx, it.damage.Position) {
+				return fmt.Errorf("position %v: %w", it.damage.Position, ErrMoved)
+			}
 			l.report(it.damage)
 			return nil
 		}

@@ -4,17 +4,100 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"strings"
 )
 
-// Sweep removes what processes that died, or were interrupted, left among the packs: temporary files, and packs that newer ones
-// stand for. Only one process at a time may sweep or rewrite. It returns the bytes freed.
+// Sweep removes what processes that died, or were interrupted, left among the packs: temporary files, packs that newer ones
+// stand for, and what a close voids at the end of a pack. Only one process at a time may sweep or rewrite. It returns the bytes freed.
+//
+// It takes next to no room: a full disk may be full of just that.
 func (l *Log) Sweep(ctx context.Context) (freed uint64, err error) {
-	err = l.asWriter(ctx, func() (err error) {
-		freed, err = l.sweepTidied(ctx)
-		return err
+	if freed, err = l.sweepRewrites(); err != nil {
+		return freed, err
+	}
+	err = l.asWriter(ctx, func() error {
+		for _, sweep := range []func(context.Context) (uint64, error){l.cutClosed, l.sweepTidied} {
+			n, err := sweep(ctx)
+			if freed += n; err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return freed, err
+}
+
+// CloseVoid voids for good what was written at the log's end and never committed, for Sweep to cut it off. The caller holds the lock
+// "use" alone, so that no append is under way.
+func (l *Log) CloseVoid(ctx context.Context) error {
+	return l.asWriter(ctx, func() error {
+		m := l.marked
+		if m.End == m.Readable {
+			return nil
+		}
+		m.End = m.Readable
+		if err := l.raise(m); err != nil { // first: who dies on the way must leave behind what makes others recover
+			return err
+		}
+		return l.recover(ctx)
+	})
+}
+
+// sweepRewrites removes packs that somebody was about to rewrite. They are the sweeper's: it needs no lock for that, nor a recovery.
+func (l *Log) sweepRewrites() (freed uint64, err error) {
+	names, err := l.fs.ReadDir(l.path(packsDir))
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range names {
+		if !strings.HasSuffix(name, rewriteSuffix) {
+			continue
+		}
+		size, _, _ := l.fs.Stat(l.path(packsDir, name))
+		if err := l.remove(name); err != nil {
+			return freed, err
+		}
+		freed += uint64(size)
+	}
+	return freed, nil
+}
+
+// cutClosed cuts off what lies behind closes: whatever a power loss leaves of it is as void as it was. What closes it must stay.
+func (l *Log) cutClosed(ctx context.Context) (freed uint64, err error) {
+	c, err := l.load(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for i := range c.extents {
+		e := &c.extents[i]
+		if e.bad != nil || !e.closed {
+			continue
+		}
+		size, _, err := l.fs.Stat(e.path)
+		if err != nil {
+			return freed, err
+		}
+		if uint64(size) <= e.limit {
+			continue
+		}
+		if err := l.fs.SyncDir(l.path(packsDir)); err != nil {
+			return freed, err
+		}
+		if err := l.cutPack(e); err != nil {
+			return freed, err
+		}
+		freed += uint64(size) - e.limit
+	}
+	return freed, nil
+}
+
+func (l *Log) cutPack(e *extent) error {
+	file, err := l.fs.OpenFile(e.path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Truncate(int64(e.limit)), file.Close())
 }
 
 func (l *Log) sweepTidied(ctx context.Context) (freed uint64, err error) {

@@ -304,6 +304,11 @@ func (w *world) rewrite(random *rand.Rand) {
 
 func (w *world) tryRewrite(l *packlog.Log, random *rand.Rand) error {
 	ctx := context.Background()
+	if random.IntN(4) == 0 {
+		if err := l.CloseVoid(ctx); err != nil {
+			return err
+		}
+	}
 	if _, err := l.Sweep(ctx); err != nil {
 		return err
 	}

@@ -33,6 +33,10 @@ type Machine struct {
 	// Fault, if set, is asked before each call, without any lock held. Set it while no process runs.
 	Fault func(Call) Outcome
 
+	// Room, if set, is how many bytes the disk has for what is in files. A write that finds less is done in part. Set it while no
+	// process runs.
+	Room int
+
 	mu     sync.Mutex
 	random *rand.Rand
 	root   *node
@@ -44,7 +48,7 @@ type Machine struct {
 // Call is what a process is about to do.
 type Call struct {
 	Process int
-	Op      string // open create read write sync rename remove readdir mkdir syncdir stat lock unlock
+	Op      string // open create read write truncate sync rename remove readdir mkdir syncdir stat lock unlock
 	Path    string
 	N       int // counts calls that change something, from 1; 0 if this does not
 }
@@ -90,6 +94,22 @@ func (m *Machine) powerLoss() {
 	}
 	m.root.settle(m.random, map[*node]bool{})
 	m.boot++
+}
+
+// Used returns how many bytes the files have.
+func (m *Machine) Used() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.root.used()
+}
+
+// room returns how many of the bytes of a write there is room for.
+func (m *Machine) room(n *node, offset, length int) int {
+	if m.Room == 0 {
+		return length
+	}
+	more := max(0, offset+length-len(n.data))
+	return length - max(0, more-max(0, m.Room-m.root.used()))
 }
 
 // Edit changes a file's bytes, in the cache and on the disk alike: bit rot. It reports whether the file is there.

@@ -25,6 +25,7 @@ type change struct {
 	node     *node
 }
 
+// write is one write, or, where data is nil, a cut.
 type write struct {
 	offset int
 	data   []byte
@@ -41,6 +42,14 @@ func (n *node) find(name string) *node {
 		}
 	}
 	return n
+}
+
+func (n *node) used() int {
+	used := len(n.data)
+	for _, entry := range n.entries {
+		used += entry.used()
+	}
+	return used
 }
 
 func (c change) apply(entries map[string]*node) {
@@ -77,7 +86,16 @@ func (n *node) write(offset int, b []byte) {
 	}
 }
 
+func (n *node) cut(size int) {
+	n.data = resize(slices.Clone(n.data), size)
+	n.dirty = append(n.dirty, write{offset: size})
+}
+
 func (n *node) store(offset int, b []byte) {
+	if b == nil {
+		n.disk = resize(n.disk, min(len(n.disk), offset))
+		return
+	}
 	if end := offset + len(b); end > len(n.disk) {
 		n.disk = append(n.disk, make([]byte, end-len(n.disk))...)
 	}
@@ -107,6 +125,9 @@ func (n *node) reach(random *rand.Rand) {
 		n.sync()
 	case 2:
 		for _, w := range n.dirty {
+			if w.data == nil && random.IntN(2) == 0 {
+				n.store(w.offset, nil)
+			}
 			for len(w.data) > 0 {
 				size := min(len(w.data), sector-w.offset%sector)
 				if random.IntN(2) == 0 {

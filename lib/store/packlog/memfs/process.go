@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"hc/lib/store/packlog"
 )
@@ -286,14 +287,25 @@ func (f *file) WriteAt(b []byte, offset int64) (int, error) {
 	if err != nil {
 		return 0, pathError("write", f.name, err)
 	}
-	n := len(b)
-	if out != (Outcome{}) {
+	n := m.room(f.node, int(offset), len(b))
+	if n < len(b) && out == (Outcome{}) {
+		out.Err = syscall.ENOSPC
+	} else if out != (Outcome{}) {
 		n = m.random.IntN(n + 1)
 	}
 	if n > 0 {
 		f.node.write(int(offset), b[:n])
 	}
 	return n, pathError("write", f.name, m.fail(f.process, out))
+}
+
+func (f *file) Truncate(size int64) error {
+	done, err := f.begin("truncate", true)
+	defer done()
+	if err == nil {
+		f.node.cut(int(size))
+	}
+	return err
 }
 
 func (f *file) Close() error {

@@ -1,0 +1,166 @@
+package store
+
+import (
+	"errors"
+	"math"
+	mathrand "math/rand/v2"
+	"syscall"
+	"testing"
+
+	"hc/lib/hash"
+	"hc/lib/store/packlog/memfs"
+)
+
+// fullWorld is a store of one log, on a disk that can be full.
+type fullWorld struct {
+	*checkWorld
+	store  *Store
+	log    *signed
+	random *mathrand.Rand
+}
+
+func newFullWorld(t *testing.T) *fullWorld {
+	w := &fullWorld{checkWorld: &checkWorld{machine: memfs.New(1)}, log: newSigned(t, 1), random: mathrand.New(mathrand.NewPCG(1, 1))}
+	w.store = w.open(t, Options{Create: true, packSize: 4 << 20})
+	t.Cleanup(func() { _ = w.store.Close() })
+	w.log.append(t, w.store, false, randomBlocks(w.random, 5, 5000)...)
+	if err := w.store.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// fill appends until an error, or until the disk has so many bytes, and gives up; leave: without telling the store, as a process does that
+// is killed.
+func (w *fullWorld) fill(t *testing.T, most int, leave bool) error {
+	t.Helper()
+	tx, err := w.store.Begin(t.Context(), w.log.key(), TxOptions{Durable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !leave {
+		defer tx.Abort()
+	}
+	for w.machine.Used() < most {
+		b := randomBytes(w.random, 3000)
+		if err := tx.Append(t.Context(), hash.Leaf(b), b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restart is another process on the same disk.
+func (w *fullWorld) restart(t *testing.T) {
+	t.Helper()
+	w.store = w.open(t, Options{packSize: 4 << 20})
+}
+
+func (w *fullWorld) sound(t *testing.T) {
+	t.Helper()
+	v, err := w.store.View(t.Context(), w.log.key(), false)
+	if err == nil {
+		err = sameBlocksAs(t.Context(), v, w.log)
+	}
+	if err != nil || len(w.store.Damage()) > 0 {
+		t.Fatalf("%v, damaged is %v", err, w.store.Damage())
+	}
+	if found, _ := w.check(t); len(found) > 0 {
+		t.Fatalf("a check found %+v", found)
+	}
+}
+
+// TestFullDisk has a disk become full in the middle of an append: what that wrote is there again for the next one, but for the packs that it has
+// sealed, which a gc gives back with the room that there is then.
+func TestFullDisk(t *testing.T) {
+	for _, room := range []int{40 << 10, 2 << 20, 6 << 20} {
+		w := newFullWorld(t)
+		before := w.machine.Used()
+		w.machine.Room = before + room
+		if err := w.fill(t, math.MaxInt, false); !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("%d bytes of room: %v", room, err)
+		}
+		report, err := w.store.GC(t.Context(), GCOptions{})
+		if err != nil {
+			t.Fatalf("%d bytes of room: %v", room, err)
+		}
+		if now := w.machine.Used(); now > before+8<<10 {
+			t.Errorf("%d bytes of room: %d are used, %d before, with %+v", room, now, before, report)
+		}
+		w.sound(t)
+		w.machine.Room = 0
+		w.log.append(t, w.store, false, randomBlocks(w.random, 2, 5000)...)
+		w.sound(t)
+	}
+}
+
+// TestFullDiskOfDeadProcess has the process killed that filled the disk, in the middle of a write or behind one: a gc gives the room back if there are some
+// KiB for it, and says what to do if there are not.
+func TestFullDiskOfDeadProcess(t *testing.T) {
+	for _, torn := range []bool{false, true} {
+		w := newFullWorld(t)
+		before := w.machine.Used()
+		if torn {
+			w.machine.Fault = func(c memfs.Call) memfs.Outcome {
+				return memfs.Outcome{Kill: c.Op == "write" && w.machine.Used() > before+1_000_000}
+			}
+		}
+		if err := w.fill(t, before+1_500_000, true); torn == (err == nil) {
+			t.Fatal(err)
+		}
+		w.machine.Fault = nil
+		w.store.fs.(*memfs.Process).Kill()
+		full := w.machine.Used()
+		w.restart(t)
+		w.machine.Room = full
+		if _, err := w.store.GC(t.Context(), GCOptions{}); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("torn %v: without any room: %v", torn, err)
+		}
+		w.machine.Room = full + 12<<10
+		report, err := w.store.GC(t.Context(), GCOptions{})
+		if err != nil {
+			t.Fatalf("torn %v: %v", torn, err)
+		}
+		if now := w.machine.Used(); now > before+12<<10 || report.Freed() < int64(full-before)/2 {
+			t.Errorf("torn %v: %d bytes are used, %d before it was full with %d: %+v", torn, now, before, full, report)
+		}
+		w.sound(t)
+		w.machine.Room = 0
+		w.log.append(t, w.store, false, randomBlocks(w.random, 2, 5000)...)
+		w.sound(t)
+	}
+}
+
+// TestFullDiskPackByPack has a disk with less room than what is left of all packs that are to be rewritten: they are rewritten one by one, until there
+// is no room for any.
+func TestFullDiskPackByPack(t *testing.T) {
+	for _, test := range []struct {
+		room int
+		err  error
+	}{{400_000, nil}, {100_000, syscall.ENOSPC}} {
+		w := &fullWorld{checkWorld: &checkWorld{machine: memfs.New(1)}, log: newSigned(t, 1), random: mathrand.New(mathrand.NewPCG(1, 1))}
+		w.store = w.open(t, Options{Create: true, packSize: 300_000})
+		t.Cleanup(func() { _ = w.store.Close() })
+		gone := newSigned(t, 2)
+		for range 8 {
+			w.log.append(t, w.store, false, randomBlocks(w.random, 20, 6000)...)
+			gone.append(t, w.store, false, randomBlocks(w.random, 20, 6000)...)
+		}
+		if err := w.store.Drop(t.Context(), gone.key()); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.store.Checkpoint(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		full := w.machine.Used()
+		w.machine.Room = full + test.room
+		report, err := w.store.GC(t.Context(), GCOptions{})
+		if !errors.Is(err, test.err) {
+			t.Fatalf("%d bytes of room: %v", test.room, err)
+		}
+		if now := w.machine.Used(); err == nil && now > full*2/3 || now > full+20_000 {
+			t.Errorf("%d bytes of room: %d bytes became %d, with %+v", test.room, full, now, report)
+		}
+		w.sound(t)
+	}
+}

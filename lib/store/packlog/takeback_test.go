@@ -1,0 +1,303 @@
+package packlog_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+
+	"hc/lib/store/packlog"
+	"hc/lib/store/packlog/memfs"
+)
+
+// fullDisk is a store on a disk that has room for little more than what is there.
+type fullDisk struct {
+	machine *memfs.Machine
+	options packlog.Options
+	log     *packlog.Log
+}
+
+func newFullDisk(t *testing.T, room int) *fullDisk {
+	t.Helper()
+	d := &fullDisk{machine: memfs.New(1)}
+	d.options = packlog.Options{FS: d.machine.Process(), Create: true, PackSize: 8000, Program: "test"}
+	d.log = open(t, storeDir, d.options)
+	t.Cleanup(func() { d.log.Close() })
+	mustAppend(t, d.log, "first", "of the store", true)
+	d.machine.Room = d.machine.Used() + room
+	return d
+}
+
+// fill appends until the disk is full, and returns what was wrong.
+func (d *fullDisk) fill(t *testing.T, a *packlog.Append) error {
+	t.Helper()
+	for i := range 1000 {
+		if _, err := a.Write(t.Context(), run("x", strings.Repeat("many bytes ", 10+i%7))); err != nil {
+			return err
+		}
+	}
+	t.Fatal("the disk is not full")
+	return nil
+}
+
+func (d *fullDisk) begin(t *testing.T) *packlog.Append {
+	t.Helper()
+	a, err := d.log.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// What an append wrote to a disk that became full is given back by the append itself, in the pack that it was at, and whoever comes next finds the
+// log as it was, also in another process, and behind a power loss.
+func TestFullDiskIsTakenBack(t *testing.T) {
+	for room := 0; room < 3000; room += 100 {
+		t.Run(fmt.Sprint(room), func(t *testing.T) {
+			d := newFullDisk(t, room)
+			used := d.machine.Used()
+			a := d.begin(t)
+			if err := d.fill(t, a); !errors.Is(err, syscall.ENOSPC) {
+				t.Fatal(err)
+			}
+			if now := d.machine.Used(); now != used {
+				t.Errorf("%d bytes are used, %d before", now, used)
+			}
+			if _, err := a.Commit(t.Context(), head("x"), true); err == nil {
+				t.Error("the append goes on")
+			}
+			if _, err := a.Write(t.Context(), run("x", "y")); err == nil {
+				t.Error("the append goes on")
+			}
+			d.machine.Room = 0
+			mustAppend(t, d.log, "second", "behind it", true)
+			for range 2 {
+				other := open(t, storeDir, d.options)
+				if got := fmt.Sprint(committed(t, other)); got != "[first second]" || len(other.Damage()) > 0 {
+					t.Errorf("there are %s, damaged is %v", got, other.Damage())
+				}
+				if err := other.Close(); err != nil {
+					t.Fatal(err)
+				}
+				d.machine.PowerLoss()
+				d.options.FS = d.machine.Process()
+			}
+		})
+	}
+}
+
+// A commit for which there is no room is taken back, too.
+func TestFullDiskAtCommit(t *testing.T) {
+	for room := 0; room < 300; room += 20 {
+		d := newFullDisk(t, room)
+		used := d.machine.Used()
+		_, err := d.begin(t).WriteCommit(t.Context(), []packlog.Record{run("x", strings.Repeat("x", 200))}, head("x"), room%40 == 0)
+		if now := d.machine.Used(); !errors.Is(err, syscall.ENOSPC) || now != used {
+			t.Errorf("%d bytes of room: %d are used, %d before, %v", room, now, used, err)
+		}
+		d.machine.Room = 0
+		mustAppend(t, d.log, "second", "behind it", true)
+		if got := fmt.Sprint(committed(t, d.log)); got != "[first second]" {
+			t.Errorf("%d bytes of room: there are %s", room, got)
+		}
+	}
+}
+
+// What another append has written in between is not taken back, nor what was written before it.
+func TestFullDiskLeavesOthers(t *testing.T) {
+	d := newFullDisk(t, 3000)
+	a, other := d.begin(t), d.begin(t)
+	write := func(a *packlog.Append, name string) {
+		t.Helper()
+		if _, err := a.Write(t.Context(), run(name, "a batch of "+name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(a, "a")
+	write(other, "b")
+	used := d.machine.Used()
+	if err := d.fill(t, a); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	if now := d.machine.Used(); now != used {
+		t.Errorf("%d bytes are used, %d before", now, used)
+	}
+	d.machine.Room = 0
+	write(other, "c")
+	if _, err := other.Commit(t.Context(), head("other"), true); err != nil {
+		t.Fatal(err)
+	}
+	view, err := d.log.View(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var metas []string
+	err = d.log.Scan(t.Context(), view, packlog.Position{}, true, func(r packlog.Record) error {
+		metas = append(metas, string(r.Meta))
+		return nil
+	})
+	if got := strings.Join(metas, " "); err != nil || got != "first first a b c other" {
+		t.Errorf("the log has %s, %v", got, err)
+	}
+}
+
+// Where the process cannot take it back, as it was killed, closing the log takes little more than a pack's header, and then sweeping gives
+// back the rest.
+func TestFullDiskIsSwept(t *testing.T) {
+	for _, torn := range []bool{false, true} {
+		d := newFullDisk(t, 6000)
+		used := d.machine.Used()
+		writes, killed := 0, d.options.FS.(*memfs.Process)
+		d.machine.Fault = func(c memfs.Call) memfs.Outcome {
+			if c.Op == "write" && strings.HasSuffix(c.Path, ".pack") {
+				writes++
+			}
+			return memfs.Outcome{Kill: torn && writes == 12}
+		}
+		a := d.begin(t)
+		for writes < 11 || torn && !killed.Dead() {
+			if _, err := a.Write(t.Context(), run("x", strings.Repeat("many bytes ", 20))); err != nil && !killed.Dead() {
+				t.Fatal(err)
+			}
+		}
+		killed.Kill()
+		d.machine.Fault = nil
+		d.options.FS = d.machine.Process()
+		d.log = open(t, storeDir, d.options)
+		d.machine.Room = d.machine.Used()
+		sweep := func() (uint64, error) {
+			if err := d.log.CloseVoid(t.Context()); err != nil {
+				return 0, err
+			}
+			return d.log.Sweep(t.Context())
+		}
+		if _, err := sweep(); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "make some room on this disk") {
+			t.Errorf("torn=%v: without room: %v", torn, err)
+		}
+		d.machine.Room += 2048
+		freed, err := sweep()
+		if now := d.machine.Used(); err != nil || freed < 2000 || now > used+1024+256 {
+			t.Errorf("torn=%v: %d bytes are used, %d before; %d were freed, %v", torn, now, used, freed, err)
+		}
+		mustAppend(t, d.log, "second", "behind it", true)
+		if got := fmt.Sprint(committed(t, d.log)); got != "[first second]" || len(d.log.Damage()) > 0 {
+			t.Errorf("torn=%v: there are %s, damaged is %v", torn, got, d.log.Damage())
+		}
+	}
+}
+
+// A reader who has not heard that the end was closed is not told of damage where that was cut off.
+func TestCutOffIsNoDamage(t *testing.T) {
+	machine := memfs.New(1)
+	options := packlog.Options{FS: machine.Process(), Create: true, Program: "test"}
+	l := open(t, storeDir, options)
+	mustAppend(t, l, "first", "of the store", true)
+	at := mustAppend(t, l, "soft", "which a recovery copies", false)
+	options.FS, options.ReadOnly = machine.Process(), true
+	reader := open(t, storeDir, options)
+	defer reader.Close()
+	view, err := reader.View(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a, err := l.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Write(t.Context(), run("void", "")); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.CloseVoid(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if freed, err := l.Sweep(t.Context()); err != nil || freed == 0 {
+		t.Fatalf("freed %d bytes, %v", freed, err)
+	}
+	if _, err := reader.ReadPayload(t.Context(), at); !errors.Is(err, packlog.ErrMoved) {
+		t.Errorf("reading it: %v", err)
+	}
+	if err := reader.Scan(t.Context(), view, packlog.Position{}, true, func(packlog.Record) error { return nil }); !errors.Is(err, packlog.ErrMoved) {
+		t.Errorf("a scan: %v", err)
+	}
+	if len(reader.Damage()) > 0 {
+		t.Errorf("damaged is %v", reader.Damage())
+	}
+	if got := fmt.Sprint(committed(t, reader)); got != "[first soft]" {
+		t.Errorf("there are %s", got)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// mixed has an append written and taken back, then another of the same size in its place, which is not synced when the power fails, and
+// reports whether that one counts then, and whether with all of it. Each record fills whole sectors.
+func mixed(t *testing.T, seed uint64, noSync bool) (counts, whole bool) {
+	machine := memfs.New(seed)
+	options := packlog.Options{FS: mutant{FS: machine.Process(), noSyncOfCut: noSync}, Create: true, Program: "test"}
+	l := open(t, storeDir, options)
+	record := func(name string) packlog.Record { return run(name+"-------", strings.Repeat(name, 56)) }
+	first, err := l.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.Write(t.Context(), record("a")); err != nil {
+		t.Fatal(err)
+	}
+	machine.Room = machine.Used()
+	if _, err := first.Write(t.Context(), record("a")); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	machine.Room = 0
+	second, err := l.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := second.WriteCommit(t.Context(), []packlog.Record{record("b")}, head("b"), false); err != nil {
+		t.Fatal(err)
+	}
+	machine.PowerLoss()
+	options.FS, options.ReadOnly = machine.Process(), true
+	l = open(t, storeDir, options)
+	view, err := l.View(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = l.Scan(t.Context(), view, packlog.Position{}, true, func(r packlog.Record) error {
+		counts = counts || r.Commit
+		whole = whole || string(r.Meta) == "b-------"
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return counts, whole
+}
+
+// Nothing of what was taken back comes up again in the place of what was written there since; that takes the sync in between.
+func TestTakenBackIsGone(t *testing.T) {
+	count := 0
+	for seed := range uint64(3000) {
+		counts, whole := mixed(t, seed, false)
+		if counts && !whole {
+			t.Fatalf("seed %d: an append counts without its run", seed)
+		}
+		if counts {
+			count++
+		}
+	}
+	if count == 0 {
+		t.Error("no append counts")
+	}
+	for seed := range uint64(30000) {
+		if counts, whole := mixed(t, seed, true); counts && !whole {
+			t.Logf("seed %d: not synced, an append counts without its run", seed)
+			return
+		}
+	}
+	t.Error("that it is not synced is not noticed")
+}
