@@ -9,9 +9,10 @@ import (
 )
 
 const (
-	walkChunk = 256 << 10 // bytes that are read at once
-	skipChunk = 32 << 10  // the same, where payloads are skipped
-	sector    = 4096      // bytes that are passed over where the disk cannot read
+	walkChunk    = 256 << 10 // bytes that are read at once
+	skipChunk    = 32 << 10  // the same, where payloads are skipped,
+	skippedChunk = 4 << 10   // and behind one that ended beyond what was read: the next one does, as a rule
+	sector       = 4096      // bytes that are passed over where the disk cannot read
 )
 
 func isBadSector(err error) bool { return errors.Is(err, syscall.EIO) }
@@ -45,7 +46,10 @@ func (w *walker) bytes(offset uint64, n int) ([]byte, error) {
 		return nil, err
 	}
 	chunk := walkChunk
-	if !w.payloads {
+	switch {
+	case !w.payloads && offset > w.start+uint64(len(w.buf)):
+		chunk = skippedChunk
+	case !w.payloads:
 		chunk = skipChunk
 	}
 	want := int(min(uint64(max(n, chunk)), w.limit-offset))
