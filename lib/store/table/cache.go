@@ -23,7 +23,7 @@ const cacheShards = 8
 func NewCache(pages, filters int64) *Cache {
 	frames := max(int(pages/frameCost), 16)
 	shards := 1
-	if frames >= 64*cacheShards {
+	if frames >= 16*cacheShards {
 		shards = cacheShards
 	}
 	c := &Cache{shards: make([]cacheShard, shards)}

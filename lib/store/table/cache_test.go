@@ -98,7 +98,7 @@ func TestCacheSize(t *testing.T) {
 		bytes  int64
 		frames int
 		shards int
-	}{{-1, 16, 1}, {0, 16, 1}, {1 << 20, 246, 1}, {16 << 20, 3936, 8}} {
+	}{{-1, 16, 1}, {0, 16, 1}, {400 << 10, 96, 1}, {1 << 20, 240, 8}, {16 << 20, 3936, 8}} {
 		c := NewCache(test.bytes, 0)
 		room := 0
 		for i := range c.shards {
