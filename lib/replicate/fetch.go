@@ -118,7 +118,8 @@ type fetcher struct {
 	from, to    uint64   // wanted, to exclusive; proof.Open while the log's end is the end
 	ranged      bool     // from and to are known
 	failures    []error  // of sessions that are gone
-	recent      uint64   // bytes of a block, as lately seen
+	recent      uint64   // bytes of a block, near the most that came lately
+	usual       uint64   // likewise, as most that came lately have
 	gathered    []event  // of gather
 	patience    *time.Timer
 	unwelcome   bool // what verified is not to be saved

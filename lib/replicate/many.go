@@ -27,7 +27,8 @@ type many struct {
 // Sizes of a question, in bytes of blocks.
 const (
 	firstMany = 256 << 10      // that a peer is asked for at once in the beginning; twice as much each time that he has answered
-	mostMany  = objects.MaxRaw // of what is expected, which is near the most that came lately: what comes is mostly less
+	mostMany  = objects.MaxRaw // of what is expected
+	fillPart  = 6              // of what may come, so much less is asked for: what does not fit has to be asked for again
 	fewManys  = 8              // questions under way as long as they are not that large
 )
 
@@ -90,6 +91,14 @@ func (f *fetcher) sizeOf(block, length uint64) int {
 	return int(min(max(f.d.ByteLength()/max(length, 1), f.recent), maxBlock))
 }
 
+// usuallyOf is how many bytes a block is likely to have, if those of many are added up.
+func (f *fetcher) usuallyOf(block, length uint64) int {
+	if h, ok := f.hashed[block]; ok {
+		return int(min(h.size, maxBlock))
+	}
+	return int(min(max(f.d.ByteLength()/max(length, 1), f.usual), maxBlock))
+}
+
 // askMany asks a peer for a block and those behind it. more is false if the window is full.
 func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) (more bool, err error) {
 	length, fork := f.d.Length()
@@ -118,7 +127,11 @@ func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) 
 	m := &many{prove: !known}
 	m.add(block)
 	var here []uint64 // that lie between, and need not come
-	bytes := f.sizeOf(block, length)
+	likely, room := f.usuallyOf, most-most/fillPart
+	if s.runs.asked { // a question that ends anywhere cuts a run: until it is known where they end few should be asked for
+		likely, room = f.sizeOf, most
+	}
+	bytes, fill := f.sizeOf(block, length), likely(block, length)
 	for {
 		next, ok, err := f.nextBlock(ctx, limit, length)
 		if err != nil {
@@ -132,7 +145,7 @@ func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) 
 			here = append(here, next)
 			continue
 		}
-		fits := bytes+f.sizeOf(next, length) <= most && m.count() < objects.MaxBlocks && len(m.spans) < objects.MaxSpans
+		fits := fill+likely(next, length) <= room && m.count() < objects.MaxBlocks && len(m.spans) < objects.MaxSpans
 		follows := nextKnown == known && !h.here && (next == m.end() || known && next > m.end()) // spans ascend
 		if !fits || !follows || !s.mayHave(next, 2*next, fork) || !s.blocks.has(next) {
 			f.again(next)
@@ -145,7 +158,7 @@ func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) 
 			break
 		}
 		m.add(next)
-		bytes += f.sizeOf(next, length)
+		bytes, fill = bytes+f.sizeOf(next, length), fill+likely(next, length)
 	}
 	for _, block := range here {
 		f.again(block)
@@ -158,7 +171,7 @@ func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) 
 			return false, err
 		}
 	}
-	return true, f.sendMany(s, m, bytes)
+	return true, f.sendMany(s, m, min(bytes, max(most, f.sizeOf(block, length))))
 }
 
 // askOne asks a peer for one block.

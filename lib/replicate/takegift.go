@@ -94,6 +94,7 @@ func (f *fetcher) tooMany(ctx context.Context, m *many, g *gift) error {
 func (f *fetcher) applyBlocks(ctx context.Context, a *asked, g *gift) error {
 	for _, block := range g.blocks {
 		f.recent = max(uint64(len(block)), f.recent-f.recent/16)
+		f.usual = (15*f.usual + uint64(len(block))) / 16
 	}
 	if err := f.verifyBlocks(ctx, a, g); err != nil {
 		return err

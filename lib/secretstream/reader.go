@@ -25,6 +25,9 @@ const (
 	// longFrame is from how many bytes on nothing is read behind a frame along with its end: so that its memory can be handed on, and
 	// next to nothing has to move. It takes one read more for each.
 	longFrame = 256 << 10
+
+	// readBehind is how far it is read into what comes behind a long frame, at least: it moves into other memory if that is one, too.
+	readBehind = 4 << 10
 )
 
 // outgrown says whether a buffer of size bytes is let go after used bytes have passed it. As long as long messages come
@@ -141,7 +144,7 @@ func (r *frameReader) until(need int) int {
 	case need >= longFrame:
 		return min(r.start+need, len(r.buf))
 	case r.lately >= longFrame:
-		return min(max(r.start+need, r.end+readBuffer), len(r.buf))
+		return min(max(r.start+need, r.end+readBehind), len(r.buf))
 	}
 	return len(r.buf)
 }
