@@ -183,8 +183,8 @@ func (g *collector) sweep() error {
 	if use == nil {
 		return err
 	}
-	err = s.log.CloseVoid(g.ctx)
-	if err = errors.Join(err, use.Unlock()); err != nil {
+	closed, err := s.log.CloseVoid(g.ctx)
+	if err = errors.Join(err, use.Unlock()); err != nil || !closed {
 		return err
 	}
 	freed, err = s.log.Sweep(g.ctx)

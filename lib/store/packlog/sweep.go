@@ -28,10 +28,10 @@ func (l *Log) Sweep(ctx context.Context) (freed uint64, err error) {
 	return freed, err
 }
 
-// CloseVoid voids for good what was written at the log's end and never committed, for Sweep to cut it off. The caller holds the lock
+// CloseVoid voids for good what was written at the log's end and never committed, for Sweep to cut it off, if there is any. The caller holds the lock
 // "use" alone, so that no append is under way.
-func (l *Log) CloseVoid(ctx context.Context) error {
-	return l.asWriter(ctx, func() error {
+func (l *Log) CloseVoid(ctx context.Context) (closed bool, err error) {
+	err = l.asWriter(ctx, func() error {
 		m := l.marked
 		if m.End == m.Readable {
 			return nil
@@ -40,8 +40,10 @@ func (l *Log) CloseVoid(ctx context.Context) error {
 		if err := l.raise(m); err != nil { // first: who dies on the way must leave behind what makes others recover
 			return err
 		}
+		closed = true
 		return l.recover(ctx)
 	})
+	return closed, err
 }
 
 // sweepRewrites removes packs that somebody was about to rewrite. They are the sweeper's: it needs no lock for that, nor a recovery.

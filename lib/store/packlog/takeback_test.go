@@ -167,7 +167,7 @@ func TestFullDiskIsSwept(t *testing.T) {
 		d.log = open(t, storeDir, d.options)
 		d.machine.Room = d.machine.Used()
 		sweep := func() (uint64, error) {
-			if err := d.log.CloseVoid(t.Context()); err != nil {
+			if _, err := d.log.CloseVoid(t.Context()); err != nil {
 				return 0, err
 			}
 			return d.log.Sweep(t.Context())
@@ -211,7 +211,7 @@ func TestCutOffIsNoDamage(t *testing.T) {
 	if _, err := a.Write(t.Context(), run("void", "")); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.CloseVoid(t.Context()); err != nil {
+	if _, err := l.CloseVoid(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if freed, err := l.Sweep(t.Context()); err != nil || freed == 0 {

@@ -305,7 +305,7 @@ func (w *world) rewrite(random *rand.Rand) {
 func (w *world) tryRewrite(l *packlog.Log, random *rand.Rand) error {
 	ctx := context.Background()
 	if random.IntN(4) == 0 {
-		if err := l.CloseVoid(ctx); err != nil {
+		if _, err := l.CloseVoid(ctx); err != nil {
 			return err
 		}
 	}
