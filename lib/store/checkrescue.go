@@ -14,6 +14,7 @@ type rescue struct {
 	checker *Checker
 	ctx     context.Context
 	old     *View
+	roots   []merkle.Node // of its head
 	tx      *Tx
 	changes bool
 }
@@ -41,10 +42,7 @@ func (r *rescue) run() error {
 		return err
 	}
 	r.changes = longer || tx.view.core == nil || tx.view.Manifest() == nil && manifest != nil
-	if err := r.blocks(); err != nil {
-		return err
-	}
-	if err := r.tree(); err != nil {
+	if err := r.contents(); err != nil {
 		return err
 	}
 	if !r.changes {
@@ -75,6 +73,18 @@ func (r *rescue) sameHistory(now Head) (bool, error) {
 	return true, nil
 }
 
+// contents stores again what the old head, which is signed, vouches for.
+func (r *rescue) contents() (err error) {
+	r.roots, err = r.old.Roots(r.ctx)
+	if err != nil || merkle.TreeHash(r.roots) != r.old.head.TreeHash {
+		return passOver(err) // what is above the blocks is not to be trusted, so nor are they
+	}
+	if err := r.blocks(); err != nil {
+		return err
+	}
+	return r.tree()
+}
+
 // blocks stores the blocks again that the log does not have, and the nodes of those that cannot be read.
 func (r *rescue) blocks() error {
 	for at := uint64(0); ; {
@@ -99,6 +109,9 @@ func (r *rescue) block(block uint64) error {
 	if err != nil {
 		return passOver(err)
 	}
+	if _, tied, err := r.tie(leaf); !tied || err != nil {
+		return err
+	}
 	data, err := r.old.Block(r.ctx, block)
 	if err == nil && hash.Leaf(data) == leaf.Hash {
 		r.changes = true
@@ -114,11 +127,7 @@ func (r *rescue) block(block uint64) error {
 // tree writes the nodes again that the log does not have: the old head's roots, which no peer may tell who lacks the same
 // blocks, and what ties to them the blocks that are held.
 func (r *rescue) tree() error {
-	roots, err := r.old.Roots(r.ctx)
-	if err != nil || merkle.TreeHash(roots) != r.old.head.TreeHash {
-		return passOver(err) // what is above the blocks is not to be trusted
-	}
-	for _, root := range roots {
+	for _, root := range r.roots {
 		if err := r.node(root); err != nil {
 			return err
 		}
@@ -128,10 +137,10 @@ func (r *rescue) tree() error {
 		if err != nil || !ok {
 			return err
 		}
-		if err := r.edge(first, roots); err != nil {
+		if err := r.edge(first); err != nil {
 			return err
 		}
-		if err := r.edge(end-1, roots); err != nil { // between the two, all follows from the blocks
+		if err := r.edge(end - 1); err != nil { // between the two, all follows from the blocks
 			return err
 		}
 		at = end
@@ -139,25 +148,14 @@ func (r *rescue) tree() error {
 }
 
 // edge writes the siblings again on the way from a block to its root.
-func (r *rescue) edge(block uint64, roots []merkle.Node) error {
-	n, err := r.old.Node(r.ctx, 2*block)
+func (r *rescue) edge(block uint64) error {
+	leaf, err := r.old.Node(r.ctx, 2*block)
 	if err != nil {
 		return passOver(err)
 	}
-	var siblings []merkle.Node
-	for !slices.ContainsFunc(roots, func(root merkle.Node) bool { return root.Index == n.Index }) {
-		sibling, err := r.old.Node(r.ctx, merkle.Sibling(n.Index))
-		if err != nil {
-			return passOver(err)
-		}
-		if n.Size+sibling.Size > merkle.MaxBytes {
-			return nil
-		}
-		siblings = append(siblings, sibling)
-		n = parentOf(n, sibling)
-	}
-	if !slices.ContainsFunc(roots, func(root merkle.Node) bool { return root.Index == n.Index && root.Hash == n.Hash }) {
-		return nil
+	siblings, tied, err := r.tie(leaf)
+	if !tied || err != nil {
+		return err
 	}
 	for _, sibling := range siblings {
 		if err := r.node(sibling); err != nil {
@@ -165,6 +163,35 @@ func (r *rescue) edge(block uint64, roots []merkle.Node) error {
 		}
 	}
 	return nil
+}
+
+// tie reports whether a node is in the tree of the old head, by the siblings on its way to a root, which it returns.
+func (r *rescue) tie(n merkle.Node) (siblings []merkle.Node, tied bool, err error) {
+	root := func() int {
+		return slices.IndexFunc(r.roots, func(root merkle.Node) bool { return root.Index == n.Index })
+	}
+	for root() < 0 {
+		sibling, err := r.sibling(n)
+		if err != nil {
+			return nil, false, passOver(err)
+		}
+		if n.Size+sibling.Size > merkle.MaxBytes {
+			return nil, false, nil
+		}
+		siblings = append(siblings, sibling)
+		n = parentOf(n, sibling)
+	}
+	return siblings, merkle.Same(r.roots[root()], n), nil
+}
+
+// sibling returns a node's, of which a hint is as good as any: the root tells.
+func (r *rescue) sibling(n merkle.Node) (merkle.Node, error) {
+	index := merkle.Sibling(n.Index)
+	sibling, err := r.old.Node(r.ctx, index)
+	if err != nil && passOver(err) == nil {
+		return r.tx.view.Node(r.ctx, index)
+	}
+	return sibling, err
 }
 
 // node writes a node again if the log does not have it.

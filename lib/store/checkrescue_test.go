@@ -5,9 +5,11 @@ import (
 	"path/filepath"
 	"testing"
 
+	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
+	"hc/lib/store/packlog/memfs"
 )
 
 // proves reports what cannot be proved of the blocks that a log of the world holds.
@@ -88,5 +90,76 @@ func TestRepairTree(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestRescueTies has a derived file that was made up: it has a block that nothing ties to the head, which is signed. That does not come into
+// the log; a block that is tied to it does.
+func TestRescueTies(t *testing.T) {
+	l := newSigned(t, 1)
+	ctx := t.Context()
+	open := func() *Store {
+		s, err := Open(ctx, "/store", Options{Create: true, fs: memfs.New(1).Process(), tuning: checkTuning})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	}
+	view := func(s *Store) *View {
+		v, err := s.View(ctx, l.key(), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	writer := open()
+	l.append(t, writer, false, blocksOf("a", "b", "c", "d", "e", "f", "g", "h")...)
+	whole := view(writer)
+	keep := func(s *Store, blocks map[uint64]string, nodes ...uint64) {
+		t.Helper()
+		tx, err := s.Begin(ctx, l.key(), TxOptions{Manifest: l.auth.Manifest(), Durable: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Abort()
+		for block, data := range blocks {
+			if err := tx.Put(ctx, block, hash.Leaf([]byte(data)), []byte(data)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, index := range nodes {
+			n, err := whole.Node(ctx, index)
+			if err == nil {
+				err = tx.Nodes(ctx, []merkle.Node{n})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := tx.Commit(ctx, func() (Head, error) { return whole.Head(), nil }); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Checkpoint(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const root = 7
+	log, derived := open(), open()
+	keep(log, nil, root)
+	keep(derived, map[uint64]string{2: "forged", 5: "f"}, root, 8, 13, 3) // the siblings of block 5, up to the root
+	r := rescue{checker: &Checker{store: log}, ctx: ctx, old: view(derived)}
+	if err := r.run(); err != nil {
+		t.Fatal(err)
+	}
+	v := view(log)
+	if has, err := v.Has(ctx, 2); has || err != nil {
+		t.Errorf("the log has the block that was made up: %v, %v", has, err)
+	}
+	if n, err := v.Node(ctx, 4); err == nil {
+		t.Errorf("the log has its leaf %v", n)
+	}
+	if data, err := v.Block(ctx, 5); err != nil || string(data) != "f" {
+		t.Errorf("block 5: %q, %v", data, err)
 	}
 }
