@@ -78,8 +78,9 @@ func (std *IO) UntilReaderGone(ctx context.Context) context.Context {
 		return ctx
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
+	descriptor := std.outFile.Fd()
 	go func() { // waits in the kernel, and ends with the process
-		if !readerGone(std.outFile) {
+		if !readerGone(descriptor) {
 			return
 		}
 		if out, ok := std.Out.(*output); ok {

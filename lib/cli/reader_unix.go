@@ -4,15 +4,15 @@ package cli
 
 import (
 	"errors"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
 
-// readerGone waits until nobody reads the pipe f any more; false if that cannot be told. As coreutils' tail does.
-func readerGone(f *os.File) bool {
+// readerGone waits until nobody reads the pipe any more whose descriptor this is; false if that cannot be told. As coreutils' tail
+// does. It takes no *os.File: the process ends by closing that while somebody waits here.
+func readerGone(descriptor uintptr) bool {
 	for {
-		watched := []unix.PollFd{{Fd: int32(f.Fd())}}
+		watched := []unix.PollFd{{Fd: int32(descriptor)}}
 		_, err := unix.Poll(watched, -1)
 		if errors.Is(err, unix.EINTR) {
 			continue
