@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 
 	"hc/lib/keys"
@@ -37,6 +36,8 @@ type state struct {
 	Left   []string `json:"left,omitempty"`
 	More   bool     `json:"more,omitempty"`
 	Was    []string `json:"was,omitempty"`
+
+	left map[string]struct{} // Left, once it was looked into
 }
 
 // Find returns the working copy that dir is in: the nearest folder, upward, whose store says that it is one.
@@ -174,23 +175,33 @@ func (s state) parse(dir string) (key keys.Key, at keys.Ref, to, was []keys.Ref,
 	return key, at, to, was, err
 }
 
-// leave notes a name that was left out.
-func (s *state) leave(name string) {
-	quoted := strconv.QuoteToASCII(name)
-	listed := len(quoted)
-	for _, other := range s.Left {
-		listed += len(other)
+// leave notes which names were left out, and no others.
+func (s *state) leave(names []string) {
+	s.Left, s.More, s.left = nil, false, nil
+	listed := 0
+	for _, name := range names {
+		quoted := strconv.QuoteToASCII(name)
+		if listed += len(quoted); listed > mostLeft {
+			s.Left, s.More = nil, true
+			return
+		}
+		s.Left = append(s.Left, quoted)
 	}
-	if s.More = s.More || listed > mostLeft; s.More {
-		s.Left = nil
-		return
-	}
-	s.Left = append(s.Left, quoted)
 }
 
 // leftOut reports whether a name was left out, or may have been.
 func (s *state) leftOut(name string) bool {
-	return s.More || slices.Contains(s.Left, strconv.QuoteToASCII(name))
+	if s.More || len(s.Left) == 0 {
+		return s.More
+	}
+	if s.left == nil {
+		s.left = make(map[string]struct{}, len(s.Left))
+		for _, quoted := range s.Left {
+			s.left[quoted] = struct{}{}
+		}
+	}
+	_, left := s.left[strconv.QuoteToASCII(name)]
+	return left
 }
 
 // leftNames returns the names that were left out.

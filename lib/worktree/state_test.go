@@ -153,6 +153,31 @@ func TestNotesManyNames(t *testing.T) {
 	}
 }
 
+// Which of many names were left out is told of the last update, not of one before.
+func TestTellsWhatWasLeftOut(t *testing.T) {
+	tree := newTree(t)
+	var names []string
+	for i := range 10_000 {
+		names = append(names, fmt.Sprintf("/%d", i))
+	}
+	for _, left := range [][]string{names[:5000], names[5000:], names, nil} {
+		if err := tree.ended(version(1), left); err != nil {
+			t.Fatal(err)
+		}
+		for _, tree := range []*Tree{tree, reread(t, tree)} {
+			was := make(map[string]bool)
+			for _, name := range left {
+				was[name] = true
+			}
+			for _, name := range names {
+				if tree.leftOut(name) != was[name] {
+					t.Fatalf("of %d names: %s: %v", len(left), name, !was[name])
+				}
+			}
+		}
+	}
+}
+
 func TestRefusesDamagedState(t *testing.T) {
 	key, other := testKey.String(), keys.Key{9: 1}.String()
 	for text, want := range map[string]string{

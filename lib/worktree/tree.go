@@ -115,10 +115,7 @@ func (t *Tree) begin(to keys.Ref) error {
 // ended notes that the files are those of a version, but for some names that were left out: those may be of a version before.
 func (t *Tree) ended(at keys.Ref, left []string) error {
 	next := t.state
-	next.Left, next.More = nil, false
-	for _, name := range left {
-		next.leave(name)
-	}
+	next.leave(left)
 	var was []keys.Ref
 	if len(left) > 0 {
 		was = t.earlier(at)
