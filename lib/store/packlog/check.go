@@ -49,8 +49,8 @@ func CheckFormat(fsys FS, dir string) (fault *Fault, newer bool, err error) {
 	}, newer, nil
 }
 
-// MendFormat writes the file that says which format a store has, where a pack's header, or the mark, is one of this format: the newest
-// version, as the store may have such records.
+// MendFormat writes the file that says which format a store has, where the mark, or else the last pack's header, is one of this format: the
+// newest version, as the store may have such records. A format to come has another mark, see FORMAT.md, Versions.
 func MendFormat(fsys FS, dir string) error {
 	l := newLog(dir, Options{FS: fsys})
 	known, err := l.knowsFormat()
@@ -58,7 +58,7 @@ func MendFormat(fsys FS, dir string) error {
 		return err
 	}
 	if !known {
-		return fmt.Errorf("mending %q: %w: no pack's header, nor the mark, tells that it is one of this format; if this hc wrote it, write the line %q into the file, and repeat this",
+		return fmt.Errorf("mending %q: %w: neither the mark nor the last pack's header tells that it is one of this format: use the hc that wrote the store; if that was this one, write the line %q into the file, and repeat this",
 			l.path(formatFile), ErrNotStore, formatRaised[:len(formatRaised)-1])
 	}
 	return l.writeFile(formatFile, []byte(formatRaised))
@@ -66,22 +66,28 @@ func MendFormat(fsys FS, dir string) error {
 
 // knowsFormat reports whether anything but the format file tells that the store is of this format.
 func (l *Log) knowsFormat() (bool, error) {
+	b, err := l.readStart(markFile, len(markMagic))
+	if err := ignoreGone(err); err != nil {
+		return false, err
+	}
+	const name = len("hcmark")
+	switch {
+	case string(b) == markMagic: // whatever else of it is damaged
+		return true, nil
+	case len(b) > name && string(b[:name]) == markMagic[:name]: // of another format, or as good as that
+		return false, nil
+	}
 	names, err := l.fs.ReadDir(l.path(packsDir))
 	if err != nil {
 		return false, err
 	}
 	heads := newestPacks(names)
-	for i := range heads {
-		if err := l.readHead(&heads[i]); err != nil || heads[i].bad == nil {
-			return err == nil, err
-		}
+	if len(heads) == 0 {
+		return false, nil
 	}
-	b, err := l.readStart(markFile, markSize)
-	if err != nil {
-		return false, ignoreGone(err)
-	}
-	_, err = decodeMark(b)
-	return err == nil, nil
+	last := &heads[len(heads)-1]
+	err = l.readHead(last)
+	return err == nil && last.bad == nil, err
 }
 
 func ignoreGone(err error) error {
