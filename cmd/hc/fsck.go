@@ -58,7 +58,7 @@ nothing is lost. Where blocks, heads or keys are, it is 4.
 
 With --repair, derived files are built again, second copies of headers are written again from the first, a bit that has
 flipped in a name or a secret key is turned back, and lost blocks are taken from elsewhere in the store. Those that are
-nowhere are cleared, so that they can be fetched again, which --peer does. Where the damage may hide the end of a log that is signed here, --peer looks
+nowhere are fetched again, with --peer, or else cleared, so that nobody is told they were here. Where the damage may hide the end of a log that is signed here, --peer looks
 for that, too; until it has, hc-append refuses to sign that log. Each peer that is named is asked, and the longest log is taken: what each
 has is printed, for a mirror that lags cannot know of the rest. Where one cannot be asked, nothing is given up. Nothing is ever signed. Then the store is checked once more: what is
 left is told, and decides the exit code; 3 says that the store is sound, and lacks blocks that it had.
@@ -98,6 +98,7 @@ type fsckRun struct {
 	lost     uint64            // blocks that the repair had to clear, and that did not come back
 	fetchErr error             // why not all of them did
 	unheard  bool              // a peer did not tell up to where it has a log whose end may be lost here
+	away     bool              // a peer could not be asked for blocks that nobody else had
 	unasked  bool              // a log that is signed here may have lost its end, and no peer was asked
 }
 
@@ -131,6 +132,13 @@ func (r *fsckRun) check(ctx context.Context, kind string, repair bool) (report *
 	if r.unheard {
 		r.std.Warnf("what is damaged stays where it is, and hc-append refuses to sign on: repeat this when all peers answer, or name only those that do")
 		return report, nil
+	}
+	if r.away {
+		r.std.Warnf("what is damaged stays where it is: repeat this when all peers answer, or name only those that do")
+		return report, nil
+	}
+	if err := checker.ClearLost(ctx); err != nil {
+		return report, err
 	}
 	return report, checker.Discard(ctx, len(r.peers) > 0)
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 
 	"hc/lib/drive"
+	"hc/lib/hypercore"
 	"hc/lib/hyperdrive"
 	"hc/lib/keys"
+	"hc/lib/merkle"
 	"hc/lib/proof"
 	"hc/lib/replicate"
 	"hc/lib/store"
@@ -78,8 +80,12 @@ func (r *fsckRun) fetchPart(ctx context.Context, in *store.Store, key keys.Key, 
 		}
 		r.asked[key] = true
 	}
+	away := false
 	told, err := replicate.Restore(ctx, in, key, part, r.peers, replicate.FetchOptions{
-		Dropped: func(_ string, reason error) { r.std.Log.Warn("lost a peer", "reason", reason) },
+		Dropped: func(_ string, reason error) {
+			away = away || !isAnswer(reason)
+			r.std.Log.Warn("lost a peer", "reason", reason)
+		},
 	})
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -88,6 +94,7 @@ func (r *fsckRun) fetchPart(ctx context.Context, in *store.Store, key keys.Key, 
 		r.std.Warnf("%v", err)
 		r.lost += part.End - part.First
 		r.fetchErr = errors.Join(r.fetchErr, err)
+		r.away = r.away || part.First < part.End && (away || !isAnswer(err))
 	}
 	for _, t := range told {
 		r.tell(key, t)
@@ -96,6 +103,17 @@ func (r *fsckRun) fetchPart(ctx context.Context, in *store.Store, key keys.Key, 
 		r.unheard = true
 	}
 	return nil
+}
+
+// isAnswer reports whether an error says what a peer has, or that he is not to be believed, and not that he could not be asked.
+func isAnswer(err error) bool {
+	for _, answer := range []error{proof.ErrPartial, proof.ErrBlockMissing, replicate.ErrNotOffered, merkle.ErrUnverified, keys.ErrSignature, keys.ErrManifest} {
+		if errors.Is(err, answer) {
+			return true
+		}
+	}
+	var seen *hypercore.SeenError
+	return errors.As(err, &seen)
 }
 
 // leave says what nobody was asked for.

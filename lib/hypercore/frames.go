@@ -64,7 +64,7 @@ func (v *verifiedPart) put(ctx context.Context, tx *store.Tx) error {
 		if err != nil {
 			return err
 		}
-		if held {
+		if held && !v.replaces {
 			blocks = blocks[1:]
 			continue
 		}

@@ -30,12 +30,16 @@ type Keeper struct {
 	blocks   []verifiedBlock
 	memory   int // what the blocks cost
 	dirty    bool
+	replaces bool
 }
 
 // NewKeeper returns a Keeper for one stream. ctx bounds all that it does.
 func NewKeeper(ctx context.Context, into *store.Store) *Keeper {
 	return &Keeper{ctx: ctx, into: into}
 }
+
+// Replace has it store also what the store has already, by its own account: it may be damaged there.
+func (k *Keeper) Replace() { k.replaces = true }
 
 // Core implements proof.Sink.
 func (k *Keeper) Core(key keys.Key, manifest []byte) error {
@@ -128,7 +132,7 @@ func (k *Keeper) save() error {
 	if !k.dirty && len(k.blocks) == 0 && len(k.nodes) == 0 {
 		return nil
 	}
-	v := verifiedPart{key: k.key, manifest: k.manifest, head: k.head, nodes: k.nodes, blocks: k.blocks}
+	v := verifiedPart{replaces: k.replaces, key: k.key, manifest: k.manifest, head: k.head, nodes: k.nodes, blocks: k.blocks}
 	if _, err := v.keep(k.ctx, k.into); err != nil {
 		return fmt.Errorf("keeping core %v: %w", k.key, err)
 	}

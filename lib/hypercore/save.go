@@ -114,6 +114,7 @@ func (d *Download) Save(ctx context.Context) error {
 
 // verifiedPart is what verified of a core, on its way into a store.
 type verifiedPart struct {
+	replaces bool // blocks that the store says it has: they may be damaged there
 	key      keys.Key
 	manifest []byte
 	head     store.Head

@@ -83,6 +83,7 @@ func refetch(ctx context.Context, in *store.Store, key keys.Key, claim proof.Cla
 		written <- err
 	}()
 	keeper := hypercore.NewKeeper(ctx, in)
+	keeper.Replace()
 	_, err := proof.Verify(ctx, stream, proof.Options{Key: &key, Claim: &claim}, keeper)
 	_ = stream.CloseWithError(err) // never fails; ends the writer
 	stop()

@@ -21,8 +21,7 @@ import (
 //     holds. Nothing new is ever signed,
 //   - all derived files.
 //
-// Blocks that are nowhere are cleared: they are not held any more, so that nobody is told they were, and can be fetched
-// again, see CoresHurt.
+// Blocks that are nowhere stay as they are: they can be fetched again, see CoresHurt, before ClearLost gives them up.
 func (c *Checker) Repair(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		c.mendSmallFiles, c.mendLog, c.mendDerived, c.mendManifests, c.mendBlocks, c.checkpoint,
@@ -161,7 +160,44 @@ func (c *Checker) mendManifests(ctx context.Context) error {
 	return nil
 }
 
-// mendBlocks stores blocks again that are elsewhere in the store, and clears the rest.
+// ClearLost clears, behind Repair, the blocks that cannot be read, and have not come back since: they are not held any more, so that
+// nobody is told they were.
+func (c *Checker) ClearLost(ctx context.Context) error {
+	for key, ranges := range c.hurt {
+		left, err := c.stillLost(ctx, key, ranges)
+		if err != nil {
+			return fmt.Errorf("core %v: %w", key, err)
+		}
+		for _, r := range left {
+			if err := c.store.Clear(ctx, key, r.first, r.end); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// stillLost returns the blocks of some ranges that cannot be read.
+func (c *Checker) stillLost(ctx context.Context, key keys.Key, ranges []blockRange) (left []blockRange, err error) {
+	view, err := c.store.View(ctx, key, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range ranges {
+		for block := r.first; block < r.end; block++ {
+			_, err := view.Block(ctx, block)
+			if passed := passOver(err); passed != nil {
+				return nil, passed
+			}
+			if err != nil {
+				left = addRange(left, blockRange{block, block + 1})
+			}
+		}
+	}
+	return left, nil
+}
+
+// mendBlocks stores blocks again that are elsewhere in the store.
 func (c *Checker) mendBlocks(ctx context.Context) error {
 	places, err := c.elsewhere(ctx)
 	if err != nil {
@@ -175,11 +211,6 @@ func (c *Checker) mendBlocks(ctx context.Context) error {
 	for key, ranges := range c.hurt {
 		if ranges, err = c.mendCore(ctx, key, ranges, places); err != nil {
 			return fmt.Errorf("core %v: %w", key, err)
-		}
-		for _, r := range ranges {
-			if err := c.store.Clear(ctx, key, r.first, r.end); err != nil {
-				return err
-			}
 		}
 		if c.hurt[key] = ranges; len(ranges) == 0 {
 			delete(c.hurt, key)

@@ -30,6 +30,9 @@ func (w *checkWorld) repair(t testing.TB) []Finding {
 	if err := c.Repair(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if err := c.ClearLost(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if err := c.Discard(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}

@@ -384,7 +384,7 @@ func repairPassage(t *testing.T, dir string, m *modelCore, blocks [][]byte, know
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if err := errors.Join(c.Run(t.Context()), c.Repair(t.Context())); err != nil {
+	if err := errors.Join(c.Run(t.Context()), c.Repair(t.Context()), c.ClearLost(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	v := m.view(t, c.Store())
