@@ -35,6 +35,9 @@ func behave(ctx context.Context, std *IO, what string) error {
 	case "wait":
 		<-ctx.Done()
 		return ctx.Err()
+	case "watch":
+		std.UntilReaderGone(ctx)
+		return nil
 	case "read":
 		_, err := io.Copy(io.Discard, std.In)
 		return err
@@ -66,6 +69,7 @@ func TestProcess(t *testing.T) {
 		{"second SIGINT", "stay", []syscall.Signal{syscall.SIGINT, syscall.SIGINT}, -1, ""},
 		{"SIGTERM after SIGINT", "stay", []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}, -1, ""},
 		{"reader goes away", "write", nil, 141, ""},
+		{"ends while its reader is watched", "watch", nil, 0, ""}, // with -race, 66 if the two meet
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.name == "SIGHUP" && signal.Ignored(syscall.SIGHUP) {
