@@ -201,6 +201,21 @@ func TestCloneFromLiarOverFiles(t *testing.T) {
 	l.has("again")
 }
 
+// TestFollowLiar: who follows one who gives a wrong block goes on with what comes later, and with the other files.
+func TestFollowLiar(t *testing.T) {
+	l := newLied(t)
+	l.run(4, "hc", "clone", l.key, l.path("copy"), "--exec", l.liars)
+	begin(t, false, "hc", "sync", l.path("copy"), "--live", "--exec", l.liars, "--json")
+	for _, name := range []string{"new", "newer"} {
+		l.files[name] = []byte(name + "\n")
+		l.check(os.WriteFile(filepath.Join(l.path("owner"), name), l.files[name], 0o666))
+		l.run(0, "hc", "share", l.path("owner"), "--once")
+		l.run(0, "hc", "pull", l.path("liar"), "--exec", l.honest)
+		await(t, filepath.Join(l.path("copy"), name), name+"\n")
+	}
+	l.has("copy", badFile)
+}
+
 // TestPullFromLiar: the version before of a file that was left out stays, is nobody's edit, and is replaced by a later pull.
 func TestPullFromLiar(t *testing.T) {
 	t.Parallel()

@@ -60,12 +60,9 @@ func (a arriving) Before(_ context.Context, version uint64) (Source, error) {
 	return arriving{a.Drive, a.pulling, a.FilesAt(version)}, nil
 }
 
-// Afresh implements Source. Who goes on following waits for other peers in his own way.
+// Afresh implements Source.
 func (a arriving) Afresh(ctx context.Context) (Source, error) {
 	p := a.pulling
-	if p.options.Live {
-		return nil, nil
-	}
 	if err := p.close(); err != nil {
 		return nil, err
 	}
@@ -131,6 +128,9 @@ func (t *Tree) Pull(ctx context.Context, options PullOptions) (err error) {
 		}
 		if !options.Drive.Live {
 			return p.from.AwaitHistory(ctx)
+		}
+		if p.from.Files().Version() > ref.Length { // what came while peers were asked anew
+			continue
 		}
 		if err := p.from.Next(ctx); errors.Is(err, io.EOF) {
 			return nil
