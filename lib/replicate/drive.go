@@ -23,7 +23,7 @@ type DriveOptions struct {
 	Peers []Dialer      // at least one; each is connected to once, whatever is read
 	Sync  bool          // what is kept is synced, too
 	Live  bool          // Next waits for what is appended later; what is not to be had is waited for
-	Wait  time.Duration // for blobs that are behind the names; 0: 10 s
+	Wait  time.Duration // for blobs that are behind the names of a version, in all; 0: 10 s
 	Fetch FetchOptions  // Claim and Live are not used
 }
 
@@ -47,8 +47,9 @@ type Drive struct {
 	head   proof.Head
 	files  *hyperdrive.Drive
 
-	mu    sync.Mutex // guards blobs
-	blobs *arriving  // nil until they are first needed
+	mu      sync.Mutex // guards all below
+	blobs   *arriving  // nil until they are first needed
+	waiting time.Time  // until when they are waited for where they are behind; zero: they have not been yet
 }
 
 // OpenDrive connects to peers and returns their newest version of a drive, or the one that ref pins. Close it.
@@ -160,6 +161,9 @@ func (d *Drive) Next(ctx context.Context) error {
 		return err
 	}
 	d.head, d.files = head, hyperdrive.Open(d.names, head.Length)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.waiting = time.Time{}
 	return nil
 }
 
@@ -200,14 +204,18 @@ func (d *Drive) Content(ctx context.Context, item hyperdrive.Item, w io.Writer) 
 	return hyperdrive.Content(ctx, arrivingBlobs{blobs}, item, w)
 }
 
-// reach waits until the blobs have so many blocks: until the peers have said what they have, and then for Wait.
+// reach waits until the blobs have so many blocks: until the peers have said what they have, and then for Wait. Who has waited for so
+// long waits no more, whatever else is behind.
 func (d *Drive) reach(ctx context.Context, blobs *arriving, length uint64) error {
 	if !d.options.Live { // where one that has nothing is no answer
 		if _, err := blobs.Head(ctx); err != nil && ctx.Err() == nil {
 			return fmt.Errorf("%w: %w", hyperdrive.ErrBehind, err)
 		}
 	}
-	waiting, stop := context.WithTimeout(ctx, d.options.Wait)
+	if has, _ := blobs.Length(); has >= length {
+		return nil
+	}
+	waiting, stop := context.WithDeadline(ctx, d.patience())
 	defer stop()
 	if blobs.AwaitLength(waiting, length) {
 		return nil
@@ -222,4 +230,14 @@ func (d *Drive) reach(ctx context.Context, blobs *arriving, length uint64) error
 	}
 	has, _ := blobs.Length()
 	return fmt.Errorf("%w: they have %d blocks at the peers, the names speak of %d", hyperdrive.ErrBehind, has, length)
+}
+
+// patience returns until when blobs that are behind are waited for.
+func (d *Drive) patience() time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.waiting.IsZero() {
+		d.waiting = time.Now().Add(d.options.Wait)
+	}
+	return d.waiting
 }

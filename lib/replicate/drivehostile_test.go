@@ -3,6 +3,7 @@ package replicate
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -184,5 +185,28 @@ func TestDriveWhosePeersAreLost(t *testing.T) {
 	}
 	if !errors.Is(err, ErrLost) {
 		t.Errorf("fetching all: %v", err)
+	}
+}
+
+// However many files of a version are beyond the blobs that peers have, they are waited for once.
+func TestWaitsOnceForBlobsThatAreBehind(t *testing.T) {
+	entries := map[string]hyperdrive.Entry{"/early": plainFile(0, 1, 0, 5)}
+	for i := range uint64(30) {
+		entries[fmt.Sprintf("/late%d", i)] = plainFile(1+i, 1, 5, 5)
+	}
+	from := craftDrive(t, entries, []byte("early"))
+	d := openDrive(t, keys.Ref{Key: from.key}, DriveOptions{Store: newStore(t), Peers: []Dialer{from.peer(ServerOptions{})}, Wait: time.Second})
+	began := time.Now()
+	for name := range entries {
+		item, err := d.Files().Get(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Soon(t.Context(), []hyperdrive.Item{item}); errors.Is(err, hyperdrive.ErrBehind) != (name != "/early") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
