@@ -168,7 +168,8 @@ func (tx *Tx) settleDelta(ctx context.Context, node merkle.Node, b *newBlock) er
 }
 
 func (tx *Tx) boundSpan(ctx context.Context) error {
-	if tx.span.count < tx.store.options.tuning.spanBlocks && tx.span.bytes < spanBytes && tx.span.runs < spanRuns {
+	t := tx.store.options.tuning
+	if tx.span.count < t.spanBlocks && tx.span.bytes < spanBytes && tx.span.runs < t.spanRuns {
 		return nil
 	}
 	return tx.endSpan(ctx)

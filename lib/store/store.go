@@ -41,6 +41,7 @@ type tuning struct {
 	bufferRows int    // of a checkpoint, before they become a table
 	fanOut     int    // tables of a level before they are merged
 	spanBlocks uint64 // of a span record
+	spanRuns   int    // of a span record
 	never      bool   // no checkpoints but those asked for
 	roundBytes uint64 // of a gc
 	leaveOut   string // a step of a gc, by the name of a test that it must fail
@@ -61,6 +62,9 @@ func (t tuning) withDefaults() tuning {
 	}
 	if t.spanBlocks == 0 {
 		t.spanBlocks = maxSpanBlocks
+	}
+	if t.spanRuns == 0 {
+		t.spanRuns = spanRuns
 	}
 	if t.roundBytes == 0 {
 		t.roundBytes = roundBytes

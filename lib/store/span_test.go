@@ -1,0 +1,46 @@
+package store
+
+import (
+	"testing"
+
+	"hc/lib/store/packlog"
+)
+
+// An append that has more runs than a span names writes several spans, which tell the same as one.
+func TestSpansOfManyRuns(t *testing.T) {
+	const most = 3
+	dir := t.TempDir()
+	s := openTest(t, dir, Options{tuning: tuning{spanRuns: most, never: true}})
+	m := newModel(1)
+	var blocks [][]byte
+	for i := range byte(11) {
+		blocks = append(blocks, noise(i, 20<<10), noise(100+i, 200<<10)) // a run and a part of the next
+	}
+	if err := m.append(t.Context(), s, TxOptions{Durable: true}, blocks...); err != nil {
+		t.Fatal(err)
+	}
+	spans := 0
+	view, err := s.log.View(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.log.Scan(t.Context(), view, packlog.Position{}, false, func(r packlog.Record) error {
+		if r.Kind != packlog.KindSpan {
+			return nil
+		}
+		span, err := decodeSpan(r.Meta)
+		if err == nil && len(span.parts) > most {
+			t.Errorf("a span of %d parts", len(span.parts))
+		}
+		spans++
+		return err
+	})
+	if err != nil || spans < 3 {
+		t.Errorf("%d spans, %v", spans, err)
+	}
+	m.check(t, m.view(t, s))
+	if err := s.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m.check(t, m.view(t, openTest(t, dir, Options{ReadOnly: true})))
+}
