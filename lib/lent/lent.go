@@ -63,8 +63,8 @@ type Pool struct {
 	spare int           // bytes of idle
 }
 
-// NewPool returns a pool. Of memory that is not needed it keeps no more than makes limit bytes together with what is out. What is lent
-// is not bounded by it: who could do without asks [Pool.Full].
+// NewPool returns a pool. Of memory that is not needed it keeps no more than makes limit bytes, and a quarter of them, together with what is
+// out. What is lent is not bounded by it: who could do without asks [Pool.Full].
 func NewPool(limit int) *Pool { return &Pool{limit: limit, lent: new(atomic.Int64)} }
 
 // Take returns memory for so many bytes, and maybe more, of which the caller is the only holder. Its content is anything.
@@ -118,9 +118,13 @@ func (p *Pool) drop(i int) {
 	p.idle = p.idle[:last]
 }
 
+// overPart is which part of the limit may be idle beyond it. What is out comes near the limit, and goes beyond it by some pieces, again and
+// again: without that these would be made each time.
+const overPart = 4
+
 // trim leaves to the collector what is over the limit, the oldest first. mu is held.
 func (p *Pool) trim() {
-	for len(p.idle) > 0 && p.out()+p.spare > p.limit {
+	for len(p.idle) > 0 && p.out()+p.spare > p.limit+p.limit/overPart {
 		p.drop(0)
 	}
 }
