@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
 	"testing"
 
 	"hc/lib/store/packlog"
@@ -151,6 +152,9 @@ func TestRepackGarbage(t *testing.T) {
 	if racing {
 		t.Skip("a sync.Pool forgets at random under the race detector")
 	}
+	// A pool forgets when the collector runs, and has a part for each processor.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	const runs = 64
 	for _, cold := range []bool{false, true} {
 		r, err := newRecoder(cold)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -27,6 +28,7 @@ func TestScale(t *testing.T) {
 	if err != nil || count < 1000 {
 		t.Skip("set HC_SCALE to a number of objects, such as 10000000; it takes 3 minutes and 2 GB for those, in TMPDIR")
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
 	dir := t.TempDir()
 	roots, err := merkle.NewRoots(0, nil)
 	if err != nil {
@@ -89,6 +91,7 @@ func TestTebibyte(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
 	const blocks = 1 << 20
 	ctx := t.Context()
 	s := openTest(t, t.TempDir(), Options{})

@@ -1,0 +1,18 @@
+package store
+
+import (
+	"flag"
+	"os"
+	"runtime/debug"
+	"testing"
+)
+
+// TestMain lets the collector run a quarter as often: these tests make thousands of small stores, one after the other, and a third of their
+// time was its. What looks at memory sets it back.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if benchmarks := flag.Lookup("test.bench").Value.String(); benchmarks == "" && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
+	os.Exit(m.Run())
+}
