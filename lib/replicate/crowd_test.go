@@ -1,9 +1,18 @@
 package replicate
 
 import (
+	"context"
+	"io"
+	"net"
+	"runtime"
+	"sync/atomic"
 	"testing"
 
+	"hc/lib/keys"
 	"hc/lib/objects"
+	"hc/lib/peer"
+	"hc/lib/secretstream"
+	"hc/lib/store"
 )
 
 // Where few are connected an answer is as long as one may be. Where many are it is short, in a short frame, and ends where a run does; but what
@@ -47,4 +56,64 @@ func TestCrowdedAnswers(t *testing.T) {
 		t.Errorf("a block of 1 MiB: %d blocks of %d bytes, %v", count, raw, err)
 	}
 	frame.giveBack()
+}
+
+// What an answer leaves out, as where many are connected, is asked for again; but once it is known that answers are short, nothing of what
+// came.
+func TestCrowdedReader(t *testing.T) {
+	noLeaks(t)
+	core := &testCore{t: t, store: newStore(t)}
+	core.blocks = blocksOf(1200, 64<<10)
+	core.append(core.blocks...)
+	server := NewServer(core.store, ServerOptions{})
+	background(t, func(ctx context.Context) {
+		if err := server.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	connect := func() *net.TCPConn {
+		ours, theirs := pair(t)
+		background(t, func(ctx context.Context) { _ = server.Serve(ctx, "reader", theirs) })
+		return ours
+	}
+	for range fewConns {
+		idle := connect()
+		background(t, func(ctx context.Context) { silentReader(ctx, idle) })
+	}
+	for connected := 0; connected < fewConns; runtime.Gosched() { // until the test times out
+		server.mu.Lock()
+		connected = len(server.conns)
+		server.mu.Unlock()
+	}
+	for _, into := range []*store.Store{nil, newStore(t)} {
+		var came atomic.Int64
+		peers := []Dialer{over("server", countedConn{connect(), &came})}
+		if err := WriteProof(t.Context(), io.Discard, keys.Ref{Key: core.key}, PipeOptions{Store: into, Peers: peers}); err != nil {
+			t.Fatal(err)
+		}
+		if all := int64(len(core.bytes())); came.Load() > all+defaultWindow { // what was on its way when the first answer was short
+			t.Errorf("kept %v: %d bytes came for %d", into != nil, came.Load(), all)
+		}
+	}
+}
+
+// silentReader shakes hands as a reader, and asks for nothing.
+func silentReader(ctx context.Context, conn *net.TCPConn) {
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	c, err := secretstream.Handshake(ctx, conn, secretstream.Options{Initiator: true})
+	for err == nil {
+		_, err = c.ReadMessage()
+	}
+}
+
+// countedConn counts the bytes that come.
+type countedConn struct {
+	peer.Conn
+	came *atomic.Int64
+}
+
+func (c countedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.came.Add(int64(n))
+	return n, err
 }

@@ -30,6 +30,8 @@ const (
 	mostMany  = objects.MaxRaw // of what is expected
 	fillPart  = 6              // of what may come, so much less is asked for: what does not fit has to be asked for again
 	fewManys  = 8              // questions under way as long as they are not that large
+
+	longerPart = 32 // of a question, by which the next one is longer, once the peer gave less than it was asked for
 )
 
 // each calls do for each block.
@@ -193,6 +195,9 @@ func (f *fetcher) sendMany(s *session, m *many, bytes int) error {
 	a := &asked{many: m, session: s, bytes: bytes}
 	a.request.Fork = fork
 	for _, node := range m.Brings {
+		if s.fits > 0 && bytes > s.fits { // what comes may be too short to prove the node; whoever needs that meanwhile asks for it, too
+			break
+		}
 		if !m.leaves || node&1 == 1 { // a leaf that comes without its block is not certain
 			a.brings = append(a.brings, node)
 		}

@@ -40,6 +40,7 @@ type standing struct {
 	lateBlocks int               // of late, those that were passed over
 	slow       int               // how often others were asked in its place
 	atOnce     int               // bytes of blocks to ask for at once
+	fits       int               // bytes that it gave where it gave less than was asked for; 0: it has given the most since
 	worked     bool              // it sent something that verified
 	leafless   bool              // it does not tell leaf hashes
 

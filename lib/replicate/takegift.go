@@ -69,7 +69,7 @@ func (f *fetcher) takeGift(ctx context.Context, a *asked, g *gift) error {
 	if a.many.leaves {
 		return f.lookUp(ctx, a.many, g)
 	}
-	a.session.atOnce = min(2*a.session.atOnce, mostMany)
+	a.session.gave(a, len(g.blocks))
 	f.credit = min(f.credit+g.wire/checkPart, mostCredit)
 	left := uint64(len(g.blocks))
 	a.many.each(func(block uint64) {
@@ -81,6 +81,22 @@ func (f *fetcher) takeGift(ctx context.Context, a *asked, g *gift) error {
 		f.again(block)
 	})
 	return nil
+}
+
+// gave fits what is asked for at once to what the peer gives: a question that is not answered in full makes others, and those behind it
+// wait for what its answer was to bring.
+func (s *session) gave(a *asked, blocks int) {
+	switch count := int(a.many.count()); {
+	case blocks < count:
+		s.fits = a.bytes / count * blocks
+		s.atOnce = max(s.fits, firstMany)
+	case s.fits == 0:
+		s.atOnce = min(2*s.atOnce, mostMany)
+	case s.atOnce < mostMany:
+		s.atOnce = min(s.atOnce+s.atOnce/longerPart, mostMany)
+	default:
+		s.fits = 0
+	}
 }
 
 // tooMany refuses a block that has more bytes than the tree has room for.
