@@ -16,35 +16,40 @@ type answerFrame struct {
 }
 
 const (
-	frontRoom  = 8 << 10 // bytes before the payloads: enough for the head of all answers but those of very many blocks
-	backRoom   = 1 << 10 // bytes behind them: for the checksum, and what a frame has that saves nothing
-	longFrame  = frontRoom + objects.MaxRaw + backRoom
-	shortFrame = frontRoom + crowdedRaw + backRoom
+	frontRoom = 8 << 10 // bytes before the payloads: enough for the head of all answers but those of very many blocks
+	backRoom  = 1 << 10 // bytes behind them: for the checksum, and what a frame has that saves nothing
+	longFrame = frontRoom + objects.MaxRaw + backRoom
 )
 
-// Frames that nobody has, of both lengths.
-var longFrames, shortFrames = newFrames(longFrame), newFrames(shortFrame)
-
-func newFrames(size int) *sync.Pool {
-	return &sync.Pool{New: func() any { return &answerFrame{make([]byte, frontRoom, size)} }}
+// framePool has frames for so many bytes of blocks that nobody has.
+type framePool struct {
+	most int
+	idle *sync.Pool
 }
 
-// takeFrame returns a frame for so many bytes of blocks.
+// framePools are of all lengths that an answer has at most, ascending.
+var framePools = []framePool{newFrames(packedRaw), newFrames(crowdedRaw), newFrames(objects.MaxRaw)}
+
+func newFrames(most int) framePool {
+	p := framePool{most: most}
+	p.idle = &sync.Pool{New: func() any { return &answerFrame{make([]byte, frontRoom, p.size())} }}
+	return p
+}
+
+func (p framePool) size() int { return frontRoom + p.most + backRoom }
+
+// takeFrame returns a frame for so many bytes of blocks, at most objects.MaxRaw.
 func takeFrame(most int) *answerFrame {
-	if most <= crowdedRaw {
-		return shortFrames.Get().(*answerFrame)
-	}
-	return longFrames.Get().(*answerFrame)
+	at := slices.IndexFunc(framePools, func(p framePool) bool { return p.most >= most })
+	return framePools[at].idle.Get().(*answerFrame)
 }
 
 // giveBack ends all use of a frame. One that has grown is let go.
 func (f *answerFrame) giveBack() {
 	f.b = f.b[:frontRoom]
-	switch cap(f.b) {
-	case longFrame:
-		longFrames.Put(f)
-	case shortFrame:
-		shortFrames.Put(f)
+	at := slices.IndexFunc(framePools, func(p framePool) bool { return p.size() == cap(f.b) })
+	if at >= 0 {
+		framePools[at].idle.Put(f)
 	}
 }
 

@@ -6,7 +6,9 @@ import "hc/lib/objects"
 // connections would each take it. So where many are connected their answers are shorter: what does not come is asked for again.
 const (
 	fewConns   = 12
-	crowdedRaw = 512 << 10 // bytes of blocks in an answer where there are more; a run is not cut for that
+	manyConns  = 64
+	crowdedRaw = objects.MaxRaw / 2 // bytes of blocks in an answer where there are more than few; a run is not cut for that
+	packedRaw  = objects.MaxRaw / 4 // where there are more than many
 )
 
 // mostRaw is how many bytes of blocks an answer has, at most, if it has several runs.
@@ -14,8 +16,12 @@ func (c *serverConn) mostRaw() int {
 	s := c.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.conns) > fewConns {
+	switch n := len(s.conns); {
+	case n <= fewConns:
+		return objects.MaxRaw
+	case n <= manyConns:
 		return crowdedRaw
+	default:
+		return packedRaw
 	}
-	return objects.MaxRaw
 }

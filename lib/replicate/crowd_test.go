@@ -19,43 +19,48 @@ import (
 // is larger by itself comes all the same.
 func TestCrowdedAnswers(t *testing.T) {
 	core := &testCore{t: t, store: newStore(t)}
-	core.blocks = append(blocksOf(40, 64<<10), blocksOf(1, 1<<20)...)
+	core.blocks = append(blocksOf(40, 64<<10), blocksOf(1, 3<<20/2)...)
 	core.append(core.blocks...)
 	g, snapshot := core.answerer()
-	for range fewConns {
-		g.conn.server.conns[&serverConn{}] = true
-	}
-	if most := g.conn.mostRaw(); most != objects.MaxRaw {
-		t.Errorf("few get %d bytes, want %d", most, objects.MaxRaw)
-	}
-	g.conn.server.conns[g.conn] = true
-	most := g.conn.mostRaw()
-	if most != crowdedRaw {
-		t.Errorf("many get %d bytes, want %d", most, crowdedRaw)
-	}
-	frame := takeFrame(most)
-	for at := uint64(0); at < 40; {
-		answer, err := g.blocks(snapshot, objects.AskBlocks{Spans: []objects.Span{{First: at, Count: 40 - at}}}, nil, most, frame)
-		if err != nil {
-			t.Fatal(err)
+	connected := func(conns, want int) {
+		t.Helper()
+		for len(g.conn.server.conns) < conns {
+			g.conn.server.conns[&serverConn{}] = true
 		}
-		if raw, _ := answer.Size(); raw > crowdedRaw || cap(frame.b) != shortFrame {
-			t.Errorf("block %d: an answer of %d bytes, in a frame of %d", at, raw, cap(frame.b))
+		if most := g.conn.mostRaw(); most != want {
+			t.Errorf("%d get %d bytes, want %d", conns, most, want)
 		}
-		for _, piece := range answer.Pieces {
-			extent, err := snapshot.Extent(t.Context(), at, 40)
-			if err != nil || !extent.Whole || int(extent.Count) != piece.Count {
-				t.Fatalf("block %d: a piece of %d blocks, where a run has %d, %v", at, piece.Count, extent.Count, err)
+	}
+	connected(fewConns, objects.MaxRaw)
+	connected(fewConns+1, crowdedRaw)
+	connected(manyConns, crowdedRaw)
+	connected(manyConns+1, packedRaw)
+	for _, most := range []int{crowdedRaw, packedRaw} {
+		frame := takeFrame(most)
+		length := cap(frame.b)
+		for at := uint64(0); at < 40; {
+			answer, err := g.blocks(snapshot, objects.AskBlocks{Spans: []objects.Span{{First: at, Count: 40 - at}}}, nil, most, frame)
+			if err != nil {
+				t.Fatal(err)
 			}
-			at += extent.Count
+			if raw, _ := answer.Size(); raw > most || cap(frame.b) != length || length > most+frontRoom+backRoom {
+				t.Errorf("block %d: an answer of %d bytes, in a frame of %d", at, raw, cap(frame.b))
+			}
+			for _, piece := range answer.Pieces {
+				extent, err := snapshot.Extent(t.Context(), at, 40)
+				if err != nil || !extent.Whole || int(extent.Count) != piece.Count {
+					t.Fatalf("block %d: a piece of %d blocks, where a run has %d, %v", at, piece.Count, extent.Count, err)
+				}
+				at += extent.Count
+			}
+			frame.b = frame.b[:frontRoom]
 		}
-		frame.b = frame.b[:frontRoom]
+		answer, err := g.blocks(snapshot, objects.AskBlocks{Spans: []objects.Span{{First: 40, Count: 1}}}, nil, most, frame)
+		if raw, count := answer.Size(); err != nil || count != 1 || raw != 3<<20/2 {
+			t.Errorf("a block of 1.5 MiB: %d blocks of %d bytes, %v", count, raw, err)
+		}
+		frame.giveBack()
 	}
-	answer, err := g.blocks(snapshot, objects.AskBlocks{Spans: []objects.Span{{First: 40, Count: 1}}}, nil, most, frame)
-	if raw, count := answer.Size(); err != nil || count != 1 || raw != 1<<20 {
-		t.Errorf("a block of 1 MiB: %d blocks of %d bytes, %v", count, raw, err)
-	}
-	frame.giveBack()
 }
 
 // What an answer leaves out, as where many are connected, is asked for again; but once it is known that answers are short, nothing of what
