@@ -203,7 +203,7 @@ func (l *Log) CheckMark(ctx context.Context) (*Fault, error) {
 
 // Check reads every byte of the packs up to where the log has been written whole: fault is called with each place that is
 // not valid, record with each record, in order; its bytes are valid until record returns. Records at or behind the view's
-// end come, too: they count for nothing yet, but have to be valid. What fault or record returns ends the check. ErrMoved,
+// end come, too: they count for nothing yet, but have to be valid, as long as nobody writes there. What fault or record returns ends the check. ErrMoved,
 // as of Scan: take a new View.
 func (l *Log) Check(ctx context.Context, view View, fault func(*Fault) error, record func(*Record) error) error {
 	c := view.chain
@@ -216,7 +216,10 @@ func (l *Log) Check(ctx context.Context, view View, fault func(*Fault) error, re
 		if !(Position{Pack: e.info.sequence}).Less(end) {
 			break
 		}
-		k := extentCheck{extentWalk: extentWalk{extent: e, to: end, last: i == len(c.extents)-1}, log: l, ctx: ctx, fault: fault, record: record}
+		k := extentCheck{
+			extentWalk: extentWalk{extent: e, to: end, last: i == len(c.extents)-1},
+			log:        l, ctx: ctx, readable: view.Readable, fault: fault, record: record,
+		}
 		if torn {
 			k.torn = view.Synced
 		}
@@ -244,11 +247,12 @@ func (l *Log) writtenEnd(ctx context.Context, view View) (end Position, torn boo
 // extentCheck reads all of one pack that counts.
 type extentCheck struct {
 	extentWalk
-	log    *Log
-	ctx    context.Context
-	torn   Position // invalid places from here on were torn by a crash; zero: none were
-	fault  func(*Fault) error
-	record func(*Record) error
+	log      *Log
+	ctx      context.Context
+	readable Position // of the view
+	torn     Position // invalid places from here on were torn by a crash; zero: none were
+	fault    func(*Fault) error
+	record   func(*Record) error
 }
 
 func (k *extentCheck) run() error {
@@ -308,6 +312,9 @@ func (k *extentCheck) item(reader *walker) func(item) error {
 		if at := it.damage.Position; at.Offset < k.limit && k.log.isVoided(k.ctx, at) {
 			return fmt.Errorf("position %v: %w", at, ErrMoved)
 		}
+		if k.takenBack(it.damage.Position) {
+			return nil
+		}
 		f.Position = it.damage.Position
 		f.Known = it.damage.Known
 		f.Torn = !k.torn.IsZero() && !f.Position.Less(k.torn)
@@ -316,6 +323,16 @@ func (k *extentCheck) item(reader *walker) func(item) error {
 		}
 		return k.fault(f)
 	}
+}
+
+// takenBack reports whether what stood at a position may have been taken back since the check began, and something else be there: nobody could
+// read it then, and the log's end is another one now.
+func (k *extentCheck) takenBack(at Position) bool {
+	if at.Less(k.readable) {
+		return false
+	}
+	m, err := k.log.Mark(k.ctx)
+	return err == nil && m.End != k.to
 }
 
 // guess finds out what record is damaged: surely, where only its payload is, else by what is left of its header.

@@ -41,9 +41,23 @@ func (l *Log) CloseVoid(ctx context.Context) (closed bool, err error) {
 			return err
 		}
 		closed = true
+		if m.Synced != m.Readable && l.syncReadable() {
+			m.Synced = m.Readable
+			if err := l.raise(m); err != nil {
+				return err
+			}
+		}
 		return l.recover(ctx)
 	})
 	return closed, err
+}
+
+// syncReadable syncs what was committed, so that a recovery leaves it where it is: a full disk may have no room for copies. It reports whether
+// that came about; the pack goes on behind the mark's end, so others know if it did not.
+func (l *Log) syncReadable() bool {
+	err := l.tail.file.Sync()
+	l.tail.doubtful = err != nil
+	return err == nil
 }
 
 // sweepRewrites removes packs that somebody was about to rewrite. They are the sweeper's: it needs no lock for that, nor a recovery.

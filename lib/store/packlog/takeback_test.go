@@ -201,9 +201,6 @@ func TestCutOffIsNoDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.Begin(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	a, err := l.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -211,7 +208,10 @@ func TestCutOffIsNoDamage(t *testing.T) {
 	if _, err := a.Write(t.Context(), run("void", "")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.CloseVoid(t.Context()); err != nil {
+	if !machine.Edit(storeDir+"/packs/1.0.pack", func(b []byte) []byte { return append(b, 0) }) { // as who died in a write leaves it
+		t.Fatal("there is no pack")
+	}
+	if _, err := l.Begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if freed, err := l.Sweep(t.Context()); err != nil || freed == 0 {
@@ -300,4 +300,81 @@ func TestTakenBackIsGone(t *testing.T) {
 		}
 	}
 	t.Error("that it is not synced is not noticed")
+}
+
+// A check that has begun before an append is taken back does not tell of damage where that stood, nor where another append writes since.
+func TestTakenBackIsNoDamage(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		machine := memfs.New(1)
+		options := packlog.Options{FS: machine.Process(), Create: true, Program: "test"}
+		l := open(t, storeDir, options)
+		t.Cleanup(func() { l.Close() })
+		mustAppend(t, l, "first", "of the store", true)
+		a, err := l.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if _, err := a.Write(t.Context(), run("void", strings.Repeat("x", 300<<10))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		options.FS, options.ReadOnly = machine.Process(), true
+		reader := open(t, storeDir, options)
+		t.Cleanup(func() { reader.Close() })
+		view, err := reader.View(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		takeBack := func(*packlog.Record) error {
+			if machine.Room > 0 || again && machine.Used() > 2<<20 {
+				return nil
+			}
+			machine.Room = machine.Used()
+			if _, err := a.Write(t.Context(), run("void", strings.Repeat("x", 100<<10))); !errors.Is(err, syscall.ENOSPC) {
+				t.Fatal(err)
+			}
+			if again {
+				machine.Room = 0
+				mustAppend(t, l, "second", strings.Repeat("y", 2<<20), true)
+			}
+			return nil
+		}
+		err = reader.Check(t.Context(), view, func(f *packlog.Fault) error {
+			t.Errorf("again %v: damage: %v", again, f)
+			return nil
+		}, takeBack)
+		if err != nil || machine.Room == 0 && !again {
+			t.Errorf("again %v: %v", again, err)
+		}
+	}
+}
+
+// Closing the end takes no copies of what was committed and not synced, for which a full disk may have no room: it is synced where it is, and stays
+// there.
+func TestFullDiskIsClosedBehindSoft(t *testing.T) {
+	d := newFullDisk(t, 6000)
+	at := mustAppend(t, d.log, "soft", strings.Repeat("not synced ", 300), false)
+	if _, err := d.begin(t).Write(t.Context(), run("x", strings.Repeat("many bytes ", 50))); err != nil {
+		t.Fatal(err)
+	}
+	d.options.FS.(*memfs.Process).Kill()
+	d.options.FS = d.machine.Process()
+	d.log = open(t, storeDir, d.options)
+	d.machine.Room = d.machine.Used() + 1500
+	if closed, err := d.log.CloseVoid(t.Context()); !closed || err != nil {
+		t.Fatalf("closed %v, %v", closed, err)
+	}
+	if freed, err := d.log.Sweep(t.Context()); freed < 500 || err != nil {
+		t.Errorf("%d bytes were freed, %v", freed, err)
+	}
+	if !d.log.Current(at) {
+		t.Error("what was committed has moved")
+	}
+	d.machine.PowerLoss()
+	d.options.FS = d.machine.Process()
+	d.log = open(t, storeDir, d.options)
+	if got := fmt.Sprint(committed(t, d.log)); got != "[first soft]" || len(d.log.Damage()) > 0 {
+		t.Errorf("there are %s, damaged is %v", got, d.log.Damage())
+	}
 }
