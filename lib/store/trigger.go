@@ -10,7 +10,7 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// lockTry is how long a lock is tried that need not be had: one try, also on a busy machine.
+// lockTry is how long a lock is tried that need not be had. It is tried once also where a busy machine takes longer to come to that.
 const lockTry = 20 * time.Millisecond
 
 // CheckpointError returns what the last checkpoint behind a commit of this Store failed with, nil if it did not. The log has
@@ -116,10 +116,8 @@ func (s *Store) lockCheckpoint(ctx context.Context, try bool) (*packlog.Lock, er
 
 // tryLock returns nil if the lock is held by somebody.
 func (s *Store) tryLock(ctx context.Context, name string) (*packlog.Lock, error) {
-	short, cancel := context.WithTimeout(ctx, lockTry)
-	defer cancel()
-	lock, err := s.log.Lock(short, name, false)
-	if ctx.Err() == nil && (errors.Is(err, ErrLocked) || errors.Is(err, context.DeadlineExceeded)) {
+	lock, err := s.log.TryLock(ctx, lockTry, name)
+	if ctx.Err() == nil && errors.Is(err, ErrLocked) {
 		return nil, nil
 	}
 	return lock, err

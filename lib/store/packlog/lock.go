@@ -131,6 +131,15 @@ func isHex(text string) bool {
 // of a lower rank (core, checkpoint, use, append), for that is how two processes wait for each other. Several cores'
 // locks may be held if they are taken in the order of their names.
 func (l *Log) Lock(ctx context.Context, name string, shared bool, held ...*Lock) (*Lock, error) {
+	return l.lockFor(ctx, l.lockWait, name, shared, held)
+}
+
+// TryLock is Lock for a lock that need not be had: it waits no longer than that, but tries once, however long it takes to come to that.
+func (l *Log) TryLock(ctx context.Context, wait time.Duration, name string) (*Lock, error) {
+	return l.lockFor(ctx, min(wait, l.lockWait), name, false, nil)
+}
+
+func (l *Log) lockFor(ctx context.Context, wait time.Duration, name string, shared bool, held []*Lock) (*Lock, error) {
 	rank := lockRank(name)
 	if rank == 0 || name == LockAppend {
 		panic(fmt.Sprintf("packlog: internal error: no lock is called %q", name))
@@ -147,7 +156,7 @@ func (l *Log) Lock(ctx context.Context, name string, shared bool, held ...*Lock)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.waitLock(ctx, name, &file, shared); err != nil {
+	if err := l.waitLock(ctx, wait, name, &file, shared); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return &Lock{log: l, name: name, file: file}, nil
@@ -174,8 +183,8 @@ func (l *Log) openLock(name string) (lockFile, error) {
 }
 
 // waitLock tries, with growing pauses, until the lock is had or the time is up.
-func (l *Log) waitLock(ctx context.Context, name string, file *lockFile, shared bool) error {
-	deadline := time.Now().Add(l.lockWait)
+func (l *Log) waitLock(ctx context.Context, wait time.Duration, name string, file *lockFile, shared bool) error {
+	deadline := time.Now().Add(wait)
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("lock %q: %w", name, err)
@@ -323,7 +332,7 @@ func (l *Log) lockAppendFile(ctx context.Context) error {
 		}
 		l.append.file = file
 	}
-	return l.waitLock(ctx, LockAppend, &l.append.file, false)
+	return l.waitLock(ctx, l.lockWait, LockAppend, &l.append.file, false)
 }
 
 // unlockAppend never fails: a lock that cannot be let go is let go by closing its file.
