@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"syscall"
 	"testing"
+	"time"
 
 	urfave "github.com/urfave/cli/v2"
 )
@@ -124,6 +125,43 @@ func TestClosedInput(t *testing.T) {
 	}
 	if _, err := in.Stat(); err != nil {
 		t.Errorf("Close closed the file: %v", err)
+	}
+}
+
+// Whether a read would wait is told for a pipe and for a file, and neither waits longer than it is let.
+func TestAwaitsInput(t *testing.T) {
+	in, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	defer out.Close()
+	r := interruptible(t.Context(), in).(*interruptibleReader)
+	for _, most := range []time.Duration{-time.Second, 0, 5 * time.Millisecond} {
+		if r.Await(most) {
+			t.Errorf("there is something in an empty pipe behind %v", most)
+		}
+	}
+	if _, err := out.WriteString("x"); err != nil {
+		t.Fatal(err)
+	}
+	if !r.Await(time.Hour) {
+		t.Error("nothing came")
+	}
+	if n, err := r.Read(make([]byte, 9)); n != 1 || err != nil {
+		t.Errorf("Read = %d, %v", n, err)
+	}
+	_ = r.Close()
+	if !r.Await(time.Hour) {
+		t.Error("a read behind Close would wait")
+	}
+	file, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if !interruptible(t.Context(), file).(*interruptibleReader).Await(time.Hour) {
+		t.Error("a read of a file would wait")
 	}
 }
 

@@ -103,16 +103,30 @@ func (r *interruptibleReader) wait() error {
 	if r.woken == nil {
 		return nil
 	}
-	fds := []unix.PollFd{
-		{Fd: int32(r.f.Fd()), Events: unix.POLLIN},
-		{Fd: int32(r.woken.Fd()), Events: unix.POLLIN},
-	}
 	for {
-		// Any event on f lets the read decide: also POLLNVAL, which is what macOS says of some terminals.
-		_, err := unix.Poll(fds, -1)
-		if errors.Is(err, unix.EINTR) {
-			continue
+		if _, err := r.poll(-1); !errors.Is(err, unix.EINTR) {
+			return err
 		}
-		return err
 	}
+}
+
+// Await implements proof.Awaiter.
+func (r *interruptibleReader) Await(most time.Duration) bool {
+	for until := time.Now().Add(most); ; {
+		ready, err := r.poll(int(max(time.Until(until), 0).Milliseconds()))
+		if !errors.Is(err, unix.EINTR) {
+			return ready
+		}
+	}
+}
+
+// poll waits for so many milliseconds, below 0 for ever, until a read of f would not block, or ctx is done.
+func (r *interruptibleReader) poll(most int) (ready bool, err error) {
+	// Any event on f lets the read decide: also POLLNVAL, which is what macOS says of some terminals.
+	fds := []unix.PollFd{{Fd: int32(r.f.Fd()), Events: unix.POLLIN}}
+	if r.woken != nil {
+		fds = append(fds, unix.PollFd{Fd: int32(r.woken.Fd()), Events: unix.POLLIN})
+	}
+	n, err := unix.Poll(fds, most)
+	return n > 0, err
 }

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"bytes"
+	"io"
 	"slices"
 	"time"
 
@@ -82,17 +83,33 @@ func (v *verifier) hash(from int) {
 	v.blocks, v.leaves = blocks, leaves
 }
 
-// soon is how long a group may have taken to come, so that what comes behind the next one is waited for. Who sends slowly, or comes to the
-// end of a head, does not keep anybody from what has come whole.
+// An Awaiter is a reader that knows whether anything has come. Where Verify reads from one, it waits a little for what comes behind a group, and
+// hashes that along with it.
+type Awaiter interface {
+	io.Reader
+
+	// Await reports whether a Read would return at once, for which it waits for so long at most.
+	Await(most time.Duration) bool
+}
+
+// soon is how long a group may have taken to come, so that what comes behind the next one is waited for, and how long that is. Who sends slowly,
+// pauses, or comes to the end of a head, does not keep anybody from what has come whole.
 const soon = 20 * time.Millisecond
 
-// awaitMore reads ahead as far as there is room, and as it is sure that the log has more.
+// awaitMore reads ahead as far as there is room, and as it is sure that the log has more, while that comes fast.
 func (v *verifier) awaitMore() {
 	c := v.sum.Claim
-	if !v.started || c.Kind != KindAll || c.At != nil || time.Since(v.handed) > soon {
+	from, ok := v.in.from.(Awaiter)
+	if !ok || !v.started || c.Kind != KindAll || c.At != nil || time.Since(v.handed) > soon {
 		return
 	}
-	if behind := v.offset + uint64(v.bytes); behind < v.head.ByteLength {
-		v.in.read(int(min(v.head.ByteLength-behind, lookAhead, uint64(v.in.top-v.in.start))))
+	behind := v.offset + uint64(v.bytes)
+	if behind >= v.head.ByteLength {
+		return
+	}
+	want := int(min(v.head.ByteLength-behind, lookAhead, uint64(v.in.top-v.in.start)))
+	until := time.Now().Add(soon)
+	for have := v.in.ahead(); have < want && v.in.failed == nil && from.Await(time.Until(until)); have = v.in.ahead() {
+		v.in.read(have + 1) // what has come, and does not wait
 	}
 }

@@ -101,6 +101,9 @@ func (r *reader) read(n int) {
 	}
 }
 
+// ahead returns how many bytes are there that were not taken.
+func (r *reader) ahead() int { return r.end - r.start }
+
 // taken says that the next n bytes have been dealt with. They stay until letGo.
 func (r *reader) taken(n int) {
 	r.start += n
