@@ -23,7 +23,7 @@ type DriveOptions struct {
 	Peers []Dialer      // at least one; each is connected to once, whatever is read
 	Sync  bool          // what is kept is synced, too
 	Live  bool          // Next waits for what is appended later; what is not to be had is waited for
-	Wait  time.Duration // for blobs that are behind the names of a version, in all; 0: 10 s
+	Wait  time.Duration // for blobs that are behind the names of a version, once in vain; 0: 10 s
 	Fetch FetchOptions  // Claim and Live are not used
 }
 
@@ -49,7 +49,7 @@ type Drive struct {
 
 	mu      sync.Mutex // guards all below
 	blobs   *arriving  // nil until they are first needed
-	waiting time.Time  // until when they are waited for where they are behind; zero: they have not been yet
+	waiting time.Time  // until when they are waited for where they are behind; zero: they have not been, or have come
 }
 
 // OpenDrive connects to peers and returns their newest version of a drive, or the one that ref pins. Close it.
@@ -161,9 +161,7 @@ func (d *Drive) Next(ctx context.Context) error {
 		return err
 	}
 	d.head, d.files = head, hyperdrive.Open(d.names, head.Length)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.waiting = time.Time{}
+	d.newPatience()
 	return nil
 }
 
@@ -205,7 +203,7 @@ func (d *Drive) Content(ctx context.Context, item hyperdrive.Item, w io.Writer) 
 }
 
 // reach waits until the blobs have so many blocks: until the peers have said what they have, and then for Wait. Who has waited for so
-// long waits no more, whatever else is behind.
+// long in vain waits no more, whatever else is behind.
 func (d *Drive) reach(ctx context.Context, blobs *arriving, length uint64) error {
 	if !d.options.Live { // where one that has nothing is no answer
 		if _, err := blobs.Head(ctx); err != nil && ctx.Err() == nil {
@@ -218,6 +216,7 @@ func (d *Drive) reach(ctx context.Context, blobs *arriving, length uint64) error
 	waiting, stop := context.WithDeadline(ctx, d.patience())
 	defer stop()
 	if blobs.AwaitLength(waiting, length) {
+		d.newPatience() // not in vain: others that are behind are waited for as long
 		return nil
 	}
 	if ctx.Err() != nil {
@@ -240,4 +239,11 @@ func (d *Drive) patience() time.Time {
 		d.waiting = time.Now().Add(d.options.Wait)
 	}
 	return d.waiting
+}
+
+// newPatience has what is behind from here on waited for anew.
+func (d *Drive) newPatience() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.waiting = time.Time{}
 }

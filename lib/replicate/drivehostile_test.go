@@ -210,3 +210,28 @@ func TestWaitsOnceForBlobsThatAreBehind(t *testing.T) {
 		t.Errorf("it took %v", took)
 	}
 }
+
+// Blobs that were waited for and came were not waited for in vain: what else of the version is behind gets as long again.
+func TestWaitsAnewBehindBlobsThatCame(t *testing.T) {
+	from := craftDrive(t, map[string]hyperdrive.Entry{"/early": plainFile(0, 1, 0, 5), "/late": plainFile(1, 1, 5, 4)}, []byte("early"))
+	d := openDrive(t, keys.Ref{Key: from.key}, DriveOptions{Store: newStore(t), Peers: []Dialer{from.peer(ServerOptions{})}, Wait: waitLimit})
+	waits := func() bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return !d.waiting.IsZero()
+	}
+	item, err := d.Files().Get(t.Context(), "/late")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan error, 1)
+	go func() {
+		_, err := d.Soon(t.Context(), []hyperdrive.Item{item})
+		asked <- err
+	}()
+	eventually(t, waits)
+	from.appendBlobs([]byte("late"))
+	if err := <-asked; err != nil || waits() {
+		t.Errorf("%v, and it goes on being waited: %v", err, waits())
+	}
+}
