@@ -21,7 +21,7 @@ func tuneCollector() (ballast []byte) {
 }
 
 // CollectSooner is for what holds so much for as long as it runs that as much as is usual would be too much to leave lying about
-// behind it: half of that is. It takes little time where most of what is held is tables.
+// behind it: two fifths of that are. It takes little time where most of what is held is tables.
 func CollectSooner() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(5)
