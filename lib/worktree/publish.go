@@ -95,7 +95,7 @@ func (t *Tree) movedOn(ctx context.Context, version uint64) bool {
 func (t *Tree) publish(ctx context.Context, killed bool, options PublishOptions) (drive.Result, error) {
 	newest, err := t.Newest(ctx)
 	if errors.Is(err, store.ErrNotFound) && !t.at.Pinned { // the first one was killed when it had a key, and nothing else
-		result, err := t.importAll(ctx, t.key.String(), nil, options)
+		result, err := t.importAll(ctx, t.begunAs(), nil, options)
 		if err != nil {
 			return drive.Result{}, err
 		}
@@ -119,6 +119,14 @@ func (t *Tree) publish(ctx context.Context, killed bool, options PublishOptions)
 		return from, err
 	}
 	return result, t.noteNewest(context.WithoutCancel(ctx)) // what is committed is to be noted
+}
+
+// begunAs returns the name of a drive that was begun here: by its key alone none is begun.
+func (t *Tree) begunAs() string {
+	if key, err := t.in.Resolve(driveName); err == nil && key == t.key {
+		return driveName
+	}
+	return t.key.String()
 }
 
 // publishingName is a file in the store that says that a publish from some version has begun.
