@@ -10,7 +10,6 @@ import (
 
 	"hc/lib/keys"
 	"hc/lib/objects"
-	"hc/lib/peer"
 	"hc/lib/secretstream"
 	"hc/lib/store"
 )
@@ -92,7 +91,7 @@ func TestCrowdedReader(t *testing.T) {
 	}
 	for _, into := range []*store.Store{nil, newStore(t)} {
 		var came atomic.Int64
-		peers := []Dialer{over("server", countedConn{connect(), &came})}
+		peers := []Dialer{over("server", counted{connect(), &came})}
 		if err := WriteProof(t.Context(), io.Discard, keys.Ref{Key: core.key}, PipeOptions{Store: into, Peers: peers}); err != nil {
 			t.Fatal(err)
 		}
@@ -109,16 +108,4 @@ func silentReader(ctx context.Context, conn *net.TCPConn) {
 	for err == nil {
 		_, err = c.ReadMessage()
 	}
-}
-
-// countedConn counts the bytes that come.
-type countedConn struct {
-	peer.Conn
-	came *atomic.Int64
-}
-
-func (c countedConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	c.came.Add(int64(n))
-	return n, err
 }

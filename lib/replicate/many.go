@@ -194,11 +194,9 @@ func (f *fetcher) sendMany(s *session, m *many, bytes int) error {
 	_, fork := f.d.Length()
 	a := &asked{many: m, session: s, bytes: bytes}
 	a.request.Fork = fork
+	whole := s.fits == 0 || bytes <= s.fits // else what comes may prove less; whoever needs that meanwhile asks for it, too
 	for _, node := range m.Brings {
-		if s.fits > 0 && bytes > s.fits { // what comes may be too short to prove the node; whoever needs that meanwhile asks for it, too
-			break
-		}
-		if !m.leaves || node&1 == 1 { // a leaf that comes without its block is not certain
+		if whole && (!m.leaves || node&1 == 1) { // a leaf that comes without its block is not certain
 			a.brings = append(a.brings, node)
 		}
 	}

@@ -14,8 +14,8 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// passagesOf counts the passages in the log, and the blocks in them.
-func passagesOf(t testing.TB, s *Store) (passages, blocks int) {
+// eachSpan calls fn for each span in the log.
+func eachSpan(t testing.TB, s *Store, fn func(*spanMeta)) {
 	t.Helper()
 	view, err := s.log.View(t.Context())
 	if err != nil {
@@ -26,19 +26,26 @@ func passagesOf(t testing.TB, s *Store) (passages, blocks int) {
 			return nil
 		}
 		m, err := decodeSpan(r.Meta)
-		if err != nil {
-			return err
+		if err == nil {
+			fn(m)
 		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// passagesOf counts the passages in the log, and the blocks in them.
+func passagesOf(t testing.TB, s *Store) (passages, blocks int) {
+	t.Helper()
+	eachSpan(t, s, func(m *spanMeta) {
 		for _, p := range m.parts {
 			if p.passage != nil {
 				passages, blocks = passages+1, blocks+int(p.count)
 			}
 		}
-		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	return passages, blocks
 }
 
