@@ -14,6 +14,7 @@ import (
 	"hc/lib/cli"
 	"hc/lib/cli/network"
 	"hc/lib/drive"
+	"hc/lib/gather"
 	"hc/lib/hypercore"
 	"hc/lib/hyperdrive"
 	"hc/lib/keys"
@@ -291,7 +292,7 @@ func (c counted) Write(p []byte) (int, error) {
 // countedPieces is counted for who takes many pieces at once.
 type countedPieces struct {
 	counted
-	pieces proof.PiecesWriter
+	pieces gather.PiecesWriter
 }
 
 func (c countedPieces) WritePieces(pieces [][]byte) error {
@@ -309,7 +310,7 @@ func (c countedPieces) WritePieces(pieces [][]byte) error {
 // counting returns w with progress shown.
 func counting(w io.Writer, progress *cli.Progress) io.Writer {
 	c := counted{w, progress}
-	if pieces, ok := w.(proof.PiecesWriter); ok {
+	if pieces, ok := w.(gather.PiecesWriter); ok {
 		return countedPieces{c, pieces}
 	}
 	return c

@@ -163,7 +163,7 @@ type gathered struct {
 	order []string
 }
 
-func gather() *gathered {
+func newGathered() *gathered {
 	return &gathered{begun: map[string]*strings.Builder{}, whole: map[string]string{}, links: map[string]string{}}
 }
 
@@ -198,7 +198,7 @@ func (g *gathered) Refused(item hyperdrive.Item) error {
 // read verifies a stream and expects an error that is want.
 func (d *testDrive) read(stream []byte, opt Options, want error) (*gathered, Summary, error) {
 	d.t.Helper()
-	g := gather()
+	g := newGathered()
 	opt.Files = g
 	sum, err := Verify(d.t.Context(), bytes.NewReader(stream), opt, nil)
 	if !errors.Is(err, want) {

@@ -40,7 +40,7 @@ func folderSamples(t testing.TB) []folderSample {
 // refuse expects that a changed stream fails, and that nothing comes out but what was proved before.
 func (s folderSample) refuse(t *testing.T, what string, stream []byte) error {
 	t.Helper()
-	g := gather()
+	g := newGathered()
 	opt := Options{Claim: &s.claim, Key: ptr(s.d.names.Key()), Files: g}
 	_, err := Verify(t.Context(), bytes.NewReader(stream), opt, nil)
 	if !errors.Is(err, ErrUnverified) && !errors.Is(err, ErrPartial) && !errors.Is(err, ErrConflict) {

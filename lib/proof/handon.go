@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"hc/lib/gather"
 	"hc/lib/merkle"
 )
 
@@ -58,7 +59,7 @@ func (v *verifier) write(from, to int) error {
 		}
 		at += n
 	}
-	if out, ok := v.opt.Out.(PiecesWriter); ok {
+	if out, ok := v.opt.Out.(gather.PiecesWriter); ok {
 		return out.WritePieces(pieces)
 	}
 	for _, piece := range pieces {

@@ -22,7 +22,7 @@ type Options struct {
 	AnyClaim  bool         // take whatever the stream claims, but of a path or a tree; of Claim, if there is one, only At counts
 	MinLength uint64       // blocks that a head must have at least
 
-	Out      io.Writer                   // gets the claimed bytes, each group's at once if it is a PiecesWriter, or of a path the file's; nil: nobody
+	Out      io.Writer                   // gets the claimed bytes, each group's at once if it is a gather.PiecesWriter, or of a path the file's; nil: nobody
 	Names    func(hyperdrive.Item) error // gets the records of names; nil: nobody
 	Files    FolderSink                  // gets the files of a path or a tree; nil: nobody
 	Progress func(bytes, blocks uint64)  // called behind each group with what it brought; nil: not called

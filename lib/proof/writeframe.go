@@ -82,9 +82,27 @@ func (p *writer) blockFrame(index uint64, blocks [][]byte, r run) {
 		p.out.Write(append(p.line, '\n')) // keeps its error for Flush
 	}
 	for _, b := range blocks {
-		p.out.lend(b)
+		p.lend(b)
 	}
 	p.out.Write(lineEnd)
+}
+
+const (
+	writeBuffer = maxRun  // bytes of lines, and of blocks that are copied, that wait before they are written
+	leastLent   = 4 << 10 // bytes of a block that is worth a piece of its own
+	mostLent    = 1 << 20 // bytes of those from which on they are written
+)
+
+// lend writes a block that stays where it is until the next Flush.
+func (p *writer) lend(b []byte) {
+	if len(b) < leastLent {
+		p.out.Write(b)
+		return
+	}
+	p.out.Lend(b)
+	if p.out.Lent() >= mostLent {
+		p.out.Flush()
+	}
 }
 
 var lineEnd = []byte{'\n'}

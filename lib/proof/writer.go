@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 
+	"hc/lib/gather"
 	"hc/lib/keys"
 	"hc/lib/merkle"
 )
@@ -70,7 +71,7 @@ func Write(ctx context.Context, w io.Writer, src Source, opt WriteOptions) error
 	if opt.Claim.OfDrive() && opt.Live {
 		return fmt.Errorf("claim %q: %w: a folder cannot be followed", opt.Claim, ErrUnsupported)
 	}
-	p := &writer{ctx: ctx, out: newOutput(w), src: src, claim: opt.Claim, live: opt.Live}
+	p := &writer{ctx: ctx, out: gather.New(w, writeBuffer), src: src, claim: opt.Claim, live: opt.Live}
 	var err error
 	if opt.Claim.OfDrive() {
 		err = p.writeFolder(opt.Blobs)
@@ -85,7 +86,7 @@ func Write(ctx context.Context, w io.Writer, src Source, opt WriteOptions) error
 
 type writer struct {
 	ctx   context.Context
-	out   *output
+	out   *gather.Writer
 	src   Source
 	claim Claim
 	live  bool

@@ -7,7 +7,12 @@ import (
 	"hash/crc32"
 	"io"
 	"strconv"
+
+	"hc/lib/gather"
 )
+
+// writeBuffer is how many bytes a Writer gathers before it writes.
+const writeBuffer = 256 << 10
 
 // direct is how many bytes a chunk has at least that gets a frame of its own: its header is not worth another copy.
 const direct = 8 << 10
@@ -17,7 +22,8 @@ var errClosed = errors.New("hc-stream: write after the end frame")
 
 // A Writer writes a stream. Its first error is final: a stream that has failed gets no end frame.
 type Writer struct {
-	out     *gather
+	out     *gather.Writer
+	lends   bool   // a chunk that has its own frame stays where it is until the next flush of out
 	crc     uint32 // of all that went to out
 	frames  uint64
 	bytes   uint64       // of blocks
@@ -31,9 +37,9 @@ type Writer struct {
 	err     error
 }
 
-// NewWriter returns a Writer to w. It writes w in large pieces; all of it is written when Close has returned nil.
+// NewWriter returns a Writer to w. It writes w in large pieces, as package gather does; all of it is written when Close has returned nil.
 func NewWriter(w io.Writer) *Writer {
-	s := &Writer{out: newGather(w), pending: make([]byte, 0, MaxPacked)}
+	s := &Writer{out: gather.New(w, writeBuffer), pending: make([]byte, 0, MaxPacked)}
 	s.emit([]byte(magic))
 	return s
 }
@@ -56,7 +62,7 @@ func (w *Writer) Chunk(data []byte) error {
 	w.digits += digits
 	w.count++
 	if alone {
-		return w.flushWith(data, w.out.writeLent)
+		return w.flushWith(data, w.lendOrWrite)
 	}
 	w.pending = append(w.pending, data...)
 	return w.err
@@ -64,14 +70,30 @@ func (w *Writer) Chunk(data []byte) error {
 
 // Chunks is Chunk for many blocks. What w can write from where it stands is not copied.
 func (w *Writer) Chunks(blocks ...[]byte) error {
-	w.out.lend(true)
+	w.lends = true
 	for _, data := range blocks {
 		if err := w.Chunk(data); err != nil {
 			return err
 		}
 	}
-	w.fail(w.out.lend(false))
+	w.lends = false
+	if w.out.Lent() > 0 {
+		w.fail(w.out.Flush())
+	}
 	return w.err
+}
+
+func (w *Writer) lendOrWrite(b []byte) error {
+	if w.lends {
+		return w.out.Lend(b)
+	}
+	return w.write(b)
+}
+
+// write takes the bytes of b before it returns.
+func (w *Writer) write(b []byte) error {
+	_, err := w.out.Write(b)
+	return err
 }
 
 // fits reports whether a chunk of n bytes, whose length takes so many digits, may join those that wait.
@@ -111,7 +133,7 @@ func (w *Writer) line(line []byte) error {
 	w.lines = true
 	w.count++
 	if len(line) > MaxPacked {
-		return w.flushWith(line, w.out.write)
+		return w.flushWith(line, w.write)
 	}
 	w.pending = append(w.pending, line...)
 	return w.err
@@ -127,7 +149,7 @@ func (w *Writer) Close() error {
 	end := appendEnd(w.header[:0], w.frames, w.bytes, w.crc)
 	w.emit(end)
 	if w.err == nil {
-		w.fail(w.out.flush())
+		w.fail(w.out.Flush())
 	}
 	if w.err != nil {
 		return w.err
@@ -139,7 +161,7 @@ func (w *Writer) Close() error {
 // flush writes the blocks that wait as one frame.
 func (w *Writer) flush() {
 	if w.count > 0 {
-		_ = w.flushWith(w.pending, w.out.write) // pending is used again
+		_ = w.flushWith(w.pending, w.write) // pending is used again
 	}
 }
 
@@ -160,7 +182,7 @@ func (w *Writer) flushWith(data []byte, write func([]byte) error) error {
 }
 
 // emit writes b and takes it into the checksum.
-func (w *Writer) emit(b []byte) { w.emitBy(w.out.write, b) }
+func (w *Writer) emit(b []byte) { w.emitBy(w.write, b) }
 
 func (w *Writer) emitBy(write func([]byte) error, b []byte) {
 	if w.err != nil {
