@@ -3,50 +3,34 @@
 package cli
 
 import (
-	"io"
+	"errors"
 	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"hc/lib/gather"
 )
 
-// mostPieces is how many the system takes at once.
-const mostPieces = 1024
-
-// writePieces writes pieces, which it changes, one behind the other into f. A write that is not whole goes on where it stopped.
+// writePieces writes pieces, which it changes, one behind the other into f.
 func writePieces(f *os.File, pieces [][]byte) error {
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return err
 	}
-	for len(pieces) > 0 {
-		n, failure := 0, error(nil)
-		err := conn.Write(func(fd uintptr) bool {
-			n, failure = unix.Writev(int(fd), pieces[:min(len(pieces), mostPieces)])
-			return failure != unix.EAGAIN
+	err = gather.WriteAll(pieces, func(some [][]byte) (n int, err error) {
+		failure := conn.Write(func(fd uintptr) bool {
+			for {
+				n, err = unix.Writev(int(fd), some)
+				if err != unix.EINTR {
+					return err != unix.EAGAIN
+				}
+			}
 		})
-		if err == nil && failure != unix.EINTR {
-			err = failure
-		}
-		if err == nil && failure == nil && n <= 0 {
-			err = io.ErrShortWrite
-		}
-		if err != nil {
-			return &fs.PathError{Op: "write", Path: f.Name(), Err: err}
-		}
-		pieces = behind(pieces, n)
+		return n, errors.Join(failure, err)
+	})
+	if err != nil {
+		return &fs.PathError{Op: "write", Path: f.Name(), Err: err}
 	}
 	return nil
-}
-
-// behind returns what stands behind the first n bytes of pieces.
-func behind(pieces [][]byte, n int) [][]byte {
-	for len(pieces) > 0 && n >= len(pieces[0]) {
-		n -= len(pieces[0])
-		pieces = pieces[1:]
-	}
-	if n > 0 {
-		pieces[0] = pieces[0][n:]
-	}
-	return pieces
 }

@@ -3,12 +3,13 @@ package packlog
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"hc/lib/gather"
 )
 
 const bootIDFile = "/proc/sys/kernel/random/boot_id"
@@ -36,49 +37,18 @@ func (f osFile) StartWriteback(offset, length int64) {
 	})
 }
 
-// mostPieces is how many the system takes at once.
-const mostPieces = 1024
-
 // WritePiecesAt writes pieces one behind the other.
 func (f osFile) WritePiecesAt(pieces [][]byte, offset int64) error {
-	err := writeAll(pieces, offset, func(some [][]byte, offset int64) (n int, err error) {
+	err := gather.WriteAll(slices.Clone(pieces), func(some [][]byte) (n int, err error) {
 		err = f.control(func(fd int) (err error) {
 			n, err = unix.Pwritev(fd, some, offset)
 			return err
 		})
+		offset += int64(max(n, 0))
 		return n, err
 	})
 	if err != nil {
 		return &fs.PathError{Op: "write", Path: f.Name(), Err: err}
 	}
 	return nil
-}
-
-// writeAll writes pieces by way of write, which takes no more of them than the system does at once, and may write less. Where that
-// was not all, it goes on where it stopped.
-func writeAll(pieces [][]byte, offset int64, write func(some [][]byte, offset int64) (int, error)) error {
-	for left := slices.Clone(pieces); len(left) > 0; {
-		n, err := write(left[:min(len(left), mostPieces)], offset)
-		if err == nil && n <= 0 {
-			err = io.ErrShortWrite
-		}
-		if err != nil {
-			return err
-		}
-		offset += int64(n)
-		left = behind(left, n)
-	}
-	return nil
-}
-
-// behind returns what stands behind the first n bytes of pieces, which it changes.
-func behind(pieces [][]byte, n int) [][]byte {
-	for len(pieces) > 0 && n >= len(pieces[0]) {
-		n -= len(pieces[0])
-		pieces = pieces[1:]
-	}
-	if n > 0 {
-		pieces[0] = pieces[0][n:]
-	}
-	return pieces
 }
