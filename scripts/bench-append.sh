@@ -90,6 +90,9 @@ append_table() {
 		[[ -z $better ]] || printf -- '- %s: hc takes %s times as long as the better raw write, with %s of the bytes.\n' "$input" \
 			"$(calc %.2f "$(median "append/$input/hc") / $better")" "$(calc %.2f "$(median "append/$input/hc/stored") / $(length "$input")")"
 	done
+	! among together || printf -- '- Through a pipe hc takes %s, %s and %s times as long as in one process.\n' \
+		"$(calc %.2f "$(median append/random/hc) / $(median append/random/together)")" "$(calc %.2f "$(median append/source/hc) / $(median append/source/together)")" \
+		"$(calc %.2f "$(median append/logs/hc) / $(median append/logs/together)")"
 	[[ -z $stock ]] || printf -- '- Stock'\''s time has the sync of its files behind the last append in it: %s s, %s s and %s s.\n' \
 		"$(calc %.2f "$(median append/random/sync)")" "$(calc %.2f "$(median append/source/sync)")" "$(calc %.2f "$(median append/logs/sync)")"
 }

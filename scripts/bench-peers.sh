@@ -64,7 +64,7 @@ there() {
 }
 can() {
 	case $1 in
-	hc) true ;;
+	hc | together) true ;;
 	raw) [[ -n $durable ]] ;;
 	direct) [[ -n $direct ]] ;;
 	stock) [[ -n $stock ]] ;;
@@ -112,6 +112,7 @@ name_of() {
 	raw) echo "raw write, \`dd conv=$durable\`" ;;
 	direct) echo "raw write, \`dd oflag=direct conv=$durable\`" ;;
 	hc) echo "hc" ;;
+	together) echo "hc, the same in one process" ;;
 	stock) echo "stock, 16 blocks an append" ;;
 	borg) echo "borg, lz4, not encrypted" ;;
 	restic) echo "restic, encrypted" ;;
@@ -155,6 +156,9 @@ read_stock() { echo "node \"\$peer\" read job/stock"; }
 begin_hc() { :; }
 store_hc() { echo "$m hc-chunk/$1 hc-chunk $1 | $m hc-append/$1 hc-append -C job/hc $2 > job.$2"; }
 read_hc() { echo "hc-fetch -C job/hc $1 | hc-verify \$(cut -d ' ' -f 1 job.$1)"; }
+begin_together() { :; }
+store_together() { echo "together job/together $2 $1 > job.$2"; }
+read_together() { echo "hc-fetch -C job/together $1 | hc-verify \$(cut -d ' ' -f 1 job.$1)"; }
 begin_borg() {
 	export BORG_BASE_DIR=$work/job.cache BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes
 	borg init -e none job/borg

@@ -104,7 +104,8 @@ run() { # PART FUNCTION…
 
 appending() {
 	local input
-	beside=$(there raw direct hc stock borg restic casync)
+	build together
+	beside=$(there raw direct hc together stock borg restic casync)
 	! can desync || beside+=" desync"
 	for input in random source logs; do append "$input"; done
 	append_table
