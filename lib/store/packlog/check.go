@@ -1,12 +1,10 @@
 package packlog
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 )
 
@@ -47,54 +45,6 @@ func CheckFormat(fsys FS, dir string) (fault *Fault, newer bool, err error) {
 		File: formatFile, Offset: firstDifference(b, []byte(formatText)), Length: 1,
 		Reason: fmt.Errorf("it says %q, expected %q or %q", b, formatText, formatRaised),
 	}, newer, nil
-}
-
-// MendFormat writes the file that says which format a store has, where the mark, or else the last pack's header, is one of this format: the
-// newest version, as the store may have such records. A format to come has another mark, see FORMAT.md, Versions.
-func MendFormat(fsys FS, dir string) error {
-	l := newLog(dir, Options{FS: fsys})
-	known, err := l.knowsFormat()
-	if err != nil {
-		return err
-	}
-	if !known {
-		return fmt.Errorf("mending %q: %w: neither the mark nor the last pack's header tells that it is one of this format: use the hc that wrote the store; if that was this one, write the line %q into the file, and repeat this",
-			l.path(formatFile), ErrNotStore, formatRaised[:len(formatRaised)-1])
-	}
-	return l.writeFile(formatFile, []byte(formatRaised))
-}
-
-// knowsFormat reports whether anything but the format file tells that the store is of this format.
-func (l *Log) knowsFormat() (bool, error) {
-	b, err := l.readStart(markFile, len(markMagic))
-	if err := ignoreGone(err); err != nil {
-		return false, err
-	}
-	const name = len("hcmark")
-	switch {
-	case string(b) == markMagic: // whatever else of it is damaged
-		return true, nil
-	case len(b) > name && string(b[:name]) == markMagic[:name]: // of another format, or as good as that
-		return false, nil
-	}
-	names, err := l.fs.ReadDir(l.path(packsDir))
-	if err != nil {
-		return false, err
-	}
-	heads := newestPacks(names)
-	if len(heads) == 0 {
-		return false, nil
-	}
-	last := &heads[len(heads)-1]
-	err = l.readHead(last)
-	return err == nil && last.bad == nil, err
-}
-
-func ignoreGone(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }
 
 // readStart returns the first bytes of a file.
@@ -244,117 +194,6 @@ func (l *Log) writtenEnd(ctx context.Context, view View) (end Position, torn boo
 	return m.End, false
 }
 
-// extentCheck reads all of one pack that counts.
-type extentCheck struct {
-	extentWalk
-	log      *Log
-	ctx      context.Context
-	readable Position // of the view
-	torn     Position // invalid places from here on were torn by a crash; zero: none were
-	fault    func(*Fault) error
-	record   func(*Record) error
-}
-
-func (k *extentCheck) run() error {
-	if k.bad != nil {
-		return k.log.walkBad(k.extentWalk, k.item(nil))
-	}
-	if k.damage != nil {
-		if err := k.header(); err != nil {
-			return err
-		}
-	}
-	pack, err := k.log.takeFile(k.name)
-	if err != nil {
-		return k.log.ifGone(err)
-	}
-	defer k.log.giveFile(pack)
-	reader := &walker{ctx: k.ctx, file: pack.file, at: k.start()}
-	inner := k.extentWalk
-	damage := inner.damage
-	inner.extent = &extent{packHead: inner.packHead, limit: inner.limit, closed: inner.closed}
-	inner.extent.damage = nil // told above
-	err = k.log.walkExtent(k.ctx, inner, true, k.item(reader))
-	k.damage = damage
-	return err
-}
-
-// file returns the pack's name below the store's folder.
-func (k *extentCheck) file() string {
-	name := k.name
-	if name == "" { // the pack is missing
-		name = k.info.name()
-	}
-	return packsDir + "/" + name
-}
-
-// header tells which of the two copies of the pack's header is bad, and where.
-func (k *extentCheck) header() error {
-	b, err := k.log.readStart(k.file(), packHeader)
-	if err != nil {
-		return k.log.ifGone(err)
-	}
-	return k.fault(&Fault{
-		File: k.file(), Offset: firstDifference(b, encodePackHeader(k.info)), Length: 1, Reason: k.damage, Spare: true,
-	})
-}
-
-// item passes on what a walk sees. reader reads headers once more; nil where the pack has none that can be read.
-func (k *extentCheck) item(reader *walker) func(item) error {
-	return func(it item) error {
-		if it.damage == nil {
-			return k.record(&it.record)
-		}
-		f := &Fault{File: k.file(), Offset: it.damage.Position.Offset, Length: it.damage.Length, Reason: it.damage.Reason}
-		if reader == nil {
-			return k.fault(f)
-		}
-		if at := it.damage.Position; at.Offset < k.limit && k.log.isVoided(k.ctx, at) {
-			return fmt.Errorf("position %v: %w", at, ErrMoved)
-		}
-		if k.takenBack(it.damage.Position) {
-			return nil
-		}
-		f.Position = it.damage.Position
-		f.Known = it.damage.Known
-		f.Torn = !k.torn.IsZero() && !f.Position.Less(k.torn)
-		if f.Length > 0 {
-			k.guess(reader, f, it.payload)
-		}
-		return k.fault(f)
-	}
-}
-
-// takenBack reports whether what stood at a position may have been taken back since the check began, and something else be there: nobody could
-// read it then, and the log's end is another one now.
-func (k *extentCheck) takenBack(at Position) bool {
-	if at.Less(k.readable) {
-		return false
-	}
-	m, err := k.log.Mark(k.ctx)
-	return err == nil && m.End != k.to
-}
-
-// guess finds out what record is damaged: surely, where only its payload is, else by what is left of its header.
-func (k *extentCheck) guess(w *walker, f *Fault, payload bool) {
-	w.limit = f.Offset + f.Length
-	if payload {
-		w.limit = f.Offset + MaxMeta + MaxPayload + recordHeader + 8
-		if h, b, err := w.header(f.Position); err == nil {
-			f.Kind = h.kind
-			f.Record = &Record{
-				Kind: h.kind, Append: h.append, Commit: h.commit, Position: f.Position, PayloadLen: h.payload,
-				Meta: bytes.Clone(b[recordHeader:]),
-			}
-		}
-		return
-	}
-	b, err := w.bytes(f.Offset, int(min(recordHeader, f.Length)))
-	if err == nil && len(b) > 4 && b[4] >= byte(KindCore) && b[4] <= byte(KindSeen) {
-		f.Kind = Kind(b[4])
-	}
-}
-
 // String names a kind as the format's documents do.
 func (k Kind) String() string {
 	names := []string{"unknown", "core", "run", "span", "nodes", "head", "seal", "truncate", "clear", "drop", "seen"}
@@ -372,69 +211,4 @@ func (l *Log) FileOf(at Position) string {
 		}
 	}
 	return packsDir + "/" + packInfo{sequence: at.Pack}.name()
-}
-
-// Mend does what the next writer would: it recovers if that is needed, which writes a new mark. Then it writes the copies
-// of pack headers again that are not valid, from the good ones beside them.
-func (l *Log) Mend(ctx context.Context) error {
-	if err := l.fs.MkdirAll(l.path(locksDir), dirPerm); err != nil {
-		return err
-	}
-	if _, err := l.Begin(ctx); err != nil {
-		return err
-	}
-	if err := l.lockAppend(ctx); err != nil {
-		return err
-	}
-	defer l.unlockAppend()
-	l.forget()
-	l.mu.Lock()
-	clear(l.headers) // a header that was read before it was damaged hides that
-	l.mu.Unlock()
-	c, err := l.load(ctx)
-	if err != nil {
-		return err
-	}
-	for i := range c.extents {
-		e := &c.extents[i]
-		if e.bad != nil || e.damage == nil {
-			continue
-		}
-		if err := l.mendHeader(e, i == len(c.extents)-1); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("mending the header of pack %s: %w", e.name, err)
-		}
-	}
-	l.mu.Lock()
-	clear(l.headers)
-	l.mu.Unlock()
-	_, err = l.load(ctx)
-	return err
-}
-
-// mendHeader writes the sector of the bad copy alone, so that nothing can happen to the good one. The last pack is not
-// synced: what a sync there fails on may be another's batch, whose next commit would not hear of it.
-func (l *Log) mendHeader(e *extent, last bool) error {
-	file, err := l.fs.OpenFile(l.path(packsDir, e.name), os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	b := make([]byte, packHeader)
-	if err := readFull(file, b, 0); err != nil && !isBadSector(err) {
-		return err
-	}
-	good := encodePackHeader(e.info)
-	for offset := 0; offset < packHeader; offset += packHeaderCopy {
-		part := good[offset:][:packHeaderCopy]
-		if bytes.Equal(b[offset:][:packHeaderCopy], part) {
-			continue
-		}
-		if _, err := file.WriteAt(part, int64(offset)); err != nil {
-			return err
-		}
-	}
-	if last {
-		return nil
-	}
-	return file.Sync()
 }
