@@ -62,6 +62,8 @@ func (e *signalError) Is(target error) bool { return target == context.Canceled 
 // a pipe or a terminal. Close ends it in the same way, and leaves f open. One goroutine may read.
 func interruptible(ctx context.Context, f *os.File) io.ReadCloser {
 	r := &interruptibleReader{f: f}
+	// Any event on f lets the read decide: also POLLNVAL, which is what macOS says of some terminals.
+	r.watch(f)
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	info, err := f.Stat()
 	if err != nil || info.Mode().IsRegular() {
@@ -73,14 +75,21 @@ func interruptible(ctx context.Context, f *os.File) io.ReadCloser {
 	}
 	context.AfterFunc(r.ctx, func() { _ = wake.Close() })
 	r.woken = woken
+	r.watch(woken)
 	return r
 }
 
+// watch has poll look at a file. Its number is asked for once: the runtime looks at its flags each time.
+func (r *interruptibleReader) watch(f *os.File) {
+	r.watched = append(r.watched, unix.PollFd{Fd: int32(f.Fd()), Events: unix.POLLIN})
+}
+
 type interruptibleReader struct {
-	f      *os.File
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	woken  *os.File // readable (at its end) once ctx is done; nil: a read of f never waits long
+	f       *os.File
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	woken   *os.File      // readable (at its end) once ctx is done; nil: a read of f never waits long
+	watched []unix.PollFd // f, and woken if there is one
 }
 
 func (r *interruptibleReader) Close() error {
@@ -122,11 +131,6 @@ func (r *interruptibleReader) Await(most time.Duration) bool {
 
 // poll waits for so many milliseconds, below 0 for ever, until a read of f would not block, or ctx is done.
 func (r *interruptibleReader) poll(most int) (ready bool, err error) {
-	// Any event on f lets the read decide: also POLLNVAL, which is what macOS says of some terminals.
-	fds := []unix.PollFd{{Fd: int32(r.f.Fd()), Events: unix.POLLIN}}
-	if r.woken != nil {
-		fds = append(fds, unix.PollFd{Fd: int32(r.woken.Fd()), Events: unix.POLLIN})
-	}
-	n, err := unix.Poll(fds, most)
+	n, err := unix.Poll(r.watched, most)
 	return n > 0, err
 }

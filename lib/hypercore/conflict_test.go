@@ -107,7 +107,7 @@ func TestHistoriesAreNotMixed(t *testing.T) {
 		t.Error("a save that failed forgot what it was to save")
 	}
 	var stream bytes.Buffer
-	source, err := OpenSource(t.Context(), two, key)
+	source, err := OpenSource(t.Context(), two, key, SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func staleCopy(t *testing.T, before, more int) (now, old *store.Store, key keys.
 // proofOf writes a proof stream from a store.
 func proofOf(t *testing.T, in *store.Store, key keys.Key, claim proof.Claim) *bytes.Buffer {
 	t.Helper()
-	source, err := OpenSource(t.Context(), in, key)
+	source, err := OpenSource(t.Context(), in, key, SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

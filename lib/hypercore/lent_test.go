@@ -8,6 +8,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/lent"
+	"hc/lib/proof"
 )
 
 // lend puts blocks into memory of a pool, and gives them to the download. The hold of who read them ends with that.
@@ -181,4 +182,46 @@ func noise(seed uint64, bytes int) []byte {
 	data := make([]byte, bytes)
 	_, _ = rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)}).Read(data)
 	return data
+}
+
+// A source that is given its blocks back has none that are out when the stream is written.
+func TestSourceLends(t *testing.T) {
+	in := newStore(t)
+	random := rand.NewChaCha8([32]byte{7})
+	blocks := make([][]byte, 60)
+	for i := range blocks {
+		blocks[i] = make([]byte, 60_000+i)
+		_, _ = random.Read(blocks[i])
+	}
+	key, _ := appended(t, in, "log", AppendOptions{}, blocks...)
+	source, err := OpenSource(t.Context(), in, key, SourceOptions{Returned: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		got, err := verified(t, source, proof.Claim{})
+		if err != nil || !bytes.Equal(got, bytes.Join(blocks, nil)) {
+			t.Errorf("%d bytes, %v", len(got), err)
+		}
+		if len(source.out) > 0 {
+			t.Errorf("%d blocks were not given back", len(source.out))
+		}
+	}
+	first, err := source.Block(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := source.Block(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	source.Return(0)
+	if !bytes.Equal(first, blocks[0]) || !bytes.Equal(second, blocks[0]) {
+		t.Error("a block that is out once more has changed")
+	}
+	source.Return(0)
+	source.Return(0)
+	if len(source.out) > 0 {
+		t.Errorf("%d blocks are out", len(source.out))
+	}
 }

@@ -157,7 +157,7 @@ func TestFollow(t *testing.T) {
 
 func source(t *testing.T, in *store.Store, key [32]byte) *Source {
 	t.Helper()
-	s, err := OpenSource(t.Context(), in, key)
+	s, err := OpenSource(t.Context(), in, key, SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"hc/lib/keys"
+	"hc/lib/lent"
 	"hc/lib/merkle"
 	"hc/lib/proof"
 	"hc/lib/store"
@@ -18,15 +20,27 @@ type Source struct {
 	store    *store.Store
 	snapshot *Snapshot
 	changes  <-chan struct{} // nil until somebody waits: a watch costs a file of the system's few
+
+	mu  sync.Mutex                // guards out
+	out map[uint64][]*lent.Memory // of blocks that the reader has not given back, a hold for each time that he got it; nil: he gives none back
+}
+
+// SourceOptions says how a Source is read.
+type SourceOptions struct {
+	Returned bool // the reader gives blocks back, by Return, when he does not read them any more
 }
 
 // OpenSource opens the core for a proof stream.
-func OpenSource(ctx context.Context, in *store.Store, key keys.Key) (*Source, error) {
+func OpenSource(ctx context.Context, in *store.Store, key keys.Key, options SourceOptions) (*Source, error) {
 	snapshot, err := OpenSnapshot(ctx, in, key)
 	if err != nil {
 		return nil, err
 	}
-	return &Source{store: in, snapshot: snapshot}, nil
+	s := &Source{store: in, snapshot: snapshot}
+	if options.Returned {
+		s.out = map[uint64][]*lent.Memory{}
+	}
+	return s, nil
 }
 
 // Key returns the core's key.
@@ -84,13 +98,44 @@ func (s *Source) Node(ctx context.Context, index uint64) (merkle.Node, error) {
 	return s.snapshot.Node(ctx, index)
 }
 
-// Block returns a block, or proof.ErrBlockMissing if this store does not hold it.
+// Block returns a block, or proof.ErrBlockMissing if this store does not hold it. Where the reader gives blocks back, its bytes are his
+// until he does.
 func (s *Source) Block(ctx context.Context, index uint64) ([]byte, error) {
-	data, err := s.snapshot.Block(ctx, index)
+	data, err := s.block(ctx, index)
 	if errors.Is(err, store.ErrBlockMissing) {
 		return nil, worded{proof.ErrBlockMissing, "it is not in this store"}
 	}
 	return data, err
+}
+
+func (s *Source) block(ctx context.Context, index uint64) ([]byte, error) {
+	if s.out == nil {
+		return s.snapshot.Block(ctx, index)
+	}
+	data, memory, err := s.snapshot.Lend(ctx, index)
+	if memory == nil {
+		return data, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.out[index] = append(s.out[index], memory)
+	return data, nil
+}
+
+// Return implements proof.Lender.
+func (s *Source) Return(block uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := s.out[block]
+	if len(out) == 0 {
+		return
+	}
+	out[0].Release()
+	if len(out) == 1 {
+		delete(s.out, block)
+		return
+	}
+	s.out[block] = out[1:]
 }
 
 func proofHead(head store.Head) proof.Head {

@@ -171,7 +171,7 @@ func TestKeeper(t *testing.T) {
 	key, _ := appended(t, from, "log", AppendOptions{}, blocks...)
 	into := newStore(t)
 	for _, claim := range []proof.Claim{{Kind: proof.KindBlocks, From: 40, To: 99}, {Kind: proof.KindHead}, {}} {
-		source, err := OpenSource(t.Context(), from, key)
+		source, err := OpenSource(t.Context(), from, key, SourceOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,7 +186,7 @@ func TestKeeper(t *testing.T) {
 		if err := k.Close(); err != nil {
 			t.Fatal(err)
 		}
-		again, err := OpenSource(t.Context(), into, key)
+		again, err := OpenSource(t.Context(), into, key, SourceOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -212,7 +212,7 @@ func TestKeeperHoldsLittle(t *testing.T) {
 		blocks[i] = []byte("x\n")
 	}
 	key, _ := appended(t, from, "log", AppendOptions{Short: true}, blocks...)
-	source, err := OpenSource(t.Context(), from, key)
+	source, err := OpenSource(t.Context(), from, key, SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +250,7 @@ func TestSourceFollows(t *testing.T) {
 	dir := t.TempDir() + "/.hc"
 	in, other := openAt(t, dir), openAt(t, dir)
 	key, _ := appended(t, in, "log", AppendOptions{}, []byte("a"))
-	source, err := OpenSource(t.Context(), in, key)
+	source, err := OpenSource(t.Context(), in, key, SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

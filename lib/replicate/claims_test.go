@@ -217,7 +217,7 @@ func TestForkedPeer(t *testing.T) {
 	if seen, err := into.SeenHeads(t.Context(), core.key); err != nil || len(seen) != 1 {
 		t.Errorf("seen %+v, %v", seen, err)
 	}
-	source, err := hypercore.OpenSource(t.Context(), into, core.key)
+	source, err := hypercore.OpenSource(t.Context(), into, core.key, hypercore.SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,7 +92,7 @@ func fetchMetered(t *testing.T, from *testCore, key keys.Key, into *store.Store,
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := hypercore.OpenSource(t.Context(), into, key)
+	source, err := hypercore.OpenSource(t.Context(), into, key, hypercore.SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

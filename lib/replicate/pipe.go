@@ -67,7 +67,7 @@ func writeStored(ctx context.Context, w io.Writer, ref keys.Ref, options PipeOpt
 	if options.Store == nil {
 		return fmt.Errorf("core %v %w: there is no store here, and no peer was named", ref.Key, store.ErrNotFound)
 	}
-	source, err := hypercore.OpenSource(ctx, options.Store, ref.Key)
+	source, err := hypercore.OpenSource(ctx, options.Store, ref.Key, hypercore.SourceOptions{Returned: !options.Claim.OfDrive()})
 	if errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("core %v %w in this store, and no peer was named", ref.Key, store.ErrNotFound)
 	}
@@ -90,7 +90,7 @@ func write(ctx context.Context, w io.Writer, source proof.Source, ref keys.Ref, 
 
 // storedBlobs opens a drive's blobs in the store.
 func (o PipeOptions) storedBlobs(ctx context.Context, key keys.Key) (proof.Source, error) {
-	source, err := hypercore.OpenSource(ctx, o.Store, key)
+	source, err := hypercore.OpenSource(ctx, o.Store, key, hypercore.SourceOptions{})
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, fmt.Errorf("%w: the drive's blobs, core %v, are not in this store, and no peer was named", proof.ErrPartial, key)
 	}

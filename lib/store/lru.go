@@ -9,6 +9,7 @@ import (
 type lru[K comparable, V any] struct {
 	maxCount, maxCost int
 	cost              func(V) int
+	letGo             func(V) // told of a value that is neither held nor used any more; may be nil
 
 	mu    sync.Mutex
 	items map[K]*list.Element // of *lruItem[K, V]
@@ -21,26 +22,29 @@ type lruItem[K comparable, V any] struct {
 	once  sync.Once
 	value V
 	err   error
-	cost  int // counted in total; 0 until loaded
+
+	// Guarded by lru.mu.
+	cost    int // counted in total; 0 until loaded
+	users   int // calls of use that have not returned
+	dropped bool
 }
 
 func newLRU[K comparable, V any](maxCount, maxCost int, cost func(V) int) *lru[K, V] {
 	return &lru[K, V]{maxCount: maxCount, maxCost: maxCost, cost: cost, items: make(map[K]*list.Element)}
 }
 
-// get returns the value of key, which load makes if it is not held. An error is not kept.
-func (l *lru[K, V]) get(key K, load func() (V, error)) (V, error) {
-	l.mu.Lock()
-	element := l.items[key]
-	if element == nil {
-		element = l.order.PushFront(&lruItem[K, V]{key: key})
-		l.items[key] = element
-	} else {
-		l.order.MoveToFront(element)
-	}
-	item := element.Value.(*lruItem[K, V])
-	l.mu.Unlock()
+// get returns the value of key, which load makes if it is not held. An error is not kept. It is for values that nobody is told of when
+// they are let go.
+func (l *lru[K, V]) get(key K, load func() (V, error)) (value V, err error) {
+	err = l.use(key, load, func(v V) { value = v })
+	return value, err
+}
 
+// use is get for who uses the value while with runs: before that returns it is not let go.
+func (l *lru[K, V]) use(key K, load func() (V, error), with func(V)) error {
+	element := l.begin(key)
+	item := element.Value.(*lruItem[K, V])
+	defer l.end(item)
 	loaded := false
 	item.once.Do(func() {
 		item.value, item.err = load()
@@ -49,7 +53,40 @@ func (l *lru[K, V]) get(key K, load func() (V, error)) (V, error) {
 	if loaded {
 		l.loaded(item, element)
 	}
-	return item.value, item.err
+	if item.err == nil {
+		with(item.value)
+	}
+	return item.err
+}
+
+// begin returns the element of a key, which is used from now on.
+func (l *lru[K, V]) begin(key K) *list.Element {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	element := l.items[key]
+	if element == nil {
+		element = l.order.PushFront(&lruItem[K, V]{key: key})
+		l.items[key] = element
+	} else {
+		l.order.MoveToFront(element)
+	}
+	element.Value.(*lruItem[K, V]).users++
+	return element
+}
+
+// end ends a use.
+func (l *lru[K, V]) end(item *lruItem[K, V]) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	item.users--
+	l.unused(item)
+}
+
+// unused lets go of the value of an item that was dropped, if nobody uses it any more. l.mu is held.
+func (l *lru[K, V]) unused(item *lruItem[K, V]) {
+	if item.dropped && item.users == 0 && item.err == nil && l.letGo != nil {
+		l.letGo(item.value)
+	}
 }
 
 // loaded counts what was loaded and lets go of what is too much; never of what came last.
@@ -79,4 +116,6 @@ func (l *lru[K, V]) drop(element *list.Element) {
 	l.order.Remove(element)
 	delete(l.items, item.key)
 	l.total -= item.cost
+	item.dropped = true
+	l.unused(item)
 }

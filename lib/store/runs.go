@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"hc/lib/hash"
+	"hc/lib/lent"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
 )
@@ -17,13 +18,16 @@ const (
 	cachedRunBytes = 20 << 20 // bytes, decoded; one run may be 16 MiB
 	cachedMetas    = 512      // more than what one question of a reader is about: where their runs end, then the runs
 	cachedMetaSize = 6 << 20  // bytes on disk
+	lentRunBytes   = 6 << 20  // of memory that is used for one run after the other
+	leastLentRun   = 48 << 10 // bytes of a run that such memory is taken for: less would not fill it
 )
 
-// decodedRun is a run with its blocks. Immutable.
+// decodedRun is a run with its blocks. Immutable, as long as its memory is held.
 type decodedRun struct {
-	meta *runMeta
-	data []byte
-	ends []uint32
+	meta   *runMeta
+	data   []byte
+	memory *lent.Memory // in which data lies, held for as long as the reader holds the run; nil: the collector's
+	ends   []uint32
 
 	once   sync.Once
 	leaves []hash.Digest
@@ -57,16 +61,20 @@ type runReader struct {
 	log   *packlog.Log
 	runs  *lru[packlog.Position, *decodedRun]
 	metas *lru[packlog.Position, *entry]
+	pool  *lent.Pool
 	plain func(context.Context, hash.Digest) (place, error) // where a block is stored without a base
 }
 
 func newRunReader(log *packlog.Log, plain func(context.Context, hash.Digest) (place, error)) *runReader {
-	return &runReader{
+	r := &runReader{
 		log:   log,
 		runs:  newLRU[packlog.Position](cachedRuns, cachedRunBytes, func(r *decodedRun) int { return len(r.data) }),
 		metas: newLRU[packlog.Position](cachedMetas, cachedMetaSize, func(e *entry) int { return e.size }),
+		pool:  lent.NewPool(lentRunBytes),
 		plain: plain,
 	}
+	r.runs.letGo = func(run *decodedRun) { run.memory.Release() }
+	return r
 }
 
 // meta returns the record at a position, without its payload.
@@ -95,13 +103,22 @@ func damagedAt(at packlog.Position, err error) error {
 	return fmt.Errorf("reading the record at %v: %w", at, err)
 }
 
-// run returns the run at a position.
-func (r *runReader) run(ctx context.Context, at packlog.Position) (*decodedRun, error) {
-	return r.runs.get(at, func() (*decodedRun, error) { return r.read(ctx, at) })
+// run returns the run at a position, whose memory is never used again.
+func (r *runReader) run(ctx context.Context, at packlog.Position) (run *decodedRun, err error) {
+	err = r.use(ctx, at, func(used *decodedRun) {
+		used.memory.Hold()
+		run = used
+	})
+	return run, err
+}
+
+// use calls with for the run at a position, which is there until that returns.
+func (r *runReader) use(ctx context.Context, at packlog.Position, with func(*decodedRun)) error {
+	return r.runs.use(at, func() (*decodedRun, error) { return r.read(ctx, at) }, with)
 }
 
 func (r *runReader) read(ctx context.Context, at packlog.Position) (*decodedRun, error) {
-	record, err := r.log.ReadRecord(ctx, at)
+	record, err := r.log.ReadShort(ctx, at)
 	if err != nil {
 		return nil, damagedAt(at, err)
 	}
@@ -112,50 +129,111 @@ func (r *runReader) read(ctx context.Context, at packlog.Position) (*decodedRun,
 	if err != nil {
 		return nil, damagedAt(at, err)
 	}
-	var base []byte
-	if meta.codec == codecDelta {
-		if base, err = r.base(ctx, meta.base); err != nil {
-			return nil, fmt.Errorf("reading the base of the run at %v: %w", at, err)
-		}
-	}
-	data, err := decompress(meta, record.Payload, base)
-	if err != nil {
+	run := &decodedRun{meta: meta}
+	if err := r.fill(ctx, run, record); err != nil {
 		return nil, fmt.Errorf("run at %v: %w", at, err)
 	}
-	ends, ok := meta.split(data)
-	if !ok {
+	var ok bool
+	if run.ends, ok = meta.split(run.data); !ok {
 		return nil, fmt.Errorf("%w: run at %v: its blocks are not of the lengths that it says", ErrDamaged, at)
 	}
-	return &decodedRun{meta: meta, data: data, ends: ends}, nil
+	return run, nil
 }
 
-// base returns the bytes of a block that is stored without a base: so reading it reads no other one.
-func (r *runReader) base(ctx context.Context, leaf hash.Digest) ([]byte, error) {
+// fill reads the bytes of a run, of which the record is there.
+func (r *runReader) fill(ctx context.Context, run *decodedRun, record packlog.Record) error {
+	if record.Payload != nil {
+		return r.decode(ctx, run, record.Payload, nil)
+	}
+	memory, room := r.room(record.Stored.Room())
+	payload, err := r.log.AppendPayload(ctx, record.Stored, room)
+	if err != nil {
+		return damagedAt(record.Position, err)
+	}
+	return r.decode(ctx, run, payload, memory)
+}
+
+// decode sets the bytes of a run, whose payload lies in memory, which is given to it.
+func (r *runReader) decode(ctx context.Context, run *decodedRun, payload []byte, memory *lent.Memory) (err error) {
+	if run.meta.codec == codecRaw {
+		run.memory = memory
+		run.data, err = decompress(run.meta, payload, nil)
+		return err
+	}
+	defer memory.Release()
+	var base blockIn
+	if run.meta.codec == codecDelta {
+		if base, err = r.base(ctx, run.meta.base); err != nil {
+			return fmt.Errorf("reading its base: %w", err)
+		}
+		defer base.memory.Release()
+	}
+	var room []byte
+	run.memory, room = r.room(run.meta.raw)
+	run.data, err = decompressInto(room, run.meta, payload, base.data)
+	return err
+}
+
+// room returns room for so many bytes, and the memory that it is of.
+func (r *runReader) room(bytes int) (*lent.Memory, []byte) {
+	if bytes < leastLentRun {
+		return nil, make([]byte, 0, bytes)
+	}
+	memory := r.pool.Take(bytes)
+	return memory, memory.Bytes()[:0]
+}
+
+// base returns a block that is stored without a base: so reading it reads no other one.
+func (r *runReader) base(ctx context.Context, leaf hash.Digest) (blockIn, error) {
 	at, err := r.plain(ctx, leaf)
 	if err != nil {
-		return nil, err
+		return blockIn{}, err
 	}
-	return r.block(ctx, at)
+	return r.lend(ctx, at)
+}
+
+// blockIn is a block that stays where it is until its memory is released.
+type blockIn struct {
+	data   []byte
+	memory *lent.Memory
+	run    int // bytes that it keeps from the collector
+}
+
+// keepsRun is how many times as much memory as its own size a block that somebody keeps may take up.
+const keepsRun = 8
+
+// keep returns the bytes of a block for who does not say when he is done with them.
+func (b blockIn) keep() []byte {
+	if len(b.data) >= b.run/keepsRun {
+		return b.data
+	}
+	defer b.memory.Release()
+	return append(make([]byte, 0, len(b.data)), b.data...)
+}
+
+// lend returns a block, with a hold of its memory.
+func (r *runReader) lend(ctx context.Context, at place) (block blockIn, err error) {
+	ok := false
+	err = r.use(ctx, at.run, func(run *decodedRun) {
+		if ok = int(at.at) < len(run.ends); ok {
+			run.memory.Hold()
+			block = blockIn{data: run.block(at.at), memory: run.memory, run: len(run.data)}
+		}
+	})
+	if err == nil && !ok {
+		err = fmt.Errorf("%w: run at %v has no block %d", ErrDamaged, at.run, at.at)
+	}
+	return block, err
 }
 
 // block returns a block, which must not be changed.
 func (r *runReader) block(ctx context.Context, at place) ([]byte, error) {
-	run, err := r.run(ctx, at.run)
+	block, err := r.lend(ctx, at)
 	if err != nil {
 		return nil, err
 	}
-	if int(at.at) >= len(run.ends) {
-		return nil, fmt.Errorf("%w: run at %v has no block %d", ErrDamaged, at.run, at.at)
-	}
-	block := run.block(at.at)
-	if len(block) < len(run.data)/keepsRun { // whoever holds it must not hold all of the run, too
-		block = append(make([]byte, 0, len(block)), block...)
-	}
-	return block, nil
+	return block.keep(), nil
 }
-
-// keepsRun is how many times as much memory as its own size a block that somebody holds may take up.
-const keepsRun = 8
 
 // leaf returns the tree node of a placed block.
 func (r *runReader) leaf(ctx context.Context, at place, block uint64) (merkle.Node, error) {
@@ -169,9 +247,7 @@ func (r *runReader) leaf(ctx context.Context, at place, block uint64) (merkle.No
 	if !e.run.short {
 		return merkle.LeafNodeHash(block, uint64(e.run.lengths[at.at]), e.run.leaves[at.at]), nil
 	}
-	run, err := r.run(ctx, at.run)
-	if err != nil {
-		return merkle.Node{}, err
-	}
-	return run.leaf(at.at, block), nil
+	var n merkle.Node
+	err = r.use(ctx, at.run, func(run *decodedRun) { n = run.leaf(at.at, block) })
+	return n, err
 }

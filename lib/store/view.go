@@ -8,6 +8,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/keys"
+	"hc/lib/lent"
 	"hc/lib/store/packlog"
 )
 
@@ -201,25 +202,40 @@ func (v *View) Contiguous(ctx context.Context) (uint64, error) {
 // is not held, ErrDamaged, with what and where, if the disk lost it. Blocks that are read one after another are
 // decompressed once.
 func (v *View) Block(ctx context.Context, block uint64) ([]byte, error) {
-	data, err := again(ctx, v, func(v *View) ([]byte, error) { return v.block(ctx, block) })
+	b, err := v.lend(ctx, block)
 	if err != nil {
-		return nil, fmt.Errorf("block %d of core %v: %w", block, v.key, err)
+		return nil, err
 	}
-	return data, nil
+	return b.keep(), nil
 }
 
-func (v *View) block(ctx context.Context, block uint64) ([]byte, error) {
+// Lend is Block for who releases the memory, nil or not, when he is done with the bytes, which are not copied, and then those of other
+// blocks.
+func (v *View) Lend(ctx context.Context, block uint64) ([]byte, *lent.Memory, error) {
+	b, err := v.lend(ctx, block)
+	return b.data, b.memory, err
+}
+
+func (v *View) lend(ctx context.Context, block uint64) (blockIn, error) {
+	b, err := again(ctx, v, func(v *View) (blockIn, error) { return v.block(ctx, block) })
+	if err != nil {
+		return blockIn{}, fmt.Errorf("block %d of core %v: %w", block, v.key, err)
+	}
+	return b, nil
+}
+
+func (v *View) block(ctx context.Context, block uint64) (blockIn, error) {
 	if v.core == nil || block >= v.head.Length {
-		return nil, ErrBlockMissing
+		return blockIn{}, ErrBlockMissing
 	}
 	r, err := v.row(ctx, block)
 	if err != nil {
-		return nil, err
+		return blockIn{}, err
 	}
 	switch r.kind {
 	case rowPlaced:
 		at := r.part(block, block+1).place
-		data, err := v.store.reader.block(ctx, at)
+		data, err := v.store.reader.lend(ctx, at)
 		if errors.Is(err, ErrDamaged) {
 			return v.blockElsewhere(ctx, block, at, err)
 		}
@@ -229,49 +245,49 @@ func (v *View) block(ctx context.Context, block uint64) ([]byte, error) {
 	case rowByLeaf:
 		leaf, err := v.leafHash(ctx, r, block)
 		if err != nil {
-			return nil, err
+			return blockIn{}, err
 		}
 		at, err := v.state.locate(ctx, v.store, leaf)
 		if err != nil {
-			return nil, err
+			return blockIn{}, err
 		}
-		return v.store.reader.block(ctx, at)
+		return v.store.reader.lend(ctx, at)
 	}
-	return nil, ErrBlockMissing
+	return blockIn{}, ErrBlockMissing
 }
 
 // blockOfPassage returns a block that is named with its neighbours: as the run has it, or, where that is damaged, another one.
-func (v *View) blockOfPassage(ctx context.Context, r row, block uint64) ([]byte, error) {
+func (v *View) blockOfPassage(ctx context.Context, r row, block uint64) (blockIn, error) {
 	at, err := v.passagePlace(ctx, r.place.run, block)
 	if err != nil {
-		return nil, err
+		return blockIn{}, err
 	}
-	data, why := v.store.reader.block(ctx, at)
+	data, why := v.store.reader.lend(ctx, at)
 	if !errors.Is(why, ErrDamaged) {
 		return data, why
 	}
 	n, err := v.store.reader.leaf(ctx, at, block)
 	if err != nil {
-		return nil, why
+		return blockIn{}, why
 	}
 	other, ok, err := v.state.lookUp(ctx, v.store.log, n.Hash)
 	if err != nil || !ok || other == at {
-		return nil, why
+		return blockIn{}, why
 	}
-	return v.store.reader.block(ctx, other)
+	return v.store.reader.lend(ctx, other)
 }
 
 // blockElsewhere returns a block that is damaged at its place, if it was stored again since, for this core or another.
-func (v *View) blockElsewhere(ctx context.Context, block uint64, damaged place, why error) ([]byte, error) {
+func (v *View) blockElsewhere(ctx context.Context, block uint64, damaged place, why error) (blockIn, error) {
 	n, ok, err := v.known(ctx, 2*block)
 	if err != nil || !ok {
-		return nil, why
+		return blockIn{}, why
 	}
 	at, ok, err := v.state.lookUp(ctx, v.store.log, n.Hash)
 	if err != nil || !ok || at == damaged {
-		return nil, why
+		return blockIn{}, why
 	}
-	return v.store.reader.block(ctx, at)
+	return v.store.reader.lend(ctx, at)
 }
 
 // row returns what says where a block is.

@@ -78,7 +78,7 @@ var (
 
 // DecodeRecord reads one record that begins b, in a pack of that id, at that offset.
 func DecodeRecord(b []byte, at Position) (Record, uint64, error) {
-	h, raw, err := readRecord(readerAt(b), Position{at.Pack, 0, at.ID}, uint64(len(b)), true)
+	h, raw, err := readRecord(readerAt(b), Position{at.Pack, 0, at.ID}, uint64(len(b)), wholeRecord)
 	if err != nil {
 		return Record{}, 0, err
 	}

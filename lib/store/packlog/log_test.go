@@ -140,6 +140,11 @@ func TestAppendPayload(t *testing.T) {
 		if err != nil || record.Stored != meta.Stored {
 			t.Fatalf("ReadRecord = %+v, %v", record.Stored, err)
 		}
+		short, err := l.ReadShort(t.Context(), at[i])
+		isShort := len(payload) < 4000
+		if err != nil || short.Stored != meta.Stored || string(short.Meta) != string(meta.Meta) || isShort != (short.Payload != nil) || isShort && string(short.Payload) != payload {
+			t.Errorf("ReadShort of %d bytes = %d bytes, %v", len(payload), len(short.Payload), err)
+		}
 		stored = append(stored, meta.Stored)
 	}
 	const before = "before"

@@ -39,38 +39,18 @@ func (c *chain) at(p Position) *extent {
 // readable yet can be read by who wrote them. The error is a *DamageError if the record is not valid, ErrMoved if
 // the position is not current.
 func (l *Log) ReadRecord(ctx context.Context, at Position) (Record, error) {
-	it, b, err := l.readAt(ctx, at, true)
-	if err != nil {
-		return Record{}, err
-	}
-	meta := recordHeader + it.meta
-	return Record{
-		Kind:       it.kind,
-		Append:     it.append,
-		Commit:     it.commit,
-		Position:   at,
-		Meta:       b[recordHeader:meta:meta],
-		Payload:    b[meta : meta+it.payload : meta+it.payload],
-		PayloadLen: it.payload,
-		Stored:     it.stored(at),
-	}, nil
+	return l.readAt(ctx, at, wholeRecord)
 }
 
 // ReadMeta is ReadRecord without the payload, which is neither read nor checked.
 func (l *Log) ReadMeta(ctx context.Context, at Position) (Record, error) {
-	it, b, err := l.readAt(ctx, at, false)
-	if err != nil {
-		return Record{}, err
-	}
-	return Record{
-		Kind:       it.kind,
-		Append:     it.append,
-		Commit:     it.commit,
-		Position:   at,
-		Meta:       b[recordHeader : recordHeader+it.meta : recordHeader+it.meta],
-		PayloadLen: it.payload,
-		Stored:     it.stored(at),
-	}, nil
+	return l.readAt(ctx, at, onlyMeta)
+}
+
+// ReadShort is ReadRecord where one look at the file brings all of the record, else ReadMeta: then the payload is nil, and
+// [Log.AppendPayload] reads it to where it is wanted.
+func (l *Log) ReadShort(ctx context.Context, at Position) (Record, error) {
+	return l.readAt(ctx, at, wholeIfShort)
 }
 
 // ReadPayload returns the payload of the record at a position, as ReadRecord does.
@@ -102,15 +82,30 @@ func (l *Log) AppendPayload(ctx context.Context, of Payload, b []byte) ([]byte, 
 	return b[:n+of.length], nil
 }
 
-func (l *Log) readAt(ctx context.Context, at Position, payload bool) (h header, b []byte, err error) {
+func (l *Log) readAt(ctx context.Context, at Position, wanted extentOfRead) (r Record, err error) {
+	var h header
+	var b []byte
 	err = l.readIn(ctx, at, func(file io.ReaderAt, room uint64) (uint64, error) {
-		h, b, err = readRecord(file, at, room, payload)
+		h, b, err = readRecord(file, at, room, wanted)
 		return h.size(), err
 	})
 	if err != nil {
-		return header{}, nil, err
+		return Record{}, err
 	}
-	return h, b, nil
+	meta := recordHeader + h.meta
+	r = Record{
+		Kind:       h.kind,
+		Append:     h.append,
+		Commit:     h.commit,
+		Position:   at,
+		Meta:       b[recordHeader:meta:meta],
+		PayloadLen: h.payload,
+		Stored:     h.stored(at),
+	}
+	if wanted != onlyMeta && len(b) == int(h.size()) {
+		r.Payload = b[meta : meta+h.payload : meta+h.payload]
+	}
+	return r, nil
 }
 
 // readIn calls read for the pack that a position lies in; room is how many bytes there are from it on, length those of the record.
@@ -171,8 +166,17 @@ func (c *chain) voids(at Position) bool {
 
 const firstRead = 4096 // bytes of a record that are read at once, in the hope that it is small
 
-// readRecord reads and checks one record, whole or without its payload; room is how many bytes there are for it.
-func readRecord(file io.ReaderAt, at Position, room uint64, payload bool) (header, []byte, error) {
+// extentOfRead says how much of a record is wanted.
+type extentOfRead int
+
+const (
+	onlyMeta     extentOfRead = iota // header and meta
+	wholeIfShort                     // all, if the first read brings it, else header and meta
+	wholeRecord
+)
+
+// readRecord reads and checks one record, as far as it is wanted; room is how many bytes there are for it.
+func readRecord(file io.ReaderAt, at Position, room uint64, wanted extentOfRead) (header, []byte, error) {
 	if room < recordHeader {
 		return header{}, nil, errShort
 	}
@@ -185,6 +189,7 @@ func readRecord(file io.ReaderAt, at Position, room uint64, payload bool) (heade
 		return header{}, nil, err
 	}
 	n := int(h.size())
+	payload := wanted == wholeRecord || wanted == wholeIfShort && n <= len(b)
 	if !payload {
 		n = recordHeader + h.meta
 	}

@@ -70,6 +70,9 @@ type Payload struct {
 // Len returns how many bytes the payload has.
 func (p Payload) Len() int { return p.length }
 
+// Room returns how many bytes of capacity [Log.AppendPayload] needs to read it without allocating.
+func (p Payload) Room() int { return p.padded() }
+
 // A record's header:
 //
 //	offset  size  field

@@ -1,0 +1,87 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"hc/lib/lent"
+)
+
+// lendable is a view of some dozen runs: compressed ones, raw ones, and some of small blocks.
+func lendable(t *testing.T) (*View, [][]byte) {
+	t.Helper()
+	s := openTest(t, t.TempDir(), Options{})
+	m := newModel(1)
+	for i := range 100 {
+		switch i % 3 {
+		case 0:
+			appendBlocks(t, s, m, [][]byte{noise(byte(i), 70_000+i*100)})
+		case 1:
+			appendBlocks(t, s, m, [][]byte{bytes.Repeat(fmt.Appendf(nil, "%d ", i), 30_000)})
+		default:
+			appendBlocks(t, s, m, [][]byte{fmt.Appendf(nil, "line %d\n", i), fmt.Appendf(nil, "another %d\n", i)})
+		}
+	}
+	return m.view(t, s), m.blocks
+}
+
+// What is lent lies in memory that is used for other blocks when it is released.
+func TestLend(t *testing.T) {
+	v, blocks := lendable(t)
+	memories := map[*lent.Memory]bool{}
+	lendings := 0
+	for range 3 {
+		for i, want := range blocks {
+			got, memory, err := v.Lend(t.Context(), uint64(i))
+			if err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("block %d, lent: %d bytes, %v", i, len(got), err)
+			}
+			if memory != nil {
+				memories[memory] = true
+				lendings++
+			}
+			memory.Release()
+		}
+	}
+	if most := lendings / 6; len(memories) > most {
+		t.Errorf("%d pieces of memory for %d blocks, want %d at most", len(memories), lendings, most)
+	}
+	if _, _, err := v.Lend(t.Context(), uint64(len(blocks))); err == nil {
+		t.Error("a block behind the last one is lent")
+	}
+}
+
+// Many may be lent blocks at once, of the same runs, too, and none changes while it is. What Block returns stays for good.
+func TestLendToMany(t *testing.T) {
+	v, blocks := lendable(t)
+	var wait sync.WaitGroup
+	for reader := range 6 {
+		wait.Go(func() {
+			random := rand.New(rand.NewPCG(1, uint64(reader)))
+			var kept []byte
+			var keptBlock int
+			for range 300 {
+				i := random.IntN(len(blocks))
+				got, memory, err := v.Lend(t.Context(), uint64(i))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				j := random.IntN(len(blocks))
+				other, err := v.Block(t.Context(), uint64(j))
+				if err != nil || !bytes.Equal(got, blocks[i]) || !bytes.Equal(other, blocks[j]) {
+					t.Errorf("blocks %d and %d: %d and %d bytes, %v", i, j, len(got), len(other), err)
+				}
+				memory.Release()
+				if kept != nil && !bytes.Equal(kept, blocks[keptBlock]) {
+					t.Errorf("block %d has changed", keptBlock)
+				}
+				kept, keptBlock = other, j
+			}
+		})
+	}
+	wait.Wait()
+}
