@@ -8,7 +8,8 @@ import (
 
 // climb hashes the group up to what is known and compares. Under a new head it returns the roots.
 func (v *verifier) climb(l *layout, e uint64) (roots []merkle.Node, err error) {
-	c := climber{l: l, e: e, group: &v.group, old: v.roots, split: v.split[:0], cited: v.opt.TreeHash != nil, met: v.met, offset: v.below}
+	c := &v.climber // it is looked at by several goroutines, and so would be made anew for each group
+	*c = climber{l: l, e: e, group: &v.group, old: v.roots, split: v.split[:0], cited: v.opt.TreeHash != nil, met: v.met, offset: v.below}
 	v.group.Computed = v.group.Computed[:0]
 	if l.known != crown {
 		k := len(v.stack) - 1

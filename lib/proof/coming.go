@@ -28,7 +28,7 @@ const (
 // where they are to r.leaves.
 func (r *reader) coming(blocks [][]byte) [][]byte {
 	rest, offset := r.buf[r.start:r.end], r.offset
-	r.leaves = r.leaves[:0]
+	r.leaves = r.leafRoom[:0]
 	for len(r.leaves) < mostComing {
 		line, _, whole := bytes.Cut(rest[:min(len(rest), maxLine)], lineEnd)
 		if !whole {

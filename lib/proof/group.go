@@ -7,31 +7,33 @@ import (
 )
 
 // readGroup reads a group, verifies it, and hands it on.
-func (v *verifier) readGroup(l layout) error {
+func (v *verifier) readGroup(of layout) error {
+	v.laid = of
+	l := &v.laid
 	if err := v.readNodes(); err != nil {
 		return err
 	}
-	e, larger, err := v.groupEnd(&l)
+	e, larger, err := v.groupEnd(l)
 	if err != nil {
 		return err
 	}
-	if err := v.checkNodes(&l, e); err != nil {
+	if err := v.checkNodes(l, e); err != nil {
 		return err
 	}
 	if err := v.readBlocks(l.first, e); err != nil {
 		return err
 	}
-	roots, err := v.climb(&l, e)
+	roots, err := v.climb(l, e)
 	if err != nil {
 		return err
 	}
-	if err := v.locate(&l, e); err != nil {
+	if err := v.locate(l, e); err != nil {
 		return err
 	}
-	if err := v.canonical(&l, e, larger); err != nil {
+	if err := v.canonical(l, e, larger); err != nil {
 		return err
 	}
-	v.keep(&l, e)
+	v.keep(l, e)
 	if l.known == crown {
 		if err := v.handOnHead(roots); err != nil {
 			return err

@@ -23,6 +23,8 @@ type reader struct {
 	line   []byte // the frame's line without its LF; valid until the next read; nil: not read yet
 	leaves []comingLeaf
 	err    error
+
+	leafRoom [mostComing]comingLeaf // in which leaves lie
 }
 
 const (

@@ -127,6 +127,8 @@ type verifier struct {
 	tailBytes uint64
 
 	// of the group at hand
+	laid    layout
+	climber climber
 	group   Group
 	ids     []uint64      // of the nodes that it has to bring
 	split   []merkle.Node // roots of the length that the claim names with `at`, under a new head
