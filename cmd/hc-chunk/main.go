@@ -47,6 +47,7 @@ func newApp(std *cli.IO) *urfave.App {
 			if err != nil {
 				return err
 			}
+			cli.CollectSooner() // what it works with is used again
 			return run(c.Context, std, opts)
 		},
 	}

@@ -61,6 +61,7 @@ func newApp(std *cli.IO) *urfave.App {
 			}
 			ctx := c.Context
 			if !j.keep {
+				cli.CollectSooner() // it is two buffers that are held, and used again
 				ctx = std.UntilReaderGone(ctx)
 			}
 			return j.run(ctx, std)
