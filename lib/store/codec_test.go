@@ -33,6 +33,9 @@ func TestLooksRandom(t *testing.T) {
 		"rows":              {rows.Bytes(), false},
 		"base64":            {base64Of(random), false},
 		"random, repeated":  {bytes.Repeat(random[:1500], 100), false},
+		"a ramp":            {bytes.Repeat(everyByte(256), 1<<10), false},
+		"251 bytes":         {bytes.Repeat(everyByte(251), 1<<10), false},
+		"a long period":     {bytes.Repeat(random[:1<<10], 200), false},
 		"half random":       {append(bytes.Clone(random[:64<<10]), make([]byte, 64<<10)...), false},
 		"one stretch zeros": {append(make([]byte, 4<<10), random[:128<<10]...), false},
 		"small":             {random[:1000], false}, // not worth a look
@@ -41,6 +44,15 @@ func TestLooksRandom(t *testing.T) {
 			t.Errorf("%s: looksRandom = %v, want %v", name, got, c.want)
 		}
 	}
+}
+
+// everyByte returns the bytes from 0 up, each once.
+func everyByte(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i)
+	}
+	return b
 }
 
 func base64Of(data []byte) []byte { return []byte(base64.StdEncoding.EncodeToString(data)) }

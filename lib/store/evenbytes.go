@@ -1,14 +1,18 @@
 package store
 
+import "bytes"
+
 const (
 	stretches = 8       // of a run that are looked at
 	stretch   = 2 << 10 // bytes of each
+	twiceSeen = 8       // bytes that do not come twice in a stretch by chance
 )
 
 // looksRandom reports whether the bytes of a large run are spread so evenly that trying to compress it is a waste, as it
 // is for what is encrypted, or compressed well, already: a try costs a third of what hashing the run does. The index of
 // coincidence over some stretches tells: its expectation for even bytes is n(n-1)/256, with a deviation of 0.14 % at this n; a stretch
-// that repeats another, or a byte that is a little rarer, raises it beyond 2 %.
+// that repeats another, or a byte that is a little rarer, raises it beyond 2 %. Counters and ramps have every byte as often,
+// but what begins a stretch comes again in it.
 func looksRandom(raw []byte) bool {
 	return len(raw) >= leastLook && evenlySpread(len(raw), func(at int, _ []byte) []byte { return raw[at : at+stretch] })
 }
@@ -49,6 +53,9 @@ func evenlySpread(size int, stretchAt func(at int, scratch []byte) []byte) bool 
 	var scratch [stretch]byte
 	for i := range stretches {
 		s := stretchAt(i*(size-stretch)/(stretches-1), scratch[:])
+		if bytes.Contains(s[twiceSeen:], s[:twiceSeen]) {
+			return false
+		}
 		for ; len(s) >= 4; s = s[4:] {
 			counts[0][s[0]]++
 			counts[1][s[1]]++
