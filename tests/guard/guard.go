@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux || darwin
 
 // Package guard gives tests memory beside which nothing may be touched, for code that is free to read and write as it likes: assembly.
 package guard
