@@ -146,7 +146,7 @@ func (d *deltas) endGap(ctx context.Context, before *place) error {
 		return ctx.Err()
 	}
 	d.workers.Go(func() {
-		g.findBases(ctx, d.tx.view)
+		g.findBases(context.WithoutCancel(ctx), d.tx.view) // a little work that goes on when the call, and its context, have ended
 		<-d.slots
 		close(g.done)
 	})

@@ -237,6 +237,48 @@ func TestDeltaOfWhatStood(t *testing.T) {
 	sound(t, s, m)
 }
 
+// TestDeltasOutliveTheCall appends with contexts that end with each call: blocks that are still looked at then get their bases all the
+// same.
+func TestDeltasOutliveTheCall(t *testing.T) {
+	r := rand.New(rand.NewPCG(14, 14))
+	s := openTest(t, t.TempDir(), Options{})
+	first, second := newModel(1), newModel(2)
+	var version [][]byte
+	for range 40 {
+		version = append(version, randomBytes(r, 100_000))
+	}
+	if err := first.append(t.Context(), s, TxOptions{Durable: true}, version...); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := s.Begin(t.Context(), second.key, TxOptions{Durable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Abort()
+	for i := range version {
+		if i%2 == 1 {
+			version[i] = edited(r, version[i])
+		}
+		ctx, end := context.WithCancel(t.Context())
+		err := tx.Append(ctx, hash.Leaf(version[i]), version[i])
+		end()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	err = tx.Commit(t.Context(), func() (Head, error) {
+		second.grow(true, version...)
+		return second.sign(0), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if codecs, _ := codecsOf(t, s); codecs[codecDelta] != len(version)/2 {
+		t.Errorf("runs by codec: %v, want %d with a base", codecs, len(version)/2)
+	}
+	sound(t, s, first, second)
+}
+
 // TestDeltaBesideItsBase has two writers store one block at once, the one plain and the other with a base, and a third take it as a base:
 // it is found where it is plain, whatever came last, and however the index was made since.
 func TestDeltaBesideItsBase(t *testing.T) {

@@ -59,7 +59,7 @@ func (g *gap) findBases(ctx context.Context, view *View) {
 		c.addBefore(*g.before)
 	}
 	for _, b := range g.blocks {
-		if len(b.data) < minDelta || ctx.Err() != nil {
+		if len(b.data) < minDelta {
 			continue
 		}
 		i, ok := c.like.best(b.data)
