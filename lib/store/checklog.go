@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"sync"
 
 	"hc/lib/keys"
@@ -48,6 +47,7 @@ type logCheck struct {
 	ctx     context.Context
 	index   *derived // where bases are; of checkDeltas
 	jobs    chan runCheck
+	spent   chan []byte // payloads that were looked at, to be used again
 	workers sync.WaitGroup
 
 	mu  sync.Mutex // guards what follows, and the checker while workers run
@@ -65,10 +65,13 @@ type runCheck struct {
 func (k *logCheck) start() {
 	n := runtime.GOMAXPROCS(0)
 	k.jobs = make(chan runCheck) // no queue: a worker's run may take 32 MiB
+	k.spent = make(chan []byte, n)
 	for range n {
 		k.workers.Go(func() {
+			var room []byte
 			for job := range k.jobs {
-				k.run(job)
+				room = k.run(job, room)
+				k.giveBack(job.payload)
 			}
 		})
 	}
@@ -106,9 +109,45 @@ func (k *logCheck) record(r *packlog.Record) error {
 	return k.check(r, e)
 }
 
+// mostSpent is how many bytes of memory may be kept for the next run: those of several small blocks have less, one large block is rare.
+const mostSpent = 2 * runBytes
+
+// roomOfRun is withRoom, with as much as the next runs need, too.
+func roomOfRun(b []byte, bytes int) []byte {
+	if cap(b) >= bytes {
+		return b[:0]
+	}
+	for _, usual := range []int{runBytes, mostSpent} {
+		if bytes <= usual {
+			return make([]byte, 0, usual)
+		}
+	}
+	return make([]byte, 0, bytes)
+}
+
+// copyOf returns a copy of a payload, in memory of one that was looked at if there is any.
+func (k *logCheck) copyOf(payload []byte) []byte {
+	var room []byte
+	select {
+	case room = <-k.spent:
+	default:
+	}
+	return append(roomOfRun(room, len(payload)), payload...)
+}
+
+func (k *logCheck) giveBack(payload []byte) {
+	if cap(payload) > mostSpent {
+		return
+	}
+	select {
+	case k.spent <- payload:
+	default:
+	}
+}
+
 // check hands a run to a worker.
 func (k *logCheck) check(r *packlog.Record, e *entry) error {
-	job := runCheck{record: *r, meta: e.run, payload: slices.Clone(r.Payload), size: len(r.Meta) + r.PayloadLen}
+	job := runCheck{record: *r, meta: e.run, payload: k.copyOf(r.Payload), size: len(r.Meta) + r.PayloadLen}
 	job.record.Meta, job.record.Payload = nil, nil
 	select {
 	case k.jobs <- job:
@@ -164,9 +203,10 @@ func (k *logCheck) follow(r *packlog.Record, e *entry) {
 	a.key, a.known = e.key, true
 }
 
-// run decodes a run and compares its blocks with their leaf hashes.
-func (k *logCheck) run(job runCheck) {
-	err := k.decode(job)
+// run decodes a run and compares its blocks with their leaf hashes. It does so in room, if that is enough, and returns what the next
+// one may use.
+func (k *logCheck) run(job runCheck, room []byte) []byte {
+	room, err := k.decode(job, room)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	c := k.checker
@@ -182,29 +222,38 @@ func (k *logCheck) run(job runCheck) {
 	case k.err == nil:
 		k.err = err
 	}
+	return room
 }
 
-func (k *logCheck) decode(job runCheck) error {
+func (k *logCheck) decode(job runCheck, room []byte) ([]byte, error) {
 	var base []byte
 	if job.meta.codec == codecDelta {
 		var err error
 		if base, err = k.base(job.meta.base); err != nil {
-			return fmt.Errorf("its base: %w", err)
+			return room, fmt.Errorf("its base: %w", err)
 		}
 	}
-	data, err := decompress(job.meta, job.payload, base)
-	if err != nil {
-		return err
+	if job.meta.codec != codecRaw && job.meta.raw <= mostSpent {
+		room = roomOfRun(room, job.meta.raw)
 	}
-	ends, ok := job.meta.split(data)
+	data, err := decompressInto(room, job.meta, job.payload, base)
+	if err != nil {
+		return room, err
+	}
+	return room, compareLeaves(job.meta, data)
+}
+
+// compareLeaves holds the blocks of a run against their leaf hashes.
+func compareLeaves(m *runMeta, data []byte) error {
+	ends, ok := m.split(data)
 	if !ok {
 		return fmt.Errorf("%w: its blocks are not of the lengths that it says", ErrDamaged)
 	}
-	if job.meta.short {
+	if m.short {
 		return nil // it names none; the tree tells, see coreCheck
 	}
 	for i, leaf := range leavesOf(data, ends) {
-		if leaf != job.meta.leaves[i] {
+		if leaf != m.leaves[i] {
 			return fmt.Errorf("%w: block %d of the run does not have its leaf hash", ErrDamaged, i)
 		}
 	}
