@@ -23,7 +23,7 @@ type coreBuilder struct {
 
 	tree   []limited // the tables of file.tree, open
 	grow   treeGrower
-	learnt map[uint64]merkle.Node // nodes that are not in tables yet
+	learnt nodeSet // nodes that are not in tables yet
 
 	rows    rowSet // not in tables yet
 	added   []blockRange
@@ -31,7 +31,7 @@ type coreBuilder struct {
 }
 
 func newCoreBuilder(cp *checkpoint, key keys.Key, base *coreTables) *coreBuilder {
-	b := &coreBuilder{cp: cp, file: coreFile{key: key}, base: base, learnt: make(map[uint64]merkle.Node)}
+	b := &coreBuilder{cp: cp, file: coreFile{key: key}, base: base, learnt: newNodeSet()}
 	if base != nil {
 		b.file = *base.file
 		b.file.tree = append([]tableRef(nil), base.file.tree...)
@@ -191,7 +191,7 @@ func (b *coreBuilder) runOf(p *spanPart, at place, from *spanPlaces) (*entry, er
 
 // node returns a node that is known.
 func (b *coreBuilder) node(index uint64) (merkle.Node, bool, error) {
-	if n, ok := b.learnt[index]; ok {
+	if n, ok := b.learnt.get(index); ok {
 		return n, true, nil
 	}
 	c := coreTables{file: &b.file, tree: b.tree}
@@ -206,8 +206,8 @@ func (b *coreBuilder) learnSubtree(leaves []merkle.Node) error {
 	if err := b.grow.stop(); err != nil {
 		return err
 	}
-	err := climbSubtree(leaves, b.node, func(n merkle.Node) { b.learnt[n.Index] = n })
-	if err == nil && len(b.learnt) >= b.cp.store.options.tuning.bufferRows {
+	err := climbSubtree(leaves, b.node, &b.learnt)
+	if err == nil && b.learnt.len() >= b.cp.store.options.tuning.bufferRows {
 		return b.flushLearnt()
 	}
 	return err

@@ -45,28 +45,25 @@ func climb(n merkle.Node, get func(uint64) (merkle.Node, bool, error), set func(
 
 // climbSubtree is climb for the leaves of a subtree. What is below its root follows from them alone, so that only the root, and what
 // is above it, is looked up: where a table has to be asked, that is what a long span costs.
-func climbSubtree(leaves []merkle.Node, get func(uint64) (merkle.Node, bool, error), set func(merkle.Node)) error {
+func climbSubtree(leaves []merkle.Node, get func(uint64) (merkle.Node, bool, error), into *nodeSet) error {
 	if len(leaves) == 1 {
-		return climb(leaves[0], get, set)
+		return climb(leaves[0], get, into.set)
 	}
-	below := make([]merkle.Node, 0, 2*len(leaves)-2)
-	root := merkle.Subtree(leaves, func(n merkle.Node) { below = append(below, n) })
+	root, below := hashSubtree(leaves)
 	known, ok, err := get(root.Index)
 	if err != nil {
 		return err
 	}
 	if ok && !known.Hint && known.Hash != root.Hash { // what was verified stays
 		for _, n := range leaves {
-			if err := climb(n, get, set); err != nil {
+			if err := climb(n, get, into.set); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	for _, n := range below {
-		set(n)
-	}
-	return climb(root, get, set)
+	into.setBelow(below)
+	return climb(root, get, into.set)
 }
 
 // inSubtrees calls take with the leaves that come of each whole subtree, climbTogether at most at a time. each gives them, those

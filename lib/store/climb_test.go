@@ -101,24 +101,26 @@ func TestClimbSubtree(t *testing.T) {
 	}
 	for seed := range uint64(40) {
 		random := rand.New(rand.NewPCG(seed, 1))
-		one, many := map[uint64]merkle.Node{}, map[uint64]merkle.Node{}
+		one, many := map[uint64]merkle.Node{}, newNodeSet()
 		for index, n := range all {
 			if random.IntN(10) == 0 {
 				if n.Hint = random.IntN(2) == 0; n.Hint {
 					n.Size += uint64(random.IntN(2))
 				}
-				one[index], many[index] = n, n
+				one[index] = n
+				many.set(n)
 			}
 		}
 		lookUps := 0
-		known := func(of map[uint64]merkle.Node) func(uint64) (merkle.Node, bool, error) {
-			return func(index uint64) (merkle.Node, bool, error) {
-				lookUps++
-				n, ok := of[index]
-				return n, ok, nil
-			}
+		knownOne := func(index uint64) (merkle.Node, bool, error) {
+			n, ok := one[index]
+			return n, ok, nil
 		}
-		add := func(of map[uint64]merkle.Node) func(merkle.Node) { return func(n merkle.Node) { of[n.Index] = n } }
+		knownMany := func(index uint64) (merkle.Node, bool, error) {
+			lookUps++
+			n, ok := many.get(index)
+			return n, ok, nil
+		}
 		first, skipped := random.Uint64N(length/2), uint64(0)
 		if seed%2 == 1 {
 			skipped = first + random.Uint64N(length/2)
@@ -134,21 +136,20 @@ func TestClimbSubtree(t *testing.T) {
 			}
 			return nil
 		}
-		if err := each(func(n merkle.Node) error { return climb(n, known(one), add(one)) }); err != nil {
+		if err := each(func(n merkle.Node) error { return climb(n, knownOne, func(n merkle.Node) { one[n.Index] = n }) }); err != nil {
 			t.Fatal(err)
 		}
-		lookUps = 0
-		if err := inSubtrees(func(leaves []merkle.Node) error { return climbSubtree(leaves, known(many), add(many)) }, each); err != nil {
+		if err := inSubtrees(func(leaves []merkle.Node) error { return climbSubtree(leaves, knownMany, &many) }, each); err != nil {
 			t.Fatal(err)
 		}
 		for index, want := range one {
-			if got, ok := many[index]; !ok || !want.Hint && got != want { // what is certain here may have been a hint
+			if got, ok := many.get(index); !ok || !want.Hint && got != want { // what is certain here may have been a hint
 				t.Fatalf("seed %d: node %d is %+v, %v, want %+v", seed, index, got, ok, want)
 			}
 		}
-		for index, n := range many {
-			if !n.Hint && n != all[index] {
-				t.Fatalf("seed %d: node %d is %+v, want %+v", seed, index, n, all[index])
+		for index, want := range all {
+			if n, ok := many.get(index); ok && !n.Hint && n != want {
+				t.Fatalf("seed %d: node %d is %+v, want %+v", seed, index, n, want)
 			}
 		}
 		if lookUps > 500 {

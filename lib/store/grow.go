@@ -2,8 +2,6 @@ package store
 
 import (
 	"encoding/binary"
-	"maps"
-	"slices"
 	"sync"
 
 	"hc/lib/merkle"
@@ -202,30 +200,22 @@ func (b *coreBuilder) addTree(number, rows uint64) error {
 
 // flushLearnt writes the nodes that were learnt as a table.
 func (b *coreBuilder) flushLearnt() error {
-	if len(b.learnt) == 0 {
+	if b.learnt.len() == 0 {
 		return nil
 	}
-	nodes := slices.SortedFunc(maps.Values(b.learnt), func(x, y merkle.Node) int {
-		if postOrder(x.Index) < postOrder(y.Index) {
-			return -1
-		}
-		return 1
-	})
 	number := b.cp.number()
 	w, err := b.create(number, "tree", treeSchema)
 	if err != nil {
 		return err
 	}
 	defer w.Abort()
-	for _, n := range nodes {
-		if err := addNode(w, n); err != nil {
-			return err
-		}
+	if err := b.learnt.addTo(w); err != nil {
+		return err
 	}
 	rows, err := w.Finish()
 	if err != nil {
 		return err
 	}
-	clear(b.learnt)
+	b.learnt.clear()
 	return b.addTree(number, rows)
 }

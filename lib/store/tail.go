@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"sort"
 	"sync"
@@ -47,7 +46,7 @@ type coreTail struct {
 	manifest []byte
 	heads    []headAt // ascending; the base's first
 	rows     rowSet
-	nodes    map[uint64]merkle.Node
+	nodes    nodeSet
 	seen     []Head
 
 	since    uint64    // seq of the commit that began this one, by cutting history back
@@ -109,7 +108,7 @@ func (st *state) core(key keys.Key) (*coreTail, error) {
 }
 
 func newCoreTail(key keys.Key) *coreTail {
-	return &coreTail{key: key, limit: noLimit, nodes: make(map[uint64]merkle.Node), computed: make(map[uint64]merkle.Node)}
+	return &coreTail{key: key, limit: noLimit, nodes: newNodeSet(), computed: make(map[uint64]merkle.Node)}
 }
 
 // at returns the core as it was at a commit, nil if it was not there.
@@ -295,7 +294,7 @@ func (a *tailAppend) span(e *entry) error {
 
 // node returns a node that is held; not one that would have to be computed.
 func (c *coreTail) node(ctx context.Context, index uint64) (merkle.Node, bool, error) {
-	if n, ok := c.nodes[index]; ok {
+	if n, ok := c.nodes.get(index); ok {
 		return n, true, nil
 	}
 	if c.base == nil || merkle.LastBlock(index) >= c.limit {
@@ -311,9 +310,7 @@ func (c *coreTail) learn(ctx context.Context, n merkle.Node) error {
 
 // learnSubtree is learn for the leaves of a subtree.
 func (c *coreTail) learnSubtree(ctx context.Context, leaves []merkle.Node) error {
-	return climbSubtree(leaves,
-		func(index uint64) (merkle.Node, bool, error) { return c.node(ctx, index) },
-		func(n merkle.Node) { c.nodes[n.Index] = n })
+	return climbSubtree(leaves, func(index uint64) (merkle.Node, bool, error) { return c.node(ctx, index) }, &c.nodes)
 }
 
 // truncated returns a core of which only the first length blocks are left. c stays what it is, for its views.
@@ -321,7 +318,7 @@ func (c *coreTail) truncated(length, seq uint64) *coreTail {
 	t := c.copied(seq)
 	t.limit = min(t.limit, length)
 	t.rows.cut(length)
-	maps.DeleteFunc(t.nodes, func(index uint64, _ merkle.Node) bool { return merkle.LastBlock(index) >= length })
+	t.nodes.cut(length)
 	return t
 }
 
@@ -338,7 +335,7 @@ func (c *coreTail) copied(seq uint64) *coreTail {
 	t := newCoreTail(c.key)
 	t.base, t.limit, t.manifest = c.base, c.limit, c.manifest
 	t.heads, t.seen = slices.Clone(c.heads), slices.Clone(c.seen)
-	t.rows.rows, t.nodes = slices.Clone(c.rows.rows), maps.Clone(c.nodes)
+	t.rows.rows, t.nodes = slices.Clone(c.rows.rows), c.nodes.clone()
 	t.since, t.previous = seq, c
 	return t
 }

@@ -1,0 +1,183 @@
+package store
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"sort"
+
+	"hc/lib/merkle"
+	"hc/lib/store/table"
+)
+
+// nodeSet is nodes of a tree, in memory, by their indexes. Those of long subtrees stand together, as rows of a tree table: they come
+// together, by the thousand, and so cost no more than to be hashed, where a map takes three times the memory and the time, and its
+// nodes would have to be sorted. What rows say of a node counts, whatever single says.
+type nodeSet struct {
+	single map[uint64]merkle.Node
+	rows   []nodeRows // ascending, apart from one another
+	count  int        // of nodes in rows
+}
+
+// nodeRows is certain nodes whose post-order numbers follow one another. Immutable.
+type nodeRows struct {
+	first  uint64 // number
+	values []byte // as a tree table has them
+}
+
+// rowsFrom is how many leaves a subtree has, at least, whose nodes stand together. Small ones may come in any order, and there would
+// be too many to keep them in a list.
+const rowsFrom = 32
+
+func newNodeSet() nodeSet { return nodeSet{single: make(map[uint64]merkle.Node)} }
+
+func (r nodeRows) len() int { return len(r.values) / treeSchema.ValueSize }
+
+func (r nodeRows) end() uint64 { return r.first + uint64(r.len()) }
+
+// part returns the rows from number first to number end, both within r.
+func (r nodeRows) part(first, end uint64) nodeRows {
+	size := uint64(treeSchema.ValueSize)
+	return nodeRows{first, r.values[(first-r.first)*size : (end-r.first)*size]}
+}
+
+// belowRoot is the nodes below the root of a subtree: as rows, or, if they are few, one by one.
+type belowRoot struct {
+	few  []merkle.Node
+	rows nodeRows
+}
+
+// hashSubtree hashes a subtree, and returns its root and what is below it.
+func hashSubtree(leaves []merkle.Node) (root merkle.Node, below belowRoot) {
+	count := 2*len(leaves) - 2
+	if len(leaves) < rowsFrom {
+		below.few = make([]merkle.Node, 0, count)
+		root = merkle.Subtree(leaves, func(n merkle.Node) { below.few = append(below.few, n) })
+		return root, below
+	}
+	first, values := postOrder(leaves[0].Index), make([]byte, count*treeSchema.ValueSize)
+	root = merkle.Subtree(leaves, func(n merkle.Node) {
+		at := (postOrder(n.Index) - first) * uint64(treeSchema.ValueSize)
+		appendTreeValue(values[at:at], n)
+	})
+	return root, belowRoot{rows: nodeRows{first, values}}
+}
+
+// len returns how many nodes there are, or some more.
+func (s *nodeSet) len() int { return len(s.single) + s.count }
+
+func (s *nodeSet) get(index uint64) (merkle.Node, bool) {
+	if len(s.rows) > 0 {
+		number := postOrder(index)
+		if r, ok := s.rowsAt(number); ok {
+			return decodeTreeValue(index, r.part(number, number+1).values), true
+		}
+	}
+	n, ok := s.single[index]
+	return n, ok
+}
+
+// rowsAt returns the rows that have the node with that number.
+func (s *nodeSet) rowsAt(number uint64) (nodeRows, bool) {
+	i := s.behind(number)
+	if i == len(s.rows) || s.rows[i].first > number {
+		return nodeRows{}, false
+	}
+	return s.rows[i], true
+}
+
+// behind returns which are the first rows that end behind a number.
+func (s *nodeSet) behind(number uint64) int {
+	if n := len(s.rows); n == 0 || s.rows[n-1].end() <= number { // a log that grows
+		return n
+	}
+	return sort.Search(len(s.rows), func(i int) bool { return s.rows[i].end() > number })
+}
+
+// set takes a node. One that is in rows is certain, and stays.
+func (s *nodeSet) set(n merkle.Node) { s.single[n.Index] = n }
+
+// setBelow takes the nodes below the root of a subtree, in place of those that are there.
+func (s *nodeSet) setBelow(below belowRoot) {
+	for _, n := range below.few {
+		s.set(n)
+	}
+	if below.few != nil {
+		return
+	}
+	r := below.rows
+	from := s.behind(r.first)
+	to := from
+	for to < len(s.rows) && s.rows[to].first < r.end() {
+		s.count -= s.rows[to].len()
+		to++
+	}
+	put := make([]nodeRows, 0, 3)
+	if from < to && s.rows[from].first < r.first {
+		put = append(put, s.rows[from].part(s.rows[from].first, r.first))
+	}
+	put = append(put, r)
+	if from < to && s.rows[to-1].end() > r.end() {
+		put = append(put, s.rows[to-1].part(r.end(), s.rows[to-1].end()))
+	}
+	for _, p := range put {
+		s.count += p.len()
+	}
+	s.rows = slices.Replace(s.rows, from, to, put...)
+}
+
+// cut forgets the nodes above blocks from length on.
+func (s *nodeSet) cut(length uint64) {
+	maps.DeleteFunc(s.single, func(index uint64, _ merkle.Node) bool { return merkle.LastBlock(index) >= length })
+	limit := postOrderOf(length)
+	left := s.rows[:0]
+	s.count = 0
+	for _, r := range s.rows {
+		if r.first >= limit {
+			break
+		}
+		r = r.part(r.first, min(r.end(), limit))
+		s.count += r.len()
+		left = append(left, r)
+	}
+	clear(s.rows[len(left):])
+	s.rows = left
+}
+
+func (s *nodeSet) clone() nodeSet {
+	return nodeSet{single: maps.Clone(s.single), rows: slices.Clone(s.rows), count: s.count}
+}
+
+// clear forgets all nodes.
+func (s *nodeSet) clear() {
+	clear(s.single)
+	s.rows, s.count = nil, 0
+}
+
+// addTo adds all nodes to a table of a tree.
+func (s *nodeSet) addTo(w *table.Writer) error {
+	single := slices.SortedFunc(maps.Values(s.single), func(x, y merkle.Node) int {
+		return cmp.Compare(postOrder(x.Index), postOrder(y.Index))
+	})
+	addUpTo := func(number uint64) error {
+		for len(single) > 0 && postOrder(single[0].Index) < number {
+			if err := addNode(w, single[0]); err != nil {
+				return err
+			}
+			single = single[1:]
+		}
+		return nil
+	}
+	for _, r := range s.rows {
+		if err := addUpTo(r.first); err != nil {
+			return err
+		}
+		if err := w.AddFollowing(r.first, r.values); err != nil {
+			return err
+		}
+		for len(single) > 0 && postOrder(single[0].Index) < r.end() {
+			single = single[1:]
+		}
+	}
+	return addUpTo(noLimit)
+}
