@@ -149,6 +149,8 @@ func readAppendID(d *compact.Decoder) (id packlog.AppendID) {
 // blockRange is blocks [first, end).
 type blockRange struct{ first, end uint64 }
 
+func (r blockRange) has(block uint64) bool { return r.first <= block && block < r.end }
+
 // coreFile is the derived state of a core at the applied position.
 type coreFile struct {
 	key        keys.Key

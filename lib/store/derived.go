@@ -10,6 +10,7 @@ import (
 	"sort"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"hc/lib/hash"
 	"hc/lib/keys"
@@ -195,11 +196,19 @@ func (d *derived) core(key keys.Key) (*coreTables, error) {
 	return c, nil
 }
 
-// coreTables is the derived state of a core. Immutable.
+// coreTables is the derived state of a core. Immutable, but for what it remembers.
 type coreTables struct {
 	file       *coreFile
 	tree, runs []limited
 	ranges     *table.Table // nil: they are in the file
+
+	last atomic.Pointer[foundRow] // for who reads on from there
+}
+
+// foundRow is a row that was found, and for which blocks nothing else would be.
+type foundRow struct {
+	row
+	blocks blockRange
 }
 
 // limited is a table of which only rows with keys below limit count.
@@ -271,6 +280,10 @@ func (c *coreTables) node(ctx context.Context, index uint64) (merkle.Node, bool,
 
 // row returns what the tables say about a block. The row's other blocks may be overridden by newer tables.
 func (c *coreTables) row(ctx context.Context, block uint64) (row, bool, error) {
+	if last := c.last.Load(); last != nil && last.blocks.has(block) {
+		return last.row, true, nil
+	}
+	until := uint64(noLimit) // the block where a newer table may go on
 	for _, t := range c.runs {
 		if block >= t.limit {
 			continue
@@ -280,6 +293,7 @@ func (c *coreTables) row(ctx context.Context, block uint64) (row, bool, error) {
 			return row{}, false, err
 		}
 		if !ok {
+			until = min(until, firstOf(t.Table))
 			continue
 		}
 		r, ok := decodeRow(key, value)
@@ -287,10 +301,22 @@ func (c *coreTables) row(ctx context.Context, block uint64) (row, bool, error) {
 			return row{}, false, fmt.Errorf("%w: a row of runs of core %v at block %d", errDerived, c.file.key, block)
 		}
 		if block < r.end() {
+			c.last.Store(&foundRow{r, blockRange{block, min(until, r.end(), t.limit)}})
 			return r, true, nil
+		}
+		if string(key) < string(t.Last()) {
+			until = block + 1 // its next row may begin anywhere
 		}
 	}
 	return row{}, false, nil
+}
+
+// firstOf returns the first block that a table of runs speaks of.
+func firstOf(t *table.Table) uint64 {
+	if t.Rows() == 0 {
+		return noLimit
+	}
+	return binary.BigEndian.Uint64(t.First())
 }
 
 // rangeAt returns the range of held blocks that has block, or else the next one.

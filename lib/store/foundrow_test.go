@@ -1,0 +1,72 @@
+package store
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+
+	"hc/lib/store/packlog"
+	"hc/lib/store/table"
+)
+
+// Whoever reads on from a block finds what one finds who asks for each anew, however newer tables overlap older ones.
+func TestRowFoundLast(t *testing.T) {
+	const length = 300
+	for seed := range uint64(30) {
+		random, dir, cache := rand.New(rand.NewPCG(seed, 1)), t.TempDir(), table.NewCache(1<<20, 0)
+		var runs []limited
+		for number := range 1 + random.IntN(4) {
+			path := filepath.Join(dir, fmt.Sprint(number))
+			writeRuns(t, path, random, length)
+			open, err := table.Open(packlog.OS(), path, runsSchema, cache)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer open.Close()
+			limit := uint64(noLimit)
+			if random.IntN(3) == 0 {
+				limit = random.Uint64N(length)
+			}
+			runs = append(runs, limited{open, limit})
+		}
+		core := &coreTables{runs: runs}
+		for range 40 {
+			for block := random.Uint64N(length); block < length && random.IntN(50) > 0; block++ {
+				got, ok, err := core.row(t.Context(), block)
+				if err != nil {
+					t.Fatal(err)
+				}
+				anew := &coreTables{runs: runs}
+				want, there, err := anew.row(t.Context(), block)
+				if err != nil || ok != there || got != want {
+					t.Fatalf("seed %d: block %d is in %+v, %v, want %+v, %v, %v", seed, block, got, ok, want, there, err)
+				}
+			}
+		}
+	}
+}
+
+// writeRuns writes a table of runs with gaps between them.
+func writeRuns(t *testing.T, path string, random *rand.Rand, length uint64) {
+	t.Helper()
+	w, err := table.Create(packlog.OS(), path, runsSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := rowWriter{w: w}
+	for first := random.Uint64N(length); first < length; first += random.Uint64N(length / 4) {
+		r := row{first: first, count: 1 + random.Uint64N(20), kind: rowPlaced}
+		r.place.run.Offset, r.place.at = 8*random.Uint64N(1<<20), uint32(random.IntN(100))
+		if err := out.add(r); err != nil {
+			t.Fatal(err)
+		}
+		first = r.end()
+	}
+	if err := out.flush(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Finish(); err != nil {
+		t.Fatal(err)
+	}
+}
