@@ -132,7 +132,7 @@ func (cp *checkpoint) flushIndex() error {
 	if len(cp.index) == 0 {
 		return nil
 	}
-	slices.SortFunc(cp.index, indexRow.compare)
+	sortIndex(cp.index)
 	older, err := cp.openAll(cp.tables, cp.files.indexPath, indexSchema)
 	if err != nil {
 		return err
