@@ -21,6 +21,9 @@ func Merge(ctx context.Context, w *Writer, drop func(key, value []byte) bool, ne
 			cursors = append(cursors, c)
 		}
 	}
+	if drop == nil && sparseOnly(w, cursors) {
+		return mergeSparse(ctx, w, cursors)
+	}
 	var key []byte
 	for len(cursors) > 0 {
 		lowest := lowestCursor(cursors)

@@ -52,31 +52,37 @@ func TestMerge(t *testing.T) {
 		{"the same keys", []int{100, 100, 100}, 100, nil},
 		{"all dropped", []int{100, 100, 100}, 5000, func(_, _ []byte) bool { return true }},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			r := newRand(uint64(len(test.name)))
-			var tables [][]Row
-			for _, n := range test.sizes {
-				keys := make([][]byte, n)
-				for i := range keys {
-					keys[i] = integer(r.Uint64N(uint64(test.among)))
-				}
-				tables = append(tables, makeRows(r, treeSchema, keys))
-			}
-			merged := make(map[string][]byte)
-			for _, rows := range slices.Backward(tables) {
-				for _, row := range rows {
-					merged[string(row.Key)] = row.Value
-				}
-			}
-			var want []Row
-			for _, key := range slices.Sorted(maps.Keys(merged)) {
-				if test.drop == nil || !test.drop([]byte(key), merged[key]) {
-					want = append(want, Row{[]byte(key), merged[key]})
-				}
-			}
-			compareWithSlice(t, r, mergeTables(t, treeSchema, test.drop, tables...), want)
+		t.Run(test.name, func(t *testing.T) { testMerge(t, treeSchema, integer, test.sizes, test.among, test.drop) })
+		t.Run("sparse, "+test.name, func(t *testing.T) { // with three keys that begin alike
+			long := func(n uint64) []byte { return slices.Concat(integer(n/3), integer(n), make([]byte, 16)) }
+			testMerge(t, indexSchema, long, test.sizes, test.among, test.drop)
 		})
 	}
+}
+
+func testMerge(t *testing.T, s Schema, key func(uint64) []byte, sizes []int, among int, drop func(key, value []byte) bool) {
+	r := newRand(uint64(len(t.Name())))
+	var tables [][]Row
+	for _, n := range sizes {
+		keys := make([][]byte, n)
+		for i := range keys {
+			keys[i] = key(r.Uint64N(uint64(among)))
+		}
+		tables = append(tables, makeRows(r, s, keys))
+	}
+	merged := make(map[string][]byte)
+	for _, rows := range slices.Backward(tables) {
+		for _, row := range rows {
+			merged[string(row.Key)] = row.Value
+		}
+	}
+	var want []Row
+	for _, key := range slices.Sorted(maps.Keys(merged)) {
+		if drop == nil || !drop([]byte(key), merged[key]) {
+			want = append(want, Row{[]byte(key), merged[key]})
+		}
+	}
+	compareWithSlice(t, r, mergeTables(t, s, drop, tables...), want)
 }
 
 // The newest row of a key hides the older ones, also where it is dropped itself: it may say that the key is gone.

@@ -77,6 +77,9 @@ func (p page) ascends() bool {
 // stored is the key of row i of a sparse page.
 func (p page) stored(i int) []byte { return p.rows[i*p.stride:][:p.key] }
 
+// row is the key and the value of row i of a sparse page.
+func (p page) row(i int) []byte { return p.rows[i*p.stride:][:p.stride] }
+
 // value is the value of row i; it aliases the page.
 func (p page) value(i int) []byte { return p.rows[i*p.stride+p.key : (i+1)*p.stride] }
 
@@ -122,6 +125,13 @@ func encodeSparse(s Schema, raw, keys, values []byte) {
 		at += copy(raw[at:], keys[i*s.KeySize:][:s.KeySize])
 		at += copy(raw[at:], values[i*s.ValueSize:][:s.ValueSize])
 	}
+	clear(raw[at:pageSize])
+}
+
+// encodeRows makes a page of rows that stand as they do in it.
+func encodeRows(s Schema, raw, rows []byte) {
+	at := putPageHead(raw, kindSparse, len(rows)/(s.KeySize+s.ValueSize))
+	at += copy(raw[at:], rows)
 	clear(raw[at:pageSize])
 }
 

@@ -23,7 +23,8 @@ type Writer struct {
 	header header
 	err    error // the first one; kept
 
-	keys, values []byte // rows of the page to come; of a dense one no keys
+	rows         []byte // of the page to come, where none is dense: as they stand in it
+	keys, values []byte // else its keys and values; of a dense one no keys
 	count        int    // how many
 	dense        bool   // their keys follow one another
 	follows      uint64 // where dense: the key that goes on
@@ -54,13 +55,15 @@ func CreateFiltered(fsys packlog.FS, path string, schema Schema, rows uint64) (*
 	if err != nil {
 		return nil, fmt.Errorf("creating table %s: %w", path, err)
 	}
-	most := max(schema.sparseRows(), schema.denseRows())
 	w := &Writer{
 		fs: fsys, path: path, file: file, schema: schema,
-		keys:   make([]byte, 0, most*schema.KeySize),
-		values: make([]byte, 0, most*schema.ValueSize),
-		last:   make([]byte, 0, schema.KeySize),
-		pages:  make([]byte, 0, writeBuffer),
+		last:  make([]byte, 0, schema.KeySize),
+		pages: make([]byte, 0, writeBuffer),
+	}
+	if most := max(schema.sparseRows(), schema.denseRows()); schema.denseRows() > 0 {
+		w.keys, w.values = make([]byte, 0, most*schema.KeySize), make([]byte, 0, most*schema.ValueSize)
+	} else {
+		w.rows = make([]byte, 0, most*(schema.KeySize+schema.ValueSize))
 	}
 	rand.Read(w.header.id[:]) // never fails
 	if rows > 0 {
@@ -98,14 +101,41 @@ func (w *Writer) add(key, value []byte) error {
 			return err
 		}
 	}
-	if !w.dense {
-		w.keys = append(w.keys, key...)
+	switch {
+	case w.rows != nil:
+		w.rows = append(append(w.rows, key...), value...)
+	case w.dense:
+		w.values = append(w.values, value...)
+	default:
+		w.keys, w.values = append(w.keys, key...), append(w.values, value...)
 	}
-	w.values = append(w.values, value...)
 	w.count++
 	if w.header.rows == 0 {
 		w.header.first = bytes.Clone(key)
 	}
+	w.header.rows++
+	w.last = append(w.last[:0], key...)
+	return nil
+}
+
+// addStored is Add for a row of a page of another table of this schema, in which no page is dense.
+func (w *Writer) addStored(row []byte) error {
+	if w.err != nil {
+		return w.err
+	}
+	key := row[:w.schema.KeySize]
+	follows := w.header.rows > 0 && (prefix(w.last) < prefix(key) || bytes.Compare(w.last, key) < 0)
+	if !follows || w.count == w.schema.sparseRows() {
+		return w.Add(key, row[len(key):])
+	}
+	if w.filter != nil {
+		if err := w.filter.add(key); err != nil {
+			w.fail(fmt.Errorf("writing table %s: %w", w.path, err))
+			return w.err
+		}
+	}
+	w.rows = append(w.rows, row...)
+	w.count++
 	w.header.rows++
 	w.last = append(w.last[:0], key...)
 	return nil
@@ -199,14 +229,17 @@ func (w *Writer) endPage() error {
 	at := len(w.pages)
 	w.pages = w.pages[:at+pageSize]
 	raw := w.pages[at:]
-	if w.dense {
+	switch {
+	case w.rows != nil:
+		encodeRows(w.schema, raw, w.rows)
+	case w.dense:
 		encodeDense(w.schema, raw, w.first(), w.values)
-	} else {
+	default:
 		encodeSparse(w.schema, raw, w.keys, w.values)
 	}
 	w.header.pages++
 	seal(raw, w.header.id, w.header.pages)
-	w.keys, w.values, w.count = w.keys[:0], w.values[:0], 0
+	w.rows, w.keys, w.values, w.count = w.rows[:0], w.keys[:0], w.values[:0], 0
 	return nil
 }
 
