@@ -11,7 +11,7 @@ import (
 func (b *coreBuilder) compact() error {
 	var err error
 	tuning := b.cp.store.options.tuning
-	b.file.tree, err = compactLevels(b.file.tree, tuning.fanOut, func(refs []tableRef, _ bool) (tableRef, error) {
+	b.file.tree, err = compactLevels(b.file.tree, tuning, func(refs []tableRef, _ bool) (tableRef, error) {
 		tables, err := b.openLimited(refs, "tree", treeSchema)
 		if err != nil {
 			return tableRef{}, err
@@ -24,7 +24,7 @@ func (b *coreBuilder) compact() error {
 	if err != nil {
 		return err
 	}
-	b.file.runs, err = compactLevels(b.file.runs, tuning.fanOut, func(refs []tableRef, oldest bool) (tableRef, error) {
+	b.file.runs, err = compactLevels(b.file.runs, tuning, func(refs []tableRef, oldest bool) (tableRef, error) {
 		tables, err := b.openLimited(refs, "runs", runsSchema)
 		if err != nil {
 			return tableRef{}, err

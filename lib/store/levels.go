@@ -47,11 +47,19 @@ func (r indexRow) compare(s indexRow) int {
 // levelOf returns the level of a table with so many rows.
 func (t tuning) levelOf(rows uint64) uint64 {
 	level := uint64(0)
-	for rows >= uint64(t.bufferRows)*uint64(t.fanOut) {
-		rows /= uint64(t.fanOut)
+	for rows >= uint64(t.bufferRows)*uint64(t.fanOutOf(level)) {
+		rows /= uint64(t.fanOutOf(level))
 		level++
 	}
 	return level
+}
+
+// fanOutOf returns how many tables of a level are merged.
+func (t tuning) fanOutOf(level uint64) int {
+	if level == 0 {
+		return t.fanOut
+	}
+	return t.upper
 }
 
 // pushTable puts a new table in front of the others, which it is newer than. Smaller ones right behind it count as of its
@@ -64,9 +72,9 @@ func pushTable(refs []tableRef, ref tableRef) []tableRef {
 	return refs
 }
 
-// compactLevels merges the oldest fanOut tables of a level into one of the next, as long as a level has so many. merge gets
+// compactLevels merges the oldest tables of a level into one of the next, as long as a level has as many as its fan-out. merge gets
 // them newest first, and whether nothing is older.
-func compactLevels(refs []tableRef, fanOut int, merge func(tables []tableRef, oldest bool) (tableRef, error)) ([]tableRef, error) {
+func compactLevels(refs []tableRef, t tuning, merge func(tables []tableRef, oldest bool) (tableRef, error)) ([]tableRef, error) {
 	for {
 		from, to := -1, 0 // of the lowest level that has too many
 		for i := 0; i < len(refs); i = to {
@@ -74,7 +82,7 @@ func compactLevels(refs []tableRef, fanOut int, merge func(tables []tableRef, ol
 			for to < len(refs) && refs[to].level == refs[i].level {
 				to++
 			}
-			if to-i >= fanOut {
+			if fanOut := t.fanOutOf(refs[i].level); to-i >= fanOut {
 				from = to - fanOut
 				break
 			}
@@ -175,7 +183,7 @@ func (cp *checkpoint) finishIndex() error {
 		return err
 	}
 	var err error
-	cp.tables, err = compactLevels(cp.tables, cp.store.options.tuning.fanOut, func(refs []tableRef, _ bool) (tableRef, error) {
+	cp.tables, err = compactLevels(cp.tables, cp.store.options.tuning, func(refs []tableRef, _ bool) (tableRef, error) {
 		tables, err := cp.openAll(refs, cp.files.indexPath, indexSchema)
 		if err != nil {
 			return tableRef{}, err

@@ -39,7 +39,8 @@ type tuning struct {
 	blocks     uint64 // checkpointAfter
 	bytes      int    // checkpointBytes
 	bufferRows int    // of a checkpoint, before they become a table
-	fanOut     int    // tables of a level before they are merged
+	fanOut     int    // tables of the lowest level before they are merged
+	upper      int    // and of those above
 	spanBlocks uint64 // of a span record
 	spanRuns   int    // of a span record
 	never      bool   // no checkpoints but those asked for
@@ -57,8 +58,14 @@ func (t tuning) withDefaults() tuning {
 	if t.bufferRows == 0 {
 		t.bufferRows = 64 << 10
 	}
+	if t.upper == 0 && t.fanOut == 0 {
+		t.upper = 8 // a row of a store of ten million is merged twice in its life; with 4 three times, and tables are about as many
+	}
 	if t.fanOut == 0 {
-		t.fanOut = 4 // a block that is new is looked for in every table: with 8 there are twice as many
+		t.fanOut = 4 // a block that is new is looked for in every table
+	}
+	if t.upper == 0 {
+		t.upper = t.fanOut
 	}
 	if t.spanBlocks == 0 {
 		t.spanBlocks = maxSpanBlocks

@@ -1,0 +1,41 @@
+package store
+
+import "testing"
+
+// Of ten million rows that come a full buffer at a time each is merged twice, at most, and a look-up has never more than 14 tables to ask.
+func TestLevels(t *testing.T) {
+	tuning := tuning{}.withDefaults()
+	buffer := uint64(tuning.bufferRows)
+	var refs []tableRef
+	added, merged, most := uint64(0), uint64(0), 0
+	for added < 10_000_000 {
+		refs = pushTable(refs, tableRef{level: tuning.levelOf(buffer), rows: buffer})
+		added += buffer
+		var err error
+		refs, err = compactLevels(refs, tuning, func(tables []tableRef, oldest bool) (tableRef, error) {
+			rows := uint64(0)
+			for _, table := range tables {
+				rows += table.rows
+			}
+			merged += rows
+			return tableRef{level: tuning.levelOf(rows), rows: rows}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		most = max(most, len(refs))
+	}
+	held := uint64(0)
+	for _, ref := range refs {
+		held += ref.rows
+	}
+	if held != added {
+		t.Errorf("%d rows are left of %d", held, added)
+	}
+	if merged > 2*added {
+		t.Errorf("%d rows were merged of %d", merged, added)
+	}
+	if most > 14 {
+		t.Errorf("there were %d tables", most)
+	}
+}
