@@ -55,7 +55,7 @@ const (
 	saveBytes     = 4 << 20         // of memory that verified blocks take, which are saved together
 	saveEvery     = time.Second
 	lookEvery     = saveEvery / 4
-	maxUnsaved    = 12 << 20
+	maxUnsaved    = 9 << 20
 	maxAhead      = 64 << 10 // blocks asked for ahead of the reader
 	lentWindows   = 3        // halves of a window that may lie where they were read, unread or unsaved; more is copied
 )
