@@ -35,7 +35,7 @@ func newAsker(t testing.TB, from, into *store.Store, key keys.Key) *asker {
 
 func (a *asker) prove(request merkle.Request) *merkle.Proof {
 	a.t.Helper()
-	answer, err := a.from.Prove(a.t.Context(), request)
+	answer, _, err := a.from.Prove(a.t.Context(), request)
 	if err != nil {
 		a.t.Fatalf("proving %+v: %v", request, err)
 	}
@@ -192,7 +192,7 @@ func serveOn(t *testing.T, from *store.Store, key keys.Key, blocks [][]byte, tak
 		if taken[block] {
 			continue
 		}
-		_, err := a.from.Prove(t.Context(), merkle.Request{Block: &merkle.BlockRequest{Index: block}})
+		_, _, err := a.from.Prove(t.Context(), merkle.Request{Block: &merkle.BlockRequest{Index: block}})
 		if !errors.Is(err, store.ErrBlockMissing) {
 			t.Fatalf("block %d, which is not there: %v", block, err)
 		}

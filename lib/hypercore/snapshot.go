@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"hc/lib/keys"
+	"hc/lib/lent"
 	"hc/lib/merkle"
 	"hc/lib/store"
 )
@@ -66,16 +67,17 @@ func (s *Snapshot) Writable() bool { return s.writable }
 
 // Prove answers a peer's request: the nodes that it asks for, the head's signature with an upgrade, and the block's
 // bytes. merkle.ErrInvalidRequest if no peer in its right mind asks that, merkle.ErrFork under another fork,
-// store.ErrBlockMissing, merkle.ErrNodeMissing or merkle.ErrHint where this store lacks what it takes.
-func (s *Snapshot) Prove(ctx context.Context, request merkle.Request) (*merkle.Proof, error) {
+// store.ErrBlockMissing, merkle.ErrNodeMissing or merkle.ErrHint where this store lacks what it takes. The block's bytes lie in the memory
+// that is returned, nil or not: its hold is the caller's.
+func (s *Snapshot) Prove(ctx context.Context, request merkle.Request) (*merkle.Proof, *lent.Memory, error) {
 	head := s.Head()
 	if request.Block != nil {
 		held, err := s.Has(ctx, request.Block.Index)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if !held && request.Block.Index < head.Length {
-			return nil, fmt.Errorf("block %d: %w", request.Block.Index, store.ErrBlockMissing)
+			return nil, nil, fmt.Errorf("block %d: %w", request.Block.Index, store.ErrBlockMissing)
 		}
 	}
 	info := merkle.HeadInfo{Length: head.Length, Fork: head.Fork, Signature: head.Signature}
@@ -84,14 +86,15 @@ func (s *Snapshot) Prove(ctx context.Context, request merkle.Request) (*merkle.P
 	}
 	proof, err := merkle.Prove(ctx, request, info, s.View)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if request.Manifest {
 		proof.Manifest = s.auth.Manifest()
 	}
 	if proof.Block == nil {
-		return proof, nil
+		return proof, nil, nil
 	}
-	proof.Block.Value, err = s.Block(ctx, proof.Block.Index)
-	return proof, err
+	var memory *lent.Memory
+	proof.Block.Value, memory, err = s.Lend(ctx, proof.Block.Index)
+	return proof, memory, err
 }

@@ -291,7 +291,7 @@ func TestSnapshotDoesNotChange(t *testing.T) {
 	if old.Head().Length != 1 || now.Head().Length != 2 || !now.Writable() {
 		t.Errorf("lengths %d and %d", old.Head().Length, now.Head().Length)
 	}
-	if _, err := old.Prove(t.Context(), merkle.Request{Block: &merkle.BlockRequest{Index: 1}}); !errors.Is(err, merkle.ErrInvalidRequest) {
+	if _, _, err := old.Prove(t.Context(), merkle.Request{Block: &merkle.BlockRequest{Index: 1}}); !errors.Is(err, merkle.ErrInvalidRequest) {
 		t.Errorf("block 1 of the old one: %v", err)
 	}
 }

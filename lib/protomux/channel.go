@@ -79,21 +79,6 @@ func (c *Channel) SendOwned(typ uint64, body ...[]byte) error {
 	return c.send([]outgoing{out})
 }
 
-// SendOwnedBatch is [Channel.SendOwned] for several messages, the parts of one body each, that the peer gets in one batch: all at
-// once. Together they must fit into a message.
-func (c *Channel) SendOwnedBatch(typ uint64, bodies ...[][]byte) error {
-	out := outgoing{batch: true}
-	for _, body := range bodies {
-		size := compact.UintSize(typ)
-		for _, part := range body {
-			size += len(part)
-		}
-		out.parts = append(out.parts, compact.AppendUint(compact.AppendUint(nil, uint64(size)), typ))
-		out.parts = append(out.parts, body...)
-	}
-	return c.send([]outgoing{out})
-}
-
 // SendBatch queues messages that nothing comes between. They are copied.
 func (c *Channel) SendBatch(messages ...Message) error {
 	all := make([]outgoing, len(messages))

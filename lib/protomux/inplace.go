@@ -26,6 +26,22 @@ type inPlaceConn interface {
 // The buffer is lent: nobody may touch it until WriteInPlace returns. Then it is the caller's again, whatever the error:
 // nothing refers to it, and nothing of the message is still to be written. The errors are those of Send.
 func (c *Channel) WriteInPlace(typ uint64, buf []byte, at int) error {
+	return c.writeInPlace(buf, at, func(b []byte, channel uint64) []byte { return compact.AppendUint(compact.AppendUint(b, channel), typ) })
+}
+
+// WriteBatchInPlace is WriteInPlace for several messages, which the peer gets in one batch: in buf[at:] each body stands behind what
+// [AppendBatched] appends.
+func (c *Channel) WriteBatchInPlace(buf []byte, at int) error {
+	return c.writeInPlace(buf, at, appendBatch)
+}
+
+// AppendBatched appends what stands before a body, of so many bytes, in a batch.
+func AppendBatched(b []byte, typ uint64, bytes int) []byte {
+	return compact.AppendUint(compact.AppendUint(b, uint64(compact.UintSize(typ)+bytes)), typ)
+}
+
+// writeInPlace writes buf[at:] behind what begin appends.
+func (c *Channel) writeInPlace(buf []byte, at int, begin func(b []byte, channel uint64) []byte) error {
 	if size := len(buf) - at + 2*compact.UintSize(compact.MaxUint); size > MaxMessage {
 		return fmt.Errorf("channel %q: %w: %d bytes", c.address.protocol, ErrTooLong, size)
 	}
@@ -40,7 +56,7 @@ func (c *Channel) WriteInPlace(typ uint64, buf []byte, at int) error {
 	if err != nil {
 		return err
 	}
-	err = m.writer.inPlace(number, typ, buf, at)
+	err = m.writer.inPlace(func(b []byte) []byte { return begin(b, number) }, buf, at)
 	m.endInPlace(cost)
 	if err != nil {
 		return m.writeEnded(err)
@@ -71,9 +87,9 @@ func (m *Mux) endInPlace(cost int) {
 	}
 }
 
-// inPlace writes a message in the buffer that its body stands in.
-func (w *writer) inPlace(channel, typ uint64, buf []byte, at int) error {
-	w.batch = compact.AppendUint(compact.AppendUint(w.batch[:0], channel), typ)
+// inPlace writes a message, which begins with what begin appends, in the buffer that its body stands in.
+func (w *writer) inPlace(begin func([]byte) []byte, buf []byte, at int) error {
+	w.batch = begin(w.batch[:0])
 	at -= len(w.batch)
 	copy(buf[at:], w.batch)
 	conn, ok := w.conn.(inPlaceConn)

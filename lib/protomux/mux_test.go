@@ -326,20 +326,31 @@ func TestSmallMessagesShareFrames(t *testing.T) {
 	}
 }
 
-// TestOwnedBatch sends long messages as one frame, as stock's protomux would.
-func TestOwnedBatch(t *testing.T) {
+// A batch that is made by its sender, and written from where it stands, is one frame, as of stock's protomux.
+func TestBatchInPlace(t *testing.T) {
 	d := newDuo(t, Options{}, nil)
 	ra, rb := newRecorder(), newRecorder()
 	mustOpen(t, d.a, "p", "x", "", ra)
 	c := mustOpen(t, d.b, "p", "x", "", rb)
+	d.run(t)
+	wantEvents(t, "b", rb, "open ")
 	long := strings.Repeat("long", 1000)
-	if err := c.SendOwnedBatch(3, [][]byte{[]byte("a"), []byte(long)}, [][]byte{nil}, [][]byte{[]byte("b")}); err != nil {
+	send(t, c, 1, "queued")
+	buf := make([]byte, HeadRoom, 2*HeadRoom+2*len(long))
+	for _, body := range []string{"a" + long, "", "b"} {
+		buf = append(AppendBatched(buf, 3, len(body)), body...)
+	}
+	if err := c.WriteBatchInPlace(buf, HeadRoom); err != nil {
 		t.Fatal(err)
 	}
-	d.run(t)
-	wantEvents(t, "a", ra, "open ", "3 a"+long, "3 ", "3 b")
-	if err := c.SendOwnedBatch(3, [][]byte{make([]byte, MaxMessage/2)}, [][]byte{make([]byte, MaxMessage/2)}); !errors.Is(err, ErrTooLong) {
+	wantEvents(t, "a", ra, "open ", "1 queued", "3 a"+long, "3 ", "3 b")
+	if err := c.WriteBatchInPlace(make([]byte, MaxMessage+HeadRoom), HeadRoom); !errors.Is(err, ErrTooLong) {
 		t.Errorf("messages that are too long together: %v, want %v", err, ErrTooLong)
+	}
+	d.b.Close(nil)
+	<-d.endB
+	if got := len(d.connB.sent); got != 3 { // open, what was queued, batch
+		t.Errorf("%d frames", got)
 	}
 }
 

@@ -13,7 +13,6 @@ type outgoing struct {
 	channel uint64
 	head    []byte
 	parts   [][]byte // the rest of the body, not copied
-	batch   bool     // head and parts are several messages, as a batch has them
 	urgent  bool     // counted by queue.urgent
 }
 

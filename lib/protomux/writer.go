@@ -70,11 +70,7 @@ func (w *writer) writeOne(m *outgoing) error {
 	if m.channel == control {
 		return w.message(m.head)
 	}
-	if m.batch {
-		w.batch = appendBatch(w.batch[:0], m.channel)
-	} else {
-		w.batch = compact.AppendUint(w.batch[:0], m.channel)
-	}
+	w.batch = compact.AppendUint(w.batch[:0], m.channel)
 	w.parts = append(append(w.parts[:0], w.batch, m.head), m.parts...)
 	err := w.message(w.parts...)
 	clear(w.parts)

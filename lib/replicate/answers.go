@@ -14,59 +14,65 @@ const (
 	answeredBytes   = 512 << 10
 )
 
-// answers gathers answers on one channel after the other. The zero value has none.
+// answers gathers answers on one channel after the other, in the memory that they are encrypted in and written from. The zero value has
+// none.
 type answers struct {
-	channel *protomux.Channel
-	all     []answer
-	bytes   int
+	channel    *protomux.Channel
+	frame      *answerFrame // has them, as a batch has; nil: there are none
+	count      int
+	bytes      int    // of them, without what a batch puts before each
+	first      int    // where the first one's message begins in the frame
+	head, tail []byte // of the last one; used again
 }
 
-// answer is a data message, in parts: a block is sent from where it lies.
-type answer struct {
-	parts [][]byte
-	bytes int
-}
-
-// add puts an answer behind the others, or begins anew with it where there is no room.
+// add puts an answer behind the others, or begins anew with it where there is no room. Nothing of it is needed any more when add returns.
 func (a *answers) add(channel *protomux.Channel, proof *merkle.Proof) error {
-	next := newAnswer(proof)
+	a.head, a.tail = dataHead(a.head[:0], proof), dataTail(a.tail[:0], proof)
+	var value []byte
+	if proof.Block != nil {
+		value = proof.Block.Value
+	}
+	bytes := len(a.head) + len(value) + len(a.tail)
 	var err error
-	if a.channel != channel || a.bytes+next.bytes > answeredBytes {
+	if a.channel != channel || a.bytes+bytes > answeredBytes {
 		err = a.flush()
 	}
-	a.channel, a.all, a.bytes = channel, append(a.all, next), a.bytes+next.bytes
-	if len(a.all) == answersTogether || a.bytes > answeredBytes {
+	a.channel = channel
+	a.put(value, bytes)
+	if a.count == answersTogether || a.bytes > answeredBytes {
 		err = errors.Join(err, a.flush())
 	}
 	return err
 }
 
-func newAnswer(proof *merkle.Proof) answer {
-	if proof.Block == nil {
-		message := appendData(nil, proof)
-		return answer{parts: [][]byte{message}, bytes: len(message)}
+// put puts the answer of head, value and tail, of so many bytes, behind the others.
+func (a *answers) put(value []byte, bytes int) {
+	if a.frame == nil {
+		a.frame = takeFrame(answeredBytes)
 	}
-	head, tail := dataHead(nil, proof), dataTail(nil, proof)
-	value := proof.Block.Value
-	return answer{
-		parts: [][]byte{head, value, tail},
-		bytes: len(head) + len(value) + len(tail),
+	b := protomux.AppendBatched(a.frame.reserve(bytes+batchedRoom), typeData, bytes)
+	if a.count == 0 {
+		a.first = len(b)
 	}
+	b = append(b, a.head...)
+	b = append(b, value...)
+	a.frame.b = append(b, a.tail...)
+	a.count, a.bytes = a.count+1, a.bytes+bytes
 }
+
+// batchedRoom is what a batch puts before a message, at most, in bytes.
+const batchedRoom = 18
 
 // flush sends what is gathered.
 func (a *answers) flush() error {
-	channel, all := a.channel, a.all
-	*a = answers{}
-	switch len(all) {
-	case 0:
+	frame, count := a.frame, a.count
+	if frame == nil {
 		return nil
-	case 1:
-		return channel.SendOwned(typeData, all[0].parts...)
 	}
-	bodies := make([][][]byte, 0, len(all))
-	for _, one := range all {
-		bodies = append(bodies, one.parts)
+	a.frame, a.count, a.bytes = nil, 0, 0
+	defer frame.giveBack()
+	if count == 1 {
+		return a.channel.WriteInPlace(typeData, frame.reserve(0), a.first)
 	}
-	return channel.SendOwnedBatch(typeData, bodies...)
+	return a.channel.WriteBatchInPlace(frame.reserve(0), frontRoom)
 }

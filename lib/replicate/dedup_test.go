@@ -231,7 +231,7 @@ func TestWhatWasCopiedCanBeProved(t *testing.T) {
 		levels := merkle.NodesFor(2*block, uint64(len(other.blocks)), func(n uint64) bool {
 			return slices.Contains(merkle.FullRoots(uint64(len(other.blocks))), n)
 		})
-		p, err := snapshot.Prove(t.Context(), merkle.Request{Block: &merkle.BlockRequest{Index: block, Nodes: levels}})
+		p, _, err := snapshot.Prove(t.Context(), merkle.Request{Block: &merkle.BlockRequest{Index: block, Nodes: levels}})
 		if err != nil || !bytes.Equal(p.Block.Value, other.blocks[block]) {
 			t.Fatalf("block %d: %v", block, err)
 		}

@@ -3,6 +3,7 @@ package replicate
 import (
 	"context"
 	"net"
+	"slices"
 	"sync"
 
 	"hc/lib/hypercore"
@@ -104,11 +105,15 @@ func (l *liar) OnMessage(ch *protomux.Channel, kind uint64, body []byte) error {
 
 // honest answers as a real server does, after change had a look at the answer.
 func (l *liar) honest(ch *protomux.Channel, request merkle.Request, change func(*merkle.Proof)) error {
-	answer, err := l.snapshot.Prove(context.Background(), request)
+	answer, memory, err := l.snapshot.Prove(context.Background(), request)
 	if err != nil {
 		return ch.Send(typeNoData, noDataMessage{Request: request.ID, Reason: reasonNotAvailable}.append(nil))
 	}
+	defer memory.Release()
 	if change != nil {
+		if answer.Block != nil {
+			answer.Block.Value = slices.Clone(answer.Block.Value) // others are given the same bytes
+		}
 		change(answer)
 	}
 	return ch.Send(typeData, appendData(nil, answer))

@@ -246,10 +246,11 @@ func (r *reader) reply(request merkle.Request) error {
 	if snapshot == nil {
 		return r.refuse(request, store.ErrBlockMissing)
 	}
-	proof, err := snapshot.Prove(r.conn.ctx, request)
+	proof, memory, err := snapshot.Prove(r.conn.ctx, request)
 	if err != nil {
 		return r.refuse(request, err)
 	}
+	defer memory.Release()
 	if r.conn.server.options.Trace != nil {
 		r.conn.server.options.Trace(true, proof)
 	}
