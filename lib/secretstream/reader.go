@@ -165,8 +165,8 @@ func (r *frameReader) makeRoom(need int) {
 		r.buf = r.memory.Bytes()
 		r.start, r.end = headroom, headroom
 	case r.start+need <= len(r.buf):
-	case need <= r.lately+lengthSize && headroom+need > len(r.buf): // as much has come before
-		r.replace(headroom + need)
+	case headroom+r.likely(need) > len(r.buf):
+		r.replace(headroom + r.likely(need))
 	case grow || r.end-r.start == len(r.buf)-headroom:
 		size := 2 * len(r.buf)
 		if need >= longFrame {
@@ -179,6 +179,10 @@ func (r *frameReader) makeRoom(need int) {
 		r.start = headroom
 	}
 }
+
+// likely returns how many bytes there is room for at once, of so many that a length claims: half as much again as has come lately. What
+// is beyond that makes the buffer double when it has come.
+func (r *frameReader) likely(claimed int) int { return min(claimed, r.lately+r.lately/2) }
 
 // buffered says whether the next frame has come whole, or is known to be none.
 func (r *frameReader) buffered() bool {
