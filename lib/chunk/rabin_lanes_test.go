@@ -97,7 +97,7 @@ var contents = map[string]func(seed uint64, n int) []byte{
 	"ones":   func(_ uint64, n int) []byte { return bytes.Repeat([]byte{255}, n) },
 	"logs":   func(_ uint64, n int) []byte { return logBytes(n) },
 	"period": func(seed uint64, n int) []byte {
-		period := 1 + int(seed*seed)%5000
+		period := 1 + int(seed*seed%5000)
 		return bytes.Repeat(randomBytes(period, seed), n/period+1)[:n]
 	},
 	"dense hits": func(seed uint64, n int) []byte { return planted(randomBytes(n, seed), Window+int(seed*977)%5000) },

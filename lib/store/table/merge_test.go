@@ -38,8 +38,8 @@ func TestMerge(t *testing.T) {
 	odd := func(key, value []byte) bool { return value[0]%2 == 1 }
 	for _, test := range []struct {
 		name  string
-		sizes []int // newest first
-		among int   // keys are below
+		sizes []int  // newest first
+		among uint64 // keys are below
 		drop  func(key, value []byte) bool
 	}{
 		{"none", nil, 1, nil},
@@ -60,13 +60,13 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-func testMerge(t *testing.T, s Schema, key func(uint64) []byte, sizes []int, among int, drop func(key, value []byte) bool) {
+func testMerge(t *testing.T, s Schema, key func(uint64) []byte, sizes []int, among uint64, drop func(key, value []byte) bool) {
 	r := newRand(uint64(len(t.Name())))
 	var tables [][]Row
 	for _, n := range sizes {
 		keys := make([][]byte, n)
 		for i := range keys {
-			keys[i] = key(r.Uint64N(uint64(among)))
+			keys[i] = key(r.Uint64N(among))
 		}
 		tables = append(tables, makeRows(r, s, keys))
 	}
