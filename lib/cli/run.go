@@ -59,16 +59,18 @@ func Run(ctx context.Context, newApp func(*IO) *urfave.App, std *IO, args []stri
 	}
 	code := ExitCode(err, own.exits...)
 	var sig *signalError
+	cancelled := errors.Is(err, context.Canceled)
+	gone := out.broken.Load() && (cancelled || errors.Is(err, errOutputGone) || errors.Is(err, os.ErrClosed))
 	switch {
 	case errors.As(context.Cause(ctx), &sig):
 		// Cancelled is never success, even if the action says so. A failed verification stays one.
 		if code != ExitUnverified {
 			code = exitSignal + sig.number()
 		}
-		if err == nil || errors.Is(err, context.Canceled) {
+		if err == nil || cancelled || gone { // the same signal may have ended the reader a moment before
 			err = sig
 		}
-	case err != nil && out.broken.Load() && (errors.Is(err, errOutputGone) || errors.Is(err, context.Canceled) || errors.Is(err, os.ErrClosed)):
+	case err != nil && gone:
 		return exitBrokenOutput
 	}
 	if err != nil {

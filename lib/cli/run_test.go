@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"strings"
 	"syscall"
@@ -183,10 +184,11 @@ type brokenPipe struct{}
 func (brokenPipe) Write([]byte) (int, error) { return 0, fmt.Errorf("write: %w", syscall.EPIPE) }
 
 func TestBrokenOutput(t *testing.T) {
+	ctx := t.Context()
 	run := func(action func(std *IO) error) (int, string) {
 		var stderr bytes.Buffer
 		std := &IO{Out: brokenPipe{}, Err: &stderr}
-		code := Run(t.Context(), func(std *IO) *urfave.App {
+		code := Run(ctx, func(std *IO) *urfave.App {
 			return &urfave.App{Name: "hc-test", Action: func(*urfave.Context) error { return action(std) }}
 		}, std, []string{"hc-test"})
 		return code, stderr.String()
@@ -207,6 +209,15 @@ func TestBrokenOutput(t *testing.T) {
 		return nil
 	}); code != 0 {
 		t.Errorf("broken output that the action takes for its end: exit %d, want 0", code)
+	}
+	signalled, cancel := context.WithCancelCause(ctx)
+	cancel(&signalError{syscall.SIGTERM})
+	ctx = signalled
+	if code, text := run(func(std *IO) error {
+		_, _ = io.WriteString(std.Out, "x")
+		return fmt.Errorf("reading: %w", os.ErrClosed) // as reading ends where the reader of the output is gone
+	}); code != 143 || text != "hc-test: ended by SIGTERM\n" {
+		t.Errorf("a signal that ended the reader of the output, too: exit %d, stderr %q, want 143 and the signal", code, text)
 	}
 }
 
