@@ -114,6 +114,9 @@ type source struct {
 	inputs  []input // those that are left; the first one is open if file is set
 	cutter  chunk.Cutter
 	file    io.ReadCloser
+	whole   io.ReaderAt // file, if it is one that has bytes at offsets; nil: it is not
+	start   int64       // where in it the input begins,
+	size    int64       // and its size
 	chunker *chunk.Chunker
 	base    uint64 // bytes of the inputs before this one
 }
@@ -128,13 +131,23 @@ func (s *source) next() (data []byte, offset uint64, err error) {
 	return data, offset, err
 }
 
-// nextAll appends to dst the next chunk, and those behind it that are read already, valid until the next call.
-func (s *source) nextAll(dst [][]byte) ([][]byte, error) {
-	err := s.ask(func() (err error) {
-		dst, err = s.chunker.NextAll(dst)
+// neighbours are chunks that stand one behind the other in the input.
+type neighbours struct {
+	chunks [][]byte    // valid until the next call
+	file   io.ReaderAt // in which they stand, too; nil: in none
+	at     int64       // where
+}
+
+// nextAll reads the next chunk, and those behind it that are read already.
+func (s *source) nextAll(n *neighbours) error {
+	return s.ask(func() (err error) {
+		n.file, n.at = s.whole, s.start+int64(s.chunker.Offset())
+		n.chunks, err = s.chunker.NextAll(n.chunks[:0])
+		if s.start+int64(s.chunker.Offset()) > s.size { // it grows, or is one of those that are made when they are read
+			n.file = nil
+		}
 		return err
 	})
-	return dst, err
 }
 
 // ask asks the chunker of the input that is open, and behind its end that of the next one.
@@ -169,12 +182,34 @@ func (s *source) begin() (err error) {
 	if s.file, err = s.inputs[0].open(s.ctx, s.std); err != nil {
 		return err
 	}
+	s.findWhole()
 	if s.chunker == nil {
 		s.chunker = chunk.New(s.file, s.cutter, 0)
 	} else {
 		s.chunker.Reset(s.file)
 	}
 	return nil
+}
+
+// findWhole looks whether the input is a regular file, and where in it it begins.
+func (s *source) findWhole() {
+	s.whole, s.start, s.size = nil, 0, 0
+	f := s.std.InFile
+	if named, ok := s.file.(*fileReader); ok {
+		f = named.File
+	}
+	if f == nil {
+		return
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return
+	}
+	start, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return
+	}
+	s.whole, s.start, s.size = f, start, info.Size()
 }
 
 // explain names the input that an error is about.

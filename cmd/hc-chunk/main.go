@@ -66,7 +66,8 @@ A stream that was cut short, by a failure here or behind here in the pipe, has n
 hc-append appends nothing of it. So does --join, which exits with 1: then what it wrote before is not to be used. What
 fails before here cannot be told from what has come to its end: of 'make-csv | hc-chunk | hc-append table' the half that
 make-csv wrote is appended, although 'set -o pipefail' makes the pipeline fail. Where half of it would do harm, let
-make-csv write a file first.
+make-csv write a file first. Nobody may write into a FILE while it is cut: the stream would be of no one version of it, or be
+refused, as one that was changed on its way. What is added behind its end does no harm.
 
 FOLDERS. The content of one DIR goes to the root of the drive; several arguments keep their base names. Symbolic links are
 kept, and none is followed; one that leads into DIR by an absolute name leads there in the drive, too. Modes and times are

@@ -98,24 +98,24 @@ func cut(ctx context.Context, std *cli.IO, opts options, inputs []input, seen *s
 // pack writes the chunks as a stream. Where it fails the stream has no end.
 func pack(out io.Writer, src *source, lines bool, seen *stats) error {
 	w := stream.NewWriter(out)
-	put := w.Chunks
-	if lines {
-		put = func(chunks ...[]byte) error { return putLines(w, chunks) }
-	}
-	var chunks [][]byte
+	var n neighbours
 	for {
-		var err error
-		chunks, err = src.nextAll(chunks[:0])
+		err := src.nextAll(&n)
 		if err == io.EOF {
 			return w.Close()
 		}
 		if err != nil {
 			return err
 		}
-		if err := put(chunks...); err != nil {
+		if lines {
+			err = putLines(w, n.chunks)
+		} else {
+			err = w.ChunksFrom(n.file, n.at, n.chunks...)
+		}
+		if err != nil {
 			return err
 		}
-		for _, data := range chunks {
+		for _, data := range n.chunks {
 			seen.add(len(data))
 		}
 	}

@@ -30,6 +30,7 @@ type IO struct {
 
 	InFile  *os.File // what In reads from; nil in tests. For Stat only
 	outFile *os.File // what Out writes to; nil in tests
+	outPipe bool     // which is a pipe
 
 	exits  []Exits
 	called string // by which words, where that is not the app's name: hc gc
@@ -109,7 +110,7 @@ func system() *IO {
 	}
 	if info, err := os.Stdout.Stat(); err == nil {
 		std.OutPipe = info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0
-		if info.Mode()&os.ModeNamedPipe != 0 {
+		if std.outPipe = info.Mode()&os.ModeNamedPipe != 0; std.outPipe {
 			widen(os.Stdout)
 		}
 	}
@@ -126,6 +127,7 @@ var errOutputGone = errors.New("standard output was closed by its reader")
 type output struct {
 	w      io.Writer
 	file   *os.File // w, if it is one; nil in tests
+	pipe   bool     // file is a pipe that may take bytes from other files
 	broken atomic.Bool
 }
 
@@ -145,6 +147,19 @@ func (o *output) WritePieces(pieces [][]byte) error {
 		}
 	}
 	return nil
+}
+
+// WriteFrom writes b, which was read from a file at that offset: a pipe may take it from there.
+func (o *output) WriteFrom(file io.ReaderAt, offset int64, b []byte) error {
+	if from, ok := file.(*os.File); ok && o.pipe {
+		taken := splice(o.file, from, offset, len(b))
+		o.pipe = taken > 0 // else the file's system has no way to do that: do not ask again
+		b = b[taken:]
+	}
+	if len(b) == 0 {
+		return nil
+	}
+	return o.WritePieces([][]byte{b})
 }
 
 // noted returns the error of a write, and notes whether the reader went away.

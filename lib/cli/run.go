@@ -40,7 +40,7 @@ func Main(newApp func(*IO) *urfave.App, exits ...Exits) {
 // std.Err, in one line. std itself is not changed: the app gets a copy.
 func Run(ctx context.Context, newApp func(*IO) *urfave.App, std *IO, args []string) int {
 	own := *std
-	out := &output{w: std.Out, file: std.outFile}
+	out := &output{w: std.Out, file: std.outFile, pipe: std.outPipe}
 	own.Out, own.Err = out, newScreen(std.Err)
 	if own.Log == nil {
 		own.Log = slog.New(slog.DiscardHandler)

@@ -10,21 +10,37 @@ type PiecesWriter interface {
 	WritePieces(pieces [][]byte) error
 }
 
+// A FileWriter is a PiecesWriter that can have the system take bytes from the file that they were read from. It writes b if that cannot be done.
+type FileWriter interface {
+	PiecesWriter
+	WriteFrom(file io.ReaderAt, offset int64, b []byte) error
+}
+
 // A Writer gathers what is written to it. It is for one goroutine at a time. The first error stays.
 type Writer struct {
 	w      io.Writer
 	vector PiecesWriter // w, if it is one
+	sender FileWriter   // likewise
 	buf    []byte       // what was copied of what waits; never grows
 	pieces [][]byte     // all that waits, in order, but for the end of buf
+	placed []placed     // which of them stand in a file, too
 	taken  int          // how much of buf is in pieces
 	lent   int          // bytes of pieces that are not in buf
 	err    error
 }
 
+// placed is a piece that was read from a file.
+type placed struct {
+	piece  int
+	file   io.ReaderAt
+	offset int64
+}
+
 // New returns a Writer that copies as many bytes as size before it writes.
 func New(w io.Writer, size int) *Writer {
 	vector, _ := w.(PiecesWriter)
-	return &Writer{w: w, vector: vector, buf: make([]byte, 0, size)}
+	sender, _ := w.(FileWriter)
+	return &Writer{w: w, vector: vector, sender: sender, buf: make([]byte, 0, size)}
 }
 
 // Lends reports whether what is lent is written from where it is, which it is to a PiecesWriter.
@@ -58,6 +74,20 @@ func (g *Writer) Lend(b []byte) error {
 	return g.err
 }
 
+// leastSent is how many bytes are worth a call of the system by themselves.
+const leastSent = 16 << 10
+
+// LendFrom is Lend for bytes that stand in a file, at that offset, and may be taken from there, until whoever reads what is written has
+// read it.
+func (g *Writer) LendFrom(file io.ReaderAt, offset int64, b []byte) error {
+	if g.sender == nil || len(b) < leastSent {
+		return g.Lend(b)
+	}
+	err := g.Lend(b)
+	g.placed = append(g.placed, placed{len(g.pieces) - 1, file, offset})
+	return err
+}
+
 // takeBuf makes the end of buf a piece.
 func (g *Writer) takeBuf() {
 	if g.taken < len(g.buf) {
@@ -72,13 +102,34 @@ func (g *Writer) Flush() error {
 	case g.err != nil:
 	case len(g.pieces) > 0:
 		g.takeBuf()
-		g.err = g.vector.WritePieces(g.pieces)
+		g.err = g.writePieces()
 	case len(g.buf) > 0:
 		g.write(g.buf)
 	}
 	clear(g.pieces)
-	g.buf, g.pieces, g.taken, g.lent = g.buf[:0], g.pieces[:0], 0, 0
+	clear(g.placed)
+	g.buf, g.pieces, g.placed, g.taken, g.lent = g.buf[:0], g.pieces[:0], g.placed[:0], 0, 0
 	return g.err
+}
+
+// writePieces writes the pieces that stand in a file from there, and those between them as they are.
+func (g *Writer) writePieces() error {
+	from := 0
+	for _, p := range g.placed {
+		if from < p.piece {
+			if err := g.vector.WritePieces(g.pieces[from:p.piece]); err != nil {
+				return err
+			}
+		}
+		if err := g.sender.WriteFrom(p.file, p.offset, g.pieces[p.piece]); err != nil {
+			return err
+		}
+		from = p.piece + 1
+	}
+	if from == len(g.pieces) {
+		return nil
+	}
+	return g.vector.WritePieces(g.pieces[from:])
 }
 
 func (g *Writer) write(b []byte) {

@@ -71,3 +71,69 @@ func TestShortWrites(t *testing.T) {
 		t.Errorf("of a file that takes nothing: %v", err)
 	}
 }
+
+// sender takes pieces, and what stands in a file from there.
+type sender struct {
+	bytes.Buffer
+	t    *testing.T
+	sent int
+}
+
+func (s *sender) WritePieces(pieces [][]byte) error {
+	for i, piece := range pieces {
+		s.Write(piece)
+		pieces[i] = nil
+	}
+	return nil
+}
+
+func (s *sender) WriteFrom(file io.ReaderAt, offset int64, b []byte) error {
+	s.sent++
+	stored := make([]byte, len(b))
+	if _, err := file.ReadAt(stored, offset); err != nil || !bytes.Equal(stored, b) {
+		s.t.Errorf("%d bytes at %d of the file are other ones: %v", len(b), offset, err)
+	}
+	s.Write(b)
+	return nil
+}
+
+// What stands in a file goes out from there, in its place between all else, but for what is too short to be worth it.
+func TestLendFrom(t *testing.T) {
+	content := make([]byte, 100*leastSent)
+	random := rand.New(rand.NewPCG(3, 4))
+	for i := range content {
+		content[i] = byte(random.Uint32())
+	}
+	file := bytes.NewReader(content)
+	for round := range 100 {
+		var want []byte
+		out, long := &sender{t: t}, 0
+		var err error
+		w := New(out, 1<<10)
+		for range random.IntN(30) {
+			at := random.IntN(len(content) - 2*leastSent)
+			b := content[at : at+1+random.IntN(2*leastSent)]
+			want = append(want, b...)
+			switch random.IntN(4) {
+			case 0:
+				_, err = w.Write(b)
+			case 1:
+				err = w.Lend(b)
+			case 2:
+				err = w.LendFrom(file, int64(at), b)
+				if len(b) >= leastSent {
+					long++
+				}
+			default:
+				want = want[:len(want)-len(b)]
+				err = w.Flush()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Flush(); err != nil || !bytes.Equal(out.Bytes(), want) || out.sent != long {
+			t.Fatalf("round %d: %d bytes of %d, %d of %d pieces from the file, %v", round, out.Len(), len(want), out.sent, long, err)
+		}
+	}
+}

@@ -261,7 +261,7 @@ func countLines(data []byte) int {
 func (r *Reader) readEnd(size int, pinned bool) error {
 	header := r.buf[r.start : r.start+size]
 	if want := appendEnd(nil, r.frame-1, r.bytes, r.crc); !bytes.Equal(header, want) {
-		return r.malformed(fmt.Errorf("it says %s where %s is right: the stream was changed on its way",
+		return r.malformed(fmt.Errorf("it says %s where %s is right: the stream was changed on its way, or the file that it is of",
 			show(header[:size-1]), show(want[:len(want)-1])))
 	}
 	err := r.need(size+1, pinned)

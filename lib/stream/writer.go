@@ -23,8 +23,10 @@ var errClosed = errors.New("hc-stream: write after the end frame")
 // A Writer writes a stream. Its first error is final: a stream that has failed gets no end frame.
 type Writer struct {
 	out     *gather.Writer
-	lends   bool   // a chunk that has its own frame stays where it is until the next flush of out
-	crc     uint32 // of all that went to out
+	lends   bool        // a chunk that has its own frame stays where it is until the next flush of out
+	from    io.ReaderAt // in which that chunk stands, too,
+	at      int64       // and where; nil: in none
+	crc     uint32      // of all that went to out
 	frames  uint64
 	bytes   uint64       // of blocks
 	pending []byte       // small blocks that wait to share a frame
@@ -69,14 +71,20 @@ func (w *Writer) Chunk(data []byte) error {
 }
 
 // Chunks is Chunk for many blocks. What w can write from where it stands is not copied.
-func (w *Writer) Chunks(blocks ...[]byte) error {
-	w.lends = true
+func (w *Writer) Chunks(blocks ...[]byte) error { return w.ChunksFrom(nil, 0, blocks...) }
+
+// ChunksFrom is Chunks for blocks that were read from a file, one behind the other from that offset on. A pipe may get them from there,
+// without a copy, so the file must stay as it is until they have been read from the pipe. If it does not, the stream's checksum is wrong for who
+// reads it: that is of what is given here.
+func (w *Writer) ChunksFrom(file io.ReaderAt, offset int64, blocks ...[]byte) error {
+	w.lends, w.from, w.at = true, file, offset
 	for _, data := range blocks {
 		if err := w.Chunk(data); err != nil {
 			return err
 		}
+		w.at += int64(len(data))
 	}
-	w.lends = false
+	w.lends, w.from = false, nil
 	if w.out.Lent() > 0 {
 		w.fail(w.out.Flush())
 	}
@@ -84,7 +92,10 @@ func (w *Writer) Chunks(blocks ...[]byte) error {
 }
 
 func (w *Writer) lendOrWrite(b []byte) error {
-	if w.lends {
+	switch {
+	case w.lends && w.from != nil:
+		return w.out.LendFrom(w.from, w.at, b)
+	case w.lends:
 		return w.out.Lend(b)
 	}
 	return w.write(b)
