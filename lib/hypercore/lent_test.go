@@ -3,6 +3,7 @@ package hypercore
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -203,8 +204,8 @@ func TestSourceLends(t *testing.T) {
 		if err != nil || !bytes.Equal(got, bytes.Join(blocks, nil)) {
 			t.Errorf("%d bytes, %v", len(got), err)
 		}
-		if len(source.out) > 0 {
-			t.Errorf("%d blocks were not given back", len(source.out))
+		if left := outOf(t, source); left != (lentOut{}) {
+			t.Errorf("not given back: %+v", left)
 		}
 	}
 	first, err := source.Block(t.Context(), 0)
@@ -216,12 +217,74 @@ func TestSourceLends(t *testing.T) {
 		t.Fatal(err)
 	}
 	source.Return(0)
+	for i := 8; i < len(blocks); i++ { // so that the store holds the first run no more, and would use its memory again
+		if _, err := source.Block(t.Context(), uint64(i)); err != nil {
+			t.Fatal(err)
+		}
+		source.Return(uint64(i))
+	}
 	if !bytes.Equal(first, blocks[0]) || !bytes.Equal(second, blocks[0]) {
 		t.Error("a block that is out once more has changed")
 	}
 	source.Return(0)
 	source.Return(0)
-	if len(source.out) > 0 {
-		t.Errorf("%d blocks are out", len(source.out))
+	if left := outOf(t, source); left != (lentOut{}) {
+		t.Errorf("not given back: %+v", left)
+	}
+}
+
+// lentOut is how much of a source is out.
+type lentOut struct{ blocks, memories, bytes int }
+
+func outOf(t *testing.T, s *Source) lentOut {
+	t.Helper()
+	s.out.mu.Lock()
+	defer s.out.mu.Unlock()
+	out := lentOut{blocks: len(s.out.blocks), memories: len(s.out.all)}
+	for memory := range s.out.all {
+		out.bytes += len(memory.Bytes())
+	}
+	if out.bytes != s.out.bytes {
+		t.Errorf("%d bytes are out, counted were %d", out.bytes, s.out.bytes)
+	}
+	return out
+}
+
+// Small blocks of very many runs, as those of a log that is made up of others' blocks, do not keep all of these in memory.
+func TestSourceLendsFewRuns(t *testing.T) {
+	const inRun = 64 // blocks
+	in := newStore(t)
+	var blocks, scattered [][]byte
+	for i := range 100 * inRun {
+		blocks = append(blocks, bytes.Repeat(fmt.Appendf(nil, "block %8d of\n", i), 4096/18))
+		if i%inRun < 2 {
+			scattered = append(scattered, blocks[i])
+		}
+	}
+	appended(t, in, "all", AppendOptions{}, blocks...)
+	key, _ := appended(t, in, "scattered", AppendOptions{}, scattered...)
+	source, err := OpenSource(t.Context(), in, key, SourceOptions{Returned: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got [][]byte
+	for i := range scattered {
+		block, err := source.Block(t.Context(), uint64(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, block)
+	}
+	if out := outOf(t, source); out.bytes > mostLent || out.memories < 4 {
+		t.Errorf("out are %+v, want no more than %d bytes, and a few of them", out, mostLent)
+	}
+	for i := range scattered {
+		if !bytes.Equal(got[i], scattered[i]) {
+			t.Errorf("block %d has changed", i)
+		}
+		source.Return(uint64(i))
+	}
+	if out := outOf(t, source); out != (lentOut{}) {
+		t.Errorf("not given back: %+v", out)
 	}
 }

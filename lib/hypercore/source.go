@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"hc/lib/keys"
-	"hc/lib/lent"
 	"hc/lib/merkle"
 	"hc/lib/proof"
 	"hc/lib/store"
@@ -21,8 +19,7 @@ type Source struct {
 	snapshot *Snapshot
 	changes  <-chan struct{} // nil until somebody waits: a watch costs a file of the system's few
 
-	mu  sync.Mutex                // guards out
-	out map[uint64][]*lent.Memory // of blocks that the reader has not given back, a hold for each time that he got it; nil: he gives none back
+	out *lendings // nil: the reader gives no block back
 }
 
 // SourceOptions says how a Source is read.
@@ -38,7 +35,7 @@ func OpenSource(ctx context.Context, in *store.Store, key keys.Key, options Sour
 	}
 	s := &Source{store: in, snapshot: snapshot}
 	if options.Returned {
-		s.out = map[uint64][]*lent.Memory{}
+		s.out = newLendings()
 	}
 	return s, nil
 }
@@ -116,26 +113,14 @@ func (s *Source) block(ctx context.Context, index uint64) ([]byte, error) {
 	if memory == nil {
 		return data, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.out[index] = append(s.out[index], memory)
-	return data, nil
+	return s.out.lend(index, data, memory), nil
 }
 
 // Return implements proof.Lender.
 func (s *Source) Return(block uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := s.out[block]
-	if len(out) == 0 {
-		return
+	if s.out != nil {
+		s.out.giveBack(block)
 	}
-	out[0].Release()
-	if len(out) == 1 {
-		delete(s.out, block)
-		return
-	}
-	s.out[block] = out[1:]
 }
 
 func proofHead(head store.Head) proof.Head {

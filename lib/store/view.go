@@ -210,7 +210,7 @@ func (v *View) Block(ctx context.Context, block uint64) ([]byte, error) {
 }
 
 // Lend is Block for who releases the memory, nil or not, when he is done with the bytes, which are not copied, and then those of other
-// blocks.
+// blocks. It is that of a whole run, however small the block is: who holds many blocks has to see to it that it does not become too much.
 func (v *View) Lend(ctx context.Context, block uint64) ([]byte, *lent.Memory, error) {
 	b, err := v.lend(ctx, block)
 	return b.data, b.memory, err

@@ -1,0 +1,105 @@
+package hypercore
+
+import (
+	"bytes"
+	"sync"
+
+	"hc/lib/lent"
+)
+
+// Bounds of the memory that small blocks keep from being used again: it is that of a whole run, and they may be of as many runs as
+// there are blocks.
+const (
+	mostLent  = 4 << 20 // bytes, beyond which a small block is copied, unless others are lent of the same memory
+	lentWhole = 8       // how many times as much memory as its own size a block may keep that is not small
+)
+
+// lendings are the blocks that a reader has not given back, and the memory in which they lie. Safe for concurrent use.
+type lendings struct {
+	mu     sync.Mutex
+	blocks map[uint64][]*lentMemory // one for each time that he got the block; nil: he has a copy
+	all    map[*lent.Memory]*lentMemory
+	last   *lentMemory // in which the next block lies, as a rule
+	bytes  int         // of all
+}
+
+// lentMemory is memory that is held for as long as blocks of it are out.
+type lentMemory struct {
+	memory *lent.Memory
+	blocks int
+}
+
+func newLendings() *lendings {
+	return &lendings{blocks: make(map[uint64][]*lentMemory), all: make(map[*lent.Memory]*lentMemory)}
+}
+
+// lend takes a block, and the caller's hold of the memory in which it lies, and returns what the reader gets.
+func (l *lendings) lend(index uint64, block []byte, memory *lent.Memory) []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	from := l.of(memory)
+	if from == nil {
+		from = l.begin(memory, len(block))
+	} else {
+		memory.Release() // it is held
+	}
+	l.blocks[index] = append(l.blocks[index], from)
+	if from == nil {
+		defer memory.Release()
+		return bytes.Clone(block)
+	}
+	from.blocks++
+	return block
+}
+
+// of returns memory as it is held if other blocks of it are out, else nil. mu is held.
+func (l *lendings) of(memory *lent.Memory) *lentMemory {
+	if l.last == nil || l.last.memory != memory {
+		l.last = l.all[memory]
+	}
+	return l.last
+}
+
+// begin begins to lend memory for a block of so many bytes; nil: it is too much memory for it. mu is held.
+func (l *lendings) begin(memory *lent.Memory, block int) *lentMemory {
+	size := len(memory.Bytes())
+	if block < size/lentWhole && l.bytes+size > mostLent {
+		return nil
+	}
+	l.bytes += size
+	l.last = &lentMemory{memory: memory}
+	l.all[memory] = l.last
+	return l.last
+}
+
+// giveBack takes back a block; it does nothing where the reader has none.
+func (l *lendings) giveBack(block uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := l.blocks[block]
+	if len(out) == 0 {
+		return
+	}
+	l.end(out[0])
+	if len(out) == 1 {
+		delete(l.blocks, block)
+		return
+	}
+	l.blocks[block] = out[1:]
+}
+
+// end ends the loan of one block, and with the last one that of the memory. mu is held.
+func (l *lendings) end(from *lentMemory) {
+	if from == nil {
+		return
+	}
+	if from.blocks--; from.blocks > 0 {
+		return
+	}
+	delete(l.all, from.memory)
+	l.bytes -= len(from.memory.Bytes())
+	if l.last == from {
+		l.last = nil
+	}
+	from.memory.Release()
+}
