@@ -2,6 +2,8 @@ package store
 
 import (
 	"container/list"
+	"context"
+	"errors"
 	"sync"
 )
 
@@ -33,30 +35,40 @@ func newLRU[K comparable, V any](maxCount, maxCost int, cost func(V) int) *lru[K
 	return &lru[K, V]{maxCount: maxCount, maxCost: maxCost, cost: cost, items: make(map[K]*list.Element)}
 }
 
-// get returns the value of key, which load makes if it is not held. An error is not kept. It is for values that nobody is told of when
-// they are let go.
-func (l *lru[K, V]) get(key K, load func() (V, error)) (value V, err error) {
-	err = l.use(key, load, func(v V) { value = v })
+// get returns the value of key, which load makes, as long as ctx is not done, if it is not held. An error is not kept. It is for values
+// that nobody is told of when they are let go.
+func (l *lru[K, V]) get(ctx context.Context, key K, load func(context.Context) (V, error)) (value V, err error) {
+	err = l.use(ctx, key, load, func(v V) { value = v })
 	return value, err
 }
 
 // use is get for who uses the value while with runs: before that returns it is not let go.
-func (l *lru[K, V]) use(key K, load func() (V, error), with func(V)) error {
+func (l *lru[K, V]) use(ctx context.Context, key K, load func(context.Context) (V, error), with func(V)) error {
+	for {
+		own, err := l.useOnce(key, func() (V, error) { return load(ctx) }, with)
+		if own || err == nil || ctx.Err() != nil || !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		// It was loaded for somebody else, who does not want it any more.
+	}
+}
+
+// useOnce is use of what is held, or is being loaded; own reports that it was loaded here.
+func (l *lru[K, V]) useOnce(key K, load func() (V, error), with func(V)) (own bool, err error) {
 	element := l.begin(key)
 	item := element.Value.(*lruItem[K, V])
 	defer l.end(item)
-	loaded := false
 	item.once.Do(func() {
 		item.value, item.err = load()
-		loaded = true
+		own = true
 	})
-	if loaded {
+	if own {
 		l.loaded(item, element)
 	}
 	if item.err == nil {
 		with(item.value)
 	}
-	return item.err
+	return own, item.err
 }
 
 // begin returns the element of a key, which is used from now on.

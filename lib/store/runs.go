@@ -79,7 +79,7 @@ func newRunReader(log *packlog.Log, plain func(context.Context, hash.Digest) (pl
 
 // meta returns the record at a position, without its payload.
 func (r *runReader) meta(ctx context.Context, at packlog.Position, kind packlog.Kind) (*entry, error) {
-	e, err := r.metas.get(at, func() (*entry, error) {
+	e, err := r.metas.get(ctx, at, func(ctx context.Context) (*entry, error) {
 		record, err := r.log.ReadMeta(ctx, at)
 		if err != nil {
 			return nil, err
@@ -114,7 +114,7 @@ func (r *runReader) run(ctx context.Context, at packlog.Position) (run *decodedR
 
 // use calls with for the run at a position, which is there until that returns.
 func (r *runReader) use(ctx context.Context, at packlog.Position, with func(*decodedRun)) error {
-	return r.runs.use(at, func() (*decodedRun, error) { return r.read(ctx, at) }, with)
+	return r.runs.use(ctx, at, func(ctx context.Context) (*decodedRun, error) { return r.read(ctx, at) }, with)
 }
 
 func (r *runReader) read(ctx context.Context, at packlog.Position) (*decodedRun, error) {
