@@ -99,7 +99,9 @@ func (tx *Tx) knows(ctx context.Context, p *putBlock, must bool) (bool, error) {
 	// The block is read, and so its record compared with its checksums: what came must not be taken for stored because of a run
 	// that the disk has lost since.
 	var n merkle.Node
-	if _, err = tx.store.reader.block(ctx, at.place); err == nil {
+	block, err := tx.store.reader.lend(ctx, at.place)
+	if err == nil {
+		block.memory.Release()
 		n, err = tx.store.reader.leaf(ctx, at.place, p.block)
 	}
 	if err != nil || n.Hash != p.ref.leaf {
