@@ -55,7 +55,7 @@ func (m *Mux) Open(protocol string, id, handshake []byte, h Handler) (*Channel, 
 	if err := m.table.add(c); err != nil {
 		return nil, fmt.Errorf("opening channel %q: %w", protocol, err)
 	}
-	m.push(outgoing{head: encodeOpen(c.local, c.address, handshake)})
+	m.push(outgoing{bytes: encodeOpen(c.local, c.address, handshake)})
 	return c, nil
 }
 
@@ -69,28 +69,21 @@ func (c *Channel) ID() []byte { return []byte(c.address.id) }
 // the read loop (in a handler, that is) it never waits, see [Options]. It returns [ErrClosed] if the channel or the
 // connection is closed, or closes while it waits. A message that was queued may still be lost with the connection.
 func (c *Channel) Send(typ uint64, body ...[]byte) error {
-	return c.send([]outgoing{newOutgoing(c, typ, body)})
-}
-
-// SendOwned is [Channel.Send] without the copy: nobody may change the parts any more. It is for long blocks.
-func (c *Channel) SendOwned(typ uint64, body ...[]byte) error {
-	out := newOutgoing(c, typ, nil)
-	out.parts = body
-	return c.send([]outgoing{out})
+	return c.send([]outgoing{newOutgoing(typ, body)})
 }
 
 // SendBatch queues messages that nothing comes between. They are copied.
 func (c *Channel) SendBatch(messages ...Message) error {
 	all := make([]outgoing, len(messages))
 	for i, m := range messages {
-		all[i] = newOutgoing(c, m.Type, [][]byte{m.Body})
+		all[i] = newOutgoing(m.Type, [][]byte{m.Body})
 	}
 	return c.send(all)
 }
 
 func (c *Channel) send(all []outgoing) error {
 	for i := range all {
-		if size := all[i].size() + 2*compact.UintSize(compact.MaxUint); size > MaxMessage {
+		if size := len(all[i].bytes) + 2*compact.UintSize(compact.MaxUint); size > MaxMessage {
 			return fmt.Errorf("channel %q: %w: %d bytes", c.address.protocol, ErrTooLong, size)
 		}
 	}
@@ -120,7 +113,7 @@ func (c *Channel) Close() {
 	m.table.close(c)
 	m.room.Broadcast()
 	if m.closed() == nil {
-		m.push(outgoing{head: encodeNumber(controlClose, number)})
+		m.push(outgoing{bytes: encodeNumber(controlClose, number)})
 	}
 }
 

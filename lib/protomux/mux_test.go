@@ -61,14 +61,11 @@ func TestBothOpenAtOnce(t *testing.T) {
 	send(t, ca, 7, "before ", "the other has opened")
 	d.run(t)
 	send(t, cb, 300, "")
-	if err := cb.SendOwned(1, []byte("o"), []byte("wned")); err != nil {
-		t.Fatal(err)
-	}
 	inPlace := append(make([]byte, HeadRoom, 2*HeadRoom), "in place"...) // on a connection that copies it
 	if err := cb.WriteInPlace(2, inPlace, HeadRoom); err != nil {
 		t.Fatal(err)
 	}
-	wantEvents(t, "a", ra, "open from b", "300 ", "1 owned", "2 in place")
+	wantEvents(t, "a", ra, "open from b", "300 ", "2 in place")
 	wantEvents(t, "b", rb, "open from a", "7 before the other has opened")
 	ca.Close()
 	ca.Close()
@@ -78,7 +75,7 @@ func TestBothOpenAtOnce(t *testing.T) {
 			t.Errorf("Send after a close: %v, want %v", err, ErrClosed)
 		}
 	}
-	if got := ra.wait(0); len(got) != 4 {
+	if got := ra.wait(0); len(got) != 3 {
 		t.Errorf("a's own close was told: %q", got)
 	}
 	if ca.Protocol() != "chat" || string(ca.ID()) != "1" {
@@ -302,7 +299,7 @@ func TestTooManyOfOurs(t *testing.T) {
 }
 
 func TestSmallMessagesShareFrames(t *testing.T) {
-	d := newDuo(t, Options{}, nil)
+	d := newDuo(t, Options{KeepAlive: -1}, nil)
 	rb := newRecorder()
 	c := mustOpen(t, d.a, "p", "x", "", newRecorder())
 	mustOpen(t, d.b, "p", "x", "", rb)
@@ -328,7 +325,7 @@ func TestSmallMessagesShareFrames(t *testing.T) {
 
 // A batch that is made by its sender, and written from where it stands, is one frame, as of stock's protomux.
 func TestBatchInPlace(t *testing.T) {
-	d := newDuo(t, Options{}, nil)
+	d := newDuo(t, Options{KeepAlive: -1}, nil)
 	ra, rb := newRecorder(), newRecorder()
 	mustOpen(t, d.a, "p", "x", "", ra)
 	c := mustOpen(t, d.b, "p", "x", "", rb)
@@ -391,7 +388,7 @@ func TestReadErrorNamesFrame(t *testing.T) {
 func TestTooLong(t *testing.T) {
 	m := New(nil, Options{})
 	c := mustOpen(t, m, "p", "x", "", newRecorder())
-	if err := c.SendOwned(1, make([]byte, MaxMessage)); !errors.Is(err, ErrTooLong) {
+	if err := c.Send(1, make([]byte, MaxMessage)); !errors.Is(err, ErrTooLong) {
 		t.Errorf("Send: %v, want %v", err, ErrTooLong)
 	}
 	if _, err := m.Open("p", make([]byte, maxID+1), nil, nil); !errors.Is(err, ErrTooLong) {

@@ -7,40 +7,31 @@ import (
 	"hc/lib/compact"
 )
 
-// An outgoing message. Of one on a channel, head is its type and what was copied of its body; the channel's number is
-// put before it when it is written. A control message (channel 0) has all in head.
+// An outgoing message. Of one on a channel, bytes are its type and its body; the channel's number is put before them when
+// it is written. A control message (channel 0) has all in bytes.
 type outgoing struct {
 	channel uint64
-	head    []byte
-	parts   [][]byte // the rest of the body, not copied
-	urgent  bool     // counted by queue.urgent
+	bytes   []byte
+	urgent  bool // counted by queue.urgent
 }
 
-func newOutgoing(c *Channel, typ uint64, body [][]byte) outgoing {
+func newOutgoing(typ uint64, body [][]byte) outgoing {
 	n := compact.UintSize(typ)
 	for _, p := range body {
 		n += len(p)
 	}
-	head := compact.AppendUint(make([]byte, 0, n), typ)
+	b := compact.AppendUint(make([]byte, 0, n), typ)
 	for _, p := range body {
-		head = append(head, p...)
+		b = append(b, p...)
 	}
-	return outgoing{head: head}
-}
-
-func (o *outgoing) size() int {
-	n := len(o.head)
-	for _, p := range o.parts {
-		n += len(p)
-	}
-	return n
+	return outgoing{bytes: b}
 }
 
 // perMessage is what a message in the queue costs beside its bytes.
 const perMessage = 96
 
 // cost is what a message counts in the queue.
-func (o *outgoing) cost() int { return perMessage + o.size() }
+func (o *outgoing) cost() int { return perMessage + len(o.bytes) }
 
 // A queue is what waits to be written. Mux.mu guards it.
 type queue struct {

@@ -98,7 +98,7 @@ func (m *Mux) pairOrReject(o opening) *Channel {
 	c := m.table.offer.channel
 	m.table.offer = nil
 	if c == nil {
-		m.push(outgoing{head: encodeNumber(controlReject, o.number)})
+		m.push(outgoing{bytes: encodeNumber(controlReject, o.number)})
 	} else if c.closed {
 		return nil
 	}

@@ -18,7 +18,6 @@ type writer struct {
 	conn  Conn
 	calls atomic.Uint64 // odd while a call of conn is under way; read by the watch, too
 	batch []byte        // reused
-	parts [][]byte      // reused
 	taken []outgoing    // from the queue; reused
 	err   error         // of conn, for ever
 }
@@ -50,8 +49,8 @@ func batchable(messages []outgoing) (n int) {
 	channel, size := messages[0].channel, 0
 	for i := range messages {
 		m := &messages[i]
-		size += len(m.head)
-		if channel == control || m.channel != channel || m.parts != nil || len(m.head) > smallMessage || size > maxBatch {
+		size += len(m.bytes)
+		if channel == control || m.channel != channel || len(m.bytes) > smallMessage || size > maxBatch {
 			return i
 		}
 	}
@@ -61,20 +60,17 @@ func batchable(messages []outgoing) (n int) {
 func (w *writer) writeBatch(messages []outgoing) error {
 	w.batch = appendBatch(w.batch[:0], messages[0].channel)
 	for i := range messages {
-		w.batch = compact.AppendBuffer(w.batch, messages[i].head)
+		w.batch = compact.AppendBuffer(w.batch, messages[i].bytes)
 	}
 	return w.message(w.batch)
 }
 
 func (w *writer) writeOne(m *outgoing) error {
 	if m.channel == control {
-		return w.message(m.head)
+		return w.message(m.bytes)
 	}
 	w.batch = compact.AppendUint(w.batch[:0], m.channel)
-	w.parts = append(append(w.parts[:0], w.batch, m.head), m.parts...)
-	err := w.message(w.parts...)
-	clear(w.parts)
-	return err
+	return w.message(w.batch, m.bytes)
 }
 
 func (w *writer) message(parts ...[]byte) error {

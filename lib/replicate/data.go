@@ -64,8 +64,7 @@ func decodeRequest(b []byte) (merkle.Request, error) {
 	return r, finish("request", d)
 }
 
-// dataHead is all of a data message up to a block's value, dataTail all behind it, so that a value is sent from
-// where it lies.
+// dataHead appends all of a data message up to a block's value, dataTail all behind it, so that a value is copied once.
 func dataHead(b []byte, p *merkle.Proof) []byte {
 	b = append(b, flagBits(p.Block != nil, p.Hash != nil, p.Seek != nil, p.Upgrade != nil, p.Manifest != nil))
 	b = compact.AppendUint(b, p.ID)
@@ -94,14 +93,6 @@ func dataTail(b []byte, p *merkle.Proof) []byte {
 		b = compact.AppendBuffer(b, p.Upgrade.Signature)
 	}
 	return append(b, p.Manifest...)
-}
-
-func appendData(b []byte, p *merkle.Proof) []byte {
-	b = dataHead(b, p)
-	if p.Block != nil {
-		b = append(b, p.Block.Value...)
-	}
-	return dataTail(b, p)
 }
 
 // decodeData returns the proof in a data message. Its value, signature and manifest alias b.

@@ -220,6 +220,15 @@ func counting(blocks *atomic.Int64) Trace {
 	}
 }
 
+// appendData appends a data message.
+func appendData(b []byte, p *merkle.Proof) []byte {
+	b = dataHead(b, p)
+	if p.Block != nil {
+		b = append(b, p.Block.Value...)
+	}
+	return dataTail(b, p)
+}
+
 func unreachable(name string) Dialer {
 	return Dialer{Name: name, Dial: func(context.Context) (peer.Conn, error) {
 		return nil, fmt.Errorf("dialling %s: %w", name, peer.ErrUnreachable)
@@ -232,13 +241,13 @@ func hang(ctx context.Context) (peer.Conn, error) {
 	return nil, ctx.Err()
 }
 
-// sendBlocks sends an answer that need not be in one piece of memory, as a liar makes it.
+// sendBlocks sends an answer that is not made in a frame, as a liar makes it.
 func sendBlocks(channel *protomux.Channel, answer objects.Blocks) error {
 	body := [][]byte{answer.Head()}
 	for _, piece := range answer.Pieces {
 		body = append(body, piece.Payload)
 	}
-	return channel.SendOwned(objects.TypeBlocks, body...)
+	return channel.Send(objects.TypeBlocks, body...)
 }
 
 func pack(blocks [][]byte, try bool) objects.Piece {
