@@ -32,15 +32,21 @@ var framePools = []framePool{newFrames(packedRaw), newFrames(crowdedRaw), newFra
 
 func newFrames(most int) framePool {
 	p := framePool{most: most}
-	p.idle = &sync.Pool{New: func() any { return &answerFrame{make([]byte, frontRoom, p.size())} }}
+	p.idle = &sync.Pool{New: func() any { return p.frame() }}
 	return p
 }
 
 func (p framePool) size() int { return frontRoom + p.most + backRoom }
 
-// takeFrame returns a frame for so many bytes of blocks, at most objects.MaxRaw.
+// frame makes a frame.
+func (p framePool) frame() *answerFrame { return &answerFrame{make([]byte, frontRoom, p.size())} }
+
+// takeFrame returns a frame for so many bytes of blocks: for more than objects.MaxRaw one that is not kept.
 func takeFrame(most int) *answerFrame {
 	at := slices.IndexFunc(framePools, func(p framePool) bool { return p.most >= most })
+	if at < 0 {
+		return framePool{most: most}.frame()
+	}
 	return framePools[at].idle.Get().(*answerFrame)
 }
 

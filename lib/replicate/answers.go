@@ -20,7 +20,7 @@ type answers struct {
 	channel    *protomux.Channel
 	frame      *answerFrame // has them, as a batch has; nil: there are none
 	count      int
-	bytes      int    // of them, without what a batch puts before each
+	bytes      int    // of them, and of what a batch puts before each, at most
 	first      int    // where the first one's message begins in the frame
 	head, tail []byte // of the last one; used again
 }
@@ -34,7 +34,7 @@ func (a *answers) add(channel *protomux.Channel, proof *merkle.Proof) error {
 	}
 	bytes := len(a.head) + len(value) + len(a.tail)
 	var err error
-	if a.channel != channel || a.bytes+bytes > answeredBytes {
+	if a.channel != channel || a.bytes+bytes+batchedRoom > answeredBytes {
 		err = a.flush()
 	}
 	a.channel = channel
@@ -48,7 +48,7 @@ func (a *answers) add(channel *protomux.Channel, proof *merkle.Proof) error {
 // put puts the answer of head, value and tail, of so many bytes, behind the others.
 func (a *answers) put(value []byte, bytes int) {
 	if a.frame == nil {
-		a.frame = takeFrame(answeredBytes)
+		a.frame = takeFrame(max(answeredBytes, bytes+batchedRoom))
 	}
 	b := protomux.AppendBatched(a.frame.reserve(bytes+batchedRoom), typeData, bytes)
 	if a.count == 0 {
@@ -57,7 +57,7 @@ func (a *answers) put(value []byte, bytes int) {
 	b = append(b, a.head...)
 	b = append(b, value...)
 	a.frame.b = append(b, a.tail...)
-	a.count, a.bytes = a.count+1, a.bytes+bytes
+	a.count, a.bytes = a.count+1, a.bytes+bytes+batchedRoom
 }
 
 // batchedRoom is what a batch puts before a message, at most, in bytes.

@@ -3,10 +3,12 @@ package replicate
 import (
 	"bytes"
 	"io"
+	"slices"
 	"testing"
 
 	"hc/lib/compact"
 	"hc/lib/merkle"
+	"hc/lib/objects"
 	"hc/lib/protomux"
 )
 
@@ -69,6 +71,24 @@ func data(t *testing.T, frame []byte) (proofs []*merkle.Proof, batch bool) {
 		t.Fatal(err)
 	}
 	return proofs, true
+}
+
+// Whatever an answer's length, the frame that it is put into has room for it, and for all that go with it; and is kept if it is of a usual
+// length.
+func TestAnswersFitTheirFrame(t *testing.T) {
+	for _, size := range []int{10, answeredBytes / answersTogether, 100_000, answeredBytes - batchedRoom, answeredBytes, answeredBytes + 1, objects.MaxRaw - batchedRoom, objects.MaxRaw, 15 << 20} {
+		var a answers
+		value, had := make([]byte, size), 0
+		for a.count == 0 || a.count < answersTogether && a.bytes+size+batchedRoom <= answeredBytes {
+			a.put(value, size)
+			if had == 0 {
+				had = cap(a.frame.b)
+			}
+		}
+		if kept := slices.ContainsFunc(framePools, func(p framePool) bool { return p.size() == had }); cap(a.frame.b) != had || kept != (size+batchedRoom <= objects.MaxRaw) {
+			t.Errorf("%d answers of %d bytes: a frame with room for %d bytes became one for %d; it is kept: %v", a.count, size, had, cap(a.frame.b), kept)
+		}
+	}
 }
 
 // Answers go together, as many as are to, each whole; a block that is too long for a batch goes by itself.
