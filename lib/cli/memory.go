@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -28,6 +29,8 @@ func tuneCollector() (ballast []byte) {
 		l := &limiter{set: leastLimit}
 		debug.SetMemoryLimit(leastLimit)
 		l.awaitCollection()
+	} else if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64-ballastBytes {
+		debug.SetMemoryLimit(limit + ballastBytes) // the user's is of memory, of which the ballast takes none
 	}
 	return make([]byte, ballastBytes)
 }
@@ -42,9 +45,10 @@ const (
 	leastLimit = ballastBytes + 46<<20
 
 	// The runtime aims at 3 % less than a limit. Where more is live than leastLimit leaves room for, the limit has that much on top of
-	// what the percentage lets lie about, but for closeBytes: so much more often it may collect there.
+	// what the percentage lets lie about, but for closeBytes, or a third of that where it is less: so much more often it may collect there.
 	aimPart    = 32
 	closeBytes = 4 << 20
+	closePart  = 3
 )
 
 var percent atomic.Int64
@@ -62,8 +66,9 @@ func CollectSooner() {
 // memoryLimit returns how much the runtime should have of the system at most, all told: leastLimit, and more only where so much is live that it
 // would collect again and again to keep to that. beside is what the runtime needs for itself, and what lies between objects.
 func memoryLimit(live, beside, percent int64) int64 {
-	goal := live + live*percent/100
-	return max(leastLimit, goal+goal/aimPart+beside-closeBytes)
+	lying := live * percent / 100
+	goal := live + lying - min(closeBytes, lying/closePart)
+	return max(leastLimit, goal+goal/aimPart+beside)
 }
 
 // A limiter has the limit follow what is live, from one collection to the next.
@@ -78,7 +83,7 @@ func (l *limiter) awaitCollection() {
 	})
 }
 
-// follow sets the limit by what the last collection has left. To set it stops all goroutines for a moment, so it is not done for a little.
+// follow sets the limit by what the last collection has left.
 func (l *limiter) follow() {
 	samples := [...]metrics.Sample{
 		{Name: "/gc/heap/live:bytes"},
@@ -91,9 +96,14 @@ func (l *limiter) follow() {
 	bytes := func(i int) int64 { return int64(samples[i].Value.Uint64()) }
 	beside := bytes(1) - bytes(2) - bytes(3) - bytes(4)
 	limit := memoryLimit(bytes(0), beside, percent.Load())
-	if limit == l.set || limit > leastLimit && max(limit-l.set, l.set-limit) < leastLimit/64 {
-		return
+	if l.outdatedBy(limit) {
+		debug.SetMemoryLimit(limit)
+		l.set = limit
 	}
-	debug.SetMemoryLimit(limit)
-	l.set = limit
+}
+
+// outdatedBy reports whether another limit is to be set, which stops all goroutines for a moment: not where it is lower by a little. One that
+// is higher by a little is: under one that is too low the collector comes again and again.
+func (l *limiter) outdatedBy(limit int64) bool {
+	return limit > l.set || limit < l.set && (limit == leastLimit || l.set-limit >= leastLimit/64)
 }
