@@ -35,7 +35,7 @@ const (
 func outgrown(size, used int) bool { return size > keepBuffer && used < size/4 }
 
 // A frameReader cuts a byte stream into frames. Its buffer begins with headroom, and grows by doubling when it is full:
-// what a length claims costs nothing until the bytes have come. Not for concurrent use.
+// what a length claims beyond what came lately costs nothing until the bytes have come. Not for concurrent use.
 type frameReader struct {
 	src        io.Reader
 	pool       *lent.Pool   // where buffers come from, and go to; may be nil
