@@ -198,18 +198,9 @@ func (s *source) findWhole() {
 	if named, ok := s.file.(*fileReader); ok {
 		f = named.File
 	}
-	if f == nil {
-		return
+	if start, size, ok := cli.Rest(f); ok {
+		s.whole, s.start, s.size = f, start, size
 	}
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return
-	}
-	start, err := f.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return
-	}
-	s.whole, s.start, s.size = f, start, info.Size()
 }
 
 // explain names the input that an error is about.

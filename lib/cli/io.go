@@ -28,7 +28,7 @@ type IO struct {
 	OutPipe bool // Out goes to another process, which may draw a progress line of its own
 	Width   int  // columns of the terminal behind Err; 0: 80
 
-	InFile  *os.File // what In reads from; nil in tests. For Stat only
+	InFile  *os.File // what In reads from; nil in tests. Its bytes are read through In: this is to ask about it, or to send them on by offset
 	outFile *os.File // what Out writes to; nil in tests
 	outPipe bool     // which is a pipe
 
@@ -57,18 +57,25 @@ func (std *IO) Getenv(name string) string {
 
 // InSize returns how many bytes standard input has left, and false where that cannot be told: it is not a file.
 func (std *IO) InSize() (int64, bool) {
-	if std.InFile == nil {
-		return 0, false
+	at, size, ok := Rest(std.InFile)
+	return size - at, ok
+}
+
+// Rest returns where the next read of a regular file begins, and the file's size: what is between them is left. It returns zeros and false where
+// that cannot be told: it is no such file, or nil.
+func Rest(f *os.File) (at, size int64, ok bool) {
+	if f == nil {
+		return 0, 0, false
 	}
-	info, err := std.InFile.Stat()
+	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		return 0, false
+		return 0, 0, false
 	}
-	at, err := std.InFile.Seek(0, io.SeekCurrent)
+	at, err = f.Seek(0, io.SeekCurrent)
 	if err != nil || at > info.Size() {
-		return 0, false
+		return 0, 0, false
 	}
-	return info.Size() - at, true
+	return at, info.Size(), true
 }
 
 // UntilReaderGone returns a context that also ends when standard output is a pipe whose reader went away. It is for

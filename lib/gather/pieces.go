@@ -2,15 +2,15 @@ package gather
 
 import "io"
 
-// MostPieces is how many one writev of the system takes: IOV_MAX of Linux, macOS and the BSDs.
-const MostPieces = 1024
+// mostPieces is how many one writev of the system takes: IOV_MAX of Linux, macOS and the BSDs.
+const mostPieces = 1024
 
 // WriteAll writes pieces, which it changes but not their bytes, one behind the other, by way of write. That is given no more of them than
 // the system takes at once, and may write less: it goes on where that stopped. A write of nothing is io.ErrShortWrite.
 func WriteAll(pieces [][]byte, write func(some [][]byte) (int, error)) error {
 	pieces = behind(pieces, 0)
 	for len(pieces) > 0 {
-		n, err := write(pieces[:min(len(pieces), MostPieces)])
+		n, err := write(pieces[:min(len(pieces), mostPieces)])
 		if err == nil && n <= 0 {
 			err = io.ErrShortWrite
 		}

@@ -19,7 +19,7 @@ type shortWriter struct {
 var errFull = errors.New("full")
 
 func (w *shortWriter) write(pieces [][]byte) (int, error) {
-	if len(pieces) > MostPieces {
+	if len(pieces) > mostPieces {
 		return -1, errors.New("too many pieces")
 	}
 	all := bytes.Join(pieces, nil)
@@ -48,7 +48,7 @@ func TestShortWrites(t *testing.T) {
 			pieces = append(pieces, piece)
 		}
 		if round%100 == 0 {
-			pieces = slices.Repeat(pieces, 2*MostPieces)
+			pieces = slices.Repeat(pieces, 2*mostPieces)
 		}
 		all := bytes.Join(pieces, nil)
 		w := &shortWriter{random: random, room: len(all)}

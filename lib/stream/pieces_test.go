@@ -33,7 +33,7 @@ func (p *piecesBuffer) WritePieces(pieces [][]byte) error {
 }
 
 // Blocks that are written many at a time, from where they stand, make the stream that they make one by one; and none of it is
-// looked at again when Chunks has returned.
+// looked at again when ChunksFrom has returned.
 func TestChunksAreLent(t *testing.T) {
 	var blocks []string
 	for i := range 300 {
@@ -52,7 +52,7 @@ func TestChunksAreLent(t *testing.T) {
 			for _, b := range blocks[at:min(len(blocks), at+most)] {
 				lent = append(lent, []byte(b))
 			}
-			check(t, w.Chunks(lent...))
+			check(t, w.ChunksFrom(nil, 0, lent...))
 			for _, b := range lent {
 				clear(b)
 			}
@@ -72,14 +72,14 @@ func TestChunksWithoutPieces(t *testing.T) {
 	blocks := []string{strings.Repeat("a", 100_000), "b", strings.Repeat("c", 20_000)}
 	var out bytes.Buffer
 	w := NewWriter(&out)
-	check(t, w.Chunks([]byte(blocks[0]), []byte(blocks[1]), []byte(blocks[2])))
+	check(t, w.ChunksFrom(nil, 0, []byte(blocks[0]), []byte(blocks[1]), []byte(blocks[2])))
 	check(t, w.Close())
 	if want := write(t, blocks, func(int) bool { return false }); !bytes.Equal(out.Bytes(), want) {
 		t.Error("another stream")
 	}
 	full := errors.New("no space")
 	w = NewWriter(&piecesBuffer{fail: full})
-	if err := w.Chunks([]byte(blocks[0])); !errors.Is(err, full) {
+	if err := w.ChunksFrom(nil, 0, []byte(blocks[0])); !errors.Is(err, full) {
 		t.Errorf("pieces to a full disk: %v", err)
 	}
 	if err := w.Close(); !errors.Is(err, full) {

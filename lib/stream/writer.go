@@ -70,12 +70,9 @@ func (w *Writer) Chunk(data []byte) error {
 	return w.err
 }
 
-// Chunks is Chunk for many blocks. What w can write from where it stands is not copied.
-func (w *Writer) Chunks(blocks ...[]byte) error { return w.ChunksFrom(nil, 0, blocks...) }
-
-// ChunksFrom is Chunks for blocks that were read from a file, one behind the other from that offset on. A pipe may get them from there,
-// without a copy, so the file must stay as it is until they have been read from the pipe. If it does not, the stream's checksum is wrong for who
-// reads it: that is of what is given here.
+// ChunksFrom is Chunk for many blocks. What w can write from where it stands is not copied. If file is not nil, they were read from it, one
+// behind the other from that offset on. A pipe may get them from there, so the file must stay as it is until they have been read from the
+// pipe. If it does not, the stream's checksum is wrong for who reads it: that is of what is given here.
 func (w *Writer) ChunksFrom(file io.ReaderAt, offset int64, blocks ...[]byte) error {
 	w.lends, w.from, w.at = true, file, offset
 	for _, data := range blocks {
