@@ -289,18 +289,25 @@ func (c counted) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// countedPieces is counted for who takes many pieces at once.
-type countedPieces struct {
+// countedFile is counted for who takes many pieces at once, and from files.
+type countedFile struct {
 	counted
-	pieces gather.PiecesWriter
+	file gather.FileWriter
 }
 
-func (c countedPieces) WritePieces(pieces [][]byte) error {
+func (c countedFile) WritePieces(pieces [][]byte) error {
 	bytes := 0
 	for _, piece := range pieces {
 		bytes += len(piece)
 	}
-	err := c.pieces.WritePieces(pieces)
+	return c.noted(bytes, c.file.WritePieces(pieces))
+}
+
+func (c countedFile) WriteFrom(file io.ReaderAt, offset int64, b []byte) error {
+	return c.noted(len(b), c.file.WriteFrom(file, offset, b))
+}
+
+func (c countedFile) noted(bytes int, err error) error {
 	if err == nil {
 		c.progress.Add(int64(bytes), 0)
 	}
@@ -310,8 +317,8 @@ func (c countedPieces) WritePieces(pieces [][]byte) error {
 // counting returns w with progress shown.
 func counting(w io.Writer, progress *cli.Progress) io.Writer {
 	c := counted{w, progress}
-	if pieces, ok := w.(gather.PiecesWriter); ok {
-		return countedPieces{c, pieces}
+	if file, ok := w.(gather.FileWriter); ok {
+		return countedFile{c, file}
 	}
 	return c
 }

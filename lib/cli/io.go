@@ -158,7 +158,7 @@ func (o *output) WritePieces(pieces [][]byte) error {
 
 // WriteFrom writes b, which was read from a file at that offset: a pipe may take it from there.
 func (o *output) WriteFrom(file io.ReaderAt, offset int64, b []byte) error {
-	if from, ok := file.(*os.File); ok && o.pipe {
+	if from, ok := file.(syscall.Conn); ok && o.pipe {
 		taken := splice(o.file, from, offset, len(b))
 		o.pipe = taken > 0 // else the file's system has no way to do that: do not ask again
 		b = b[taken:]

@@ -2,9 +2,11 @@ package hypercore
 
 import (
 	"bytes"
+	"io"
 	"sync"
 
 	"hc/lib/lent"
+	"hc/lib/store"
 )
 
 // Bounds of the memory that small blocks keep from being used again: it is that of a whole run, and they may be of as many runs as
@@ -17,10 +19,17 @@ const (
 // lendings are the blocks that a reader has not given back, and the memory in which they lie. Safe for concurrent use.
 type lendings struct {
 	mu     sync.Mutex
-	blocks map[uint64][]*lentMemory // one for each time that he got the block; nil: he has a copy
+	blocks map[uint64][]loan // one for each time that he got the block
 	all    map[*lent.Memory]*lentMemory
 	last   *lentMemory // in which the next block lies, as a rule
 	bytes  int         // of all
+}
+
+// loan is a block that is out.
+type loan struct {
+	of     *lentMemory // nil: he has a copy
+	pack   io.ReaderAt // in which it stands, at offset; nil: in none
+	offset int64
 }
 
 // lentMemory is memory that is held for as long as blocks of it are out.
@@ -30,26 +39,36 @@ type lentMemory struct {
 }
 
 func newLendings() *lendings {
-	return &lendings{blocks: make(map[uint64][]*lentMemory), all: make(map[*lent.Memory]*lentMemory)}
+	return &lendings{blocks: make(map[uint64][]loan), all: make(map[*lent.Memory]*lentMemory)}
 }
 
-// lend takes a block, and the caller's hold of the memory in which it lies, and returns what the reader gets.
-func (l *lendings) lend(index uint64, block []byte, memory *lent.Memory) []byte {
+// lend takes a block, with the caller's hold of the memory in which it lies, and returns what the reader gets.
+func (l *lendings) lend(index uint64, block store.LentBlock) []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	from := l.of(memory)
+	from := l.of(block.Memory)
 	if from == nil {
-		from = l.begin(memory, len(block))
+		from = l.begin(block.Memory, len(block.Data))
 	} else {
-		memory.Release() // it is held
+		block.Memory.Release() // it is held
 	}
-	l.blocks[index] = append(l.blocks[index], from)
+	l.blocks[index] = append(l.blocks[index], loan{from, block.Pack, block.Offset})
 	if from == nil {
-		defer memory.Release()
-		return bytes.Clone(block)
+		defer block.Memory.Release()
+		return bytes.Clone(block.Data)
 	}
 	from.blocks++
-	return block
+	return block.Data
+}
+
+// place returns where a block that is out stands in a file, if it does.
+func (l *lendings) place(block uint64) (pack io.ReaderAt, offset int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if out := l.blocks[block]; len(out) > 0 {
+		return out[0].pack, out[0].offset
+	}
+	return nil, 0
 }
 
 // of returns memory as it is held if other blocks of it are out, else nil. mu is held.
@@ -80,7 +99,7 @@ func (l *lendings) giveBack(block uint64) {
 	if len(out) == 0 {
 		return
 	}
-	l.end(out[0])
+	l.end(out[0].of)
 	if len(out) == 1 {
 		delete(l.blocks, block)
 		return

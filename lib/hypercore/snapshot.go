@@ -94,7 +94,7 @@ func (s *Snapshot) Prove(ctx context.Context, request merkle.Request) (*merkle.P
 	if proof.Block == nil {
 		return proof, nil, nil
 	}
-	var memory *lent.Memory
-	proof.Block.Value, memory, err = s.Lend(ctx, proof.Block.Index)
-	return proof, memory, err
+	block, err := s.Lend(ctx, proof.Block.Index)
+	proof.Block.Value = block.Data
+	return proof, block.Memory, err
 }

@@ -109,11 +109,11 @@ func (s *Source) block(ctx context.Context, index uint64) ([]byte, error) {
 	if s.out == nil {
 		return s.snapshot.Block(ctx, index)
 	}
-	data, memory, err := s.snapshot.Lend(ctx, index)
-	if memory == nil {
-		return data, err
+	block, err := s.snapshot.Lend(ctx, index)
+	if block.Memory == nil {
+		return block.Data, err
 	}
-	return s.out.lend(index, data, memory), nil
+	return s.out.lend(index, block), nil
 }
 
 // Return implements proof.Lender.
@@ -121,6 +121,14 @@ func (s *Source) Return(block uint64) {
 	if s.out != nil {
 		s.out.giveBack(block)
 	}
+}
+
+// Place implements proof.Placer.
+func (s *Source) Place(block uint64) (pack io.ReaderAt, offset int64) {
+	if s.out == nil {
+		return nil, 0
+	}
+	return s.out.place(block)
 }
 
 func proofHead(head store.Head) proof.Head {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"testing"
 )
 
@@ -65,6 +66,57 @@ func TestGroupsInPieces(t *testing.T) {
 	}
 	if !bytes.Equal(content.written, bytes.Join(l.blocks, nil)) || content.groups != groups || groups < 5 {
 		t.Errorf("%d bytes in %d writes of %d groups", len(content.written), content.groups, groups)
+	}
+}
+
+// placing is a source with every other block in a file.
+type placing struct {
+	*testLog
+	file io.ReaderAt
+}
+
+func (p placing) Return(uint64) {}
+
+func (p placing) Place(block uint64) (io.ReaderAt, int64) {
+	if block%2 == 1 {
+		return nil, 0
+	}
+	return p.file, int64(block) << 20
+}
+
+// files is a FileWriter that notes what it is told to take from a file.
+type files struct {
+	pieces
+	file  io.ReaderAt
+	taken map[int64][]byte // by offset
+}
+
+func (f *files) WriteFrom(file io.ReaderAt, offset int64, b []byte) error {
+	if file != f.file {
+		return errors.New("from another file")
+	}
+	f.taken[offset] = b
+	_, err := f.Write(b)
+	return err
+}
+
+// Who can take bytes from files is told where long blocks stand, and gets all that others get.
+func TestBlocksInFiles(t *testing.T) {
+	sizes := []int{100_000, 70_000, 1, 40_000, leastLent}
+	l := newLog(t, random(100, func(i int) int { return sizes[i%len(sizes)] })...)
+	from := placing{l, bytes.NewReader(nil)}
+	out := files{file: from.file, taken: map[int64][]byte{}}
+	if err := Write(t.Context(), &out, from, WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := l.stream(t, WriteOptions{}, nil); !bytes.Equal(out.written, want) {
+		t.Errorf("%d bytes, not the %d of a plain writer", len(out.written), len(want))
+	}
+	for i, block := range l.blocks {
+		taken, ok := out.taken[int64(i)<<20]
+		if inFile := i%2 == 0 && len(block) >= 40_000; ok != inFile || ok && &taken[0] != &block[0] {
+			t.Errorf("block %d of %d bytes: taken from a file: %v", i, len(block), ok)
+		}
 	}
 }
 

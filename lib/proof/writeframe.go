@@ -3,6 +3,7 @@ package proof
 import (
 	"encoding/hex"
 	"fmt"
+	"io"
 	"strconv"
 
 	"hc/lib/merkle"
@@ -81,8 +82,8 @@ func (p *writer) blockFrame(index uint64, blocks [][]byte, r run) {
 		}
 		p.out.Write(append(p.line, '\n')) // keeps its error for Flush
 	}
-	for _, b := range blocks {
-		p.lend(b)
+	for i, b := range blocks {
+		p.lend(index+uint64(i), b)
 	}
 	p.out.Write(lineEnd)
 }
@@ -94,15 +95,27 @@ const (
 )
 
 // lend writes a block that stays where it is until the next Flush.
-func (p *writer) lend(b []byte) {
+func (p *writer) lend(index uint64, b []byte) {
 	if len(b) < leastLent {
 		p.out.Write(b)
 		return
 	}
-	p.out.Lend(b)
+	if file, offset := p.place(index); file != nil {
+		p.out.LendFrom(file, offset, b)
+	} else {
+		p.out.Lend(b)
+	}
 	if p.out.Lent() >= mostLent {
 		p.out.Flush()
 	}
+}
+
+// place returns where a block stands in a file, if it does.
+func (p *writer) place(index uint64) (file io.ReaderAt, offset int64) {
+	if p.placer == nil {
+		return nil, 0
+	}
+	return p.placer.Place(index)
 }
 
 var lineEnd = []byte{'\n'}

@@ -51,6 +51,14 @@ type Lender interface {
 	Return(block uint64)
 }
 
+// A Placer is a Lender that may have blocks in files. Write asks it about blocks that it has not given back.
+type Placer interface {
+	Lender
+
+	// Place returns the file in which a block stands as it is, and its offset there; nil for none. It may be closed at any time.
+	Place(block uint64) (file io.ReaderAt, offset int64)
+}
+
 // WriteOptions says what a stream is to prove.
 type WriteOptions struct {
 	Claim Claim
@@ -72,6 +80,7 @@ func Write(ctx context.Context, w io.Writer, src Source, opt WriteOptions) error
 		return fmt.Errorf("claim %q: %w: a folder cannot be followed", opt.Claim, ErrUnsupported)
 	}
 	p := &writer{ctx: ctx, out: gather.New(w, writeBuffer), src: src, claim: opt.Claim, live: opt.Live}
+	p.placer, _ = src.(Placer)
 	var err error
 	if opt.Claim.OfDrive() {
 		err = p.writeFolder(opt.Blobs)
@@ -85,12 +94,13 @@ func Write(ctx context.Context, w io.Writer, src Source, opt WriteOptions) error
 }
 
 type writer struct {
-	ctx   context.Context
-	out   *gather.Writer
-	src   Source
-	claim Claim
-	live  bool
-	line  []byte // a frame's line in the making
+	ctx    context.Context
+	out    *gather.Writer
+	src    Source
+	placer Placer // src, if it is one
+	claim  Claim
+	live   bool
+	line   []byte // a frame's line in the making
 
 	signer  *signer
 	head    Head          // the last written

@@ -28,28 +28,44 @@ func lendable(t *testing.T) (*View, [][]byte) {
 	return m.view(t, s), m.blocks
 }
 
-// What is lent lies in memory that is used for other blocks when it is released.
+// standsIn tells whether a block, as long as it is lent, says that it stands in a pack, and whether it does.
+func standsIn(t *testing.T, b LentBlock) bool {
+	t.Helper()
+	if b.Pack == nil {
+		return false
+	}
+	stands := make([]byte, len(b.Data))
+	if _, err := b.Pack.ReadAt(stands, b.Offset); err != nil || !bytes.Equal(stands, b.Data) {
+		t.Errorf("a block of %d bytes is said to stand at %d of a pack: other bytes do, %v", len(b.Data), b.Offset, err)
+	}
+	return true
+}
+
+// What is lent lies in memory that is used for other blocks when it is released. What is not compressed says where it stands, too.
 func TestLend(t *testing.T) {
 	v, blocks := lendable(t)
 	memories := map[*lent.Memory]bool{}
 	lendings := 0
 	for range 3 {
 		for i, want := range blocks {
-			got, memory, err := v.Lend(t.Context(), uint64(i))
-			if err != nil || !bytes.Equal(got, want) {
-				t.Fatalf("block %d, lent: %d bytes, %v", i, len(got), err)
+			got, err := v.Lend(t.Context(), uint64(i))
+			if err != nil || !bytes.Equal(got.Data, want) {
+				t.Fatalf("block %d, lent: %d bytes, %v", i, len(got.Data), err)
 			}
-			if memory != nil {
-				memories[memory] = true
+			if got.Memory != nil {
+				memories[got.Memory] = true
 				lendings++
 			}
-			memory.Release()
+			if raw := i%4 == 0; standsIn(t, got) != raw {
+				t.Errorf("block %d of %d bytes: stored as it is: %v", i, len(want), raw)
+			}
+			got.Memory.Release()
 		}
 	}
 	if most := lendings / 6; len(memories) > most {
 		t.Errorf("%d pieces of memory for %d blocks, want %d at most", len(memories), lendings, most)
 	}
-	if _, _, err := v.Lend(t.Context(), uint64(len(blocks))); err == nil {
+	if _, err := v.Lend(t.Context(), uint64(len(blocks))); err == nil {
 		t.Error("a block behind the last one is lent")
 	}
 }
@@ -65,17 +81,17 @@ func TestLendToMany(t *testing.T) {
 			var keptBlock int
 			for range 300 {
 				i := random.IntN(len(blocks))
-				got, memory, err := v.Lend(t.Context(), uint64(i))
+				got, err := v.Lend(t.Context(), uint64(i))
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				j := random.IntN(len(blocks))
 				other, err := v.Block(t.Context(), uint64(j))
-				if err != nil || !bytes.Equal(got, blocks[i]) || !bytes.Equal(other, blocks[j]) {
-					t.Errorf("blocks %d and %d: %d and %d bytes, %v", i, j, len(got), len(other), err)
+				if err != nil || !bytes.Equal(got.Data, blocks[i]) || !bytes.Equal(other, blocks[j]) {
+					t.Errorf("blocks %d and %d: %d and %d bytes, %v", i, j, len(got.Data), len(other), err)
 				}
-				memory.Release()
+				got.Memory.Release()
 				if kept != nil && !bytes.Equal(kept, blocks[keptBlock]) {
 					t.Errorf("block %d has changed", keptBlock)
 				}

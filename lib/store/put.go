@@ -101,7 +101,7 @@ func (tx *Tx) knows(ctx context.Context, p *putBlock, must bool) (bool, error) {
 	var n merkle.Node
 	block, err := tx.store.reader.lend(ctx, at.place)
 	if err == nil {
-		block.memory.Release()
+		block.Memory.Release()
 		n, err = tx.store.reader.leaf(ctx, at.place, p.block)
 	}
 	if err != nil || n.Hash != p.ref.leaf {

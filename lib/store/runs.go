@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
 	"hc/lib/hash"
@@ -28,18 +29,21 @@ type decodedRun struct {
 	data   []byte
 	memory *lent.Memory // in which data lies, held for as long as the reader holds the run; nil: the collector's
 	ends   []uint32
+	pack   io.ReaderAt // in which data stands as it is, at that offset; nil if it is stored otherwise
+	offset int64
 
 	once   sync.Once
 	leaves []hash.Digest
 }
 
-func (r *decodedRun) block(i uint32) []byte {
-	start := uint32(0)
-	if i > 0 {
-		start = r.ends[i-1]
+func (r *decodedRun) start(i uint32) uint32 {
+	if i == 0 {
+		return 0
 	}
-	return r.data[start:r.ends[i]:r.ends[i]]
+	return r.ends[i-1]
 }
+
+func (r *decodedRun) block(i uint32) []byte { return r.data[r.start(i):r.ends[i]:r.ends[i]] }
 
 // hash computes the leaf hashes, where the run does not tell them.
 func (r *decodedRun) hash() {
@@ -150,6 +154,9 @@ func (r *runReader) fill(ctx context.Context, run *decodedRun, record packlog.Re
 	if err != nil {
 		return damagedAt(record.Position, err)
 	}
+	if run.meta.codec == codecRaw {
+		run.pack, run.offset = r.log.File(ctx, record.Stored)
+	}
 	return r.decode(ctx, run, payload, memory)
 }
 
@@ -161,16 +168,16 @@ func (r *runReader) decode(ctx context.Context, run *decodedRun, payload []byte,
 		return err
 	}
 	defer memory.Release()
-	var base blockIn
+	var base LentBlock
 	if run.meta.codec == codecDelta {
 		if base, err = r.base(ctx, run.meta.base); err != nil {
 			return fmt.Errorf("reading its base: %w", err)
 		}
-		defer base.memory.Release()
+		defer base.Memory.Release()
 	}
 	var room []byte
 	run.memory, room = r.room(run.meta.raw)
-	run.data, err = decompressInto(room, run.meta, payload, base.data)
+	run.data, err = decompressInto(room, run.meta, payload, base.Data)
 	return err
 }
 
@@ -184,40 +191,46 @@ func (r *runReader) room(bytes int) (*lent.Memory, []byte) {
 }
 
 // base returns a block that is stored without a base: so reading it reads no other one.
-func (r *runReader) base(ctx context.Context, leaf hash.Digest) (blockIn, error) {
+func (r *runReader) base(ctx context.Context, leaf hash.Digest) (LentBlock, error) {
 	at, err := r.plain(ctx, leaf)
 	if err != nil {
-		return blockIn{}, err
+		return LentBlock{}, err
 	}
 	return r.lend(ctx, at)
 }
 
-// blockIn is a block that stays where it is until its memory is released.
-type blockIn struct {
-	data   []byte
-	memory *lent.Memory
-	run    int // bytes that it keeps from the collector
+// A LentBlock is a block that stays where it is until its memory is released, and is not to be changed.
+type LentBlock struct {
+	Data   []byte
+	Memory *lent.Memory // that of a whole run, however small the block is; or nil
+	Pack   io.ReaderAt  // the file in which it stands as it is, at Offset; nil where it is stored otherwise. The store may close it at any time
+	Offset int64
+
+	run int // bytes that it keeps from the collector
 }
 
 // keepsRun is how many times as much memory as its own size a block that somebody keeps may take up.
 const keepsRun = 8
 
 // keep returns the bytes of a block for who does not say when he is done with them.
-func (b blockIn) keep() []byte {
-	if len(b.data) >= b.run/keepsRun {
-		return b.data
+func (b LentBlock) keep() []byte {
+	if len(b.Data) >= b.run/keepsRun {
+		return b.Data
 	}
-	defer b.memory.Release()
-	return append(make([]byte, 0, len(b.data)), b.data...)
+	defer b.Memory.Release()
+	return append(make([]byte, 0, len(b.Data)), b.Data...)
 }
 
 // lend returns a block, with a hold of its memory.
-func (r *runReader) lend(ctx context.Context, at place) (block blockIn, err error) {
+func (r *runReader) lend(ctx context.Context, at place) (block LentBlock, err error) {
 	ok := false
 	err = r.use(ctx, at.run, func(run *decodedRun) {
 		if ok = int(at.at) < len(run.ends); ok {
 			run.memory.Hold()
-			block = blockIn{data: run.block(at.at), memory: run.memory, run: len(run.data)}
+			block = LentBlock{Data: run.block(at.at), Memory: run.memory, run: len(run.data)}
+			if run.pack != nil {
+				block.Pack, block.Offset = run.pack, run.offset+int64(run.start(at.at))
+			}
 		}
 	})
 	if err == nil && !ok {

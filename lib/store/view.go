@@ -8,7 +8,6 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/keys"
-	"hc/lib/lent"
 	"hc/lib/store/packlog"
 )
 
@@ -202,35 +201,30 @@ func (v *View) Contiguous(ctx context.Context) (uint64, error) {
 // is not held, ErrDamaged, with what and where, if the disk lost it. Blocks that are read one after another are
 // decompressed once.
 func (v *View) Block(ctx context.Context, block uint64) ([]byte, error) {
-	b, err := v.lend(ctx, block)
+	b, err := v.Lend(ctx, block)
 	if err != nil {
 		return nil, err
 	}
 	return b.keep(), nil
 }
 
-// Lend is Block for who releases the memory, nil or not, when he is done with the bytes, which are not copied, and then those of other
-// blocks. It is that of a whole run, however small the block is: who holds many blocks has to see to it that it does not become too much.
-func (v *View) Lend(ctx context.Context, block uint64) ([]byte, *lent.Memory, error) {
-	b, err := v.lend(ctx, block)
-	return b.data, b.memory, err
-}
-
-func (v *View) lend(ctx context.Context, block uint64) (blockIn, error) {
-	b, err := again(ctx, v, func(v *View) (blockIn, error) { return v.block(ctx, block) })
+// Lend is Block for who releases the memory when he is done with the bytes, which are not copied, and then those of other
+// blocks. Who holds many small blocks has to see to it that the memory of their runs does not become too much.
+func (v *View) Lend(ctx context.Context, block uint64) (LentBlock, error) {
+	b, err := again(ctx, v, func(v *View) (LentBlock, error) { return v.block(ctx, block) })
 	if err != nil {
-		return blockIn{}, fmt.Errorf("block %d of core %v: %w", block, v.key, err)
+		return LentBlock{}, fmt.Errorf("block %d of core %v: %w", block, v.key, err)
 	}
 	return b, nil
 }
 
-func (v *View) block(ctx context.Context, block uint64) (blockIn, error) {
+func (v *View) block(ctx context.Context, block uint64) (LentBlock, error) {
 	if v.core == nil || block >= v.head.Length {
-		return blockIn{}, ErrBlockMissing
+		return LentBlock{}, ErrBlockMissing
 	}
 	r, err := v.row(ctx, block)
 	if err != nil {
-		return blockIn{}, err
+		return LentBlock{}, err
 	}
 	switch r.kind {
 	case rowPlaced:
@@ -245,22 +239,22 @@ func (v *View) block(ctx context.Context, block uint64) (blockIn, error) {
 	case rowByLeaf:
 		leaf, err := v.leafHash(ctx, r, block)
 		if err != nil {
-			return blockIn{}, err
+			return LentBlock{}, err
 		}
 		at, err := v.state.locate(ctx, v.store, leaf)
 		if err != nil {
-			return blockIn{}, err
+			return LentBlock{}, err
 		}
 		return v.store.reader.lend(ctx, at)
 	}
-	return blockIn{}, ErrBlockMissing
+	return LentBlock{}, ErrBlockMissing
 }
 
 // blockOfPassage returns a block that is named with its neighbours: as the run has it, or, where that is damaged, another one.
-func (v *View) blockOfPassage(ctx context.Context, r row, block uint64) (blockIn, error) {
+func (v *View) blockOfPassage(ctx context.Context, r row, block uint64) (LentBlock, error) {
 	at, err := v.passagePlace(ctx, r.place.run, block)
 	if err != nil {
-		return blockIn{}, err
+		return LentBlock{}, err
 	}
 	data, why := v.store.reader.lend(ctx, at)
 	if !errors.Is(why, ErrDamaged) {
@@ -268,24 +262,24 @@ func (v *View) blockOfPassage(ctx context.Context, r row, block uint64) (blockIn
 	}
 	n, err := v.store.reader.leaf(ctx, at, block)
 	if err != nil {
-		return blockIn{}, why
+		return LentBlock{}, why
 	}
 	other, ok, err := v.state.lookUp(ctx, v.store.log, n.Hash)
 	if err != nil || !ok || other == at {
-		return blockIn{}, why
+		return LentBlock{}, why
 	}
 	return v.store.reader.lend(ctx, other)
 }
 
 // blockElsewhere returns a block that is damaged at its place, if it was stored again since, for this core or another.
-func (v *View) blockElsewhere(ctx context.Context, block uint64, damaged place, why error) (blockIn, error) {
+func (v *View) blockElsewhere(ctx context.Context, block uint64, damaged place, why error) (LentBlock, error) {
 	n, ok, err := v.known(ctx, 2*block)
 	if err != nil || !ok {
-		return blockIn{}, why
+		return LentBlock{}, why
 	}
 	at, ok, err := v.state.lookUp(ctx, v.store.log, n.Hash)
 	if err != nil || !ok || at == damaged {
-		return blockIn{}, why
+		return LentBlock{}, why
 	}
 	return v.store.reader.lend(ctx, at)
 }

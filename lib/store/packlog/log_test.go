@@ -158,6 +158,17 @@ func TestAppendPayload(t *testing.T) {
 		if err != nil || string(b) != before+payload {
 			t.Errorf("payload %d, without room: %d bytes, %v", i, len(b), err)
 		}
+		file, offset := l.File(t.Context(), stored[i])
+		if file == nil {
+			t.Fatalf("payload %d stands in no file", i)
+		}
+		b = make([]byte, len(payload))
+		if _, err := file.ReadAt(b, offset); err != nil || string(b) != payload {
+			t.Errorf("payload %d is said to stand at %d, where %d other bytes do, %v", i, offset, len(b), err)
+		}
+	}
+	if file, _ := l.File(t.Context(), packlog.Payload{}); file != nil {
+		t.Error("the payload of no record stands in a file")
 	}
 
 	if b, err := l.AppendPayload(t.Context(), packlog.Payload{}, room); !errors.Is(err, packlog.ErrMoved) || string(b) != before {

@@ -82,6 +82,16 @@ func (l *Log) AppendPayload(ctx context.Context, of Payload, b []byte) ([]byte, 
 	return b[:n+of.length], nil
 }
 
+// File returns the file in which a payload stands, and its offset there; nil if that cannot be told. The log may close the file at any time, which
+// then gives nothing more.
+func (l *Log) File(ctx context.Context, of Payload) (pack io.ReaderAt, offset int64) {
+	_ = l.readIn(ctx, of.at, func(file io.ReaderAt, _ uint64) (uint64, error) {
+		pack = file
+		return 0, nil
+	})
+	return pack, int64(of.at.Offset) + int64(of.before)
+}
+
 func (l *Log) readAt(ctx context.Context, at Position, wanted extentOfRead) (r Record, err error) {
 	var h header
 	var b []byte
