@@ -20,6 +20,7 @@ type checkpoint struct {
 	files   *files
 	old     *derived
 	view    packlog.View
+	own     *wroteRecords // what this process has just committed; nil: nothing
 	replay  *replay
 	next    uint64
 	cores   map[keys.Key]*coreBuilder
@@ -77,7 +78,7 @@ func (cp *checkpoint) run() error {
 			return err
 		}
 	}
-	if err := cp.replay.run(cp.ctx, cp.view, from, cp.apply); err != nil {
+	if err := cp.read(from); err != nil {
 		return err
 	}
 	a, err := cp.finish()

@@ -110,7 +110,7 @@ func (c *Checker) mendDerived(ctx context.Context) error {
 	s.mu.Lock()
 	s.state, s.distrust = nil, true
 	s.mu.Unlock()
-	if err := s.makeCheckpoint(ctx, false); err != nil {
+	if err := s.makeCheckpoint(ctx, false, nil); err != nil {
 		return err
 	}
 	for _, v := range old {

@@ -161,7 +161,7 @@ func (g *collector) begin() (err error) {
 			}
 		}
 	}
-	if err := s.checkpointLocked(g.ctx); err != nil {
+	if err := s.checkpointLocked(g.ctx, nil); err != nil {
 		return err
 	}
 	g.census, err = s.takeCensus(g.ctx, g.scratch)
@@ -274,7 +274,7 @@ func (g *collector) round(groups [][]candidate) (err error) {
 	if g.view.Closer != g.census.view.Closer { // a recovery may have found the head of what was taken for void
 		return packlog.ErrOvertaken
 	}
-	if err := g.store.checkpointLocked(g.ctx); err != nil { // so that none of it ends in a pack that is rewritten
+	if err := g.store.checkpointLocked(g.ctx, nil); err != nil { // so that none of it ends in a pack that is rewritten
 		return err
 	}
 	cp, err := g.store.newCheckpoint(g.ctx)

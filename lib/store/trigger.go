@@ -30,17 +30,14 @@ func (s *Store) longTail(tx *Tx) bool {
 	return st.blocks+tx.blocks >= t.blocks || st.replay.bytes+tx.bytes >= t.bytes
 }
 
-// checkpointAfter makes a checkpoint behind a commit if the tail has become long. The commit is made, so a failure is
-// only told by CheckpointError.
-func (s *Store) checkpointAfter(ctx context.Context, tx *Tx) {
-	if s.options.tuning.never || !tx.long {
-		return
-	}
-	if tx.blocks >= uint64(s.options.tuning.bufferRows) {
+// checkpointAfter makes a checkpoint behind a commit of so many blocks, which wrote these records: the tail has become long. The
+// commit is made, so a failure is only told by CheckpointError.
+func (s *Store) checkpointAfter(ctx context.Context, blocks uint64, wrote *wroteRecords) {
+	if blocks >= uint64(s.options.tuning.bufferRows) {
 		// What the transaction held lies idle, in pieces that are too small for a checkpoint's rows: with it they would be the peak.
 		debug.FreeOSMemory()
 	}
-	err := s.makeCheckpoint(ctx, true)
+	err := s.makeCheckpoint(ctx, true, wrote)
 	s.reports.Lock()
 	defer s.reports.Unlock()
 	s.checkpoint = err
@@ -69,7 +66,7 @@ func (s *Store) catchUp(ctx context.Context) error {
 	if behind < 2*uint64(s.options.tuning.bytes) {
 		return nil
 	}
-	return s.makeCheckpoint(ctx, true)
+	return s.makeCheckpoint(ctx, true, nil)
 }
 
 // Checkpoint brings the derived files up to what is synced, so that opening has less to read. Commits do it by themselves
@@ -78,25 +75,26 @@ func (s *Store) Checkpoint(ctx context.Context) error {
 	if s.options.ReadOnly {
 		return fmt.Errorf("making a checkpoint: %w", ErrReadOnly)
 	}
-	return s.makeCheckpoint(ctx, false)
+	return s.makeCheckpoint(ctx, false, nil)
 }
 
-// makeCheckpoint does nothing, with try, where another process is at it.
-func (s *Store) makeCheckpoint(ctx context.Context, try bool) error {
+// makeCheckpoint does nothing, with try, where another process is at it. own is what this process has just committed; nil: nothing.
+func (s *Store) makeCheckpoint(ctx context.Context, try bool, own *wroteRecords) error {
 	lock, err := s.lockCheckpoint(ctx, try)
 	if lock == nil {
 		return err
 	}
 	defer lock.Unlock()
-	return s.checkpointLocked(ctx)
+	return s.checkpointLocked(ctx, own)
 }
 
 // checkpointLocked makes a checkpoint under its lock.
-func (s *Store) checkpointLocked(ctx context.Context) error {
+func (s *Store) checkpointLocked(ctx context.Context, own *wroteRecords) error {
 	cp, err := s.newCheckpoint(ctx)
 	if err != nil {
 		return fmt.Errorf("making a checkpoint: %w", err)
 	}
+	cp.own = own
 	if err := cp.run(); err != nil {
 		cp.abort()
 		return fmt.Errorf("making a checkpoint: %w", err)

@@ -237,13 +237,19 @@ func (tx *Tx) Commit(ctx context.Context, head func() (Head, error)) error {
 		return err
 	}
 	err := tx.failed("committing", tx.commit(ctx, head))
+	wrote := tx.wrote
 	tx.Abort()
 	if err != nil {
 		return err
 	}
-	tx.store.checkpointAfter(ctx, tx)
+	if tx.checkpoints() {
+		tx.store.checkpointAfter(ctx, tx.blocks, &wrote)
+	}
 	return nil
 }
+
+// checkpoints reports whether a checkpoint is to follow the commit.
+func (tx *Tx) checkpoints() bool { return tx.long && !tx.store.options.tuning.never }
 
 func (tx *Tx) commit(ctx context.Context, head func() (Head, error)) error {
 	if err := tx.settleAll(ctx); err != nil {
@@ -276,7 +282,10 @@ func (tx *Tx) commit(ctx context.Context, head func() (Head, error)) error {
 		positions, err := tx.append.WriteCommit(ctx, records, record, tx.options.Durable || tx.long)
 		if err == nil {
 			tx.wrote.add(append(records, last), positions)
-			tx.store.learnOwn(ctx, tx.append.ID(), tx.wrote)
+			tx.wrote.id = tx.append.ID()
+			if !tx.checkpoints() { // else it is taken in by that
+				tx.store.learnOwn(ctx, &tx.wrote)
+			}
 		}
 		return err
 	})
