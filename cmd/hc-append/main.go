@@ -111,6 +111,7 @@ type job struct {
 	peers      []replicate.Dialer
 	flush      hypercore.Flush
 	options    hypercore.AppendOptions
+	incoming   *hypercore.Incoming // of a stream that goes into a log
 }
 
 func parse(c *urfave.Context, std *cli.IO) (job, error) {
@@ -198,6 +199,11 @@ func (j job) hint(err error) error {
 }
 
 func (j job) run(c *urfave.Context, std *cli.IO) error {
+	size, _ := std.InSize() // before any of it is read
+	if !j.raw && !j.lines && !j.drive {
+		j.incoming = hypercore.Receive(c.Context, std.In) // while the store is made, which takes some syncs
+		defer j.incoming.Close()
+	}
 	in, err := store.Open(c.Context, std.StoreDir(c), store.Options{Create: true})
 	if err != nil {
 		return err
@@ -209,7 +215,6 @@ func (j job) run(c *urfave.Context, std *cli.IO) error {
 	if err := j.goOnFrom(c.Context, in); err != nil {
 		return err
 	}
-	size, _ := std.InSize()
 	progress := cli.NewProgress(std, cli.ProgressOptions{Total: size})
 	defer progress.Done()
 	if j.drive {
@@ -260,7 +265,7 @@ func (j job) append(c *urfave.Context, in *store.Store, std *cli.IO, progress *c
 			progress.Add(int64(r.Bytes), int64(r.Blocks))
 		})
 	}
-	return hypercore.AppendStream(c.Context, in, j.word, std.In, j.options, func(bytes, blocks int) {
+	return j.incoming.AppendTo(c.Context, in, j.word, j.options, func(bytes, blocks int) {
 		progress.Add(int64(bytes), int64(blocks))
 	})
 }

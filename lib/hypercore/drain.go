@@ -46,19 +46,44 @@ func readHashing(reader *stream.Reader, h *hashing) *hashing {
 	return h
 }
 
-// drain appends the rest of a stream, reading and hashing the next batches while one is stored.
-func (w *Writer) drain(ctx context.Context, reader *stream.Reader, first *hashing, progress func(bytes, blocks int)) (uint64, error) {
+// Incoming is a stream on its way into a log: batches of it are read, and hashed, ahead of the one that is stored.
+type Incoming struct {
+	read, empty chan *hashing
+	ended       <-chan struct{} // of the context
+	stop        context.CancelFunc
+}
+
+// Receive begins to read an hc-stream, for AppendTo: also while the store is opened. The stream may hang for as long as the other end of
+// the pipe likes; when the append has failed, or comes to nothing, nobody waits for it: the process ends, and the reading with it.
+// Otherwise it has ended before AppendTo returns.
+func Receive(ctx context.Context, from io.Reader) *Incoming {
 	ctx, stop := context.WithCancel(ctx)
-	// The reader may hang in its input for as long as the other end of the pipe likes; when this append has failed,
-	// nobody waits for it: the process ends, and the goroutine with it. Otherwise it has ended before drain returns.
-	defer stop()
-	read, empty := newBatches()
-	for range ahead {
-		empty <- new(hashing)
+	i := &Incoming{ended: ctx.Done(), stop: stop}
+	i.read, i.empty = newBatches()
+	for range cap(i.empty) {
+		i.empty <- new(hashing)
 	}
-	if first.err == nil {
-		go readAhead(ctx, reader, empty, read)
+	go readAhead(ctx, stream.NewReader(from), i.empty, i.read)
+	return i
+}
+
+// Close ends the reading, as soon as the stream says something more. To be called when nothing is appended.
+func (i *Incoming) Close() { i.stop() }
+
+// next returns the next batch.
+func (i *Incoming) next(ctx context.Context) (*hashing, error) {
+	select {
+	case h := <-i.read:
+		return h, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-i.ended:
+		return nil, context.Canceled
 	}
+}
+
+// drain appends a stream of which the first batch is there.
+func (w *Writer) drain(ctx context.Context, from *Incoming, first *hashing, progress func(bytes, blocks int)) (uint64, error) {
 	total := uint64(0)
 	for h := first; ; {
 		if err := w.appendHashing(ctx, h); err != nil {
@@ -71,11 +96,10 @@ func (w *Writer) drain(ctx context.Context, reader *stream.Reader, first *hashin
 		if h.err != nil {
 			return total, h.failed()
 		}
-		empty <- h
-		select {
-		case h = <-read:
-		case <-ctx.Done():
-			return 0, ctx.Err()
+		from.empty <- h
+		var err error
+		if h, err = from.next(ctx); err != nil {
+			return 0, err
 		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 
 	"hc/lib/store"
-	"hc/lib/stream"
 )
 
 // Result is what an append came to.
@@ -27,9 +26,17 @@ const (
 // AppendStream appends an hc-stream to the core that word names, all of it or, where the stream is not whole, nothing.
 // progress, which may be nil, is told of each batch.
 func AppendStream(ctx context.Context, in *store.Store, word string, from io.Reader, options AppendOptions, progress func(bytes, blocks int)) (Result, error) {
-	reader := stream.NewReader(from)
-	first := readHashing(reader, new(hashing))
-	if err := first.failed(); err != nil {
+	return Receive(ctx, from).AppendTo(ctx, in, word, options, progress)
+}
+
+// AppendTo is AppendStream of what comes. It may be called once.
+func (i *Incoming) AppendTo(ctx context.Context, in *store.Store, word string, options AppendOptions, progress func(bytes, blocks int)) (Result, error) {
+	defer i.Close()
+	first, err := i.next(ctx)
+	if err == nil {
+		err = first.failed()
+	}
+	if err != nil {
 		return Result{}, err
 	}
 	w, err := OpenWriter(ctx, in, word, options) // behind the first batch: a pipe that fails at once takes no lock
@@ -38,7 +45,7 @@ func AppendStream(ctx context.Context, in *store.Store, word string, from io.Rea
 	}
 	defer w.Abort()
 	before := w.Length()
-	bytes, err := w.drain(ctx, reader, first, progress)
+	bytes, err := w.drain(ctx, i, first, progress)
 	if err != nil {
 		return Result{}, err
 	}
