@@ -14,7 +14,7 @@ export HC_REQUIRE_INTEROP
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build install peers test race fuzz bench large-drive demo generate man completions vectors lint ci clean
+.PHONY: help build install peers test race fuzz bench profile large-drive demo generate man completions vectors lint ci clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' Makefile | while read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -46,6 +46,9 @@ fuzz: ## fuzz every target for FUZZTIME (60s) each
 
 bench: build peers ## measure against restic/chunker and stock Hypercore, side by side
 	scripts/bench.sh
+
+profile: build peers ## say where processor time goes, stage by stage (Linux, with perf)
+	scripts/profile.sh
 
 large-drive: build peers ## bring 100,000 files and one of 4 GiB to stock Hyperdrive and back (25 GiB of disk)
 	scripts/large-drive.sh
