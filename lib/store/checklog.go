@@ -110,14 +110,14 @@ func (k *logCheck) record(r *packlog.Record) error {
 }
 
 // mostSpent is how many bytes of memory may be kept for the next run: those of several small blocks have less, one large block is rare.
-const mostSpent = 2 * runBytes
+const mostSpent = 2*runBytes + zstdSlack
 
 // roomOfRun is withRoom, with as much as the next runs need, too.
 func roomOfRun(b []byte, bytes int) []byte {
 	if cap(b) >= bytes {
 		return b[:0]
 	}
-	for _, usual := range []int{runBytes, mostSpent} {
+	for _, usual := range []int{runBytes + zstdSlack, mostSpent} {
 		if bytes <= usual {
 			return make([]byte, 0, usual)
 		}
@@ -233,8 +233,8 @@ func (k *logCheck) decode(job runCheck, room []byte) ([]byte, error) {
 			return room, fmt.Errorf("its base: %w", err)
 		}
 	}
-	if job.meta.codec != codecRaw && job.meta.raw <= mostSpent {
-		room = roomOfRun(room, job.meta.raw)
+	if need := decodeRoom(job.meta.raw); job.meta.codec != codecRaw && need <= mostSpent {
+		room = roomOfRun(room, need)
 	}
 	data, err := decompressInto(room, job.meta, job.payload, base)
 	if err != nil {

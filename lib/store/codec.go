@@ -86,7 +86,7 @@ func decompress(m *runMeta, payload, base []byte) ([]byte, error) {
 	return decompressInto(nil, m, payload, base)
 }
 
-// decompressInto is decompress with the slice, which is empty, and used if it has room.
+// decompressInto is decompress with the slice, which is empty, and used if it has room: for decodeRoom, it takes the least time.
 func decompressInto(dst []byte, m *runMeta, payload, base []byte) ([]byte, error) {
 	var raw []byte
 	var err error
@@ -96,7 +96,8 @@ func decompressInto(dst []byte, m *runMeta, payload, base []byte) ([]byte, error
 		}
 		return payload, nil
 	}
-	dst = withRoom(dst, m.raw)[:0:m.raw] // the limit is the capacity: a frame cannot make it grow
+	dst = withRoom(dst, m.raw)
+	dst = dst[:0:min(cap(dst), decodeRoom(m.raw))] // the limit is the capacity: a frame cannot make it grow
 	if m.codec == codecDelta {
 		raw, err = decodeDelta(dst, payload, base)
 	} else {
@@ -111,6 +112,20 @@ func decompressInto(dst []byte, m *runMeta, payload, base []byte) ([]byte, error
 		return nil, fmt.Errorf("%w: it decodes to %d bytes, expected %d", ErrDamaged, len(raw), m.raw)
 	}
 	return raw, nil
+}
+
+const (
+	zstdBlock = 128 << 10 // bytes that a frame decodes to piece by piece
+	zstdSlack = 32        // bytes by which the decoder's fastest way of copying writes beyond what it is to copy
+)
+
+// decodeRoom is how much room it takes to decode a frame to so many bytes as fast as can be: where there is none for a whole piece, and for what is written
+// beyond it, the decoder copies with care, and takes a third longer for that piece.
+func decodeRoom(raw int) int {
+	if raw > zstdBlock {
+		raw = (raw + zstdBlock - 1) / zstdBlock * zstdBlock
+	}
+	return raw + zstdSlack
 }
 
 // leavesOf returns the leaf hashes of a run whose bytes are data, with the blocks' ends.

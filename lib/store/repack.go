@@ -65,7 +65,7 @@ func (r *recoder) encode(m *runMeta, raw []byte) ([]byte, error) {
 		return raw, nil
 	}
 	m.codec = codecZstd
-	r.back = withRoom(r.back, m.raw)
+	r.back = withRoom(r.back, decodeRoom(m.raw))
 	back, err := decompressInto(r.back, m, frame, nil)
 	if err != nil || !bytes.Equal(back, raw) {
 		return nil, fmt.Errorf("internal error: a run of %d bytes does not decode to what was encoded: %w", len(raw), err)
@@ -97,7 +97,7 @@ func (r *recoder) plainRun(record *packlog.Record) (*runMeta, []byte, error) {
 	if m.codec == codecDelta {
 		return nil, nil, nil
 	}
-	r.raw = withRoom(r.raw, m.raw)
+	r.raw = withRoom(r.raw, decodeRoom(m.raw))
 	raw, err := decompressInto(r.raw, m, record.Payload, nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("run at %v: %w", record.Position, err)

@@ -176,7 +176,7 @@ func (r *runReader) decode(ctx context.Context, run *decodedRun, payload []byte,
 		defer base.Memory.Release()
 	}
 	var room []byte
-	run.memory, room = r.room(run.meta.raw)
+	run.memory, room = r.room(decodeRoom(run.meta.raw))
 	run.data, err = decompressInto(room, run.meta, payload, base.Data)
 	return err
 }
