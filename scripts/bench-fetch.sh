@@ -2,18 +2,19 @@
 # bench-fetch.sh is the part of bench.sh that measures fetching over loopback TCP and through a pipe, beside stock Hypercore:
 # it is read by that, and uses what is defined there. docs/performance.md defines what the tables say.
 
-# hc_fetch and stock_fetch print the line that fetches a core whole: INPUT KEY PORT.
-hc_fetch() { echo "$m hc-fetch/$1 hc-fetch -C reader $2 --peer 127.0.0.1:$3 | $m hc-verify/$1 hc-verify $2"; }
+# hc_fetch, store_fetch and stock_fetch print the line that fetches a core whole: INPUT KEY PORT. Of hc-fetch alone nobody reads what it writes.
+store_fetch() { echo "$m hc-fetch/$1 hc-fetch -C reader $2 --peer 127.0.0.1:$3"; }
+hc_fetch() { echo "$(store_fetch "$@") | $m hc-verify/$1 hc-verify $2"; }
 stock_fetch() { echo "$m stock-fetch/$1 node \"\$peer\" fetch $2 $3 reader 2> fetch.log"; }
 
 transfer() { # INPUT: serves, fetches and compares; sets $pairs to those that were measured
-	local input=$1 i pair key at from
-	pairs="hc-hc"
+	local input=$1 i pair key at from line
+	pairs="hc-hc hc-store"
 	hc_key=$(cut -d ' ' -f 1 "$input.key")
 	serve "hc-serve/$input" "hc-serve -C writer-$input --json --listen 127.0.0.1:0"
 	hc_port=$port hc_server=$!
 	if [[ -n $stock ]]; then
-		pairs="hc-hc hc-stock stock-hc stock-stock"
+		pairs="hc-hc hc-store hc-stock stock-hc stock-stock"
 		stock_key=$(field "$input.stock" key)
 		serve "stock-serve/$input" "node \"\$peer\" serve stock-$input"
 		stock_port=$port stock_server=$!
@@ -23,13 +24,15 @@ transfer() { # INPUT: serves, fetches and compares; sets $pairs to those that we
 		for pair in $pairs; do
 			key=$hc_key at=$hc_port from=$hc_server
 			[[ $pair == hc-* ]] || key=$stock_key at=$stock_port from=$stock_server
+			line=$("${pair#*-}_fetch" "$input" "$key" "$at")
 			rm -rf reader
 			if ((i)); then
 				before=$(spent_by "$from")
-				timed "fetch/$input/$pair" "$(${pair#*-}_fetch "$input" "$key" "$at") > /dev/null"
+				timed "fetch/$input/$pair" "$line > /dev/null"
 				echo "fetch/$input/$pair/server $(calc %.2f "$(spent_by "$from") - $before") 0 0" >> times
 			else
-				bash -o pipefail -c "$(${pair#*-}_fetch "$input" "$key" "$at") | cmp - $input" || die "$pair: what was fetched is not $input"
+				[[ $pair != hc-store ]] || line+=" | hc-verify $key"
+				bash -o pipefail -c "$line | cmp - $input" || die "$pair: what was fetched is not $input"
 			fi
 		done
 	done
@@ -52,10 +55,16 @@ fetch_table() {
 			s=$(median "fetch/$input/$pair")
 			base=
 			[[ -z $stock ]] || base=$(calc %.2f "$(median "fetch/$input/stock-stock") / $s")
-			row "$input: ${pair%-*} → ${pair#*-}" "$(calc %.2f "$s")" "$(calc %.0f "$(length "$input") / 1e6 / $s")" "$base" \
+			row "$input: $(named_pair)" "$(calc %.2f "$s")" "$(calc %.0f "$(length "$input") / 1e6 / $s")" "$base" \
 				"$(calc %.2f "$(median "fetch/$input/$pair/server")")" "$(calc %.2f "$(median "fetch/$input/$pair" 3)")" "$(cpu_of_stock)"
 		done
 	done
+}
+named_pair() {
+	case $pair in
+	hc-store) echo "hc → hc, \`hc-fetch\` alone" ;;
+	*) echo "${pair%-*} → ${pair#*-}" ;;
+	esac
 }
 # cpu_of_stock is what hc takes at the ends where it is, as a part of what stock takes there when it talks to itself.
 cpu_of_stock() {
@@ -64,7 +73,7 @@ cpu_of_stock() {
 	server=$(calc %.2f "$(median "fetch/$input/$pair/server") / ($(median "$stock_stock/server") + 1e-9)")
 	reader=$(calc %.2f "$(median "fetch/$input/$pair" 3) / ($(median "$stock_stock" 3) + 1e-9)")
 	case $pair in
-	hc-hc) echo "$server, $reader" ;;
+	hc-hc | hc-store) echo "$server, $reader" ;;
 	hc-*) echo "$server" ;;
 	*-hc) echo "$reader" ;;
 	esac
