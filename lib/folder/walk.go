@@ -322,7 +322,7 @@ func (w *walker) leftOut(files *rules, path string, isFolder bool) bool {
 
 // openSame opens a file that was seen: what took its place since is not opened, or not taken for it.
 func openSame(at *os.Root, name string, seen fileStat) (*os.File, error) {
-	file, err := at.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe in its place would have us wait
+	file, err := openWith(at, name, syscall.O_NONBLOCK) // a pipe in its place would have us wait
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errGone
 	}

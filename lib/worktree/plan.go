@@ -337,7 +337,7 @@ func (d *onDisk) digest() ([32]byte, error) {
 	if d.sum != nil {
 		return *d.sum, nil
 	}
-	file, err := d.root.Open(d.path)
+	file, err := folder.Open(d.root, d.path)
 	if err != nil {
 		return [32]byte{}, err
 	}

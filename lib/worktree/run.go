@@ -253,7 +253,7 @@ func (u *update) copy(equal string, sum [32]byte, w io.Writer) (copied bool, err
 	if !ok {
 		return false, nil
 	}
-	from, err := u.root.Open(equal[1:])
+	from, err := folder.Open(u.root, equal[1:])
 	if err != nil {
 		return false, nil // it is not there any more
 	}
