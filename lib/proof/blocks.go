@@ -20,17 +20,12 @@ func (v *verifier) readBlocks(first, e uint64) error {
 		if err := v.ctx.Err(); err != nil {
 			return err
 		}
+		frame := len(g.Blocks)
 		if err := v.readFrame(n); err != nil {
 			return err
 		}
+		hashed = v.knownFrom(hashed, frame)
 		have := len(g.Blocks)
-		if have-hashed == 1 {
-			leaf, known := v.in.known(len(g.Blocks[hashed]))
-			if known {
-				g.Leaves[hashed] = leaf
-				hashed = have
-			}
-		}
 		if have < n && have-hashed >= hashTogether {
 			v.hasher.add(g.Leaves[hashed:have], g.Blocks[hashed:have])
 			hashed = have
@@ -40,6 +35,26 @@ func (v *verifier) readBlocks(first, e uint64) error {
 		v.hash(hashed)
 	}
 	return nil
+}
+
+// knownFrom takes the leaf hashes of the last frame's blocks that were hashed before, if all before them are hashed, and returns up to where that
+// is so. frame is its first block.
+func (v *verifier) knownFrom(hashed, frame int) int {
+	blocks := v.group.Blocks[frame:]
+	offset := v.in.offset - 1 // an LF is behind them
+	for _, b := range blocks {
+		offset -= uint64(len(b))
+	}
+	for i, b := range blocks {
+		leaf, known := v.in.known(offset, len(b))
+		if !known || hashed != frame+i {
+			return hashed
+		}
+		v.group.Leaves[hashed] = leaf
+		hashed++
+		offset += uint64(len(b))
+	}
+	return hashed
 }
 
 // readFrame reads one frame of blocks of a group of n.

@@ -20,40 +20,54 @@ type comingLeaf struct {
 }
 
 const (
-	mostComing  = 16      // blocks
+	mostComing  = 32      // blocks
 	leastComing = 8 << 10 // bytes of each
 )
 
-// coming appends the blocks that have come whole behind what was taken, as long as each is alone in its frame, and large; and
-// where they are to r.leaves.
+// coming appends the blocks that have come whole behind what was taken, as long as each is large; and where they are to r.leaves.
 func (r *reader) coming(blocks [][]byte) [][]byte {
 	rest, offset := r.buf[r.start:r.end], r.offset
 	r.leaves = r.leafRoom[:0]
-	for len(r.leaves) < mostComing {
+	for {
 		line, _, whole := bytes.Cut(rest[:min(len(rest), maxLine)], lineEnd)
 		if !whole {
-			break
+			return blocks
 		}
 		rest, offset = rest[len(line)+1:], offset+uint64(len(line))+1
 		word, numbers, _ := bytes.Cut(line, []byte{' '})
 		if string(word) == wordNode {
 			continue
 		}
-		_, length, _ := bytes.Cut(numbers, []byte{' '})
-		size, err := parseNumber(length)
-		if string(word) != wordBlock || err != nil || size < leastComing || size >= uint64(len(rest)) {
-			break
+		if string(word) != wordBlock || !r.comingFrame(numbers, len(rest), offset) {
+			return blocks
 		}
-		blocks = append(blocks, rest[:size:size])
-		r.leaves = append(r.leaves, comingLeaf{offset: offset, size: int(size)})
-		rest, offset = rest[size+1:], offset+size+1
+		for _, l := range r.leaves[len(r.leaves)-r.framed:] {
+			blocks = append(blocks, rest[:l.size:l.size])
+			rest, offset = rest[l.size:], offset+uint64(l.size)
+		}
+		rest, offset = rest[1:], offset+1
 	}
-	return blocks
 }
 
-// known returns the leaf hash of the block that was taken last, if it was hashed before.
-func (r *reader) known(size int) (leaf hash.Digest, ok bool) {
-	offset := r.offset - 1 - uint64(size) // an LF is behind it
+// comingFrame appends the blocks of a frame of these numbers to r.leaves, and sets r.framed to how many they are, if all of it is among the have bytes
+// behind its line, and there is room for them.
+func (r *reader) comingFrame(numbers []byte, have int, offset uint64) bool {
+	leaves := r.leaves
+	w := words{left: numbers, more: true}
+	for w.next(); w.more; {
+		size := w.number(maxBlock)
+		if w.bad || size < leastComing || size >= uint64(have) || len(leaves) == mostComing {
+			return false
+		}
+		leaves = append(leaves, comingLeaf{offset: offset, size: int(size)})
+		have, offset = have-int(size), offset+size
+	}
+	r.framed, r.leaves = len(leaves)-len(r.leaves), leaves
+	return r.framed > 0
+}
+
+// known returns the leaf hash of a block at an offset in the stream, if it was hashed before.
+func (r *reader) known(offset uint64, size int) (leaf hash.Digest, ok bool) {
 	for len(r.leaves) > 0 && r.leaves[0].offset < offset {
 		r.leaves = r.leaves[1:]
 	}

@@ -94,3 +94,55 @@ func TestReadFails(t *testing.T) {
 type idle struct{}
 
 func (idle) Read([]byte) (int, error) { return 0, nil }
+
+// What is coming are the whole frames of large blocks, be they alone in them or not, up to the first other one.
+func TestComing(t *testing.T) {
+	var in bytes.Buffer
+	var want []string
+	frame := func(line string, blocks ...int) (end int) {
+		in.WriteString(line + "\n")
+		for _, size := range blocks {
+			block := string(bytes.Repeat([]byte{'A' + byte(len(want))}, size))
+			in.WriteString(block)
+			want = append(want, block)
+		}
+		in.WriteString("\n")
+		return in.Len()
+	}
+	in.WriteString("node 5 1000 " + string(bytes.Repeat([]byte("ab"), 32)) + "\n")
+	first := frame("block 7 8192 9000", 8192, 9000)
+	second := frame("block 9 70000", 70_000)
+	frame("block 10 9000 8191", 9000, 8191) // one is small
+	frame("block 12 8192", 8192)
+	for have, blocks := range map[int]int{0: 0, 100: 0, first - 1: 0, first: 2, first + 20: 2, second - 1: 2, second: 3, in.Len(): 3} {
+		r := reader{buf: in.Bytes(), end: have, top: in.Len()}
+		got := r.coming(nil)
+		if len(got) != blocks || len(r.leaves) != blocks {
+			t.Errorf("of %d bytes: %d blocks and %d leaves, want %d", have, len(got), len(r.leaves), blocks)
+			continue
+		}
+		for i, b := range got {
+			if at := r.leaves[i].offset; string(b) != want[i] || !bytes.HasPrefix(in.Bytes()[at:], b) {
+				t.Errorf("of %d bytes: block %d has %d bytes, which are not those at %d", have, i, len(b), at)
+			}
+		}
+	}
+	for _, line := range []string{"block", "block 7", "block 7 ", "block 7 x", "block 7  8192", "block 7 8192 ", "block 7 18446744073709551615", "block 7 8192 18446744073709551615", "lines 7 1 8192"} {
+		in.Reset()
+		frame(line, 20_000)
+		r := reader{buf: in.Bytes(), end: in.Len(), top: in.Len()}
+		if got := r.coming(nil); len(got) > 0 {
+			t.Errorf("%q: %d blocks", line, len(got))
+		}
+	}
+	in.Reset()
+	for range mostComing - 1 {
+		frame("block 7 8192", 8192)
+	}
+	frame("block 7 8192 8192", 8192, 8192)
+	frame("block 7 8192", 8192)
+	r := reader{buf: in.Bytes(), end: in.Len(), top: in.Len()}
+	if got := r.coming(nil); len(got) != mostComing-1 {
+		t.Errorf("%d blocks, where there is room for %d", len(got), mostComing)
+	}
+}

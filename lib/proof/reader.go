@@ -24,6 +24,7 @@ type reader struct {
 	leaves []comingLeaf
 	err    error
 
+	framed   int                    // leaves of the frame added last
 	leafRoom [mostComing]comingLeaf // in which leaves lie
 }
 
@@ -32,10 +33,10 @@ const (
 	groupRoom = 1<<20 + 192<<10
 
 	// lookAhead is how many bytes are read behind those that are wanted, at most.
-	lookAhead = 1 << 20
+	lookAhead = 2 << 20
 
 	// readBuffer is room for a group, for what is read ahead, and for one that is let go of.
-	readBuffer = 2*groupRoom + 256<<10
+	readBuffer = 2*groupRoom + lookAhead
 
 	// mostIdle is how many reads in a row may bring nothing.
 	mostIdle = 100
