@@ -145,7 +145,7 @@ func (cp *checkpoint) apply(c *committed) error {
 
 // bound writes what all cores hold when it becomes much, for there may be many.
 func (cp *checkpoint) bound(blocks int) error {
-	if cp.blocks += blocks; cp.blocks < 8*cp.store.options.tuning.bufferRows {
+	if cp.blocks += blocks; cp.blocks < cp.store.options.tuning.allBlocks {
 		return nil
 	}
 	cp.blocks = 0

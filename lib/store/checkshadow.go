@@ -17,6 +17,10 @@ import (
 // first record, in a folder beside the store. Of appended blocks it has no tree but the roots of their spans: coreCheck
 // computes the rest from the blocks themselves.
 
+// shadowRows is how many rows the shadow gathers before they become a table: fewer than a checkpoint, which has one go and is over, for
+// they are most of what a check holds. It merges tables as they come, so that there are never many.
+const shadowRows = 8 << 10
+
 // checkDerived reads the store's derived files, builds the shadow up to where they go, and compares the two.
 func (c *Checker) checkDerived(ctx context.Context) error {
 	if err := c.newShadow(); err != nil {
@@ -65,6 +69,7 @@ func (c *Checker) newShadow() error {
 		return err
 	}
 	options := c.store.options
+	options.tuning.bufferRows = min(options.tuning.bufferRows, shadowRows)
 	s := &Store{dir: dir, options: options, fs: c.fs, log: c.store.log}
 	s.files = newFiles(fsys, dir)
 	s.reader = newRunReader(s.log, func(ctx context.Context, leaf hash.Digest) (place, error) {

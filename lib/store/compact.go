@@ -10,8 +10,7 @@ import (
 // compact merges tables where there are many.
 func (b *coreBuilder) compact() error {
 	var err error
-	tuning := b.cp.store.options.tuning
-	b.file.tree, err = compactLevels(b.file.tree, tuning, func(refs []tableRef, _ bool) (tableRef, error) {
+	b.file.tree, err = compactLevels(b.file.tree, b.cp.store.options.tuning, func(refs []tableRef, _ bool) (tableRef, error) {
 		tables, err := b.openLimited(refs, "tree", treeSchema)
 		if err != nil {
 			return tableRef{}, err
@@ -24,11 +23,16 @@ func (b *coreBuilder) compact() error {
 	if err != nil {
 		return err
 	}
-	b.file.runs, err = compactLevels(b.file.runs, tuning, func(refs []tableRef, oldest bool) (tableRef, error) {
+	return b.compactRuns()
+}
+
+func (b *coreBuilder) compactRuns() (err error) {
+	b.file.runs, err = compactLevels(b.file.runs, b.cp.store.options.tuning, func(refs []tableRef, oldest bool) (tableRef, error) {
 		tables, err := b.openLimited(refs, "runs", runsSchema)
 		if err != nil {
 			return tableRef{}, err
 		}
+		defer b.cp.letGo(refs, b.path("runs"))
 		return b.cp.merge(b.path("runs"), runsSchema, 0, func(w *table.Writer) error {
 			out := rowWriter{w: w}
 			if err := mergeRuns(b.cp.ctx, tables, oldest, out.add); err != nil {

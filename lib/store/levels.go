@@ -175,6 +175,9 @@ func (cp *checkpoint) flushIndex() error {
 	}
 	cp.index, cp.recent, cp.mapped = cp.index[:0], nil, 0
 	cp.tables = pushTable(cp.tables, tableRef{level: cp.store.options.tuning.levelOf(rows), number: number, rows: rows, limit: noLimit})
+	if cp.sparse {
+		return cp.compactIndex()
+	}
 	return nil
 }
 
@@ -182,6 +185,11 @@ func (cp *checkpoint) finishIndex() error {
 	if err := cp.flushIndex(); err != nil {
 		return err
 	}
+	return cp.compactIndex()
+}
+
+// compactIndex merges tables where there are many.
+func (cp *checkpoint) compactIndex() error {
 	var err error
 	cp.tables, err = compactLevels(cp.tables, cp.store.options.tuning, func(refs []tableRef, _ bool) (tableRef, error) {
 		tables, err := cp.openAll(refs, cp.files.indexPath, indexSchema)
@@ -192,11 +200,21 @@ func (cp *checkpoint) finishIndex() error {
 		for _, ref := range refs {
 			rows += ref.rows
 		}
+		defer cp.letGo(refs, cp.files.indexPath)
 		return cp.merge(cp.files.indexPath, indexSchema, rows, func(w *table.Writer) error {
 			return table.Merge(cp.ctx, w, nil, tables...)
 		})
 	})
 	return err
+}
+
+// letGo does not hold tables open any more that were merged by a check, which makes many. Their files go with those that nothing names.
+func (cp *checkpoint) letGo(refs []tableRef, path func(uint64) string) {
+	for _, ref := range refs {
+		if cp.sparse {
+			cp.files.discard(path(ref.number))
+		}
+	}
 }
 
 func (cp *checkpoint) openAll(refs []tableRef, path func(uint64) string, schema table.Schema) ([]*table.Table, error) {

@@ -30,6 +30,9 @@ func (b *coreBuilder) flushRows() error {
 	}
 	b.rows.rows = b.rows.rows[:0]
 	b.file.runs = pushTable(b.file.runs, tableRef{level: b.cp.store.options.tuning.levelOf(rows), number: number, limit: noLimit})
+	if b.cp.sparse {
+		return b.compactRuns()
+	}
 	return nil
 }
 

@@ -39,6 +39,7 @@ type tuning struct {
 	blocks     uint64 // checkpointAfter
 	bytes      int    // checkpointBytes
 	bufferRows int    // of a checkpoint, before they become a table
+	allBlocks  int    // of all cores that a checkpoint takes in, before what it holds of them becomes tables
 	fanOut     int    // tables of the lowest level before they are merged
 	upper      int    // and of those above
 	spanBlocks uint64 // of a span record
@@ -57,6 +58,9 @@ func (t tuning) withDefaults() tuning {
 	}
 	if t.bufferRows == 0 {
 		t.bufferRows = 64 << 10
+	}
+	if t.allBlocks == 0 {
+		t.allBlocks = 8 * t.bufferRows
 	}
 	if t.upper == 0 && t.fanOut == 0 {
 		t.upper = 8 // a row of a store of ten million is merged twice in its life; with 4 three times, and tables are about as many
