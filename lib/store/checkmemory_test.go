@@ -2,9 +2,12 @@ package store
 
 import (
 	"bytes"
+	"math/rand/v2"
+	"path/filepath"
 	"testing"
 
 	"hc/lib/hash"
+	"hc/lib/store/packlog"
 )
 
 // A check looks at one run after the other in the same memory, but for what a large block took.
@@ -51,5 +54,50 @@ func TestCheckDecodesInRoom(t *testing.T) {
 	}
 	if cap(rooms[2]) > mostSpent {
 		t.Error("the memory of a large block is kept")
+	}
+}
+
+// A check merges the tables that it makes as they come: however large a store is, there are never many, and few of them open.
+func TestCheckKeepsFewTables(t *testing.T) {
+	dir := t.TempDir()
+	small := tuning{bufferRows: 8, fanOut: 2, never: true}
+	s := openTest(t, dir, Options{tuning: small})
+	l, r := newSigned(t, 1), rand.New(rand.NewPCG(1, 1))
+	const appends = 256
+	for range appends {
+		l.append(t, s, false, randomBlocks(r, 8, 900)...)
+	}
+	c, err := NewChecker(t.Context(), dir, CheckOptions{Scratch: t.TempDir(), tuning: small})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if c.view, err = c.store.log.View(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.newShadow(); err != nil {
+		t.Fatal(err)
+	}
+	cp, err := c.shadowCheckpoint(t.Context(), &applied{}, c.view.Readable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cp.abort()
+	for _, folder := range []string{"index", "cores"} {
+		if err := makeFolder(cp.files.fs, filepath.Join(cp.files.dir, folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	came, index, rows, open := 0, 0, 0, 0
+	err = cp.replay.run(t.Context(), cp.view, packlog.Position{}, func(a *committed) error {
+		err := cp.apply(a)
+		came++
+		index, rows = max(index, len(cp.tables)), max(rows, len(cp.cores[a.key].file.runs))
+		open = max(open, len(cp.files.open))
+		return err
+	})
+	const most = 16 // of levels, by far
+	if err != nil || came != appends || index > most || rows > most || open > 2*most {
+		t.Errorf("%d appends of %d: at most %d tables of the index, %d of rows, and %d open, error %v", came, appends, index, rows, open, err)
 	}
 }

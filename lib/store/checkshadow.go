@@ -85,7 +85,6 @@ func (c *Checker) newShadow() error {
 
 // extendShadow takes in the log up to a position.
 func (c *Checker) extendShadow(ctx context.Context, to packlog.Position) error {
-	s := c.shadow
 	a, err := c.shadowApplied()
 	if err != nil {
 		return err
@@ -93,16 +92,30 @@ func (c *Checker) extendShadow(ctx context.Context, to packlog.Position) error {
 	if !a.position.Less(to) {
 		return nil
 	}
+	cp, err := c.shadowCheckpoint(ctx, a, to)
+	if err != nil {
+		return err
+	}
+	if err := cp.run(); err != nil {
+		cp.abort()
+		return err
+	}
+	return nil
+}
+
+// shadowCheckpoint returns the checkpoint that takes the shadow from where it is to a position.
+func (c *Checker) shadowCheckpoint(ctx context.Context, a *applied, to packlog.Position) (*checkpoint, error) {
+	s := c.shadow
 	if a.next == 0 {
 		a.next = 1
 	}
 	old, err := openDerived(s.files, a)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	view := c.view
 	view.Synced, view.Readable = to, to
-	cp := &checkpoint{
+	return &checkpoint{
 		ctx: ctx, store: s, files: s.files, old: old, view: view, next: a.next,
 		replay:  newReplay(s.log, a.open, c.unreadable),
 		cores:   make(map[keys.Key]*coreBuilder),
@@ -112,12 +125,7 @@ func (c *Checker) extendShadow(ctx context.Context, to packlog.Position) error {
 		search:  passageSearch{store: s, view: view},
 		sparse:  true,
 		lost:    c.missing,
-	}
-	if err := cp.run(); err != nil {
-		cp.abort()
-		return err
-	}
-	return nil
+	}, nil
 }
 
 // unreadable is told of records that the replay passes over.
