@@ -138,11 +138,16 @@ type neighbours struct {
 	at     int64       // where
 }
 
-// nextAll reads the next chunk, and those behind it that are read already.
+// nextAll reads the next chunk, and those behind it that are read already; of a file some 1 MiB, so that who reads the pipe is not woken up
+// for a few of them at a time.
 func (s *source) nextAll(n *neighbours) error {
 	return s.ask(func() (err error) {
 		n.file, n.at = s.whole, s.start+int64(s.chunker.Offset())
-		n.chunks, err = s.chunker.NextAll(n.chunks[:0])
+		next := s.chunker.NextAll
+		if s.whole != nil {
+			next = s.chunker.NextMany
+		}
+		n.chunks, err = next(n.chunks[:0])
 		if s.start+int64(s.chunker.Offset()) > s.size { // it grows, or is one of those that are made when they are read
 			n.file = nil
 		}

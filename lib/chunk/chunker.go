@@ -97,6 +97,31 @@ func (c *Chunker) NextAll(dst [][]byte) ([][]byte, error) {
 	}
 }
 
+// NextMany is NextAll, but reads on while there is room behind what it returns, some 1 MiB: for an input that lets nobody wait, such as
+// a file.
+func (c *Chunker) NextMany(dst [][]byte) ([][]byte, error) {
+	dst, err := c.NextAll(dst)
+	for err == nil && c.readOn() {
+		for {
+			n, err := c.cut()
+			if n == 0 || err != nil {
+				break // the next call finds the same error
+			}
+			dst = append(dst, c.take(n))
+		}
+	}
+	return dst, err
+}
+
+// readOn reads once, without moving what is in the buffer, and reports whether there is more to cut.
+func (c *Chunker) readOn() bool {
+	if c.eof || c.err != nil || len(c.buf)-c.end < mostRead {
+		return false
+	}
+	c.read(1, mostRead)
+	return c.err == nil
+}
+
 // take returns the next n bytes as a chunk.
 func (c *Chunker) take(n int) []byte {
 	data := c.buf[c.start : c.start+n : c.start+n]
@@ -156,14 +181,19 @@ func (c *Chunker) fill() {
 	want = max(want, c.end-c.start+1)
 	for c.end-c.start < want && !c.eof && c.err == nil {
 		c.makeRoom()
-		room := c.buf[c.end:min(len(c.buf), c.end+mostRead)]
-		n, err := readAtLeast(c.r, room, min(want-(c.end-c.start), len(room)))
-		c.end += n
-		if err == io.EOF {
-			c.eof = true
-		} else {
-			c.err = err
-		}
+		most := min(len(c.buf)-c.end, mostRead)
+		c.read(min(want-(c.end-c.start), most), most)
+	}
+}
+
+// read reads so many bytes at least, or up to the end of the input, and at most as many, for which there is room.
+func (c *Chunker) read(least, most int) {
+	n, err := readAtLeast(c.r, c.buf[c.end:c.end+most], least)
+	c.end += n
+	if err == io.EOF {
+		c.eof = true
+	} else {
+		c.err = err
 	}
 }
 

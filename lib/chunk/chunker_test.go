@@ -52,8 +52,23 @@ func TestChunkerIsFaithful(t *testing.T) {
 	}
 }
 
+// manyAtATime is the ways to ask for many chunks at once, and how many bytes each call brings at least of an input that is long.
+var manyAtATime = map[string]struct {
+	next  func(c *Chunker, dst [][]byte) ([][]byte, error)
+	bytes int
+}{
+	"all":  {(*Chunker).NextAll, mostRead / 2},
+	"many": {(*Chunker).NextMany, readSize / 2},
+}
+
 // Many at a time the chunks are the same, all of them stay until the next call, and an error comes behind them.
 func TestNextAll(t *testing.T) {
+	for name, way := range manyAtATime {
+		t.Run(name, func(t *testing.T) { nextAll(t, way.next, way.bytes) })
+	}
+}
+
+func nextAll(t *testing.T, next func(*Chunker, [][]byte) ([][]byte, error), least int) {
 	random := randomBytes(3*readSize, 7)
 	for kind, cutter := range cutters() {
 		for name, wrap := range readers {
@@ -61,8 +76,8 @@ func TestNextAll(t *testing.T) {
 				if len(input) > 5000 && name == "one byte" {
 					continue
 				}
-				calls := sameManyAtATime(t, kind+"/"+name, New(wrap(bytes.NewReader(input)), cutter, 0), input, cuts(cutter, input))
-				if name == "whole" && len(input) == len(random) && calls > 2*3*readSize/mostRead {
+				calls := sameManyAtATime(t, kind+"/"+name, next, New(wrap(bytes.NewReader(input)), cutter, 0), input, cuts(cutter, input))
+				if name == "whole" && len(input) == len(random) && calls > len(input)/least {
 					t.Errorf("%s: the chunks came in %d calls", kind, calls)
 				}
 			}
@@ -71,20 +86,20 @@ func TestNextAll(t *testing.T) {
 		c := New(io.MultiReader(bytes.NewReader(random[:10_000]), iotest.ErrReader(broken)), cutter, 0)
 		n, err := 0, error(nil)
 		for chunks := [][]byte(nil); err == nil; n += len(chunks) {
-			chunks, err = c.NextAll(nil)
+			chunks, err = next(c, nil)
 		}
-		if _, again := c.NextAll(nil); n == 0 || err != broken || again != broken {
+		if _, again := next(c, nil); n == 0 || err != broken || again != broken {
 			t.Errorf("%s: %d chunks, then %v, then %v", kind, n, err, again)
 		}
 	}
 }
 
 // sameManyAtATime fails unless the chunks of input have these lengths. It returns how many calls it took.
-func sameManyAtATime(t *testing.T, what string, c *Chunker, input []byte, lengths []int) (calls int) {
+func sameManyAtATime(t *testing.T, what string, next func(*Chunker, [][]byte) ([][]byte, error), c *Chunker, input []byte, lengths []int) (calls int) {
 	t.Helper()
 	var got []byte
 	for ; ; calls++ {
-		chunks, err := c.NextAll(nil)
+		chunks, err := next(c, nil)
 		if err == io.EOF && len(chunks) == 0 {
 			break
 		}
@@ -109,12 +124,18 @@ func sameManyAtATime(t *testing.T, what string, c *Chunker, input []byte, length
 
 // What is too long is told behind the chunks before it, however they are asked for.
 func TestNextAllTooLong(t *testing.T) {
+	for name, way := range manyAtATime {
+		t.Run(name, func(t *testing.T) { nextAllTooLong(t, way.next) })
+	}
+}
+
+func nextAllTooLong(t *testing.T, next func(*Chunker, [][]byte) ([][]byte, error)) {
 	c := New(strings.NewReader("a\nb\n"+strings.Repeat("c", 100)+"\n"), must(NewLines(50)), 0)
-	if chunks, err := c.NextAll(nil); err != nil || len(chunks) != 2 {
+	if chunks, err := next(c, nil); err != nil || len(chunks) != 2 {
 		t.Fatalf("%q, %v", chunks, err)
 	}
 	for range 2 {
-		if chunks, err := c.NextAll(nil); !errors.Is(err, ErrTooLong) || len(chunks) != 0 || !strings.Contains(err.Error(), "byte 4:") {
+		if chunks, err := next(c, nil); !errors.Is(err, ErrTooLong) || len(chunks) != 0 || !strings.Contains(err.Error(), "byte 4:") {
 			t.Fatalf("%q, %v", chunks, err)
 		}
 	}
