@@ -145,8 +145,8 @@ func (s *Store) keep(ctx context.Context, folder, name string, data []byte, dirP
 	if err := makeFolder(s.fs, dir, dirPerm); err != nil {
 		return err
 	}
-	if err := syncFolder(s.fs, s.dir); err != nil {
+	if err := replaceSmall(s.fs, filepath.Join(dir, name), data, perm); err != nil {
 		return err
 	}
-	return replaceSmall(s.fs, filepath.Join(dir, name), data, perm)
+	return syncFolder(s.fs, s.dir) // of the folder, which may be new: last, when that has reached the disk with its files, as a rule
 }

@@ -174,6 +174,9 @@ func (l *Log) addCommit(ctx context.Context, b *batch, r *commitRequest) error {
 	if err := b.makeRoom(ctx, min(headRoom, l.packSize/8)); err != nil {
 		return fmt.Errorf("%w: %w", errBatch, err)
 	}
+	if r.durable {
+		b.w.setToWork(flushSize) // head may take some syncs of its own
+	}
 	record, err := r.head()
 	if err != nil {
 		return err

@@ -61,14 +61,24 @@ func (l *Log) create(ctx context.Context) error {
 	if err := l.checkFormat(); !errors.Is(err, fs.ErrNotExist) {
 		return err // somebody else was faster, or it is bad
 	}
-	first, err := l.firstPack()
+	// Both files are there before the first sync, so that it brings most of them to the disk, too, and theirs have little to do.
+	mark, err := l.beginFile(markFile, nil)
 	if err != nil {
 		return err
 	}
-	if err := l.writeFile(markFile, nil); err != nil {
+	defer mark.Close() // it is synced
+	format, err := l.beginFormat(formatText)
+	if err != nil {
 		return err
 	}
-	if err := l.placeFormat(formatText, l.syncFolders); err != nil { // for a disk may keep the format's name, and lose the others
+	first, err := l.firstPack()
+	if err != nil {
+		return errors.Join(err, format.Close())
+	}
+	if err := mark.Sync(); err != nil {
+		return errors.Join(err, format.Close())
+	}
+	if err := l.placeFormat(format, l.syncFolders); err != nil { // for a disk may keep the format's name, and lose the others
 		return err
 	}
 	if err := l.syncFolders(); err != nil {
@@ -120,17 +130,24 @@ func (l *Log) firstPack() (Position, error) {
 
 // writeFile writes a whole small file and syncs it.
 func (l *Log) writeFile(name string, b []byte) error {
-	file, err := l.fs.OpenFile(l.path(name), os.O_RDWR|os.O_CREATE|os.O_TRUNC, filePerm)
+	file, err := l.beginFile(name, b)
 	if err != nil {
 		return err
 	}
-	if len(b) > 0 {
-		_, err = file.WriteAt(b, 0)
+	return errors.Join(file.Sync(), file.Close())
+}
+
+// beginFile writes a whole small file, which is to be synced.
+func (l *Log) beginFile(name string, b []byte) (File, error) {
+	file, err := l.fs.OpenFile(l.path(name), os.O_RDWR|os.O_CREATE|os.O_TRUNC, filePerm)
+	if err != nil || len(b) == 0 {
+		return file, err
 	}
-	if err == nil {
-		err = file.Sync()
+	if _, err := file.WriteAt(b, 0); err != nil {
+		return nil, errors.Join(err, file.Close())
 	}
-	return errors.Join(err, file.Close())
+	file.StartWriteback(0, int64(len(b)))
+	return file, nil
 }
 
 // newPackFile opens a fresh file for a pack. What a dead process left there is removed, not overwritten: a sync of that

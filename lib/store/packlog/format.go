@@ -66,25 +66,35 @@ func (l *Log) raiseFormat() error {
 		return err
 	}
 	if text != formatRaised {
-		if err := l.placeFormat(formatRaised, func() error { return nil }); err != nil {
+		file, err := l.beginFormat(formatRaised)
+		if err != nil {
+			return err
+		}
+		if err := l.placeFormat(file, func() error { return nil }); err != nil {
 			return err
 		}
 	}
 	return l.fs.SyncDir(l.dir) // also for who died before he did
 }
 
-// placeFormat writes the format file, and gives it its name behind before, which makes durable what must be there by then.
-// The caller syncs the folder.
-func (l *Log) placeFormat(text string, before func() error) error {
-	const temp = formatFile + ".tmp"
-	if err := l.fs.Remove(l.path(temp)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err // a sync of what a dead process left may have failed
+const formatTemp = formatFile + ".tmp"
+
+// beginFormat writes the format file, under a temporary name.
+func (l *Log) beginFormat(text string) (File, error) {
+	if err := l.fs.Remove(l.path(formatTemp)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err // a sync of what a dead process left may have failed
 	}
-	if err := l.writeFile(temp, []byte(text)); err != nil {
+	return l.beginFile(formatTemp, []byte(text))
+}
+
+// placeFormat syncs the format file, closes it, and gives it its name behind before, which makes durable what must be there by then.
+// The caller syncs the folder.
+func (l *Log) placeFormat(file File, before func() error) error {
+	if err := errors.Join(file.Sync(), file.Close()); err != nil {
 		return err
 	}
 	if err := before(); err != nil {
 		return err
 	}
-	return l.fs.Rename(l.path(temp), l.path(formatFile))
+	return l.fs.Rename(l.path(formatTemp), l.path(formatFile))
 }

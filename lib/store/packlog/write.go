@@ -80,11 +80,16 @@ func (w *packWriter) flush() error {
 	if err != nil {
 		return err
 	}
-	if n := w.written - w.begun; n >= writebackSize {
+	w.setToWork(writebackSize)
+	return nil
+}
+
+// setToWork sets the disk to work where so many bytes are written that it has not been set to.
+func (w *packWriter) setToWork(least uint64) {
+	if n := w.written - w.begun; n >= least {
 		w.file.StartWriteback(int64(w.begun), int64(n))
 		w.begun = w.written
 	}
-	return nil
 }
 
 // piecesWriter is a File that writes many pieces, one behind the other, at once.
