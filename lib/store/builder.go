@@ -207,7 +207,7 @@ func (b *coreBuilder) learnSubtree(leaves []merkle.Node) error {
 		return err
 	}
 	err := climbSubtree(leaves, b.node, &b.learnt)
-	if err == nil && b.learnt.len() >= b.cp.store.options.tuning.bufferRows {
+	if err == nil && b.learnt.len() >= b.cp.store.options.tuning.treeRows {
 		return b.flushLearnt()
 	}
 	return err

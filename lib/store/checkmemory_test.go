@@ -60,7 +60,7 @@ func TestCheckDecodesInRoom(t *testing.T) {
 // A check merges the tables that it makes as they come: however large a store is, there are never many, and few of them open.
 func TestCheckKeepsFewTables(t *testing.T) {
 	dir := t.TempDir()
-	small := tuning{bufferRows: 8, fanOut: 2, never: true}
+	small := tuning{bufferRows: 8, treeRows: 1 << 20, allBlocks: 1 << 20, fanOut: 2, never: true}
 	s := openTest(t, dir, Options{tuning: small})
 	l, r := newSigned(t, 1), rand.New(rand.NewPCG(1, 1))
 	const appends = 256

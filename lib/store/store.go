@@ -39,6 +39,7 @@ type tuning struct {
 	blocks     uint64 // checkpointAfter
 	bytes      int    // checkpointBytes
 	bufferRows int    // of a checkpoint, before they become a table
+	treeRows   int    // of a core's tree, likewise, that do not come in order: of more tables each of them takes longer to be looked for
 	allBlocks  int    // of all cores that a checkpoint takes in, before what it holds of them becomes tables
 	fanOut     int    // tables of the lowest level before they are merged
 	upper      int    // and of those above
@@ -58,6 +59,9 @@ func (t tuning) withDefaults() tuning {
 	}
 	if t.bufferRows == 0 {
 		t.bufferRows = 64 << 10
+	}
+	if t.treeRows == 0 {
+		t.treeRows = t.bufferRows
 	}
 	if t.allBlocks == 0 {
 		t.allBlocks = 8 * t.bufferRows
