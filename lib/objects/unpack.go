@@ -97,18 +97,18 @@ func (u Unpacker) bytes(p *Piece) (data []byte, memory *lent.Memory, err error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	data = make([]byte, p.Raw)
+	data = make([]byte, p.Raw, p.Raw+zstdSlack)
 	return data, nil, p.unpackDelta(data, from)
 }
 
 // worthHolding reports whether the blocks of a piece are held one by one where they lie.
 func (p *Piece) worthHolding() bool { return p.Raw >= leastLent && p.Raw/p.Count >= leastHeld }
 
-// room returns memory for a piece's blocks.
+// room returns memory for a piece's blocks, with room behind them for the decoder.
 func (u Unpacker) room(p *Piece) ([]byte, *lent.Memory) {
 	if u.Pool.Full() || !p.worthHolding() || p.Raw > mostLent {
-		return make([]byte, p.Raw), nil
+		return make([]byte, p.Raw, p.Raw+zstdSlack), nil
 	}
-	memory := u.Pool.Take(p.Raw)
-	return memory.Bytes()[:p.Raw:p.Raw], memory
+	memory := u.Pool.Take(decodeRoom(p.Raw))
+	return memory.Bytes()[:p.Raw:decodeRoom(p.Raw)], memory
 }

@@ -83,8 +83,22 @@ func (p Piece) unpack(into []byte) error {
 	return p.decode(d, into)
 }
 
+const (
+	zstdBlock = 128 << 10 // bytes that a frame decodes to piece by piece
+	zstdSlack = 32        // bytes by which the decoder's fastest way of copying writes beyond what it is to copy
+)
+
+// decodeRoom is how much room it takes to decode a frame to so many bytes as fast as can be: where there is none for a whole piece, and for
+// what is written beyond it, the decoder copies with care, and takes a third longer for that piece.
+func decodeRoom(raw int) int {
+	if raw > zstdBlock {
+		raw = (raw + zstdBlock - 1) / zstdBlock * zstdBlock
+	}
+	return raw + zstdSlack
+}
+
 func (p Piece) decode(d *zstd.Decoder, into []byte) error {
-	raw, err := d.DecodeAll(p.Payload, into[:0:len(into)]) // cannot grow
+	raw, err := d.DecodeAll(p.Payload, into[:0]) // cannot grow
 	if err != nil {
 		return fmt.Errorf("%w: blocks: %w", ErrMessage, err)
 	}
