@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"hc/lib/keys"
+	"hc/lib/lent"
 	"hc/lib/store/packlog"
 )
 
@@ -47,7 +48,7 @@ type logCheck struct {
 	ctx     context.Context
 	index   *derived // where bases are; of checkDeltas
 	jobs    chan runCheck
-	spent   chan []byte // payloads that were looked at, to be used again
+	pool    *lent.Pool // of payloads, and what they decode to
 	workers sync.WaitGroup
 
 	mu  sync.Mutex // guards what follows, and the checker while workers run
@@ -58,20 +59,19 @@ type logCheck struct {
 type runCheck struct {
 	record  packlog.Record // its payload is the worker's
 	meta    *runMeta
+	memory  *lent.Memory // in which the payload lies, a hold; nil: the collector's
 	payload []byte
 	size    int // bytes of the record's meta and payload
 }
 
 func (k *logCheck) start() {
 	n := runtime.GOMAXPROCS(0)
-	k.jobs = make(chan runCheck) // no queue: a worker's run may take 32 MiB
-	k.spent = make(chan []byte, n)
+	k.jobs = make(chan runCheck)             // no queue: a worker's run may take 32 MiB
+	k.pool = lent.NewPool(2 * n * mostSpent) // a payload and what it decodes to, for each
 	for range n {
 		k.workers.Go(func() {
-			var room []byte
 			for job := range k.jobs {
-				room = k.run(job, room)
-				k.giveBack(job.payload)
+				k.run(job)
 			}
 		})
 	}
@@ -109,45 +109,23 @@ func (k *logCheck) record(r *packlog.Record) error {
 	return k.check(r, e)
 }
 
-// mostSpent is how many bytes of memory may be kept for the next run: those of several small blocks have less, one large block is rare.
+// mostSpent is how many bytes of memory are kept for the next run: those of several small blocks have less, one large block is rare.
 const mostSpent = 2*runBytes + zstdSlack
 
-// roomOfRun is withRoom, with as much as the next runs need, too.
-func roomOfRun(b []byte, bytes int) []byte {
-	if cap(b) >= bytes {
-		return b[:0]
+// room returns room for so many bytes, with the memory that it is of.
+func (k *logCheck) room(bytes int) ([]byte, *lent.Memory) {
+	if bytes > mostSpent {
+		return make([]byte, 0, bytes), nil
 	}
-	for _, usual := range []int{runBytes + zstdSlack, mostSpent} {
-		if bytes <= usual {
-			return make([]byte, 0, usual)
-		}
-	}
-	return make([]byte, 0, bytes)
-}
-
-// copyOf returns a copy of a payload, in memory of one that was looked at if there is any.
-func (k *logCheck) copyOf(payload []byte) []byte {
-	var room []byte
-	select {
-	case room = <-k.spent:
-	default:
-	}
-	return append(roomOfRun(room, len(payload)), payload...)
-}
-
-func (k *logCheck) giveBack(payload []byte) {
-	if cap(payload) > mostSpent {
-		return
-	}
-	select {
-	case k.spent <- payload:
-	default:
-	}
+	memory := k.pool.Take(bytes)
+	return memory.Bytes()[:0], memory
 }
 
 // check hands a run to a worker.
 func (k *logCheck) check(r *packlog.Record, e *entry) error {
-	job := runCheck{record: *r, meta: e.run, payload: k.copyOf(r.Payload), size: len(r.Meta) + r.PayloadLen}
+	job := runCheck{record: *r, meta: e.run, size: len(r.Meta) + r.PayloadLen}
+	room, memory := k.room(len(r.Payload))
+	job.payload, job.memory = append(room, r.Payload...), memory
 	job.record.Meta, job.record.Payload = nil, nil
 	select {
 	case k.jobs <- job:
@@ -203,10 +181,10 @@ func (k *logCheck) follow(r *packlog.Record, e *entry) {
 	a.key, a.known = e.key, true
 }
 
-// run decodes a run and compares its blocks with their leaf hashes. It does so in room, if that is enough, and returns what the next
-// one may use.
-func (k *logCheck) run(job runCheck, room []byte) []byte {
-	room, err := k.decode(job, room)
+// run decodes a run and compares its blocks with their leaf hashes.
+func (k *logCheck) run(job runCheck) {
+	err := k.decode(job)
+	job.memory.Release()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	c := k.checker
@@ -222,25 +200,26 @@ func (k *logCheck) run(job runCheck, room []byte) []byte {
 	case k.err == nil:
 		k.err = err
 	}
-	return room
 }
 
-func (k *logCheck) decode(job runCheck, room []byte) ([]byte, error) {
-	var base []byte
+func (k *logCheck) decode(job runCheck) error {
+	var base, room []byte
 	if job.meta.codec == codecDelta {
 		var err error
 		if base, err = k.base(job.meta.base); err != nil {
-			return room, fmt.Errorf("its base: %w", err)
+			return fmt.Errorf("its base: %w", err)
 		}
 	}
-	if need := decodeRoom(job.meta.raw); job.meta.codec != codecRaw && need <= mostSpent {
-		room = roomOfRun(room, need)
+	if job.meta.codec != codecRaw {
+		var memory *lent.Memory
+		room, memory = k.room(decodeRoom(job.meta.raw))
+		defer memory.Release()
 	}
 	data, err := decompressInto(room, job.meta, job.payload, base)
 	if err != nil {
-		return room, err
+		return err
 	}
-	return room, compareLeaves(job.meta, data)
+	return compareLeaves(job.meta, data)
 }
 
 // compareLeaves holds the blocks of a run against their leaf hashes.

@@ -7,53 +7,47 @@ import (
 	"testing"
 
 	"hc/lib/hash"
+	"hc/lib/lent"
 	"hc/lib/store/packlog"
 )
 
 // A check looks at one run after the other in the same memory, but for what a large block took.
 func TestCheckUsesMemoryAgain(t *testing.T) {
-	k := logCheck{spent: make(chan []byte, 2)}
-	first := k.copyOf(make([]byte, 1000))
-	k.giveBack(first)
-	for _, size := range []int{500, runBytes} {
-		next := k.copyOf(make([]byte, size))
-		if len(next) != size || &next[0] != &first[0] {
-			t.Errorf("what was looked at is not used again, for %d bytes", size)
-		}
-		k.giveBack(next)
+	k := logCheck{pool: lent.NewPool(1 << 20)}
+	first, memory := k.room(1000)
+	memory.Release()
+	next, memory := k.room(500)
+	if &next[:1][0] != &first[:1][0] {
+		t.Error("what was looked at is not used again")
 	}
-	<-k.spent
-	k.giveBack(k.copyOf(make([]byte, mostSpent+1)))
-	if len(k.spent) != 0 {
-		t.Error("the memory of a large block is kept")
-	}
-	for range 5 { // which does not wait for room
-		k.giveBack(make([]byte, 10))
+	memory.Release()
+	if room, memory := k.room(mostSpent + 1); memory != nil || cap(room) <= mostSpent {
+		t.Errorf("a large block has %d bytes of memory that is kept: %v", cap(room), memory != nil)
 	}
 }
 
-// What a run decodes to lies in the room that the one before had.
-func TestCheckDecodesInRoom(t *testing.T) {
-	k := logCheck{}
-	var rooms [][]byte
-	for _, size := range []int{100 << 10, 200 << 10, 3 << 20} {
-		block := bytes.Repeat([]byte("as of logs\n"), size/11)
-		m := runMeta{codec: codecZstd, count: 1, raw: len(block), lengths: []uint32{uint32(len(block))}, leaves: []hash.Digest{hash.Leaf(block)}}
-		var room []byte
-		if len(rooms) > 0 {
-			room = rooms[len(rooms)-1]
+// What a run was decoded in is given back, whether it is what it should be or not.
+func TestCheckGivesMemoryBack(t *testing.T) {
+	block := bytes.Repeat([]byte("as of logs\n"), 20<<10)
+	frame := compressAnyway(nil, block, Quick)
+	for name, c := range map[string]struct {
+		payload []byte
+		leaf    hash.Digest
+		good    bool
+	}{
+		"a good one":       {frame, hash.Leaf(block), true},
+		"another leaf":     {frame, hash.Leaf(block[1:]), false},
+		"half of a frame":  {frame[:len(frame)/2], hash.Leaf(block), false},
+		"an empty payload": {nil, hash.Leaf(block), false},
+	} {
+		k := logCheck{pool: lent.NewPool(1)} // full as long as anything is out
+		m := runMeta{codec: codecZstd, count: 1, raw: len(block), lengths: []uint32{uint32(len(block))}, leaves: []hash.Digest{c.leaf}}
+		if err := k.decode(runCheck{meta: &m, payload: c.payload}); (err == nil) != c.good {
+			t.Errorf("%s: %v", name, err)
 		}
-		room, err := k.decode(runCheck{meta: &m, payload: compressAnyway(nil, block, Quick)}, room)
-		if err != nil {
-			t.Fatal(err)
+		if k.pool.Full() {
+			t.Errorf("%s: something is held", name)
 		}
-		rooms = append(rooms, room)
-	}
-	if &rooms[1][:1][0] != &rooms[0][:1][0] {
-		t.Error("a run has memory of its own")
-	}
-	if cap(rooms[2]) > mostSpent {
-		t.Error("the memory of a large block is kept")
 	}
 }
 
