@@ -13,9 +13,21 @@ import (
 // pruneFrom is the number of nodes in memory from which it pays to look for some that nobody needs any more.
 const pruneFrom = 4096
 
-// keepSaved is how much of what is saved already is held for the reader, in bytes: the nearest blocks, and for one who reads in no
-// order those that came first. He finds the rest in the store, where it has to be decompressed again.
-const keepSaved = 4 << 20
+// How much of what is saved already is held for the reader, in bytes: the nearest blocks, and for one who reads in no order those that
+// came first. He finds the rest in the store, where it has to be decompressed again. Of who reads in order no more is asked for when he is
+// so much behind.
+const (
+	keepSaved   = 4 << 20
+	keepOrdered = 8 << 20
+)
+
+// keeps is as much of that as goes for this reader.
+func (d *Download) keeps() int {
+	if d.scattered {
+		return keepSaved
+	}
+	return keepOrdered
+}
 
 // Unread returns what the verified blocks in memory cost, in bytes, that the reader has not come past.
 func (d *Download) Unread() int {
@@ -126,7 +138,7 @@ func (d *Download) Evict(limit int) (evicted []uint64) {
 	return evicted
 }
 
-// saved marks blocks as kept, and drops those that have been read, and of the others those that are over keepSaved, the farthest
+// saved marks blocks as kept, and drops those that have been read, and of the others those that are over what is held, the farthest
 // first. d.mu is held.
 func (d *Download) saved(leaves []merkle.Node) {
 	for _, leaf := range slices.Backward(leaves) {
@@ -135,7 +147,7 @@ func (d *Download) saved(leaves []merkle.Node) {
 		h, ok := d.blocks[block]
 		switch {
 		case !ok:
-		case block < d.reader.position || d.memory-d.unsaved.memory > keepSaved || d.scattered && h.read:
+		case block < d.reader.position || d.memory-d.unsaved.memory > d.keeps() || d.scattered && h.read:
 			d.letGo(block)
 		case d.scattered:
 			d.unread -= cost(h.data) // is in the store, too: nothing waits for it to be read

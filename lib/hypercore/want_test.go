@@ -104,6 +104,31 @@ func TestScatteredReaderIsBehind(t *testing.T) {
 	}
 }
 
+// For who reads in order as much as he may be behind stays, the nearest blocks.
+func TestOrderedReaderIsBehind(t *testing.T) {
+	blocks := make([][]byte, 12)
+	for i := range blocks {
+		blocks[i] = bytes.Repeat([]byte{byte(i)}, 1<<20)
+	}
+	from, into := newStore(t), newStore(t)
+	key, _ := appended(t, from, "log", AppendOptions{}, blocks...)
+	a := newAsker(t, from, into, key)
+	a.upgrade()
+	for block := range blocks {
+		a.block(uint64(block))
+	}
+	a.save()
+	most := keepOrdered / cost(blocks[0])
+	for block, want := range blocks {
+		if _, here := a.d.blocks[uint64(block)]; here != (block < most) {
+			t.Errorf("block %d is in memory: %v", block, here)
+		}
+		if data, err := a.d.Block(t.Context(), uint64(block)); err != nil || !bytes.Equal(data, want) {
+			t.Fatalf("block %d: %d bytes, %v", block, len(data), err)
+		}
+	}
+}
+
 func TestMissing(t *testing.T) {
 	a := scattered(t, someBlocks(20), newStore(t))
 	for _, block := range []uint64{0, 1, 2, 7, 8, 19} {
