@@ -130,7 +130,7 @@ func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) 
 	m.add(block)
 	var here []uint64 // that lie between, and need not come
 	likely, room := f.usuallyOf, most-most/fillPart
-	if s.runs.asked { // a question that ends anywhere cuts a run: until it is known where they end few should be asked for
+	if s.runs.asked && !s.runs.knows(block) { // a question that ends anywhere cuts a run: until it is known where they end few should be asked for
 		likely, room = f.sizeOf, most
 	}
 	bytes, fill := f.sizeOf(block, length), likely(block, length)

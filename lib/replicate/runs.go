@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 
 	"hc/lib/hypercore"
@@ -14,13 +15,21 @@ import (
 // leastRuns is how many bytes of blocks have to be wanted for it to be asked where their runs end.
 const leastRuns = 2 * mostMany
 
+// runsAhead is from how many bytes of blocks before the end of what is known on it is asked for what comes behind: the answer waits for those
+// to the questions before it, and whatever is asked for until then ends anywhere.
+const runsAhead = 8 * mostMany
+
 // runEnds is what a peer said of where its runs end: nothing but the speed of what follows hangs on that.
 type runEnds struct {
 	first, end uint64 // the blocks it is about
 	ends       []uint64
-	asked      bool // an answer is under way
+	from, to   uint64 // the blocks that an answer under way is about
+	asked      bool   // there is one
 	refused    bool
 }
+
+// knows reports whether it was said of a block.
+func (r *runEnds) knows(block uint64) bool { return r.first <= block && block < r.end }
 
 // within returns the last end of a run behind block start, at or before end; end if none is known that leaves half of it.
 func (r *runEnds) within(start, end uint64) uint64 {
@@ -31,18 +40,36 @@ func (r *runEnds) within(start, end uint64) uint64 {
 	return r.ends[at]
 }
 
-// askRuns asks a peer where the runs of so many blocks end, if he tells that and has not done so.
+// askRuns asks a peer where the runs of so many blocks end, if he tells that and has not done so, or what he told goes not much farther.
 func (f *fetcher) askRuns(s *session, block, count, length uint64) error {
 	r := &s.runs
-	if !s.tellsRuns || r.refused || r.asked || r.first <= block && block < r.end || count*uint64(f.sizeOf(block, length)) < leastRuns {
+	if !s.tellsRuns || r.refused || r.asked {
 		return nil
 	}
+	count = min(count, length-block)
+	known, size := uint64(0), uint64(f.sizeOf(block, length))
+	if r.knows(block) {
+		known = r.end - block
+	}
+	if known*size > runsAhead || count <= known || (count-known)*size < leastRuns {
+		return nil
+	}
+	if known == 0 {
+		*r = runEnds{first: block, end: block}
+	}
+	r.forget(block)
+	count = min(count-known, objects.MaxBlocks)
+	r.asked, r.from, r.to = true, r.end, r.end+count
 	_, fork := f.d.Length()
-	count = min(count, objects.MaxBlocks, length-block)
 	a := &asked{many: &many{runs: true}, session: s}
-	*r = runEnds{first: block, end: block + count, asked: true}
-	ask := objects.AskRuns{ID: s.newMany(a), Fork: fork, First: block, Count: count}
+	ask := objects.AskRuns{ID: s.newMany(a), Fork: fork, First: r.from, Count: count}
 	return ignoreClosed(s.objects.Send(objects.TypeAskRuns, ask.Append(nil)))
+}
+
+// forget forgets what was said of the blocks before one.
+func (r *runEnds) forget(block uint64) {
+	r.ends = slices.DeleteFunc(r.ends, func(end uint64) bool { return end <= block })
+	r.first = block
 }
 
 // heardRuns takes in where runs end.
@@ -56,12 +83,12 @@ func (f *fetcher) heardRuns(s *session, a *asked, g *gift) {
 	case g.none:
 		r.refused = true
 	default:
-		at := r.first
+		at := r.from
 		for _, count := range g.runs.Counts {
 			at += count
 			r.ends = append(r.ends, at)
 		}
-		r.end = min(r.end, max(at, r.first+1)) // of those behind it he is asked when they come
+		r.end = min(r.to, max(at, r.from+1)) // of those behind it he is asked when they come
 	}
 }
 

@@ -123,6 +123,53 @@ func TestGiveRuns(t *testing.T) {
 	}
 }
 
+// It is asked where the runs behind those end of which it is known, before blocks of them are asked for; not long before, and not behind the
+// last block that is wanted.
+func TestRunsAreKnownBefore(t *testing.T) {
+	f := newFetcher(mustDownload(t), FetchOptions{})
+	f.recent = 64 << 10 // bytes of a block
+	s := f.add(t.Context(), "server")
+	s.tellsRuns = true
+	var err error
+	mux := protomux.New(&frames{make(chan []byte, 1), make(chan struct{})}, protomux.Options{})
+	if s.objects, err = mux.Open(objects.Protocol, make([]byte, 32), nil, unhearing{}); err != nil {
+		t.Fatal(err)
+	}
+	const length, each = 10_000, 4 // blocks, of them in a run
+	for _, c := range []struct {
+		block, asked, told uint64 // asked is where the question begins, told how many runs come in return; 0: there is none
+	}{
+		{0, 0, 256},
+		{500, 0, 0},
+		{900, 1024, 256},
+		{1100, 0, 0},
+		{1900, 2048, 10},
+		{9000, 9000, 225}, // a leap
+		{9700, 9900, 25},
+		{9900, 0, 0},
+	} {
+		if err := f.askRuns(s, c.block, length-c.block, length); err != nil {
+			t.Fatal(err)
+		}
+		if s.runs.asked != (c.told > 0) || s.runs.asked && s.runs.from != c.asked {
+			t.Errorf("block %d: asked: %v, from block %d on", c.block, s.runs.asked, s.runs.from)
+		}
+		if !s.runs.asked {
+			continue
+		}
+		if c.block != c.asked && s.runs.within(c.block, c.block+2*each) != c.block+2*each {
+			t.Errorf("block %d: what was known is forgotten", c.block)
+		}
+		f.heardRuns(s, s.manys[s.manyID], &gift{runs: &objects.Runs{Counts: slices.Repeat([]uint64{each}, int(c.told))}})
+		if end := c.asked + each*c.told; !s.runs.knows(end-1) || s.runs.knows(end) || s.runs.within(end-3*each, end-1) != end-each {
+			t.Errorf("block %d: %d runs are known to block %d", c.block, len(s.runs.ends), s.runs.end)
+		}
+	}
+	if len(s.runs.ends) > 300 {
+		t.Errorf("it is known where %d runs end", len(s.runs.ends))
+	}
+}
+
 func TestRunEnds(t *testing.T) {
 	r := runEnds{ends: []uint64{100, 200, 300}}
 	for _, c := range [][3]uint64{{0, 350, 300}, {0, 300, 300}, {0, 299, 200}, {150, 250, 200}, {199, 250, 250}, {0, 90, 90}, {90, 105, 100}, {95, 105, 100}, {400, 500, 500}} {
