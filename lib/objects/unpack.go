@@ -11,7 +11,8 @@ import (
 // each piece memory of its own.
 type Unpacker struct {
 	Lender Lender       // gives what blocks are told from; nil: there may be none of these
-	Own    *lent.Memory // what the message lies in: blocks that are not compressed stay there. nil: they are copied
+	Own    *lent.Memory // what the message lies in: blocks that are not compressed stay there. nil: they are copied,
+	Copied bool         // unless the payloads are copies already
 	Pool   *lent.Pool   // lends memory for those that are compressed; nil: nobody does
 }
 
@@ -85,6 +86,8 @@ func (u Unpacker) bytes(p *Piece) (data []byte, memory *lent.Memory, err error) 
 	case p.plain() && u.Own != nil && p.worthHolding():
 		u.Own.Hold()
 		return p.Payload, u.Own, nil
+	case p.plain() && u.Copied:
+		return p.Payload, nil, nil
 	case p.plain():
 		return bytes.Clone(p.Payload), nil, nil
 	case u.Lender == nil:

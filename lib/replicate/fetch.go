@@ -56,8 +56,9 @@ const (
 	saveEvery     = time.Second
 	lookEvery     = saveEvery / 4
 	maxUnsaved    = 9 << 20
-	maxAhead      = 64 << 10 // blocks asked for ahead of the reader
-	lentWindows   = 3        // halves of a window that may lie where they were read, unread or unsaved; more is copied
+	maxAhead      = 64 << 10  // blocks asked for ahead of the reader
+	planBehind    = 256 << 10 // bytes of an answer's blocks that the next questions do not wait behind
+	lentWindows   = 3         // halves of a window that may lie where they were read, unread or unsaved; more is copied
 )
 
 // Fetch takes the core from peers until ctx ends, which is how the reader of the download says that it has all it wants;
@@ -103,6 +104,7 @@ type fetcher struct {
 	waited   waited
 	events   chan event
 	gate     *gate
+	unpacks  *unpackers
 	pool     *lent.Pool // of what is read; nil: who reads the blocks keeps them
 	began    time.Time
 
@@ -162,6 +164,7 @@ func newFetcher(d *hypercore.Download, options FetchOptions) *fetcher {
 		options:  options,
 		events:   make(chan event, 64),
 		gate:     newGate(options.Window),
+		unpacks:  newUnpackers(),
 		began:    time.Now(),
 		expected: expected{},
 		asking:   map[uint64]bool{},
@@ -183,14 +186,15 @@ func newFetcher(d *hypercore.Download, options FetchOptions) *fetcher {
 
 func (f *fetcher) add(ctx context.Context, name string) *session {
 	s := &session{
-		name:   name,
-		link:   link{key: f.d.Key()},
-		limits: limits{handshake: f.options.Handshake},
-		read:   new(atomic.Int64),
-		events: f.events,
-		gate:   f.gate,
-		pool:   f.pool,
-		stores: f.d.Stores(), heldBlock: f.d.HeldBlock, heldLength: f.d.HeldLength,
+		name:    name,
+		link:    link{key: f.d.Key()},
+		limits:  limits{handshake: f.options.Handshake},
+		read:    new(atomic.Int64),
+		events:  f.events,
+		gate:    f.gate,
+		unpacks: f.unpacks,
+		pool:    f.pool,
+		stores:  f.d.Stores(), heldBlock: f.d.HeldBlock, heldLength: f.d.HeldLength,
 	}
 	s.ctx, s.stop = context.WithCancelCause(ctx)
 	s.lacks, s.requests, s.since = map[uint64]bool{}, map[uint64]*asked{}, time.Now()
@@ -201,6 +205,7 @@ func (f *fetcher) add(ctx context.Context, name string) *session {
 
 // loop runs until ctx ends or nothing more can come. A nil error means that nothing that was wanted is missing.
 func (f *fetcher) loop(ctx context.Context) error {
+	defer f.unpacks.end()
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
@@ -263,7 +268,8 @@ func (f *fetcher) listen(ctx context.Context) <-chan event {
 	return f.events
 }
 
-// handleAll takes in an event and what else has come already, so that planning is not done for each block.
+// handleAll takes in an event and what else has come already, so that planning is not done for each block. Behind many blocks it is: the
+// peer gets his next question while those that come behind them are unpacked.
 func (f *fetcher) handleAll(ctx context.Context, e event) error {
 	for n := 1; ; n++ {
 		events := f.gather(ctx, e)
@@ -272,8 +278,9 @@ func (f *fetcher) handleAll(ctx context.Context, e event) error {
 				return err
 			}
 		}
-		f.gate.leave(events[len(events)-1].bytes)
-		if n == cap(f.events) {
+		last := events[len(events)-1]
+		f.gate.leave(last.bytes)
+		if n == cap(f.events) || last.gift != nil && last.bytes >= planBehind {
 			return nil
 		}
 		select {

@@ -17,6 +17,9 @@ import (
 func (f *fetcher) handle(ctx context.Context, e event) error {
 	s := e.session
 	defer e.release()
+	if e.gift != nil {
+		e.gift.await()
+	}
 	switch {
 	case e.closed && ctx.Err() != nil: // which is why it has ended: no loss
 		return nil

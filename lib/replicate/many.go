@@ -237,6 +237,10 @@ func (f *fetcher) takeBackMany(s *session) {
 
 // given takes in an answer of an hc peer.
 func (f *fetcher) given(ctx context.Context, s *session, g *gift) error {
+	if g.err != nil {
+		f.drop(s, g.err)
+		return f.unpark(ctx)
+	}
 	if s.objects == nil { // it was closed; this came before
 		return nil
 	}

@@ -192,7 +192,9 @@ func TestMapAnswersItsOwnQuestion(t *testing.T) {
 		if err := (&taker{s}).OnMessage(s.objects, objects.TypeBlocks, body); err != nil {
 			t.Fatalf("answer %d: %v", id, err)
 		}
-		if e := <-f.events; len(e.gift.blocks) != 1 || !bytes.Equal(e.gift.blocks[0], second[1]) {
+		e := <-f.events
+		e.gift.await()
+		if len(e.gift.blocks) != 1 || !bytes.Equal(e.gift.blocks[0], second[1]) {
 			t.Errorf("answer %d does not give the map", id)
 		}
 	}

@@ -39,20 +39,22 @@ type event struct {
 func (e *event) release() {
 	e.memory.Release()
 	if e.gift != nil {
+		e.gift.await()
 		e.gift.release()
 	}
 }
 
 // session is the fetcher's side of one connection. Its read loop decodes and hands on events.
 type session struct {
-	name   string
-	link   link
-	limits limits
-	events chan<- event
-	gate   *gate
-	pool   *lent.Pool      // of what is read on a connection of its own; nil: nobody may be lent blocks
-	ctx    context.Context // ends with the fetcher, or when the peer is dropped
-	stop   context.CancelCauseFunc
+	name    string
+	link    link
+	limits  limits
+	events  chan<- event
+	gate    *gate
+	unpacks *unpackers
+	pool    *lent.Pool      // of what is read on a connection of its own; nil: nobody may be lent blocks
+	ctx     context.Context // ends with the fetcher, or when the peer is dropped
+	stop    context.CancelCauseFunc
 
 	mux     *protomux.Mux     // set before the first event
 	channel *protomux.Channel // likewise
@@ -151,6 +153,19 @@ func (s *session) enter(bytes int) error {
 	s.waiting.Store(true)
 	defer s.waiting.Store(false)
 	return s.gate.enter(s.ctx, bytes)
+}
+
+func (s *session) beginUnpacking(g *gift, p parcel) error {
+	s.waiting.Store(true)
+	defer s.waiting.Store(false)
+	err := s.unpacks.begin(s.ctx, func() {
+		defer close(g.unpacked)
+		g.unpack(p)
+	})
+	if err != nil {
+		p.from.Own.Release()
+	}
+	return err
 }
 
 // OnOpen checks that the peer knows the key, too.

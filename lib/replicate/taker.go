@@ -1,7 +1,6 @@
 package replicate
 
 import (
-	"bytes"
 	"errors"
 	"slices"
 	"time"
@@ -15,8 +14,8 @@ import (
 	"hc/lib/store"
 )
 
-// taker is a session's second channel, on which hc peers answer: lib/objects/FORMAT.md. It decodes, decompresses and hashes in
-// the read loop, and hands on events.
+// taker is a session's second channel, on which hc peers answer: lib/objects/FORMAT.md. It decodes in the read loop,
+// and hands on events; see unpack.go.
 type taker struct{ session *session }
 
 // gift is an answer of an hc peer.
@@ -36,6 +35,16 @@ type gift struct {
 	reason uint64
 	wire   int            // bytes that it took
 	memory []*lent.Memory // of each block a hold of that in which it lies; nil: the collector's
+
+	unpacked chan struct{} // of one with blocks: closed when it has what it came with; nil: it has
+	err      error         // then: what is wrong with that
+}
+
+// await waits until it has what it came with.
+func (g *gift) await() {
+	if g.unpacked != nil {
+		<-g.unpacked
+	}
 }
 
 // hold gets a hold of each of the answer's holds for one more.
@@ -98,7 +107,7 @@ func (t *taker) OnOpen(channel *protomux.Channel, remote []byte) error {
 // OnMessage decodes an answer. Who asks in place of answering is told that nobody gives here.
 func (t *taker) OnMessage(channel *protomux.Channel, kind uint64, body []byte) error {
 	err := t.heard(channel, kind, body)
-	if t.session.ctx.Err() != nil { // nobody waits for it any more
+	if t.session.ctx.Err() != nil || errors.Is(err, errNobodyAsks) { // nobody waits for it any more
 		return nil
 	}
 	return err
@@ -149,56 +158,30 @@ func refuseQuestion(channel *protomux.Channel, question []byte) error {
 	return channel.Send(objects.TypeNone, objects.None{ID: id, Reason: objects.ReasonInvalid}.Append(nil))
 }
 
+// heardBlocks has blocks unpacked, and hands the answer on meanwhile.
 func (t *taker) heardBlocks(body []byte) error {
 	s := t.session
 	m, err := objects.DecodeBlocks(body)
 	if err != nil {
 		return err
 	}
-	raw, count := m.Size()
+	raw, _ := m.Size()
 	if err := s.enter(raw); err != nil {
 		return err
 	}
 	s.answers.Add(1)
-	g := &gift{id: m.ID, nodes: m.Nodes, hashes: make([]hash.Digest, count), wire: len(body)}
+	g := &gift{id: m.ID, nodes: m.Nodes, wire: len(body), unpacked: make(chan struct{})}
 	g.maps = slices.ContainsFunc(m.Pieces, func(p objects.Piece) bool { return p.Map })
-	own := s.own()
-	defer own.Release()
-	if g.blocks, g.memory, err = (objects.Unpacker{Lender: s.lender(m.ID), Own: own, Pool: s.pool}).Unpack(m); errors.Is(err, errNoBase) {
-		g.noBase, err = true, nil
+	if err := s.beginUnpacking(g, s.parcel(m)); err != nil {
+		s.gate.leave(raw)
+		return err
 	}
-	if err == nil && !g.noBase {
-		hash.Leaves(g.hashes, g.blocks)
-		g.keepFrames(m.Pieces, s.stores, own)
-	}
-	return s.emitDecoded(event{gift: g, bytes: raw}, err)
+	return s.emit(event{gift: g, bytes: raw})
 }
 
 // OnClose says that this is the end of it: a stock peer never opens the channel.
 func (t *taker) OnClose(*protomux.Channel, error) {
 	_ = t.session.emit(event{decided: true}) // the session's own end tells of the connection's
-}
-
-// keepFrames keeps the frames that may be stored as they are. Those that blocks do not alias are copied, as the read loop uses its
-// buffer again, unless own, which they came in, can be held.
-func (g *gift) keepFrames(pieces []objects.Piece, stores bool, own *lent.Memory) {
-	at := 0
-	for _, p := range pieces {
-		f := giftFrame{at: at, count: p.Count, data: p.Payload, delta: p.Delta, base: p.Base, raw: !p.Zstd && !p.Delta}
-		at += p.Count
-		switch {
-		case !stores || !mayStay(p):
-			continue
-		case f.raw:
-			f.memory = g.memory[f.at]
-		case own != nil && len(p.Payload) >= leastHeld:
-			f.memory = own
-		default:
-			f.data = bytes.Clone(p.Payload)
-		}
-		f.memory.Hold()
-		g.frames = append(g.frames, f)
-	}
 }
 
 // mayStay reports whether the blocks of a piece may be stored as it came.
