@@ -2,4 +2,6 @@
 //
 // The peers are tests/peers/peer.js, and drive.js for stock Hyperdrive 13, one process each, steered line by line. They need node and `npm ci` in tests/peers;
 // without them the tests are skipped, loudly, unless HC_REQUIRE_INTEROP is set, which makes that a failure.
+//
+// Tests that also run packages of lib in this process stand in files by themselves, which CI runs with the race detector, too.
 package interop

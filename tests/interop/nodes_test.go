@@ -1,14 +1,11 @@
 package interop
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"hc/lib/keys"
@@ -117,26 +114,5 @@ func (r *recorder) fetch(t *testing.T, into *store.Store, key, address string, c
 	})
 	if err != nil && !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
-	}
-}
-
-// What a carried proof file brought into a store is served on, to stock.
-func TestCarriedProofIsServedOn(t *testing.T) {
-	dir, carried := t.TempDir(), t.TempDir()
-	data := random(6<<20, 12)
-	key := publish(t, dir, "data", data, "")
-	sh(t, dir, 0, fmt.Sprintf("hc-fetch -C %s/.hc %s > usb.proof", dir, key))
-	out, _ := sh(t, carried, 0, fmt.Sprintf("hc-verify %s --store < %s/usb.proof", key, dir))
-	if !bytes.Equal([]byte(out), data) {
-		t.Errorf("verified %d bytes, not those of the log", len(out))
-	}
-	versions(t, func(t *testing.T, flags ...string) {
-		reader := stockReader(t, key, serve(t, carried), flags...)
-		if got := reader.do("all", "all"); got.SHA256 != sum(data) {
-			t.Errorf("stock read %+v", got)
-		}
-	})
-	if out, _ := sh(t, carried, 0, "hc-fetch "+key+" | hc-verify "+key+" | sha256sum"); !strings.HasPrefix(out, sum(data)) {
-		t.Errorf("read %s from the store", out)
 	}
 }
