@@ -107,6 +107,9 @@ func (g *collector) run() error {
 	if err := g.look(); err != nil {
 		return err
 	}
+	if g.options.DryRun {
+		g.supposeSwept()
+	}
 	if g.report.Before == 0 {
 		g.report.Packs, g.report.Before = len(g.packs), g.bytes()+g.swept
 	}
@@ -190,6 +193,28 @@ func (g *collector) sweep() error {
 	freed, err = s.log.Sweep(g.ctx)
 	g.swept += freed
 	return err
+}
+
+// supposeSwept takes from the packs, as they were read, what sweep would: what no close or newer pack leaves standing, and, if no append is under way,
+// what was written at the log's end and never committed.
+func (g *collector) supposeSwept() {
+	readable := g.view.Readable
+	for i := range g.packs {
+		p := &g.packs[i]
+		stays := p.Counted
+		switch {
+		case !g.census.noneGo || p.Through < readable.Pack:
+		case p.First.Pack > readable.Pack:
+			stays = min(stays, p.First.Offset)
+		default:
+			stays = min(stays, readable.Offset)
+		}
+		if p.Damaged || stays >= p.Bytes {
+			continue
+		}
+		g.swept += p.Bytes - stays
+		p.Bytes, p.Counted = stays, stays
+	}
 }
 
 // look reads the packs as they are now.

@@ -112,17 +112,24 @@ func TestFullDiskOfDeadProcess(t *testing.T) {
 		w.store.fs.(*memfs.Process).Kill()
 		full := w.machine.Used()
 		w.restart(t)
+		would, err := w.store.GC(t.Context(), GCOptions{DryRun: true})
+		if err != nil || w.machine.Used() < full {
+			t.Fatalf("torn %v: a dry run left %d bytes of %d, %v", torn, w.machine.Used(), full, err)
+		}
 		w.machine.Room = full
 		if _, err := w.store.GC(t.Context(), GCOptions{}); !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("torn %v: without any room: %v", torn, err)
 		}
-		w.machine.Room = full + 12<<10
+		w.machine.Room = w.machine.Used() + 12<<10
 		report, err := w.store.GC(t.Context(), GCOptions{})
 		if err != nil {
 			t.Fatalf("torn %v: %v", torn, err)
 		}
 		if now := w.machine.Used(); now > before+12<<10 || report.Freed() < int64(full-before)/2 {
 			t.Errorf("torn %v: %d bytes are used, %d before it was full with %d: %+v", torn, now, before, full, report)
+		}
+		if off := would.Freed() - report.Freed(); off < -4<<10 || off > 4<<10 {
+			t.Errorf("torn %v: %d bytes would be freed, and were %d", torn, would.Freed(), report.Freed())
 		}
 		w.sound(t)
 		w.machine.Room = 0
