@@ -13,6 +13,7 @@ import (
 	"hc/lib/cli"
 	"hc/lib/cli/network"
 	"hc/lib/drive"
+	"hc/lib/folder"
 	"hc/lib/keylock"
 	"hc/lib/peer"
 	"hc/lib/replicate"
@@ -159,9 +160,12 @@ func (s *sharing) begin(folder string) error {
 	return err
 }
 
-func (s *sharing) hint(err error, folder string) error {
+func (s *sharing) hint(err error, root string) error {
+	if errors.Is(err, folder.ErrSpecial) {
+		return cli.Hint(err, "--skip-special leaves it out, --exclude anything")
+	}
 	if t, ofErr := worktree.Of(s.in); ofErr == nil && !t.Publishes() {
-		return cli.Hint(err, fmt.Sprintf("%q follows a drive of somebody else: 'hc sync' brings its news", filepath.Clean(folder)))
+		return cli.Hint(err, fmt.Sprintf("%q follows a drive of somebody else: 'hc sync' brings its news", filepath.Clean(root)))
 	}
 	return err
 }

@@ -166,10 +166,11 @@ func (t *Tree) importAll(ctx context.Context, word string, before *drive.Drive, 
 	from := t.read(ctx, before, options.Folder)
 	defer from.stop()
 	result, err := drive.Import(ctx, t.in, word, from, options.Append, options.Progress)
-	if err == nil {
-		result.Unchanged += from.end(&result)
+	if err != nil {
+		return result, from.cause(err)
 	}
-	return result, err
+	result.Unchanged += from.end(&result)
+	return result, nil
 }
 
 // A reading is the folder as a stream, which fails where the folder cannot be read. Stop it at the end.
@@ -178,7 +179,8 @@ type reading struct {
 	cancel   context.CancelFunc
 	done     chan struct{} // closed once nothing is read any more
 	imported *folder.Imported
-	whole    bool // the stream has its end
+	whole    bool  // the stream has its end
+	failure  error // why not
 	warn     func(text string)
 }
 
@@ -193,9 +195,9 @@ func (t *Tree) read(ctx context.Context, before *drive.Drive, options folder.Opt
 	}
 	go func() {
 		defer close(r.done)
-		err := r.write(ctx, to, []folder.Source{{Path: t.Root}}, options)
-		r.whole = err == nil
-		_ = to.CloseWithError(err)
+		r.failure = r.write(ctx, to, []folder.Source{{Path: t.Root}}, options)
+		r.whole = r.failure == nil
+		_ = to.CloseWithError(r.failure)
 	}()
 	return r
 }
@@ -219,6 +221,17 @@ func (r *reading) end(result *drive.Result) (kept uint64) {
 		r.warn(err.Error())
 	}
 	return r.imported.Kept
+}
+
+// cause returns why the folder could not be read, if that is what an import's error is about: nobody has seen the stream that it names.
+func (r *reading) cause(err error) error {
+	r.cancel()
+	_ = r.Close()
+	<-r.done
+	if r.failure != nil && errors.Is(err, r.failure) {
+		return r.failure
+	}
+	return err
 }
 
 // stop waits for the reading to end.
