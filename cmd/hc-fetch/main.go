@@ -86,7 +86,8 @@ does not learn the key. If it finds none within 3 seconds, that is all there is.
 With PATH, KEY is that of a drive: what comes is that file, or with --tree the folder with all that is below it, with the
 proof that the drive has it under that name, or that it has no such. Of the drive only the names on the way are fetched.
 
-A fetch that was interrupted goes on from where it was.
+A fetch that was interrupted goes on from where it was. A log that nothing was appended to yet has no signed head, so there is nothing
+to prove: exit code 3; with --live its first block is waited for.
 
 A log that its key signed anew, under a higher fork, is another one: exit code 7, and what is here stays and can be read as
 before. With --follow-fork it is replaced: what both share stays, the rest is forgotten and fetched anew.
