@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"hc/lib/store"
 )
 
 // ErrUsage marks a command line that makes no sense. Make one with [Usagef].
@@ -61,6 +63,9 @@ func hintOf(err error) string {
 	}
 	if errors.As(err, &h) {
 		return h.Hint()
+	}
+	if errors.Is(err, store.ErrNoStore) {
+		return "name another with -C, or make one with hc-append or hc share"
 	}
 	return ""
 }

@@ -127,7 +127,7 @@ func (c *Checker) checkFormat() error {
 			fault = &packlog.Fault{File: "format", Reason: errors.New("it is gone")}
 			break
 		}
-		return fmt.Errorf("checking store %s: %w", c.dir, ErrNotStore)
+		return fmt.Errorf("checking store %s: %w", c.dir, ErrNoStore)
 	case err != nil:
 		return fmt.Errorf("checking store %s: %w", c.dir, err)
 	case fault == nil:

@@ -15,6 +15,7 @@ var (
 	ErrName         = errors.New("not a valid name")          // see SetName
 	ErrPermission   = keyfile.ErrNotPrivate                   // mode or owner of a key file
 	ErrNotStore     = packlog.ErrNotStore
+	ErrNoStore      = packlog.ErrNoStore
 	ErrLocked       = packlog.ErrLocked
 	ErrOvertaken    = packlog.ErrOvertaken
 	ErrDamaged      = packlog.ErrDamaged

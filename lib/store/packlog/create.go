@@ -22,7 +22,7 @@ func (l *Log) open(ctx context.Context, create bool) error {
 	err := l.checkFormat()
 	if errors.Is(err, fs.ErrNotExist) {
 		if !create {
-			return ErrNotStore
+			return ErrNoStore
 		}
 		if err = l.create(ctx); err == nil {
 			err = l.checkFormat()

@@ -8,6 +8,8 @@ import (
 var (
 	// ErrNotStore says that the folder holds no store, or one that this program does not know.
 	ErrNotStore = errors.New("not a store")
+	// ErrNoStore is that ErrNotStore which is found where nobody has made a store, or there is no folder at all.
+	ErrNoStore = fmt.Errorf("%w", ErrNotStore)
 	// ErrLocked says that a lock was not had in time. The error is a *LockedError.
 	ErrLocked = errors.New("locked")
 	// ErrOvertaken says that somebody recovered the log since the append, or the view, began: begin again.
