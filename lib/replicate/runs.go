@@ -85,7 +85,9 @@ func (f *fetcher) heardRuns(s *session, a *asked, g *gift) {
 	default:
 		at := r.from
 		for _, count := range g.runs.Counts {
-			at += count
+			if at += count; at > r.to { // of what is behind nobody asked, and the next answer tells of it
+				break
+			}
 			r.ends = append(r.ends, at)
 		}
 		r.end = min(r.to, max(at, r.from+1)) // of those behind it he is asked when they come

@@ -170,6 +170,20 @@ func TestRunsAreKnownBefore(t *testing.T) {
 	}
 }
 
+// Of what a peer tells beyond what he was asked nothing is kept: it would pile up, and hide what he tells with the next answer.
+func TestRunsBeyondTheQuestion(t *testing.T) {
+	f := newFetcher(mustDownload(t), FetchOptions{})
+	s := f.add(t.Context(), "server")
+	a := &asked{many: &many{runs: true}, session: s}
+	s.runs = runEnds{from: 0, to: 10}
+	f.heardRuns(s, a, &gift{runs: &objects.Runs{Counts: []uint64{5, 20, 1, 1}}})
+	s.runs.from, s.runs.to = s.runs.end, 20
+	f.heardRuns(s, a, &gift{runs: &objects.Runs{Counts: []uint64{4, 6}}})
+	if want := []uint64{5, 14, 20}; !slices.Equal(s.runs.ends, want) || s.runs.end != 20 {
+		t.Errorf("runs are known to end at %v, and up to %d, want %v", s.runs.ends, s.runs.end, want)
+	}
+}
+
 func TestRunEnds(t *testing.T) {
 	r := runEnds{ends: []uint64{100, 200, 300}}
 	for _, c := range [][3]uint64{{0, 350, 300}, {0, 300, 300}, {0, 299, 200}, {150, 250, 200}, {199, 250, 250}, {0, 90, 90}, {90, 105, 100}, {95, 105, 100}, {400, 500, 500}} {
