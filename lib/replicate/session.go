@@ -155,19 +155,6 @@ func (s *session) enter(bytes int) error {
 	return s.gate.enter(s.ctx, bytes)
 }
 
-func (s *session) beginUnpacking(g *gift, p parcel) error {
-	s.waiting.Store(true)
-	defer s.waiting.Store(false)
-	err := s.unpacks.begin(s.ctx, func() {
-		defer close(g.unpacked)
-		g.unpack(p)
-	})
-	if err != nil {
-		p.from.Own.Release()
-	}
-	return err
-}
-
 // OnOpen checks that the peer knows the key, too.
 func (s *session) OnOpen(channel *protomux.Channel, remote []byte) error {
 	if err := s.link.check(remote); err != nil {

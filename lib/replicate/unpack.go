@@ -73,12 +73,26 @@ type parcel struct {
 // can be held, else they are copied.
 func (s *session) parcel(m objects.Blocks) parcel {
 	own := s.own()
-	for i := range m.Pieces {
-		if own == nil {
+	if own == nil {
+		for i := range m.Pieces {
 			m.Pieces[i].Payload = bytes.Clone(m.Pieces[i].Payload)
 		}
 	}
 	return parcel{blocks: m, stores: s.stores, from: objects.Unpacker{Lender: s.lender(m.ID), Own: own, Copied: own == nil, Pool: s.pool}}
+}
+
+// beginUnpacking has a gift filled with what a parcel has. On an error nothing fills it, and the parcel's hold has ended.
+func (s *session) beginUnpacking(g *gift, p parcel) error {
+	s.waiting.Store(true)
+	defer s.waiting.Store(false)
+	err := s.unpacks.begin(s.ctx, func() {
+		defer close(g.unpacked)
+		g.unpack(p)
+	})
+	if err != nil {
+		p.from.Own.Release()
+	}
+	return err
 }
 
 // unpack fills a gift, and ends the hold of what the answer came in.

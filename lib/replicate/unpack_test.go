@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,8 +18,14 @@ import (
 func TestUnpackersAreBounded(t *testing.T) {
 	u := newUnpackers()
 	let := make(chan struct{})
-	for range runtime.GOMAXPROCS(0) {
-		if err := u.begin(t.Context(), func() { <-let }); err != nil {
+	var done atomic.Int64
+	most := runtime.GOMAXPROCS(0)
+	for range most {
+		err := u.begin(t.Context(), func() {
+			<-let
+			done.Add(1)
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -27,23 +34,21 @@ func TestUnpackersAreBounded(t *testing.T) {
 	if err := u.begin(gone, func() { t.Error("it ran") }); !errors.Is(err, context.Canceled) {
 		t.Errorf("one more, of a peer that is gone: %v", err)
 	}
-	waits, ended := make(chan error), make(chan struct{})
+	waits, ended := make(chan error, 1), make(chan int64, 1)
 	go func() { waits <- u.begin(t.Context(), func() {}) }()
 	go func() {
 		u.end()
-		close(ended)
+		ended <- done.Load()
 	}()
-	select {
-	case <-ended:
-		t.Error("the end did not wait")
-	default:
-	}
 	close(let)
 	if err := <-waits; err != nil && !errors.Is(err, errNobodyAsks) {
 		t.Error(err)
 	}
 	select {
-	case <-ended:
+	case n := <-ended:
+		if n != int64(most) {
+			t.Errorf("at the end %d of %d were done", n, most)
+		}
 	case <-time.After(waitLimit):
 		t.Fatal("there is no end")
 	}
