@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"hc/lib/hash"
+	"hc/lib/keys"
 	"hc/lib/lent"
 	"hc/lib/proof"
 )
@@ -230,6 +231,44 @@ func TestSourceLends(t *testing.T) {
 	source.Return(0)
 	if left := outOf(t, source); left != (lentOut{}) {
 		t.Errorf("not given back: %+v", left)
+	}
+}
+
+// A block that is out is told to stand where the store has it as it is, for who can take it from there; one that is compressed, or not out, nowhere.
+func TestSourcePlaces(t *testing.T) {
+	in := newStore(t)
+	random, _ := appended(t, in, "random", AppendOptions{}, noise(1, 60_000), noise(2, 61_000), noise(3, 62_000))
+	text, _ := appended(t, in, "text", AppendOptions{}, bytes.Repeat([]byte("a line of text\n"), 4000))
+	for _, c := range []struct {
+		key      keys.Key
+		blocks   uint64
+		returned bool
+		placed   bool
+	}{{random, 3, true, true}, {random, 3, false, false}, {text, 1, true, false}} {
+		source, err := OpenSource(t.Context(), in, c.key, SourceOptions{Returned: c.returned})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range c.blocks {
+			data, err := source.Block(t.Context(), i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pack, offset := source.Place(i)
+			if (pack != nil) != c.placed {
+				t.Errorf("%v, block %d: it stands in a pack: %v", c.key, i, pack != nil)
+			}
+			if pack != nil {
+				stands := make([]byte, len(data))
+				if _, err := pack.ReadAt(stands, offset); err != nil || !bytes.Equal(stands, data) {
+					t.Errorf("%v, block %d: other bytes stand at %d, %v", c.key, i, offset, err)
+				}
+			}
+			source.Return(i)
+			if pack, _ := source.Place(i); pack != nil {
+				t.Errorf("%v, block %d: it was given back, and is told to stand in a pack", c.key, i)
+			}
+		}
 	}
 }
 

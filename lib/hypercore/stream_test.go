@@ -116,6 +116,48 @@ func TestReadAheadEnds(t *testing.T) {
 	})
 }
 
+// A stream is read before there is a store for it, as far as there are batches. Who waits for what hangs waits no longer than his own context
+// lasts, or that of who began to read, and the reading ends with what comes then.
+func TestReceive(t *testing.T) {
+	block := make([]byte, batchBytes)
+	whole := streamOf(t, block, block, block, block, block, block)
+	synctest.Test(t, func(t *testing.T) {
+		i := Receive(t.Context(), bytes.NewReader(whole))
+		synctest.Wait()
+		if len(i.read) != cap(i.read) || len(i.empty) > 0 {
+			t.Errorf("%d batches were read, %d were not", len(i.read), len(i.empty))
+		}
+		i.Close()
+	})
+	for name, ends := range map[string]struct{ reading, waiting bool }{"who reads": {reading: true}, "who waits": {waiting: true}} {
+		synctest.Test(t, func(t *testing.T) {
+			reading, stopReading := context.WithCancel(t.Context())
+			defer stopReading()
+			waiting, stopWaiting := context.WithCancel(t.Context())
+			defer stopWaiting()
+			from, feed := io.Pipe()
+			i := Receive(reading, from)
+			failed := make(chan error, 1)
+			go func() {
+				_, err := i.next(waiting)
+				failed <- err
+			}()
+			synctest.Wait()
+			if ends.reading {
+				stopReading()
+			}
+			if ends.waiting {
+				stopWaiting()
+			}
+			if err := <-failed; !errors.Is(err, context.Canceled) {
+				t.Errorf("%s has gone: %v", name, err)
+			}
+			i.Close()
+			_ = feed.CloseWithError(io.ErrUnexpectedEOF)
+		})
+	}
+}
+
 // Batches are read ahead, and stay as they are, with their hashes, until they are stored.
 func TestBatchesAreHashedAhead(t *testing.T) {
 	large := bytes.Repeat([]byte("L"), 5<<20)

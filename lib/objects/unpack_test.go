@@ -2,6 +2,7 @@ package objects
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -71,6 +72,47 @@ func TestUnpackingNothing(t *testing.T) {
 		own.Release()
 		if pool.Full() {
 			t.Errorf("%s: something is held yet", name)
+		}
+	}
+}
+
+// A frame that decodes to more or less than its piece says is refused, also where there would be room for it, and nothing is held then.
+func TestFramesOfOtherLengths(t *testing.T) {
+	text := bytes.Repeat([]byte("10.0.0.1 - - \"GET / HTTP/1.1\" 200\n"), 20_000)
+	for _, said := range []int{100, 50_000, zstdBlock, zstdBlock + 1, 300_000, mostLent, mostLent + 1} {
+		for _, more := range []int{-1, 0, 1, zstdSlack, zstdSlack + 1, zstdBlock + zstdSlack} {
+			piece := packed([][]byte{text[:said+more]}, true)
+			if !piece.Zstd {
+				t.Fatalf("%d bytes are not compressed", said+more)
+			}
+			piece.Raw, piece.Lengths = said, []uint32{uint32(said)}
+			pool := lent.NewPool(1)
+			blocks, memory, err := Unpacker{Pool: pool}.Unpack(Blocks{Pieces: []Piece{piece}})
+			switch {
+			case more != 0 && !errors.Is(err, ErrMessage):
+				t.Errorf("%d bytes in place of %d: error %v, want ErrMessage", said+more, said, err)
+			case more == 0 && (err != nil || !bytes.Equal(bytes.Join(blocks, nil), text[:said])):
+				t.Errorf("%d bytes do not come out: %v", said, err)
+			}
+			release(memory)
+			if pool.Full() {
+				t.Errorf("%d bytes in place of %d: something is held yet", said+more, said)
+			}
+		}
+	}
+}
+
+// Payloads that are the caller's are copied, unless he has done so.
+func TestUnpackCopies(t *testing.T) {
+	for _, copied := range []bool{false, true} {
+		piece := packed([][]byte{[]byte("some "), []byte("blocks")}, false)
+		payload := piece.Payload
+		blocks, memory, err := Unpacker{Copied: copied}.Unpack(Blocks{Pieces: []Piece{piece}})
+		if err != nil || len(blocks) != 2 || memory[0] != nil {
+			t.Fatalf("copied %v: %q, %v", copied, blocks, err)
+		}
+		if there := &blocks[0][0] == &payload[0]; there != copied {
+			t.Errorf("copied %v: the blocks are in the payload: %v", copied, there)
 		}
 	}
 }
