@@ -97,11 +97,14 @@ func (c *Chunker) NextAll(dst [][]byte) ([][]byte, error) {
 	}
 }
 
+// manyChunks is how many chunks are enough for NextMany: a list of as many lines as 1 MiB may have takes more memory than all else.
+const manyChunks = 16 << 10
+
 // NextMany is NextAll, but reads on while there is room behind what it returns, some 1 MiB: for an input that lets nobody wait, such as
 // a file.
 func (c *Chunker) NextMany(dst [][]byte) ([][]byte, error) {
 	dst, err := c.NextAll(dst)
-	for err == nil && c.readOn() {
+	for err == nil && len(dst) < manyChunks && c.readOn() {
 		for {
 			n, err := c.cut()
 			if n == 0 || err != nil {

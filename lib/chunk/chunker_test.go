@@ -122,6 +122,18 @@ func sameManyAtATime(t *testing.T, what string, next func(*Chunker, [][]byte) ([
 	return calls
 }
 
+// A list of chunks is not as long as that of all bytes that there is room for.
+func TestNextManyTinyChunks(t *testing.T) {
+	c := New(strings.NewReader(strings.Repeat("\n", 3*readSize)), must(NewLines(0)), 0)
+	for all := 0; all < 3*readSize; {
+		chunks, err := c.NextMany(nil)
+		if err != nil || len(chunks) > manyChunks+mostRead {
+			t.Fatalf("%d chunks at once, %v", len(chunks), err)
+		}
+		all += len(chunks)
+	}
+}
+
 // What is too long is told behind the chunks before it, however they are asked for.
 func TestNextAllTooLong(t *testing.T) {
 	for name, way := range manyAtATime {
