@@ -139,12 +139,13 @@ type neighbours struct {
 }
 
 // nextAll reads the next chunk, and those behind it that are read already; of a file some 1 MiB, so that who reads the pipe is not woken up
-// for a few of them at a time.
+// for a few of them at a time. What a file has beyond its size, as those of the system do that are made when they are read, may have to be
+// waited for, and is passed on as it comes.
 func (s *source) nextAll(n *neighbours) error {
 	return s.ask(func() (err error) {
 		n.file, n.at = s.whole, s.start+int64(s.chunker.Offset())
 		next := s.chunker.NextAll
-		if s.whole != nil {
+		if n.at < s.size {
 			next = s.chunker.NextMany
 		}
 		n.chunks, err = next(n.chunks[:0])
