@@ -35,6 +35,7 @@ func TestLooksRandom(t *testing.T) {
 		"base64":            {base64Of(random), false},
 		"random, repeated":  {bytes.Repeat(random[:1500], 100), false},
 		"a ramp":            {bytes.Repeat(everyByte(256), 1<<10), false},
+		"a gray ramp":       {bytes.Repeat(triples(everyByte(256)), 300), false},
 		"251 bytes":         {bytes.Repeat(everyByte(251), 1<<10), false},
 		"a long period":     {bytes.Repeat(random[:1<<10], 200), false},
 		"half random":       {append(bytes.Clone(random[:64<<10]), make([]byte, 64<<10)...), false},
@@ -52,6 +53,15 @@ func everyByte(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
 		b[i] = byte(i)
+	}
+	return b
+}
+
+// triples returns each byte three times, as pixels of one gray have it.
+func triples(grays []byte) []byte {
+	var b []byte
+	for _, gray := range grays {
+		b = append(b, gray, gray, gray)
 	}
 	return b
 }
