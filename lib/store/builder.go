@@ -58,9 +58,12 @@ func (b *coreBuilder) makeFolder() error {
 	return makeFolder(b.cp.files.fs, b.cp.files.coreDir(b.file.key), 0o755)
 }
 
+// everyBlock is what a drop, or a cut back to nothing, takes.
+var everyBlock = blockRange{0, noLimit}
+
 // drop forgets everything of the core.
 func (b *coreBuilder) drop() {
-	b.tell(blockRange{0, noLimit}, false)
+	b.tell(everyBlock, false)
 	b.abort()
 	fresh := newCoreBuilder(b.cp, b.file.key, nil)
 	fresh.dropped = true

@@ -230,8 +230,12 @@ func (c *Checker) progress(bytes, blocks int) {
 	}
 }
 
-// missing notes which blocks of a core the log names without having them.
+// missing notes which blocks of a core the log names without having them. A core that is dropped has nothing in common with what comes
+// under its key behind that.
 func (c *Checker) missing(key keys.Key, r blockRange, lost bool) {
+	if r == everyBlock {
+		delete(c.was, key)
+	}
 	switch {
 	case lost:
 		c.gone[key] = addRange(slices.Clone(c.gone[key]), r)

@@ -72,3 +72,26 @@ func sameBlocksAs(ctx context.Context, v *View, l *signed) (err error) {
 	}
 	return err
 }
+
+// A core that was dropped behind the last checkpoint, and came again with another history, is compared with what it was at that checkpoint
+// up to there only.
+func TestCheckOfDroppedCore(t *testing.T) {
+	machine := memfs.New(1)
+	s, err := Open(t.Context(), "/store", Options{Create: true, fs: machine.Process(), tuning: tuning{never: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	m := newModel(1)
+	mustAppend(t, m, s, blocksOf("a", "b", "c")...)
+	if err := s.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Drop(t.Context(), m.key); err != nil {
+		t.Fatal(err)
+	}
+	m = newModel(1)
+	mustAppend(t, m, s, blocksOf("others", "than", "before", "came")...)
+	asDerived(t, machine)
+	m.check(t, m.view(t, s))
+}
