@@ -17,7 +17,7 @@ var layers = []struct {
 	name     string
 	packages []string
 }{
-	{"primitives", []string{"lib/hash", "lib/hash/simd", "lib/checksum", "lib/compact", "lib/chunk", "lib/merkle", "lib/keys", "lib/hidden", "lib/lent", "lib/gather"}},
+	{"primitives", []string{"lib/hash", "lib/hash/simd", "lib/checksum", "lib/compact", "lib/chunk", "lib/merkle", "lib/keys", "lib/hidden", "lib/lent", "lib/gather", "lib/zstdframe"}},
 	{"connections", []string{"lib/peer", "lib/protomux", "lib/secretstream", "lib/discovery"}},
 	{"data", []string{"lib/stream", "lib/hyperbee", "lib/hyperdrive", "lib/proof", "lib/keyfile", "lib/keylock", "lib/store/packlog", "lib/store/packlog/memfs",
 		"lib/store/table", "lib/store", "lib/hypercore"}},

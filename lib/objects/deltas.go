@@ -7,6 +7,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"hc/lib/compact"
+	"hc/lib/zstdframe"
 )
 
 // AskDeltas asks for blocks, any of which may come as what it differs from a block of the core that the reader holds.
@@ -33,16 +34,13 @@ func DecodeAskDeltas(b []byte) (AskDeltas, error) {
 	return m, finish("deltas?", d)
 }
 
-// dictionary is the id under which a base goes to the decoder; frames name none.
-const dictionary = 0
-
 var deltaDecoders = sync.Pool{New: func() any { return newDecoder() }}
 
 // unpackDelta fills into with the bytes of a block that came as what it differs from a base.
 func (p Piece) unpackDelta(into, base []byte) error {
 	d := deltaDecoders.Get().(*zstd.Decoder)
 	defer deltaDecoders.Put(d)
-	if err := d.ResetWithOptions(nil, zstd.WithDecoderDictRaw(dictionary, base)); err != nil {
+	if err := d.ResetWithOptions(nil, zstd.WithDecoderDictRaw(zstdframe.Dictionary, base)); err != nil {
 		return fmt.Errorf("objects: internal error: %w", err)
 	}
 	return p.decode(d, into)

@@ -9,12 +9,14 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
+
+	"hc/lib/zstdframe"
 )
 
 // deltaOf returns the frame of a block whose dictionary is base.
 func deltaOf(t testing.TB, block, base []byte) []byte {
 	t.Helper()
-	e, err := zstd.NewWriter(nil, zstd.WithEncoderCRC(false), zstd.WithEncoderDictRaw(dictionary, base))
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderCRC(false), zstd.WithEncoderDictRaw(zstdframe.Dictionary, base))
 	if err != nil {
 		t.Fatal(err)
 	}

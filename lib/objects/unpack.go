@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"hc/lib/lent"
+	"hc/lib/zstdframe"
 )
 
 // Unpacker says what blocks are told from, and where they come to lie. Its zero value takes none that is told from another, and gives
@@ -100,7 +101,7 @@ func (u Unpacker) bytes(p *Piece) (data []byte, memory *lent.Memory, err error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	data = make([]byte, p.Raw, p.Raw+zstdSlack)
+	data = make([]byte, p.Raw, p.Raw+zstdframe.Slack)
 	return data, nil, p.unpackDelta(data, from)
 }
 
@@ -110,8 +111,8 @@ func (p *Piece) worthHolding() bool { return p.Raw >= leastLent && p.Raw/p.Count
 // room returns memory for a piece's blocks, with room behind them for the decoder.
 func (u Unpacker) room(p *Piece) ([]byte, *lent.Memory) {
 	if u.Pool.Full() || !p.worthHolding() || p.Raw > mostLent {
-		return make([]byte, p.Raw, p.Raw+zstdSlack), nil
+		return make([]byte, p.Raw, p.Raw+zstdframe.Slack), nil
 	}
-	memory := u.Pool.Take(decodeRoom(p.Raw))
-	return memory.Bytes()[:p.Raw:decodeRoom(p.Raw)], memory
+	memory := u.Pool.Take(zstdframe.Room(p.Raw))
+	return memory.Bytes()[:p.Raw:zstdframe.Room(p.Raw)], memory
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"hc/lib/lent"
+	"hc/lib/zstdframe"
 )
 
 // Blocks of some size lie in the message's memory, or are decompressed into lent memory, and each has a hold of that; small ones,
@@ -79,8 +80,8 @@ func TestUnpackingNothing(t *testing.T) {
 // A frame that decodes to more or less than its piece says is refused, also where there would be room for it, and nothing is held then.
 func TestFramesOfOtherLengths(t *testing.T) {
 	text := bytes.Repeat([]byte("10.0.0.1 - - \"GET / HTTP/1.1\" 200\n"), 20_000)
-	for _, said := range []int{100, 50_000, zstdBlock, zstdBlock + 1, 300_000, mostLent, mostLent + 1} {
-		for _, more := range []int{-1, 0, 1, zstdSlack, zstdSlack + 1, zstdBlock + zstdSlack} {
+	for _, said := range []int{100, 50_000, zstdframe.Piece, zstdframe.Piece + 1, 300_000, mostLent, mostLent + 1} {
+		for _, more := range []int{-1, 0, 1, zstdframe.Slack, zstdframe.Slack + 1, zstdframe.Piece + zstdframe.Slack} {
 			piece := packed([][]byte{text[:said+more]}, true)
 			if !piece.Zstd {
 				t.Fatalf("%d bytes are not compressed", said+more)

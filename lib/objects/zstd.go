@@ -5,27 +5,17 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
+
+	"hc/lib/zstdframe"
 )
 
 const (
 	worthIt     = 32 // the part that zstd must save, as a divisor
 	compressMin = 64 // bytes; fewer are not worth a frame
-	window      = 1 << 20
 	maxWindow   = 8 << 20
 )
 
-var encoders = sync.Pool{New: func() any {
-	e, err := zstd.NewWriter(nil,
-		zstd.WithEncoderConcurrency(1),
-		zstd.WithLowerEncoderMem(true),
-		zstd.WithWindowSize(window),
-		zstd.WithEncoderCRC(false), // the leaf hashes tell
-		zstd.WithEncoderLevel(zstd.SpeedDefault))
-	if err != nil {
-		panic("objects: internal error: " + err.Error())
-	}
-	return e
-}}
+var encoders = sync.Pool{New: func() any { return zstdframe.NewEncoder(zstd.SpeedDefault, zstdframe.Window) }}
 
 // compress appends to b the frame of blocks with so many bytes, or returns nil where that does not save enough.
 func compress(b []byte, blocks [][]byte, raw int) []byte {
@@ -63,38 +53,13 @@ func giveJoin(scratch *[]byte) {
 
 var decoders = sync.Pool{New: func() any { return newDecoder() }}
 
-func newDecoder() *zstd.Decoder {
-	d, err := zstd.NewReader(nil,
-		zstd.WithDecoderConcurrency(1),
-		zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxWindow(maxWindow),
-		zstd.WithDecoderMaxMemory(MaxBlock+1), // nothing may grow beyond, whatever a frame says
-		zstd.WithDecodeAllCapLimit(true))
-	if err != nil {
-		panic("objects: internal error: " + err.Error())
-	}
-	return d
-}
+func newDecoder() *zstd.Decoder { return zstdframe.NewDecoder(MaxBlock, maxWindow) }
 
 // unpack fills into with the bytes of a piece that is compressed.
 func (p Piece) unpack(into []byte) error {
 	d := decoders.Get().(*zstd.Decoder)
 	defer decoders.Put(d)
 	return p.decode(d, into)
-}
-
-const (
-	zstdBlock = 128 << 10 // bytes that a frame decodes to piece by piece
-	zstdSlack = 32        // bytes by which the decoder's fastest way of copying writes beyond what it is to copy
-)
-
-// decodeRoom is how much room it takes to decode a frame to so many bytes as fast as can be: where there is none for a whole piece, and for
-// what is written beyond it, the decoder copies with care, and takes a third longer for that piece.
-func decodeRoom(raw int) int {
-	if raw > zstdBlock {
-		raw = (raw + zstdBlock - 1) / zstdBlock * zstdBlock
-	}
-	return raw + zstdSlack
 }
 
 func (p Piece) decode(d *zstd.Decoder, into []byte) error {

@@ -10,6 +10,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/lent"
 	"hc/lib/store/packlog"
+	"hc/lib/zstdframe"
 )
 
 // maxHeadless is how many appends without a head are followed.
@@ -110,7 +111,7 @@ func (k *logCheck) record(r *packlog.Record) error {
 }
 
 // mostSpent is how many bytes of memory are kept for the next run: those of several small blocks have less, one large block is rare.
-const mostSpent = 2*runBytes + zstdSlack
+const mostSpent = 2*runBytes + zstdframe.Slack
 
 // room returns room for so many bytes, with the memory that it is of.
 func (k *logCheck) room(bytes int) ([]byte, *lent.Memory) {
@@ -212,7 +213,7 @@ func (k *logCheck) decode(job runCheck) error {
 	}
 	if job.meta.codec != codecRaw {
 		var memory *lent.Memory
-		room, memory = k.room(decodeRoom(job.meta.raw))
+		room, memory = k.room(zstdframe.Room(job.meta.raw))
 		defer memory.Release()
 	}
 	data, err := decompressInto(room, job.meta, job.payload, base)

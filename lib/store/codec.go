@@ -7,13 +7,11 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"hc/lib/hash"
+	"hc/lib/zstdframe"
 )
 
 // worthIt is the part of a run that zstd must save, as a divisor: less than 1/32, and it stays raw.
 const worthIt = 32
-
-// deltaDictionary is the id under which a base goes to the decoder; frames name none.
-const deltaDictionary = 0
 
 // Effort is how much work a transaction puts into making runs small. Repack packs whatever was left with all of it.
 type Effort byte
@@ -23,24 +21,10 @@ const (
 	Quick                  // its fastest level takes half the time, and 3 to 6 % more room: for what comes faster than that
 )
 
-// encoders compress one run at a time each, by Effort. A window of 1 MiB holds any run of small blocks whole, and keeps an
-// encoder at a few MiB while it works on a large block.
+// encoders compress one run at a time each, by Effort.
 var encoders = [...]sync.Pool{
-	Thorough: {New: func() any { return newEncoder(zstd.SpeedDefault) }},
-	Quick:    {New: func() any { return newEncoder(zstd.SpeedFastest) }},
-}
-
-func newEncoder(level zstd.EncoderLevel) *zstd.Encoder {
-	e, err := zstd.NewWriter(nil,
-		zstd.WithEncoderConcurrency(1),
-		zstd.WithLowerEncoderMem(true),
-		zstd.WithWindowSize(1<<20),
-		zstd.WithEncoderCRC(false), // the record has one
-		zstd.WithEncoderLevel(level))
-	if err != nil {
-		panic("store: internal error: " + err.Error())
-	}
-	return e
+	Thorough: {New: func() any { return zstdframe.NewEncoder(zstd.SpeedDefault, zstdframe.Window) }},
+	Quick:    {New: func() any { return zstdframe.NewEncoder(zstd.SpeedFastest, zstdframe.Window) }},
 }
 
 // compress appends the frame of raw to dst, or returns nil where that does not save enough.
@@ -68,25 +52,14 @@ func compressAnyway(dst, raw []byte, effort Effort) []byte {
 // decoders are for frames without a base.
 var decoders = sync.Pool{New: func() any { return newDecoder() }}
 
-func newDecoder() *zstd.Decoder {
-	d, err := zstd.NewReader(nil,
-		zstd.WithDecoderConcurrency(1),
-		zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxWindow(maxWindow),
-		zstd.WithDecoderMaxMemory(maxRaw+1), // nothing may grow beyond, whatever a frame says
-		zstd.WithDecodeAllCapLimit(true))
-	if err != nil {
-		panic("store: internal error: " + err.Error())
-	}
-	return d
-}
+func newDecoder() *zstd.Decoder { return zstdframe.NewDecoder(maxRaw, maxWindow) }
 
 // decompress returns the bytes of a run, in a slice of its own or payload itself. base is that of codecDelta.
 func decompress(m *runMeta, payload, base []byte) ([]byte, error) {
 	return decompressInto(nil, m, payload, base)
 }
 
-// decompressInto is decompress with the slice, which is empty, and used if it has room: for decodeRoom, it takes the least time.
+// decompressInto is decompress with the slice, which is empty, and used if it has room: with zstdframe.Room it takes the least time.
 func decompressInto(dst []byte, m *runMeta, payload, base []byte) ([]byte, error) {
 	var raw []byte
 	var err error
@@ -97,7 +70,7 @@ func decompressInto(dst []byte, m *runMeta, payload, base []byte) ([]byte, error
 		return payload, nil
 	}
 	dst = withRoom(dst, m.raw)
-	dst = dst[:0:min(cap(dst), decodeRoom(m.raw))] // the limit is the capacity: a frame cannot make it grow
+	dst = dst[:0:min(cap(dst), zstdframe.Room(m.raw))] // the limit is the capacity: a frame cannot make it grow
 	if m.codec == codecDelta {
 		raw, err = decodeDelta(dst, payload, base)
 	} else {
@@ -112,20 +85,6 @@ func decompressInto(dst []byte, m *runMeta, payload, base []byte) ([]byte, error
 		return nil, fmt.Errorf("%w: it decodes to %d bytes, expected %d", ErrDamaged, len(raw), m.raw)
 	}
 	return raw, nil
-}
-
-const (
-	zstdBlock = 128 << 10 // bytes that a frame decodes to piece by piece
-	zstdSlack = 32        // bytes by which the decoder's fastest way of copying writes beyond what it is to copy
-)
-
-// decodeRoom is how much room it takes to decode a frame to so many bytes as fast as can be: where there is none for a whole piece, and for what is written
-// beyond it, the decoder copies with care, and takes a third longer for that piece.
-func decodeRoom(raw int) int {
-	if raw > zstdBlock {
-		raw = (raw + zstdBlock - 1) / zstdBlock * zstdBlock
-	}
-	return raw + zstdSlack
 }
 
 // leavesOf returns the leaf hashes of a run whose bytes are data, with the blocks' ends.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"hc/lib/zstdframe"
 )
 
 // Nothing that compresses is taken for random, and nothing random is tried.
@@ -71,10 +73,10 @@ func base64Of(data []byte) []byte { return []byte(base64.StdEncoding.EncodeToStr
 // What a frame decodes to stays within the room of what its run says, however much it is.
 func TestDecompressStaysInItsRoom(t *testing.T) {
 	text := bytes.Repeat([]byte("10.0.0.1 - - [1764000000] \"GET / HTTP/1.1\" 200\n"), 12_000)
-	for _, said := range []int{100, 50_000, zstdBlock, zstdBlock + 1, 200_000, runBytes, 300_000} {
-		for _, more := range []int{-1, 0, 1, zstdSlack, zstdSlack + 1, zstdBlock + zstdSlack} {
+	for _, said := range []int{100, 50_000, zstdframe.Piece, zstdframe.Piece + 1, 200_000, runBytes, 300_000} {
+		for _, more := range []int{-1, 0, 1, zstdframe.Slack, zstdframe.Slack + 1, zstdframe.Piece + zstdframe.Slack} {
 			frame := compressAnyway(nil, text[:said+more], Quick)
-			memory := bytes.Repeat([]byte{0xA5}, decodeRoom(said)+64)
+			memory := bytes.Repeat([]byte{0xA5}, zstdframe.Room(said)+64)
 			got, err := decompressInto(memory[:0], &runMeta{codec: codecZstd, raw: said}, frame, nil)
 			switch {
 			case more != 0 && !errors.Is(err, ErrDamaged):
@@ -82,7 +84,7 @@ func TestDecompressStaysInItsRoom(t *testing.T) {
 			case more == 0 && (err != nil || !bytes.Equal(got, text[:said]) || &got[0] != &memory[0]):
 				t.Errorf("%d bytes do not come back where they should: error %v", said, err)
 			}
-			if !bytes.Equal(memory[decodeRoom(said):], bytes.Repeat([]byte{0xA5}, 64)) {
+			if !bytes.Equal(memory[zstdframe.Room(said):], bytes.Repeat([]byte{0xA5}, 64)) {
 				t.Errorf("%d bytes in place of %d: something was written behind their room", said+more, said)
 			}
 		}

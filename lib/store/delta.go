@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
+
+	"hc/lib/zstdframe"
 )
 
 // Bounds of blocks that are stored as what they differ from another one, a base.
@@ -25,17 +27,7 @@ var deltaEncoders = [2]sync.Pool{
 }
 
 func newDeltaEncoder(level zstd.EncoderLevel) *zstd.Encoder {
-	e, err := zstd.NewWriter(nil,
-		zstd.WithEncoderConcurrency(1),
-		zstd.WithLowerEncoderMem(true),
-		zstd.WithWindowSize(2*maxDelta),
-		zstd.WithEncoderCRC(false), // the record has one
-		zstd.WithEncoderLevel(level),
-		zstd.WithEncoderDictRaw(deltaDictionary, nil)) // one that takes dictionaries from the beginning
-	if err != nil {
-		panic("store: internal error: " + err.Error())
-	}
-	return e
+	return zstdframe.NewEncoder(level, 2*maxDelta, zstd.WithEncoderDictRaw(zstdframe.Dictionary, nil)) // one that takes dictionaries from the beginning
 }
 
 // encodeDelta returns a frame of raw whose dictionary is base, or nil where that is not clearly smaller than what zstd makes of raw
@@ -68,7 +60,7 @@ func deltaFrame(raw, base []byte) []byte {
 	}
 	e := pool.Get().(*zstd.Encoder)
 	defer pool.Put(e)
-	if err := e.ResetWithOptions(nil, zstd.WithEncoderDictRaw(deltaDictionary, base)); err != nil {
+	if err := e.ResetWithOptions(nil, zstd.WithEncoderDictRaw(zstdframe.Dictionary, base)); err != nil {
 		return nil
 	}
 	return e.EncodeAll(raw, nil)
@@ -81,7 +73,7 @@ var deltaDecoders = sync.Pool{New: func() any { return newDecoder() }}
 func decodeDelta(dst, frame, base []byte) ([]byte, error) {
 	d := deltaDecoders.Get().(*zstd.Decoder)
 	defer deltaDecoders.Put(d)
-	if err := d.ResetWithOptions(nil, zstd.WithDecoderDictRaw(deltaDictionary, base)); err != nil {
+	if err := d.ResetWithOptions(nil, zstd.WithDecoderDictRaw(zstdframe.Dictionary, base)); err != nil {
 		return nil, err
 	}
 	return d.DecodeAll(frame, dst)

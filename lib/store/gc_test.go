@@ -18,6 +18,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
+	"hc/lib/zstdframe"
 )
 
 func packBytes(t testing.TB, dir string) int64 {
@@ -311,7 +312,7 @@ func TestGCKeepsBases(t *testing.T) {
 
 // appendDelta appends one block in a run that is told from a base.
 func appendDelta(ctx context.Context, s *Store, m *modelCore, base, data []byte) error {
-	e, err := zstd.NewWriter(nil, zstd.WithEncoderDictRaw(deltaDictionary, base), zstd.WithEncoderCRC(false))
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderDictRaw(zstdframe.Dictionary, base), zstd.WithEncoderCRC(false))
 	if err != nil {
 		return err
 	}

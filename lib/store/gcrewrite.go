@@ -81,10 +81,7 @@ func (c *copier) copy(from packlog.Position) (err error) {
 	}
 	take, flush := c.add, func() error { return nil }
 	if c.repack != nil {
-		j, err := newJoiner(c)
-		if err != nil {
-			return err
-		}
+		j := newJoiner(c)
 		take, flush = j.take, j.flush
 	}
 	err = c.to.Scan(c.ctx, func(record packlog.Record) error {

@@ -8,6 +8,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"hc/lib/store/packlog"
+	"hc/lib/zstdframe"
 )
 
 // RepackOptions are for Repack.
@@ -35,17 +36,11 @@ type recoder struct {
 
 // newRecoder makes a recoder. A cold one takes 34 MiB for the tables of its encoder: one is enough for a repack, and it leaves
 // nothing else to collect, for as much as half of what is live may lie about before it is collected.
-func newRecoder(cold bool) (*recoder, error) {
+func newRecoder(cold bool) *recoder {
 	if !cold {
-		return &recoder{frame: make([]byte, 0, runBytes)}, nil
+		return &recoder{frame: make([]byte, 0, runBytes)}
 	}
-	e, err := zstd.NewWriter(nil,
-		zstd.WithEncoderConcurrency(1),
-		zstd.WithLowerEncoderMem(true), // a history of one window, not two
-		zstd.WithWindowSize(maxWindow),
-		zstd.WithEncoderCRC(false), // the record has one
-		zstd.WithEncoderLevel(zstd.SpeedBestCompression))
-	return &recoder{cold: e}, err
+	return &recoder{cold: zstdframe.NewEncoder(zstd.SpeedBestCompression, maxWindow)}
 }
 
 // encode sets the codec of a run whose blocks are raw, and returns its payload. What it made was read back.
@@ -65,7 +60,7 @@ func (r *recoder) encode(m *runMeta, raw []byte) ([]byte, error) {
 		return raw, nil
 	}
 	m.codec = codecZstd
-	r.back = withRoom(r.back, decodeRoom(m.raw))
+	r.back = withRoom(r.back, zstdframe.Room(m.raw))
 	back, err := decompressInto(r.back, m, frame, nil)
 	if err != nil || !bytes.Equal(back, raw) {
 		return nil, fmt.Errorf("internal error: a run of %d bytes does not decode to what was encoded: %w", len(raw), err)
@@ -97,7 +92,7 @@ func (r *recoder) plainRun(record *packlog.Record) (*runMeta, []byte, error) {
 	if m.codec == codecDelta {
 		return nil, nil, nil
 	}
-	r.raw = withRoom(r.raw, decodeRoom(m.raw))
+	r.raw = withRoom(r.raw, zstdframe.Room(m.raw))
 	raw, err := decompressInto(r.raw, m, record.Payload, nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("run at %v: %w", record.Position, err)

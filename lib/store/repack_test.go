@@ -157,10 +157,7 @@ func TestRepackGarbage(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	const runs = 64
 	for _, cold := range []bool{false, true} {
-		r, err := newRecoder(cold)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := newRecoder(cold)
 		var records []packlog.Record
 		for i := range runs {
 			raw := bytes.Repeat(fmt.Appendf(nil, "run %d has many lines like this\n", i), 7000)

@@ -33,17 +33,15 @@ type heldRecords struct {
 	plain   bool // they are written as they come
 }
 
-func newJoiner(c *copier) (_ *joiner, err error) {
+func newJoiner(c *copier) *joiner {
 	if c.recoder == nil {
-		if c.recoder, err = newRecoder(c.repack.Cold); err != nil {
-			return nil, err
-		}
+		c.recoder = newRecoder(c.repack.Cold)
 	}
 	return &joiner{
 		copier: c, recoder: c.recoder,
 		held:   make(map[packlog.AppendID]*heldRecords),
 		joined: make(map[keys.Key]*joinedAppend),
-	}, nil
+	}
 }
 
 // take takes the next record that is live.

@@ -11,6 +11,7 @@ import (
 	"hc/lib/lent"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
+	"hc/lib/zstdframe"
 )
 
 // Bounds of what a store holds of the runs that were read last.
@@ -176,7 +177,7 @@ func (r *runReader) decode(ctx context.Context, run *decodedRun, payload []byte,
 		defer base.Memory.Release()
 	}
 	var room []byte
-	run.memory, room = r.room(decodeRoom(run.meta.raw))
+	run.memory, room = r.room(zstdframe.Room(run.meta.raw))
 	run.data, err = decompressInto(room, run.meta, payload, base.Data)
 	return err
 }
