@@ -40,14 +40,13 @@ func (v *verifier) readBlocks(first, e uint64) error {
 // knownFrom takes the leaf hashes of the last frame's blocks that were hashed before, if all before them are hashed, and returns up to where that
 // is so. frame is its first block.
 func (v *verifier) knownFrom(hashed, frame int) int {
-	blocks := v.group.Blocks[frame:]
-	offset := v.in.offset - 1 // an LF is behind them
-	for _, b := range blocks {
-		offset -= uint64(len(b))
+	if hashed < frame {
+		return hashed
 	}
-	for i, b := range blocks {
+	offset := v.in.offset - 1 - uint64(len(v.frames[len(v.frames)-1])) // an LF is behind them
+	for _, b := range v.group.Blocks[frame:] {
 		leaf, known := v.in.known(offset, len(b))
-		if !known || hashed != frame+i {
+		if !known {
 			return hashed
 		}
 		v.group.Leaves[hashed] = leaf

@@ -38,10 +38,11 @@ func (r *reader) coming(blocks [][]byte) [][]byte {
 		if string(word) == wordNode {
 			continue
 		}
+		before := len(r.leaves)
 		if string(word) != wordBlock || !r.comingFrame(numbers, len(rest), offset) {
 			return blocks
 		}
-		for _, l := range r.leaves[len(r.leaves)-r.framed:] {
+		for _, l := range r.leaves[before:] {
 			blocks = append(blocks, rest[:l.size:l.size])
 			rest, offset = rest[l.size:], offset+uint64(l.size)
 		}
@@ -49,8 +50,8 @@ func (r *reader) coming(blocks [][]byte) [][]byte {
 	}
 }
 
-// comingFrame appends the blocks of a frame of these numbers to r.leaves, and sets r.framed to how many they are, if all of it is among the have bytes
-// behind its line, and there is room for them.
+// comingFrame appends the blocks of a frame of these numbers to r.leaves, if there are some, all of it is among the have bytes behind its line, and
+// there is room for them.
 func (r *reader) comingFrame(numbers []byte, have int, offset uint64) bool {
 	leaves := r.leaves
 	w := words{left: numbers, more: true}
@@ -62,8 +63,9 @@ func (r *reader) comingFrame(numbers []byte, have int, offset uint64) bool {
 		leaves = append(leaves, comingLeaf{offset: offset, size: int(size)})
 		have, offset = have-int(size), offset+size
 	}
-	r.framed, r.leaves = len(leaves)-len(r.leaves), leaves
-	return r.framed > 0
+	some := len(leaves) > len(r.leaves)
+	r.leaves = leaves
+	return some
 }
 
 // known returns the leaf hash of a block at an offset in the stream, if it was hashed before.

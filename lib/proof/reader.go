@@ -24,7 +24,6 @@ type reader struct {
 	leaves []comingLeaf
 	err    error
 
-	framed   int                    // leaves of the frame added last
 	leafRoom [mostComing]comingLeaf // in which leaves lie
 }
 
