@@ -18,6 +18,9 @@ type tail struct {
 	file File
 	end  uint64 // offset of the next record
 
+	size  uint64 // of the file, as it was when the append lock was taken, and since as zeros ahead made it
+	short int    // durable commits of this process in a row that were short
+	ahead bool   // it has written zeros ahead
 	begun uint64 // offset up to which writeback has been started; 0: not known
 	next  string // path of the pack that would follow; "" until it is asked for
 
@@ -56,6 +59,9 @@ func (a *Append) writeTidied(ctx context.Context, records []Record) ([]Position,
 		return nil, err
 	}
 	if err := b.flush(); err != nil {
+		return nil, err
+	}
+	if err := l.tail.cutAhead(); err != nil {
 		return nil, err
 	}
 	m := l.marked
@@ -152,6 +158,9 @@ func (b *batch) flush() error {
 
 // sealed syncs the last pack, behind whose seal nothing stands, and goes on in a new one.
 func (l *Log) sealed(ctx context.Context) error {
+	if err := l.tail.cutAhead(); err != nil {
+		return err
+	}
 	if err := l.syncTail(ctx); err != nil {
 		return err
 	}
@@ -237,10 +246,10 @@ func (l *Log) tidy(ctx context.Context) error {
 	return l.recover(ctx)
 }
 
-// atEnd reports whether the mark's end is exactly the end of the last pack's file, and opens that pack. Where the mark is the one
-// that this process has left, no pack can have come behind that: one is made behind a seal, which makes the last one longer, or by
-// who recovers, and who does so and dies before the mark leaves in place what made him recover. Only a fault of the disk that he alone
-// met, and that went away before he died, is not seen.
+// atEnd reports whether nothing stands behind the mark's end in the last pack's file, and opens that pack. Where the mark is the one
+// that this process has left, and the file ends there, no pack can have come behind that: one is made behind a seal, which makes the last one
+// longer, or by who recovers, and who does so and dies before the mark leaves in place what made him recover. Only a fault of the disk that
+// he alone met, and that went away before he died, is not seen. Where zeros follow, that may be such a fault.
 func (l *Log) atEnd(ctx context.Context, m Mark) (bool, error) {
 	if t := l.tail; t == nil || t.info.sequence != m.End.Pack || t.info.id != m.End.ID {
 		c, err := l.load(ctx)
@@ -257,19 +266,25 @@ func (l *Log) atEnd(ctx context.Context, m Mark) (bool, error) {
 			return false, err
 		}
 	} else if m != l.marked {
-		if t.next == "" {
-			t.next = l.pathBehind(t.info)
-		}
-		if there, err := l.isThere(t.next); there || err != nil {
+		if there, err := l.isFollowed(t); there || err != nil {
 			return false, err
 		}
 	}
-	size, err := l.tail.file.Size()
-	if err != nil {
-		return false, err
+	t := l.tail
+	ok, err := t.endsAt(m)
+	if err != nil || !ok || t.size == t.end {
+		return ok, err
 	}
-	l.tail.end = m.End.Offset
-	return uint64(size) == m.End.Offset, nil
+	there, err := l.isFollowed(t)
+	return !there, err
+}
+
+// isFollowed reports whether there is a pack behind another one.
+func (l *Log) isFollowed(t *tail) (bool, error) {
+	if t.next == "" {
+		t.next = l.pathBehind(t.info)
+	}
+	return l.isThere(t.next)
 }
 
 // pathBehind returns where the pack would be that follows another one.

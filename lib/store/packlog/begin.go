@@ -50,8 +50,8 @@ func (a *Append) ID() AppendID { return a.id }
 // View returns what could be read when the append began.
 func (a *Append) View() View { return a.view }
 
-// viewTidy returns what may be read now if nothing is to be recovered: the mark is of this boot, and its end is the end of the
-// last pack's file, or this process is just writing behind it.
+// viewTidy returns what may be read now if nothing is to be recovered: the mark is of this boot, and nothing stands behind its end in the
+// last pack's file, or this process is just writing there.
 func (l *Log) viewTidy(ctx context.Context) (View, bool) {
 	m, err := l.readMark()
 	if err != nil || m.Boot != l.boot {
@@ -64,7 +64,10 @@ func (l *Log) viewTidy(ctx context.Context) (View, bool) {
 		last = nil
 	}
 	v, ok, err := l.viewByMark(ctx, m, last)
-	if err != nil || !ok || !v.final || v.end != m.End.Offset && !l.tidied.Load() {
+	if err != nil || !ok || !v.final {
+		return View{}, false
+	}
+	if v.end != m.End.Offset && !l.tidied.Load() && !l.onlyAhead(v, m) {
 		return View{}, false
 	}
 	if !known { // who recovers may have come to the new pack, and not to the mark

@@ -150,12 +150,17 @@ func (l *Log) commitTidied(ctx context.Context, all []*commitRequest) error {
 	if heads {
 		m.Readable = m.End
 	}
-	if durable {
-		if err := l.syncTail(ctx); err != nil {
+	if !durable {
+		if err := l.tail.cutAhead(); err != nil {
 			return err
 		}
-		m.Synced = m.End
+		return l.raise(m)
 	}
+	l.writeAhead(start)
+	if err := l.syncTail(ctx); err != nil {
+		return err
+	}
+	m.Synced = m.End
 	return l.raise(m)
 }
 

@@ -11,6 +11,12 @@ func readerAt(b []byte) io.ReaderAt { return bytes.NewReader(b) }
 // BelieveMark makes an invalid mark count as such at the first look: memfs has no writes that are half done.
 func BelieveMark() { markPauses = nil }
 
+// WriteAheadAfter has zeros written ahead behind so many short durable commits.
+func (l *Log) WriteAheadAfter(commits int) { l.aheadAfter = commits }
+
+// WroteAhead reports whether this process has written zeros ahead in the pack that is the last one.
+func (l *Log) WroteAhead() bool { return l.tail != nil && l.tail.ahead }
+
 // Survive makes an append forget that somebody recovered since it began: the mutation "append-survives-recovery".
 func (a *Append) Survive(ctx context.Context) {
 	_ = a.log.asWriter(ctx, func() error {

@@ -36,15 +36,16 @@ type Options struct {
 
 // Log is an open log. Its methods are safe for concurrent use.
 type Log struct {
-	fs       FS
-	dir      string
-	readOnly bool
-	lockWait time.Duration
-	packSize uint64
-	applied  func() Position
-	onDamage func(*DamageError)
-	holder   []byte
-	boot     BootID
+	fs         FS
+	dir        string
+	readOnly   bool
+	lockWait   time.Duration
+	packSize   uint64
+	aheadAfter int // of writeAhead
+	applied    func() Position
+	onDamage   func(*DamageError)
+	holder     []byte
+	boot       BootID
 
 	append  appendLock
 	spare   spareLocks
@@ -94,15 +95,16 @@ func Open(ctx context.Context, dir string, options Options) (*Log, error) {
 
 func newLog(dir string, options Options) *Log {
 	l := &Log{
-		fs:       options.FS,
-		dir:      dir,
-		readOnly: options.ReadOnly,
-		lockWait: options.LockWait,
-		packSize: options.PackSize,
-		applied:  options.Applied,
-		onDamage: options.OnDamage,
-		append:   appendLock{gate: make(chan struct{}, 1)},
-		headers:  map[string]*packHead{},
+		fs:         options.FS,
+		dir:        dir,
+		readOnly:   options.ReadOnly,
+		lockWait:   options.LockWait,
+		packSize:   options.PackSize,
+		aheadAfter: aheadAfter,
+		applied:    options.Applied,
+		onDamage:   options.OnDamage,
+		append:     appendLock{gate: make(chan struct{}, 1)},
+		headers:    map[string]*packHead{},
 	}
 	if l.fs == nil {
 		l.fs = OS()
@@ -136,6 +138,7 @@ func (l *Log) Dir() string { return l.dir }
 func (l *Log) Close() error {
 	l.append.gate <- struct{}{}
 	defer func() { <-l.append.gate }()
+	l.giveBackAhead()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {

@@ -36,6 +36,7 @@ type world struct {
 	problems []string
 
 	rewritten int // packs
+	ahead     int // commits behind zeros that their process has written in that pack
 	trace     []string
 }
 
@@ -108,6 +109,9 @@ func (w *world) step(p *writer) {
 			process.Kill()
 			return
 		}
+		if w.seed%3 > 0 {
+			log.WriteAheadAfter(int(w.seed%3) - 1)
+		}
 		p.log = log
 		return
 	}
@@ -133,7 +137,9 @@ func (w *world) proceed(p *writer) (err error) {
 		}
 		w.number++
 		p.attempt = &attempt{name: fmt.Sprint(p.name, w.number), open: true}
-		p.left = 1 + w.number%3
+		if p.left = 0; w.seed/3%2 == 0 { // else all in one go
+			p.left = 1 + w.number%3
+		}
 		state, err := w.look(p.log, false)
 		if err != nil {
 			return err
@@ -174,6 +180,9 @@ func (w *world) proceed(p *writer) (err error) {
 		}
 		if p.durable {
 			w.need(p.attempt.name, "I1 acknowledged")
+		}
+		if p.log.WroteAhead() {
+			w.ahead++
 		}
 		w.abandon(p)
 	}
