@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -57,6 +58,10 @@ func behave(ctx context.Context, std *IO, what string) error {
 }
 
 func TestProcess(t *testing.T) {
+	// What is caught here is not ignored in the tools, be it that these tests run under nohup, or in the background themselves.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGINT, syscall.SIGHUP)
+	defer signal.Stop(caught)
 	for _, test := range []struct {
 		name, what string
 		signals    []syscall.Signal // each is sent behind a line that the tool writes
@@ -69,14 +74,12 @@ func TestProcess(t *testing.T) {
 		{"SIGINT while it reads a pipe", "read", []syscall.Signal{syscall.SIGINT}, 130, "hc-test: interrupted\n"},
 		{"second SIGINT", "stay", []syscall.Signal{syscall.SIGINT, syscall.SIGINT}, -1, ""},
 		{"SIGTERM after SIGINT", "stay", []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}, -1, ""},
+		{"SIGINT after SIGTERM in the background of a script", "stay", []syscall.Signal{syscall.SIGTERM, syscall.SIGINT}, 130, ""},
 		{"reader goes away", "write", nil, 141, ""},
 		{"ends while its reader is watched", "watch", nil, 0, ""}, // with -race, 66 if the two meet
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if test.name == "SIGHUP" && signal.Ignored(syscall.SIGHUP) {
-				t.Skip("these tests run under nohup")
-			}
-			cmd, out, stderr := startTool(t, test.what)
+			cmd, out, stderr := startTool(t, test.what, strings.HasSuffix(test.name, "in the background of a script"))
 			lines := bufio.NewReader(out)
 			awaitLine(t, lines)
 			for i, s := range test.signals {
@@ -186,11 +189,15 @@ func toolCommand(what string) *exec.Cmd {
 	return cmd
 }
 
-// startTool starts the tool between two pipes, its standard input open and silent.
-func startTool(t *testing.T, what string) (*exec.Cmd, io.ReadCloser, *bytes.Buffer) {
+// startTool starts the tool between two pipes, its standard input open and silent, in the background with SIGINT ignored.
+func startTool(t *testing.T, what string, background bool) (*exec.Cmd, io.ReadCloser, *bytes.Buffer) {
 	t.Helper()
 	var stderr bytes.Buffer
 	cmd := toolCommand(what)
+	if background {
+		shell := exec.Command("sh", "-c", `trap '' INT; exec "$0"`, cmd.Path)
+		shell.Env, cmd = cmd.Env, shell
+	}
 	cmd.Stderr = &stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -21,7 +21,7 @@ const grace = 10 * time.Second
 // next one ends the process.
 //
 // SIGINT is taken even where it came in ignored, as it does for a job that a script starts with &: so a script can stop
-// its hc-serve with any of them. SIGHUP is not, for nohup.
+// its hc-serve with any of them, once or twice. SIGHUP is not, for nohup.
 //
 // SIGPIPE is caught and dropped, so that a write to a closed standard output fails instead of killing: there may be a
 // store to close and a child to wait for. Run then exits with the same code, and as silently.
@@ -31,14 +31,19 @@ func untilSignal(parent context.Context) context.Context {
 	if !signal.Ignored(syscall.SIGHUP) {
 		end = append(end, syscall.SIGHUP)
 	}
+	wasIgnored := signal.Ignored(syscall.SIGINT)
 	came := make(chan os.Signal, 1)
 	signal.Notify(came, end...)
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	next := func() *signalError { return &signalError{signal: (<-came).(syscall.Signal)} }
 	go func() {
-		s := &signalError{signal: (<-came).(syscall.Signal)}
-		signal.Reset(end...)
+		s := next()
+		if !wasIgnored { // else it would be again
+			signal.Reset(end...)
+		}
 		cancel(s)
 		time.AfterFunc(grace, func() { os.Exit(exitSignal + s.number()) })
+		os.Exit(exitSignal + next().number())
 	}()
 	return ctx
 }
