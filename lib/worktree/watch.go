@@ -20,14 +20,15 @@ const (
 )
 
 // Watch returns a channel that tells, a moment after the fact, that something in the folder may have changed; it is closed
-// when ctx ends. Where the system does not tell of changes in so many folders, it tells every two seconds that there may be
-// one, and warn, which may be nil, is told why.
+// when ctx ends. It begins with what may have changed before, behind the back of who has looked at the folder already. Where the system
+// does not tell of changes in so many folders, it tells every two seconds that there may be one, and warn, which may be nil, is told why.
 func (t *Tree) Watch(ctx context.Context, warn func(error)) (<-chan struct{}, error) {
 	events, err := fsnotify.NewWatcher()
 	if err == nil {
 		err = watchAll(events, t.Root)
 	}
 	changed := make(chan struct{}, 1)
+	signal(changed)
 	if err != nil {
 		if events != nil {
 			_ = events.Close()
