@@ -23,7 +23,7 @@ func (p *pausedReader) Read(b []byte) (int, error) {
 	select {
 	case <-p.resume:
 		return p.later.Read(b)
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		return 0, errHeldBack
 	}
 }
