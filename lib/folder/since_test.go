@@ -209,7 +209,8 @@ func TestImportRacy(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, map[string]string{"a": "a", "old": "o"})
 	p := publish(t, dir)
-	p.opt.now = nil
+	written := lstatOf(t, dir+"/old").youngest()
+	p.opt.now = func() time.Time { return written } // whatever the store's disk takes
 	p.publish()
 	all, ok := readCache(t, p.cacheFile())
 	if !ok || len(all) != 2 || all[0].told || all[1].told {
