@@ -43,7 +43,7 @@ printf '\n$ hc-serve -C writer/.hc --listen 127.0.0.1:0 &\n'
 hc-serve -C writer/.hc --listen 127.0.0.1:0 2> serve.log &
 server=$!
 address=
-for _ in $(seq 200); do
+for _ in $(seq 1200); do
   address=$(sed -n 's/.*listening on //p' serve.log)
   [ -z "$address" ] || break
   kill -0 "$server" || { cat serve.log >&2; exit 1; }
