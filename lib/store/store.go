@@ -16,7 +16,7 @@ import (
 
 const (
 	indexPages      = 1 << 20   // bytes of pages of the index that are held: few are asked for twice
-	indexFilters    = 16 << 20  // bytes of its filters: of ten million blocks; there only where so many are, and are looked for
+	indexFilters    = 20 << 20  // bytes of its filters: of ten million blocks; there only where so many are, and are looked for
 	corePages       = 2 << 20   // bytes of pages of cores' tables: as much as a gigabyte of 64 KiB blocks has, so more take no more
 	checkpointAfter = 64 << 10  // blocks in the tail
 	checkpointBytes = 256 << 20 // of log behind the applied position

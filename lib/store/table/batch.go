@@ -14,8 +14,18 @@ import (
 type Batch struct {
 	probes []probe // ascending by their keys, once sorted
 	may    []byte  // by number: 1 if a table may have it
-	sorted bool
+	order  order   // of probes
+	spare  []probe // room to group them in
 }
+
+// order is how far probes are in the order of their keys.
+type order int
+
+const (
+	asTheyCame order = iota
+	grouped          // by their first bits
+	ascending
+)
 
 // probe is as much of a key as a filter looks at.
 type probe struct {
@@ -25,14 +35,14 @@ type probe struct {
 }
 
 // Reset makes the batch empty.
-func (b *Batch) Reset() { b.probes, b.may, b.sorted = b.probes[:0], b.may[:0], false }
+func (b *Batch) Reset() { b.probes, b.may, b.order = b.probes[:0], b.may[:0], asTheyCame }
 
 // Add adds a key of at least 16 bytes. Keys are numbered from 0 in the order in which they come.
 func (b *Batch) Add(key []byte) {
 	mark, step := marksOf(key)
 	b.probes = append(b.probes, probe{binary.BigEndian.Uint64(key), mark, step, uint32(len(b.may))})
 	b.may = append(b.may, 0)
-	b.sorted = false
+	b.order = asTheyCame
 }
 
 // MayHave reports whether a table that was asked may have the key with that number. If not, none of them has it.
@@ -60,8 +70,9 @@ func (t *Table) Ask(ctx context.Context, b *Batch) error {
 	return t.failed(err)
 }
 
-// askHeld asks a filter that is in memory. No step waits for the one before, so neither do their looks into memory.
+// askHeld asks a filter that is in memory, about from its begin to its end. No step waits for the one before, so neither do their looks into memory.
 func (b *Batch) askHeld(filter []byte, blocks uint64) {
+	b.group()
 	for i := range b.probes {
 		p := &b.probes[i]
 		number, _ := bits.Mul64(p.key, blocks)
@@ -92,10 +103,38 @@ func (t *Table) askFile(ctx context.Context, b *Batch) error {
 }
 
 func (b *Batch) sort() {
-	if !b.sorted {
+	if b.order < ascending {
 		slices.SortFunc(b.probes, func(x, y probe) int { return cmp.Compare(x.key, y.key) })
-		b.sorted = true
+		b.order = ascending
 	}
+}
+
+const (
+	groupBits = 11      // groups of probes have keys whose first bits are the same
+	groupFrom = 1 << 10 // probes that are worth it
+)
+
+// group puts probes next to one another that ask neighbouring blocks, whichever the filter, in one pass: so what of a filter is brought from
+// memory, and the pages that it lies in, are used while they are at hand.
+func (b *Batch) group() {
+	if b.order > asTheyCame || len(b.probes) < groupFrom {
+		return
+	}
+	var next [1<<groupBits + 1]uint32 // where the next one of a group goes
+	for i := range b.probes {
+		next[b.probes[i].key>>(64-groupBits)+1]++
+	}
+	for i := range len(next) - 1 {
+		next[i+1] += next[i]
+	}
+	b.spare = slices.Grow(b.spare[:0], len(b.probes))[:len(b.probes)]
+	for _, p := range b.probes {
+		at := &next[p.key>>(64-groupBits)]
+		b.spare[*at] = p
+		*at++
+	}
+	b.probes, b.spare = b.spare, b.probes
+	b.order = grouped
 }
 
 // together returns which blocks are read at once, for the first n probes.

@@ -3,6 +3,7 @@ package table
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 )
 
@@ -93,6 +94,41 @@ func TestBatchOverTables(t *testing.T) {
 	b.Add(keys[0])
 	if b.MayHave(0) {
 		t.Error("an emptied batch remembers")
+	}
+}
+
+// A batch of many keys is asked of filters in memory and in the file by turns, whatever order that leaves its keys in.
+func TestBatchOverHeldAndRead(t *testing.T) {
+	r := newRand(2)
+	fsys, keys := newMemFS(), hashKeys(r, 3*groupFrom)
+	r.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+	var tables []*Table
+	for i := range 4 {
+		name := string(rune('a' + i))
+		part := slices.Clone(keys[i*groupFrom/2 : (i+1)*groupFrom/2])
+		slices.SortFunc(part, bytes.Compare)
+		fsys.put(name, newFiltered(t, makeRows(r, indexSchema, part), uint64(len(part))).file)
+		tables = append(tables, openTable(t, fsys, name, indexSchema, NewCache(0, int64(i%2)<<20)))
+	}
+	b := newBatch(keys)
+	for i, table := range tables {
+		if err := table.Ask(ctx, b); err != nil {
+			t.Fatal(err)
+		}
+		if held := table.filter.held.Load() != nil; held != (i%2 == 1) {
+			t.Fatalf("table %d: its filter is held: %v", i, held)
+		}
+	}
+	passed := 0
+	for i := range keys {
+		if b.MayHave(i) {
+			passed++
+		} else if i < 2*groupFrom {
+			t.Fatalf("key %d is in a table that was asked", i)
+		}
+	}
+	if passed > 2*groupFrom+groupFrom/20 {
+		t.Errorf("%d of %d keys pass", passed, len(keys))
 	}
 }
 

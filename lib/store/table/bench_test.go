@@ -119,6 +119,57 @@ func BenchmarkGet(b *testing.B) {
 	}
 }
 
+// BenchmarkAsk asks the filters of eight tables of a million rows, which are in memory, for keys that none of them has.
+func BenchmarkAsk(b *testing.B) {
+	fsys, cache, r := new(realFS), NewCache(1<<20, 1<<30), newRand(1)
+	var tables []*Table
+	for i := range 8 {
+		keys := sortedHashes(r, benchRows)
+		path := filepath.Join(b.TempDir(), fmt.Sprint(i))
+		w, err := CreateFiltered(fsys, path, indexSchema, benchRows)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, key := range keys {
+			if err := w.Add(key[:], make([]byte, indexSchema.ValueSize)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if _, err := w.Finish(); err != nil {
+			b.Fatal(err)
+		}
+		tables = append(tables, openTable(b, fsys, path, indexSchema, cache))
+	}
+	for _, count := range []int{32, 1 << 10, 16 << 10} {
+		b.Run(fmt.Sprintf("keys=%d", count), func(b *testing.B) {
+			batch, passed := new(Batch), 0
+			var keys [][]byte
+			for range count {
+				keys = append(keys, randomBytes(r, 32))
+			}
+			for b.Loop() {
+				batch.Reset()
+				for _, key := range keys {
+					key[0]++
+					batch.Add(key)
+				}
+				for _, t := range tables {
+					if err := t.Ask(b.Context(), batch); err != nil {
+						b.Fatal(err)
+					}
+				}
+				for i := range keys {
+					if batch.MayHave(i) {
+						passed++
+					}
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(count*len(tables)), "ns/key")
+			b.ReportMetric(100*float64(passed)/float64(b.N)/float64(count), "%pass")
+		})
+	}
+}
+
 // BenchmarkAdd writes a table of a million rows, synced at its end.
 func BenchmarkAdd(b *testing.B) {
 	keys := sortedHashes(newRand(1), benchRows)

@@ -24,7 +24,7 @@ const (
 	filterBody  = filterBlock - 4
 	filterBits  = 8 * filterBody
 	filterKey   = 16      // bytes of a key that are looked at
-	filterRows  = 40      // that a block is made for: of a hundred keys that are not there it lets less than one pass
+	filterRows  = 32      // that a block is made for: of five hundred keys that are not there it lets about one pass
 	filterMarks = 6       // bits that are set for a key
 	maxFilter   = 1 << 48 // blocks
 
@@ -56,16 +56,28 @@ func setMarks(block *[filterBlock]byte, key []byte) {
 	}
 }
 
-// hasMarks returns 1 if a block has all bits of a key, else 0. It looks at all of them, whatever they are: a branch for each would be
-// guessed wrong half of the time, and what follows in a batch would wait for memory behind it.
-func hasMarks(block *[filterBlock]byte, mark, step uint32) (all byte) {
-	all = 1
-	for range filterMarks {
-		bit := uint64(mark) * filterBits >> 32
-		all &= block[bit/8%filterBlock] >> (bit % 8)
+// hasMarks returns 1 if a block has all bits of a key, else 0. It looks at half of them whatever they are, for a branch behind each would be guessed wrong
+// every third time, and what follows in a batch would wait for memory behind it. All of those are there for one key in thirty.
+func hasMarks(block *[filterBlock]byte, mark, step uint32) byte {
+	all := byte(1)
+	for range filterMarks / 2 {
+		all &= markIn(block, mark)
+		mark += step
+	}
+	if all == 0 {
+		return 0
+	}
+	for range filterMarks - filterMarks/2 {
+		all &= markIn(block, mark)
 		mark += step
 	}
 	return all
+}
+
+// markIn returns in its lowest bit the one that a mark stands for.
+func markIn(block *[filterBlock]byte, mark uint32) byte {
+	bit := uint64(mark) * filterBits >> 32
+	return block[bit/8%filterBlock] >> (bit % 8)
 }
 
 // sealedFilter reports whether a block is what was written under that number.
