@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"testing"
 )
@@ -28,6 +29,9 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) (int, error) {
 	os.Setenv("HC_NO_DISCOVERY", "1") // what else runs near the tests is none of their business
+	if signal.Ignored(os.Interrupt) { // in the background of a script; what is started here is to end by it all the same
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
+	}
 	var err error
 	if root, err = filepath.Abs(".."); err != nil {
 		return 0, err
