@@ -161,8 +161,8 @@ func history(seed uint64, mutate func(*world)) *world {
 	if mutate != nil {
 		mutate(w)
 	}
-	harm := random.IntN(4) // none but at the end, few, many, failed syncs
-	rates := [][4]int{{0, 0, 0, 0}, {2, 1, 2, 1}, {8, 4, 8, 4}, {4, 2, 60, 0}}[harm]
+	harm := random.IntN(5) // none but at the end, few, many, failed syncs, those on a full disk
+	rates := [][4]int{{0, 0, 0, 0}, {2, 1, 2, 1}, {8, 4, 8, 4}, {4, 2, 60, 0}, {4, 2, 60, 30}}[harm]
 	depth := 0
 	w.machine.Fault = func(c memfs.Call) memfs.Outcome {
 		if depth > 0 || c.N == 0 {
@@ -192,9 +192,7 @@ func history(seed uint64, mutate func(*world)) *world {
 		case dice == 0:
 			w.crash()
 		case dice == 1:
-			if p := w.writers[random.IntN(len(w.writers))]; p.process != nil {
-				p.process.Kill()
-			}
+			w.end(w.writers[random.IntN(len(w.writers))], random.IntN(2) == 0)
 		case dice <= 3:
 			w.check()
 		case dice <= 5:

@@ -121,6 +121,17 @@ func (w *world) step(p *writer) {
 	}
 }
 
+// end has a process end, which closes its log or is killed.
+func (w *world) end(p *writer, well bool) {
+	if p.process == nil {
+		return
+	}
+	if well && p.log != nil {
+		w.note("%s: close: %v", p.name, p.log.Close())
+	}
+	p.process.Kill()
+}
+
 func (w *world) abandon(p *writer) {
 	if p.attempt != nil {
 		p.attempt.open = false
