@@ -2,6 +2,7 @@ package packlog
 
 import (
 	"bytes"
+	"context"
 	"sync"
 )
 
@@ -10,9 +11,9 @@ import (
 // their place. On ext4 a durable commit takes a fifth less by that.
 
 const (
-	maxAhead    = 16 << 10 // bytes of zeros that may follow the log's end
-	aheadAfter  = 8        // durable commits in a row, each of at most
-	shortCommit = 2 << 10  // bytes
+	maxAhead    = 16<<10 - 1 // bytes of zeros that may follow the log's end
+	aheadAfter  = 8          // durable commits in a row, each of at most
+	shortCommit = 2 << 10    // bytes
 )
 
 // aheads holds room for all that may follow the log's end.
@@ -24,10 +25,11 @@ var noBytes [maxAhead]byte
 //
 // A sync that fails may leave zeros of what it was to bring to the disk, behind the end and before it, and its process may die before it can tell.
 // So zeros count as such only where all that is before the end is synced, and they are looked at, each of them: then whatever that sync
-// was for stood behind the end, and is not on the disk, nor will be.
+// was for stood behind the end, and is not on the disk, nor will be. Of what was cut off before that sync this is not so: it may come back with a
+// power loss. But there the file ends where a record could, as it does behind all that is written without zeros, and zeros ahead do not.
 func nothingBehind(file File, m Mark, size uint64) (bool, error) {
 	end := m.End.Offset
-	if size <= end || size-end > maxAhead || m.Synced != m.End {
+	if size <= end || size-end > maxAhead || size%8 == 0 || m.Synced != m.End {
 		return size == end, nil
 	}
 	room := aheads.Get().(*[maxAhead]byte)
@@ -80,8 +82,14 @@ func (l *Log) writeAhead(start Position) {
 		return
 	}
 	n := min(maxAhead, l.packSize-t.end)
-	_, _ = t.file.WriteAt(noBytes[:n], int64(t.end)) // it need not come about, and fewer zeros will do
+	if n%8 == 0 { // a record could end there
+		n--
+	}
 	t.size, t.ahead = t.end+n, true
+	if _, err := t.file.WriteAt(noBytes[:n], int64(t.end)); err != nil { // they need not be there, but may not be there in part
+		t.short = 0
+		_ = t.cutAhead()
+	}
 }
 
 // cutAhead makes the file end where its records do: behind what is not synced at once there must be no zeros.
@@ -108,7 +116,7 @@ func (l *Log) giveBackAhead() {
 	if err != nil || m != l.marked || m.End.ID != t.info.id {
 		return
 	}
-	if ok, err := t.endsAt(m); ok && err == nil {
+	if ok, err := l.atEnd(context.Background(), m); ok && err == nil {
 		_ = t.cutAhead() // what is left does no harm
 	}
 }

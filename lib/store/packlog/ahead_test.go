@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -28,7 +27,7 @@ func aheadStore(t *testing.T) (m *memfs.Machine, l *packlog.Log, options packlog
 		}
 		mustCommit(t, l, fmt.Sprint(i), true)
 	}
-	if n := zerosBehind(t, m, l); n != 16<<10 {
+	if n := zerosBehind(t, m, l); n != 16<<10-1 {
 		t.Fatalf("%d zeros are ahead", n)
 	}
 	return m, l, options
@@ -46,19 +45,27 @@ func mustCommit(t *testing.T, l *packlog.Log, name string, durable bool) {
 	}
 }
 
-// zerosBehind returns how many zeros follow the mark's end in the first pack, and fails if anything else does.
-func zerosBehind(t *testing.T, m *memfs.Machine, l *packlog.Log) int {
+// behindEnd returns what follows the mark's end in the first pack.
+func behindEnd(t *testing.T, m *memfs.Machine, l *packlog.Log) []byte {
 	t.Helper()
 	mark, err := l.Mark(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	behind := m.Read(firstPack)[mark.End.Offset:]
-	if len(bytes.Trim(behind, "\x00")) > 0 {
+	return m.Read(firstPack)[mark.End.Offset:]
+}
+
+// zerosBehind returns how many zeros follow the mark's end in the first pack, and fails if anything else does.
+func zerosBehind(t *testing.T, m *memfs.Machine, l *packlog.Log) int {
+	t.Helper()
+	behind := behindEnd(t, m, l)
+	if !isZeros(behind) {
 		t.Fatalf("behind the end stands %x", behind)
 	}
 	return len(behind)
 }
+
+func isZeros(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }
 
 func packsOf(t *testing.T, m *memfs.Machine) int {
 	t.Helper()
@@ -152,6 +159,27 @@ func TestZerosAheadOfAnother(t *testing.T) {
 	}
 }
 
+// Who died has zeros behind his last commit; sweeping gives them back.
+func TestZerosAheadAreSwept(t *testing.T) {
+	m, _, options := aheadStore(t)
+	options.FS.(*memfs.Process).Kill()
+	options.FS = m.Process()
+	l := open(t, storeDir, options)
+	defer l.Close()
+	used := m.Used()
+	freed, err := l.Sweep(t.Context())
+	if err != nil || freed != 16<<10-1 || m.Used() != used-16<<10+1 || zerosBehind(t, m, l) != 0 {
+		t.Errorf("freed %d bytes, %v; %d are used of %d", freed, err, m.Used(), used)
+	}
+	if freed, err := l.Sweep(t.Context()); err != nil || freed != 0 {
+		t.Errorf("freed %d bytes more, %v", freed, err)
+	}
+	mustCommit(t, l, "behind", true)
+	if got, packs := fmt.Sprint(committed(t, l)), packsOf(t, m); got != "[0 1 2 behind]" || packs != 1 {
+		t.Errorf("there are %s in %d packs", got, packs)
+	}
+}
+
 // Two processes that commit by turns use the same zeros, and one that closes leaves alone what the other has written.
 func TestZerosAheadOfTwo(t *testing.T) {
 	m, l, options := aheadStore(t)
@@ -173,57 +201,109 @@ func TestZerosAheadOfTwo(t *testing.T) {
 	}
 }
 
-// Where a sync failed and left zeros of what it was for, and who met that died when he had closed the log in a new pack, but before
-// the mark said so, the others see that pack: nobody goes on in the one that is closed.
+// closedBeforeZeros is a store of two logs in whose pack a sync failed and left zeros of what it was for; who met that has closed the log in a new pack,
+// and died before the mark said so. It returns no logs where anything but zeros is left.
+func closedBeforeZeros(t *testing.T, seed uint64) (m *memfs.Machine, logs []*packlog.Log) {
+	t.Helper()
+	m = memfs.New(seed)
+	for range 3 {
+		logs = append(logs, open(t, storeDir, packlog.Options{FS: m.Process(), Create: true, Program: "test"}))
+	}
+	logs[0].WriteAheadAfter(0)
+	mustCommit(t, logs[0], "first", true)
+	mustCommit(t, logs[0], "second", true)
+	if _, err := logs[1].CloseVoid(t.Context()); err != nil { // so it has seen the mark
+		t.Fatal(err)
+	}
+	closed := false
+	m.Fault = func(c memfs.Call) memfs.Outcome {
+		switch {
+		case c.Op == "sync" && c.Path == firstPack:
+			return memfs.Outcome{Err: syscall.EIO}
+		case c.Op == "rename":
+			closed = true
+		case closed && c.Op == "syncdir":
+			return memfs.Outcome{Kill: true}
+		}
+		return memfs.Outcome{}
+	}
+	a, err := logs[2].Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.WriteCommit(t.Context(), []packlog.Record{run("lost", "x")}, head("lost"), true); err == nil {
+		t.Fatal("it is committed")
+	}
+	m.Fault = nil
+	if packsOf(t, m) != 2 {
+		t.Fatalf("there are %d packs", packsOf(t, m))
+	}
+	if !isZeros(behindEnd(t, m, logs[0])) {
+		return m, nil
+	}
+	return m, logs[:2]
+}
+
+// The others see the new pack: nobody goes on in the one that is closed, nor begins to, nor makes it look as if it was not.
 func TestClosedBeforeZeros(t *testing.T) {
-	left := 0
-	for seed := range uint64(60) {
-		m := memfs.New(seed)
-		options := packlog.Options{FS: m.Process(), Create: true, Program: "test"}
-		l := open(t, storeDir, options)
-		l.WriteAheadAfter(0)
-		mustCommit(t, l, "first", true)
-		options.FS = m.Process()
-		other := open(t, storeDir, options)
-		failed := false
-		m.Fault = func(c memfs.Call) memfs.Outcome {
-			switch {
-			case c.Op == "sync" && c.Path == firstPack:
-				failed = true
-				return memfs.Outcome{Err: syscall.EIO}
-			case failed && c.Op == "write" && strings.HasSuffix(c.Path, "/mark"):
-				return memfs.Outcome{Kill: true}
+	for name, last := range map[string]func([]*packlog.Log) *packlog.Log{
+		"who wrote the zeros": func(logs []*packlog.Log) *packlog.Log { return logs[0] },
+		"another":             func(logs []*packlog.Log) *packlog.Log { return logs[1] },
+		"behind a sweep": func(logs []*packlog.Log) *packlog.Log {
+			if _, err := logs[1].Sweep(t.Context()); err != nil {
+				t.Fatal(err)
 			}
-			return memfs.Outcome{}
-		}
-		a, err := other.Begin(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := a.WriteCommit(t.Context(), []packlog.Record{run("lost", "x")}, head("lost"), true); err == nil {
-			t.Fatal("it is committed")
-		}
-		m.Fault = nil
-		if packsOf(t, m) != 2 {
-			t.Fatalf("there are %d packs", packsOf(t, m))
-		}
-		if mark, err := l.Mark(t.Context()); err == nil && len(bytes.Trim(m.Read(firstPack)[mark.End.Offset:], "\x00")) == 0 {
+			return logs[1]
+		},
+		"behind a close": func(logs []*packlog.Log) *packlog.Log {
+			if err := logs[0].Close(); err != nil {
+				t.Fatal(err)
+			}
+			return logs[1]
+		},
+	} {
+		left := 0
+		for seed := range uint64(60) {
+			m, logs := closedBeforeZeros(t, seed)
+			if logs == nil {
+				continue
+			}
 			left++
+			mustCommit(t, last(logs), "third", true)
+			m.PowerLoss()
+			l := open(t, storeDir, packlog.Options{FS: m.Process(), Program: "test"})
+			mustCommit(t, l, "fourth", true)
+			if got := fmt.Sprint(committed(t, l)); got != "[first second third fourth]" {
+				t.Errorf("%s, seed %d: there are %s", name, seed, got)
+			}
 		}
-		mustCommit(t, l, "second", true)
-		m.PowerLoss()
-		options.FS = m.Process()
-		l = open(t, storeDir, options)
-		mustCommit(t, l, "third", true)
-		if got := fmt.Sprint(committed(t, l)); got != "[first second third]" && got != "[first lost second third]" {
-			t.Errorf("seed %d: there are %s", seed, got)
-		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
+		if left == 0 {
+			t.Errorf("%s: no sync left zeros", name)
 		}
 	}
-	if left == 0 {
-		t.Error("no sync left zeros")
+}
+
+// Zeros for which there is no room are not there in part: the commit is, and no pack more.
+func TestNoRoomForZeros(t *testing.T) {
+	for _, room := range []int{0, 8, 13, 4096, 16<<10 - 2} {
+		m := memfs.New(1)
+		options := packlog.Options{FS: m.Process(), Create: true, Program: "test"}
+		l := open(t, storeDir, options)
+		before := m.Used()
+		mustCommit(t, l, "a", true)
+		m.Room = m.Used() + m.Used() - before + room
+		l.WriteAheadAfter(0)
+		mustCommit(t, l, "b", true)
+		if n := zerosBehind(t, m, l); n != 0 {
+			t.Errorf("room for %d: %d zeros are ahead", room, n)
+		}
+		m.Room = 0
+		options.FS = m.Process()
+		other := open(t, storeDir, options)
+		mustCommit(t, other, "c", true)
+		if got, packs := fmt.Sprint(committed(t, other)), packsOf(t, m); got != "[a b c]" || packs != 1 {
+			t.Errorf("room for %d: there are %s in %d packs", room, got, packs)
+		}
 	}
 }
 
@@ -237,10 +317,13 @@ func TestNotOnlyZerosAhead(t *testing.T) {
 		}
 	}
 	for name, died := range map[string]func(*memfs.Machine){
-		"the last byte":    func(m *memfs.Machine) { m.Edit(firstPack, edit(0)) },
-		"one in between":   func(m *memfs.Machine) { m.Edit(firstPack, edit(5000)) },
-		"the first one":    func(m *memfs.Machine) { m.Edit(firstPack, edit(16<<10-1)) },
-		"too many of them": func(m *memfs.Machine) { m.Edit(firstPack, func(b []byte) []byte { return append(b, 0) }) },
+		"the last byte":  func(m *memfs.Machine) { m.Edit(firstPack, edit(0)) },
+		"one in between": func(m *memfs.Machine) { m.Edit(firstPack, edit(5000)) },
+		"the first one":  func(m *memfs.Machine) { m.Edit(firstPack, edit(16<<10-2)) },
+		"too many of them": func(m *memfs.Machine) {
+			m.Edit(firstPack, func(b []byte) []byte { return append(b, make([]byte, 8)...) })
+		},
+		"as if of records": func(m *memfs.Machine) { m.Edit(firstPack, func(b []byte) []byte { return b[:len(b)-7] }) },
 		"a power loss":     func(m *memfs.Machine) { m.PowerLoss() },
 	} {
 		m, l, options := aheadStore(t)
@@ -267,12 +350,15 @@ func TestSealedWithoutZeros(t *testing.T) {
 	defer l.Close()
 	l.WriteAheadAfter(0)
 	for i := range 40 {
-		mustAppend(t, l, fmt.Sprint(i), "some words", true)
+		mustCommit(t, l, fmt.Sprint(i), true)
 		if packsOf(t, m) == 1 && len(m.Read(firstPack)) > 3000 {
 			t.Fatalf("a pack has %d bytes", len(m.Read(firstPack)))
 		}
 	}
 	if n := len(committed(t, l)); n != 40 || packsOf(t, m) < 3 || len(l.Damage()) > 0 {
 		t.Errorf("there are %d appends in %d packs, damaged is %v", n, packsOf(t, m), l.Damage())
+	}
+	if view, err := l.View(t.Context()); err != nil || view.Closer != 0 {
+		t.Errorf("pack %d was made by a recovery, %v", view.Closer, err)
 	}
 }

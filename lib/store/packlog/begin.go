@@ -67,8 +67,11 @@ func (l *Log) viewTidy(ctx context.Context) (View, bool) {
 	if err != nil || !ok || !v.final {
 		return View{}, false
 	}
-	if v.end != m.End.Offset && !l.tidied.Load() && !l.onlyAhead(v, m) {
-		return View{}, false
+	if v.end != m.End.Offset && !l.tidied.Load() {
+		if !l.onlyAhead(v, m) {
+			return View{}, false
+		}
+		known = false // see atEnd
 	}
 	if !known { // who recovers may have come to the new pack, and not to the mark
 		if there, err := l.isThere(v.chain.next); there || err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // Sweep removes what processes that died, or were interrupted, left among the packs: temporary files, packs that newer ones
-// stand for, and what a close voids at the end of a pack. Only one process at a time may sweep or rewrite. It returns the bytes freed.
+// stand for, what a close voids at the end of a pack, and zeros ahead. Only one process at a time may sweep or rewrite. It returns the bytes freed.
 //
 // It takes next to no room: a full disk may be full of just that.
 func (l *Log) Sweep(ctx context.Context) (freed uint64, err error) {
@@ -17,7 +17,7 @@ func (l *Log) Sweep(ctx context.Context) (freed uint64, err error) {
 		return freed, err
 	}
 	err = l.asWriter(ctx, func() error {
-		for _, sweep := range []func(context.Context) (uint64, error){l.cutClosed, l.sweepTidied} {
+		for _, sweep := range []func(context.Context) (uint64, error){l.sweepAhead, l.cutClosed, l.sweepTidied} {
 			n, err := sweep(ctx)
 			if freed += n; err != nil {
 				return err
@@ -77,6 +77,15 @@ func (l *Log) sweepRewrites() (freed uint64, err error) {
 		freed += uint64(size)
 	}
 	return freed, nil
+}
+
+// sweepAhead cuts off zeros ahead: whoever wrote them may have died.
+func (l *Log) sweepAhead(context.Context) (freed uint64, err error) {
+	if t := l.tail; t.size > t.end {
+		freed = t.size - t.end
+		err = t.cutAhead()
+	}
+	return freed, err
 }
 
 // cutClosed cuts off what lies behind closes: whatever a power loss leaves of it is as void as it was. What closes it must stay.

@@ -302,6 +302,49 @@ func TestTakenBackIsGone(t *testing.T) {
 	t.Error("that it is not synced is not noticed")
 }
 
+// Where the sync of what was cut off fails, and leaves zeros there, and the disk has no room to close the log behind that, the next one does so: these
+// zeros are none that are ahead, for what was cut off may come back with a power loss.
+func TestTakenBackWithoutSync(t *testing.T) {
+	left := 0
+	for seed := range uint64(60) {
+		machine := memfs.New(seed)
+		options := packlog.Options{FS: machine.Process(), Create: true, Program: "test"}
+		l := open(t, storeDir, options)
+		mustAppend(t, l, "first", "of the store", true)
+		full := false
+		machine.Fault = func(c memfs.Call) memfs.Outcome {
+			switch {
+			case c.Op == "write" && c.Path == firstPack:
+				full = true
+				return memfs.Outcome{Err: syscall.ENOSPC}
+			case full && c.Op == "sync":
+				return memfs.Outcome{Err: syscall.EIO}
+			case full && c.Op == "create":
+				return memfs.Outcome{Err: syscall.ENOSPC}
+			}
+			return memfs.Outcome{}
+		}
+		a, err := l.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Write(t.Context(), run("x", strings.Repeat("many bytes ", 200))); !errors.Is(err, syscall.ENOSPC) || !errors.Is(err, syscall.EIO) {
+			t.Fatal(err)
+		}
+		machine.Fault = nil
+		if isZeros(behindEnd(t, machine, l)) {
+			left++
+		}
+		mustAppend(t, l, "second", "behind it", false)
+		if got, packs := fmt.Sprint(committed(t, l)), packsOf(t, machine); got != "[first second]" || packs != 2 {
+			t.Errorf("seed %d: there are %s in %d packs", seed, got, packs)
+		}
+	}
+	if left == 0 {
+		t.Error("no sync left zeros")
+	}
+}
+
 // A check that has begun before an append is taken back does not tell of damage where that stood, nor where another append writes since.
 func TestTakenBackIsNoDamage(t *testing.T) {
 	for _, again := range []bool{false, true} {
