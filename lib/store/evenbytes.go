@@ -18,13 +18,32 @@ const (
 // what is a small part of a run, of which there is next to nothing in real files, and costs more: four times as many took a quarter of what
 // hashing does.
 func looksRandom(raw []byte) bool {
-	return len(raw) >= leastLook && evenlySpread(len(raw), func(at int, _ []byte) []byte { return raw[at : at+stretch] })
+	if len(raw) < leastLook {
+		return false
+	}
+	var looked [stretches][]byte
+	for i := range looked {
+		at := stretchBegin(i, len(raw))
+		looked[i] = raw[at : at+stretch]
+	}
+	return evenlySpread(&looked)
 }
 
 // looksRandom is that of all bytes of a run.
 func (j *runJob) looksRandom() bool {
-	return j.meta.raw >= leastLook && evenlySpread(j.meta.raw, j.stretchAt)
+	if j.meta.raw < leastLook {
+		return false
+	}
+	var looked [stretches][]byte
+	var scratch [stretches][stretch]byte
+	for i := range looked {
+		looked[i] = j.stretchAt(stretchBegin(i, j.meta.raw), scratch[i][:])
+	}
+	return evenlySpread(&looked)
 }
+
+// stretchBegin returns where a stretch of so many bytes begins.
+func stretchBegin(i, size int) int { return i * (size - stretch) / (stretches - 1) }
 
 // stretchAt returns the stretch that begins at a byte of the run: in scratch, where it stands in several pieces.
 func (j *runJob) stretchAt(at int, scratch []byte) []byte {
@@ -47,13 +66,11 @@ func (j *runJob) stretchAt(at int, scratch []byte) []byte {
 	return out
 }
 
-// evenlySpread is looksRandom for size bytes, of which stretchAt returns the stretch that begins at one of them.
-func evenlySpread(size int, stretchAt func(at int, scratch []byte) []byte) bool {
+// evenlySpread is looksRandom of the stretches that are looked at.
+func evenlySpread(looked *[stretches][]byte) bool {
 	const n = stretches * stretch
 	var counts [4][256]uint32 // a byte that comes again does not wait until it was counted
-	var scratch [stretch]byte
-	for i := range stretches {
-		s := stretchAt(i*(size-stretch)/(stretches-1), scratch[:])
+	for _, s := range looked {
 		if bytes.Contains(s[twiceSeen:], s[:twiceSeen]) {
 			return false
 		}
