@@ -23,9 +23,11 @@ const (
 
 // encoders compress one run at a time each, by Effort.
 var encoders = [...]sync.Pool{
-	Thorough: {New: func() any { return zstdframe.NewEncoder(zstd.SpeedDefault, zstdframe.Window) }},
+	Thorough: {New: func() any { return newThorough() }},
 	Quick:    {New: func() any { return zstdframe.NewEncoder(zstd.SpeedFastest, zstdframe.Window) }},
 }
+
+func newThorough() *zstd.Encoder { return zstdframe.NewEncoder(zstd.SpeedDefault, zstdframe.Window) }
 
 // compress appends the frame of raw to dst, or returns nil where that does not save enough.
 func compress(dst, raw []byte, effort Effort) []byte {
@@ -37,11 +39,16 @@ func compress(dst, raw []byte, effort Effort) []byte {
 
 // compressAnyway is compress where it was seen that raw does not look random.
 func compressAnyway(dst, raw []byte, effort Effort) []byte {
+	e := encoders[effort].Get().(*zstd.Encoder)
+	defer encoders[effort].Put(e)
+	return compressBy(e, dst, raw)
+}
+
+// compressBy is compressAnyway with an encoder of the caller's.
+func compressBy(e *zstd.Encoder, dst, raw []byte) []byte {
 	if len(raw) < 64 {
 		return nil // a frame's head and a sync'd record's padding eat it up
 	}
-	e := encoders[effort].Get().(*zstd.Encoder)
-	defer encoders[effort].Put(e)
 	frame := e.EncodeAll(raw, dst)
 	if len(frame)-len(dst) > len(raw)-len(raw)/worthIt {
 		return nil

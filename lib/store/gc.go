@@ -317,6 +317,7 @@ func (g *collector) round(groups [][]candidate) (err error) {
 	if len(r.done) == 0 {
 		return nil
 	}
+	g.rest()
 	if r.moves.table, err = r.places.finish(); err != nil {
 		return err
 	}
@@ -333,6 +334,13 @@ func (g *collector) round(groups [][]candidate) (err error) {
 	cp.sweep(a)
 	g.report.Rewritten += r.packs
 	return nil
+}
+
+// rest lets go of what the next round makes anew in no time, before the tables of this one need room. Those of a cold encoder are kept.
+func (g *collector) rest() {
+	if g.repack != nil && !g.repack.Cold {
+		g.recoder = nil
+	}
 }
 
 // sweepOrphans removes derived files that nothing names: of checkpoints that died, and of cores that are gone.

@@ -84,7 +84,9 @@ func (c *copier) copy(from packlog.Position) (err error) {
 		j := newJoiner(c)
 		take, flush = j.take, j.flush
 	}
-	err = c.to.Scan(c.ctx, func(record packlog.Record) error {
+	var record packlog.Record // one for all, as it would be allocated each time
+	err = c.to.Scan(c.ctx, func(r packlog.Record) error {
+		record = r
 		if c.options.Progress != nil {
 			c.options.Progress(int64(packlog.RecordSize(&record)))
 		}

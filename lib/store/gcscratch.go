@@ -222,6 +222,7 @@ func (s *positionSet) finish() (*table.Table, error) {
 	if err := s.flush(); err != nil {
 		return nil, err
 	}
+	s.rows = nil
 	return s.merge(slices.Concat(s.levels...))
 }
 

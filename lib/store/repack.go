@@ -29,7 +29,8 @@ func (s *Store) Repack(ctx context.Context, options RepackOptions) (GCReport, er
 
 // recoder compresses runs again. For one goroutine. What it returns is valid until it is called again.
 type recoder struct {
-	cold *zstd.Encoder // nil: as appends do
+	cold    bool          // else as appends do
+	encoder *zstd.Encoder // its own: from a pool, of which the collector takes what is needed now and then only, it would be made again and again
 
 	raw, frame, back []byte // room for a run, for its frame, and for what that decodes to
 }
@@ -38,19 +39,19 @@ type recoder struct {
 // nothing else to collect, for as much as half of what is live may lie about before it is collected.
 func newRecoder(cold bool) *recoder {
 	if !cold {
-		return &recoder{frame: make([]byte, 0, runBytes)}
+		return &recoder{encoder: newThorough(), frame: make([]byte, 0, runBytes)}
 	}
-	return &recoder{cold: zstdframe.NewEncoder(zstd.SpeedBestCompression, maxWindow)}
+	return &recoder{cold: true, encoder: zstdframe.NewEncoder(zstd.SpeedBestCompression, maxWindow)}
 }
 
 // encode sets the codec of a run whose blocks are raw, and returns its payload. What it made was read back.
 func (r *recoder) encode(m *runMeta, raw []byte) ([]byte, error) {
 	var frame []byte
 	switch {
-	case r.cold == nil:
-		frame = compress(r.frame[:0], raw, Thorough)
-	case len(raw) > 0:
-		frame = r.cold.EncodeAll(raw, r.frame[:0])
+	case r.cold && len(raw) > 0:
+		frame = r.encoder.EncodeAll(raw, r.frame[:0])
+	case !r.cold && !looksRandom(raw):
+		frame = compressBy(r.encoder, r.frame[:0], raw)
 	}
 	if frame != nil {
 		r.frame = frame
@@ -70,7 +71,7 @@ func (r *recoder) encode(m *runMeta, raw []byte) ([]byte, error) {
 
 // again returns a run's record with another payload, if that is smaller. Runs with a base stay as they are.
 func (r *recoder) again(record *packlog.Record) (*packlog.Record, error) {
-	m, raw, err := r.plainRun(record)
+	m, raw, err := r.plainRun(record, maxRaw)
 	if err != nil || m == nil {
 		return record, err
 	}
@@ -83,13 +84,13 @@ func (r *recoder) again(record *packlog.Record) (*packlog.Record, error) {
 	return &now, nil
 }
 
-// plainRun decodes a run, nil if it has a base. One that is not what it says is damage.
-func (r *recoder) plainRun(record *packlog.Record) (*runMeta, []byte, error) {
+// plainRun decodes a run, nil if it has a base, or more than so many bytes. One that is not what it says is damage.
+func (r *recoder) plainRun(record *packlog.Record, most int) (*runMeta, []byte, error) {
 	m, err := decodeRun(record.Meta)
 	if err != nil {
 		return nil, nil, damagedAt(record.Position, err)
 	}
-	if m.codec == codecDelta {
+	if m.codec == codecDelta || m.raw > most {
 		return nil, nil, nil
 	}
 	r.raw = withRoom(r.raw, zstdframe.Room(m.raw))

@@ -171,7 +171,7 @@ func (j *joiner) understandShort(key keys.Key, records []packlog.Record) (*short
 	for i := range records {
 		switch r := &records[i]; r.Kind {
 		case packlog.KindRun:
-			meta, data, err := j.recoder.plainRun(r)
+			meta, data, err := j.recoder.plainRun(r, joinableRuns-a.raw)
 			if err != nil || meta == nil || ordinals[meta.ordinal] {
 				return nil, err
 			}
@@ -191,7 +191,7 @@ func (j *joiner) understandShort(key keys.Key, records []packlog.Record) (*short
 			return nil, nil
 		}
 	}
-	if len(a.spans) == 0 || a.raw > joinableRuns || !a.whole() {
+	if len(a.spans) == 0 || !a.whole() {
 		return nil, nil
 	}
 	return a, nil

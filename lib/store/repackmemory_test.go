@@ -1,0 +1,73 @@
+package store
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"testing"
+
+	"hc/lib/keys"
+	"hc/lib/store/packlog"
+)
+
+// allocated returns how many bytes fn allocates.
+func allocated(fn func()) uint64 {
+	var before, behind runtime.MemStats
+	runtime.ReadMemStats(&before)
+	fn()
+	runtime.ReadMemStats(&behind)
+	return behind.TotalAlloc - before.TotalAlloc
+}
+
+// Of random bytes one run in thousands is tried, with many collections in between, which must not take the encoder: its tables would be made again
+// for each, while the ones before lie about.
+func TestRepackKeepsEncoder(t *testing.T) {
+	r, raw := newRecoder(false), make([]byte, runBytes)
+	run := &packlog.Record{Kind: packlog.KindRun, Payload: raw, Meta: (&runMeta{short: true, count: 1, raw: len(raw)}).encode()}
+	again := func() {
+		for range 3 {
+			runtime.GC()
+		}
+		if now, err := r.again(run); err != nil || len(now.Payload) >= len(raw) {
+			t.Fatalf("%d bytes of zeros were not compressed: %v", len(raw), err)
+		}
+	}
+	again()
+	if got := allocated(again); got > 512<<10 {
+		t.Errorf("a run behind some collections took %d bytes", got)
+	}
+}
+
+// What an append of little room decodes to may be many MiB: to see that it is too long to be joined with others takes none of them.
+func TestRepackDecodesNoLongAppend(t *testing.T) {
+	j := newJoiner(&copier{rewriting: &rewriting{collector: &collector{repack: &RepackOptions{}}}})
+	raw, key := make([]byte, runBytes), keys.Key{1}
+	payload := compress(nil, raw, Thorough)
+	var records []packlog.Record
+	for i := range uint32(64) {
+		m := &runMeta{short: true, codec: codecZstd, ordinal: i, count: 1, raw: len(raw)}
+		records = append(records, packlog.Record{Kind: packlog.KindRun, Payload: payload, Meta: m.encode()})
+	}
+	got := allocated(func() {
+		if a, err := j.understandShort(key, records); a != nil || err != nil {
+			t.Fatalf("an append of %d runs is short: %v", len(records), err)
+		}
+	})
+	if got > uint64(len(raw)) {
+		t.Errorf("looking at an append took %d bytes", got)
+	}
+}
+
+// The look at a run, of which there are thousands in each GiB, leaves nothing to collect.
+func TestLooksRandomAllocates(t *testing.T) {
+	raw := make([]byte, runBytes)
+	rand.NewChaCha8([32]byte{}).Read(raw)
+	job := &runJob{meta: runMeta{raw: len(raw)}, raw: raw[:1000], pieces: [][]byte{raw[1000:50_000], raw[50_000:]}}
+	got := testing.AllocsPerRun(10, func() {
+		if !looksRandom(raw) || !job.looksRandom() {
+			t.Fatal("random bytes do not look so")
+		}
+	})
+	if got > 0 {
+		t.Errorf("%v allocations", got)
+	}
+}
