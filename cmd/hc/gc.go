@@ -51,6 +51,7 @@ func collect(c *urfave.Context, std *cli.IO, run func(*store.Store, func(int64))
 	if c.Args().Present() {
 		return cli.Usagef("unexpected argument %q", c.Args().First())
 	}
+	cli.CollectSooner() // it is buffers that are held, and the tables of an encoder, and used again
 	in, err := store.Open(c.Context, std.StoreDir(c), store.Options{})
 	if err != nil {
 		return err

@@ -25,7 +25,6 @@ func newRepack(std *cli.IO) *urfave.App {
 			SeeAlso: []string{"hc(1)", "hc-fsck(1)", "hc-gc(1)"},
 		}.Metadata(),
 		Action: func(c *urfave.Context) error {
-			cli.CollectSooner() // it is the encoder's tables that are held, and buffers that are used again
 			return collect(c, std, func(in *store.Store, progress func(int64)) (store.GCReport, error) {
 				return in.Repack(c.Context, store.RepackOptions{Cold: c.Bool("cold"), Progress: progress})
 			})

@@ -23,11 +23,10 @@ func tuneCollector() (ballast []byte) {
 	if os.Getenv("GOGC") != "" {
 		return nil
 	}
-	debug.SetGCPercent(usualPercent)
-	percent.Store(usualPercent)
+	debug.SetGCPercent(usually.percent)
 	if os.Getenv("GOMEMLIMIT") == "" {
-		l := &limiter{set: leastLimit}
-		debug.SetMemoryLimit(leastLimit)
+		l := &limiter{set: usually.least}
+		debug.SetMemoryLimit(usually.least)
 		l.awaitCollection()
 	} else if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64-ballastBytes {
 		debug.SetMemoryLimit(limit + ballastBytes) // the user's is of memory, of which the ballast takes none
@@ -37,38 +36,50 @@ func tuneCollector() (ballast []byte) {
 
 const (
 	ballastBytes = 64 << 20
-	usualPercent = 13 // of what is live, and of the ballast, that may lie about until it is collected,
-	soonPercent  = 5  // and of that what CollectSooner lets
 
-	// leastLimit is what the runtime may have of the system before it gives back what is free, and collects sooner than by the
-	// percentage. With the program's own pages, some 12 MiB, it makes 58 MiB resident.
-	leastLimit = ballastBytes + 46<<20
-
-	// The runtime aims at 3 % less than a limit. Where more is live than leastLimit leaves room for, the limit has that much on top of
+	// The runtime aims at 3 % less than a limit. Where more is live than a pace's least leaves room for, the limit has that much on top of
 	// what the percentage lets lie about, but for closeBytes, or a third of that where it is less: so much more often it may collect there.
 	aimPart    = 32
 	closeBytes = 4 << 20
 	closePart  = 3
 )
 
-var percent atomic.Int64
+// A pace says how much may lie about.
+type pace struct {
+	percent int   // of what is live, and of the ballast, until it is collected
+	least   int64 // bytes that the runtime may have of the system before it gives back what is free, and collects sooner than by the percentage
+}
+
+var (
+	usually = pace{13, ballastBytes + 46<<20} // with the program's own pages, some 12 MiB, it makes 58 MiB resident
+	sooner  = pace{5, ballastBytes + 14<<20}
+
+	collectsSooner atomic.Bool
+)
 
 // CollectSooner is for what holds so much for as long as it runs that as much as is usual would be too much to leave lying about
-// behind it, or so little that this would be most of its memory: two fifths of that are. It takes little time where most of what is held is
-// tables, or next to nothing is made anew.
+// behind it, or so little that this would be most of its memory: two fifths of that are, and little of what is free is kept, which would be more
+// the longer it runs. It takes little time where most of what is held is tables, or next to nothing is made anew.
 func CollectSooner() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(soonPercent)
-		percent.Store(soonPercent)
+		debug.SetGCPercent(sooner.percent)
+		collectsSooner.Store(true)
 	}
 }
 
-// memoryLimit returns how much the runtime should have of the system at most, all told: leastLimit, and more only where so much is live that it
+func currentPace() pace {
+	if collectsSooner.Load() {
+		return sooner
+	}
+	return usually
+}
+
+// memoryLimit returns how much the runtime should have of the system at most, all told: the least, and more only where so much is live that it
 // would collect again and again to keep to that. beside is what the runtime needs for itself, and what lies between objects.
-func memoryLimit(live, beside, percent int64) int64 {
-	lying := live * percent / 100
+func (p pace) memoryLimit(live, beside int64) int64 {
+	lying := live * int64(p.percent) / 100
 	goal := live + lying - min(closeBytes, lying/closePart)
-	return max(leastLimit, goal+goal/aimPart+beside)
+	return max(p.least, goal+goal/aimPart+beside)
 }
 
 // A limiter has the limit follow what is live, from one collection to the next.
@@ -95,8 +106,9 @@ func (l *limiter) follow() {
 	metrics.Read(samples[:])
 	bytes := func(i int) int64 { return int64(samples[i].Value.Uint64()) }
 	beside := bytes(1) - bytes(2) - bytes(3) - bytes(4)
-	limit := memoryLimit(bytes(0), beside, percent.Load())
-	if l.outdatedBy(limit) {
+	p := currentPace()
+	limit := p.memoryLimit(bytes(0), beside)
+	if l.outdatedBy(limit, p.least) {
 		debug.SetMemoryLimit(limit)
 		l.set = limit
 	}
@@ -104,6 +116,6 @@ func (l *limiter) follow() {
 
 // outdatedBy reports whether another limit is to be set, which stops all goroutines for a moment: not where it is lower by a little. One that
 // is higher by a little is: under one that is too low the collector comes again and again.
-func (l *limiter) outdatedBy(limit int64) bool {
-	return limit > l.set || limit < l.set && (limit == leastLimit || l.set-limit >= leastLimit/64)
+func (l *limiter) outdatedBy(limit, least int64) bool {
+	return limit > l.set || limit < l.set && (limit == least || l.set-limit >= least/64)
 }
