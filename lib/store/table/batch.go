@@ -16,6 +16,8 @@ type Batch struct {
 	may    []byte  // by number: 1 if a table may have it
 	order  order   // of probes
 	spare  []probe // room to group them in
+
+	touched byte // so that what is touched is read
 }
 
 // order is how far probes are in the order of their keys.
@@ -70,15 +72,27 @@ func (t *Table) Ask(ctx context.Context, b *Batch) error {
 	return t.failed(err)
 }
 
-// askHeld asks a filter that is in memory, about from its begin to its end. No step waits for the one before, so neither do their looks into memory.
+// askHeld asks a filter that is in memory, about from its begin to its end. Some blocks are touched before the first of them is looked at: as that
+// is next to nothing to do, many of them are on their way from memory at a time.
 func (b *Batch) askHeld(filter []byte, blocks uint64) {
 	b.group()
-	for i := range b.probes {
-		p := &b.probes[i]
-		number, _ := bits.Mul64(p.key, blocks)
-		b.may[p.number] |= hasMarks((*[filterBlock]byte)(filter[number*filterBlock:]), p.mark, p.step)
+	var at [touchedTogether]uint64 // where their blocks are
+	for probes := b.probes; len(probes) > 0; {
+		some := probes[:min(len(probes), len(at))]
+		probes = probes[len(some):]
+		for i := range some {
+			number, _ := bits.Mul64(some[i].key, blocks)
+			at[i] = number * filterBlock
+			b.touched |= filter[at[i]]
+		}
+		for i := range some {
+			p := &some[i]
+			b.may[p.number] |= hasMarks((*[filterBlock]byte)(filter[at[i]:]), p.mark, p.step)
+		}
 	}
 }
+
+const touchedTogether = 64 // blocks of a filter that are brought from memory at a time
 
 const (
 	askedBlocks = 1024 // of a filter, that are read at once at most

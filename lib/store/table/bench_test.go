@@ -140,7 +140,7 @@ func BenchmarkAsk(b *testing.B) {
 		}
 		tables = append(tables, openTable(b, fsys, path, indexSchema, cache))
 	}
-	for _, count := range []int{32, 1 << 10, 16 << 10} {
+	for _, count := range []int{32, 512, 16 << 10} {
 		b.Run(fmt.Sprintf("keys=%d", count), func(b *testing.B) {
 			batch, passed := new(Batch), 0
 			var keys [][]byte
