@@ -33,6 +33,17 @@ func aheadStore(t *testing.T) (m *memfs.Machine, l *packlog.Log, options packlog
 	return m, l, options
 }
 
+// afterDeath is such a store, opened by another process when the one that wrote the zeros has died.
+func afterDeath(t *testing.T) (*memfs.Machine, *packlog.Log) {
+	t.Helper()
+	m, _, options := aheadStore(t)
+	options.FS.(*memfs.Process).Kill()
+	options.FS = m.Process()
+	l := open(t, storeDir, options)
+	t.Cleanup(func() { l.Close() })
+	return m, l
+}
+
 // mustCommit has an append written and committed in one go.
 func mustCommit(t *testing.T, l *packlog.Log, name string, durable bool) {
 	t.Helper()
@@ -148,11 +159,7 @@ func TestSoftBehindZeros(t *testing.T) {
 
 // Another process goes on where one died that had written zeros: nothing has to be recovered.
 func TestZerosAheadOfAnother(t *testing.T) {
-	m, _, options := aheadStore(t)
-	options.FS.(*memfs.Process).Kill()
-	options.FS = m.Process()
-	l := open(t, storeDir, options)
-	defer l.Close()
+	m, l := afterDeath(t)
 	mustAppend(t, l, "another", "x", true)
 	if got, packs := fmt.Sprint(committed(t, l)), packsOf(t, m); got != "[0 1 2 another]" || packs != 1 {
 		t.Errorf("there are %s in %d packs", got, packs)
@@ -161,11 +168,7 @@ func TestZerosAheadOfAnother(t *testing.T) {
 
 // Who died has zeros behind his last commit; sweeping gives them back.
 func TestZerosAheadAreSwept(t *testing.T) {
-	m, _, options := aheadStore(t)
-	options.FS.(*memfs.Process).Kill()
-	options.FS = m.Process()
-	l := open(t, storeDir, options)
-	defer l.Close()
+	m, l := afterDeath(t)
 	used := m.Used()
 	freed, err := l.Sweep(t.Context())
 	if err != nil || freed != 16<<10-1 || m.Used() != used-16<<10+1 || zerosBehind(t, m, l) != 0 {

@@ -68,6 +68,12 @@ func writeBench(b *testing.B, fsys packlog.FS, path string, s Schema, rows int, 
 	if err != nil {
 		b.Fatal(err)
 	}
+	fillBench(b, w, s, rows, key)
+}
+
+// fillBench writes the rows of a table, and ends it.
+func fillBench(b *testing.B, w *Writer, s Schema, rows int, key func(i int) []byte) {
+	b.Helper()
 	value := make([]byte, s.ValueSize)
 	for i := range rows {
 		if err := w.Add(key(i), value); err != nil {
@@ -130,14 +136,7 @@ func BenchmarkAsk(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		for _, key := range keys {
-			if err := w.Add(key[:], make([]byte, indexSchema.ValueSize)); err != nil {
-				b.Fatal(err)
-			}
-		}
-		if _, err := w.Finish(); err != nil {
-			b.Fatal(err)
-		}
+		fillBench(b, w, indexSchema, len(keys), func(i int) []byte { return keys[i][:] })
 		tables = append(tables, openTable(b, fsys, path, indexSchema, cache))
 	}
 	for _, count := range []int{32, 512, 16 << 10} {
