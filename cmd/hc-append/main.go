@@ -199,12 +199,17 @@ func (j job) hint(err error) error {
 }
 
 func (j job) run(c *urfave.Context, std *cli.IO) error {
+	if !j.raw && !j.lines {
+		if err := cli.RefuseTyped(std, "hc-chunk FILE | hc-append NAME"); err != nil {
+			return err
+		}
+	}
 	size, _ := std.InSize() // before any of it is read
 	if !j.raw && !j.lines && !j.drive {
 		j.incoming = hypercore.Receive(c.Context, std.In) // while the store is made, which takes some syncs
 		defer j.incoming.Close()
 	}
-	in, err := store.Open(c.Context, std.StoreDir(c), store.Options{Create: true})
+	in, err := store.Open(c.Context, std.StoreDir(c), store.Options{Create: true, Late: true})
 	if err != nil {
 		return err
 	}

@@ -271,7 +271,7 @@ func openStore(c *urfave.Context, std *cli.IO, fetching bool) (*store.Store, err
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && !keep {
 		return nil, nil
 	}
-	in, err := store.Open(c.Context, dir, store.Options{Create: keep, ReadOnly: !keep})
+	in, err := store.Open(c.Context, dir, store.Options{Create: keep, Late: true, ReadOnly: !keep})
 	if keep && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)) {
 		return nil, cli.Hint(err, "keep it elsewhere (-C DIR), or keep nothing (--no-store)")
 	}

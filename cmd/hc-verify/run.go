@@ -19,6 +19,9 @@ import (
 
 // run verifies standard input.
 func (j job) run(ctx context.Context, std *cli.IO) (err error) {
+	if err := cli.RefuseTyped(std, "hc-fetch KEY | hc-verify KEY"); err != nil {
+		return err
+	}
 	progress := cli.NewProgress(std, cli.ProgressOptions{DataOut: true})
 	defer progress.Done()
 	j.options.Progress = func(bytes, blocks uint64) { progress.Add(int64(bytes), int64(blocks)) }
@@ -47,7 +50,7 @@ func (j job) run(ctx context.Context, std *cli.IO) (err error) {
 	}
 	finish := func() error { return nil }
 	if j.keep {
-		in, err := store.Open(ctx, j.dir, store.Options{Create: true})
+		in, err := store.Open(ctx, j.dir, store.Options{Create: true, Late: true})
 		if err != nil {
 			return err
 		}

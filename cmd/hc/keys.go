@@ -193,7 +193,7 @@ func (j keysJob) createNamed(name string, file keyfile.File) error {
 	if err != nil {
 		return err
 	}
-	in, err := j.open(store.Options{Create: true})
+	in, err := j.open(store.Options{Create: true, Late: true})
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func (j keysJob) importFile() error {
 	if err != nil {
 		return fmt.Errorf("reading the secret key: %w", err)
 	}
-	in, err := j.open(store.Options{Create: true})
+	in, err := j.open(store.Options{Create: true, Late: true})
 	if err != nil {
 		return err
 	}

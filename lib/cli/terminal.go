@@ -15,6 +15,15 @@ func RefuseTerminal(std *IO, force bool) error {
 	return Usagef("not writing binary data to a terminal: send it to a file or a pipe")
 }
 
+// RefuseTyped returns a usage error where standard input is a terminal. For tools that read bytes which nobody types; from is
+// a pipe that brings them.
+func RefuseTyped(std *IO, from string) error {
+	if !std.InTerminal {
+		return nil
+	}
+	return Usagef("standard input is a terminal: give it a file, or pipe into it (%s)", from)
+}
+
 // DataOut returns where a tool writes data that is often text: standard output, which lets only text through where it is a
 // terminal, unless force is set.
 func DataOut(std *IO, force bool) io.Writer {

@@ -151,6 +151,9 @@ func (w *Writer) identify(ctx context.Context, word string, options AppendOption
 
 func (w *Writer) create(ctx context.Context, name string, options AppendOptions) (err error) {
 	w.name = name
+	if err := expectLength(name, 0, options); err != nil { // before the store has to be made for it
+		return err
+	}
 	if w.secret, err = newSecret(ctx, options); err != nil {
 		return err
 	}
@@ -249,8 +252,8 @@ func (w *Writer) load(ctx context.Context, word string, options AppendOptions) e
 	if err := w.checkWhole(); err != nil {
 		return err
 	}
-	if options.ExpectLength != nil && *options.ExpectLength != w.head.Length {
-		return fmt.Errorf("%w: core %q has %d blocks, expected %d: look at what was appended, then try again", ErrConflict, word, w.head.Length, *options.ExpectLength)
+	if err := expectLength(word, w.head.Length, options); err != nil {
+		return err
 	}
 	if options.IfChanged {
 		w.ending = &ending{most: min(maxLeaves, w.head.Length)}
@@ -265,6 +268,13 @@ func (w *Writer) load(ctx context.Context, word string, options AppendOptions) e
 	w.length, w.bytes = w.head.Length, w.roots.ByteLength()
 	w.tx.Grow(w.roots)
 	return nil
+}
+
+func expectLength(word string, length uint64, options AppendOptions) error {
+	if options.ExpectLength == nil || *options.ExpectLength == length {
+		return nil
+	}
+	return fmt.Errorf("%w: core %q has %d blocks, expected %d: look at what was appended, then try again", ErrConflict, word, length, *options.ExpectLength)
 }
 
 // Key returns the core's key.

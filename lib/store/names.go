@@ -141,6 +141,9 @@ func (s *Store) keep(ctx context.Context, folder, name string, data []byte, dirP
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := s.log.Make(ctx); err != nil {
+		return err
+	}
 	dir := filepath.Join(s.dir, folder)
 	if err := makeFolder(s.fs, dir, dirPerm); err != nil {
 		return err

@@ -1,6 +1,10 @@
 package store
 
-import "golang.org/x/sys/unix"
+import (
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
 
 // Magic numbers of statfs(2) for file systems whose locks and syncs end at another machine.
 var networkMagic = map[int64]bool{
@@ -19,7 +23,12 @@ var networkMagic = map[int64]bool{
 
 func networkFS(dir string) bool {
 	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
+	err := unix.Statfs(dir, &st)
+	for err == unix.ENOENT && dir != filepath.Dir(dir) { // it is made where the first one is that is there
+		dir = filepath.Dir(dir)
+		err = unix.Statfs(dir, &st)
+	}
+	if err != nil {
 		return false
 	}
 	return networkMagic[int64(uint32(st.Type))]

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -46,6 +47,9 @@ func (s *Store) RememberPeer(id keys.Key, address string) error {
 		}
 		return strings.HasPrefix(other, id.String()) && own > maxCorePeers
 	})
+	if err := s.log.Make(context.Background()); err != nil {
+		return err
+	}
 	text := peersMagic + "\n" + strings.Join(all[:min(len(all), maxPeers)], "\n") + "\n"
 	return replaceSmall(s.fs, filepath.Join(s.dir, peersName), []byte(text), 0o600)
 }

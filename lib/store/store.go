@@ -26,6 +26,7 @@ const (
 // Options say how a store is opened. The zero value opens an existing one for reading and writing.
 type Options struct {
 	Create   bool          // make the folder if it is not there
+	Late     bool          // with Create: not before something is kept, so that who fails sooner leaves no folder
 	ReadOnly bool          // never write; works on a read-only disk
 	LockWait time.Duration // how long to wait for a lock; 0: a default of 10 s, negative: not at all
 
@@ -116,6 +117,7 @@ func Open(ctx context.Context, dir string, options Options) (*Store, error) {
 	log, err := packlog.Open(ctx, dir, packlog.Options{
 		FS:       s.fs,
 		Create:   options.Create,
+		Late:     options.Late,
 		ReadOnly: options.ReadOnly,
 		LockWait: options.LockWait,
 		PackSize: options.packSize,

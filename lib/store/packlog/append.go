@@ -216,6 +216,9 @@ func (l *Log) asWriter(ctx context.Context, do func() error) error {
 	if l.readOnly {
 		return fmt.Errorf("store %q: %w", l.dir, ErrReadOnly)
 	}
+	if err := l.Make(ctx); err != nil {
+		return err
+	}
 	if err := l.lockAppend(ctx); err != nil {
 		return err
 	}

@@ -27,6 +27,9 @@ func (l *Log) Begin(ctx context.Context) (*Append, error) {
 	if l.readOnly {
 		return nil, fmt.Errorf("store %q: %w", l.dir, ErrReadOnly)
 	}
+	if err := l.Make(ctx); err != nil {
+		return nil, err
+	}
 	a := &Append{log: l}
 	if _, err := rand.Read(a.id[:]); err != nil {
 		return nil, err

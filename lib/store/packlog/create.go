@@ -31,23 +31,73 @@ func (l *Log) open(ctx context.Context, create bool) error {
 	if err != nil {
 		return err
 	}
-	_, err = l.openMark()
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err = l.openMark(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	l.there.Store(true)
+	return nil
+}
+
+// openLate opens a store that is there, and else looks whether it could be made.
+func (l *Log) openLate(ctx context.Context, create bool) error {
+	err := l.open(ctx, false)
+	if !create || !errors.Is(err, ErrNoStore) {
+		return err
+	}
+	if err := l.checkEmpty(); err != nil {
+		return err
+	}
+	at := filepath.Clean(l.dir)
+	for at != filepath.Dir(at) {
+		if _, _, err := l.fs.Stat(at); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		at = filepath.Dir(at)
+	}
+	return l.fs.Writable(at) // told now, not behind hours of input
+}
+
+// Make makes a store that is to be made late, as every lock, append and Watch does; for who writes beside the log.
+func (l *Log) Make(ctx context.Context) error {
+	if l.there.Load() {
 		return nil
 	}
-	return err
+	l.making.Lock()
+	defer l.making.Unlock()
+	if l.there.Load() {
+		return nil
+	}
+	if err := l.open(ctx, true); err != nil {
+		return fmt.Errorf("making store %q: %w", l.dir, err)
+	}
+	return nil
+}
+
+// notYet reports whether a store that was to be made late has not been made, by others neither.
+func (l *Log) notYet() bool {
+	return !l.there.Load() && errors.Is(l.checkFormat(), fs.ErrNotExist)
+}
+
+// checkEmpty refuses a folder that holds other things than a store that is not finished.
+func (l *Log) checkEmpty() error {
+	names, err := l.fs.ReadDir(l.dir)
+	if err != nil {
+		return nil // it is to be made
+	}
+	for _, name := range names {
+		if !slices.Contains([]string{packsDir, locksDir, markFile, formatFile, formatFile + ".tmp"}, name) {
+			return fmt.Errorf("%w: the folder holds other things, such as %q", ErrNotStore, name)
+		}
+	}
+	return nil
 }
 
 // create makes a store in an empty folder, or goes on where somebody died doing so. The format file comes when all before it
 // is there; the mark is valid when all folders are synced, so who finds it so must not wonder, and who does not
 // recovers, which syncs them.
 func (l *Log) create(ctx context.Context) error {
-	if names, err := l.fs.ReadDir(l.dir); err == nil {
-		for _, name := range names {
-			if !slices.Contains([]string{packsDir, locksDir, markFile, formatFile, formatFile + ".tmp"}, name) {
-				return fmt.Errorf("%w: the folder holds other things, such as %q", ErrNotStore, name)
-			}
-		}
+	if err := l.checkEmpty(); err != nil {
+		return err
 	}
 	for _, dir := range []string{packsDir, locksDir} {
 		if err := l.fs.MkdirAll(l.path(dir), dirPerm); err != nil {

@@ -26,6 +26,8 @@ type FS interface {
 	Stat(name string) (size int64, dir bool, err error)
 	// Watch signals, coalesced, that the file was written to. The file must exist.
 	Watch(name string) (Watcher, error)
+	// Writable returns why nothing can be made in a folder, as far as that can be told without trying.
+	Writable(dir string) error
 	BootID() (BootID, error)
 }
 

@@ -67,6 +67,13 @@ func (osFS) Stat(name string) (int64, bool, error) {
 	return st.Size, st.Mode&unix.S_IFMT == unix.S_IFDIR, nil
 }
 
+func (osFS) Writable(dir string) error {
+	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+		return &fs.PathError{Op: "access", Path: dir, Err: err}
+	}
+	return nil
+}
+
 func (osFS) BootID() (BootID, error) { return bootID() }
 
 type osFile struct {

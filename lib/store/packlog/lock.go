@@ -152,6 +152,9 @@ func (l *Log) lockFor(ctx context.Context, wait time.Duration, name string, shar
 	if l.readOnly {
 		return nil, fmt.Errorf("lock %q: %w", name, ErrReadOnly)
 	}
+	if err := l.Make(ctx); err != nil {
+		return nil, err
+	}
 	file, err := l.openLock(name)
 	if err != nil {
 		return nil, err

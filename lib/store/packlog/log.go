@@ -22,6 +22,7 @@ const (
 type Options struct {
 	FS       FS            // nil: OS()
 	Create   bool          // make the store if there is none
+	Late     bool          // with Create: not before somebody locks or begins something, so that who fails sooner leaves nothing
 	ReadOnly bool          // nothing is written, no lock is taken
 	LockWait time.Duration // how long to wait for a lock; 0: DefaultLockWait; negative: not at all
 	PackSize uint64        // bytes at which a pack is full; 0: DefaultPackSize
@@ -74,6 +75,9 @@ type Log struct {
 	quiet     Mark // the last one that this process met or wrote under the append lock, when nothing was to be recovered
 	quietFile File // the pack that its end lies in, which may be closed since; nil: not known
 
+	making sync.Mutex  // held while the store is made late
+	there  atomic.Bool // the store is; else it is to be made late
+
 	raised atomic.Bool // the format file says version 2, durably
 	tidied atomic.Bool // the append lock is held, and nothing had to be recovered
 }
@@ -87,7 +91,11 @@ func Open(ctx context.Context, dir string, options Options) (*Log, error) {
 		return nil, err
 	}
 	l.boot = boot
-	if err := l.open(ctx, options.Create && !options.ReadOnly); err != nil {
+	open := l.open
+	if options.Late {
+		open = l.openLate
+	}
+	if err := open(ctx, options.Create && !options.ReadOnly); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening store %q: %w", dir, err), l.Close())
 	}
 	return l, nil

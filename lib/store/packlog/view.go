@@ -82,6 +82,12 @@ func (l *Log) Mark(ctx context.Context) (Mark, error) {
 // View returns what may be read now. It takes no lock. After a restart of the machine it finds in memory what a recovery
 // would, unless somebody has recovered.
 func (l *Log) View(ctx context.Context) (View, error) {
+	if l.notYet() {
+		return View{}, nil
+	}
+	if err := l.Make(ctx); err != nil {
+		return View{}, err
+	}
 	for {
 		mark, markErr := l.Mark(ctx)
 		if markErr != nil && !errors.Is(markErr, errMark) {
@@ -237,6 +243,9 @@ func (l *Log) surveyForView(ctx context.Context, c *chain, mark Mark, valid, reb
 // Watch signals, coalesced, whenever the mark moves: somebody has written, committed or recovered. There is a first
 // signal at once, for what moved before. The channel is closed when ctx ends.
 func (l *Log) Watch(ctx context.Context) (<-chan struct{}, error) {
+	if err := l.Make(ctx); err != nil {
+		return nil, err
+	}
 	watcher, err := l.fs.Watch(l.path(markFile))
 	if err != nil {
 		return nil, fmt.Errorf("watching %q: %w", l.dir, err)

@@ -197,6 +197,9 @@ func (p *Process) Stat(name string) (int64, bool, error) {
 	return int64(len(n.data)), n.dir, nil
 }
 
+// Writable is part of packlog.FS.
+func (p *Process) Writable(string) error { return nil }
+
 // BootID is part of packlog.FS.
 func (p *Process) BootID() (packlog.BootID, error) {
 	p.machine.mu.Lock()
