@@ -15,7 +15,7 @@ func StoreFlag() urfave.Flag {
 }
 
 // JSONFlag is --json; an action reads IO.JSON. Results are JSON Lines on standard output where they are words;
-// progress, the summary and the error are JSON Lines on standard error.
+// progress, the summary, notes, warnings and the error are JSON Lines on standard error.
 func JSONFlag() urfave.Flag {
 	return &urfave.BoolFlag{Name: "json", Usage: "write JSON Lines instead of text"}
 }

@@ -94,6 +94,8 @@ func run(ctx context.Context, app *urfave.App, std *IO, args []string) error {
 	}
 	line, err := p.read(args[1:])
 	if err != nil {
+		isJSON := func(f flagInfo) bool { return f.long == "json" }
+		std.JSON = p.find(isJSON) != nil && slices.Contains(args, "--json") // so who reads objects reads why, too
 		return seeHelp(std, err)
 	}
 	switch {
@@ -178,14 +180,27 @@ func (std *IO) reportError(err error, code int) {
 	fmt.Fprintf(std.Err, "%s: %s\n", std.Name, what)
 }
 
-// Warnf writes one line, `hc-x: warning: …`, to std.Err. --quiet does not silence it.
+// Warnf writes one line, `hc-x: warning: …`, or one object, to std.Err. --quiet does not silence it.
 func (std *IO) Warnf(format string, args ...any) {
-	fmt.Fprintf(std.Err, "%s: warning: %s\n", std.Name, oneLine(fmt.Sprintf(format, args...)))
+	std.say("warning", "warning: ", fmt.Sprintf(format, args...))
 }
 
-// Notef writes one line, `hc-x: …`, to std.Err, unless --quiet is given.
+// Notef writes one line, `hc-x: …`, or one object, to std.Err, unless --quiet is given.
 func (std *IO) Notef(format string, args ...any) {
 	if !std.Quiet {
-		fmt.Fprintf(std.Err, "%s: %s\n", std.Name, oneLine(fmt.Sprintf(format, args...)))
+		std.say("note", "", fmt.Sprintf(format, args...))
 	}
+}
+
+func (std *IO) say(kind, prefix, text string) {
+	text = oneLine(text)
+	if std.JSON {
+		_ = WriteJSON(std.Err, struct {
+			Type string `json:"type"`
+			Tool string `json:"tool"`
+			Text string `json:"text"`
+		}{kind, std.Name, text})
+		return
+	}
+	fmt.Fprintf(std.Err, "%s: %s%s\n", std.Name, prefix, text)
 }

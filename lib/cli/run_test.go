@@ -97,6 +97,7 @@ func TestWords(t *testing.T) {
 		{nil, `^hc-test: warning: two lines; here\nhc-test: 3 blocks\n$`},
 		{[]string{"-q"}, `^hc-test: warning: two lines; here\n$`},
 		{[]string{"-v"}, `level=DEBUG msg=dialling peer=x\n$`},
+		{[]string{"--json"}, `^{"type":"warning","tool":"hc-test","text":"two lines; here"}\n{"type":"note","tool":"hc-test","text":"3 blocks"}\n$`},
 		{[]string{"-v", "--json"}, `"level":"DEBUG","msg":"dialling","peer":"x"}\n$`},
 	} {
 		var x tool
