@@ -36,7 +36,20 @@ type opened struct {
 func (o *opened) close() { o.in.Close() }
 
 // openDrive opens the drive that the arguments name.
-func openDrive(c *urfave.Context, std *cli.IO) (o *opened, err error) {
+func openDrive(c *urfave.Context, std *cli.IO) (*opened, error) {
+	o, ref, err := find(c, std)
+	if err != nil {
+		return nil, err
+	}
+	if o.Drive, err = drive.Open(c.Context, o.in, ref); err != nil {
+		o.close()
+		return nil, err
+	}
+	return o, nil
+}
+
+// find opens the store, and finds out which log the arguments name, which need not be a drive.
+func find(c *urfave.Context, std *cli.IO) (o *opened, ref keys.Ref, err error) {
 	o = &opened{args: c.Args().Slice()}
 	dir := std.StoreDir(c)
 	if !c.IsSet("dir") && std.Getenv("HC_DIR") == "" {
@@ -45,17 +58,13 @@ func openDrive(c *urfave.Context, std *cli.IO) (o *opened, err error) {
 		}
 	}
 	if o.in, err = store.Open(c.Context, dir, store.Options{ReadOnly: true}); err != nil {
-		return nil, err
+		return nil, ref, err
 	}
-	ref, err := o.ref(c)
-	if err == nil {
-		o.Drive, err = drive.Open(c.Context, o.in, ref)
+	if ref, err = o.ref(c); err != nil {
+		o.close()
+		return nil, ref, err
 	}
-	if err != nil {
-		o.in.Close()
-		return nil, err
-	}
-	return o, nil
+	return o, ref, nil
 }
 
 // ref returns which drive is meant, and takes it from the arguments if it stands there.

@@ -11,21 +11,23 @@ import (
 
 	"hc/lib/cli"
 	"hc/lib/cli/network"
+	"hc/lib/keys"
 	"hc/lib/peer"
 	"hc/lib/replicate"
+	"hc/lib/store"
 )
 
 func newPeers(std *cli.IO) *urfave.App {
 	return &urfave.App{
 		Name:        "hc-peers",
-		Usage:       "tell who has a drive, and up to which version",
-		ArgsUsage:   "[DRIVE]",
+		Usage:       "tell who has a log or a drive, and up to which version",
+		ArgsUsage:   "[NAME|KEY]",
 		Description: peersDescription,
 		Flags:       append(append([]urfave.Flag{cli.StoreFlag()}, append(network.PeerFlags(), network.DiscoveryFlags()...)...), cli.JSONFlag()),
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
 				{Does: "of this working copy", Command: "hc peers"},
-				{Does: "of another drive, also at an address that is not known here", Command: "hc peers KEY --peer host"},
+				{Does: "of a log or a drive that need not be here, at an address", Command: "hc peers KEY --peer host"},
 			},
 			SeeAlso:   []string{"hc(1)", "hc-share(1)", "hc-sync(1)", "hc-serve(1)"},
 			Arguments: cli.CoreArguments,
@@ -36,8 +38,8 @@ func newPeers(std *cli.IO) *urfave.App {
 
 const peersDescription = `
 hc peers asks, all at once, the peers that are named, those that blocks came from before, and those that answer on the local network,
-for the newest signed head of a drive. It prints a line for each: its address, and the version that it proved, or why it did not. If nobody
-has it the exit code is 6.
+for the newest signed head of a log or a drive. It prints a line for each: its address, and the version that it proved, which of a log is
+its length, or why it did not. If nobody has it the exit code is 6. A KEY need not be in the store, and needs none.
 `
 
 // askFor is how long a peer has to answer.
@@ -51,26 +53,25 @@ type answer struct {
 }
 
 func peers(c *urfave.Context, std *cli.IO) error {
-	d, err := openDrive(c, std)
+	key, in, err := askedFor(c, std)
 	if err != nil {
 		return err
 	}
-	defer d.close()
-	if len(d.args) > 0 {
-		return cli.Usagef("want one DRIVE, and %q stands behind it", d.args[0])
+	if in != nil {
+		defer in.Close()
 	}
 	dialers, err := network.Peers(std, c)
 	if err != nil {
 		return err
 	}
 	if network.Discovers(std, c, len(dialers), true) {
-		found, err := network.Look(std, c, d.in, d.Key)
+		found, err := network.Look(std, c, in, key)
 		if err != nil {
 			return err
 		}
 		dialers = append(dialers, found.Dialers()...)
 	}
-	answers := d.askAll(c.Context, dialers)
+	answers := askAll(c.Context, key, dialers)
 	some := false
 	for _, a := range answers {
 		some = some || a.Error == ""
@@ -78,14 +79,38 @@ func peers(c *urfave.Context, std *cli.IO) error {
 			return err
 		}
 	}
-	if !some {
-		return cli.Exitf(peer.ErrUnreachable, "nobody who was asked has the drive: %d peers", len(answers))
+	switch {
+	case some:
+		return c.Context.Err()
+	case len(answers) == 0:
+		return cli.Hint(cli.Exitf(peer.ErrUnreachable, "no peer of %v is known here, and none was found", key), "name one with --peer")
 	}
-	return c.Context.Err()
+	return cli.Exitf(peer.ErrUnreachable, "nobody who was asked has %v: %d peers", key, len(answers))
+}
+
+// askedFor returns the log that is meant, and the store that may know peers of it; nil where there is none.
+func askedFor(c *urfave.Context, std *cli.IO) (keys.Key, *store.Store, error) {
+	if c.NArg() > 1 {
+		return keys.Key{}, nil, cli.Usagef("want one NAME or KEY, got %d arguments", c.NArg())
+	}
+	o, ref, err := find(c, std)
+	if errors.Is(err, store.ErrNoStore) {
+		if ref, notKey := keys.ParseRef(c.Args().First()); notKey == nil {
+			return ref.Key, nil, nil
+		}
+	}
+	if err != nil {
+		return keys.Key{}, nil, err
+	}
+	if len(o.args) > 0 {
+		o.close()
+		return keys.Key{}, nil, cli.Usagef("%q is neither a KEY, nor, with -C, a NAME of the store", o.args[0])
+	}
+	return ref.Key, o.in, nil
 }
 
 // askAll asks the peers for the head, each address once.
-func (o *opened) askAll(ctx context.Context, dialers []replicate.Dialer) []answer {
+func askAll(ctx context.Context, key keys.Key, dialers []replicate.Dialer) []answer {
 	var answers []answer
 	var asked []replicate.Dialer
 	seen := map[string]bool{}
@@ -100,7 +125,7 @@ func (o *opened) askAll(ctx context.Context, dialers []replicate.Dialer) []answe
 		asking.Go(func() {
 			ctx, stop := context.WithTimeout(ctx, askFor)
 			defer stop()
-			proved, err := replicate.AskHead(ctx, o.Key, d, replicate.FetchOptions{})
+			proved, err := replicate.AskHead(ctx, key, d, replicate.FetchOptions{})
 			switch {
 			case errors.Is(ctx.Err(), context.DeadlineExceeded):
 				answers[i].Error = fmt.Sprintf("no answer within %v", askFor)

@@ -40,7 +40,7 @@ func (d *Drive) Version() uint64 { return d.tree.Version() }
 func BlobsCore(driveKey keys.Key, manifest, header []byte) (key keys.Key, blobsManifest []byte, err error) {
 	named, err := hyperbee.ParseHeader(header)
 	if err != nil {
-		return key, nil, fmt.Errorf("core %v is no drive: %w", driveKey, err)
+		return key, nil, err
 	}
 	if named != nil {
 		return keys.Key(named), nil, nil
