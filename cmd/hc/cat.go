@@ -16,7 +16,7 @@ func newCat(std *cli.IO) *urfave.App {
 		Name:        "hc-cat",
 		Usage:       "write files of a drive to standard output",
 		ArgsUsage:   "[DRIVE] PATH...",
-		Description: catDescription,
+		Description: catDescription + driveMeant,
 		Flags: []urfave.Flag{
 			cli.StoreFlag(), atFlag(),
 			&urfave.StringFlag{Name: "bytes", Usage: "only the bytes `A-B`, both included (A-: to the end)"},

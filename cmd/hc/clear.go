@@ -60,7 +60,7 @@ func runClear(c *urfave.Context, std *cli.IO) error {
 	if err != nil {
 		return err
 	}
-	std.Notef("forgot %d blocks", blocks)
+	std.Notef("forgot %s", plural(int(blocks), "block"))
 	return nil
 }
 

@@ -17,7 +17,7 @@ func newDiff(std *cli.IO) *urfave.App {
 		Name:        "hc-diff",
 		Usage:       "show what differs between versions of a drive, or from the working copy",
 		ArgsUsage:   "[DRIVE] [V1 [V2]]",
-		Description: diffDescription,
+		Description: diffDescription + driveMeant,
 		Flags: []urfave.Flag{
 			cli.StoreFlag(),
 			&urfave.BoolFlag{Name: "patch", Aliases: []string{"p"}, Usage: "the chunks that differ, too, and their lines where they are text"},
@@ -26,7 +26,7 @@ func newDiff(std *cli.IO) *urfave.App {
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
 				{Does: "what was edited here since the checkout", Command: "hc diff"},
-				{Does: "what version 20 changed in version 12", Command: "hc diff 12 20"},
+				{Does: "what changed from version 12 to version 20", Command: "hc diff 12 20"},
 				{Does: "of another drive, up to its newest version", Command: "hc diff KEY 12"},
 			},
 			SeeAlso:   []string{"hc(1)", "hc-log(1)", "hc-status(1)"},

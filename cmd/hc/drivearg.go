@@ -20,6 +20,12 @@ import (
 // Verbs that read a drive take it as their first argument: a key, a pinned version, or a name of the store. In a working
 // copy it may be left out, and then the folder's own drive is meant, at the version that is checked out.
 
+// driveMeant says so in the help of such a verb.
+const driveMeant = `
+DRIVE is a KEY, a version pinned as FORK.LENGTH.KEY, or a NAME of the store. In a working copy its own drive is meant where none is given,
+and a NAME is taken with -C only.
+`
+
 // atFlag picks an older version.
 func atFlag() urfave.Flag {
 	return &urfave.Uint64Flag{Name: "at", Usage: "the drive as it was at version `N`"}
@@ -76,7 +82,7 @@ func (o *opened) ref(c *urfave.Context) (ref keys.Ref, err error) {
 	named := o.tree == nil || len(o.args) > 0 && o.isDrive(o.args[0], c.IsSet("dir"))
 	switch {
 	case named && len(o.args) == 0:
-		return ref, cli.Hint(cli.Usagef("which drive? This is no working copy"), "name a KEY, or a NAME of the store")
+		return ref, cli.Hint(cli.Usagef("this is no working copy"), "name a KEY, or a NAME of the store")
 	case named:
 		if ref, err = hypercore.Find(c.Context, o.in, o.args[0]); err != nil {
 			return ref, err

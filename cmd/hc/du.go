@@ -15,7 +15,7 @@ func newDu(std *cli.IO) *urfave.App {
 		Name:        "hc-du",
 		Usage:       "tell how large folders of a drive are",
 		ArgsUsage:   "[DRIVE] [PATH]",
-		Description: duDescription,
+		Description: duDescription + driveMeant,
 		Flags: []urfave.Flag{
 			cli.StoreFlag(), atFlag(),
 			&urfave.BoolFlag{Name: "bytes", Aliases: []string{"b"}, Usage: "bytes, instead of KiB, MiB and so on"},

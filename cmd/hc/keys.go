@@ -67,7 +67,7 @@ file, which 'tail -n +2 FILE | age -d' opens, too. hc-append asks for the passph
 or takes it from --passphrase-fd. That flag gives a passphrase a line: the present one before the new one. The plain
 file is replaced, not wiped: old backups have it still.
 
-Tools that sign (hc-append, hc-serve --push, hc doctor) take a secret key, in this order, from --secret-key-file or
+Tools that sign (hc-append, hc-serve --push, hc share, hc sync, hc doctor) take a secret key, in this order, from --secret-key-file or
 --secret-key-fd, from the file $HC_SECRET_KEY_FILE, from $HC_SECRET_KEY, from the store. A file must belong to you or root, nobody else may have a right to it,
 and nobody else may write to its folder: else it is refused, with the command that mends that. Secrets that are mounted into a
 container are often readable by all, and cannot be changed: open them in the shell, which vouches for them, as in

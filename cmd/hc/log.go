@@ -18,7 +18,7 @@ func newLog(std *cli.IO) *urfave.App {
 		Name:        "hc-log",
 		Usage:       "show the history of a drive",
 		ArgsUsage:   "[DRIVE] [PATH]",
-		Description: logDescription,
+		Description: logDescription + driveMeant,
 		Flags: []urfave.Flag{
 			cli.StoreFlag(), atFlag(),
 			&urfave.Uint64Flag{Name: "since", Usage: "only what came behind version `N`"},

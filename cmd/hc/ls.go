@@ -19,7 +19,7 @@ func newLs(std *cli.IO) *urfave.App {
 		Name:        "hc-ls",
 		Usage:       "list a folder of a drive",
 		ArgsUsage:   "[DRIVE] [PATH]",
-		Description: lsDescription,
+		Description: lsDescription + driveMeant,
 		Flags: []urfave.Flag{
 			cli.StoreFlag(), atFlag(),
 			&urfave.BoolFlag{Name: "long", Aliases: []string{"l"}, Usage: "mode, size and time, too"},
@@ -41,8 +41,7 @@ func newLs(std *cli.IO) *urfave.App {
 
 const lsDescription = `
 hc ls lists what is in a folder of a drive, from the names alone: no file's bytes are needed. A folder ends in a slash, a link
-shows where it points with -l. DRIVE is a key, a version pinned as FORK.LENGTH.KEY, or a name of the store; in a working copy
-its own drive is meant where none is given. Names that no disk should take are shown with what is wrong with them.
+shows where it points with -l. Names that no disk should take are shown with what is wrong with them.
 `
 
 func ls(c *urfave.Context, std *cli.IO) error {

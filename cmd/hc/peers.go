@@ -23,7 +23,12 @@ func newPeers(std *cli.IO) *urfave.App {
 		Usage:       "tell who has a log or a drive, and up to which version",
 		ArgsUsage:   "[NAME|KEY]",
 		Description: peersDescription,
-		Flags:       append(append([]urfave.Flag{cli.StoreFlag()}, append(network.PeerFlags(), network.DiscoveryFlags()...)...), cli.JSONFlag()),
+		Flags: append([]urfave.Flag{
+			cli.StoreFlag(),
+			&urfave.StringSliceFlag{Name: "peer", Usage: "ask the peer at `HOST[:PORT]`; may be given many times"},
+			&urfave.StringSliceFlag{Name: "exec", Usage: "ask through the standard input and output of `COMMAND`"},
+			cli.JSONFlag(),
+		}, network.DiscoveryFlags()...),
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
 				{Does: "of this working copy", Command: "hc peers"},
@@ -39,7 +44,8 @@ func newPeers(std *cli.IO) *urfave.App {
 const peersDescription = `
 hc peers asks, all at once, the peers that are named, those that blocks came from before, and those that answer on the local network,
 for the newest signed head of a log or a drive. It prints a line for each: its address, and the version that it proved, which of a log is
-its length, or why it did not. If nobody has it the exit code is 6. A KEY need not be in the store, and needs none.
+its length, or why it did not. If nobody has it the exit code is 6. A KEY need not be in the store, and needs none. In a working copy its
+own drive is meant where none is given, and a NAME is taken with -C only.
 `
 
 // askFor is how long a peer has to answer.

@@ -145,7 +145,7 @@ func (p *page) environment() []Variable {
 		case "dir":
 			vars = append(vars, Variable{"HC_DIR", "the store's folder, unless -C names one"})
 		case "discover":
-			vars = append(vars, Variable{"HC_PEERS", "more peers to fetch from, HOST[:PORT], with commas or spaces between them"})
+			vars = append(vars, Variable{"HC_PEERS", "more peers, HOST[:PORT], with commas or spaces between them"})
 		case "no-discovery":
 			vars = append(vars, Variable{"HC_NO_DISCOVERY", "as --no-discovery, if it is not empty"})
 		case "secret-key-file":
