@@ -14,7 +14,7 @@ type arriving struct {
 	keeps bool  // holds small blocks that were read, as no store does
 	err   error // of its fetch, once that has ended
 
-	turn sync.Mutex // held while a block or a node is waited for
+	turn chan struct{} // of one: holds a token while a block or a node is waited for
 
 	mu        sync.Mutex // guards all below
 	kept      map[uint64][]byte
@@ -30,8 +30,10 @@ const (
 
 // Block waits for a block.
 func (a *arriving) Block(ctx context.Context, index uint64) ([]byte, error) {
-	a.turn.Lock()
-	defer a.turn.Unlock()
+	if err := a.takeTurn(ctx); err != nil {
+		return nil, err
+	}
+	defer a.endTurn()
 	if data, ok := a.keptBlock(index); ok {
 		return data, nil
 	}
@@ -41,6 +43,17 @@ func (a *arriving) Block(ctx context.Context, index uint64) ([]byte, error) {
 	}
 	return data, err
 }
+
+func (a *arriving) takeTurn(ctx context.Context) error {
+	select {
+	case a.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (a *arriving) endTurn() { <-a.turn }
 
 func (a *arriving) keptBlock(index uint64) (data []byte, ok bool) {
 	a.mu.Lock()
@@ -101,8 +114,10 @@ func (b arrivingBlobs) Blocks(ctx context.Context, first, count uint64, each fun
 // block's own proof. It is asked for along with it, as it is going to be read.
 func (b arrivingBlobs) ByteOffset(ctx context.Context, block uint64) (uint64, error) {
 	b.WantSoon(hypercore.BlockRange{First: block, End: block + 1})
-	b.turn.Lock()
-	defer b.turn.Unlock()
+	if err := b.takeTurn(ctx); err != nil {
+		return 0, err
+	}
+	defer b.endTurn()
 	before, err := merkle.RootsFrom(ctx, b, block)
 	if err != nil {
 		return 0, err

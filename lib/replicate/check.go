@@ -39,7 +39,7 @@ func (f *fetcher) checks(s *session, block, limit, length uint64) bool {
 	if f.tells(s) && (f.hashing > 0 || f.atOnce > firstCheck) { // others are under way, or some were found
 		least = leastCopies
 	}
-	return f.mayHold && (f.credit > 0 || f.hashing > 0) && len(f.hashed) < mostHashed && f.wantedFrom(block, limit)*uint64(f.sizeOf(block, length)) >= uint64(least)
+	return f.mayHold && block >= f.lacking && (f.credit > 0 || f.hashing > 0) && len(f.hashed) < mostHashed && f.wantedFrom(block, limit)*uint64(f.sizeOf(block, length)) >= uint64(least)
 }
 
 // knowsLeaf reports whether a block's leaf hash is verified, and looks for the block in the store if that was not done.

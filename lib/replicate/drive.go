@@ -43,6 +43,7 @@ type Drive struct {
 	running sync.WaitGroup
 
 	names  *arriving
+	fresh  bool // the store had nothing when the names were opened: what it has since is theirs, and none of it is a file's
 	header []byte
 	head   proof.Head
 	files  *hyperdrive.Drive
@@ -74,6 +75,7 @@ func (d *Drive) open(ctx context.Context, ref keys.Ref) (err error) {
 	if d.names, err = d.fetch(ref.Key); err != nil {
 		return err
 	}
+	d.fresh = !d.names.MayHold()
 	head, err := d.names.Head(ctx)
 	if err != nil {
 		return err
@@ -124,9 +126,10 @@ func (d *Drive) fetch(key keys.Key) (*arriving, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &arriving{Download: download, keeps: d.options.Store == nil}
+	a := &arriving{Download: download, keeps: d.options.Store == nil, turn: make(chan struct{}, 1)}
 	options := d.options.Fetch
 	options.Claim, options.Live = proof.Claim{Kind: proof.KindHead}, d.options.Live
+	options.fresh = d.fresh
 	d.running.Go(func() { a.err = Fetch(d.ctx, download, d.peers, options) })
 	return a, nil
 }

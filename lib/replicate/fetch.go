@@ -35,6 +35,7 @@ type FetchOptions struct {
 	NoDedup bool                          // ask for every block, also for those that the store has from elsewhere
 	Copied  func(block uint64, bytes int) // told of each block that the store had from elsewhere; nil: nobody
 
+	fresh    bool // nothing of what the first head has is in the store under other names, whatever is there by then
 	lonely   time.Duration
 	keep     bool   // nobody reads: take what there is, and end
 	maxBytes uint64 // of the log; 0: no limit
@@ -127,6 +128,7 @@ type fetcher struct {
 	unwelcome   bool // what verified is not to be saved
 
 	mayHold bool              // the store may have blocks from elsewhere
+	lacking uint64            // of these, at the log's beginning, it has none
 	hashed  map[uint64]hashed // blocks whose leaf hashes came before them
 	hashing int               // blocks whose leaf hashes are under way
 	credit  int               // bytes that leaf hashes may cost

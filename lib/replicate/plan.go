@@ -52,6 +52,9 @@ func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
 	if err := f.askUpgrade(); err != nil {
 		return false, err
 	}
+	if length, _ := f.d.Length(); f.options.fresh && f.lacking == 0 {
+		f.lacking = length
+	}
 	settled := f.newest()
 	if settled && !f.ranged {
 		if err := f.findBytes(ctx); err != nil {
