@@ -204,12 +204,15 @@ func (j job) run(c *urfave.Context, std *cli.IO) error {
 			return err
 		}
 	}
+	if _, err := hypercore.Find(c.Context, nil, j.word); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err // it cannot be a name, in whatever store
+	}
 	size, _ := std.InSize() // before any of it is read
 	if !j.raw && !j.lines && !j.drive {
 		j.incoming = hypercore.Receive(c.Context, std.In) // while the store is made, which takes some syncs
 		defer j.incoming.Close()
 	}
-	in, err := store.Open(c.Context, std.StoreDir(c), store.Options{Create: true, Late: true})
+	in, err := store.Open(c.Context, std.StoreDir(c), store.Options{Create: true, Late: !j.lines}) // others may serve it before there is a line
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ func (w *world) fs() (*memfs.Process, packlog.FS) {
 
 func (w *world) options(fs packlog.FS) packlog.Options {
 	return packlog.Options{
-		FS: fs, Create: true, LockWait: -1, PackSize: 3000, Program: "test",
+		FS: fs, Create: true, Late: len(w.trace)%2 == 1, LockWait: -1, PackSize: 3000, Program: "test",
 		Applied: func() packlog.Position { return w.applied },
 	}
 }
