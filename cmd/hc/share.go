@@ -114,16 +114,34 @@ func share(c *urfave.Context, std *cli.IO) error {
 	if c.Bool("once") && (c.IsSet("listen") || c.Bool("no-watch")) {
 		return cli.Usagef("--once serves nothing: it goes with neither --listen nor --no-watch")
 	}
+	if err := checkAddresses(c); err != nil {
+		return err
+	}
+	options, err := publishOptions(c, std) // before there is a store: a secret key may be refused
+	if err != nil {
+		return err
+	}
 	in, err := openFolder(c, std, folder, true)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	s := sharing{c: c, std: std, in: in}
+	s := sharing{c: c, std: std, in: in, options: options}
 	if err := s.begin(folder); err != nil || c.Bool("once") {
 		return err
 	}
 	return s.serve()
+}
+
+// checkAddresses refuses, before anything is published, what is no address.
+func checkAddresses(c *urfave.Context) error {
+	if address := c.String("listen"); address != "" {
+		if err := peer.CheckListen(address); err != nil {
+			return err
+		}
+	}
+	_, err := network.PeersAt(c.StringSlice("peer"))
+	return err
 }
 
 // sharing is a folder that is served, and looked at.
@@ -140,10 +158,6 @@ type sharing struct {
 func (s *sharing) begin(folder string) error {
 	progress := cli.NewProgress(s.std, cli.ProgressOptions{})
 	defer progress.Done()
-	var err error
-	if s.options, err = publishOptions(s.c, s.std); err != nil {
-		return err
-	}
 	first := s.options
 	first.Progress = func(bytes, blocks int) { progress.Add(int64(bytes), int64(blocks)) }
 	tree, result, err := worktree.Begin(s.c.Context, s.in, first)

@@ -46,6 +46,9 @@ fraction of a second.
 `
 
 func runSync(c *urfave.Context, std *cli.IO) error {
+	if err := checkAddresses(c); err != nil {
+		return err
+	}
 	in, tree, err := openTree(c, std)
 	if err != nil {
 		return err
@@ -56,7 +59,11 @@ func runSync(c *urfave.Context, std *cli.IO) error {
 		return follow(c, std, tree, keys.Ref{Key: tree.Key()}, c.Bool("live"))
 	}
 	std.Notef("publishing drive %v", tree.Key())
-	s := sharing{c: c, std: std, in: in}
+	options, err := publishOptions(c, std)
+	if err != nil {
+		return err
+	}
+	s := sharing{c: c, std: std, in: in, options: options}
 	if err := s.begin(tree.Root); err != nil {
 		return err
 	}

@@ -12,9 +12,12 @@ import (
 // Listen listens on a TCP address, HOST:PORT, :PORT or HOST; the port is [DefaultPort] where it is left out, and 0 for
 // any free one, which the listener's Addr then names.
 func Listen(ctx context.Context, address string) (net.Listener, error) {
+	if err := CheckListen(address); err != nil {
+		return nil, err
+	}
 	hostPort, err := withPort(address)
 	if err != nil {
-		return nil, fmt.Errorf("listening on %q: %w", address, err)
+		return nil, err
 	}
 	config := net.ListenConfig{KeepAliveConfig: keepAlive}
 	l, err := config.Listen(ctx, "tcp", hostPort)
@@ -22,6 +25,14 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 		return nil, err // names the address already
 	}
 	return l, nil
+}
+
+// CheckListen returns an error wrapping [ErrAddress] for what no Listen would take.
+func CheckListen(address string) error {
+	if _, err := withPort(address); err != nil {
+		return fmt.Errorf("listening on %q: %w", address, err)
+	}
+	return nil
 }
 
 // Serve accepts connections and gives each to handle, in a goroutine of its own, until ctx ends; while max are being
