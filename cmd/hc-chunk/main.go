@@ -24,7 +24,7 @@ func newApp(std *cli.IO) *urfave.App {
 			&urfave.BoolFlag{Name: "cuts", Usage: "write offset and length of each chunk instead; nothing is hashed"},
 			&urfave.BoolFlag{Name: "join", Usage: "read a stream and write the bytes of its blocks"},
 			&urfave.BoolFlag{Name: "stats", Usage: "say on standard error how many chunks there were, and how long"},
-			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "write binary data even to a terminal"},
+			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "write to a terminal, too"},
 			cli.JSONFlag(),
 		}, folderFlags()...),
 		Metadata: cli.Manual{

@@ -36,7 +36,7 @@ func newApp(std *cli.IO) *urfave.App {
 		Flags: append([]urfave.Flag{
 			cli.StoreFlag(),
 			&urfave.StringFlag{Name: "blocks", Usage: "only the blocks `A-B`, both included (A-: to the end)"},
-			&urfave.StringFlag{Name: "bytes", Usage: "only the bytes `A-B`, both included"},
+			&urfave.StringFlag{Name: "bytes", Usage: "only the bytes `A-B`, both included (A-: to the end)"},
 			&urfave.BoolFlag{Name: "head", Usage: "only the signed head with the tree's roots, no data"},
 			&urfave.BoolFlag{Name: "tree", Usage: "of a drive, all files of the folder PATH, or of the drive as a whole"},
 			&urfave.BoolFlag{Name: "names", Usage: "of a drive, all names and both heads, and no file's bytes: what an import goes on from"},

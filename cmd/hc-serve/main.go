@@ -38,7 +38,7 @@ func newApp(std *cli.IO) *urfave.App {
 			&urfave.StringFlag{Name: "push", Usage: "bring the logs to the mirror at `HOST[:PORT]`, and end when it has them, synced"},
 			&urfave.BoolFlag{Name: "no-reserve", Usage: "with --push: do not reserve the new length first"},
 			&urfave.IntFlag{Name: "until-synced", Usage: "end when `N` connections have had all of the logs"},
-			&urfave.StringSliceFlag{Name: "accept", Usage: "be a mirror: take what peers bring of the log `KEY`, or of those in a file; may be given many times"},
+			&urfave.StringSliceFlag{Name: "accept", Usage: "be a mirror of `KEY|FILE`: take what peers bring of that log, or of those in the file; may be given many times"},
 			&urfave.BoolFlag{Name: "follow-fork", Usage: "with --accept: replace what is here where its key has signed the log anew under a higher fork"},
 			&urfave.StringFlag{Name: "max-bytes", Usage: "with --accept: refuse a log of more than `SIZE`", DefaultText: "no limit"},
 			&urfave.StringFlag{Name: "limit-rate", Usage: "send at most `SIZE` a second, over all peers"},
@@ -120,6 +120,10 @@ func check(c *urfave.Context) error {
 		return cli.Usagef("--announce goes with --listen")
 	case c.Int("max-peers") < 1:
 		return cli.Usagef("--max-peers %d: at least one", c.Int("max-peers"))
+	case c.IsSet("listen"):
+		return peer.CheckListen(c.String("listen"))
+	case c.IsSet("push"):
+		return peer.CheckAddress(c.String("push"))
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func newApp(std *cli.IO) *urfave.App {
 		Flags: []urfave.Flag{
 			cli.StoreFlag(),
 			&urfave.StringFlag{Name: "blocks", Usage: "the stream must prove the blocks `A-B`, both included (A-: to the end)"},
-			&urfave.StringFlag{Name: "bytes", Usage: "the stream must prove the bytes `A-B`, both included"},
+			&urfave.StringFlag{Name: "bytes", Usage: "the stream must prove the bytes `A-B`, both included (A-: to the end)"},
 			&urfave.StringFlag{Name: "path", Usage: "the stream must prove the file `PATH` of a drive"},
 			&urfave.StringFlag{Name: "tree", Usage: "the stream must prove the folder `PATH` of a drive, with all below it (/ where only --tar or --sha256sums is given)"},
 			&urfave.BoolFlag{Name: "tar", Usage: "write the folder as a tar"},

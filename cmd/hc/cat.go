@@ -20,7 +20,7 @@ func newCat(std *cli.IO) *urfave.App {
 		Flags: []urfave.Flag{
 			cli.StoreFlag(), atFlag(),
 			&urfave.StringFlag{Name: "bytes", Usage: "only the bytes `A-B`, both included (A-: to the end)"},
-			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "write binary data to a terminal, too"},
+			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "write what is not text to a terminal, too"},
 		},
 		Metadata: cli.Manual{
 			Examples: []cli.Example{

@@ -7,7 +7,7 @@ complete -c hc-chunk -l list -d 'write offset, length, leaf hash and SHA-256 of 
 complete -c hc-chunk -l cuts -d 'write offset and length of each chunk instead; nothing is hashed'
 complete -c hc-chunk -l join -d 'read a stream and write the bytes of its blocks'
 complete -c hc-chunk -l stats -d 'say on standard error how many chunks there were, and how long'
-complete -c hc-chunk -s f -l force -d 'write binary data even to a terminal'
+complete -c hc-chunk -s f -l force -d 'write to a terminal, too'
 complete -c hc-chunk -l json -d 'write JSON Lines instead of text'
 complete -c hc-chunk -l tar -d 'the input is a tar: write its files as a folder\'s'
 complete -c hc-chunk -l since -x -d 'of a folder: only what has changed since the last import into the drive NAME'

@@ -2,7 +2,7 @@
 complete -c hc-fetch -f -a '(set -l d .hc; set -q HC_DIR; and set d $HC_DIR; command ls -- $d/names 2> /dev/null)'
 complete -c hc-fetch -s C -l dir -r -F -d 'the store is the folder DIR (else $HC_DIR, else ./.hc)'
 complete -c hc-fetch -l blocks -x -d 'only the blocks A-B, both included (A-: to the end)'
-complete -c hc-fetch -l bytes -x -d 'only the bytes A-B, both included'
+complete -c hc-fetch -l bytes -x -d 'only the bytes A-B, both included (A-: to the end)'
 complete -c hc-fetch -l head -d 'only the signed head with the tree\'s roots, no data'
 complete -c hc-fetch -l tree -d 'of a drive, all files of the folder PATH, or of the drive as a whole'
 complete -c hc-fetch -l names -d 'of a drive, all names and both heads, and no file\'s bytes: what an import goes on from'

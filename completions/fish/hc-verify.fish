@@ -2,7 +2,7 @@
 complete -c hc-verify -f -a '(set -l d .hc; set -q HC_DIR; and set d $HC_DIR; command ls -- $d/names 2> /dev/null)'
 complete -c hc-verify -s C -l dir -r -F -d 'the store is the folder DIR (else $HC_DIR, else ./.hc)'
 complete -c hc-verify -l blocks -x -d 'the stream must prove the blocks A-B, both included (A-: to the end)'
-complete -c hc-verify -l bytes -x -d 'the stream must prove the bytes A-B, both included'
+complete -c hc-verify -l bytes -x -d 'the stream must prove the bytes A-B, both included (A-: to the end)'
 complete -c hc-verify -l path -x -d 'the stream must prove the file PATH of a drive'
 complete -c hc-verify -l tree -x -d 'the stream must prove the folder PATH of a drive, with all below it (/ where only --tar or --sha256sums is given)'
 complete -c hc-verify -l tar -d 'write the folder as a tar'

@@ -9,7 +9,7 @@ complete -c hc -n '__fish_seen_subcommand_from cat' -f -a '(set -l d .hc; set -q
 complete -c hc -n '__fish_seen_subcommand_from cat' -s C -l dir -r -F -d 'the store is the folder DIR (else $HC_DIR, else ./.hc)'
 complete -c hc -n '__fish_seen_subcommand_from cat' -l at -x -d 'the drive as it was at version N'
 complete -c hc -n '__fish_seen_subcommand_from cat' -l bytes -x -d 'only the bytes A-B, both included (A-: to the end)'
-complete -c hc -n '__fish_seen_subcommand_from cat' -s f -l force -d 'write binary data to a terminal, too'
+complete -c hc -n '__fish_seen_subcommand_from cat' -s f -l force -d 'write what is not text to a terminal, too'
 complete -c hc -n '__fish_seen_subcommand_from cat' -s q -l quiet -d 'no progress and no notes, only errors'
 complete -c hc -n '__fish_seen_subcommand_from cat' -s v -l verbose -d 'log what happens on standard error'
 complete -c hc -n '__fish_seen_subcommand_from cat' -s h -l help -d 'show this help'
