@@ -186,6 +186,10 @@ func parseFlush(s string) (hypercore.Flush, error) {
 // hint says what to do next.
 func (j job) hint(err error) error {
 	switch {
+	case errors.Is(err, store.ErrUnsynced) && j.drive:
+		return cli.Hint(err, "run it again: what is there already is not written anew")
+	case errors.Is(err, store.ErrUnsynced) && !j.lines:
+		return cli.Hint(err, "it may have been appended: run it again with --if-changed")
 	case errors.Is(err, syscall.ENOSPC) && !j.lines:
 		return cli.Hint(err, "nothing of it was appended: make room, then run it again")
 	case errors.Is(err, peer.ErrUnreachable):

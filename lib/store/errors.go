@@ -18,6 +18,7 @@ var (
 	ErrNoStore      = packlog.ErrNoStore
 	ErrLocked       = packlog.ErrLocked
 	ErrOvertaken    = packlog.ErrOvertaken
+	ErrUnsynced     = packlog.ErrUnsynced
 	ErrDamaged      = packlog.ErrDamaged
 	ErrReadOnly     = packlog.ErrReadOnly
 )

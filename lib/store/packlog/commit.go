@@ -60,7 +60,7 @@ func (q *commitQueue) take(r *commitRequest) []*commitRequest {
 //
 // A durable commit costs one fdatasync, shared with those that wait at the same time, and survives power loss from then on. One that is
 // not is readable at once and survives the process. After an error the append is not there, or is wholly there: begin again and
-// look. ErrOvertaken says that somebody recovered since Begin.
+// look; ErrUnsynced says that it may be there. ErrOvertaken says that somebody recovered since Begin.
 func (a *Append) Commit(ctx context.Context, head func() (Record, error), durable bool) (Position, error) {
 	positions, err := a.WriteCommit(ctx, nil, head, durable)
 	if err != nil {
@@ -158,7 +158,7 @@ func (l *Log) commitTidied(ctx context.Context, all []*commitRequest) error {
 	}
 	l.writeAhead(start)
 	if err := l.syncTail(ctx); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrUnsynced, err)
 	}
 	m.Synced = m.End
 	return l.raise(m)

@@ -14,6 +14,8 @@ var (
 	ErrLocked = errors.New("locked")
 	// ErrOvertaken says that somebody recovered the log since the append, or the view, began: begin again.
 	ErrOvertaken = errors.New("the log was recovered in the meantime")
+	// ErrUnsynced says that the sync of a commit failed, and that nobody knows whether the append is there: begin again and look.
+	ErrUnsynced = errors.New("not certain to be kept")
 	// ErrDamaged says that bytes which were once synced are not valid any more. The error is a *DamageError.
 	ErrDamaged = errors.New("damaged")
 	// ErrReadOnly says that a log which was opened to read was asked to write.

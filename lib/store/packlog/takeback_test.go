@@ -421,3 +421,28 @@ func TestFullDiskIsClosedBehindSoft(t *testing.T) {
 		t.Errorf("there are %s, damaged is %v", got, d.log.Damage())
 	}
 }
+
+// A durable commit whose sync fails is told as one of which nobody knows: the recovery behind it may have found it, and kept it elsewhere.
+func TestUnsynced(t *testing.T) {
+	kept, tries := 0, 60
+	for seed := range uint64(tries) {
+		machine := memfs.New(seed)
+		l := open(t, storeDir, packlog.Options{FS: machine.Process(), Create: true, Program: "test"})
+		machine.Fault = func(c memfs.Call) memfs.Outcome {
+			if c.Op == "sync" && c.Path == firstPack {
+				return memfs.Outcome{Err: syscall.ENOSPC}
+			}
+			return memfs.Outcome{}
+		}
+		if _, err := appendTo(t, l, "first", "of the store", true); !errors.Is(err, packlog.ErrUnsynced) || !errors.Is(err, syscall.ENOSPC) {
+			t.Fatal(err)
+		}
+		machine.Fault = nil
+		if got := fmt.Sprint(committed(t, l)); got == "[first]" {
+			kept++
+		}
+	}
+	if kept == 0 || kept == tries {
+		t.Errorf("%d of %d are there", kept, tries)
+	}
+}
