@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -60,6 +61,9 @@ the key.
 
 What .hcignore files name, in the syntax of gitignore(5), is left out, and so is every .hc. The files stay as they are; the
 store beside them holds their versions, compressed, each chunk once.
+
+A file that something writes to whenever it is read is named, and stays in the drive as it was until it keeps still; --once and 'hc sync' end
+with exit code 3 then.
 `
 
 // folderFlags say which files are imported.
@@ -127,8 +131,11 @@ func share(c *urfave.Context, std *cli.IO) error {
 	}
 	defer in.Close()
 	s := sharing{c: c, std: std, in: in, options: options}
-	if err := s.begin(folder); err != nil || c.Bool("once") {
+	if err := s.begin(folder); err != nil {
 		return err
+	}
+	if c.Bool("once") {
+		return s.unsettled()
 	}
 	return s.serve()
 }
@@ -152,12 +159,14 @@ type sharing struct {
 	tree *worktree.Tree
 
 	options worktree.PublishOptions
+	left    []string // files that the last import left as they were
 }
 
 // begin publishes what the folder has, and prints the key.
 func (s *sharing) begin(folder string) error {
 	progress := cli.NewProgress(s.std, cli.ProgressOptions{})
 	defer progress.Done()
+	s.options.Left = func(path string) { s.left = append(s.left, path) }
 	first := s.options
 	first.Progress = func(bytes, blocks int) { progress.Add(int64(bytes), int64(blocks)) }
 	tree, result, err := worktree.Begin(s.c.Context, s.in, first)
@@ -166,12 +175,30 @@ func (s *sharing) begin(folder string) error {
 	}
 	progress.Done()
 	s.tree = tree
+	s.sayLeft(nil)
 	if s.std.JSON {
 		return cli.WriteJSON(s.std.Out, published{"published", result})
 	}
 	sayPublished(s.std, result)
 	_, err = fmt.Fprintf(s.std.Out, "%s\n", result.Key)
 	return err
+}
+
+// sayLeft names the files that were left as they were, but for those that were named before.
+func (s *sharing) sayLeft(before []string) {
+	for _, path := range s.left {
+		if !slices.Contains(before, path) {
+			s.std.Warnf("%q is not taken now, but stays as the drive has it: something writes to it whenever it is read", path)
+		}
+	}
+}
+
+// unsettled returns an error if files were left as they were.
+func (s *sharing) unsettled() error {
+	if len(s.left) == 0 {
+		return nil
+	}
+	return cli.Exitf(cli.ErrPartial, "%s left as the drive had it: named above; publish again when nothing writes to it", plural(len(s.left), "file"))
 }
 
 func (s *sharing) hint(err error, root string) error {
@@ -248,7 +275,10 @@ func (s *sharing) watch(ctx context.Context) error {
 		return err
 	}
 	for range changed {
+		before := s.left
+		s.left = nil
 		result, err := s.tree.Publish(ctx, s.options)
+		s.sayLeft(before)
 		switch {
 		case ctx.Err() != nil:
 			return nil

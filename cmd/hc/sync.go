@@ -70,7 +70,10 @@ func runSync(c *urfave.Context, std *cli.IO) error {
 	if c.Bool("live") {
 		return s.serve()
 	}
-	return s.push()
+	if err := s.push(); err != nil {
+		return err
+	}
+	return s.unsettled()
 }
 
 // push brings the drive to the mirrors that are named.

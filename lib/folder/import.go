@@ -30,6 +30,10 @@ type Options struct {
 	Checksum bool         // read every file, whatever the cache says
 	StatDir  string       // the folder of the stat caches; "": none are read or written
 
+	// Leave are paths of files that something writes to all the time. They are not read: Since has them as they were, or the drive has them
+	// not yet. Unless it is nil, small ones that are found to be such are left, too; a larger one is a ChangedError when much of it is written.
+	Leave map[string]bool
+
 	Warn  func(text string) // called for what is left out or read again; may be nil
 	Wrote func(bytes int)   // called for each block; may be nil
 
@@ -75,6 +79,7 @@ func (o *Options) warn(format string, args ...any) {
 // An Imported is what came of an import.
 type Imported struct {
 	Stats
+	Left    []string // files that were left, see Options.Leave
 	caches  []*statWriter
 	whole   bool // one folder is all of the drive
 	strange bool // the drive had names that are no paths
@@ -151,6 +156,7 @@ func Import(ctx context.Context, w *stream.Writer, sources []Source, opt Options
 	defer past.close()
 	im := &importer{out: output{w: w, opt: &opt}, opt: &opt, past: past, free: make(chan []byte, window)}
 	err = im.all(ctx, open, done)
+	done.Left = im.out.left
 	done.Stats, done.whole, done.strange = im.out.stats, past.whole, err == nil && past.strange()
 	done.Kept += im.kept
 	if err != nil {

@@ -33,6 +33,7 @@ type job struct {
 	cuts  []int     // where its chunks end
 	large bool      // it is read when its turn comes
 	gone  bool      // it was deleted since it was found
+	left  bool      // it stays as the drive has it, see Options.Leave
 	err   error
 }
 
@@ -80,7 +81,7 @@ func (j *job) record() record {
 	}
 	r.path = []byte(j.below())
 	switch {
-	case j.gone:
+	case j.gone, j.left:
 		return r
 	case j.target != "":
 		r.here, r.entry = hereLink, fileEntry{Target: j.target}
@@ -110,29 +111,55 @@ const maxTries = 4
 
 // load reads a small file, and finds out whether a large one is what the drive has.
 func (j *job) load(opt *Options) {
+	if j.left = opt.Leave[j.path()]; j.left {
+		return
+	}
 	for try := 1; ; try++ {
 		j.err = j.loadOnce(opt)
-		if !errors.Is(j.err, ErrChanged) || try == maxTries || j.ctx.Err() != nil {
+		if !errors.Is(j.err, ErrChanged) || j.ctx.Err() != nil {
 			return
 		}
-		stat, err := j.again()
-		if errors.Is(err, fs.ErrNotExist) {
-			j.gone, j.err = true, nil
+		if try == maxTries {
+			if j.left = opt.Leave != nil; j.left {
+				j.err = nil
+			}
 			return
 		}
-		if err != nil || !stat.mode.IsRegular() {
-			return // as it was
-		}
-		opt.warn("%q %v: reading it again", j.path(), ErrChanged)
-		j.stat = stat
-		if j.err = stat.near(); j.err != nil {
+		if j.err = j.lookAgain(opt, j.err); j.err != nil || j.gone {
 			return
 		}
 	}
 }
 
-// again looks at it once more.
-func (j *job) again() (fileStat, error) {
+// openStill opens a large file as it is now: it may have been written to since it was found, for others were read before.
+func (j *job) openStill(opt *Options) (*contentReader, error) {
+	for try := 1; ; try++ {
+		r, err := j.open(opt)
+		if !errors.Is(err, ErrChanged) || try == maxTries || j.ctx.Err() != nil {
+			return r, err
+		}
+		if err := j.lookAgain(opt, err); err != nil || j.gone {
+			return nil, err
+		}
+	}
+}
+
+// lookAgain makes the job one of the file as it is now. It returns changed, by which that came, where it is a file no more.
+func (j *job) lookAgain(opt *Options, changed error) error {
+	stat, err := j.statAgain()
+	if errors.Is(err, fs.ErrNotExist) {
+		j.gone = true
+		return nil
+	}
+	if err != nil || !stat.mode.IsRegular() {
+		return changed
+	}
+	opt.warn("%q %v: reading it again", j.path(), ErrChanged)
+	j.stat = stat
+	return stat.near()
+}
+
+func (j *job) statAgain() (fileStat, error) {
 	name := j.below()
 	at, err := j.source.root.OpenRoot(path.Dir(name))
 	if err != nil {

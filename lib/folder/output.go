@@ -2,7 +2,7 @@ package folder
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io"
 
 	"hc/lib/chunk"
@@ -17,6 +17,7 @@ type output struct {
 	cache   *statWriter // nil: none is left
 	chunker *chunk.Chunker
 	stats   Stats
+	left    []string // see Options.Leave
 }
 
 // step writes what comes next, once it is loaded.
@@ -40,7 +41,7 @@ func (o *output) step(ctx context.Context, next step) error {
 // job writes a job that is loaded.
 func (o *output) job(j *job) error {
 	if j.err != nil {
-		return fmt.Errorf("reading %q: %w", j.path(), j.err)
+		return readError(j.path(), j.err)
 	}
 	if err := o.item(j); err != nil {
 		return err
@@ -57,6 +58,8 @@ func (o *output) item(j *job) error {
 		return o.w.Delete(j.lost)
 	case j.gone:
 		return o.lose(j)
+	case j.left:
+		return o.leave(j)
 	case j.keep:
 		o.stats.Kept++
 		return nil
@@ -88,6 +91,12 @@ func (o *output) lose(j *job) error {
 	return o.w.Delete(j.path())
 }
 
+// leave notes that a file stays as the drive has it.
+func (o *output) leave(j *job) error {
+	o.left = append(o.left, j.path())
+	return nil
+}
+
 // file begins a file.
 func (o *output) file(j *job) error {
 	o.stats.Files++
@@ -97,13 +106,15 @@ func (o *output) file(j *job) error {
 // large writes a file that is read now. What is written cannot be taken back: one that changes meanwhile is the import's
 // end.
 func (o *output) large(j *job) error {
-	r, err := j.open(o.opt)
-	if err == errGone {
-		j.gone = true
+	r, err := j.openStill(o.opt)
+	switch {
+	case j.gone:
 		return o.lose(j)
-	}
-	if err != nil {
-		return fmt.Errorf("reading %q: %w", j.path(), err)
+	case errors.Is(err, ErrChanged) && o.opt.Leave != nil:
+		j.left = true
+		return o.leave(j)
+	case err != nil:
+		return readError(j.path(), err)
 	}
 	defer r.Close() // only read from
 	if err := o.file(j); err != nil {
@@ -120,7 +131,7 @@ func (o *output) large(j *job) error {
 		err = r.unchanged()
 	}
 	if err != nil {
-		return fmt.Errorf("reading %q: %w", j.path(), err)
+		return readError(j.path(), err)
 	}
 	sum.Sum(j.sum[:0])
 	return nil

@@ -28,6 +28,24 @@ var ErrSpecial = errors.New("a drive holds files and symbolic links only, with n
 // ErrChanged is wrapped by errors about a file that something writes while it is read.
 var ErrChanged = errors.New("changed while it was read")
 
+// A ChangedError says which file of a drive an ErrChanged is about.
+type ChangedError struct {
+	Path string
+	Err  error
+}
+
+func (e *ChangedError) Error() string { return fmt.Sprintf("reading %q: %v", e.Path, e.Err) }
+
+func (e *ChangedError) Unwrap() error { return e.Err }
+
+// readError is an error about a file of the drive.
+func readError(path string, err error) error {
+	if errors.Is(err, ErrChanged) {
+		return &ChangedError{path, err}
+	}
+	return fmt.Errorf("reading %q: %w", path, err)
+}
+
 // errGone is what a file ends with that is not there any more: as if it had not been found.
 var errGone = fmt.Errorf("it was deleted: %w", ErrChanged)
 

@@ -20,6 +20,7 @@ import (
 type PublishOptions struct {
 	Append   hypercore.AppendOptions
 	Folder   folder.Options          // which files, and how they are cut
+	Left     func(path string)       // told of files that the drive has as they were, for something writes to them all the time; may be nil
 	Progress func(bytes, blocks int) // told of what is imported; nil: nobody
 }
 
@@ -161,8 +162,24 @@ func (t *Tree) noteNewest(ctx context.Context) error {
 	return t.ended(ref, nil)
 }
 
-// importAll imports the folder into the drive that word names, which is at version before; nil: it is a new one.
+// mostRestless is how many large files are left at most: for each the folder is imported once more.
+const mostRestless = 16
+
+// importAll imports the folder into the drive that word names, which is at version before; nil: it is a new one. What something writes to
+// all the time stays as it is there, so that all else is published.
 func (t *Tree) importAll(ctx context.Context, word string, before *drive.Drive, options PublishOptions) (drive.Result, error) {
+	options.Folder.Leave = map[string]bool{}
+	for {
+		result, err := t.importOnce(ctx, word, before, options)
+		var changed *folder.ChangedError
+		if !errors.As(err, &changed) || len(options.Folder.Leave) == mostRestless || options.Folder.Leave[changed.Path] {
+			return result, err
+		}
+		options.Folder.Leave[changed.Path] = true
+	}
+}
+
+func (t *Tree) importOnce(ctx context.Context, word string, before *drive.Drive, options PublishOptions) (drive.Result, error) {
 	from := t.read(ctx, before, options.Folder)
 	defer from.stop()
 	result, err := drive.Import(ctx, t.in, word, from, options.Append, options.Progress)
@@ -170,6 +187,11 @@ func (t *Tree) importAll(ctx context.Context, word string, before *drive.Drive, 
 		return result, from.cause(err)
 	}
 	result.Unchanged += from.end(&result)
+	if options.Left != nil {
+		for _, path := range from.imported.Left {
+			options.Left(path)
+		}
+	}
 	return result, nil
 }
 
