@@ -45,7 +45,7 @@ type Existing struct {
 type ExportOptions struct {
 	// Decide is asked about everything that an item would replace or remove; nil refuses. Who calls knows what was there
 	// before, and whether somebody has changed it since. It is asked about one at a time, but from any goroutine: about what
-	// has come since a write was begun.
+	// has come, or was changed, since a write was begun.
 	Decide func(Existing) (Decision, error)
 
 	// OutsideLinks lets links be written whose target may be outside of the folder. Nothing here ever follows one, but other
@@ -229,7 +229,7 @@ func attributes(e hyperdrive.Entry) (mode fs.FileMode, mtime time.Time) {
 type place struct {
 	dir        *exportDir // nil: what is there is to stay
 	path, name string
-	replaces   bool // something that is there
+	was        fs.FileInfo // what is there, and goes, as it was when that was decided; nil: nothing
 }
 
 // place opens the folder of a path and makes way for it.
@@ -238,11 +238,11 @@ func (x *Export) place(path string) (place, error) {
 	if err != nil {
 		return place{}, err
 	}
-	there, done, err := x.clear(dir, path, name)
+	was, done, err := x.clear(dir, path, name)
 	if done || err != nil {
 		return place{}, err
 	}
-	return place{dir, path, name, there}, nil
+	return place{dir, path, name, was}, nil
 }
 
 // claim notes that a path is written, or is none any more.
@@ -263,36 +263,36 @@ func (x *Export) claimed(path string) bool {
 	return ok
 }
 
-// clear sees to it that a name may be taken; there says that something has it, which goes, done that this is to stay.
-func (x *Export) clear(dir *exportDir, path, name string) (there, done bool, err error) {
+// clear sees to it that a name may be taken; was is what has it, and goes, done says that this is to stay.
+func (x *Export) clear(dir *exportDir, path, name string) (was fs.FileInfo, done bool, err error) {
 	if x.claimed(path) {
-		return false, false, fmt.Errorf("%q: %w: it was written already", path, ErrRefused)
+		return nil, false, fmt.Errorf("%q: %w: it was written already", path, ErrRefused)
 	}
 	if !x.folds && !dir.names[name] { // what comes meanwhile is seen when this gets its name
-		return false, false, nil
+		return nil, false, nil
 	}
 	info, err := dir.lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, false, nil
+		return nil, false, nil
 	}
 	if err != nil {
-		return false, false, fmt.Errorf("writing %q: %w", path, err)
+		return nil, false, fmt.Errorf("writing %q: %w", path, err)
 	}
 	if err := x.spelt(dir, path, name); err != nil {
-		return false, false, err
+		return nil, false, err
 	}
 	if info.IsDir() {
 		x.begun.Wait()                    // it may be of one of those
 		if dir.root.Remove(name) != nil { // an empty one is nobody's
-			return false, false, fmt.Errorf("%q: %w: it is a folder", path, ErrInTheWay)
+			return nil, false, fmt.Errorf("%q: %w: it is a folder", path, ErrInTheWay)
 		}
-		return false, false, nil
+		return nil, false, nil
 	}
 	decision, err := x.decide(Existing{Path: path, Info: info})
 	if decision == Keep {
 		x.count(ExportStats{Kept: 1})
 	}
-	return true, decision == Keep, err
+	return info, decision == Keep, err
 }
 
 // decide asks about what is in the way, one at a time, and returns Replace, Keep, or an error.

@@ -65,40 +65,53 @@ func (x *Export) begin(at place, write func(dir *sharedRoot, temp string) (done 
 	}
 }
 
-// giveName gives what was written its own name, and counts it. Nothing is replaced unasked: of what was not there when this was
-// begun, it is asked now.
+// giveName gives what was written its own name, and counts it. Nothing is replaced unasked: about what has come, or was changed,
+// since this was begun it is asked now.
 func (x *Export) giveName(dir *sharedRoot, temp string, at place, done ExportStats) error {
-	if !at.replaces {
-		err := dir.renameNew(temp, at.name)
+	for {
+		err := dir.takePlace(temp, at.name, at.was)
 		if err == nil {
 			x.count(done)
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			return err
 		}
-		there, err := dir.Lstat(at.name)
+		at.was, err = dir.Lstat(at.name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
+			at.was = nil
+			continue
 		case err != nil:
 			return err
-		case there.IsDir():
+		case at.was.IsDir():
 			return fmt.Errorf("%q: %w: it is a folder", at.path, ErrInTheWay)
-		default:
-			decision, err := x.decide(Existing{Path: at.path, Info: there})
-			if err != nil {
-				return err
-			}
-			if decision == Keep {
-				x.count(ExportStats{Kept: 1})
-				return dir.Remove(temp)
-			}
+		}
+		decision, err := x.decide(Existing{Path: at.path, Info: at.was})
+		if err != nil {
+			return err
+		}
+		if decision == Keep {
+			x.count(ExportStats{Kept: 1})
+			return dir.Remove(temp)
 		}
 	}
-	if err := dir.Rename(temp, at.name); err != nil {
-		return err
+}
+
+// takePlace gives a file the name of something that was there; nil: of nothing. What is not as it was stays: fs.ErrExist.
+func (s *sharedRoot) takePlace(from, to string, was fs.FileInfo) error {
+	if was == nil {
+		return s.renameNew(from, to)
 	}
-	x.count(done)
-	return nil
+	is, err := s.Lstat(to)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return s.renameNew(from, to)
+	case err != nil:
+		return err
+	case !Untouched(was, is):
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: fs.ErrExist}
+	}
+	return s.Rename(from, to) // what is edited in between is lost: no system compares and renames at once
 }
 
 // writeFile writes a file under a temporary name.

@@ -186,9 +186,11 @@ func (u *update) refuse(name string, why error) {
 // decide lets go of what stands in the way, if it is as the plan found it: nobody edited it, or the edit is to be lost.
 func (u *update) decide(there folder.Existing) (folder.Decision, error) {
 	seen, planned := u.seen["/"+there.Path]
-	same := planned && os.SameFile(seen, there.Info) && seen.ModTime().Equal(there.Info.ModTime()) && seen.Size() == there.Info.Size()
-	if same || u.options.Force {
+	switch {
+	case u.options.Force, planned && folder.Untouched(seen, there.Info):
 		return folder.Replace, nil
+	case planned:
+		return folder.Refuse, fmt.Errorf("%q: it was edited meanwhile: %w", there.Path, folder.ErrRefused)
 	}
 	return folder.Refuse, nil
 }

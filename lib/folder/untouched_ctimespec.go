@@ -1,0 +1,18 @@
+//go:build darwin || freebsd || netbsd
+
+package folder
+
+import (
+	"io/fs"
+	"syscall"
+	"time"
+)
+
+// inodeOf returns when a file was touched last, its names and mode included, and how many names it has.
+func inodeOf(info fs.FileInfo) (changed time.Time, names uint64) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return time.Time{}, 0
+	}
+	return time.Unix(st.Ctimespec.Unix()), uint64(st.Nlink)
+}
