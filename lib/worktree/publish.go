@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -73,7 +74,7 @@ func (t *Tree) Publish(ctx context.Context, options PublishOptions) (drive.Resul
 	for tries := 1; ; tries++ {
 		result, err := t.publish(ctx, killed, options)
 		if err == nil { // one that failed may have come as far as its commit, and is taken for one that was killed
-			t.published()
+			_ = t.published() // where it stays, the next update removes it
 		}
 		if tries == publishTries || !errors.Is(err, drive.ErrConflict) || !t.movedOn(ctx, result.Length) {
 			return result, err
@@ -146,8 +147,13 @@ func (t *Tree) publishes() error {
 	return os.WriteFile(t.publishingFile(), []byte(t.at.String()), 0o666)
 }
 
-// published says that it has ended well.
-func (t *Tree) published() { _ = os.Remove(t.publishingFile()) }
+// published says that none is under way any more: it has ended well, or the files are going to be noted as another version's.
+func (t *Tree) published() error {
+	if err := os.Remove(t.publishingFile()); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
 
 // noteNewest notes that the files are those of the newest version.
 func (t *Tree) noteNewest(ctx context.Context) error {

@@ -1,10 +1,12 @@
 package worktree
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"hc/lib/drive"
 	"hc/lib/keys"
 )
 
@@ -40,5 +42,63 @@ func TestBeginGoesOn(t *testing.T) {
 				t.Errorf("%+v, at %v, %v", result, tree.at, err)
 			}
 		})
+	}
+}
+
+// A publish that was killed right behind its commit is gone on with, unless the files were made those of another version since: an old
+// version is not published over a newer one.
+func TestPublishKilledBehindCommit(t *testing.T) {
+	folder := t.TempDir()
+	in := newStore(t, folder)
+	put := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(folder, "file"), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("one")
+	tree, _, err := Begin(t.Context(), in, PublishOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish := func() error { _, err := tree.Publish(t.Context(), PublishOptions{}); return err }
+	killed := func(text string) keys.Ref {
+		t.Helper()
+		before := tree.at
+		put(text)
+		if err := publish(); err != nil {
+			t.Fatal(err)
+		}
+		if err := tree.note(tree.state, before, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := tree.publishes(); err != nil {
+			t.Fatal(err)
+		}
+		return before
+	}
+	killed("two")
+	if err := publish(); err != nil {
+		t.Fatalf("run again: %v", err)
+	}
+	before := killed("three")
+	for _, version := range []uint64{0, before.Length} { // the newest one, then back
+		to, err := tree.Newest(t.Context())
+		if err == nil && version != 0 {
+			to, err = to.At(t.Context(), version)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		ref, err := to.Ref(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tree.Update(t.Context(), ref, Stored(to), UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := publish(); !errors.Is(err, drive.ErrConflict) {
+		t.Errorf("an old version over a newer one: %v", err)
 	}
 }

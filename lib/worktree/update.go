@@ -74,6 +74,9 @@ func (t *Tree) Update(ctx context.Context, ref keys.Ref, to Source, options Upda
 	if err := u.to.Kept(ctx); err != nil { // a version is noted only if its names are in the store
 		return u.done, err
 	}
+	if err := t.published(); err != nil { // before the note: what is killed between the two has the user check out the newest version
+		return u.done, err
+	}
 	return u.done, t.ended(ref, u.left)
 }
 
