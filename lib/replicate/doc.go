@@ -57,10 +57,9 @@ type Trace func(sent bool, proof *merkle.Proof)
 func connect(ctx context.Context, conn peer.Conn, initiator bool, limits limits, pool *lent.Pool) (*protomux.Mux, *secretstream.Conn, error) {
 	limits = limits.withDefaults()
 	shaking, cancel := context.WithTimeout(ctx, limits.handshake)
-	defer cancel()
-	secret, err := secretstream.Handshake(shaking, conn, secretstream.Options{Initiator: initiator, Memory: pool})
+	secret, err := secretstream.Handshake(shaking, conn, secretstream.Options{Initiator: initiator, Memory: pool, Shaken: cancel})
 	if err != nil {
-		if shaking.Err() != nil && ctx.Err() == nil {
+		if errors.Is(shaking.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
 			err = fmt.Errorf("no handshake within %v: %w", limits.handshake, err)
 		}
 		return nil, nil, fmt.Errorf("shaking hands: %w", err)

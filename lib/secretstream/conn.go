@@ -25,8 +25,10 @@ type Conn struct {
 	rw     io.ReadWriteCloser
 	reader *frameReader
 	writer *frameWriter
-	in     *sealer
+	in     *sealer // nil until the peer's header is here
 	out    *sealer
+	inKey  [32]byte
+	shaken func(error) error // ends the handshake, and says how it ended
 
 	initiator bool
 	hash      [64]byte
@@ -43,6 +45,9 @@ func newConn(rw io.ReadWriteCloser, pool *lent.Pool) *Conn {
 // place: valid, and the caller's to change, until the next call. It returns io.EOF where the stream ends between two
 // frames. Every error stays.
 func (c *Conn) ReadMessage() ([]byte, error) {
+	if c.in == nil && c.readErr == nil {
+		c.readErr = c.shaken(c.receiveHeader())
+	}
 	for c.readErr == nil {
 		frame, err := c.reader.next(overhead, maxFrame)
 		if err != nil {

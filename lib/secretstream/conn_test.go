@@ -3,6 +3,7 @@ package secretstream
 import (
 	"bytes"
 	"context"
+	cryptorand "crypto/rand"
 	"errors"
 	"io"
 	"math"
@@ -13,6 +14,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"github.com/flynn/noise"
 )
 
 // recorded is a byte stream that was received before, and keeps what is sent.
@@ -312,6 +315,73 @@ func TestHandshakeErrors(t *testing.T) {
 	if err := respond([]byte("GET / HTTP/1.1\r\n\r\n")); err == nil ||
 		err.Error() != "handshake failed: bad frame: length 5522759, expected 32" {
 		t.Errorf("for an HTTP client: %v", err)
+	}
+}
+
+// An initiator who is told when the handshake is over writes before the peer's header is here; reading is what ends it then.
+func TestInitiatorWritesBeforeTheHeader(t *testing.T) {
+	s := loadSessions(t)[0]
+	var received []byte
+	for _, e := range s.Events {
+		if e.Handshake && e.From == "responder" {
+			received = append(received, e.Raw...)
+		}
+	}
+	at := lengthSize + sizeEES // the header's frame
+	for length := at; length <= len(received); length++ {
+		for _, flipped := range []bool{false, true} {
+			told := 0
+			bytesIn := bytes.Clone(received[:length])
+			if flipped = flipped && length == len(received); flipped {
+				bytesIn[at+lengthSize] ^= 1
+			}
+			random := io.MultiReader(bytes.NewReader(s.Ephemerals.InitiatorSeed), bytes.NewReader(s.Headers.Initiator))
+			c, err := Handshake(t.Context(), &recorded{Reader: bytes.NewReader(bytesIn)},
+				Options{Initiator: true, Static: (*[32]byte)(s.Statics.InitiatorSeed), Rand: random, Shaken: func() { told++ }})
+			if err != nil || told != 0 {
+				t.Fatalf("%d bytes: %v, told %d times", length, err, told)
+			}
+			if err := c.WriteMessage([]byte("early")); err != nil {
+				t.Fatal(err)
+			}
+			_, err = c.ReadMessage()
+			switch whole := length == len(received); {
+			case whole && !flipped && err != io.EOF,
+				whole && flipped && !errors.Is(err, ErrHandshake),
+				!whole && (!errors.Is(err, ErrHandshake) || !errors.Is(err, io.ErrUnexpectedEOF)):
+				t.Errorf("%d bytes of %d, flipped: %v: %v", length, len(received), flipped, err)
+			}
+			if _, again := c.ReadMessage(); again != err || told != 1 {
+				t.Errorf("again: %v, told %d times", again, told)
+			}
+		}
+	}
+}
+
+// One who never gets the header waits no longer than the handshake may take.
+func TestHeaderEndsWithContext(t *testing.T) {
+	left, right := net.Pipe()
+	defer right.Close()
+	go func() { // a responder up to his own header
+		c := newConn(right, nil)
+		static, _ := staticKey(Options{Rand: cryptorand.Reader})
+		state, err := noise.NewHandshakeState(noise.Config{CipherSuite: suite, Random: cryptorand.Reader, Pattern: noise.HandshakeXX, StaticKeypair: static})
+		if err == nil {
+			_, err = c.exchange(state, false)
+		}
+		if err == nil {
+			_, _ = io.Copy(io.Discard, right)
+		}
+	}()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	c, err := Handshake(ctx, left, Options{Initiator: true, Shaken: func() {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := errors.New("late")
+	cancel(late)
+	if _, err := c.ReadMessage(); !errors.Is(err, late) || !errors.Is(err, ErrHandshake) {
+		t.Errorf("error %v, want %v", err, late)
 	}
 }
 

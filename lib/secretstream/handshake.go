@@ -37,6 +37,10 @@ type Options struct {
 	Static    *[32]byte  // seed of our static Ed25519 key pair; nil: a new one
 	Rand      io.Reader  // seeds and the header are read from it, in the order static (if new), ephemeral, header; nil: crypto/rand
 	Memory    *lent.Pool // of what is read, see Conn.Own; nil: nothing of it can be kept
+
+	// Shaken is told once when the handshake is over, or has failed. Where it is set, an initiator does not wait a round trip for the
+	// peer's header, without which he can write already: his first ReadMessage does, as a part of the handshake. nil: he waits.
+	Shaken func()
 }
 
 // Handshake makes an encrypted connection over rw, which it owns from now on and closes on an error. When ctx ends
@@ -45,19 +49,32 @@ type Options struct {
 func Handshake(ctx context.Context, rw io.ReadWriteCloser, opt Options) (*Conn, error) {
 	c := newConn(rw, opt.Memory)
 	stop := context.AfterFunc(ctx, func() { c.Close() })
+	c.shaken = func(err error) error {
+		if !stop() {
+			err = context.Cause(ctx)
+		}
+		if opt.Shaken != nil {
+			opt.Shaken()
+		}
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			c.Close()
+			return fmt.Errorf("%w: %w", ErrHandshake, err)
+		}
+		return nil
+	}
 	err := c.handshake(opt)
 	if errors.Is(err, io.ErrClosedPipe) {
 		err = c.lastWords(err)
 	}
-	if !stop() {
-		err = context.Cause(ctx)
+	if err == nil && opt.Initiator && opt.Shaken != nil {
+		return c, nil
 	}
+	err = c.shaken(err)
 	if err != nil {
-		c.Close()
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-		return nil, fmt.Errorf("%w: %w", ErrHandshake, err)
+		return nil, err
 	}
 	return c, nil
 }
@@ -91,7 +108,10 @@ func (c *Conn) handshake(opt Options) error {
 	c.initiator = opt.Initiator
 	copy(c.hash[:], state.ChannelBinding())
 	copy(c.remote[:], state.PeerStatic())
-	return c.headers(keys, opt.Rand)
+	if err := c.sendHeader(keys, opt.Rand); err != nil || c.initiator && opt.Shaken != nil {
+		return err
+	}
+	return c.receiveHeader()
 }
 
 func staticKey(opt Options) (noise.DHKey, error) {
@@ -147,13 +167,14 @@ func (c *Conn) receiveHandshake(state *noise.HandshakeState, size int) (first, s
 	return first, second, err
 }
 
-// headers sends our header message, waits for the peer's, and so begins both secretstreams.
-func (c *Conn) headers(keys [2][32]byte, random io.Reader) error {
-	local, remote := namespaceResponder, namespaceInitiator
-	outKey, inKey := keys[1], keys[0]
+// sendHeader sends our header message, and so begins our direction's secretstream.
+func (c *Conn) sendHeader(keys [2][32]byte, random io.Reader) error {
+	local := namespaceResponder
+	outKey := keys[1]
+	c.inKey = keys[0]
 	if c.initiator {
-		local, remote = remote, local
-		outKey, inKey = inKey, outKey
+		local = namespaceInitiator
+		outKey, c.inKey = c.inKey, outKey
 	}
 	id := hash.Keyed(c.hash[:], local[:])
 	message := append(id[:], make([]byte, headerSize)...)
@@ -162,18 +183,24 @@ func (c *Conn) headers(keys [2][32]byte, random io.Reader) error {
 	}
 	c.out = newSealer(outKey[:], message[streamIDSize:])
 	c.writer.raw(message)
-	if err := c.writer.flush(); err != nil {
-		return err
-	}
+	return c.writer.flush()
+}
+
+// receiveHeader waits for the peer's, and begins the other direction's.
+func (c *Conn) receiveHeader() error {
 	frame, err := c.reader.next(headerMessage, headerMessage)
 	if err != nil {
 		return err
 	}
+	remote := namespaceInitiator
+	if c.initiator {
+		remote = namespaceResponder
+	}
 	received := frame[scratch:]
-	id = hash.Keyed(c.hash[:], remote[:])
+	id := hash.Keyed(c.hash[:], remote[:])
 	if subtle.ConstantTimeCompare(received[:streamIDSize], id[:]) != 1 {
 		return errors.New("wrong stream id")
 	}
-	c.in = newSealer(inKey[:], received[streamIDSize:])
+	c.in = newSealer(c.inKey[:], received[streamIDSize:])
 	return nil
 }
