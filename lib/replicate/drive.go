@@ -23,6 +23,8 @@ type DriveOptions struct {
 	Peers []Dialer      // at least one; each is connected to once, whatever is read
 	Sync  bool          // what is kept is synced, too
 	Live  bool          // Next waits for what is appended later; what is not to be had is waited for
+	Names bool          // all of them will be read, with their history: they are asked for at once
+	Files bool          // some will be read: the blobs are opened as soon as it is known which core they are
 	Wait  time.Duration // for blobs that are behind the names of a version, once in vain; 0: 10 s
 	Fetch FetchOptions  // Claim and Live are not used
 }
@@ -76,6 +78,9 @@ func (d *Drive) open(ctx context.Context, ref keys.Ref) (err error) {
 		return err
 	}
 	d.fresh = !d.names.MayHold()
+	if err := d.askAhead(ctx, ref); err != nil {
+		return err
+	}
 	head, err := d.names.Head(ctx)
 	if err != nil {
 		return err
@@ -92,6 +97,12 @@ func (d *Drive) open(ctx context.Context, ref keys.Ref) (err error) {
 	if head.Length < version {
 		return fmt.Errorf("%w: length %d is not there: the drive has %d blocks", proof.ErrPartial, version, head.Length)
 	}
+	switch {
+	case d.options.Names: // also what is behind the first head, if another peer had a longer one
+		d.names.Want(hypercore.BlockRange{End: version})
+	case version > 0: // every look-up begins there
+		d.names.WantSoon(hypercore.BlockRange{First: version - 1, End: version})
+	}
 	if err := d.checkTree(ctx, ref); err != nil {
 		return err
 	}
@@ -102,7 +113,35 @@ func (d *Drive) open(ctx context.Context, ref keys.Ref) (err error) {
 		return fmt.Errorf("core %v is no drive: %w", d.key, err)
 	}
 	d.head, d.files = head, hyperdrive.Open(d.names, version)
+	d.openAhead()
 	return nil
+}
+
+// askAhead asks for what is needed whatever the head is, so that it comes right behind that.
+func (d *Drive) askAhead(ctx context.Context, ref keys.Ref) error {
+	switch {
+	case !d.options.Names:
+		d.names.WantSoon(hypercore.BlockRange{End: 1})
+	case ref.Pinned:
+		d.names.Want(hypercore.BlockRange{End: ref.Length})
+	default:
+		d.names.Want(hypercore.BlockRange{End: merkle.MaxLength})
+	}
+	held, err := d.names.Holds(ctx, 0)
+	if err != nil || !held {
+		return err
+	}
+	if d.header, err = d.names.Block(ctx, 0); err == nil {
+		d.openAhead()
+	}
+	return err
+}
+
+// openAhead opens the blobs before a file is read. What is wrong with them, who reads one is told.
+func (d *Drive) openAhead() {
+	if d.options.Files {
+		_, _ = d.openBlobs()
+	}
 }
 
 // checkTree compares the tree hash that a citation has.

@@ -17,7 +17,15 @@ import (
 // writeDrive writes the proof of a path or a folder of a drive while it comes. First the names that it takes are looked up,
 // so that the content of one file after the other is under way before the stream comes to it.
 func writeDrive(ctx context.Context, w io.Writer, ref keys.Ref, options PipeOptions) error {
-	d, err := OpenDrive(ctx, ref, DriveOptions{Store: options.Store, Peers: options.Peers, Sync: options.Sync, Wait: options.Wait, Fetch: options.Fetch})
+	d, err := OpenDrive(ctx, ref, DriveOptions{
+		Store: options.Store,
+		Peers: options.Peers,
+		Sync:  options.Sync,
+		Names: options.Claim.Kind == proof.KindNames || options.Claim.Kind == proof.KindTree && options.Claim.Path == "/",
+		Files: options.Claim.Kind != proof.KindNames,
+		Wait:  options.Wait,
+		Fetch: options.Fetch,
+	})
 	if err != nil {
 		return err
 	}
@@ -53,7 +61,6 @@ type ahead struct {
 func (a *ahead) look(ctx context.Context, claim proof.Claim) error {
 	names := a.drive.Files()
 	if claim.Kind == proof.KindNames {
-		a.drive.names.Want(hypercore.BlockRange{End: names.Version()})
 		return passOver(names.List(ctx, "/", func(hyperdrive.Item) error { return nil }))
 	}
 	if claim.Kind == proof.KindTree {

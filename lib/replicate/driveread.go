@@ -3,7 +3,6 @@ package replicate
 import (
 	"context"
 
-	"hc/lib/hypercore"
 	"hc/lib/hyperdrive"
 	"hc/lib/keys"
 	"hc/lib/merkle"
@@ -70,8 +69,5 @@ func (d *Drive) Soon(ctx context.Context, items []hyperdrive.Item) (plan DrivePl
 	return plan, nil
 }
 
-// WantHistory asks for all of the names, also those that later ones have replaced, behind all that is read meanwhile.
-func (d *Drive) WantHistory() { d.names.Want(hypercore.BlockRange{End: d.files.Version()}) }
-
-// AwaitHistory waits until that has come, or is nowhere to be had: no file needs it.
+// AwaitHistory waits until all names have come, or are nowhere to be had, for a drive with Names: no file needs the oldest.
 func (d *Drive) AwaitHistory(ctx context.Context) error { return d.names.AwaitWants(ctx) }

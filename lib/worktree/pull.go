@@ -29,9 +29,7 @@ type pulling struct {
 
 // open connects to the peers.
 func (p *pulling) open(ctx context.Context) (err error) {
-	if p.from, err = replicate.OpenDrive(ctx, p.want, p.options); err == nil {
-		p.from.WantHistory()
-	}
+	p.from, err = replicate.OpenDrive(ctx, p.want, p.options)
 	return err
 }
 
@@ -105,6 +103,7 @@ func (t *Tree) Pull(ctx context.Context, options PullOptions) (err error) {
 	want := options.Pin
 	want.Key = t.key
 	t.Pin(want.Pinned)
+	options.Drive.Names, options.Drive.Files = true, true
 	p := &pulling{want: want, options: options.Drive}
 	if err := p.open(ctx); err != nil {
 		return err
