@@ -125,6 +125,7 @@ type fetcher struct {
 	usual       uint64   // likewise, as most that came lately have
 	gathered    []event  // of gather
 	patience    *time.Timer
+	pace        pace
 	unwelcome   bool // what verified is not to be saved
 
 	mayHold bool              // the store may have blocks from elsewhere
@@ -259,7 +260,7 @@ func (f *fetcher) loop(ctx context.Context) error {
 // behind.
 func (f *fetcher) listen(ctx context.Context) <-chan event {
 	memory, any := f.d.Unsaved()
-	if now := time.Now(); any && !f.saving && (f.d.SaveWanted() || memory >= saveBytes && now.After(f.nextSave.Add(-saveEvery)) || now.After(f.nextSave)) {
+	if now := time.Now(); any && !f.saving && (f.d.SaveWanted() || memory >= saveBytes && !now.Before(f.nextSave.Add(-saveEvery)) || now.After(f.nextSave)) {
 		f.saving, f.nextSave = true, now.Add(saveEvery)
 		ctx = context.WithoutCancel(ctx) // what was begun is a few MiB; given up, it would only leave them as waste in the log
 		f.saver.Go(func() { f.saved <- f.d.Save(ctx) })

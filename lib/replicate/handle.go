@@ -176,6 +176,7 @@ func (f *fetcher) takeBack(a *asked) {
 func (f *fetcher) settled(a *asked) {
 	f.expected.remove(a.brings)
 	f.underWay -= a.bytes
+	f.pace.came += a.bytes
 	switch {
 	case a.many != nil:
 		a.many.each(func(block uint64) { delete(f.asking, block) })

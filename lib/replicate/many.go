@@ -29,7 +29,7 @@ const (
 	firstMany = 256 << 10      // that a peer is asked for at once in the beginning; twice as much each time that he has answered
 	mostMany  = objects.MaxRaw // of what is expected
 	fillPart  = 6              // of what may come, so much less is asked for: what does not fit has to be asked for again
-	fewManys  = 8              // questions under way as long as they are not that large
+	fewManys  = 8              // questions under way as long as they are not that large, or more if these are for few bytes
 
 	longerPart = 32 // of a question, by which the next one is longer, once the peer gave less than it was asked for
 )
@@ -213,6 +213,7 @@ func (s *session) newMany(a *asked) uint64 {
 		s.count(time.Now())
 	}
 	s.manyID++
+	a.at = time.Now()
 	s.manys[s.manyID] = a
 	return s.manyID
 }
@@ -254,6 +255,7 @@ func (f *fetcher) given(ctx context.Context, s *session, g *gift) error {
 		return f.unpark(ctx)
 	}
 	delete(s.manys, g.id)
+	s.timed(a)
 	if a.many.runs || g.runs != nil {
 		f.heardRuns(s, a, g)
 		return f.unpark(ctx)

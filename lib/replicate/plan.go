@@ -114,7 +114,7 @@ func (f *fetcher) askUpgrade() error {
 	if best == nil {
 		return nil
 	}
-	return best.send(&asked{at: time.Now(), request: merkle.Request{
+	return best.send(&asked{request: merkle.Request{
 		Fork:     best.remote.Fork,
 		Upgrade:  &merkle.UpgradeRequest{Start: length, Length: best.remote.Length - length},
 		Manifest: f.d.NeedsManifest() && best.remote.HasManifest,
@@ -216,8 +216,9 @@ func (f *fetcher) estimate(way climb, length uint64) int {
 
 // fitsWindow reports whether a block of about so many bytes may be asked for. What the reader waits for always may.
 func (f *fetcher) fitsWindow(block uint64, size int) bool {
-	taken := f.underWay + f.parkedBytes + f.d.Unread()
-	if taken == 0 || taken+size <= f.options.Window {
+	here := f.parkedBytes + f.d.Unread()
+	taken := f.underWay + here
+	if taken == 0 || taken+size <= f.options.Window || here <= f.options.Window && taken+size <= f.underWayMost() {
 		return true
 	}
 	waited, waits := f.d.WaitsForBlock()

@@ -12,7 +12,7 @@ import (
 type asked struct {
 	request merkle.Request
 	session *session
-	at      time.Time // of an upgrade
+	at      time.Time // when it was asked
 	probe   bool      // asks for a head from nothing, to tell a rewritten log from a bad peer
 	many    *many     // instead: of blocks and leaf hashes together
 	checks  []uint64  // blocks that are waited with until this has brought their leaf hashes

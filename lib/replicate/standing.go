@@ -40,6 +40,7 @@ type standing struct {
 	lateBlocks int               // of late, those that were passed over
 	slow       int               // how often others were asked in its place
 	atOnce     int               // bytes of blocks to ask for at once
+	trip       time.Duration     // that its fastest answer took; 0: it gave none
 	fits       int               // bytes that it gave where it gave less than was asked for; 0: it has given the most since
 	worked     bool              // it sent something that verified
 	leafless   bool              // it does not tell leaf hashes
@@ -78,7 +79,7 @@ const (
 // send writes a request and remembers it.
 func (s *session) send(a *asked) error {
 	a.request.ID = s.newID()
-	a.session = s
+	a.session, a.at = s, time.Now()
 	if s.owed() == 0 {
 		s.count(time.Now()) // silence counts from when there is something to say
 	}
@@ -110,6 +111,7 @@ func (s *session) answered(id uint64) *asked {
 	}
 	delete(s.requests, id)
 	s.freeIDs = append(s.freeIDs, id)
+	s.timed(a)
 	switch a {
 	case s.probe:
 		s.probe = nil
@@ -134,10 +136,18 @@ func (s *session) offers() bool { return s.synced && !s.dropped && s.refutal == 
 
 // room reports whether the peer can be sent one more request without waiting for it to read.
 func (s *session) room() bool {
-	if s.objects != nil && s.atOnce < mostMany && len(s.manys) >= fewManys {
+	if s.objects != nil && s.atOnce < mostMany && len(s.manys) >= fewManys && s.manyBytes() >= fewManys*firstMany {
 		return false
 	}
 	return s.owed() < maxRequests && s.channel.Queued() < maxBacklog
+}
+
+// manyBytes returns how many bytes are expected of the questions for many blocks that are under way.
+func (s *session) manyBytes() (bytes int) {
+	for _, a := range s.manys {
+		bytes += a.bytes
+	}
+	return bytes
 }
 
 // mayUpgrade reports whether the peer says that it can prove a longer log.

@@ -32,26 +32,26 @@ type journey struct {
 
 // journeys are counted to the trip, but where there is much to decide: there is some room in these.
 var journeys = []journey{
-	{"clone of 3 files", 10, func(t *testing.T, over time.Duration) float64 {
+	{"clone of 3 files", 8, func(t *testing.T, over time.Duration) float64 {
 		return newServed(t).withFiles(3, 10).clone(over)
 	}},
-	{"clone of 3000 files, 30 MB", 20, func(t *testing.T, over time.Duration) float64 {
+	{"clone of 3000 files, 30 MB", 14, func(t *testing.T, over time.Duration) float64 {
 		return newServed(t).withFiles(3000, 10000).clone(over)
 	}},
-	{"pull of 3 files", 9, func(t *testing.T, over time.Duration) float64 {
+	{"pull of 3 files", 6, func(t *testing.T, over time.Duration) float64 {
 		from := newServed(t).withFiles(3, 10)
 		tree := from.tree()
 		from.pull(tree, over)
 		from.withFiles(3, 20)
 		return from.pull(tree, over)
 	}},
-	{"fetch of a file", 11, func(t *testing.T, over time.Duration) float64 {
+	{"fetch of a file", 8, func(t *testing.T, over time.Duration) float64 {
 		return newServed(t).withFiles(3, 10).fetch(over, proof.Claim{Kind: proof.KindPath, Path: "/00/0"})
 	}},
-	{"fetch of a log of 1 block", 6, func(t *testing.T, over time.Duration) float64 {
+	{"fetch of a log of 1 block", 5, func(t *testing.T, over time.Duration) float64 {
 		return newServed(t).withBlocks(1, 10).fetch(over, proof.Claim{})
 	}},
-	{"fetch of a log of 50 MB", 14, func(t *testing.T, over time.Duration) float64 {
+	{"fetch of a log of 50 MB", 11, func(t *testing.T, over time.Duration) float64 {
 		return newServed(t).withBlocks(800, 64<<10).fetch(over, proof.Claim{})
 	}},
 }
