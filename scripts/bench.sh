@@ -6,7 +6,7 @@
 #   HC_BENCH_SIZE=1GiB  of random data, and half as much of logs (the third input is the Go source, as one tar)
 #   HC_BENCH_RUNS=3     of which the median is told
 #   HC_BENCH_FULL=1     peak memory at 8 times that size, too, or at another size that is given instead of 1
-#   HC_BENCH_PARTS=…    only some of the parts cutting, append, cold, wire, commits, releases, drives, fetch, blocks, versions,
+#   HC_BENCH_PARTS=…    only some of the parts cutting, append, cold, wire, commits, releases, drives, far, fetch, blocks, versions,
 #                       differing, copies, readers, live, starting and scale; cold and fetch take what append has stored; memory is
 #                       none of them but what FULL adds, at the size itself, too
 #   HC_BENCH_SCALE=1000000  objects of the store, and blocks of the longest log, of the part scale
@@ -20,7 +20,7 @@
 # and there is apt-get, borg, casync, zbackup, bup, zpaq and rsync. desync, syncthing and scp are measured where they are
 # installed. What cannot be had is left out.
 . "$(dirname "$0")/measuring.sh"
-for file in peers append lines fetch jobs drives versions copies memory scale; do . "$root/scripts/bench-$file.sh"; done
+for file in peers append lines fetch jobs drives far versions copies memory scale; do . "$root/scripts/bench-$file.sh"; done
 
 size=$(bytes "${HC_BENCH_SIZE:-1GiB}")
 runs=${HC_BENCH_RUNS:-3}
@@ -28,7 +28,7 @@ full_size=${HC_BENCH_FULL:-0}
 [[ $full_size != 1 ]] || full_size=$((size * 8))
 full_size=$(bytes "$full_size")
 full=$((full_size > 0))
-parts=${HC_BENCH_PARTS:-cutting append cold wire commits releases drives fetch blocks versions differing copies readers live starting scale}
+parts=${HC_BENCH_PARTS:-cutting append cold wire commits releases drives far fetch blocks versions differing copies readers live starting scale}
 part() { [[ " $parts " == *" $1 "* ]]; }
 for name in cold fetch; do
 	! part $name || part append || die "HC_BENCH_PARTS=$parts: $name takes append, whose stores it uses"
@@ -148,6 +148,7 @@ main() {
 	run commits commits
 	run releases releases
 	run drives drives
+	run far far
 	run fetch fetching
 	forget
 	run blocks blocks

@@ -1,18 +1,21 @@
 // Command relay stands between two peers on loopback and counts what they say to one another: scripts/bench-versions.sh
-// is made of it.
+// is made of it. With a delay it is a long link, too, of any rate: scripts/bench-far.sh.
 //
-//	relay LOG NAME HOST:PORT|FOLDER
+//	relay [-delay TIME] LOG NAME HOST:PORT|FOLDER
 //
 // It listens on a free port, says which one by {"port":N} on standard output, and passes each connection on to HOST:PORT,
 // or, for programs that fetch from a web server, answers from the files of FOLDER. At interrupt or termination its
 // connections end, and one line is added to LOG:
 //
 //	NAME BYTES-TO-THE-SERVER BYTES-FROM-THE-SERVER
+//
+// With -delay each byte is passed on so much later, one way, and a connection is made after one more round trip.
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -22,6 +25,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -34,10 +38,15 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
-	if len(args) != 3 {
-		return errors.New("usage: relay LOG NAME HOST:PORT|FOLDER")
+	flags := flag.NewFlagSet("relay", flag.ContinueOnError)
+	delay := flags.Duration("delay", 0, "how much later each byte is passed on")
+	if err := flags.Parse(args); err != nil {
+		return err
 	}
-	log, name, target := args[0], args[1], args[2]
+	if flags.NArg() != 3 {
+		return errors.New("usage: relay [-delay TIME] LOG NAME HOST:PORT|FOLDER")
+	}
+	log, name, target := flags.Arg(0), flags.Arg(1), flags.Arg(2)
 	if info, err := os.Stat(target); err == nil && info.IsDir() {
 		files, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -53,7 +62,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(out, "{\"port\":%d}\n", listener.Addr().(*net.TCPAddr).Port)
-	r := &relay{target: target}
+	r := &relay{target: target, delay: *delay}
 	if err := r.serve(ctx, listener); err != nil {
 		return err
 	}
@@ -63,6 +72,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 // relay passes connections on to one target.
 type relay struct {
 	target   string
+	delay    time.Duration
 	to, from atomic.Int64 // bytes that were written to the target, and that came from it
 }
 
@@ -92,6 +102,7 @@ func (r *relay) serve(ctx context.Context, listener net.Listener) error {
 // pass is one connection. What one side has closed, the other side is told, and may go on.
 func (r *relay) pass(ctx context.Context, client net.Conn) error {
 	defer client.Close()
+	time.Sleep(2 * r.delay)
 	server, err := net.Dial("tcp", r.target)
 	if err != nil {
 		return err
@@ -102,21 +113,62 @@ func (r *relay) pass(ctx context.Context, client net.Conn) error {
 		server.Close()
 	})()
 	var group sync.WaitGroup
-	group.Go(func() { copyCounting(server, client, &r.to) })
-	group.Go(func() { copyCounting(client, server, &r.from) })
+	group.Go(func() { copyCounting(server, client, &r.to, r.delay) })
+	group.Go(func() { copyCounting(client, server, &r.from, r.delay) })
 	group.Wait()
 	return nil
 }
 
 // copyCounting copies until either side has closed. Which error that was is for the peers to say.
-func copyCounting(to, from net.Conn, count *atomic.Int64) {
-	_, err := io.Copy(io.MultiWriter(to, counter{count}), from)
+func copyCounting(to, from net.Conn, count *atomic.Int64, delay time.Duration) {
+	var err error
+	if delay > 0 {
+		err = copyLate(io.MultiWriter(to, counter{count}), from, delay)
+	} else {
+		_, err = io.Copy(io.MultiWriter(to, counter{count}), from)
+	}
 	if err != nil {
 		to.Close()
 		from.Close()
 		return
 	}
 	_ = to.(*net.TCPConn).CloseWrite()
+}
+
+// onItsWay is how many pieces may be: more than anybody has there, of 64 KiB at most.
+const onItsWay = 1 << 14
+
+type piece struct {
+	arrives time.Time
+	bytes   []byte
+}
+
+// copyLate copies what comes when the delay is over.
+func copyLate(to io.Writer, from io.Reader, delay time.Duration) error {
+	way := make(chan piece, onItsWay)
+	var readErr, writeErr error
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		defer close(way)
+		for readErr == nil {
+			b := make([]byte, 64<<10)
+			var n int
+			if n, readErr = from.Read(b); n > 0 {
+				way <- piece{time.Now().Add(delay), b[:n]}
+			}
+		}
+	})
+	for p := range way { // to its end, or else who reads would wait for ever
+		if writeErr == nil {
+			time.Sleep(time.Until(p.arrives))
+			_, writeErr = to.Write(p.bytes)
+		}
+	}
+	reading.Wait()
+	if writeErr == nil && readErr != io.EOF {
+		return readErr
+	}
+	return writeErr
 }
 
 type counter struct{ bytes *atomic.Int64 }

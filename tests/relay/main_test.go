@@ -10,16 +10,17 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // start runs a relay and returns its address, and how to end it, which gives its line.
-func start(t *testing.T, target string) (address string, end func() string) {
+func start(t *testing.T, target string, flags ...string) (address string, end func() string) {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "log")
 	ctx, cancel := context.WithCancel(t.Context())
 	read, write := io.Pipe()
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, []string{log, "name", target}, write) }()
+	go func() { ended <- run(ctx, append(flags, log, "name", target), write) }()
 	line, err := bufio.NewReader(read).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
@@ -81,6 +82,47 @@ func TestCounts(t *testing.T) {
 	}
 	if line := end(); line != "name 10 30\n" {
 		t.Errorf("noted %q, want 10 bytes to the server and 30 from it", line)
+	}
+}
+
+// A long link takes no less than its round trips, and passes on the same.
+func TestDelays(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		_, _ = io.Copy(conn, conn)
+		conn.Close()
+	}()
+	const delay = 20 * time.Millisecond
+	address, end := start(t, listener.Addr().String(), "-delay", delay.String())
+	began := time.Now()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if string(answer) != "hello" || err != nil {
+		t.Errorf("answer %q, %v", answer, err)
+	}
+	if took := time.Since(began); took < 4*delay {
+		t.Errorf("it took %v, two round trips are %v", took, 4*delay)
+	}
+	if line := end(); line != "name 5 5\n" {
+		t.Errorf("noted %q, want 5 bytes each way", line)
 	}
 }
 
