@@ -9,6 +9,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // Has reports whether a block is in the store or came earlier in this transaction (of the last 64 Ki at least).
@@ -79,8 +80,8 @@ func (tx *Tx) AppendAll(ctx context.Context, leaves []hash.Digest, blocks [][]by
 }
 
 func (tx *Tx) add(ctx context.Context, leaf hash.Digest, data []byte, sum checksum.Sum) error {
-	if len(data) > maxBlock {
-		return fmt.Errorf("block of %d bytes, the limit is %d", len(data), maxBlock)
+	if len(data) > records.MaxBlock {
+		return fmt.Errorf("block of %d bytes, the limit is %d", len(data), records.MaxBlock)
 	}
 	b := appended{node: merkle.LeafNodeHash(tx.next, uint64(len(data)), leaf)}
 	tx.next++
@@ -185,10 +186,10 @@ func (tx *Tx) endSpan(ctx context.Context) error {
 		tx.roots.AppendCover(tx.span.roots.Nodes())
 	}
 	tx.span.next(tx.span.first + tx.span.count)
-	if meta.hasPassages() {
+	if meta.HasPassages() {
 		if err := tx.store.log.RaiseFormat(ctx); err != nil {
 			return err
 		}
 	}
-	return tx.record(ctx, packlog.KindSpan, meta.encode())
+	return tx.record(ctx, packlog.KindSpan, meta.Encode())
 }

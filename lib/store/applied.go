@@ -10,6 +10,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 const (
@@ -130,8 +131,8 @@ func decodeApplied(raw []byte) (*applied, error) {
 			a.hidden[i] = readPosition(d)
 		}
 	}
-	if err := finish("applied", d); err != nil {
-		return nil, fmt.Errorf("%w: %w", errDerived, err)
+	if err := ended(d); err != nil {
+		return nil, err
 	}
 	return a, nil
 }
@@ -168,7 +169,7 @@ func (c *coreFile) encode() []byte {
 	b = compact.AppendBuffer(b, c.manifest)
 	b = compact.AppendBool(b, c.known)
 	if c.known {
-		b = appendHead(b, c.head)
+		b = records.AppendHead(b, c.head)
 	}
 	for _, tables := range [][]tableRef{c.tree, c.runs} {
 		b = compact.AppendUint(b, uint64(len(tables)))
@@ -186,7 +187,7 @@ func (c *coreFile) encode() []byte {
 	b = compact.AppendUint(b, c.rangesFile)
 	b = compact.AppendUint(b, uint64(len(c.seen)))
 	for _, h := range c.seen {
-		b = appendHead(b, h)
+		b = records.AppendHead(b, h)
 	}
 	return seal(b)
 }
@@ -198,11 +199,11 @@ func decodeCoreFile(raw []byte) (*coreFile, error) {
 	}
 	d := compact.NewDecoder(body)
 	c := &coreFile{key: d.Fixed32()}
-	if m := d.Buffer(maxManifest); len(m) > 0 {
+	if m := d.Buffer(records.MaxManifest); len(m) > 0 {
 		c.manifest = append([]byte(nil), m...)
 	}
 	if c.known = d.Bool(); c.known {
-		c.head = readHead(d)
+		c.head = records.ReadHead(d)
 	}
 	for _, tables := range []*[]tableRef{&c.tree, &c.runs} {
 		*tables = make([]tableRef, d.ArrayLen(3, compact.MaxArray))
@@ -223,12 +224,23 @@ func decodeCoreFile(raw []byte) (*coreFile, error) {
 	c.rangesFile = d.Uint()
 	c.seen = make([]Head, d.ArrayLen(36, maxSeen))
 	for i := range c.seen {
-		c.seen[i] = readHead(d)
+		c.seen[i] = records.ReadHead(d)
 	}
-	if err := finish("core", d); err != nil {
-		return nil, fmt.Errorf("%w: %w", errDerived, err)
+	if err := ended(d); err != nil {
+		return nil, err
 	}
 	return c, nil
+}
+
+// ended returns the decoder's error, or one for bytes behind the end.
+func ended(d *compact.Decoder) error {
+	if d.Err() == nil && d.Left() > 0 {
+		d.Fail("%d bytes behind the end", d.Left())
+	}
+	if err := d.Err(); err != nil {
+		return fmt.Errorf("%w: %w", errDerived, err)
+	}
+	return nil
 }
 
 // seal appends the checksum of a small file.

@@ -9,6 +9,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 	"hc/lib/store/table"
 )
 
@@ -75,19 +76,19 @@ func (b *coreBuilder) drop() {
 func (b *coreBuilder) abort() { b.grow.abort() }
 
 // span takes in the blocks of the span that e is.
-func (b *coreBuilder) span(e *entry, runs *runList) error {
-	span := e.span
+func (b *coreBuilder) span(e *records.Entry, runs *records.RunList) error {
+	span := e.Span
 	from, err := b.cp.places(e, runs)
 	if err != nil {
 		return err
 	}
-	rows := make([]row, 0, len(span.parts))
-	for _, p := range span.parts {
-		r := row{first: p.first, count: p.count, kind: rowByLeaf}
-		if p.byLeaf == nil {
+	rows := make([]row, 0, len(span.Parts))
+	for _, p := range span.Parts {
+		r := row{first: p.First, count: p.Count, kind: rowByLeaf}
+		if p.ByLeaf == nil {
 			at, ok := from.of(&p)
 			if !ok {
-				b.tell(blockRange{p.first, p.end()}, true)
+				b.tell(blockRange{p.First, p.End()}, true)
 				continue // damaged
 			}
 			r.kind, r.place = rowPlaced, at
@@ -101,28 +102,28 @@ func (b *coreBuilder) span(e *entry, runs *runList) error {
 			return err
 		}
 	}
-	if span.append && b.cp.sparse {
+	if span.Append && b.cp.sparse {
 		return b.learnSparse(span)
 	}
-	if span.append {
+	if span.Append {
 		if done, err := b.grow.span(span, from); done || err != nil {
 			return err
 		}
 	}
-	if err := b.learnAll(span.roots); err != nil {
+	if err := b.learnAll(span.Roots); err != nil {
 		return err
 	}
 	return inSubtrees(b.learnSubtree, func(leaf func(merkle.Node) error) error { return b.leaves(span, from, leaf) })
 }
 
 // learnSparse takes of an append span's nodes only those that cannot be computed from what its runs have.
-func (b *coreBuilder) learnSparse(span *spanMeta) error {
-	if err := b.learnAll(span.roots); err != nil {
+func (b *coreBuilder) learnSparse(span *records.Span) error {
+	if err := b.learnAll(span.Roots); err != nil {
 		return err
 	}
-	for _, p := range span.parts {
-		for i, ref := range p.byLeaf {
-			if err := b.learn(merkle.LeafNodeHash(p.first+uint64(i), ref.size, ref.leaf)); err != nil {
+	for _, p := range span.Parts {
+		for i, ref := range p.ByLeaf {
+			if err := b.learn(merkle.LeafNodeHash(p.First+uint64(i), ref.Size, ref.Leaf)); err != nil {
 				return err
 			}
 		}
@@ -131,13 +132,13 @@ func (b *coreBuilder) learnSparse(span *spanMeta) error {
 }
 
 // leaves calls fn for the leaf nodes of a span's blocks, reading runs where it must. Blocks of damaged runs are left out.
-func (b *coreBuilder) leaves(span *spanMeta, from *spanPlaces, fn func(merkle.Node) error) error {
-	for _, p := range span.parts {
+func (b *coreBuilder) leaves(span *records.Span, from *spanPlaces, fn func(merkle.Node) error) error {
+	for _, p := range span.Parts {
 		leaf, err := b.leavesOf(p, from)
 		if err != nil {
 			return err
 		}
-		for i := uint64(0); leaf != nil && i < p.count; i++ {
+		for i := uint64(0); leaf != nil && i < p.Count; i++ {
 			if err := fn(leaf(i)); err != nil {
 				return err
 			}
@@ -147,10 +148,10 @@ func (b *coreBuilder) leaves(span *spanMeta, from *spanPlaces, fn func(merkle.No
 }
 
 // leavesOf returns what gives the leaf node of each block of a part, by its number in it; nil if they are damaged.
-func (b *coreBuilder) leavesOf(p spanPart, from *spanPlaces) (func(i uint64) merkle.Node, error) {
-	if p.byLeaf != nil {
+func (b *coreBuilder) leavesOf(p records.Part, from *spanPlaces) (func(i uint64) merkle.Node, error) {
+	if p.ByLeaf != nil {
 		return func(i uint64) merkle.Node {
-			return merkle.LeafNodeHash(p.first+i, p.byLeaf[i].size, p.byLeaf[i].leaf)
+			return merkle.LeafNodeHash(p.First+i, p.ByLeaf[i].Size, p.ByLeaf[i].Leaf)
 		}, nil
 	}
 	first, ok := from.of(&p)
@@ -161,13 +162,13 @@ func (b *coreBuilder) leavesOf(p spanPart, from *spanPlaces) (func(i uint64) mer
 	if e == nil || err != nil {
 		return nil, err
 	}
-	if !e.run.short {
+	if !e.Run.Short {
 		return func(i uint64) merkle.Node {
 			at := uint64(first.at) + i
-			return merkle.LeafNodeHash(p.first+i, uint64(e.run.lengths[at]), e.run.leaves[at])
+			return merkle.LeafNodeHash(p.First+i, uint64(e.Run.Lengths[at]), e.Run.Leaves[at])
 		}, nil
 	}
-	run, err := b.cp.store.reader.run(b.cp.ctx, e.at)
+	run, err := b.cp.store.reader.run(b.cp.ctx, e.At)
 	if errors.Is(err, ErrDamaged) {
 		b.cp.store.damaged(err)
 		return nil, nil
@@ -176,13 +177,13 @@ func (b *coreBuilder) leavesOf(p spanPart, from *spanPlaces) (func(i uint64) mer
 		return nil, err
 	}
 	run.hash()
-	return func(i uint64) merkle.Node { return run.leaf(p.at+uint32(i), p.first+i) }, nil
+	return func(i uint64) merkle.Node { return run.leaf(p.At+uint32(i), p.First+i) }, nil
 }
 
 // runOf returns the run of a part that is there, nil if it cannot be read any more.
-func (b *coreBuilder) runOf(p *spanPart, at place, from *spanPlaces) (*entry, error) {
-	if p.inRun() {
-		return from.runs.find(p.run), nil
+func (b *coreBuilder) runOf(p *records.Part, at place, from *spanPlaces) (*records.Entry, error) {
+	if p.InRun() {
+		return from.runs.Find(p.Run), nil
 	}
 	e, err := b.cp.store.reader.meta(b.cp.ctx, at.run, packlog.KindRun)
 	if errors.Is(err, ErrDamaged) {

@@ -12,6 +12,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // Harm says what a finding costs.
@@ -87,8 +88,8 @@ type Checker struct {
 // badRun is a run whose payload cannot be read.
 type badRun struct {
 	fault  *packlog.Fault
-	meta   *runMeta // nil: it is damaged, too
-	blocks uint64   // of cores, that are told to be hurt by it
+	meta   *records.Run // nil: it is damaged, too
+	blocks uint64       // of cores, that are told to be hurt by it
 }
 
 // lostAppend is an append whose head has not come.

@@ -19,6 +19,7 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
 	"hc/lib/store/packlog/memfs"
+	"hc/lib/store/records"
 )
 
 // signed is a log that its owner signs, as the store sees it.
@@ -175,7 +176,7 @@ func newCheckWorld(t testing.TB) *checkWorld {
 		w.logs[0].append(t, s, false, append(randomBlocks(r, 9, 60), again...)...)
 		w.logs[1].append(t, s, true, lineBlocks(r, 9)...)
 	}
-	if codecs, _ := codecsOf(t, s); codecs[codecDelta] != 2 {
+	if codecs, _ := codecsOf(t, s); codecs[records.CodecDelta] != 2 {
 		t.Fatalf("the world has runs of the codecs %v", codecs)
 	}
 	if n, _ := passagesOf(t, s); n != 2 {

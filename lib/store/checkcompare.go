@@ -11,6 +11,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 	"hc/lib/store/table"
 )
 
@@ -105,7 +106,7 @@ func (d *derivedCheck) mayLack(r table.Row) (bool, error) {
 	if errors.Is(err, ErrDamaged) || errors.Is(err, packlog.ErrMoved) {
 		return false, nil
 	}
-	return err == nil && e.run.codec == codecDelta, err
+	return err == nil && e.Run.Codec == records.CodecDelta, err
 }
 
 // sameBlock reports whether a place has the block of that row: there may be more than one.
@@ -118,7 +119,7 @@ func (d *derivedCheck) sameBlock(r table.Row) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return int(at.at) < len(e.run.leaves) && bytes.Equal(e.run.leaves[at.at][:], r.Key), nil
+	return int(at.at) < len(e.Run.Leaves) && bytes.Equal(e.Run.Leaves[at.at][:], r.Key), nil
 }
 
 // coreCompare compares the derived files of one core, but for its tree.
@@ -196,8 +197,8 @@ func (k *coreCompare) sameBlocks(a, b place, count uint64) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if end := uint64(at.at) + count; end <= uint64(len(e.run.leaves)) {
-			leaves[i] = e.run.leaves[at.at:end]
+		if end := uint64(at.at) + count; end <= uint64(len(e.Run.Leaves)) {
+			leaves[i] = e.Run.Leaves[at.at:end]
 		}
 	}
 	return len(leaves[0]) > 0 && slices.Equal(leaves[0], leaves[1]), nil

@@ -10,6 +10,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // checkCores looks at every core as the log has it.
@@ -107,11 +108,11 @@ func (k *coreCheck) row(r row) error {
 	if err != nil {
 		return err
 	}
-	if uint64(r.place.at)+r.count > uint64(e.run.count) {
-		k.lose(loss{blockRange{r.first, r.end()}, nil, fmt.Sprintf("the run at %v has only %d blocks", r.place.run, e.run.count)})
+	if uint64(r.place.at)+r.count > uint64(e.Run.Count) {
+		k.lose(loss{blockRange{r.first, r.end()}, nil, fmt.Sprintf("the run at %v has only %d blocks", r.place.run, e.Run.Count)})
 		return nil
 	}
-	return k.placed(r, e.run)
+	return k.placed(r, e.Run)
 }
 
 // isGone tells what is lost from a failure to look.
@@ -120,9 +121,9 @@ func isGone(err error) bool {
 }
 
 // placed takes in blocks of a run that can be read: checkLog has compared them with their leaf hashes, where it has any.
-func (k *coreCheck) placed(r row, meta *runMeta) error {
+func (k *coreCheck) placed(r row, meta *records.Run) error {
 	var short *decodedRun
-	if meta.short {
+	if meta.Short {
 		var err error
 		if short, err = k.checker.shadow.reader.run(k.ctx, r.place.run); err != nil {
 			return err
@@ -134,7 +135,7 @@ func (k *coreCheck) placed(r row, meta *runMeta) error {
 		if short != nil {
 			n = short.leaf(at, r.first+i)
 		} else {
-			n = merkle.LeafNodeHash(r.first+i, uint64(meta.lengths[at]), meta.leaves[at])
+			n = merkle.LeafNodeHash(r.first+i, uint64(meta.Lengths[at]), meta.Leaves[at])
 		}
 		if err := k.add(n); err != nil {
 			return err
@@ -188,9 +189,9 @@ func (k *coreCheck) findLeaf(leaf hash.Digest) (found bool, bad *badRun, err err
 func (k *coreCheck) badRun(r row, bad *badRun) error {
 	for i := range r.count {
 		block := r.first + i
-		if bad.meta != nil && !bad.meta.short && int(r.place.at)+int(i) < len(bad.meta.leaves) {
+		if bad.meta != nil && !bad.meta.Short && int(r.place.at)+int(i) < len(bad.meta.Leaves) {
 			at := r.place.at + uint32(i)
-			leaf := bad.meta.leaves[at]
+			leaf := bad.meta.Leaves[at]
 			found, _, err := k.findLeaf(leaf)
 			if err != nil {
 				return err
@@ -199,7 +200,7 @@ func (k *coreCheck) badRun(r row, bad *badRun) error {
 			if found {
 				moved := k.checker.moved
 				moved[k.key] = addRange(slices.Clone(moved[k.key]), blockRange{block, block + 1})
-				if err := k.add(merkle.LeafNodeHash(block, uint64(bad.meta.lengths[at]), leaf)); err != nil {
+				if err := k.add(merkle.LeafNodeHash(block, uint64(bad.meta.Lengths[at]), leaf)); err != nil {
 					return err
 				}
 				continue

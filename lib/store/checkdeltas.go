@@ -7,6 +7,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // checkDeltas reads the runs that are told from a base, now that it is known where these are, and which are damaged. Where is asked of the
@@ -22,7 +23,7 @@ func (c *Checker) checkDeltas(ctx context.Context) error {
 	k := logCheck{checker: c, ctx: ctx, index: index}
 	k.start()
 	err = c.store.log.Scan(ctx, c.view, packlog.Position{}, false, func(r packlog.Record) error {
-		if r.Kind != packlog.KindRun || len(r.Meta) < 2 || r.Meta[1] != codecDelta {
+		if r.Kind != packlog.KindRun || len(r.Meta) < 2 || r.Meta[1] != records.CodecDelta {
 			return nil
 		}
 		return k.delta(r.Position)
@@ -42,7 +43,7 @@ func (k *logCheck) delta(at packlog.Position) error {
 	if err != nil {
 		return err
 	}
-	e, err := understand(record)
+	e, err := records.Decode(record)
 	if err != nil {
 		return nil // told
 	}
@@ -54,8 +55,8 @@ func (k *logCheck) base(leaf hash.Digest) (data []byte, err error) {
 	c := k.checker
 	why := fmt.Errorf("%w: no run has its leaf hash %v", ErrBlockMissing, leaf)
 	err = k.index.places(k.ctx, leaf, func(p place) bool {
-		var e *entry
-		if e, err = c.shadow.reader.meta(k.ctx, p.run, packlog.KindRun); err == nil && e.run.codec == codecDelta {
+		var e *records.Entry
+		if e, err = c.shadow.reader.meta(k.ctx, p.run, packlog.KindRun); err == nil && e.Run.Codec == records.CodecDelta {
 			err = fmt.Errorf("%w: the run at %v has one, too", ErrDamaged, p.run)
 		}
 		if err == nil {

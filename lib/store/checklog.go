@@ -10,6 +10,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/lent"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 	"hc/lib/zstdframe"
 )
 
@@ -59,7 +60,7 @@ type logCheck struct {
 // runCheck is one run that is to be read.
 type runCheck struct {
 	record  packlog.Record // its payload is the worker's
-	meta    *runMeta
+	meta    *records.Run
 	memory  *lent.Memory // in which the payload lies, a hold; nil: the collector's
 	payload []byte
 	size    int // bytes of the record's meta and payload
@@ -89,19 +90,19 @@ func (k *logCheck) record(r *packlog.Record) error {
 	if r.Kind == packlog.KindSeal {
 		return nil
 	}
-	e, err := understand(*r)
+	e, err := records.Decode(*r)
 	if err != nil {
 		k.malformed(r, err)
 		return nil
 	}
 	k.follow(r, e)
-	if e.kind != packlog.KindRun {
+	if e.Kind != packlog.KindRun {
 		k.mu.Lock()
 		k.checker.progress(len(r.Meta)+r.PayloadLen, 0)
 		k.mu.Unlock()
 		return k.failed()
 	}
-	if e.run.codec == codecDelta { // see checkDeltas
+	if e.Run.Codec == records.CodecDelta { // see checkDeltas
 		k.mu.Lock()
 		k.checker.deltas = true
 		k.mu.Unlock()
@@ -123,8 +124,8 @@ func (k *logCheck) room(bytes int) ([]byte, *lent.Memory) {
 }
 
 // check hands a run to a worker.
-func (k *logCheck) check(r *packlog.Record, e *entry) error {
-	job := runCheck{record: *r, meta: e.run, size: len(r.Meta) + r.PayloadLen}
+func (k *logCheck) check(r *packlog.Record, e *records.Entry) error {
+	job := runCheck{record: *r, meta: e.Run, size: len(r.Meta) + r.PayloadLen}
 	room, memory := k.room(len(r.Payload))
 	job.payload, job.memory = append(room, r.Payload...), memory
 	job.record.Meta, job.record.Payload = nil, nil
@@ -142,7 +143,7 @@ func (k *logCheck) failed() error {
 	return k.err
 }
 
-// malformed tells of a record that breaks a rule of FORMAT.md: its checksums hold, so it was written so.
+// malformed tells of a record that breaks a rule of records/FORMAT.md: its checksums hold, so it was written so.
 func (k *logCheck) malformed(r *packlog.Record, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -153,7 +154,7 @@ func (k *logCheck) malformed(r *packlog.Record, err error) {
 }
 
 // follow notes which appends have records and no head.
-func (k *logCheck) follow(r *packlog.Record, e *entry) {
+func (k *logCheck) follow(r *packlog.Record, e *records.Entry) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	open := k.checker.headless
@@ -169,17 +170,17 @@ func (k *logCheck) follow(r *packlog.Record, e *entry) {
 		a = &lostAppend{at: r.Position}
 		open[r.Append] = a
 	}
-	if e.kind == packlog.KindRun {
+	if e.Kind == packlog.KindRun {
 		return
 	}
-	if e.kind == packlog.KindSpan {
-		last := e.span.parts[len(e.span.parts)-1].end()
+	if e.Kind == packlog.KindSpan {
+		last := e.Span.Parts[len(e.Span.Parts)-1].End()
 		if a.first == a.end {
-			a.first = e.span.first
+			a.first = e.Span.First
 		}
-		a.first, a.end = min(a.first, e.span.first), max(a.end, last)
+		a.first, a.end = min(a.first, e.Span.First), max(a.end, last)
 	}
-	a.key, a.known = e.key, true
+	a.key, a.known = e.Key, true
 }
 
 // run decodes a run and compares its blocks with their leaf hashes.
@@ -191,7 +192,7 @@ func (k *logCheck) run(job runCheck) {
 	c := k.checker
 	switch {
 	case err == nil:
-		c.progress(job.size, job.meta.count)
+		c.progress(job.size, job.meta.Count)
 	case errors.Is(err, ErrDamaged) || errors.Is(err, ErrBlockMissing):
 		at := job.record.Position
 		c.badRuns[at] = &badRun{meta: job.meta, fault: &packlog.Fault{
@@ -205,15 +206,15 @@ func (k *logCheck) run(job runCheck) {
 
 func (k *logCheck) decode(job runCheck) error {
 	var base, room []byte
-	if job.meta.codec == codecDelta {
+	if job.meta.Codec == records.CodecDelta {
 		var err error
-		if base, err = k.base(job.meta.base); err != nil {
+		if base, err = k.base(job.meta.Base); err != nil {
 			return fmt.Errorf("its base: %w", err)
 		}
 	}
-	if job.meta.codec != codecRaw {
+	if job.meta.Codec != records.CodecRaw {
 		var memory *lent.Memory
-		room, memory = k.room(zstdframe.Room(job.meta.raw))
+		room, memory = k.room(zstdframe.Room(job.meta.Raw))
 		defer memory.Release()
 	}
 	data, err := decompressInto(room, job.meta, job.payload, base)
@@ -224,16 +225,16 @@ func (k *logCheck) decode(job runCheck) error {
 }
 
 // compareLeaves holds the blocks of a run against their leaf hashes.
-func compareLeaves(m *runMeta, data []byte) error {
-	ends, ok := m.split(data)
+func compareLeaves(m *records.Run, data []byte) error {
+	ends, ok := m.Split(data)
 	if !ok {
 		return fmt.Errorf("%w: its blocks are not of the lengths that it says", ErrDamaged)
 	}
-	if m.short {
+	if m.Short {
 		return nil // it names none; the tree tells, see coreCheck
 	}
 	for i, leaf := range leavesOf(data, ends) {
-		if leaf != m.leaves[i] {
+		if leaf != m.Leaves[i] {
 			return fmt.Errorf("%w: block %d of the run does not have its leaf hash", ErrDamaged, i)
 		}
 	}
@@ -252,7 +253,7 @@ func (k *logCheck) fault(f *packlog.Fault) error {
 			What: f.Reason.Error(), Next: "hc fsck --repair writes it again"})
 	case f.Record != nil && f.Kind == packlog.KindRun:
 		bad := &badRun{fault: f}
-		bad.meta, _ = decodeRun(f.Record.Meta)
+		bad.meta, _ = records.DecodeRun(f.Record.Meta)
 		c.badRuns[f.Position] = bad
 	default:
 		c.unknown = append(c.unknown, f)

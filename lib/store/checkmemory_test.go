@@ -9,6 +9,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/lent"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // A check looks at one run after the other in the same memory, but for what a large block took.
@@ -41,7 +42,7 @@ func TestCheckGivesMemoryBack(t *testing.T) {
 		"an empty payload": {nil, hash.Leaf(block), false},
 	} {
 		k := logCheck{pool: lent.NewPool(1)} // full as long as anything is out
-		m := runMeta{codec: codecZstd, count: 1, raw: len(block), lengths: []uint32{uint32(len(block))}, leaves: []hash.Digest{c.leaf}}
+		m := records.Run{Codec: records.CodecZstd, Count: 1, Raw: len(block), Lengths: []uint32{uint32(len(block))}, Leaves: []hash.Digest{c.leaf}}
 		if err := k.decode(runCheck{meta: &m, payload: c.payload}); (err == nil) != c.good {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 	"hc/lib/store/table"
 )
 
@@ -161,37 +162,37 @@ func (cp *checkpoint) bound(blocks int) error {
 type builderAppend struct {
 	cp      *checkpoint
 	core    *coreBuilder
-	runs    runList
+	runs    records.RunList
 	blocks  int
 	dropped bool
 }
 
-func (a *builderAppend) entry(e *entry) error {
-	switch e.kind {
+func (a *builderAppend) entry(e *records.Entry) error {
+	switch e.Kind {
 	case packlog.KindCore:
-		a.core.file.manifest = e.manifest
+		a.core.file.manifest = e.Manifest
 	case packlog.KindRun:
-		a.runs.add(e)
+		a.runs.Add(e)
 		return a.cp.addRun(e)
 	case packlog.KindSpan:
-		a.runs.forget(e.span)
-		for _, p := range e.span.parts {
-			a.blocks += int(p.count)
+		a.runs.Forget(e.Span)
+		for _, p := range e.Span.Parts {
+			a.blocks += int(p.Count)
 		}
 		return a.core.span(e, &a.runs)
 	case packlog.KindNodes:
-		return a.core.learnAll(e.nodes)
+		return a.core.learnAll(e.Nodes)
 	case packlog.KindTruncate:
-		if err := a.core.truncate(e.truncate.length); err != nil {
+		if err := a.core.truncate(e.Truncate.Length); err != nil {
 			return err
 		}
-		return a.core.learnAll(e.truncate.roots)
+		return a.core.learnAll(e.Truncate.Roots)
 	case packlog.KindClear:
-		return a.core.clear(e.clear.first, e.clear.end)
+		return a.core.clear(e.Clear.First, e.Clear.End)
 	case packlog.KindDrop:
 		a.dropped = true
 	case packlog.KindSeen:
-		a.core.file.seen = addSeen(a.core.file.seen, e.head, e.settled)
+		a.core.file.seen = addSeen(a.core.file.seen, e.Head, e.Settled)
 	}
 	return nil
 }

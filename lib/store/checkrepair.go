@@ -11,6 +11,7 @@ import (
 	"hc/lib/keyfile"
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // Repair makes whole, behind Run, what can be made whole from what is in the store:
@@ -233,11 +234,11 @@ func (c *Checker) elsewhere(ctx context.Context) (map[hash.Digest]place, error) 
 		if r.Kind != packlog.KindRun || c.badRuns[r.Position] != nil {
 			return nil
 		}
-		run, err := decodeRun(r.Meta)
+		run, err := records.DecodeRun(r.Meta)
 		if err != nil {
 			return nil // told
 		}
-		for i, leaf := range run.leaves {
+		for i, leaf := range run.Leaves {
 			if c.wanted[leaf] {
 				places[leaf] = place{r.Position, uint32(i)}
 			}

@@ -10,6 +10,7 @@ import (
 
 	"hc/lib/store/packlog"
 	"hc/lib/store/packlog/memfs"
+	"hc/lib/store/records"
 )
 
 // repair checks the world and repairs it.
@@ -176,7 +177,7 @@ func TestRepairDeleted(t *testing.T) {
 }
 
 // damageRecord flips a bit in the header of the last record of a kind that has a predicate, or in its payload.
-func (w *checkWorld) damageRecord(t testing.TB, payload bool, choose func(*entry) bool) packlog.Position {
+func (w *checkWorld) damageRecord(t testing.TB, payload bool, choose func(*records.Entry) bool) packlog.Position {
 	t.Helper()
 	s := w.open(t, Options{ReadOnly: true})
 	defer s.Close()
@@ -187,7 +188,7 @@ func (w *checkWorld) damageRecord(t testing.TB, payload bool, choose func(*entry
 	var at packlog.Position
 	var meta int
 	err = s.log.Scan(t.Context(), view, packlog.Position{}, false, func(r packlog.Record) error {
-		if e, err := understand(r); err == nil && choose(e) {
+		if e, err := records.Decode(r); err == nil && choose(e) {
 			at, meta = r.Position, len(r.Meta)
 		}
 		return nil
@@ -217,7 +218,7 @@ func TestRepairWitness(t *testing.T) {
 					t.Fatal(err)
 				}
 				key := w.logs[i].key()
-				w.damageRecord(t, false, func(e *entry) bool { return e.kind == kind && e.key == key })
+				w.damageRecord(t, false, func(e *records.Entry) bool { return e.Kind == kind && e.Key == key })
 				if found, _ := w.check(t); worst(found) != HarmData {
 					t.Errorf("found %+v", found)
 				}
@@ -263,7 +264,7 @@ func TestRepairElsewhere(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	w.damageRecord(t, true, func(e *entry) bool { return e.at == at.run })
+	w.damageRecord(t, true, func(e *records.Entry) bool { return e.At == at.run })
 	found := w.repair(t)
 	if worst(found) != HarmNone {
 		t.Errorf("found %+v, want a run that nothing needs", found)
@@ -277,7 +278,7 @@ func TestRepairElsewhere(t *testing.T) {
 func TestRepairClears(t *testing.T) {
 	w := newCheckWorld(t)
 	key := w.logs[0].key()
-	w.damageRecord(t, true, func(e *entry) bool { return e.kind == packlog.KindRun && !e.run.short && e.run.count == 5 })
+	w.damageRecord(t, true, func(e *records.Entry) bool { return e.Kind == packlog.KindRun && !e.Run.Short && e.Run.Count == 5 })
 	w.repair(t)
 	left, c := w.check(t)
 	if worst(left) != HarmNone || len(c.CoresHurt()) > 0 {

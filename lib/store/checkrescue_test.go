@@ -10,6 +10,7 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
 	"hc/lib/store/packlog/memfs"
+	"hc/lib/store/records"
 )
 
 // proves reports what cannot be proved of the blocks that a log of the world holds.
@@ -42,10 +43,10 @@ func (w *checkWorld) proves(t testing.TB, l *signed) error {
 func TestRepairTree(t *testing.T) {
 	for name, damage := range map[string]func(w *checkWorld, key keys.Key){
 		"nodes": func(w *checkWorld, key keys.Key) {
-			w.damageRecord(t, false, func(e *entry) bool { return e.kind == packlog.KindNodes && e.key == key })
+			w.damageRecord(t, false, func(e *records.Entry) bool { return e.Kind == packlog.KindNodes && e.Key == key })
 		},
 		"cut": func(w *checkWorld, key keys.Key) {
-			at := w.damageRecord(t, false, func(e *entry) bool { return e.key == key && e.kind != packlog.KindClear })
+			at := w.damageRecord(t, false, func(e *records.Entry) bool { return e.Key == key && e.Kind != packlog.KindClear })
 			s := w.open(t, Options{ReadOnly: true})
 			path := filepath.Join("/store", s.log.FileOf(at))
 			if err := s.Close(); err != nil {

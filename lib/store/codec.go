@@ -7,6 +7,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"hc/lib/hash"
+	"hc/lib/store/records"
 	"hc/lib/zstdframe"
 )
 
@@ -59,26 +60,26 @@ func compressBy(e *zstd.Encoder, dst, raw []byte) []byte {
 // decoders are for frames without a base.
 var decoders = sync.Pool{New: func() any { return newDecoder() }}
 
-func newDecoder() *zstd.Decoder { return zstdframe.NewDecoder(maxRaw, maxWindow) }
+func newDecoder() *zstd.Decoder { return zstdframe.NewDecoder(records.MaxRaw, records.MaxWindow) }
 
-// decompress returns the bytes of a run, in a slice of its own or payload itself. base is that of codecDelta.
-func decompress(m *runMeta, payload, base []byte) ([]byte, error) {
+// decompress returns the bytes of a run, in a slice of its own or payload itself. base is that of records.CodecDelta.
+func decompress(m *records.Run, payload, base []byte) ([]byte, error) {
 	return decompressInto(nil, m, payload, base)
 }
 
 // decompressInto is decompress with the slice, which is empty, and used if it has room: with zstdframe.Room it takes the least time.
-func decompressInto(dst []byte, m *runMeta, payload, base []byte) ([]byte, error) {
+func decompressInto(dst []byte, m *records.Run, payload, base []byte) ([]byte, error) {
 	var raw []byte
 	var err error
-	if m.codec == codecRaw {
-		if len(payload) != m.raw {
-			return nil, fmt.Errorf("%w: %d bytes, expected %d", ErrDamaged, len(payload), m.raw)
+	if m.Codec == records.CodecRaw {
+		if len(payload) != m.Raw {
+			return nil, fmt.Errorf("%w: %d bytes, expected %d", ErrDamaged, len(payload), m.Raw)
 		}
 		return payload, nil
 	}
-	dst = withRoom(dst, m.raw)
-	dst = dst[:0:min(cap(dst), zstdframe.Room(m.raw))] // the limit is the capacity: a frame cannot make it grow
-	if m.codec == codecDelta {
+	dst = withRoom(dst, m.Raw)
+	dst = dst[:0:min(cap(dst), zstdframe.Room(m.Raw))] // the limit is the capacity: a frame cannot make it grow
+	if m.Codec == records.CodecDelta {
 		raw, err = decodeDelta(dst, payload, base)
 	} else {
 		d := decoders.Get().(*zstd.Decoder)
@@ -88,8 +89,8 @@ func decompressInto(dst []byte, m *runMeta, payload, base []byte) ([]byte, error
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if len(raw) != m.raw {
-		return nil, fmt.Errorf("%w: it decodes to %d bytes, expected %d", ErrDamaged, len(raw), m.raw)
+	if len(raw) != m.Raw {
+		return nil, fmt.Errorf("%w: it decodes to %d bytes, expected %d", ErrDamaged, len(raw), m.Raw)
 	}
 	return raw, nil
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"hc/lib/store/records"
 	"hc/lib/zstdframe"
 )
 
@@ -77,7 +78,7 @@ func TestDecompressStaysInItsRoom(t *testing.T) {
 		for _, more := range []int{-1, 0, 1, zstdframe.Slack, zstdframe.Slack + 1, zstdframe.Piece + zstdframe.Slack} {
 			frame := compressAnyway(nil, text[:said+more], Quick)
 			memory := bytes.Repeat([]byte{0xA5}, zstdframe.Room(said)+64)
-			got, err := decompressInto(memory[:0], &runMeta{codec: codecZstd, raw: said}, frame, nil)
+			got, err := decompressInto(memory[:0], &records.Run{Codec: records.CodecZstd, Raw: said}, frame, nil)
 			switch {
 			case more != 0 && !errors.Is(err, ErrDamaged):
 				t.Errorf("%d bytes in place of %d: error %v, want ErrDamaged", said+more, said, err)

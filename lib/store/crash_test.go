@@ -14,6 +14,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
 	"hc/lib/store/packlog/memfs"
+	"hc/lib/store/records"
 )
 
 // crashRun is a fixed workload on a machine that fails at one call.
@@ -355,7 +356,7 @@ func TestDeltaCrashAtEveryCall(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if codecs, _ := codecsOf(t, s); codecs[codecDelta] != 2 {
+	if codecs, _ := codecsOf(t, s); codecs[records.CodecDelta] != 2 {
 		t.Fatalf("the workload makes runs of the codecs %v", codecs)
 	}
 	crashAtEveryCall(t, versions)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"hc/lib/store/records"
 	"hc/lib/zstdframe"
 )
 
@@ -46,7 +47,7 @@ func encodeDelta(raw, base []byte) []byte {
 			return nil
 		}
 	}
-	back, err := decompress(&runMeta{codec: codecDelta, raw: len(raw)}, frame, base)
+	back, err := decompress(&records.Run{Codec: records.CodecDelta, Raw: len(raw)}, frame, base)
 	if err != nil || !bytes.Equal(back, raw) {
 		return nil // the block is stored without it
 	}

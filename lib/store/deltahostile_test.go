@@ -9,6 +9,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/store/packlog/memfs"
+	"hc/lib/store/records"
 )
 
 // TestDeltaHostile has stores say of bases what must not be: it is an error that says so, and nothing hangs.
@@ -68,7 +69,7 @@ func TestDeltaBaseDamaged(t *testing.T) {
 	for _, l := range w.logs[1:] {
 		l.append(t, s, false, old[0], edited(r, old[1]), old[2])
 	}
-	if codecs, _ := codecsOf(t, s); codecs[codecDelta] != 2 {
+	if codecs, _ := codecsOf(t, s); codecs[records.CodecDelta] != 2 {
 		t.Fatalf("runs by codec: %v", codecs)
 	}
 	if err := s.Close(); err != nil {
@@ -148,7 +149,7 @@ func TestPutDelta(t *testing.T) {
 			if err := tx.Commit(t.Context(), func() (Head, error) { return head, nil }); err != nil {
 				t.Fatal(err)
 			}
-			if codecs, _ := codecsOf(t, s); codecs[codecDelta] != c.deltas {
+			if codecs, _ := codecsOf(t, s); codecs[records.CodecDelta] != c.deltas {
 				t.Errorf("runs by codec: %v", codecs)
 			}
 			if err := s.Close(); err != nil {

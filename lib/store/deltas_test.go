@@ -11,6 +11,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // randomBytes returns bytes that do not compress.
@@ -41,12 +42,12 @@ func codecsOf(t testing.TB, s *Store) (codecs map[byte]int, bases map[hash.Diges
 		if r.Kind != packlog.KindRun {
 			return nil
 		}
-		m, err := decodeRun(r.Meta)
+		m, err := records.DecodeRun(r.Meta)
 		if err == nil {
-			codecs[m.codec]++
+			codecs[m.Codec]++
 		}
-		if err == nil && m.codec == codecDelta {
-			bases[m.base] = true
+		if err == nil && m.Codec == records.CodecDelta {
+			bases[m.Base] = true
 		}
 		return err
 	})
@@ -94,8 +95,8 @@ func TestDeltasOfVersions(t *testing.T) {
 				}
 			}
 			codecs, bases := codecsOf(t, s)
-			if codecs[codecDelta] < 8 {
-				t.Errorf("only %d deltas: %v", codecs[codecDelta], codecs)
+			if codecs[records.CodecDelta] < 8 {
+				t.Errorf("only %d deltas: %v", codecs[records.CodecDelta], codecs)
 			}
 			for base := range bases {
 				if _, err := s.reader.plain(t.Context(), base); err != nil {
@@ -231,7 +232,7 @@ func TestDeltaOfWhatStood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if codecs, _ := codecsOf(t, s); codecs[codecDelta] != 100 {
+	if codecs, _ := codecsOf(t, s); codecs[records.CodecDelta] != 100 {
 		t.Errorf("runs by codec: %v", codecs)
 	}
 	sound(t, s, m)
@@ -273,7 +274,7 @@ func TestDeltasOutliveTheCall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if codecs, _ := codecsOf(t, s); codecs[codecDelta] != len(version)/2 {
+	if codecs, _ := codecsOf(t, s); codecs[records.CodecDelta] != len(version)/2 {
 		t.Errorf("runs by codec: %v, want %d with a base", codecs, len(version)/2)
 	}
 	sound(t, s, first, second)
@@ -328,7 +329,7 @@ func TestDeltaBesideItsBase(t *testing.T) {
 			if err := user.append(t.Context(), s, TxOptions{Durable: true}, pad, edited(r, block)); err != nil {
 				t.Fatal(err)
 			}
-			if codecs, bases := codecsOf(t, s); codecs[codecDelta] != 2 || !bases[hash.Leaf(block)] || !bases[hash.Leaf(old[1])] {
+			if codecs, bases := codecsOf(t, s); codecs[records.CodecDelta] != 2 || !bases[hash.Leaf(block)] || !bases[hash.Leaf(old[1])] {
 				t.Fatalf("the world is not as it should be: %v, %v", codecs, bases)
 			}
 			sound(t, s, first, plain, delta, user)
@@ -387,7 +388,7 @@ func TestDeltasOfManyWriters(t *testing.T) {
 	if t.Failed() {
 		t.FailNow()
 	}
-	if codecs, _ := codecsOf(t, s); codecs[codecDelta] < 40 {
+	if codecs, _ := codecsOf(t, s); codecs[records.CodecDelta] < 40 {
 		t.Errorf("runs by codec: %v", codecs)
 	}
 	sound(t, s, models...)

@@ -29,5 +29,5 @@
 //
 // The folder must be on a local disk: see Store.NetworkFS.
 //
-// What is in the files is in FORMAT.md.
+// What is in the files is in FORMAT.md, what the log's records say in lib/store/records.
 package store

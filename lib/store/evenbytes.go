@@ -31,13 +31,13 @@ func looksRandom(raw []byte) bool {
 
 // looksRandom is that of all bytes of a run.
 func (j *runJob) looksRandom() bool {
-	if j.meta.raw < leastLook {
+	if j.meta.Raw < leastLook {
 		return false
 	}
 	var looked [stretches][]byte
 	var scratch [stretches][stretch]byte
 	for i := range looked {
-		looked[i] = j.stretchAt(stretchBegin(i, j.meta.raw), scratch[i][:])
+		looked[i] = j.stretchAt(stretchBegin(i, j.meta.Raw), scratch[i][:])
 	}
 	return evenlySpread(&looked)
 }

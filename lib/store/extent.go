@@ -6,6 +6,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // Extent says how neighbouring blocks are stored.
@@ -16,7 +17,7 @@ type Extent struct {
 	Delta bool   // it is one block, stored as what it differs from another: StoredDelta tells
 	Bytes int    // of the run
 
-	run *entry
+	run *records.Entry
 }
 
 // Extent tells how a block is stored, and as many of those behind it as are stored along with it, but none from end on.
@@ -65,16 +66,16 @@ func (v *View) extent(ctx context.Context, block, end uint64) (Extent, error) {
 		return Extent{}, err
 	}
 	if r.kind == rowByLeaf {
-		if count, err = v.alike(ctx, r.part(block, end), at, e.run.leaves); err != nil {
+		if count, err = v.alike(ctx, r.part(block, end), at, e.Run.Leaves); err != nil {
 			return Extent{}, err
 		}
 	}
 	return Extent{
 		Count: count,
-		Whole: at.at == 0 && count == uint64(e.run.count) && e.run.codec != codecDelta,
-		Raw:   e.run.codec == codecRaw,
-		Delta: e.run.codec == codecDelta && e.run.count == 1,
-		Bytes: e.run.raw,
+		Whole: at.at == 0 && count == uint64(e.Run.Count) && e.Run.Codec != records.CodecDelta,
+		Raw:   e.Run.Codec == records.CodecRaw,
+		Delta: e.Run.Codec == records.CodecDelta && e.Run.Count == 1,
+		Bytes: e.Run.Raw,
 		run:   e,
 	}, nil
 }
@@ -103,12 +104,12 @@ type StoredRun struct {
 // b; the lengths are not to be changed. The run may be gone or damaged although its blocks can be read, from elsewhere: then b is what it
 // was, but for the bytes behind it.
 func (v *View) Payload(ctx context.Context, of Extent, b []byte) (StoredRun, []byte, error) {
-	m := of.run.run
-	if m.codec == codecDelta {
-		return StoredRun{}, b, fmt.Errorf("internal error: the run at %v cannot be read alone", of.run.at)
+	m := of.run.Run
+	if m.Codec == records.CodecDelta {
+		return StoredRun{}, b, fmt.Errorf("internal error: the run at %v cannot be read alone", of.run.At)
 	}
 	longer, payload, err := v.stored(ctx, of, b)
-	return StoredRun{Zstd: m.codec == codecZstd, Lines: m.lines, Raw: m.raw, Lengths: m.lengths, Payload: payload}, longer, err
+	return StoredRun{Zstd: m.Codec == records.CodecZstd, Lines: m.Lines, Raw: m.Raw, Lengths: m.Lengths, Payload: payload}, longer, err
 }
 
 // StoredDelta is a block as it is stored with a base.
@@ -119,18 +120,18 @@ type StoredDelta struct {
 
 // StoredDelta appends to b the block of an extent that is a delta, as Payload does.
 func (v *View) StoredDelta(ctx context.Context, of Extent, b []byte) (StoredDelta, []byte, error) {
-	m := of.run.run
-	if m.codec != codecDelta || m.count != 1 {
-		return StoredDelta{}, b, fmt.Errorf("internal error: the run at %v is no delta", of.run.at)
+	m := of.run.Run
+	if m.Codec != records.CodecDelta || m.Count != 1 {
+		return StoredDelta{}, b, fmt.Errorf("internal error: the run at %v is no delta", of.run.At)
 	}
 	longer, frame, err := v.stored(ctx, of, b)
-	return StoredDelta{Base: m.base, Frame: frame}, longer, err
+	return StoredDelta{Base: m.Base, Frame: frame}, longer, err
 }
 
 func (v *View) stored(ctx context.Context, of Extent, b []byte) (longer, appended []byte, err error) {
-	longer, err = v.store.log.AppendPayload(ctx, of.run.stored, b)
+	longer, err = v.store.log.AppendPayload(ctx, of.run.Stored, b)
 	if err != nil {
-		return b, nil, damagedAt(of.run.at, err)
+		return b, nil, damagedAt(of.run.At, err)
 	}
 	return longer, longer[len(b):], nil
 }

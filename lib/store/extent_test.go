@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"hc/lib/hash"
+	"hc/lib/store/records"
 )
 
 // noise is a block that cannot be compressed.
@@ -75,7 +76,7 @@ func checkPayload(t *testing.T, v *View, e Extent, blocks [][]byte) {
 	want := bytes.Join(blocks, nil)
 	got := run.Payload
 	if run.Zstd {
-		m := &runMeta{codec: codecZstd, raw: run.Raw}
+		m := &records.Run{Codec: records.CodecZstd, Raw: run.Raw}
 		if got, err = decompress(m, run.Payload, nil); err != nil {
 			t.Fatal(err)
 		}

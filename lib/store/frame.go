@@ -8,6 +8,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // leastFrame is the fewest bytes of blocks that are stored as a run of their own because they came as one. Fewer join their
@@ -17,13 +18,13 @@ const leastFrame = 32 << 10
 // FrameFits reports whether neighbouring blocks that came compressed together may become a run as they came, going by their
 // number, their bytes, and those of the frame.
 func FrameFits(count, raw, frame int) bool {
-	return count <= shortBlocks && raw >= leastFrame && raw <= maxBlock && (raw <= runBytes || count == 1) && frame <= raw-raw/worthIt
+	return count <= shortBlocks && raw >= leastFrame && raw <= records.MaxBlock && (raw <= runBytes || count == 1) && frame <= raw-raw/worthIt
 }
 
 // RawFits reports whether neighbouring blocks that came uncompressed together may become a run as they came, going by their number and
 // their bytes.
 func RawFits(count, raw int) bool {
-	return count <= shortBlocks && raw >= leastFrame && raw <= maxBlock && (raw <= runBytes || count == 1)
+	return count <= shortBlocks && raw >= leastFrame && raw <= records.MaxBlock && (raw <= runBytes || count == 1)
 }
 
 // PutRaw is Put for neighbouring blocks, from first on, whose bytes stand one behind the other in payload, which is not to be changed
@@ -34,7 +35,7 @@ func (tx *Tx) PutRaw(ctx context.Context, first uint64, leaves []hash.Digest, bl
 		return err
 	}
 	asCame := !tx.options.Short && RawFits(len(blocks), len(payload)) && looksRandom(payload)
-	return tx.failed("storing blocks of", tx.putTogether(ctx, cameTogether{first, leaves, blocks, payload, codecRaw}, asCame))
+	return tx.failed("storing blocks of", tx.putTogether(ctx, cameTogether{first, leaves, blocks, payload, records.CodecRaw}, asCame))
 }
 
 // cameTogether is neighbouring blocks, and the payload that a run of just them has.
@@ -58,7 +59,7 @@ func (tx *Tx) PutFrame(ctx context.Context, first uint64, leaves []hash.Digest, 
 		raw += len(block)
 	}
 	asCame := FrameFits(len(blocks), raw, len(frame)) && isFrame(frame, raw)
-	return tx.failed("storing blocks of", tx.putTogether(ctx, cameTogether{first, leaves, blocks, frame, codecZstd}, asCame))
+	return tx.failed("storing blocks of", tx.putTogether(ctx, cameTogether{first, leaves, blocks, frame, records.CodecZstd}, asCame))
 }
 
 // putTogether stores blocks as a run of their own, if that is wanted and can be, else one by one.
@@ -86,7 +87,7 @@ func (tx *Tx) putTogether(ctx context.Context, c cameTogether, asCame bool) erro
 		if !tx.options.Short {
 			tx.own.add(c.leaves[i], len(block))
 		}
-		p := putBlock{block: c.first + uint64(i), ref: leafRef{uint64(len(block)), c.leaves[i]}, run: run, at: uint32(i)}
+		p := putBlock{block: c.first + uint64(i), ref: records.LeafRef{Size: uint64(len(block)), Leaf: c.leaves[i]}, run: run, at: uint32(i)}
 		if err := tx.putInto(ctx, p); err != nil {
 			return err
 		}
@@ -100,7 +101,7 @@ func (tx *Tx) allNew(ctx context.Context, c cameTogether) (bool, error) {
 		return false, nil
 	}
 	for i, leaf := range c.leaves {
-		p := putBlock{block: c.first + uint64(i), ref: leafRef{leaf: leaf}}
+		p := putBlock{block: c.first + uint64(i), ref: records.LeafRef{Leaf: leaf}}
 		if known, err := tx.knows(ctx, &p, false); known || err != nil {
 			return false, err
 		}
@@ -115,7 +116,7 @@ func isFrame(data []byte, raw int) bool {
 	if h.Decode(data) != nil || h.Skippable || h.DictionaryID != 0 || h.HasFCS && h.FrameContentSize != uint64(raw) {
 		return false
 	}
-	if h.WindowSize > maxWindow || h.SingleSegment && raw > maxWindow {
+	if h.WindowSize > records.MaxWindow || h.SingleSegment && raw > records.MaxWindow {
 		return false
 	}
 	const header = 3 // bytes before each block: 1 bit last, 2 bits type, 21 bits size
@@ -143,19 +144,19 @@ func (w *runWriter) addTogether(ctx context.Context, c cameTogether) (run uint32
 	if err := w.end(ctx); err != nil {
 		return 0, err
 	}
-	m := runMeta{short: w.short, lines: w.short, codec: c.codec, ordinal: w.ordinal, count: len(c.blocks)}
+	m := records.Run{Short: w.short, Lines: w.short, Codec: c.codec, Ordinal: w.ordinal, Count: len(c.blocks)}
 	for i, block := range c.blocks {
-		m.lengths = append(m.lengths, uint32(len(block)))
-		m.raw += len(block)
+		m.Lengths = append(m.Lengths, uint32(len(block)))
+		m.Raw += len(block)
 		ends := len(block) > 0 && block[len(block)-1] == '\n'
-		m.lines = m.lines && isLine(block) && (ends || i == len(c.blocks)-1)
+		m.Lines = m.Lines && isLine(block) && (ends || i == len(c.blocks)-1)
 	}
 	if !w.short {
-		m.leaves = c.leaves
+		m.Leaves = c.leaves
 	}
 	w.ordinal++
-	job := &runJob{meta: m, record: packlog.Record{Kind: packlog.KindRun, Meta: m.encode(), Payload: c.payload}, lent: true}
+	job := &runJob{meta: m, record: packlog.Record{Kind: packlog.KindRun, Meta: m.Encode(), Payload: c.payload}, lent: true}
 	w.queue = append(w.queue, job)
-	w.waiting += m.raw
-	return m.ordinal, w.drain(ctx, m.raw)
+	w.waiting += m.Raw
+	return m.Ordinal, w.drain(ctx, m.Raw)
 }

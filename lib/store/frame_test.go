@@ -12,6 +12,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog/memfs"
+	"hc/lib/store/records"
 )
 
 // encodeFrame compresses as somebody else does, not as this package would.
@@ -152,7 +153,7 @@ func TestPutFrameRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			raw := bytes.Join(c.blocks, nil)
-			got, err := decompress(&runMeta{codec: codecZstd, raw: len(raw)}, c.frame, nil)
+			got, err := decompress(&records.Run{Codec: records.CodecZstd, Raw: len(raw)}, c.frame, nil)
 			if broken := err != nil || !bytes.Equal(got, raw); broken != c.broken {
 				t.Fatalf("it decodes: %v, %v", !broken, err)
 			}

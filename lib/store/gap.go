@@ -5,6 +5,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // Bounds of what is read to find out what stood in the place of new blocks.
@@ -102,10 +103,10 @@ func (c *baseSearch) add(leaf hash.Digest) {
 		return
 	}
 	e, err := store.reader.meta(c.ctx, at.run, packlog.KindRun)
-	if err != nil || int(at.at) >= len(e.run.leaves) {
+	if err != nil || int(at.at) >= len(e.Run.Leaves) {
 		return
 	}
-	if size := int(e.run.lengths[at.at]); size > maxDelta || size < minDelta/2 || c.bytes+size > baseBytes {
+	if size := int(e.Run.Lengths[at.at]); size > maxDelta || size < minDelta/2 || c.bytes+size > baseBytes {
 		return
 	}
 	data, err := store.reader.block(c.ctx, at)
@@ -118,12 +119,12 @@ func (c *baseSearch) add(leaf hash.Digest) {
 }
 
 // addPlaced takes in a block that stands in a run, or its base.
-func (c *baseSearch) addPlaced(run *runMeta, at uint32) {
+func (c *baseSearch) addPlaced(run *records.Run, at uint32) {
 	switch {
-	case run.codec == codecDelta:
-		c.add(run.base)
-	case int(at) < len(run.leaves):
-		c.add(run.leaves[at])
+	case run.Codec == records.CodecDelta:
+		c.add(run.Base)
+	case int(at) < len(run.Leaves):
+		c.add(run.Leaves[at])
 	}
 }
 
@@ -152,11 +153,11 @@ func (c *baseSearch) addBlock(block uint64) {
 		}
 	}
 	if e := c.run(at.run); e != nil {
-		c.addPlaced(e.run, at.at)
+		c.addPlaced(e.Run, at.at)
 	}
 }
 
-func (c *baseSearch) run(at packlog.Position) *entry {
+func (c *baseSearch) run(at packlog.Position) *records.Entry {
 	e, err := c.view.store.reader.meta(c.ctx, at, packlog.KindRun)
 	if err != nil {
 		return nil
@@ -165,12 +166,12 @@ func (c *baseSearch) run(at packlog.Position) *entry {
 }
 
 // plain returns where a block stands among those that were its neighbours when it was first stored: of one with a base, the base.
-func (c *baseSearch) plain(at place) (place, *entry) {
+func (c *baseSearch) plain(at place) (place, *records.Entry) {
 	e := c.run(at.run)
-	if e == nil || e.run.codec != codecDelta {
+	if e == nil || e.Run.Codec != records.CodecDelta {
 		return at, e
 	}
-	base, err := c.view.state.locatePlain(c.ctx, c.view.store, e.run.base)
+	base, err := c.view.state.locatePlain(c.ctx, c.view.store, e.Run.Base)
 	if err != nil {
 		return at, nil
 	}
@@ -182,16 +183,16 @@ func (c *baseSearch) addBehind(at place) {
 	at, e := c.plain(at)
 	left := c.most
 	for from := at.at + 1; e != nil && left > 0; from = 0 {
-		for i := from; i < uint32(e.run.count) && left > 0; i++ {
-			c.addPlaced(e.run, i)
+		for i := from; i < uint32(e.Run.Count) && left > 0; i++ {
+			c.addPlaced(e.Run, i)
 			left--
 		}
-		e = c.nextRun(e.at)
+		e = c.nextRun(e.At)
 	}
 }
 
 // nextRun returns the run behind a record, nil if there is none near.
-func (c *baseSearch) nextRun(at packlog.Position) *entry {
+func (c *baseSearch) nextRun(at packlog.Position) *records.Entry {
 	log, end := c.view.store.log, c.view.state.readable()
 	for range recordsAhead {
 		record, err := log.ReadMeta(c.ctx, at)
@@ -220,6 +221,6 @@ func (c *baseSearch) addBefore(at place) {
 	}
 	for left := c.most; at.at > 0 && left > 0; left-- {
 		at.at--
-		c.addPlaced(e.run, at.at)
+		c.addPlaced(e.Run, at.at)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 	"hc/lib/zstdframe"
 )
 
@@ -317,18 +318,18 @@ func appendDelta(ctx context.Context, s *Store, m *modelCore, base, data []byte)
 		return err
 	}
 	defer e.Close()
-	run := runMeta{codec: codecDelta, count: 1, raw: len(data), base: hash.Leaf(base), lengths: []uint32{uint32(len(data))}, leaves: []hash.Digest{hash.Leaf(data)}}
+	run := records.Run{Codec: records.CodecDelta, Count: 1, Raw: len(data), Base: hash.Leaf(base), Lengths: []uint32{uint32(len(data))}, Leaves: []hash.Digest{hash.Leaf(data)}}
 	tx, err := s.Begin(ctx, m.key, TxOptions{Durable: true})
 	if err != nil {
 		return err
 	}
 	defer tx.Abort()
-	if err := tx.write(ctx, packlog.Record{Kind: packlog.KindRun, Meta: run.encode(), Payload: e.EncodeAll(data, nil)}); err != nil {
+	if err := tx.write(ctx, packlog.Record{Kind: packlog.KindRun, Meta: run.Encode(), Payload: e.EncodeAll(data, nil)}); err != nil {
 		return err
 	}
 	leaf := merkle.LeafNode(0, data)
-	span := spanMeta{append: true, key: m.key, parts: []spanPart{{count: 1}}, roots: []merkle.Node{leaf}}
-	if err := tx.record(ctx, packlog.KindSpan, span.encode()); err != nil {
+	span := records.Span{Append: true, Key: m.key, Parts: []records.Part{{Count: 1}}, Roots: []merkle.Node{leaf}}
+	if err := tx.record(ctx, packlog.KindSpan, span.Encode()); err != nil {
 		return err
 	}
 	return tx.Commit(ctx, func() (Head, error) {

@@ -8,6 +8,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 	"hc/lib/store/table"
 )
 
@@ -127,8 +128,8 @@ func (f *appendFacts) take(r packlog.Record) {
 	case packlog.KindDrop:
 		f.drop = r.Position
 	case packlog.KindTruncate:
-		if m, err := decodeTruncate(r.Meta); err == nil {
-			f.cuts = append(f.cuts, cut{r.Position, m.length})
+		if m, err := records.DecodeTruncate(r.Meta); err == nil {
+			f.cuts = append(f.cuts, cut{r.Position, m.Length})
 		}
 	case packlog.KindSeen:
 		f.seen = true
@@ -195,11 +196,11 @@ func (c *census) markNamed() error {
 		case r.Kind != packlog.KindSpan || !c.late[r.Append]:
 			return nil
 		}
-		e, err := understand(r)
+		e, err := records.Decode(r)
 		if err != nil {
 			return nil // it counts for nothing
 		}
-		return errors.Join(c.markPassages(&search, e), e.eachLeaf(c.markLeaf))
+		return errors.Join(c.markPassages(&search, e), e.EachLeaf(c.markLeaf))
 	})
 	if errors.Is(err, errCensusEnd) {
 		return nil
@@ -208,11 +209,11 @@ func (c *census) markNamed() error {
 }
 
 // markPassages marks the runs of the passages of the span that e is.
-func (c *census) markPassages(search *passageSearch, e *entry) error {
-	if !e.span.hasPassages() {
+func (c *census) markPassages(search *passageSearch, e *records.Entry) error {
+	if !e.Span.HasPassages() {
 		return nil
 	}
-	places, err := search.locate(c.ctx, e, func(x *passage) (place, bool, error) {
+	places, err := search.locate(c.ctx, e, func(x *records.Passage) (place, bool, error) {
 		return c.store.indexedPassage(c.ctx, c.derived, x)
 	})
 	for _, at := range places {
@@ -223,7 +224,7 @@ func (c *census) markPassages(search *passageSearch, e *entry) error {
 
 // committed takes in a whole append. One whose head cannot be understood is left alone.
 func (c *census) committed(r packlog.Record, f *appendFacts) {
-	key, _, err := decodeHead(r.Meta)
+	key, _, err := records.DecodeHead(r.Meta)
 	if r.Kind != packlog.KindHead || err != nil {
 		c.late[r.Append] = true
 		return
@@ -247,14 +248,14 @@ func (c *census) committed(r packlog.Record, f *appendFacts) {
 
 // markBase marks what a run needs to be read.
 func (c *census) markBase(r packlog.Record) error {
-	if r.Kind != packlog.KindRun || len(r.Meta) < 2 || r.Meta[1] != codecDelta {
+	if r.Kind != packlog.KindRun || len(r.Meta) < 2 || r.Meta[1] != records.CodecDelta {
 		return nil
 	}
-	m, err := decodeRun(r.Meta)
+	m, err := records.DecodeRun(r.Meta)
 	if err != nil {
 		return nil // damaged: nobody can read it
 	}
-	return c.markLeaf(m.base)
+	return c.markLeaf(m.Base)
 }
 
 // markLive finds the runs that hold a block of a core.

@@ -6,6 +6,7 @@ import (
 
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 var errCensusEnd = errors.New("end of the census")
@@ -99,7 +100,7 @@ func (c *census) isDead(r packlog.Record, live *positionReader, kept map[packlog
 func (c *census) isDeadHead(r packlog.Record, kept map[packlog.AppendID]bool) (bool, error) {
 	stays := kept[r.Append]
 	delete(kept, r.Append)
-	key, _, err := decodeHead(r.Meta)
+	key, _, err := records.DecodeHead(r.Meta)
 	if err != nil {
 		return false, nil
 	}
@@ -121,11 +122,11 @@ func (c *census) isDeadHead(r packlog.Record, kept map[packlog.AppendID]bool) (b
 
 // isDeadEntry reports on what stands before a head, but for runs.
 func (c *census) isDeadEntry(r packlog.Record) (bool, error) {
-	e, err := understand(r)
+	e, err := records.Decode(r)
 	if err != nil {
 		return false, nil // damaged, or of a newer program
 	}
-	f := c.core(e.key)
+	f := c.core(e.Key)
 	switch {
 	case r.Position == f.drop:
 		c.drops[r.Position], f.sizes[0] = f, packlog.RecordSize(&r)
@@ -133,31 +134,31 @@ func (c *census) isDeadEntry(r packlog.Record) (bool, error) {
 	case f.gone(r.Position):
 		f.leave(r.Position)
 		return true, nil
-	case e.kind != packlog.KindSpan && e.kind != packlog.KindNodes:
+	case e.Kind != packlog.KindSpan && e.Kind != packlog.KindNodes:
 		return false, nil
 	}
-	core, err := c.files.core(e.key)
+	core, err := c.files.core(e.Key)
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	if e.kind == packlog.KindSpan {
+	if e.Kind == packlog.KindSpan {
 		return c.isDeadSpan(e, f, core)
 	}
 	return c.areDeadNodes(e, f, core)
 }
 
 // isDeadSpan reports whether no block of a span is held any more.
-func (c *census) isDeadSpan(e *entry, f *coreFate, core *coreTables) (bool, error) {
-	left := f.left(e.at)
-	for _, p := range e.span.parts {
-		if p.first >= left {
+func (c *census) isDeadSpan(e *records.Entry, f *coreFate, core *coreTables) (bool, error) {
+	left := f.left(e.At)
+	for _, p := range e.Span.Parts {
+		if p.First >= left {
 			break
 		}
-		r, ok, err := core.rangeAt(c.ctx, p.first)
-		if err != nil || ok && r.first < min(p.end(), left) {
+		r, ok, err := core.rangeAt(c.ctx, p.First)
+		if err != nil || ok && r.first < min(p.End(), left) {
 			return false, err
 		}
 	}
@@ -165,9 +166,9 @@ func (c *census) isDeadSpan(e *entry, f *coreFate, core *coreTables) (bool, erro
 }
 
 // areDeadNodes reports whether all nodes of a record were cut off, or follow from the blocks that are held.
-func (c *census) areDeadNodes(e *entry, f *coreFate, core *coreTables) (bool, error) {
-	left := f.left(e.at)
-	for _, n := range e.nodes {
+func (c *census) areDeadNodes(e *records.Entry, f *coreFate, core *coreTables) (bool, error) {
+	left := f.left(e.At)
+	for _, n := range e.Nodes {
 		first, last := merkle.FirstBlock(n.Index), merkle.LastBlock(n.Index)
 		if last >= left {
 			continue

@@ -6,6 +6,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // What tests leave out, to see that they notice.
@@ -169,49 +170,15 @@ func (r *rewriting) check(view packlog.View) error {
 		if record.Kind != packlog.KindRun && record.Kind != packlog.KindSpan {
 			return nil
 		}
-		e, err := understand(record)
+		e, err := records.Decode(record)
 		if err != nil {
 			return nil // it counts for nothing
 		}
-		if err := e.eachPassage(func(x *passage) error { return r.checkPassage(st, x) }); err != nil {
+		if err := e.EachPassage(func(x *records.Passage) error { return r.checkPassage(st, x) }); err != nil {
 			return err
 		}
-		return e.eachLeaf(func(leaf hash.Digest) error { return r.checkLeaf(r.ctx, st, leaf) })
+		return e.EachLeaf(func(leaf hash.Digest) error { return r.checkLeaf(r.ctx, st, leaf) })
 	})
-}
-
-// eachPassage calls fn for the passages of a record.
-func (e *entry) eachPassage(fn func(*passage) error) error {
-	if e.span == nil {
-		return nil
-	}
-	for _, p := range e.span.parts {
-		if p.passage == nil {
-			continue
-		}
-		if err := fn(p.passage); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// eachLeaf calls fn for what a record needs by leaf hash.
-func (e *entry) eachLeaf(fn func(hash.Digest) error) error {
-	if e.run != nil {
-		if e.run.codec != codecDelta {
-			return nil
-		}
-		return fn(e.run.base)
-	}
-	for _, p := range e.span.parts {
-		for _, ref := range p.byLeaf {
-			if err := fn(ref.leaf); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 func (r *rewriting) checkLeaf(ctx context.Context, st *state, leaf hash.Digest) error {
@@ -222,7 +189,7 @@ func (r *rewriting) checkLeaf(ctx context.Context, st *state, leaf hash.Digest) 
 	return r.checkRun(ctx, at.run)
 }
 
-func (r *rewriting) checkPassage(st *state, x *passage) error {
+func (r *rewriting) checkPassage(st *state, x *records.Passage) error {
 	if r.store.options.tuning.leaveOut == withoutPassages {
 		return nil
 	}

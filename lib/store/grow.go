@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"hc/lib/merkle"
+	"hc/lib/store/records"
 	"hc/lib/store/table"
 )
 
@@ -22,13 +23,13 @@ type treeGrower struct {
 
 // span takes in an append span, if it is where the log ends and all of it can be read; else done is false, and what it did
 // take in is right.
-func (g *treeGrower) span(span *spanMeta, from *spanPlaces) (done bool, err error) {
-	if ok, err := g.at(span.first); !ok || err != nil {
+func (g *treeGrower) span(span *records.Span, from *spanPlaces) (done bool, err error) {
+	if ok, err := g.at(span.First); !ok || err != nil {
 		return false, err
 	}
-	ahead := readAhead{builder: g.builder, parts: span.parts, runs: from.runs}
+	ahead := readAhead{builder: g.builder, parts: span.Parts, runs: from.runs}
 	defer ahead.group.Wait()
-	for k, p := range span.parts {
+	for k, p := range span.Parts {
 		ahead.from(k)
 		leaf, err := g.builder.leavesOf(p, from)
 		if err != nil {
@@ -38,7 +39,7 @@ func (g *treeGrower) span(span *spanMeta, from *spanPlaces) (done bool, err erro
 			g.roots = nil
 			return false, nil
 		}
-		if err := g.part(p.count, leaf); err != nil {
+		if err := g.part(p.Count, leaf); err != nil {
 			return false, err
 		}
 	}
@@ -81,8 +82,8 @@ func (g *treeGrower) add(n merkle.Node) {
 // readAhead decodes and hashes the short runs of a span before they are asked for, beside the tree's own hashing.
 type readAhead struct {
 	builder *coreBuilder
-	parts   []spanPart
-	runs    *runList
+	parts   []records.Part
+	runs    *records.RunList
 	next    int // part
 	group   sync.WaitGroup
 }
@@ -94,15 +95,15 @@ func (a *readAhead) from(part int) {
 	a.next = max(a.next, part+1)
 	for ; a.next < len(a.parts) && a.next <= part+runsAhead; a.next++ {
 		p := a.parts[a.next]
-		if !p.inRun() {
+		if !p.InRun() {
 			continue
 		}
-		e := a.runs.find(p.run)
-		if e == nil || !e.run.short {
+		e := a.runs.Find(p.Run)
+		if e == nil || !e.Run.Short {
 			continue
 		}
 		a.group.Go(func() {
-			run, err := a.builder.cp.store.reader.run(a.builder.cp.ctx, e.at)
+			run, err := a.builder.cp.store.reader.run(a.builder.cp.ctx, e.At)
 			if err == nil { // who asks for it will see an error
 				run.hash()
 			}

@@ -25,7 +25,7 @@ func (j *runJob) keep() {
 		return
 	}
 	if j.raw == nil {
-		j.raw = bufferOf(j.meta.raw)
+		j.raw = bufferOf(j.meta.Raw)
 	}
 	for _, piece := range j.pieces {
 		j.raw = append(j.raw, piece...)

@@ -10,6 +10,7 @@ import (
 
 	"hc/lib/checksum"
 	"hc/lib/hash"
+	"hc/lib/store/records"
 )
 
 // appendEither appends an odd number of blocks one by one, and an even one all at once, from memory that has other bytes then.
@@ -131,7 +132,7 @@ func TestLooksRandomInPieces(t *testing.T) {
 			at := random.IntN(len(all))
 			clear(all[at:min(len(all), at+random.IntN(60_000))])
 		}
-		job := &runJob{meta: runMeta{raw: len(all)}}
+		job := &runJob{meta: records.Run{Raw: len(all)}}
 		own := random.IntN(len(all))
 		job.raw = all[:own]
 		for rest := all[own:]; len(rest) > 0; {

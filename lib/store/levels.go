@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"hc/lib/hash"
+	"hc/lib/store/records"
 	"hc/lib/store/table"
 )
 
@@ -107,16 +108,16 @@ func compactLevels(refs []tableRef, t tuning, merge func(tables []tableRef, olde
 }
 
 // addRun takes the blocks of a run into the index.
-func (cp *checkpoint) addRun(e *entry) error {
-	if _, ok := cp.packs[e.at.Pack]; !ok {
-		cp.packs[e.at.Pack] = e.at
+func (cp *checkpoint) addRun(e *records.Entry) error {
+	if _, ok := cp.packs[e.At.Pack]; !ok {
+		cp.packs[e.At.Pack] = e.At
 	}
-	if e.run.short {
+	if e.Run.Short {
 		return nil
 	}
-	cp.growIndex(len(e.run.leaves))
-	for i, leaf := range e.run.leaves {
-		cp.index = append(cp.index, newIndexRow(leaf, place{e.at, uint32(i)}, e.run.codec == codecDelta))
+	cp.growIndex(len(e.Run.Leaves))
+	for i, leaf := range e.Run.Leaves {
+		cp.index = append(cp.index, newIndexRow(leaf, place{e.At, uint32(i)}, e.Run.Codec == records.CodecDelta))
 	}
 	if len(cp.index) >= cp.store.options.tuning.bufferRows {
 		return cp.flushIndex()

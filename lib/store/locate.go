@@ -7,6 +7,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // locate returns where a block is that the store holds. ErrBlockMissing if it does not.
@@ -18,7 +19,7 @@ func (st *state) locate(ctx context.Context, s *Store, leaf hash.Digest) (place,
 func (st *state) locatePlain(ctx context.Context, s *Store, leaf hash.Digest) (place, error) {
 	return st.locateWhere(ctx, s, leaf, func(at place) error {
 		e, err := s.reader.meta(ctx, at.run, packlog.KindRun)
-		if err == nil && e.run.codec == codecDelta {
+		if err == nil && e.Run.Codec == records.CodecDelta {
 			err = fmt.Errorf("%w: run at %v is a base, and has one", ErrDamaged, at.run)
 		}
 		return err
@@ -47,7 +48,7 @@ func (st *state) locateWhere(ctx context.Context, s *Store, leaf hash.Digest, fn
 		if err != nil {
 			return place{}, err
 		}
-		if i := slices.Index(e.run.leaves, leaf); i >= 0 && !ask(place{run, uint32(i)}) {
+		if i := slices.Index(e.Run.Leaves, leaf); i >= 0 && !ask(place{run, uint32(i)}) {
 			return at, nil
 		}
 	}

@@ -23,13 +23,13 @@ func (n *near) get(leaf hash.Digest) (at place, ok bool) {
 // learn takes in the blocks of a run. That it cannot be read is for others to tell.
 func (n *near) learn(ctx context.Context, reader *runReader, run packlog.Position) {
 	e, err := reader.meta(ctx, run, packlog.KindRun)
-	if err != nil || len(e.run.leaves) < 2 {
+	if err != nil || len(e.Run.Leaves) < 2 {
 		return
 	}
 	if n.now == nil || len(n.now) >= nearBlocks {
 		n.now, n.before = make(map[hash.Digest]place), n.now
 	}
-	for i, leaf := range e.run.leaves {
+	for i, leaf := range e.Run.Leaves {
 		n.now[leaf] = place{run, uint32(i)}
 	}
 }

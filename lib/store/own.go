@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 const (
@@ -120,13 +121,13 @@ func (cp *checkpoint) knows(from packlog.Position, own *wroteRecords) bool {
 // takeWhole is take for all records of an append.
 func (r *replay) takeWhole(own *wroteRecords, apply func(*committed) error) error {
 	last := len(own.records) - 1
-	head, err := understand(own.record(last))
+	head, err := records.Decode(own.record(last))
 	if err != nil {
 		return err
 	}
-	return apply(&committed{key: head.key, head: head.head, at: head.at, each: func(fn func(*entry) error) error {
+	return apply(&committed{key: head.Key, head: head.Head, at: head.At, each: func(fn func(*records.Entry) error) error {
 		for i := range last {
-			e, err := understand(own.record(i))
+			e, err := records.Decode(own.record(i))
 			if err != nil {
 				return err
 			}

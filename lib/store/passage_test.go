@@ -12,10 +12,11 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // eachSpan calls fn for each span in the log.
-func eachSpan(t testing.TB, s *Store, fn func(*spanMeta)) {
+func eachSpan(t testing.TB, s *Store, fn func(*records.Span)) {
 	t.Helper()
 	view, err := s.log.View(t.Context())
 	if err != nil {
@@ -25,7 +26,7 @@ func eachSpan(t testing.TB, s *Store, fn func(*spanMeta)) {
 		if r.Kind != packlog.KindSpan {
 			return nil
 		}
-		m, err := decodeSpan(r.Meta)
+		m, err := records.DecodeSpan(r.Meta)
 		if err == nil {
 			fn(m)
 		}
@@ -39,10 +40,10 @@ func eachSpan(t testing.TB, s *Store, fn func(*spanMeta)) {
 // passagesOf counts the passages in the log, and the blocks in them.
 func passagesOf(t testing.TB, s *Store) (passages, blocks int) {
 	t.Helper()
-	eachSpan(t, s, func(m *spanMeta) {
-		for _, p := range m.parts {
-			if p.passage != nil {
-				passages, blocks = passages+1, blocks+int(p.count)
+	eachSpan(t, s, func(m *records.Span) {
+		for _, p := range m.Parts {
+			if p.Passage != nil {
+				passages, blocks = passages+1, blocks+int(p.Count)
 			}
 		}
 	})
@@ -177,7 +178,7 @@ func TestPassageOfMovedRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	codecs, _ := codecsOf(t, s)
-	if n := codecs[codecRaw] + codecs[codecZstd]; n == 10 {
+	if n := codecs[records.CodecRaw] + codecs[records.CodecZstd]; n == 10 {
 		t.Fatalf("%d runs: none was joined", n)
 	}
 	sound(t, s, first, second)
@@ -215,7 +216,7 @@ func TestPassageShadowed(t *testing.T) {
 		if n, _ := passagesOf(t, s); n == 0 {
 			t.Fatal("no passage")
 		}
-		if codecs, _ := codecsOf(t, s); codecs[codecRaw]+codecs[codecZstd] != 3 {
+		if codecs, _ := codecsOf(t, s); codecs[records.CodecRaw]+codecs[records.CodecZstd] != 3 {
 			t.Fatalf("the block is not stored again: %v", codecs)
 		}
 		sound(t, s, first, other, third)
@@ -476,7 +477,7 @@ func TestCheckFindsEveryBitOfPassage(t *testing.T) {
 		if r.Kind != packlog.KindSpan {
 			return nil
 		}
-		if m, err := decodeSpan(r.Meta); err != nil || !m.hasPassages() {
+		if m, err := records.DecodeSpan(r.Meta); err != nil || !m.HasPassages() {
 			return err
 		}
 		file, first = s.log.FileOf(r.Position), int(r.Position.Offset)

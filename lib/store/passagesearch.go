@@ -6,6 +6,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // mostSought is how many passages are looked for in one search of the log.
@@ -16,51 +17,51 @@ const mostSought = 64 << 10
 type passageSearch struct {
 	store  *Store
 	view   packlog.View
-	sought map[passage]bool // of those in found, and those that no run has
-	found  map[passage]place
+	sought map[records.Passage]bool // of those in found, and those that no run has
+	found  map[records.Passage]place
 }
 
 // locate returns where the passages of the span that e is are, by their first blocks. find looks in the index.
-func (p *passageSearch) locate(ctx context.Context, e *entry, find func(*passage) (place, bool, error)) (map[uint64]place, error) {
+func (p *passageSearch) locate(ctx context.Context, e *records.Entry, find func(*records.Passage) (place, bool, error)) (map[uint64]place, error) {
 	places := make(map[uint64]place)
-	var lost []spanPart
-	for _, part := range e.span.parts {
-		if part.passage == nil {
+	var lost []records.Part
+	for _, part := range e.Span.Parts {
+		if part.Passage == nil {
 			continue
 		}
-		at, ok, err := find(part.passage)
+		at, ok, err := find(part.Passage)
 		switch {
 		case err != nil:
 			return nil, err
 		case ok:
-			places[part.first] = at
+			places[part.First] = at
 		default:
 			lost = append(lost, part)
 		}
 	}
-	if err := p.search(ctx, e.at, lost); err != nil {
+	if err := p.search(ctx, e.At, lost); err != nil {
 		return nil, err
 	}
 	for _, part := range lost {
-		if at, ok := p.found[*part.passage]; ok {
-			places[part.first] = at
+		if at, ok := p.found[*part.Passage]; ok {
+			places[part.First] = at
 		}
 	}
 	return places, nil
 }
 
 // search looks for those of the parts that were not looked for yet, and for what the spans from a position on name.
-func (p *passageSearch) search(ctx context.Context, from packlog.Position, parts []spanPart) error {
+func (p *passageSearch) search(ctx context.Context, from packlog.Position, parts []records.Part) error {
 	known := true
 	for _, part := range parts {
-		known = known && p.sought[*part.passage]
+		known = known && p.sought[*part.Passage]
 	}
 	if known {
 		return nil
 	}
-	p.sought = make(map[passage]bool)
-	var list []*passage
-	seek := func(x *passage) error {
+	p.sought = make(map[records.Passage]bool)
+	var list []*records.Passage
+	seek := func(x *records.Passage) error {
 		if !p.sought[*x] {
 			p.sought[*x] = true
 			list = append(list, x)
@@ -68,7 +69,7 @@ func (p *passageSearch) search(ctx context.Context, from packlog.Position, parts
 		return nil
 	}
 	for _, part := range parts {
-		_ = seek(part.passage)
+		_ = seek(part.Passage)
 	}
 	err := p.store.log.Scan(ctx, p.view, from, false, func(r packlog.Record) error {
 		if r.Kind != packlog.KindSpan {
@@ -77,11 +78,11 @@ func (p *passageSearch) search(ctx context.Context, from packlog.Position, parts
 		if len(list) >= mostSought {
 			return errSoughtEnough
 		}
-		e, err := understand(r)
+		e, err := records.Decode(r)
 		if err != nil {
 			return nil // it counts for nothing
 		}
-		return e.eachPassage(seek)
+		return e.EachPassage(seek)
 	})
 	if err != nil && !errors.Is(err, errSoughtEnough) {
 		return err
@@ -95,13 +96,13 @@ var errSoughtEnough = errors.New("enough passages to look for")
 
 // searchPassages looks through the whole log for what the index does not find: it names one run of a block, and there may be others
 // in which what follows is not the same. Runs of appends that are not committed do not count.
-func (s *Store) searchPassages(ctx context.Context, view packlog.View, list []*passage) (map[passage]place, error) {
-	wanted := make(map[hash.Digest][]*passage)
+func (s *Store) searchPassages(ctx context.Context, view packlog.View, list []*records.Passage) (map[records.Passage]place, error) {
+	wanted := make(map[hash.Digest][]*records.Passage)
 	for _, x := range list {
-		wanted[x.leaf] = append(wanted[x.leaf], x)
+		wanted[x.Leaf] = append(wanted[x.Leaf], x)
 	}
-	found := make(map[passage]place)
-	open := make(map[packlog.AppendID]map[passage]place)
+	found := make(map[records.Passage]place)
+	open := make(map[packlog.AppendID]map[records.Passage]place)
 	err := s.log.Scan(ctx, view, packlog.Position{}, false, func(r packlog.Record) error {
 		if r.Commit {
 			for x, at := range open[r.Append] {
@@ -113,17 +114,17 @@ func (s *Store) searchPassages(ctx context.Context, view packlog.View, list []*p
 		if r.Kind != packlog.KindRun {
 			return nil
 		}
-		m, err := decodeRun(r.Meta)
+		m, err := records.DecodeRun(r.Meta)
 		if err != nil {
 			return nil // it is told of as damage where its append is read
 		}
-		for i, leaf := range m.leaves {
+		for i, leaf := range m.Leaves {
 			for _, x := range wanted[leaf] {
-				if !x.at(m, i) {
+				if !x.At(m, i) {
 					continue
 				}
 				if open[r.Append] == nil {
-					open[r.Append] = make(map[passage]place)
+					open[r.Append] = make(map[records.Passage]place)
 				}
 				open[r.Append][*x] = place{r.Position, uint32(i)}
 			}

@@ -12,6 +12,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // cancelled is a context in which no search of the log gets far.
@@ -41,20 +42,20 @@ func TestPassageSearchTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	search, spans := passageSearch{store: s, view: view}, 0
-	nowhere := newPassage([]hash.Digest{hash.Leaf([]byte("a")), hash.Leaf([]byte("b"))})
+	nowhere := records.NewPassage([]hash.Digest{hash.Leaf([]byte("a")), hash.Leaf([]byte("b"))})
 	err = s.log.Scan(ctx, view, packlog.Position{}, false, func(r packlog.Record) error {
-		e, err := understand(r)
-		if err != nil || e.span == nil || !e.span.hasPassages() {
+		e, err := records.Decode(r)
+		if err != nil || e.Span == nil || !e.Span.HasPassages() {
 			return err
 		}
 		spans++
 		inTime := cancelled(t)
 		if spans == 1 { // also one that is nowhere
 			inTime = ctx
-			e.span.parts = append(e.span.parts, spanPart{first: 1 << 20, count: 2, passage: &nowhere})
+			e.Span.Parts = append(e.Span.Parts, records.Part{First: 1 << 20, Count: 2, Passage: &nowhere})
 		}
-		places, err := search.locate(inTime, e, func(*passage) (place, bool, error) { return place{}, false, nil })
-		if len(places) != 1 || places[e.span.first] == (place{}) {
+		places, err := search.locate(inTime, e, func(*records.Passage) (place, bool, error) { return place{}, false, nil })
+		if len(places) != 1 || places[e.Span.First] == (place{}) {
 			t.Errorf("span %d is found at %v", spans, places)
 		}
 		return err
@@ -169,13 +170,13 @@ func lastBeforeRun(t *testing.T, s *Store, m *modelCore) (span, run packlog.Posi
 	}
 	var runs []packlog.Position
 	err = s.log.Scan(t.Context(), view, packlog.Position{}, false, func(r packlog.Record) error {
-		e, err := understand(r)
+		e, err := records.Decode(r)
 		switch {
 		case err != nil:
 			return err
-		case e.span != nil && e.span.key == m.key:
+		case e.Span != nil && e.Span.Key == m.key:
 			span = r.Position
-		case e.run != nil:
+		case e.Run != nil:
 			runs = append(runs, r.Position)
 		}
 		return nil

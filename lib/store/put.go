@@ -11,13 +11,14 @@ import (
 	"hc/lib/hash"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // putBlock is a block on its way into a span.
 type putBlock struct {
 	block   uint64
 	byLeaf  bool
-	ref     leafRef
+	ref     records.LeafRef
 	run, at uint32
 }
 
@@ -48,10 +49,10 @@ func (tx *Tx) put(ctx context.Context, block uint64, leaf hash.Digest, data []by
 type addToRun func(ctx context.Context, leaf hash.Digest, data []byte, sum checksum.Sum) (run, at uint32, err error)
 
 func (tx *Tx) putBy(ctx context.Context, block uint64, leaf hash.Digest, data []byte, add addToRun) error {
-	if block >= merkle.MaxLength || len(data) > maxBlock {
-		return fmt.Errorf("block %d of %d bytes is over the limit of %d blocks of %d bytes", block, len(data), uint64(merkle.MaxLength), maxBlock)
+	if block >= merkle.MaxLength || len(data) > records.MaxBlock {
+		return fmt.Errorf("block %d of %d bytes is over the limit of %d blocks of %d bytes", block, len(data), uint64(merkle.MaxLength), records.MaxBlock)
 	}
-	p := putBlock{block: block, ref: leafRef{uint64(len(data)), leaf}}
+	p := putBlock{block: block, ref: records.LeafRef{Size: uint64(len(data)), Leaf: leaf}}
 	var err error
 	if p.byLeaf, err = tx.knows(ctx, &p, data == nil); err != nil {
 		return err
@@ -82,11 +83,11 @@ func (tx *Tx) knows(ctx context.Context, p *putBlock, must bool) (bool, error) {
 	if tx.options.Short && !must {
 		return false, nil
 	}
-	if size, ok := tx.own.get(p.ref.leaf); ok {
-		p.ref.size = uint64(size)
+	if size, ok := tx.own.get(p.ref.Leaf); ok {
+		p.ref.Size = uint64(size)
 		return true, nil
 	}
-	at, ok, err := tx.lookUp(ctx, p.ref.leaf)
+	at, ok, err := tx.lookUp(ctx, p.ref.Leaf)
 	if err != nil {
 		return false, err
 	}
@@ -104,13 +105,13 @@ func (tx *Tx) knows(ctx context.Context, p *putBlock, must bool) (bool, error) {
 		block.Memory.Release()
 		n, err = tx.store.reader.leaf(ctx, at.place, p.block)
 	}
-	if err != nil || n.Hash != p.ref.leaf {
+	if err != nil || n.Hash != p.ref.Leaf {
 		if must {
 			return false, fmt.Errorf("block %d: %w: what is stored at %v: %w", p.block, ErrBlockMissing, at.run, err)
 		}
 		return false, nil
 	}
-	p.ref.size = n.Size
+	p.ref.Size = n.Size
 	return true, nil
 }
 
@@ -175,7 +176,7 @@ func (tx *Tx) endPuts(ctx context.Context) error {
 		return err
 	}
 	for _, span := range tx.putSpans() {
-		records = append(records, packlog.Record{Kind: packlog.KindSpan, Meta: span.encode()})
+		records = append(records, packlog.Record{Kind: packlog.KindSpan, Meta: span.Encode()})
 	}
 	tx.puts = tx.puts[:0]
 	if len(records) == 0 {
@@ -198,45 +199,45 @@ func lastOfEach(puts []putBlock) []putBlock {
 
 // putSpans returns spans of all puts. A reader forgets a run once a span begins behind it, so those that name older runs come
 // first, whatever their blocks.
-func (tx *Tx) putSpans() (spans []*spanMeta) {
+func (tx *Tx) putSpans() (spans []*records.Span) {
 	for puts := tx.puts; len(puts) > 0; {
 		span, n := tx.putSpan(puts)
 		spans = append(spans, span)
 		puts = puts[n:]
 	}
-	slices.SortStableFunc(spans, func(a, b *spanMeta) int { return cmp.Compare(a.lowestRun(), b.lowestRun()) })
+	slices.SortStableFunc(spans, func(a, b *records.Span) int { return cmp.Compare(a.LowestRun(), b.LowestRun()) })
 	return spans
 }
 
 // putSpan returns a span of the first n of puts.
-func (tx *Tx) putSpan(puts []putBlock) (m *spanMeta, n int) {
-	m = &spanMeta{key: tx.key, first: puts[0].block}
+func (tx *Tx) putSpan(puts []putBlock) (m *records.Span, n int) {
+	m = &records.Span{Key: tx.key, First: puts[0].block}
 	var roots merkle.Cover
 	bytes := 0
 	for n = 0; n < len(puts) && bytes < spanBytes; n++ {
 		p := puts[n]
 		if tx.options.Short { // the run does not tell
-			roots.Add(merkle.LeafNodeHash(p.block, p.ref.size, p.ref.leaf))
+			roots.Add(merkle.LeafNodeHash(p.block, p.ref.Size, p.ref.Leaf))
 			bytes += 48
 		}
-		last := len(m.parts) - 1
-		follows := last >= 0 && m.parts[last].end() == p.block && (m.parts[last].byLeaf != nil) == p.byLeaf
+		last := len(m.Parts) - 1
+		follows := last >= 0 && m.Parts[last].End() == p.block && (m.Parts[last].ByLeaf != nil) == p.byLeaf
 		switch {
 		case p.byLeaf && follows:
-			m.parts[last].byLeaf = append(m.parts[last].byLeaf, p.ref)
-			m.parts[last].count++
+			m.Parts[last].ByLeaf = append(m.Parts[last].ByLeaf, p.ref)
+			m.Parts[last].Count++
 			bytes += 38
 		case p.byLeaf:
-			m.parts = append(m.parts, spanPart{first: p.block, count: 1, byLeaf: []leafRef{p.ref}})
+			m.Parts = append(m.Parts, records.Part{First: p.block, Count: 1, ByLeaf: []records.LeafRef{p.ref}})
 			bytes += 52
-		case follows && m.parts[last].run == p.run && uint64(m.parts[last].at)+m.parts[last].count == uint64(p.at):
-			m.parts[last].count++
+		case follows && m.Parts[last].Run == p.run && uint64(m.Parts[last].At)+m.Parts[last].Count == uint64(p.at):
+			m.Parts[last].Count++
 		default:
-			m.parts = append(m.parts, spanPart{first: p.block, count: 1, run: p.run, at: p.at})
+			m.Parts = append(m.Parts, records.Part{First: p.block, Count: 1, Run: p.run, At: p.at})
 			bytes += 24
 		}
 	}
-	m.roots = roots.Nodes()
+	m.Roots = roots.Nodes()
 	return m, n
 }
 
@@ -297,5 +298,5 @@ func (tx *Tx) nodeRecords(ctx context.Context) ([]packlog.Record, error) {
 	if len(nodes) == 0 {
 		return nil, nil
 	}
-	return []packlog.Record{{Kind: packlog.KindNodes, Meta: encodeNodes(tx.key, nodes)}}, nil
+	return []packlog.Record{{Kind: packlog.KindNodes, Meta: records.EncodeNodes(tx.key, nodes)}}, nil
 }

@@ -4,11 +4,12 @@ import (
 	"context"
 
 	"hc/lib/hash"
+	"hc/lib/store/records"
 )
 
 // DeltaFits reports whether a block that came as what it differs from another may be stored as it came, going by its bytes and those of
 // the frame.
-func DeltaFits(raw, frame int) bool { return raw <= maxBlock && 2*(frame+deltaCost) <= raw }
+func DeltaFits(raw, frame int) bool { return raw <= records.MaxBlock && 2*(frame+deltaCost) <= raw }
 
 // PutDelta is Put for a block that came as what it differs from another: in a frame whose dictionary is the block with leaf hash base, and
 // which the caller has decoded to exactly these bytes. Where the block is new here, and the other is stored without a base of
@@ -33,7 +34,7 @@ func (tx *Tx) putDelta(ctx context.Context, block uint64, b *newBlock) error {
 		return err
 	}
 	tx.own.add(b.leaf, len(b.data))
-	return tx.putInto(ctx, putBlock{block: block, ref: leafRef{uint64(len(b.data)), b.leaf}, run: run})
+	return tx.putInto(ctx, putBlock{block: block, ref: records.LeafRef{Size: uint64(len(b.data)), Leaf: b.leaf}, run: run})
 }
 
 // takesDelta reports whether a block is stored as it came.
@@ -41,7 +42,7 @@ func (tx *Tx) takesDelta(ctx context.Context, block uint64, b *newBlock) (bool, 
 	if tx.options.Short || b.leaf == b.base || !DeltaFits(len(b.data), len(b.frame)) || !isFrame(b.frame, len(b.data)) {
 		return false, nil
 	}
-	p := putBlock{block: block, ref: leafRef{leaf: b.leaf}}
+	p := putBlock{block: block, ref: records.LeafRef{Leaf: b.leaf}}
 	if known, err := tx.knows(ctx, &p, false); known || err != nil {
 		return false, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/store/packlog/memfs"
+	"hc/lib/store/records"
 )
 
 // blocksInRow are blocks of random bytes of these lengths, with the bytes where they stand one behind the other.
@@ -67,7 +68,7 @@ func TestPutRawLends(t *testing.T) {
 	w := newRunWriter(false, Thorough, nil)
 	leaves := make([]hash.Digest, len(blocks))
 	hash.Leaves(leaves, blocks)
-	if _, err := w.addTogether(t.Context(), cameTogether{0, leaves, blocks, payload, codecRaw}); err != nil {
+	if _, err := w.addTogether(t.Context(), cameTogether{0, leaves, blocks, payload, records.CodecRaw}); err != nil {
 		t.Fatal(err)
 	}
 	if len(w.batch) != 1 || &w.batch[0].Payload[0] != &payload[0] || len(w.spent) != 0 {

@@ -10,6 +10,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // Drop forgets a core with all that the store has of it, durably. Its blocks take room until GC; those that other cores
@@ -17,7 +18,7 @@ import (
 // secret key are left alone: see RemoveName and RemoveSecret.
 func (s *Store) Drop(ctx context.Context, key keys.Key) error {
 	return s.forget(ctx, "dropping", key, func(tx *Tx) error {
-		return tx.record(ctx, packlog.KindDrop, encodeDrop(key))
+		return tx.record(ctx, packlog.KindDrop, records.EncodeDrop(key))
 	})
 }
 
@@ -61,7 +62,7 @@ func (tx *Tx) clear(ctx context.Context, first, end uint64) error {
 	if err := tx.keepProofs(ctx, first, end); err != nil {
 		return err
 	}
-	return tx.record(ctx, packlog.KindClear, clearMeta{tx.key, first, end}.encode())
+	return tx.record(ctx, packlog.KindClear, records.Clear{Key: tx.key, First: first, End: end}.Encode())
 }
 
 // keepProofs writes the nodes that nothing tells any more once the blocks first … end-1 are gone, and that the proofs of
@@ -72,7 +73,7 @@ func (tx *Tx) keepProofs(ctx context.Context, first, end uint64) error {
 		if len(nodes) == 0 {
 			return nil
 		}
-		meta := encodeNodes(tx.key, nodes)
+		meta := records.EncodeNodes(tx.key, nodes)
 		nodes = nodes[:0]
 		return tx.record(ctx, packlog.KindNodes, meta)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 	"hc/lib/zstdframe"
 )
 
@@ -41,11 +42,11 @@ func newRecoder(cold bool) *recoder {
 	if !cold {
 		return &recoder{encoder: newThorough(), frame: make([]byte, 0, runBytes)}
 	}
-	return &recoder{cold: true, encoder: zstdframe.NewEncoder(zstd.SpeedBestCompression, maxWindow)}
+	return &recoder{cold: true, encoder: zstdframe.NewEncoder(zstd.SpeedBestCompression, records.MaxWindow)}
 }
 
 // encode sets the codec of a run whose blocks are raw, and returns its payload. What it made was read back.
-func (r *recoder) encode(m *runMeta, raw []byte) ([]byte, error) {
+func (r *recoder) encode(m *records.Run, raw []byte) ([]byte, error) {
 	var frame []byte
 	switch {
 	case r.cold && len(raw) > 0:
@@ -57,11 +58,11 @@ func (r *recoder) encode(m *runMeta, raw []byte) ([]byte, error) {
 		r.frame = frame
 	}
 	if frame == nil || len(frame) >= len(raw) {
-		m.codec = codecRaw
+		m.Codec = records.CodecRaw
 		return raw, nil
 	}
-	m.codec = codecZstd
-	r.back = withRoom(r.back, zstdframe.Room(m.raw))
+	m.Codec = records.CodecZstd
+	r.back = withRoom(r.back, zstdframe.Room(m.Raw))
 	back, err := decompressInto(r.back, m, frame, nil)
 	if err != nil || !bytes.Equal(back, raw) {
 		return nil, fmt.Errorf("internal error: a run of %d bytes does not decode to what was encoded: %w", len(raw), err)
@@ -71,7 +72,7 @@ func (r *recoder) encode(m *runMeta, raw []byte) ([]byte, error) {
 
 // again returns a run's record with another payload, if that is smaller. Runs with a base stay as they are.
 func (r *recoder) again(record *packlog.Record) (*packlog.Record, error) {
-	m, raw, err := r.plainRun(record, maxRaw)
+	m, raw, err := r.plainRun(record, records.MaxRaw)
 	if err != nil || m == nil {
 		return record, err
 	}
@@ -80,25 +81,25 @@ func (r *recoder) again(record *packlog.Record) (*packlog.Record, error) {
 		return record, err
 	}
 	now := *record
-	now.Meta, now.Payload = m.encode(), payload
+	now.Meta, now.Payload = m.Encode(), payload
 	return &now, nil
 }
 
 // plainRun decodes a run, nil if it has a base, or more than so many bytes. One that is not what it says is damage.
-func (r *recoder) plainRun(record *packlog.Record, most int) (*runMeta, []byte, error) {
-	m, err := decodeRun(record.Meta)
+func (r *recoder) plainRun(record *packlog.Record, most int) (*records.Run, []byte, error) {
+	m, err := records.DecodeRun(record.Meta)
 	if err != nil {
 		return nil, nil, damagedAt(record.Position, err)
 	}
-	if m.codec == codecDelta || m.raw > most {
+	if m.Codec == records.CodecDelta || m.Raw > most {
 		return nil, nil, nil
 	}
-	r.raw = withRoom(r.raw, zstdframe.Room(m.raw))
+	r.raw = withRoom(r.raw, zstdframe.Room(m.Raw))
 	raw, err := decompressInto(r.raw, m, record.Payload, nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("run at %v: %w", record.Position, err)
 	}
-	if _, ok := m.split(raw); !ok {
+	if _, ok := m.Split(raw); !ok {
 		return nil, nil, fmt.Errorf("%w: run at %v: its blocks are not of the lengths that it says", ErrDamaged, record.Position)
 	}
 	return m, raw, nil

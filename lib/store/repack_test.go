@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // kinds counts the records of a store.
@@ -158,17 +159,17 @@ func TestRepackGarbage(t *testing.T) {
 	const runs = 64
 	for _, cold := range []bool{false, true} {
 		r := newRecoder(cold)
-		var records []packlog.Record
+		var held []packlog.Record
 		for i := range runs {
 			raw := bytes.Repeat(fmt.Appendf(nil, "run %d has many lines like this\n", i), 7000)
-			m := &runMeta{short: true, count: 1, codec: codecZstd, raw: len(raw), lengths: []uint32{uint32(len(raw))}}
-			records = append(records, packlog.Record{Kind: packlog.KindRun, Payload: compress(nil, raw, Thorough), Meta: m.encode()})
+			m := &records.Run{Short: true, Count: 1, Codec: records.CodecZstd, Raw: len(raw), Lengths: []uint32{uint32(len(raw))}}
+			held = append(held, packlog.Record{Kind: packlog.KindRun, Payload: compress(nil, raw, Thorough), Meta: m.Encode()})
 		}
 		again := func() (was uint64) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			for i := range records {
-				if _, err := r.again(&records[i]); err != nil {
+			for i := range held {
+				if _, err := r.again(&held[i]); err != nil {
 					t.Fatal(err)
 				}
 			}

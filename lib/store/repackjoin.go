@@ -8,6 +8,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 const (
@@ -126,7 +127,7 @@ func (j *joiner) write(record *packlog.Record) error {
 
 // end ends an append with its head: it joins its neighbours, or is written behind them.
 func (j *joiner) end(h *heldRecords, head *packlog.Record) error {
-	key, _, err := decodeHead(head.Meta)
+	key, _, err := records.DecodeHead(head.Meta)
 	if err != nil {
 		return damagedAt(head.Position, err)
 	}
@@ -153,37 +154,37 @@ func (j *joiner) end(h *heldRecords, head *packlog.Record) error {
 // shortAppend is an append that may be joined with others.
 type shortAppend struct {
 	runs  []shortRun
-	spans []*spanMeta
+	spans []*records.Span
 	raw   int // bytes
 	count int // blocks in runs
 }
 
 type shortRun struct {
 	at   packlog.Position
-	meta *runMeta
+	meta *records.Run
 	data []byte
 }
 
 // understandShort returns nil if an append is too long, or has other records than plain runs and spans of them.
-func (j *joiner) understandShort(key keys.Key, records []packlog.Record) (*shortAppend, error) {
+func (j *joiner) understandShort(key keys.Key, held []packlog.Record) (*shortAppend, error) {
 	a := &shortAppend{}
 	ordinals := make(map[uint32]bool)
-	for i := range records {
-		switch r := &records[i]; r.Kind {
+	for i := range held {
+		switch r := &held[i]; r.Kind {
 		case packlog.KindRun:
 			meta, data, err := j.recoder.plainRun(r, joinableRuns-a.raw)
-			if err != nil || meta == nil || ordinals[meta.ordinal] {
+			if err != nil || meta == nil || ordinals[meta.Ordinal] {
 				return nil, err
 			}
-			ordinals[meta.ordinal] = true
+			ordinals[meta.Ordinal] = true
 			a.runs = append(a.runs, shortRun{r.Position, meta, bytes.Clone(data)})
-			a.raw, a.count = a.raw+meta.raw, a.count+meta.count
-			if meta.short != a.runs[0].meta.short {
+			a.raw, a.count = a.raw+meta.Raw, a.count+meta.Count
+			if meta.Short != a.runs[0].meta.Short {
 				return nil, nil
 			}
 		case packlog.KindSpan:
-			span, err := decodeSpan(r.Meta)
-			if err != nil || span.key != key {
+			span, err := records.DecodeSpan(r.Meta)
+			if err != nil || span.Key != key {
 				return nil, nil
 			}
 			a.spans = append(a.spans, span)
@@ -200,12 +201,12 @@ func (j *joiner) understandShort(key keys.Key, records []packlog.Record) (*short
 // whole reports whether all runs that spans name are there.
 func (a *shortAppend) whole() bool {
 	for _, span := range a.spans {
-		for _, p := range span.parts {
-			if !p.inRun() {
+		for _, p := range span.Parts {
+			if !p.InRun() {
 				continue
 			}
-			i := slices.IndexFunc(a.runs, func(r shortRun) bool { return r.meta.ordinal == p.run })
-			if i < 0 || uint64(p.at)+p.count > uint64(a.runs[i].meta.count) {
+			i := slices.IndexFunc(a.runs, func(r shortRun) bool { return r.meta.Ordinal == p.Run })
+			if i < 0 || uint64(p.At)+p.Count > uint64(a.runs[i].meta.Count) {
 				return false
 			}
 		}
@@ -215,11 +216,11 @@ func (a *shortAppend) whole() bool {
 
 // joinedAppend is several appends on their way to be one, with one run.
 type joinedAppend struct {
-	meta  runMeta
+	meta  records.Run
 	raw   []byte
 	lines bool // all blocks are lines, and end with LF but for the last
 	olds  []positionRow
-	spans []*spanMeta
+	spans []*records.Span
 	head  packlog.Record
 	bytes int
 }
@@ -246,32 +247,32 @@ func (j *joiner) join(key keys.Key, a *shortAppend, head *packlog.Record) error 
 
 // fits reports whether an append may follow in the same one.
 func (o *joinedAppend) fits(a *shortAppend) bool {
-	most := maxRunBlocks
-	if o.meta.short {
+	most := records.MaxRunBlocks
+	if o.meta.Short {
 		most = shortBlocks
 	}
-	if len(o.raw)+a.raw > runBytes || o.meta.count+a.count > most || o.bytes > heldAppend {
+	if len(o.raw)+a.raw > runBytes || o.meta.Count+a.count > most || o.bytes > heldAppend {
 		return false
 	}
-	if len(o.olds) > 0 && len(a.runs) > 0 && o.meta.short != a.runs[0].meta.short {
+	if len(o.olds) > 0 && len(a.runs) > 0 && o.meta.Short != a.runs[0].meta.Short {
 		return false
 	}
 	last, next := o.spans[len(o.spans)-1], a.spans[0]
-	return last.append == next.append && (!last.append || last.parts[len(last.parts)-1].end() == next.first)
+	return last.Append == next.Append && (!last.Append || last.Parts[len(last.Parts)-1].End() == next.First)
 }
 
 func (o *joinedAppend) add(a *shortAppend) {
 	deltas := make(map[uint32]uint32, len(a.runs))
 	for _, r := range a.runs {
-		delta := uint32(o.meta.count)
-		deltas[r.meta.ordinal] = delta
+		delta := uint32(o.meta.Count)
+		deltas[r.meta.Ordinal] = delta
 		o.olds = append(o.olds, positionRow{r.at, place{at: delta}})
 		o.addRun(r)
 	}
 	for _, span := range a.spans {
-		for i := range span.parts {
-			if p := &span.parts[i]; p.inRun() {
-				p.run, p.at = 0, p.at+deltas[p.run]
+		for i := range span.Parts {
+			if p := &span.Parts[i]; p.InRun() {
+				p.Run, p.At = 0, p.At+deltas[p.Run]
 			}
 		}
 		o.addSpan(span)
@@ -279,26 +280,26 @@ func (o *joinedAppend) add(a *shortAppend) {
 }
 
 func (o *joinedAppend) addRun(r shortRun) {
-	o.lines = o.lines && r.meta.lines && (len(o.raw) == 0 || o.raw[len(o.raw)-1] == '\n')
-	ends, _ := r.meta.split(r.data) // plainRun has split it before
+	o.lines = o.lines && r.meta.Lines && (len(o.raw) == 0 || o.raw[len(o.raw)-1] == '\n')
+	ends, _ := r.meta.Split(r.data) // plainRun has split it before
 	start := uint32(0)
 	for _, end := range ends {
-		o.meta.lengths = append(o.meta.lengths, end-start)
+		o.meta.Lengths = append(o.meta.Lengths, end-start)
 		start = end
 	}
-	o.meta.short = r.meta.short
-	o.meta.leaves = append(o.meta.leaves, r.meta.leaves...)
-	o.meta.count += r.meta.count
-	o.meta.raw += r.meta.raw
+	o.meta.Short = r.meta.Short
+	o.meta.Leaves = append(o.meta.Leaves, r.meta.Leaves...)
+	o.meta.Count += r.meta.Count
+	o.meta.Raw += r.meta.Raw
 	o.raw = append(o.raw, r.data...)
-	o.bytes += len(r.data) + (4+hash.Size)*r.meta.count
+	o.bytes += len(r.data) + (4+hash.Size)*r.meta.Count
 }
 
 // addSpan joins a span to the last one, if it goes on behind it.
-func (o *joinedAppend) addSpan(span *spanMeta) {
-	o.bytes += len(span.parts)*64 + len(span.roots)*56
-	for _, p := range span.parts {
-		o.bytes += len(p.byLeaf) * (8 + hash.Size)
+func (o *joinedAppend) addSpan(span *records.Span) {
+	o.bytes += len(span.Parts)*64 + len(span.Roots)*56
+	for _, p := range span.Parts {
+		o.bytes += len(p.ByLeaf) * (8 + hash.Size)
 	}
 	n := len(o.spans)
 	if n == 0 {
@@ -306,31 +307,31 @@ func (o *joinedAppend) addSpan(span *spanMeta) {
 		return
 	}
 	last := o.spans[n-1]
-	end, blocks := last.parts[len(last.parts)-1].end(), uint64(0)
-	for _, p := range slices.Concat(last.parts, span.parts) {
-		blocks += p.count
+	end, blocks := last.Parts[len(last.Parts)-1].End(), uint64(0)
+	for _, p := range slices.Concat(last.Parts, span.Parts) {
+		blocks += p.Count
 	}
-	if span.append != last.append || span.first < end || span.append && span.first != end || blocks > maxSpanBlocks {
+	if span.Append != last.Append || span.First < end || span.Append && span.First != end || blocks > records.MaxSpanBlocks {
 		o.spans = append(o.spans, span)
 		return
 	}
-	for _, p := range span.parts {
-		q := &last.parts[len(last.parts)-1]
-		follows := q.end() == p.first && (q.byLeaf == nil) == (p.byLeaf == nil) && q.passage == nil && p.passage == nil
+	for _, p := range span.Parts {
+		q := &last.Parts[len(last.Parts)-1]
+		follows := q.End() == p.First && (q.ByLeaf == nil) == (p.ByLeaf == nil) && q.Passage == nil && p.Passage == nil
 		switch {
-		case follows && p.byLeaf != nil:
-			q.byLeaf, q.count = append(q.byLeaf, p.byLeaf...), q.count+p.count
-		case follows && q.run == p.run && uint64(q.at)+q.count == uint64(p.at):
-			q.count += p.count
+		case follows && p.ByLeaf != nil:
+			q.ByLeaf, q.Count = append(q.ByLeaf, p.ByLeaf...), q.Count+p.Count
+		case follows && q.Run == p.Run && uint64(q.At)+q.Count == uint64(p.At):
+			q.Count += p.Count
 		default:
-			last.parts = append(last.parts, p)
+			last.Parts = append(last.Parts, p)
 		}
 	}
-	roots := merkle.NewCover(last.roots)
-	for _, n := range span.roots {
+	roots := merkle.NewCover(last.Roots)
+	for _, n := range span.Roots {
 		roots.Add(n)
 	}
-	last.roots = roots.Nodes()
+	last.Roots = roots.Nodes()
 }
 
 // flushCore writes what was joined of a core.
@@ -347,7 +348,7 @@ func (j *joiner) flushCore(key keys.Key) error {
 		}
 	}
 	for _, span := range o.spans {
-		if err := j.add(&packlog.Record{Kind: packlog.KindSpan, Append: o.head.Append, Meta: span.encode()}); err != nil {
+		if err := j.add(&packlog.Record{Kind: packlog.KindSpan, Append: o.head.Append, Meta: span.Encode()}); err != nil {
 			return err
 		}
 	}
@@ -356,12 +357,12 @@ func (j *joiner) flushCore(key keys.Key) error {
 
 func (j *joiner) flushRun(o *joinedAppend) error {
 	m := o.meta
-	m.lines = m.short && o.lines
+	m.Lines = m.Short && o.lines
 	payload, err := j.recoder.encode(&m, o.raw)
 	if err != nil {
 		return err
 	}
-	at, err := j.to.Add(&packlog.Record{Kind: packlog.KindRun, Append: o.head.Append, Meta: m.encode(), Payload: payload})
+	at, err := j.to.Add(&packlog.Record{Kind: packlog.KindRun, Append: o.head.Append, Meta: m.Encode(), Payload: payload})
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // allocated returns how many bytes fn allocates.
@@ -22,7 +23,7 @@ func allocated(fn func()) uint64 {
 // for each, while the ones before lie about.
 func TestRepackKeepsEncoder(t *testing.T) {
 	r, raw := newRecoder(false), make([]byte, runBytes)
-	run := &packlog.Record{Kind: packlog.KindRun, Payload: raw, Meta: (&runMeta{short: true, count: 1, raw: len(raw)}).encode()}
+	run := &packlog.Record{Kind: packlog.KindRun, Payload: raw, Meta: (&records.Run{Short: true, Count: 1, Raw: len(raw)}).Encode()}
 	again := func() {
 		for range 3 {
 			runtime.GC()
@@ -42,14 +43,14 @@ func TestRepackDecodesNoLongAppend(t *testing.T) {
 	j := newJoiner(&copier{rewriting: &rewriting{collector: &collector{repack: &RepackOptions{}}}})
 	raw, key := make([]byte, runBytes), keys.Key{1}
 	payload := compress(nil, raw, Thorough)
-	var records []packlog.Record
+	var held []packlog.Record
 	for i := range uint32(64) {
-		m := &runMeta{short: true, codec: codecZstd, ordinal: i, count: 1, raw: len(raw)}
-		records = append(records, packlog.Record{Kind: packlog.KindRun, Payload: payload, Meta: m.encode()})
+		m := &records.Run{Short: true, Codec: records.CodecZstd, Ordinal: i, Count: 1, Raw: len(raw)}
+		held = append(held, packlog.Record{Kind: packlog.KindRun, Payload: payload, Meta: m.Encode()})
 	}
 	got := allocated(func() {
-		if a, err := j.understandShort(key, records); a != nil || err != nil {
-			t.Fatalf("an append of %d runs is short: %v", len(records), err)
+		if a, err := j.understandShort(key, held); a != nil || err != nil {
+			t.Fatalf("an append of %d runs is short: %v", len(held), err)
 		}
 	})
 	if got > uint64(len(raw)) {
@@ -61,7 +62,7 @@ func TestRepackDecodesNoLongAppend(t *testing.T) {
 func TestLooksRandomAllocates(t *testing.T) {
 	raw := make([]byte, runBytes)
 	rand.NewChaCha8([32]byte{}).Read(raw)
-	job := &runJob{meta: runMeta{raw: len(raw)}, raw: raw[:1000], pieces: [][]byte{raw[1000:50_000], raw[50_000:]}}
+	job := &runJob{meta: records.Run{Raw: len(raw)}, raw: raw[:1000], pieces: [][]byte{raw[1000:50_000], raw[50_000:]}}
 	got := testing.AllocsPerRun(10, func() {
 		if !looksRandom(raw) || !job.looksRandom() {
 			t.Fatal("random bytes do not look so")

@@ -7,8 +7,8 @@ import (
 	"slices"
 
 	"hc/lib/keys"
-	"hc/lib/merkle"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // pendingLimit is how many bytes of memory are for the records of appends whose head has not come. Records over it are read a
@@ -18,65 +18,11 @@ const pendingLimit = 3 << 20
 // entryCost is what an entry takes in memory beside the bytes of its meta.
 const entryCost = 600
 
-// entry is a record of the log, understood. Exactly one of the pointers, or what kind says, is set.
-type entry struct {
-	kind     packlog.Kind
-	at       packlog.Position
-	size     int // bytes of the meta
-	stored   packlog.Payload
-	key      keys.Key
-	run      *runMeta
-	span     *spanMeta
-	nodes    []merkle.Node
-	manifest []byte
-	truncate *truncateMeta
-	clear    clearMeta
-	head     Head
-	settled  bool
-}
-
-// understand decodes a record. Nothing of it is kept by reference. A record that cannot be understood is damage.
-func understand(r packlog.Record) (*entry, error) {
-	e := &entry{kind: r.Kind, at: r.Position, size: len(r.Meta), stored: r.Stored}
-	var err error
-	switch r.Kind {
-	case packlog.KindRun:
-		e.run, err = decodeRun(r.Meta)
-	case packlog.KindSpan:
-		if e.span, err = decodeSpan(r.Meta); err == nil {
-			e.key = e.span.key
-		}
-	case packlog.KindNodes:
-		e.key, e.nodes, err = decodeNodes(r.Meta)
-	case packlog.KindHead:
-		e.key, e.head, err = decodeHead(r.Meta)
-	case packlog.KindCore:
-		e.key, e.manifest, err = decodeCore(r.Meta)
-	case packlog.KindTruncate:
-		if e.truncate, err = decodeTruncate(r.Meta); err == nil {
-			e.key = e.truncate.key
-		}
-	case packlog.KindClear:
-		e.clear, err = decodeClear(r.Meta)
-		e.key = e.clear.key
-	case packlog.KindDrop:
-		e.key, err = decodeDrop(r.Meta)
-	case packlog.KindSeen:
-		e.key, e.head, e.settled, err = decodeSeen(r.Meta)
-	default:
-		err = fmt.Errorf("%w: kind %d is unknown: this store was written by a newer program", errMeta, r.Kind)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("record at %v: %w", r.Position, err)
-	}
-	return e, nil
-}
-
 // appendRecords is the records of an append whose head has not come yet.
 type appendRecords struct {
 	id      packlog.AppendID
 	first   packlog.Position
-	entries []*entry
+	entries []*records.Entry
 	size    int
 	spilled bool // entries are not held: to be read again from first on
 }
@@ -87,7 +33,7 @@ type committed struct {
 	head Head
 	at   packlog.Position // of the head
 	// each calls fn for the records before the head, in order, but for those that were damaged. It may be called once.
-	each func(fn func(*entry) error) error
+	each func(fn func(*records.Entry) error) error
 }
 
 // replay turns the log's records into whole appends. Not for concurrent use.
@@ -139,17 +85,17 @@ func (r *replay) take(ctx context.Context, view packlog.View, record packlog.Rec
 	if p != nil {
 		r.held -= p.size
 	}
-	head, err := understand(record)
+	head, err := records.Decode(record)
 	if err != nil {
 		r.damaged(err)
 		return nil
 	}
-	if head.kind != packlog.KindHead {
-		r.damaged(fmt.Errorf("record at %v: %w: kind %d commits", record.Position, errMeta, record.Kind))
+	if head.Kind != packlog.KindHead {
+		r.damaged(fmt.Errorf("record at %v: %w: kind %d commits", record.Position, records.ErrMalformed, record.Kind))
 		return nil
 	}
-	c := &committed{key: head.key, head: head.head, at: record.Position}
-	c.each = func(fn func(*entry) error) error { return r.each(ctx, view, p, head, fn) }
+	c := &committed{key: head.Key, head: head.Head, at: record.Position}
+	c.each = func(fn func(*records.Entry) error) error { return r.each(ctx, view, p, head, fn) }
 	return apply(c)
 }
 
@@ -163,14 +109,14 @@ func (r *replay) hold(record packlog.Record) {
 	if p.spilled {
 		return
 	}
-	e, err := understand(record)
+	e, err := records.Decode(record)
 	if err != nil {
 		r.damaged(err)
 		return
 	}
 	p.entries = append(p.entries, e)
-	p.size += e.size + entryCost
-	r.held += e.size + entryCost
+	p.size += e.Size + entryCost
+	r.held += e.Size + entryCost
 	if r.held > pendingLimit {
 		r.spill()
 	}
@@ -191,7 +137,7 @@ func (r *replay) spill() {
 var errHeadReached = errors.New("head reached")
 
 // each goes through the records of an append that its head commits.
-func (r *replay) each(ctx context.Context, view packlog.View, p *appendRecords, head *entry, fn func(*entry) error) error {
+func (r *replay) each(ctx context.Context, view packlog.View, p *appendRecords, head *records.Entry, fn func(*records.Entry) error) error {
 	if p == nil {
 		return nil
 	}
@@ -204,13 +150,13 @@ func (r *replay) each(ctx context.Context, view packlog.View, p *appendRecords, 
 		return nil
 	}
 	err := r.log.Scan(ctx, view, p.first, false, func(record packlog.Record) error {
-		if !record.Position.Less(head.at) {
+		if !record.Position.Less(head.At) {
 			return errHeadReached
 		}
 		if record.Append != p.id {
 			return nil
 		}
-		e, err := understand(record)
+		e, err := records.Decode(record)
 		if err != nil {
 			r.damaged(err)
 			return nil
@@ -224,9 +170,9 @@ func (r *replay) each(ctx context.Context, view packlog.View, p *appendRecords, 
 }
 
 // checked passes a record on that belongs to the head's core.
-func (r *replay) checked(e, head *entry, fn func(*entry) error) error {
-	if e.kind != packlog.KindRun && e.key != head.key {
-		r.damaged(fmt.Errorf("record at %v: %w: it is of core %v in an append to core %v", e.at, errMeta, e.key, head.key))
+func (r *replay) checked(e, head *records.Entry, fn func(*records.Entry) error) error {
+	if e.Kind != packlog.KindRun && e.Key != head.Key {
+		r.damaged(fmt.Errorf("record at %v: %w: it is of core %v in an append to core %v", e.At, records.ErrMalformed, e.Key, head.Key))
 		return nil
 	}
 	return fn(e)

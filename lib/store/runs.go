@@ -11,6 +11,7 @@ import (
 	"hc/lib/lent"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 	"hc/lib/zstdframe"
 )
 
@@ -26,7 +27,7 @@ const (
 
 // decodedRun is a run with its blocks. Immutable, as long as its memory is held.
 type decodedRun struct {
-	meta   *runMeta
+	meta   *records.Run
 	data   []byte
 	memory *lent.Memory // in which data lies, held for as long as the reader holds the run; nil: the collector's
 	ends   []uint32
@@ -49,7 +50,7 @@ func (r *decodedRun) block(i uint32) []byte { return r.data[r.start(i):r.ends[i]
 // hash computes the leaf hashes, where the run does not tell them.
 func (r *decodedRun) hash() {
 	r.once.Do(func() {
-		if r.leaves = r.meta.leaves; r.leaves == nil {
+		if r.leaves = r.meta.Leaves; r.leaves == nil {
 			r.leaves = leavesOf(r.data, r.ends)
 		}
 	})
@@ -65,7 +66,7 @@ func (r *decodedRun) leaf(i uint32, block uint64) merkle.Node {
 type runReader struct {
 	log   *packlog.Log
 	runs  *lru[packlog.Position, *decodedRun]
-	metas *lru[packlog.Position, *entry]
+	metas *lru[packlog.Position, *records.Entry]
 	pool  *lent.Pool
 	plain func(context.Context, hash.Digest) (place, error) // where a block is stored without a base
 }
@@ -74,7 +75,7 @@ func newRunReader(log *packlog.Log, plain func(context.Context, hash.Digest) (pl
 	r := &runReader{
 		log:   log,
 		runs:  newLRU[packlog.Position](cachedRuns, cachedRunBytes, func(r *decodedRun) int { return len(r.data) }),
-		metas: newLRU[packlog.Position](cachedMetas, cachedMetaSize, func(e *entry) int { return e.size }),
+		metas: newLRU[packlog.Position](cachedMetas, cachedMetaSize, func(e *records.Entry) int { return e.Size }),
 		pool:  lent.NewPool(lentRunBytes),
 		plain: plain,
 	}
@@ -83,26 +84,26 @@ func newRunReader(log *packlog.Log, plain func(context.Context, hash.Digest) (pl
 }
 
 // meta returns the record at a position, without its payload.
-func (r *runReader) meta(ctx context.Context, at packlog.Position, kind packlog.Kind) (*entry, error) {
-	e, err := r.metas.get(ctx, at, func(ctx context.Context) (*entry, error) {
+func (r *runReader) meta(ctx context.Context, at packlog.Position, kind packlog.Kind) (*records.Entry, error) {
+	e, err := r.metas.get(ctx, at, func(ctx context.Context) (*records.Entry, error) {
 		record, err := r.log.ReadMeta(ctx, at)
 		if err != nil {
 			return nil, err
 		}
-		return understand(record)
+		return records.Decode(record)
 	})
 	if err != nil {
 		return nil, damagedAt(at, err)
 	}
-	if e.kind != kind {
-		return nil, fmt.Errorf("%w: record at %v is of kind %d, expected %d", ErrDamaged, at, e.kind, kind)
+	if e.Kind != kind {
+		return nil, fmt.Errorf("%w: record at %v is of kind %d, expected %d", ErrDamaged, at, e.Kind, kind)
 	}
 	return e, nil
 }
 
 // damagedAt makes a malformed record an ErrDamaged.
 func damagedAt(at packlog.Position, err error) error {
-	if errors.Is(err, errMeta) {
+	if errors.Is(err, records.ErrMalformed) {
 		return fmt.Errorf("%w: record at %v: %w", ErrDamaged, at, err)
 	}
 	return fmt.Errorf("reading the record at %v: %w", at, err)
@@ -130,7 +131,7 @@ func (r *runReader) read(ctx context.Context, at packlog.Position) (*decodedRun,
 	if record.Kind != packlog.KindRun {
 		return nil, fmt.Errorf("%w: record at %v is of kind %d, expected a run", ErrDamaged, at, record.Kind)
 	}
-	meta, err := decodeRun(record.Meta)
+	meta, err := records.DecodeRun(record.Meta)
 	if err != nil {
 		return nil, damagedAt(at, err)
 	}
@@ -139,7 +140,7 @@ func (r *runReader) read(ctx context.Context, at packlog.Position) (*decodedRun,
 		return nil, fmt.Errorf("run at %v: %w", at, err)
 	}
 	var ok bool
-	if run.ends, ok = meta.split(run.data); !ok {
+	if run.ends, ok = meta.Split(run.data); !ok {
 		return nil, fmt.Errorf("%w: run at %v: its blocks are not of the lengths that it says", ErrDamaged, at)
 	}
 	return run, nil
@@ -155,7 +156,7 @@ func (r *runReader) fill(ctx context.Context, run *decodedRun, record packlog.Re
 	if err != nil {
 		return damagedAt(record.Position, err)
 	}
-	if run.meta.codec == codecRaw {
+	if run.meta.Codec == records.CodecRaw {
 		run.pack, run.offset = r.log.File(ctx, record.Stored)
 	}
 	return r.decode(ctx, run, payload, memory)
@@ -163,21 +164,21 @@ func (r *runReader) fill(ctx context.Context, run *decodedRun, record packlog.Re
 
 // decode sets the bytes of a run, whose payload lies in memory, which is given to it.
 func (r *runReader) decode(ctx context.Context, run *decodedRun, payload []byte, memory *lent.Memory) (err error) {
-	if run.meta.codec == codecRaw {
+	if run.meta.Codec == records.CodecRaw {
 		run.memory = memory
 		run.data, err = decompress(run.meta, payload, nil)
 		return err
 	}
 	defer memory.Release()
 	var base LentBlock
-	if run.meta.codec == codecDelta {
-		if base, err = r.base(ctx, run.meta.base); err != nil {
+	if run.meta.Codec == records.CodecDelta {
+		if base, err = r.base(ctx, run.meta.Base); err != nil {
 			return fmt.Errorf("reading its base: %w", err)
 		}
 		defer base.Memory.Release()
 	}
 	var room []byte
-	run.memory, room = r.room(zstdframe.Room(run.meta.raw))
+	run.memory, room = r.room(zstdframe.Room(run.meta.Raw))
 	run.data, err = decompressInto(room, run.meta, payload, base.Data)
 	return err
 }
@@ -255,11 +256,11 @@ func (r *runReader) leaf(ctx context.Context, at place, block uint64) (merkle.No
 	if err != nil {
 		return merkle.Node{}, err
 	}
-	if int(at.at) >= e.run.count {
+	if int(at.at) >= e.Run.Count {
 		return merkle.Node{}, fmt.Errorf("%w: run at %v has no block %d", ErrDamaged, at.run, at.at)
 	}
-	if !e.run.short {
-		return merkle.LeafNodeHash(block, uint64(e.run.lengths[at.at]), e.run.leaves[at.at]), nil
+	if !e.Run.Short {
+		return merkle.LeafNodeHash(block, uint64(e.Run.Lengths[at.at]), e.Run.Leaves[at.at]), nil
 	}
 	var n merkle.Node
 	err = r.use(ctx, at.run, func(run *decodedRun) { n = run.leaf(at.at, block) })

@@ -9,6 +9,7 @@ import (
 	"hc/lib/checksum"
 	"hc/lib/hash"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 const (
@@ -23,7 +24,7 @@ const (
 
 // runJob is a run on its way into the log. done is closed when record is ready; nil: it is, or nobody works on it yet.
 type runJob struct {
-	meta   runMeta
+	meta   records.Run
 	raw    []byte       // of the blocks, in memory of the run's own
 	pieces [][]byte     // what of them stands behind raw, where the caller has it
 	sum    checksum.Sum // of both
@@ -93,31 +94,31 @@ func (w *runWriter) addBlock(ctx context.Context, leaf hash.Digest, data []byte,
 	job := w.current
 	m := &job.meta
 	if w.short {
-		w.isLines = w.isLines && (m.count == 0 || job.endsWithLF()) && isLine(data)
+		w.isLines = w.isLines && (m.Count == 0 || job.endsWithLF()) && isLine(data)
 	} else {
-		m.leaves = append(m.leaves, leaf)
+		m.Leaves = append(m.Leaves, leaf)
 	}
-	m.lengths = append(m.lengths, uint32(len(data)))
+	m.Lengths = append(m.Lengths, uint32(len(data)))
 	job.sum = job.sum.Then(sum, len(data))
 	job.pieces = append(job.pieces, data)
-	m.count++
-	m.raw += len(data)
+	m.Count++
+	m.Raw += len(data)
 	if !stays {
 		job.keep()
 	}
-	return m.ordinal, uint32(m.count - 1), nil
+	return m.Ordinal, uint32(m.Count - 1), nil
 }
 
 func (w *runWriter) fits(data []byte) bool {
 	m := &w.current.meta
-	if w.short && m.count >= shortBlocks || m.count >= maxRunBlocks {
+	if w.short && m.Count >= shortBlocks || m.Count >= records.MaxRunBlocks {
 		return false
 	}
-	return m.raw+len(data) <= runBytes
+	return m.Raw+len(data) <= runBytes
 }
 
 func (w *runWriter) begin() {
-	w.current = &runJob{sum: checksum.Of(nil), meta: runMeta{short: w.short, ordinal: w.ordinal}}
+	w.current = &runJob{sum: checksum.Of(nil), meta: records.Run{Short: w.short, Ordinal: w.ordinal}}
 	w.isLines = true
 	w.ordinal++
 }
@@ -125,17 +126,17 @@ func (w *runWriter) begin() {
 // addDelta adds a run of one block that is told from a base, and returns its ordinal. lent: the frame is somebody else's.
 func (w *runWriter) addDelta(ctx context.Context, b *newBlock, lent bool) (run uint32, err error) {
 	size := len(b.data)
-	job := &runJob{lent: lent, meta: runMeta{
-		codec: codecDelta, ordinal: w.ordinal, count: 1, raw: size, base: b.base,
-		lengths: []uint32{uint32(size)}, leaves: []hash.Digest{b.leaf},
+	job := &runJob{lent: lent, meta: records.Run{
+		Codec: records.CodecDelta, Ordinal: w.ordinal, Count: 1, Raw: size, Base: b.base,
+		Lengths: []uint32{uint32(size)}, Leaves: []hash.Digest{b.leaf},
 	}}
 	w.ordinal++
-	job.record = packlog.Record{Kind: packlog.KindRun, Meta: job.meta.encode(), Payload: b.frame}
+	job.record = packlog.Record{Kind: packlog.KindRun, Meta: job.meta.Encode(), Payload: b.frame}
 	w.behind = append(w.behind, job)
 	if w.current == nil || len(w.behind) >= maxBehind {
 		err = w.end(ctx)
 	}
-	return job.meta.ordinal, err
+	return job.meta.Ordinal, err
 }
 
 // isLine reports whether a block is a line, with or without its LF at the end.
@@ -153,9 +154,9 @@ func (w *runWriter) end(ctx context.Context) error {
 	}
 	w.current = nil
 	defer w.takeBehind()
-	job.meta.lines = w.short && w.isLines
+	job.meta.Lines = w.short && w.isLines
 	w.queue = append(w.queue, job)
-	size := job.meta.raw
+	size := job.meta.Raw
 	w.waiting += size
 	if job.asIs = job.looksRandom(); job.asIs {
 		job.finish(w.effort)
@@ -198,7 +199,7 @@ func (w *runWriter) drain(ctx context.Context, size int) error {
 func (w *runWriter) takeBehind() {
 	for _, job := range w.behind {
 		w.queue = append(w.queue, job)
-		w.waiting += job.meta.raw
+		w.waiting += job.meta.Raw
 	}
 	w.behind = w.behind[:0]
 }
@@ -221,7 +222,7 @@ func (j *runJob) finish(effort Effort) {
 		j.record = packlog.Record{Kind: packlog.KindRun, Payload: j.raw, Pieces: j.pieces, Sum: j.sum}
 	}
 	j.raw, j.pieces = nil, nil
-	j.record.Meta = j.meta.encode()
+	j.record.Meta = j.meta.Encode()
 }
 
 // tryToCompress makes the record of a run that is worth compressing. All bytes of such a one are its own.
@@ -238,7 +239,7 @@ func (j *runJob) tryToCompress(effort Effort) bool {
 		recycle(dst)
 		return false
 	}
-	j.meta.codec = codecZstd
+	j.meta.Codec = records.CodecZstd
 	j.record = packlog.Record{Kind: packlog.KindRun, Payload: frame}
 	if len(frame) < cap(frame)/4 { // a batch of them holds many
 		j.record.Payload = bytes.Clone(frame)
@@ -266,7 +267,7 @@ func (w *runWriter) writeFirst(ctx context.Context) error {
 	}
 	w.queue[0] = nil
 	w.queue = w.queue[1:]
-	w.waiting -= job.meta.raw
+	w.waiting -= job.meta.Raw
 	w.batch = append(w.batch, job.record)
 	if !job.lent {
 		w.spent = append(w.spent, job.record.Payload)

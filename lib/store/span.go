@@ -4,6 +4,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/store/records"
 )
 
 // spanBuilder gathers the blocks of an append span. Its zero value, with key and first, is empty.
@@ -12,7 +13,7 @@ type spanBuilder struct {
 	first uint64
 	count uint64
 	bytes int // of the meta, about
-	parts []spanPart
+	parts []builtPart
 	runs  int   // parts that are in a run
 	from  place // of the last part, if its blocks are together
 	alone int   // parts in a row, the last one apart, that began a passage and remained one block
@@ -21,13 +22,19 @@ type spanBuilder struct {
 	roots  merkle.Cover
 }
 
+// builtPart is a part of a span that is not written yet.
+type builtPart struct {
+	records.Part
+	together bool // what is in byLeaf is a passage, if it is long enough
+}
+
 // inRun adds the next block, which is in a run of this append.
 func (b *spanBuilder) inRun(node merkle.Node, run, at uint32) {
 	block := node.Index / 2
-	if n := len(b.parts); n > 0 && b.parts[n-1].inRun() && b.parts[n-1].run == run && uint64(b.parts[n-1].at)+b.parts[n-1].count == uint64(at) {
-		b.parts[n-1].count++
+	if n := len(b.parts); n > 0 && b.parts[n-1].InRun() && b.parts[n-1].Run == run && uint64(b.parts[n-1].At)+b.parts[n-1].Count == uint64(at) {
+		b.parts[n-1].Count++
 	} else {
-		b.parts = append(b.parts, spanPart{first: block, count: 1, run: run, at: at})
+		b.parts = append(b.parts, builtPart{Part: records.Part{First: block, Count: 1, Run: run, At: at}})
 		b.bytes += 16
 		b.runs++
 	}
@@ -43,7 +50,7 @@ type known struct {
 // known adds the next block, which the store has. Those that stand one behind the other there become a passage, if the first of them is
 // where a reader will look for it.
 func (b *spanBuilder) known(node merkle.Node, at known) {
-	ref := leafRef{node.Size, node.Hash}
+	ref := records.LeafRef{Size: node.Size, Leaf: node.Hash}
 	n := len(b.parts) - 1
 	switch {
 	case b.goesOn(at.place):
@@ -51,16 +58,16 @@ func (b *spanBuilder) known(node merkle.Node, at known) {
 	case at.indexed:
 		b.from, n = at.place, n+1
 		b.alone++
-		b.parts = append(b.parts, spanPart{first: node.Index / 2, byLeaf: []leafRef{}, together: true})
+		b.parts = append(b.parts, builtPart{records.Part{First: node.Index / 2, ByLeaf: []records.LeafRef{}}, true})
 		b.bytes += 4
-	case n < 0 || b.parts[n].byLeaf == nil || b.parts[n].together:
+	case n < 0 || b.parts[n].ByLeaf == nil || b.parts[n].together:
 		n++
-		b.parts = append(b.parts, spanPart{first: node.Index / 2, byLeaf: []leafRef{}})
+		b.parts = append(b.parts, builtPart{records.Part{First: node.Index / 2, ByLeaf: []records.LeafRef{}}, false})
 		b.bytes += 4
 	}
-	b.parts[n].byLeaf = append(b.parts[n].byLeaf, ref)
-	b.parts[n].count++
-	b.bytes += 5 + len(ref.leaf)
+	b.parts[n].ByLeaf = append(b.parts[n].ByLeaf, ref)
+	b.parts[n].Count++
+	b.bytes += 5 + len(ref.Leaf)
 	b.add(node)
 }
 
@@ -70,7 +77,7 @@ func (b *spanBuilder) goesOn(at place) bool {
 		return false
 	}
 	last := &b.parts[len(b.parts)-1]
-	return last.together && last.count < mostPassage && at.run == b.from.run && uint64(at.at) == uint64(b.from.at)+last.count
+	return last.together && last.Count < records.MostPassage && at.run == b.from.run && uint64(at.at) == uint64(b.from.at)+last.Count
 }
 
 // mostAlone is after how many blocks that stand alone nothing is looked up for a passage to begin: the blocks are in another order.
@@ -82,24 +89,23 @@ func (b *spanBuilder) mayBegin(at place) bool {
 }
 
 // named returns the parts as they are written.
-func (b *spanBuilder) named() []spanPart {
-	parts := make([]spanPart, 0, len(b.parts))
-	leaves := make([]hash.Digest, 0, mostPassage)
+func (b *spanBuilder) named() []records.Part {
+	parts := make([]records.Part, 0, len(b.parts))
+	leaves := make([]hash.Digest, 0, records.MostPassage)
 	for _, p := range b.parts {
 		n := len(parts) - 1
 		switch {
-		case p.together && p.count >= leastPassage:
+		case p.together && p.Count >= records.LeastPassage:
 			leaves = leaves[:0]
-			for _, ref := range p.byLeaf {
-				leaves = append(leaves, ref.leaf)
+			for _, ref := range p.ByLeaf {
+				leaves = append(leaves, ref.Leaf)
 			}
-			x := newPassage(leaves)
-			parts = append(parts, spanPart{first: p.first, count: p.count, passage: &x})
-		case p.byLeaf != nil && n >= 0 && parts[n].byLeaf != nil:
-			parts[n].byLeaf, parts[n].count = append(parts[n].byLeaf, p.byLeaf...), parts[n].count+p.count
+			x := records.NewPassage(leaves)
+			parts = append(parts, records.Part{First: p.First, Count: p.Count, Passage: &x})
+		case p.ByLeaf != nil && n >= 0 && parts[n].ByLeaf != nil:
+			parts[n].ByLeaf, parts[n].Count = append(parts[n].ByLeaf, p.ByLeaf...), parts[n].Count+p.Count
 		default:
-			p.together = false
-			parts = append(parts, p)
+			parts = append(parts, p.Part)
 		}
 	}
 	return parts
@@ -129,9 +135,9 @@ func (b *spanBuilder) hash() {
 	b.leaves = b.leaves[:0]
 }
 
-func (b *spanBuilder) meta() *spanMeta {
+func (b *spanBuilder) meta() *records.Span {
 	b.hash()
-	return &spanMeta{append: true, key: b.key, first: b.first, parts: b.named(), roots: b.roots.Nodes()}
+	return &records.Span{Append: true, Key: b.key, First: b.first, Parts: b.named(), Roots: b.roots.Nodes()}
 }
 
 // next begins the next span, at a block.

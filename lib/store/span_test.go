@@ -2,6 +2,8 @@ package store
 
 import (
 	"testing"
+
+	"hc/lib/store/records"
 )
 
 // An append that has more runs than a span names writes several spans, which tell the same as one.
@@ -18,9 +20,9 @@ func TestSpansOfManyRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	spans := 0
-	eachSpan(t, s, func(span *spanMeta) {
-		if len(span.parts) > most {
-			t.Errorf("a span of %d parts", len(span.parts))
+	eachSpan(t, s, func(span *records.Span) {
+		if len(span.Parts) > most {
+			t.Errorf("a span of %d parts", len(span.Parts))
 		}
 		spans++
 	})

@@ -12,6 +12,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 const (
@@ -77,7 +78,7 @@ func (t tuning) withDefaults() tuning {
 		t.upper = t.fanOut
 	}
 	if t.spanBlocks == 0 {
-		t.spanBlocks = maxSpanBlocks
+		t.spanBlocks = records.MaxSpanBlocks
 	}
 	if t.spanRuns == 0 {
 		t.spanRuns = spanRuns

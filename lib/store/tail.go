@@ -10,6 +10,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 const (
@@ -34,7 +35,7 @@ type state struct {
 	blocks  uint64             // in the tail
 
 	finding  sync.Mutex
-	passages map[passage]whereabouts // guarded by finding
+	passages map[records.Passage]whereabouts // guarded by finding
 }
 
 // coreTail is a core: what the tail says, in front of what is derived. Guarded by the state's mu.
@@ -188,32 +189,32 @@ type tailAppend struct {
 	state   *state
 	core    *coreTail
 	seq     uint64
-	runs    runList
+	runs    records.RunList
 	dropped bool
 }
 
-func (a *tailAppend) entry(e *entry) error {
-	switch e.kind {
+func (a *tailAppend) entry(e *records.Entry) error {
+	switch e.Kind {
 	case packlog.KindCore:
-		a.core.manifest = e.manifest
+		a.core.manifest = e.Manifest
 	case packlog.KindRun:
-		a.runs.add(e)
+		a.runs.Add(e)
 		return a.state.addRun(a.ctx, e)
 	case packlog.KindSpan:
 		return a.span(e)
 	case packlog.KindNodes:
-		return a.learn(e.nodes)
+		return a.learn(e.Nodes)
 	case packlog.KindTruncate:
-		a.core = a.core.truncated(e.truncate.length, a.seq)
+		a.core = a.core.truncated(e.Truncate.Length, a.seq)
 		a.state.cores[a.core.key] = a.core
-		return a.learn(e.truncate.roots)
+		return a.learn(e.Truncate.Roots)
 	case packlog.KindClear:
-		a.core = a.core.cleared(e.clear.first, e.clear.end, a.seq)
+		a.core = a.core.cleared(e.Clear.First, e.Clear.End, a.seq)
 		a.state.cores[a.core.key] = a.core
 	case packlog.KindDrop:
 		a.dropped = true
 	case packlog.KindSeen:
-		a.core.seen = addSeen(a.core.seen, e.head, e.settled)
+		a.core.seen = addSeen(a.core.seen, e.Head, e.Settled)
 	}
 	return nil
 }
@@ -228,16 +229,16 @@ func (a *tailAppend) learn(nodes []merkle.Node) error {
 }
 
 // addRun takes a run's leaf hashes into the index.
-func (st *state) addRun(ctx context.Context, e *entry) error {
-	if e.run.short {
+func (st *state) addRun(ctx context.Context, e *records.Entry) error {
+	if e.Run.Short {
 		return nil
 	}
-	if len(st.index)+len(e.run.leaves) > maxTailIndex {
-		st.skipped = append(st.skipped, e.at)
+	if len(st.index)+len(e.Run.Leaves) > maxTailIndex {
+		st.skipped = append(st.skipped, e.At)
 		return nil
 	}
-	for i, leaf := range e.run.leaves {
-		if e.run.codec == codecDelta {
+	for i, leaf := range e.Run.Leaves {
+		if e.Run.Codec == records.CodecDelta {
 			known, err := st.hasPlace(ctx, leaf)
 			if err != nil {
 				return err
@@ -246,7 +247,7 @@ func (st *state) addRun(ctx context.Context, e *entry) error {
 				continue
 			}
 		}
-		st.index[leaf] = place{e.at, uint32(i)}
+		st.index[leaf] = place{e.At, uint32(i)}
 	}
 	return nil
 }
@@ -260,36 +261,36 @@ func (st *state) hasPlace(ctx context.Context, leaf hash.Digest) (known bool, er
 }
 
 // span adds blocks, and the nodes that follow from them.
-func (a *tailAppend) span(e *entry) error {
-	a.runs.forget(e.span)
-	rows := make([]row, 0, len(e.span.parts))
-	for _, p := range e.span.parts {
-		r := row{first: p.first, count: p.count, seq: a.seq, lazy: e.span.append}
+func (a *tailAppend) span(e *records.Entry) error {
+	a.runs.Forget(e.Span)
+	rows := make([]row, 0, len(e.Span.Parts))
+	for _, p := range e.Span.Parts {
+		r := row{first: p.First, count: p.Count, seq: a.seq, lazy: e.Span.Append}
 		switch {
-		case p.passage != nil:
-			r.kind, r.place = rowPassage, place{run: e.at}
-		case p.byLeaf != nil:
-			r.kind, r.place = rowByLeaf, place{run: e.at}
+		case p.Passage != nil:
+			r.kind, r.place = rowPassage, place{run: e.At}
+		case p.ByLeaf != nil:
+			r.kind, r.place = rowByLeaf, place{run: e.At}
 		default:
-			run := a.runs.find(p.run)
-			if run == nil || uint64(p.at)+p.count > uint64(run.run.count) {
+			run := a.runs.Find(p.Run)
+			if run == nil || uint64(p.At)+p.Count > uint64(run.Run.Count) {
 				continue // the run was damaged: its blocks are not held
 			}
-			r.kind, r.place = rowPlaced, place{run.at, p.at}
-			r.lazy = r.lazy || run.run.short
+			r.kind, r.place = rowPlaced, place{run.At, p.At}
+			r.lazy = r.lazy || run.Run.Short
 		}
 		rows = append(rows, r)
-		a.state.blocks += p.count
+		a.state.blocks += p.Count
 	}
 	a.core.rows.add(rows)
-	if err := a.learn(e.span.roots); err != nil {
+	if err := a.learn(e.Span.Roots); err != nil {
 		return err
 	}
-	if e.span.append {
+	if e.Span.Append {
 		return nil
 	}
 	return inSubtrees(func(leaves []merkle.Node) error { return a.core.learnSubtree(a.ctx, leaves) },
-		func(leaf func(merkle.Node) error) error { return a.runs.leaves(e.span, leaf) })
+		func(leaf func(merkle.Node) error) error { return a.runs.Leaves(e.Span, leaf) })
 }
 
 // node returns a node that is held; not one that would have to be computed.

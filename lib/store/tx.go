@@ -9,6 +9,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // TxOptions say what a transaction is for.
@@ -60,8 +61,8 @@ type Tx struct {
 // Begin starts a transaction on the core: it is the core's only writer until Commit or Abort. ErrLocked (after the wait
 // of Options, naming the holder) if there is another one.
 func (s *Store) Begin(ctx context.Context, key keys.Key, options TxOptions) (*Tx, error) {
-	if len(options.Manifest) > maxManifest {
-		return nil, fmt.Errorf("beginning a transaction on core %v: manifest of %d bytes, the limit is %d", key, len(options.Manifest), maxManifest)
+	if len(options.Manifest) > records.MaxManifest {
+		return nil, fmt.Errorf("beginning a transaction on core %v: manifest of %d bytes, the limit is %d", key, len(options.Manifest), records.MaxManifest)
 	}
 	tx := &Tx{store: s, key: key, options: options}
 	if err := tx.begin(ctx); err != nil {
@@ -119,7 +120,7 @@ func (tx *Tx) introduce(ctx context.Context) error {
 	if tx.view.core != nil && (tx.options.Manifest == nil || tx.view.Manifest() != nil) {
 		return nil
 	}
-	return tx.record(ctx, packlog.KindCore, encodeCore(tx.key, tx.options.Manifest))
+	return tx.record(ctx, packlog.KindCore, records.EncodeCore(tx.key, tx.options.Manifest))
 }
 
 // noView returns the view of a core that is not there.
@@ -192,7 +193,7 @@ func (tx *Tx) seen(ctx context.Context, head Head, settled bool) error {
 	if err := tx.check(); err != nil {
 		return err
 	}
-	return tx.failed("keeping a head of", tx.record(ctx, packlog.KindSeen, encodeSeen(tx.key, head, settled)))
+	return tx.failed("keeping a head of", tx.record(ctx, packlog.KindSeen, records.EncodeSeen(tx.key, head, settled)))
 }
 
 // Truncate cuts the core back to length blocks, before anything else is done with the transaction. The blocks behind them
@@ -214,7 +215,7 @@ func (tx *Tx) cut(ctx context.Context, fork, length uint64) error {
 	case tx.blocks > 0 || len(tx.nodes) > 0 || tx.limit != noLimit:
 		return errors.New("something was added before")
 	}
-	m := truncateMeta{key: tx.key, fork: fork, length: length}
+	m := records.Truncate{Key: tx.key, Fork: fork, Length: length}
 	for _, index := range merkle.FullRoots(length) {
 		n, err := tx.view.Node(ctx, index)
 		if err != nil {
@@ -223,10 +224,10 @@ func (tx *Tx) cut(ctx context.Context, fork, length uint64) error {
 		if n.Hint {
 			return fmt.Errorf("node %d: %w", index, merkle.ErrHint)
 		}
-		m.roots = append(m.roots, n)
+		m.Roots = append(m.Roots, n)
 	}
 	tx.next, tx.span.first, tx.limit = length, length, length
-	return tx.record(ctx, packlog.KindTruncate, m.encode())
+	return tx.record(ctx, packlog.KindTruncate, m.Encode())
 }
 
 // Commit makes all of the transaction visible at once under the head that it gets from head, which is called under the
@@ -270,10 +271,10 @@ func (tx *Tx) commit(ctx context.Context, head func() (Head, error)) error {
 	var last packlog.Record
 	record := func() (packlog.Record, error) {
 		h, err := head()
-		if err == nil && len(h.Signature) > maxSignature {
-			err = fmt.Errorf("signature of %d bytes, the limit is %d", len(h.Signature), maxSignature)
+		if err == nil && len(h.Signature) > records.MaxSignature {
+			err = fmt.Errorf("signature of %d bytes, the limit is %d", len(h.Signature), records.MaxSignature)
 		}
-		last = packlog.Record{Kind: packlog.KindHead, Meta: encodeHead(tx.key, h)}
+		last = packlog.Record{Kind: packlog.KindHead, Meta: records.EncodeHead(tx.key, h)}
 		return last, err
 	}
 	return tx.runs.finish(ctx, func(ctx context.Context, records ...packlog.Record) error {

@@ -9,14 +9,11 @@ import (
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // Head is what a core's owner signed.
-type Head struct {
-	Fork, Length, ByteLength uint64
-	TreeHash                 hash.Digest
-	Signature                []byte // the signature field as it travels (lib/keys); empty for an unsigned empty core
-}
+type Head = records.Head
 
 // View is a core at one instant. What is appended, downloaded, truncated or cleared later does not change it, until a gc takes what
 // was forgotten: then it is missing here, too (ErrBlockMissing, ErrConflict, ErrNotFound). Safe for concurrent use.
@@ -310,7 +307,7 @@ func (v *View) leafHash(ctx context.Context, r row, block uint64) (hash.Digest, 
 	}
 	if !r.place.run.IsZero() {
 		ref, err := v.leafRef(ctx, r.place.run, block)
-		return ref.leaf, err
+		return ref.Leaf, err
 	}
 	n, err := v.Node(ctx, 2*block)
 	return n.Hash, err

@@ -7,6 +7,7 @@ import (
 
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
+	"hc/lib/store/records"
 )
 
 // Node returns a tree node that is held or follows from what is held, else an error wrapping merkle.ErrNodeMissing. Nodes
@@ -112,7 +113,7 @@ func (v *View) leafIn(ctx context.Context, r row, block uint64) (merkle.Node, er
 	if err != nil {
 		return merkle.Node{}, err
 	}
-	return merkle.LeafNodeHash(block, ref.size, ref.leaf), nil
+	return merkle.LeafNodeHash(block, ref.Size, ref.Leaf), nil
 }
 
 // leafOfPassage returns the leaf of a block that is named with its neighbours. It is not known where no run has them any more.
@@ -128,40 +129,40 @@ func (v *View) leafOfPassage(ctx context.Context, r row, block uint64) (n merkle
 }
 
 // leafRef returns what the span record at a position says about a block that it names by leaf hash.
-func (v *View) leafRef(ctx context.Context, at packlog.Position, block uint64) (leafRef, error) {
+func (v *View) leafRef(ctx context.Context, at packlog.Position, block uint64) (records.LeafRef, error) {
 	p, err := v.part(ctx, at, block)
-	if err == nil && p.byLeaf == nil {
+	if err == nil && p.ByLeaf == nil {
 		err = fmt.Errorf("%w: span at %v does not name block %d by its leaf hash", ErrDamaged, at, block)
 	}
 	if err != nil {
-		return leafRef{}, err
+		return records.LeafRef{}, err
 	}
-	return p.byLeaf[block-p.first], nil
+	return p.ByLeaf[block-p.First], nil
 }
 
 // passagePlace returns where a block is that the span record at a position names with its neighbours.
 func (v *View) passagePlace(ctx context.Context, at packlog.Position, block uint64) (place, error) {
 	p, err := v.part(ctx, at, block)
-	if err == nil && p.passage == nil {
+	if err == nil && p.Passage == nil {
 		err = fmt.Errorf("%w: span at %v does not name block %d with its neighbours", ErrDamaged, at, block)
 	}
 	if err != nil {
 		return place{}, err
 	}
-	first, err := v.state.locatePassage(ctx, v.store, p.passage)
-	return place{first.run, first.at + uint32(block-p.first)}, err
+	first, err := v.state.locatePassage(ctx, v.store, p.Passage)
+	return place{first.run, first.at + uint32(block-p.First)}, err
 }
 
 // part returns the part of the span record at a position that has a block.
-func (v *View) part(ctx context.Context, at packlog.Position, block uint64) (spanPart, error) {
+func (v *View) part(ctx context.Context, at packlog.Position, block uint64) (records.Part, error) {
 	e, err := v.store.reader.meta(ctx, at, packlog.KindSpan)
 	if err != nil {
-		return spanPart{}, err
+		return records.Part{}, err
 	}
-	parts := e.span.parts
-	i := sort.Search(len(parts), func(i int) bool { return parts[i].end() > block })
-	if i == len(parts) || parts[i].first > block {
-		return spanPart{}, fmt.Errorf("%w: span at %v does not name block %d", ErrDamaged, at, block)
+	parts := e.Span.Parts
+	i := sort.Search(len(parts), func(i int) bool { return parts[i].End() > block })
+	if i == len(parts) || parts[i].First > block {
+		return records.Part{}, fmt.Errorf("%w: span at %v does not name block %d", ErrDamaged, at, block)
 	}
 	return parts[i], nil
 }
