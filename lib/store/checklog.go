@@ -9,6 +9,7 @@ import (
 
 	"hc/lib/keys"
 	"hc/lib/lent"
+	"hc/lib/store/codec"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/zstdframe"
@@ -217,7 +218,7 @@ func (k *logCheck) decode(job runCheck) error {
 		room, memory = k.room(zstdframe.Room(job.meta.Raw))
 		defer memory.Release()
 	}
-	data, err := decompressInto(room, job.meta, job.payload, base)
+	data, err := codec.Decompress(room, job.meta, job.payload, base)
 	if err != nil {
 		return err
 	}

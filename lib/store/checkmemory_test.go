@@ -8,6 +8,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/lent"
+	"hc/lib/store/codec"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 )
@@ -30,7 +31,7 @@ func TestCheckUsesMemoryAgain(t *testing.T) {
 // What a run was decoded in is given back, whether it is what it should be or not.
 func TestCheckGivesMemoryBack(t *testing.T) {
 	block := bytes.Repeat([]byte("as of logs\n"), 20<<10)
-	frame := compressAnyway(nil, block, Quick)
+	frame := codec.CompressAnyway(nil, block, Quick)
 	for name, c := range map[string]struct {
 		payload []byte
 		leaf    hash.Digest

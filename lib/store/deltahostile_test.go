@@ -7,9 +7,12 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
+
 	"hc/lib/hash"
 	"hc/lib/store/packlog/memfs"
 	"hc/lib/store/records"
+	"hc/lib/zstdframe"
 )
 
 // TestDeltaHostile has stores say of bases what must not be: it is an error that says so, and nothing hangs.
@@ -124,13 +127,13 @@ func TestPutDelta(t *testing.T) {
 		data, base, frame []byte
 		deltas            int
 	}{
-		"as it came":            {data, base, deltaFrame(data, base), 1},
-		"a base not here":       {deeper, data, deltaFrame(deeper, data), 0},
-		"bytes behind it":       {data, base, append(deltaFrame(data, base), 0), 0},
-		"as long as the block":  {data, randomBytes(r, 3000), deltaFrame(data, randomBytes(r, 3000)), 0},
-		"the block is here":     {base, base, deltaFrame(base, base), 0},
+		"as it came":            {data, base, frameOf(data, base), 1},
+		"a base not here":       {deeper, data, frameOf(deeper, data), 0},
+		"bytes behind it":       {data, base, append(frameOf(data, base), 0), 0},
+		"as long as the block":  {data, randomBytes(r, 3000), frameOf(data, randomBytes(r, 3000)), 0},
+		"the block is here":     {base, base, frameOf(base, base), 0},
 		"nothing":               {data, base, nil, 0},
-		"a base of another one": {deeper, base, deltaFrame(deeper, base), 1},
+		"a base of another one": {deeper, base, frameOf(deeper, base), 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := &checkWorld{machine: memfs.New(1), logs: []*signed{newSigned(t, 1)}, held: make([]map[uint64]bool, 1)}
@@ -163,4 +166,9 @@ func TestPutDelta(t *testing.T) {
 			}
 		})
 	}
+}
+
+// frameOf returns a frame of raw whose dictionary is base.
+func frameOf(raw, base []byte) []byte {
+	return zstdframe.NewEncoder(zstd.SpeedDefault, zstdframe.Window, zstd.WithEncoderDictRaw(zstdframe.Dictionary, base)).EncodeAll(raw, nil)
 }

@@ -9,6 +9,7 @@ import (
 	"hc/lib/checksum"
 	"hc/lib/hash"
 	"hc/lib/merkle"
+	"hc/lib/store/codec"
 )
 
 // Bounds of what waits until it is known how it is stored.
@@ -77,7 +78,7 @@ func (d *deltas) found(ctx context.Context, at place) error {
 
 // takes reports whether a new block of that size is to be looked at.
 func (d *deltas) takes(size int) bool {
-	return size <= maxDelta && (d.anchor != place{} || len(d.old) > 0 || d.leading)
+	return size <= codec.MaxDelta && (d.anchor != place{} || len(d.old) > 0 || d.leading)
 }
 
 // waits reports whether a block must wait for others before it.

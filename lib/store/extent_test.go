@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"hc/lib/hash"
+	"hc/lib/store/codec"
 	"hc/lib/store/records"
 )
 
@@ -77,7 +78,7 @@ func checkPayload(t *testing.T, v *View, e Extent, blocks [][]byte) {
 	got := run.Payload
 	if run.Zstd {
 		m := &records.Run{Codec: records.CodecZstd, Raw: run.Raw}
-		if got, err = decompress(m, run.Payload, nil); err != nil {
+		if got, err = codec.Decompress(nil, m, run.Payload, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -3,10 +3,9 @@ package store
 import (
 	"context"
 
-	"github.com/klauspost/compress/zstd"
-
 	"hc/lib/hash"
 	"hc/lib/merkle"
+	"hc/lib/store/codec"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 )
@@ -18,7 +17,7 @@ const leastFrame = 32 << 10
 // FrameFits reports whether neighbouring blocks that came compressed together may become a run as they came, going by their
 // number, their bytes, and those of the frame.
 func FrameFits(count, raw, frame int) bool {
-	return count <= shortBlocks && raw >= leastFrame && raw <= records.MaxBlock && (raw <= runBytes || count == 1) && frame <= raw-raw/worthIt
+	return count <= shortBlocks && raw >= leastFrame && raw <= records.MaxBlock && (raw <= runBytes || count == 1) && codec.WorthIt(frame, raw)
 }
 
 // RawFits reports whether neighbouring blocks that came uncompressed together may become a run as they came, going by their number and
@@ -34,7 +33,7 @@ func (tx *Tx) PutRaw(ctx context.Context, first uint64, leaves []hash.Digest, bl
 	if err := tx.check(); err != nil {
 		return err
 	}
-	asCame := !tx.options.Short && RawFits(len(blocks), len(payload)) && looksRandom(payload)
+	asCame := !tx.options.Short && RawFits(len(blocks), len(payload)) && codec.LooksRandom(payload)
 	return tx.failed("storing blocks of", tx.putTogether(ctx, cameTogether{first, leaves, blocks, payload, records.CodecRaw}, asCame))
 }
 
@@ -58,7 +57,7 @@ func (tx *Tx) PutFrame(ctx context.Context, first uint64, leaves []hash.Digest, 
 	for _, block := range blocks {
 		raw += len(block)
 	}
-	asCame := FrameFits(len(blocks), raw, len(frame)) && isFrame(frame, raw)
+	asCame := FrameFits(len(blocks), raw, len(frame)) && codec.IsFrame(frame, raw)
 	return tx.failed("storing blocks of", tx.putTogether(ctx, cameTogether{first, leaves, blocks, frame, records.CodecZstd}, asCame))
 }
 
@@ -107,36 +106,6 @@ func (tx *Tx) allNew(ctx context.Context, c cameTogether) (bool, error) {
 		}
 	}
 	return true, nil
-}
-
-// isFrame reports whether data is one frame and nothing else, as a run of so many bytes may have it (FORMAT.md), going by
-// what can be seen without decoding it.
-func isFrame(data []byte, raw int) bool {
-	var h zstd.Header
-	if h.Decode(data) != nil || h.Skippable || h.DictionaryID != 0 || h.HasFCS && h.FrameContentSize != uint64(raw) {
-		return false
-	}
-	if h.WindowSize > records.MaxWindow || h.SingleSegment && raw > records.MaxWindow {
-		return false
-	}
-	const header = 3 // bytes before each block: 1 bit last, 2 bits type, 21 bits size
-	at := h.HeaderSize
-	for last := false; !last; {
-		if len(data)-at < header {
-			return false
-		}
-		word := uint32(data[at]) | uint32(data[at+1])<<8 | uint32(data[at+2])<<16
-		size := int(word >> 3)
-		if word>>1&3 == 1 { // one byte, so many times
-			size = 1
-		}
-		last = word&1 != 0
-		at += header + size
-	}
-	if h.HasCheckSum {
-		at += 4
-	}
-	return at == len(data)
 }
 
 // addTogether puts blocks into a run of their own, whose payload is there, and returns its ordinal. The payload is not copied.

@@ -11,6 +11,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/merkle"
+	"hc/lib/store/codec"
 	"hc/lib/store/packlog/memfs"
 	"hc/lib/store/records"
 )
@@ -153,7 +154,7 @@ func TestPutFrameRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			raw := bytes.Join(c.blocks, nil)
-			got, err := decompress(&records.Run{Codec: records.CodecZstd, Raw: len(raw)}, c.frame, nil)
+			got, err := codec.Decompress(nil, &records.Run{Codec: records.CodecZstd, Raw: len(raw)}, c.frame, nil)
 			if broken := err != nil || !bytes.Equal(got, raw); broken != c.broken {
 				t.Fatalf("it decodes: %v, %v", !broken, err)
 			}

@@ -9,29 +9,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
-	"hc/lib/store/records"
 )
-
-func FuzzRun(f *testing.F) {
-	data := bytes.Repeat([]byte("a line\n"), 300)
-	f.Add((&records.Run{Codec: records.CodecRaw, Short: true, Lines: true, Count: 300, Raw: len(data)}).Encode(), data, []byte(nil))
-	f.Add((&records.Run{Codec: records.CodecZstd, Short: true, Lines: true, Count: 300, Raw: len(data)}).Encode(), compress(nil, data, Thorough), []byte(nil))
-	f.Add((&records.Run{Codec: records.CodecDelta, Short: true, Count: 1, Raw: len(data)}).Encode(), compress(nil, data, Thorough), data)
-	f.Fuzz(func(t *testing.T, meta, payload, base []byte) {
-		m, err := records.DecodeRun(meta)
-		if err != nil {
-			return
-		}
-		raw, err := decompress(m, payload, base)
-		if err != nil {
-			return
-		}
-		ends, ok := m.Split(raw)
-		if ok && len(leavesOf(raw, ends)) != m.Count {
-			t.Fatal("a block is missing")
-		}
-	})
-}
 
 func sampleDerived() (*applied, *coreFile) {
 	leaf := hash.Leaf([]byte("x"))

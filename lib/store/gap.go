@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"hc/lib/hash"
+	"hc/lib/store/codec"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 )
@@ -60,15 +61,15 @@ func (g *gap) findBases(ctx context.Context, view *View) {
 		c.addBefore(*g.before)
 	}
 	for _, b := range g.blocks {
-		if len(b.data) < minDelta {
+		if len(b.data) < codec.MinDelta {
 			continue
 		}
-		i, ok := c.like.best(b.data)
+		i, ok := c.like.Best(b.data)
 		if !ok {
 			continue
 		}
 		base := &c.list[i]
-		if b.frame = encodeDelta(b.data, base.data); b.frame != nil {
+		if b.frame = codec.EncodeDelta(b.data, base.data); b.frame != nil {
 			b.base, g.last = base.leaf, &base.at
 		}
 	}
@@ -80,7 +81,7 @@ type baseSearch struct {
 	view  *View
 	most  int // to be added by each of the ways to find them
 	list  []possibleBase
-	like  resembling
+	like  codec.Resembling
 	bytes int
 }
 
@@ -106,7 +107,7 @@ func (c *baseSearch) add(leaf hash.Digest) {
 	if err != nil || int(at.at) >= len(e.Run.Leaves) {
 		return
 	}
-	if size := int(e.Run.Lengths[at.at]); size > maxDelta || size < minDelta/2 || c.bytes+size > baseBytes {
+	if size := int(e.Run.Lengths[at.at]); size > codec.MaxDelta || size < codec.MinDelta/2 || c.bytes+size > baseBytes {
 		return
 	}
 	data, err := store.reader.block(c.ctx, at)
@@ -114,7 +115,7 @@ func (c *baseSearch) add(leaf hash.Digest) {
 		return
 	}
 	c.list = append(c.list, possibleBase{leaf, at, data})
-	c.like.add(data)
+	c.like.Add(data)
 	c.bytes += len(data)
 }
 

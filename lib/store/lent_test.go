@@ -10,7 +10,6 @@ import (
 
 	"hc/lib/checksum"
 	"hc/lib/hash"
-	"hc/lib/store/records"
 )
 
 // appendEither appends an odd number of blocks one by one, and an even one all at once, from memory that has other bytes then.
@@ -116,35 +115,5 @@ func TestLentRunIsNotCopied(t *testing.T) {
 	}
 	if w.batch[0].Sum != checksum.Of(bytes.Join(blocks, nil)) {
 		t.Error("the run has another sum than its bytes")
-	}
-}
-
-// A run that stands in pieces looks as random as its bytes do in a row.
-func TestLooksRandomInPieces(t *testing.T) {
-	random := rand.New(rand.NewPCG(3, 4))
-	seen := map[bool]int{}
-	for range 300 {
-		all := make([]byte, leastLook-1+random.IntN(200_000))
-		for i := range all {
-			all[i] = byte(random.Uint32())
-		}
-		for range random.IntN(3) { // some of the stretches repeat a byte
-			at := random.IntN(len(all))
-			clear(all[at:min(len(all), at+random.IntN(60_000))])
-		}
-		job := &runJob{meta: records.Run{Raw: len(all)}}
-		own := random.IntN(len(all))
-		job.raw = all[:own]
-		for rest := all[own:]; len(rest) > 0; {
-			n := min(len(rest), 1+random.IntN(1+random.IntN(40_000)))
-			job.pieces, rest = append(job.pieces, rest[:n]), rest[n:]
-		}
-		want := looksRandom(all)
-		if seen[want]++; job.looksRandom() != want {
-			t.Fatalf("%d bytes in %d pieces: %v, in a row %v", len(all), len(job.pieces), !want, want)
-		}
-	}
-	if seen[true] < 20 || seen[false] < 20 {
-		t.Errorf("the cases are one-sided: %v", seen)
 	}
 }

@@ -4,12 +4,13 @@ import (
 	"context"
 
 	"hc/lib/hash"
+	"hc/lib/store/codec"
 	"hc/lib/store/records"
 )
 
 // DeltaFits reports whether a block that came as what it differs from another may be stored as it came, going by its bytes and those of
 // the frame.
-func DeltaFits(raw, frame int) bool { return raw <= records.MaxBlock && 2*(frame+deltaCost) <= raw }
+func DeltaFits(raw, frame int) bool { return raw <= records.MaxBlock && codec.DeltaWorthIt(frame, raw) }
 
 // PutDelta is Put for a block that came as what it differs from another: in a frame whose dictionary is the block with leaf hash base, and
 // which the caller has decoded to exactly these bytes. Where the block is new here, and the other is stored without a base of
@@ -39,7 +40,7 @@ func (tx *Tx) putDelta(ctx context.Context, block uint64, b *newBlock) error {
 
 // takesDelta reports whether a block is stored as it came.
 func (tx *Tx) takesDelta(ctx context.Context, block uint64, b *newBlock) (bool, error) {
-	if tx.options.Short || b.leaf == b.base || !DeltaFits(len(b.data), len(b.frame)) || !isFrame(b.frame, len(b.data)) {
+	if tx.options.Short || b.leaf == b.base || !DeltaFits(len(b.data), len(b.frame)) || !codec.IsFrame(b.frame, len(b.data)) {
 		return false, nil
 	}
 	p := putBlock{block: block, ref: records.LeafRef{Leaf: b.leaf}}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"hc/lib/store/codec"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/zstdframe"
@@ -40,7 +41,7 @@ type recoder struct {
 // nothing else to collect, for as much as half of what is live may lie about before it is collected.
 func newRecoder(cold bool) *recoder {
 	if !cold {
-		return &recoder{encoder: newThorough(), frame: make([]byte, 0, runBytes)}
+		return &recoder{encoder: codec.NewThorough(), frame: make([]byte, 0, runBytes)}
 	}
 	return &recoder{cold: true, encoder: zstdframe.NewEncoder(zstd.SpeedBestCompression, records.MaxWindow)}
 }
@@ -51,8 +52,8 @@ func (r *recoder) encode(m *records.Run, raw []byte) ([]byte, error) {
 	switch {
 	case r.cold && len(raw) > 0:
 		frame = r.encoder.EncodeAll(raw, r.frame[:0])
-	case !r.cold && !looksRandom(raw):
-		frame = compressBy(r.encoder, r.frame[:0], raw)
+	case !r.cold && !codec.LooksRandom(raw):
+		frame = codec.CompressBy(r.encoder, r.frame[:0], raw)
 	}
 	if frame != nil {
 		r.frame = frame
@@ -63,7 +64,7 @@ func (r *recoder) encode(m *records.Run, raw []byte) ([]byte, error) {
 	}
 	m.Codec = records.CodecZstd
 	r.back = withRoom(r.back, zstdframe.Room(m.Raw))
-	back, err := decompressInto(r.back, m, frame, nil)
+	back, err := codec.Decompress(r.back, m, frame, nil)
 	if err != nil || !bytes.Equal(back, raw) {
 		return nil, fmt.Errorf("internal error: a run of %d bytes does not decode to what was encoded: %w", len(raw), err)
 	}
@@ -95,7 +96,7 @@ func (r *recoder) plainRun(record *packlog.Record, most int) (*records.Run, []by
 		return nil, nil, nil
 	}
 	r.raw = withRoom(r.raw, zstdframe.Room(m.Raw))
-	raw, err := decompressInto(r.raw, m, record.Payload, nil)
+	raw, err := codec.Decompress(r.raw, m, record.Payload, nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("run at %v: %w", record.Position, err)
 	}

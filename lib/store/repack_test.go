@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"testing"
 
+	"hc/lib/store/codec"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 )
@@ -163,7 +164,7 @@ func TestRepackGarbage(t *testing.T) {
 		for i := range runs {
 			raw := bytes.Repeat(fmt.Appendf(nil, "run %d has many lines like this\n", i), 7000)
 			m := &records.Run{Short: true, Count: 1, Codec: records.CodecZstd, Raw: len(raw), Lengths: []uint32{uint32(len(raw))}}
-			held = append(held, packlog.Record{Kind: packlog.KindRun, Payload: compress(nil, raw, Thorough), Meta: m.Encode()})
+			held = append(held, packlog.Record{Kind: packlog.KindRun, Payload: codec.Compress(nil, raw, Thorough), Meta: m.Encode()})
 		}
 		again := func() (was uint64) {
 			var before, after runtime.MemStats

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"hc/lib/keys"
+	"hc/lib/store/codec"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 )
@@ -42,7 +43,7 @@ func TestRepackKeepsEncoder(t *testing.T) {
 func TestRepackDecodesNoLongAppend(t *testing.T) {
 	j := newJoiner(&copier{rewriting: &rewriting{collector: &collector{repack: &RepackOptions{}}}})
 	raw, key := make([]byte, runBytes), keys.Key{1}
-	payload := compress(nil, raw, Thorough)
+	payload := codec.Compress(nil, raw, Thorough)
 	var held []packlog.Record
 	for i := range uint32(64) {
 		m := &records.Run{Short: true, Codec: records.CodecZstd, Ordinal: i, Count: 1, Raw: len(raw)}
@@ -64,7 +65,7 @@ func TestLooksRandomAllocates(t *testing.T) {
 	rand.NewChaCha8([32]byte{}).Read(raw)
 	job := &runJob{meta: records.Run{Raw: len(raw)}, raw: raw[:1000], pieces: [][]byte{raw[1000:50_000], raw[50_000:]}}
 	got := testing.AllocsPerRun(10, func() {
-		if !looksRandom(raw) || !job.looksRandom() {
+		if !codec.LooksRandom(raw) || !codec.PiecesLookRandom(job.raw, job.pieces, job.meta.Raw) {
 			t.Fatal("random bytes do not look so")
 		}
 	})

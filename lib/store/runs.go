@@ -10,6 +10,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/lent"
 	"hc/lib/merkle"
+	"hc/lib/store/codec"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/zstdframe"
@@ -166,7 +167,7 @@ func (r *runReader) fill(ctx context.Context, run *decodedRun, record packlog.Re
 func (r *runReader) decode(ctx context.Context, run *decodedRun, payload []byte, memory *lent.Memory) (err error) {
 	if run.meta.Codec == records.CodecRaw {
 		run.memory = memory
-		run.data, err = decompress(run.meta, payload, nil)
+		run.data, err = codec.Decompress(nil, run.meta, payload, nil)
 		return err
 	}
 	defer memory.Release()
@@ -179,7 +180,7 @@ func (r *runReader) decode(ctx context.Context, run *decodedRun, payload []byte,
 	}
 	var room []byte
 	run.memory, room = r.room(zstdframe.Room(run.meta.Raw))
-	run.data, err = decompressInto(room, run.meta, payload, base.Data)
+	run.data, err = codec.Decompress(room, run.meta, payload, base.Data)
 	return err
 }
 
@@ -265,4 +266,16 @@ func (r *runReader) leaf(ctx context.Context, at place, block uint64) (merkle.No
 	var n merkle.Node
 	err = r.use(ctx, at.run, func(run *decodedRun) { n = run.leaf(at.at, block) })
 	return n, err
+}
+
+// leavesOf returns the leaf hashes of a run whose bytes are data, with the blocks' ends.
+func leavesOf(data []byte, ends []uint32) []hash.Digest {
+	blocks := make([][]byte, len(ends))
+	at := uint32(0)
+	for i, end := range ends {
+		blocks[i], at = data[at:end], end
+	}
+	leaves := make([]hash.Digest, len(blocks))
+	hash.Leaves(leaves, blocks)
+	return leaves
 }

@@ -8,6 +8,7 @@ import (
 
 	"hc/lib/checksum"
 	"hc/lib/hash"
+	"hc/lib/store/codec"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 )
@@ -158,7 +159,7 @@ func (w *runWriter) end(ctx context.Context) error {
 	w.queue = append(w.queue, job)
 	size := job.meta.Raw
 	w.waiting += size
-	if job.asIs = job.looksRandom(); job.asIs {
+	if job.asIs = codec.PiecesLookRandom(job.raw, job.pieces, job.meta.Raw); job.asIs {
 		job.finish(w.effort)
 		return w.drain(ctx, size)
 	}
@@ -234,7 +235,7 @@ func (j *runJob) tryToCompress(effort Effort) bool {
 	if len(j.raw) <= runBytes {
 		dst = newBuffer()
 	}
-	frame := compressAnyway(dst, j.raw, effort)
+	frame := codec.CompressAnyway(dst, j.raw, effort)
 	if frame == nil {
 		recycle(dst)
 		return false

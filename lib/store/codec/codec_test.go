@@ -1,4 +1,4 @@
-package store
+package codec
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/zstdframe"
 )
@@ -18,7 +19,7 @@ func TestLooksRandom(t *testing.T) {
 	for seed := range byte(50) {
 		_, _ = rand.NewChaCha8([32]byte{seed}).Read(random)
 		for _, size := range []int{32 << 10, 40_001, 64 << 10, 256 << 10} {
-			if !looksRandom(random[:size]) {
+			if !LooksRandom(random[:size]) {
 				t.Errorf("seed %d: %d random bytes do not look random", seed, size)
 			}
 		}
@@ -45,7 +46,7 @@ func TestLooksRandom(t *testing.T) {
 		"one stretch zeros": {append(make([]byte, 4<<10), random[:128<<10]...), false},
 		"small":             {random[:1000], false}, // not worth a look
 	} {
-		if got := looksRandom(c.data); got != c.want {
+		if got := LooksRandom(c.data); got != c.want {
 			t.Errorf("%s: looksRandom = %v, want %v", name, got, c.want)
 		}
 	}
@@ -74,13 +75,13 @@ func base64Of(data []byte) []byte { return []byte(base64.StdEncoding.EncodeToStr
 // What a frame decodes to stays within the room of what its run says, however much it is.
 func TestDecompressStaysInItsRoom(t *testing.T) {
 	text := bytes.Repeat([]byte("10.0.0.1 - - [1764000000] \"GET / HTTP/1.1\" 200\n"), 12_000)
-	for _, said := range []int{100, 50_000, zstdframe.Piece, zstdframe.Piece + 1, 200_000, runBytes, 300_000} {
+	for _, said := range []int{100, 50_000, zstdframe.Piece, zstdframe.Piece + 1, 200_000, 256 << 10, 300_000} {
 		for _, more := range []int{-1, 0, 1, zstdframe.Slack, zstdframe.Slack + 1, zstdframe.Piece + zstdframe.Slack} {
-			frame := compressAnyway(nil, text[:said+more], Quick)
+			frame := CompressAnyway(nil, text[:said+more], Quick)
 			memory := bytes.Repeat([]byte{0xA5}, zstdframe.Room(said)+64)
-			got, err := decompressInto(memory[:0], &records.Run{Codec: records.CodecZstd, Raw: said}, frame, nil)
+			got, err := Decompress(memory[:0], &records.Run{Codec: records.CodecZstd, Raw: said}, frame, nil)
 			switch {
-			case more != 0 && !errors.Is(err, ErrDamaged):
+			case more != 0 && !errors.Is(err, packlog.ErrDamaged):
 				t.Errorf("%d bytes in place of %d: error %v, want ErrDamaged", said+more, said, err)
 			case more == 0 && (err != nil || !bytes.Equal(got, text[:said]) || &got[0] != &memory[0]):
 				t.Errorf("%d bytes do not come back where they should: error %v", said, err)
@@ -90,4 +91,58 @@ func TestDecompressStaysInItsRoom(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A run that stands in pieces looks as random as its bytes do in a row.
+func TestLooksRandomInPieces(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	seen := map[bool]int{}
+	for range 300 {
+		all := make([]byte, leastLook-1+random.IntN(200_000))
+		for i := range all {
+			all[i] = byte(random.Uint32())
+		}
+		for range random.IntN(3) { // some of the stretches repeat a byte
+			at := random.IntN(len(all))
+			clear(all[at:min(len(all), at+random.IntN(60_000))])
+		}
+		own := random.IntN(len(all))
+		var more [][]byte
+		for rest := all[own:]; len(rest) > 0; {
+			n := min(len(rest), 1+random.IntN(1+random.IntN(40_000)))
+			more, rest = append(more, rest[:n]), rest[n:]
+		}
+		want := LooksRandom(all)
+		if seen[want]++; PiecesLookRandom(all[:own], more, len(all)) != want {
+			t.Fatalf("%d bytes in %d pieces: %v, in a row %v", len(all), len(more), !want, want)
+		}
+	}
+	if seen[true] < 20 || seen[false] < 20 {
+		t.Errorf("the cases are one-sided: %v", seen)
+	}
+}
+
+func FuzzRun(f *testing.F) {
+	data := bytes.Repeat([]byte("a line\n"), 300)
+	f.Add((&records.Run{Codec: records.CodecRaw, Short: true, Lines: true, Count: 300, Raw: len(data)}).Encode(), data, []byte(nil))
+	f.Add((&records.Run{Codec: records.CodecZstd, Short: true, Lines: true, Count: 300, Raw: len(data)}).Encode(), Compress(nil, data, Thorough), []byte(nil))
+	f.Add((&records.Run{Codec: records.CodecDelta, Short: true, Count: 1, Raw: len(data)}).Encode(), Compress(nil, data, Thorough), data)
+	f.Fuzz(func(t *testing.T, meta, payload, base []byte) {
+		m, err := records.DecodeRun(meta)
+		if err != nil {
+			return
+		}
+		raw, err := Decompress(nil, m, payload, base)
+		if err != nil {
+			return
+		}
+		ends, ok := m.Split(raw)
+		if ok && len(ends) != m.Count {
+			t.Fatal("a block is missing")
+		}
+		at := uint32(0)
+		for _, end := range ends {
+			_, at = raw[at:end], end
+		}
+	})
 }

@@ -1,4 +1,4 @@
-package store
+package codec
 
 // Which of some blocks another one resembles is told by samples: of each, where a rolling fingerprint over 64 bytes has
 // sampleBits zeros. So content that has moved is found as well, and content that has nothing in common costs no attempt.
@@ -37,14 +37,14 @@ func eachSample(data []byte, fn func(uint64)) {
 	}
 }
 
-// resembling knows the samples of some blocks.
-type resembling struct {
+// Resembling knows the samples of some blocks.
+type Resembling struct {
 	of    map[uint64]uint16 // sample → the first block that has it
 	count int
 }
 
-// add takes in a block.
-func (r *resembling) add(block []byte) {
+// Add takes in a block.
+func (r *Resembling) Add(block []byte) {
 	if r.of == nil {
 		r.of = make(map[uint64]uint16)
 	}
@@ -57,8 +57,8 @@ func (r *resembling) add(block []byte) {
 	})
 }
 
-// best returns the number of the block that has most samples in common with another one, if these are enough.
-func (r *resembling) best(block []byte) (number int, ok bool) {
+// Best returns the number of the block that has most samples in common with another one, if these are enough.
+func (r *Resembling) Best(block []byte) (number int, ok bool) {
 	shared, all := make([]int, r.count), 0
 	eachSample(block, func(s uint64) {
 		all++

@@ -1,4 +1,4 @@
-package store
+package codec
 
 import "bytes"
 
@@ -9,7 +9,7 @@ const (
 	leastLook = 32 << 10 // the fewest bytes that are looked at
 )
 
-// looksRandom reports whether the bytes of a large run are spread so evenly that trying to compress it is a waste, as it
+// LooksRandom reports whether the bytes of a large run are spread so evenly that trying to compress it is a waste, as it
 // is for what is encrypted, or compressed well, already: a try costs a third of what hashing the run does. The index of
 // coincidence over some stretches tells: its expectation for even bytes is n(n-1)/256, with a deviation of 0.55 % at this n. A period of
 // up to 2 KiB, one stretch of text, or bytes that could be coded in 0.2 % less raise it by more than 2 %, and more than that is asked of
@@ -17,7 +17,7 @@ const (
 // begins a stretch comes again in it. Of 2,500 runs of random bytes one or so is tried. Looking at more bytes finds periods of some KiB and
 // what is a small part of a run, of which there is next to nothing in real files, and costs more: four times as many took a quarter of what
 // hashing does.
-func looksRandom(raw []byte) bool {
+func LooksRandom(raw []byte) bool {
 	if len(raw) < leastLook {
 		return false
 	}
@@ -29,15 +29,15 @@ func looksRandom(raw []byte) bool {
 	return evenlySpread(&looked)
 }
 
-// looksRandom is that of all bytes of a run.
-func (j *runJob) looksRandom() bool {
-	if j.meta.Raw < leastLook {
+// PiecesLookRandom is LooksRandom of bytes that stand in pieces, size in all.
+func PiecesLookRandom(first []byte, more [][]byte, size int) bool {
+	if size < leastLook {
 		return false
 	}
 	var looked [stretches][]byte
 	var scratch [stretches][stretch]byte
 	for i := range looked {
-		looked[i] = j.stretchAt(stretchBegin(i, j.meta.Raw), scratch[i][:])
+		looked[i] = stretchAt(first, more, stretchBegin(i, size), scratch[i][:])
 	}
 	return evenlySpread(&looked)
 }
@@ -45,13 +45,13 @@ func (j *runJob) looksRandom() bool {
 // stretchBegin returns where a stretch of so many bytes begins.
 func stretchBegin(i, size int) int { return i * (size - stretch) / (stretches - 1) }
 
-// stretchAt returns the stretch that begins at a byte of the run: in scratch, where it stands in several pieces.
-func (j *runJob) stretchAt(at int, scratch []byte) []byte {
+// stretchAt returns the stretch that begins at a byte: in scratch, where it stands in several pieces.
+func stretchAt(first []byte, more [][]byte, at int, scratch []byte) []byte {
 	out := scratch[:0]
-	for i := -1; i < len(j.pieces) && len(out) < stretch; i++ {
-		piece := j.raw
+	for i := -1; i < len(more) && len(out) < stretch; i++ {
+		piece := first
 		if i >= 0 {
-			piece = j.pieces[i]
+			piece = more[i]
 		}
 		if at >= len(piece) {
 			at -= len(piece)
@@ -66,7 +66,7 @@ func (j *runJob) stretchAt(at int, scratch []byte) []byte {
 	return out
 }
 
-// evenlySpread is looksRandom of the stretches that are looked at.
+// evenlySpread is LooksRandom of the stretches that are looked at.
 func evenlySpread(looked *[stretches][]byte) bool {
 	const n = stretches * stretch
 	var counts [4][256]uint32 // a byte that comes again does not wait until it was counted

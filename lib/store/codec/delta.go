@@ -1,4 +1,4 @@
-package store
+package codec
 
 import (
 	"bytes"
@@ -12,42 +12,47 @@ import (
 
 // Bounds of blocks that are stored as what they differ from another one, a base.
 const (
-	minDelta  = 1 << 10 // bytes
-	maxDelta  = 1 << 20 // bytes of the block, and of its base
-	deltaCost = 160     // bytes of a record and its meta beside the frame
-	surely    = 16      // what zstd makes of no block, as a divisor: a delta below that needs no comparison
+	MinDelta = 1 << 10 // bytes
+	MaxDelta = 1 << 20 // bytes of the block, and of its base
 )
+
+const (
+	deltaCost = 160 // bytes of a record and its meta beside the frame
+	surely    = 16  // what zstd makes of no block, as a divisor: a delta below that needs no comparison
+)
+
+// DeltaWorthIt reports whether a frame of so many bytes that needs a base is stored in place of so many that need none.
+func DeltaWorthIt(frame, alone int) bool { return 2*(frame+deltaCost) <= alone }
 
 // smallBase is the bytes of a base up to which the small tables of the fast encoder find what matters, in a third of the time.
 const smallBase = 64 << 10
 
-// deltaEncoders hold encoders for small and for large bases. A window of twice maxDelta holds a base and a block.
+// deltaEncoders hold encoders for small and for large bases. A window of twice MaxDelta holds a base and a block.
 var deltaEncoders = [2]sync.Pool{
 	{New: func() any { return newDeltaEncoder(zstd.SpeedFastest) }},
 	{New: func() any { return newDeltaEncoder(zstd.SpeedDefault) }},
 }
 
 func newDeltaEncoder(level zstd.EncoderLevel) *zstd.Encoder {
-	return zstdframe.NewEncoder(level, 2*maxDelta, zstd.WithEncoderDictRaw(zstdframe.Dictionary, nil)) // one that takes dictionaries from the beginning
+	return zstdframe.NewEncoder(level, 2*MaxDelta, zstd.WithEncoderDictRaw(zstdframe.Dictionary, nil)) // one that takes dictionaries from the beginning
 }
 
-// encodeDelta returns a frame of raw whose dictionary is base, or nil where that is not clearly smaller than what zstd makes of raw
+// EncodeDelta returns a frame of raw whose dictionary is base, or nil where that is not clearly smaller than what zstd makes of raw
 // alone: a reader has to read both.
-func encodeDelta(raw, base []byte) []byte {
+func EncodeDelta(raw, base []byte) []byte {
 	frame := deltaFrame(raw, base)
 	if frame == nil {
 		return nil
 	}
-	cost := len(frame) + deltaCost
-	if 2*cost > len(raw) {
+	if !DeltaWorthIt(len(frame), len(raw)) {
 		return nil
 	}
-	if 2*cost > len(raw)/surely {
-		if plain := compress(nil, raw, Thorough); plain != nil && 2*cost > len(plain) {
+	if !DeltaWorthIt(len(frame), len(raw)/surely) {
+		if plain := Compress(nil, raw, Thorough); plain != nil && !DeltaWorthIt(len(frame), len(plain)) {
 			return nil
 		}
 	}
-	back, err := decompress(&records.Run{Codec: records.CodecDelta, Raw: len(raw)}, frame, base)
+	back, err := Decompress(nil, &records.Run{Codec: records.CodecDelta, Raw: len(raw)}, frame, base)
 	if err != nil || !bytes.Equal(back, raw) {
 		return nil // the block is stored without it
 	}
