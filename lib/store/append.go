@@ -35,7 +35,7 @@ func (tx *Tx) lookUp(ctx context.Context, leaf hash.Digest) (known, bool, error)
 		return known{}, false, nil
 	}
 	if ok {
-		tx.near.learn(ctx, tx.store.reader, at.run)
+		tx.near.learn(ctx, tx.store.reader, at.Run)
 	}
 	return known{at, ok}, ok, err
 }
@@ -76,7 +76,7 @@ func (tx *Tx) AppendAll(ctx context.Context, leaves []hash.Digest, blocks [][]by
 			return i, tx.failed("appending to", err)
 		}
 	}
-	return len(blocks), tx.failed("appending to", tx.runs.keep(ctx))
+	return len(blocks), tx.failed("appending to", tx.runs.Keep(ctx))
 }
 
 func (tx *Tx) add(ctx context.Context, leaf hash.Digest, data []byte, sum checksum.Sum) error {
@@ -146,9 +146,9 @@ func (tx *Tx) settleKnown(ctx context.Context, node merkle.Node, at known) error
 
 // settleNew makes the next block of the span one that is stored with its neighbours.
 func (tx *Tx) settleNew(ctx context.Context, node merkle.Node, data []byte, sum checksum.Sum) error {
-	put := tx.runs.add
+	put := tx.runs.Add
 	if tx.lends {
-		put = tx.runs.lend
+		put = tx.runs.Lend
 	}
 	run, at, err := put(ctx, node.Hash, data, sum)
 	if err != nil {
@@ -160,7 +160,7 @@ func (tx *Tx) settleNew(ctx context.Context, node merkle.Node, data []byte, sum 
 
 // settleDelta makes the next block of the span one that is stored as what it differs from its base.
 func (tx *Tx) settleDelta(ctx context.Context, node merkle.Node, b *newBlock) error {
-	run, err := tx.runs.addDelta(ctx, b, false)
+	run, err := tx.runs.AddDelta(ctx, b.leaf, len(b.data), b.base, b.frame, false)
 	if err != nil {
 		return err
 	}

@@ -164,11 +164,11 @@ func (b *coreBuilder) leavesOf(p records.Part, from *spanPlaces) (func(i uint64)
 	}
 	if !e.Run.Short {
 		return func(i uint64) merkle.Node {
-			at := uint64(first.at) + i
+			at := uint64(first.At) + i
 			return merkle.LeafNodeHash(p.First+i, uint64(e.Run.Lengths[at]), e.Run.Leaves[at])
 		}, nil
 	}
-	run, err := b.cp.store.reader.run(b.cp.ctx, e.At)
+	run, err := b.cp.store.reader.Run(b.cp.ctx, e.At)
 	if errors.Is(err, ErrDamaged) {
 		b.cp.store.damaged(err)
 		return nil, nil
@@ -176,8 +176,8 @@ func (b *coreBuilder) leavesOf(p records.Part, from *spanPlaces) (func(i uint64)
 	if err != nil {
 		return nil, err
 	}
-	run.hash()
-	return func(i uint64) merkle.Node { return run.leaf(p.At+uint32(i), p.First+i) }, nil
+	run.Hash()
+	return func(i uint64) merkle.Node { return run.Leaf(p.At+uint32(i), p.First+i) }, nil
 }
 
 // runOf returns the run of a part that is there, nil if it cannot be read any more.
@@ -185,7 +185,7 @@ func (b *coreBuilder) runOf(p *records.Part, at place, from *spanPlaces) (*recor
 	if p.InRun() {
 		return from.runs.Find(p.Run), nil
 	}
-	e, err := b.cp.store.reader.meta(b.cp.ctx, at.run, packlog.KindRun)
+	e, err := b.cp.store.reader.Meta(b.cp.ctx, at.Run, packlog.KindRun)
 	if errors.Is(err, ErrDamaged) {
 		b.cp.store.damaged(err)
 		return nil, nil

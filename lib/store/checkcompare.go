@@ -102,7 +102,7 @@ func (d *derivedCheck) index(stored, log *derived) error {
 // mayLack reports whether the index may be without a row: one of a delta is left out where the block was stored without a base, too, which a
 // gc may have taken since.
 func (d *derivedCheck) mayLack(r table.Row) (bool, error) {
-	e, err := d.checker.store.reader.meta(d.ctx, decodePlace(r.Value).run, packlog.KindRun)
+	e, err := d.checker.store.reader.Meta(d.ctx, decodePlace(r.Value).Run, packlog.KindRun)
 	if errors.Is(err, ErrDamaged) || errors.Is(err, packlog.ErrMoved) {
 		return false, nil
 	}
@@ -112,14 +112,14 @@ func (d *derivedCheck) mayLack(r table.Row) (bool, error) {
 // sameBlock reports whether a place has the block of that row: there may be more than one.
 func (d *derivedCheck) sameBlock(r table.Row) (bool, error) {
 	at := decodePlace(r.Value)
-	e, err := d.checker.store.reader.meta(d.ctx, at.run, packlog.KindRun)
+	e, err := d.checker.store.reader.Meta(d.ctx, at.Run, packlog.KindRun)
 	if errors.Is(err, ErrDamaged) || errors.Is(err, packlog.ErrMoved) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	return int(at.at) < len(e.Run.Leaves) && bytes.Equal(e.Run.Leaves[at.at][:], r.Key), nil
+	return int(at.At) < len(e.Run.Leaves) && bytes.Equal(e.Run.Leaves[at.At][:], r.Key), nil
 }
 
 // coreCompare compares the derived files of one core, but for its tree.
@@ -190,15 +190,15 @@ var errStop = errors.New("stop")
 func (k *coreCompare) sameBlocks(a, b place, count uint64) (bool, error) {
 	var leaves [2][]hash.Digest
 	for i, at := range []place{a, b} {
-		e, err := k.checker.store.reader.meta(k.ctx, at.run, packlog.KindRun)
+		e, err := k.checker.store.reader.Meta(k.ctx, at.Run, packlog.KindRun)
 		if errors.Is(err, ErrDamaged) || errors.Is(err, packlog.ErrMoved) {
 			return false, nil
 		}
 		if err != nil {
 			return false, err
 		}
-		if end := uint64(at.at) + count; end <= uint64(len(e.Run.Leaves)) {
-			leaves[i] = e.Run.Leaves[at.at:end]
+		if end := uint64(at.At) + count; end <= uint64(len(e.Run.Leaves)) {
+			leaves[i] = e.Run.Leaves[at.At:end]
 		}
 	}
 	return len(leaves[0]) > 0 && slices.Equal(leaves[0], leaves[1]), nil

@@ -11,6 +11,7 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
+	"hc/lib/store/runs"
 )
 
 // checkCores looks at every core as the log has it.
@@ -97,10 +98,10 @@ func (k *coreCheck) row(r row) error {
 	if r.kind == rowByLeaf {
 		return k.byLeaf(r)
 	}
-	if bad := k.checker.badRuns[r.place.run]; bad != nil {
+	if bad := k.checker.badRuns[r.place.Run]; bad != nil {
 		return k.badRun(r, bad)
 	}
-	e, err := k.checker.shadow.reader.meta(k.ctx, r.place.run, packlog.KindRun)
+	e, err := k.checker.shadow.reader.Meta(k.ctx, r.place.Run, packlog.KindRun)
 	if isGone(err) {
 		k.lose(loss{blockRange{r.first, r.end()}, nil, err.Error()})
 		return nil
@@ -108,8 +109,8 @@ func (k *coreCheck) row(r row) error {
 	if err != nil {
 		return err
 	}
-	if uint64(r.place.at)+r.count > uint64(e.Run.Count) {
-		k.lose(loss{blockRange{r.first, r.end()}, nil, fmt.Sprintf("the run at %v has only %d blocks", r.place.run, e.Run.Count)})
+	if uint64(r.place.At)+r.count > uint64(e.Run.Count) {
+		k.lose(loss{blockRange{r.first, r.end()}, nil, fmt.Sprintf("the run at %v has only %d blocks", r.place.Run, e.Run.Count)})
 		return nil
 	}
 	return k.placed(r, e.Run)
@@ -122,18 +123,18 @@ func isGone(err error) bool {
 
 // placed takes in blocks of a run that can be read: checkLog has compared them with their leaf hashes, where it has any.
 func (k *coreCheck) placed(r row, meta *records.Run) error {
-	var short *decodedRun
+	var short *runs.Decoded
 	if meta.Short {
 		var err error
-		if short, err = k.checker.shadow.reader.run(k.ctx, r.place.run); err != nil {
+		if short, err = k.checker.shadow.reader.Run(k.ctx, r.place.Run); err != nil {
 			return err
 		}
 	}
 	for i := range r.count {
-		at := r.place.at + uint32(i)
+		at := r.place.At + uint32(i)
 		var n merkle.Node
 		if short != nil {
-			n = short.leaf(at, r.first+i)
+			n = short.Leaf(at, r.first+i)
 		} else {
 			n = merkle.LeafNodeHash(r.first+i, uint64(meta.Lengths[at]), meta.Leaves[at])
 		}
@@ -175,9 +176,9 @@ func (k *coreCheck) byLeaf(r row) error {
 // findLeaf reports whether a block can be read, or else in which damaged run it is.
 func (k *coreCheck) findLeaf(leaf hash.Digest) (found bool, bad *badRun, err error) {
 	err = k.index.places(k.ctx, leaf, func(p place) bool {
-		if run := k.checker.badRuns[p.run]; run != nil {
+		if run := k.checker.badRuns[p.Run]; run != nil {
 			bad = run
-		} else if k.checker.store.log.Current(p.run) {
+		} else if k.checker.store.log.Current(p.Run) {
 			found = true
 		}
 		return !found
@@ -189,8 +190,8 @@ func (k *coreCheck) findLeaf(leaf hash.Digest) (found bool, bad *badRun, err err
 func (k *coreCheck) badRun(r row, bad *badRun) error {
 	for i := range r.count {
 		block := r.first + i
-		if bad.meta != nil && !bad.meta.Short && int(r.place.at)+int(i) < len(bad.meta.Leaves) {
-			at := r.place.at + uint32(i)
+		if bad.meta != nil && !bad.meta.Short && int(r.place.At)+int(i) < len(bad.meta.Leaves) {
+			at := r.place.At + uint32(i)
 			leaf := bad.meta.Leaves[at]
 			found, _, err := k.findLeaf(leaf)
 			if err != nil {

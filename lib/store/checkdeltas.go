@@ -56,11 +56,11 @@ func (k *logCheck) base(leaf hash.Digest) (data []byte, err error) {
 	why := fmt.Errorf("%w: no run has its leaf hash %v", ErrBlockMissing, leaf)
 	err = k.index.places(k.ctx, leaf, func(p place) bool {
 		var e *records.Entry
-		if e, err = c.shadow.reader.meta(k.ctx, p.run, packlog.KindRun); err == nil && e.Run.Codec == records.CodecDelta {
-			err = fmt.Errorf("%w: the run at %v has one, too", ErrDamaged, p.run)
+		if e, err = c.shadow.reader.Meta(k.ctx, p.Run, packlog.KindRun); err == nil && e.Run.Codec == records.CodecDelta {
+			err = fmt.Errorf("%w: the run at %v has one, too", ErrDamaged, p.Run)
 		}
 		if err == nil {
-			data, err = c.shadow.reader.block(k.ctx, p)
+			data, err = c.shadow.reader.Block(k.ctx, p)
 		}
 		if err != nil {
 			why = err

@@ -12,6 +12,7 @@ import (
 	"hc/lib/store/codec"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
+	"hc/lib/store/runs"
 	"hc/lib/zstdframe"
 )
 
@@ -113,7 +114,7 @@ func (k *logCheck) record(r *packlog.Record) error {
 }
 
 // mostSpent is how many bytes of memory are kept for the next run: those of several small blocks have less, one large block is rare.
-const mostSpent = 2*runBytes + zstdframe.Slack
+const mostSpent = 2*runs.MostBytes + zstdframe.Slack
 
 // room returns room for so many bytes, with the memory that it is of.
 func (k *logCheck) room(bytes int) ([]byte, *lent.Memory) {
@@ -234,7 +235,7 @@ func compareLeaves(m *records.Run, data []byte) error {
 	if m.Short {
 		return nil // it names none; the tree tells, see coreCheck
 	}
-	for i, leaf := range leavesOf(data, ends) {
+	for i, leaf := range runs.LeavesOf(data, ends) {
 		if leaf != m.Leaves[i] {
 			return fmt.Errorf("%w: block %d of the run does not have its leaf hash", ErrDamaged, i)
 		}

@@ -96,7 +96,7 @@ func (m *modelCore) put(ctx context.Context, s *Store, options TxOptions, blocks
 			data = nil
 		}
 		put := tx.Put
-		if len(data) >= leastPiece {
+		if len(data) >= leastLent {
 			put = tx.PutStaying
 		}
 		if err := put(ctx, b, leaf, data); err != nil {

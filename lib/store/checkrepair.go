@@ -240,7 +240,7 @@ func (c *Checker) elsewhere(ctx context.Context) (map[hash.Digest]place, error) 
 		}
 		for i, leaf := range run.Leaves {
 			if c.wanted[leaf] {
-				places[leaf] = place{r.Position, uint32(i)}
+				places[leaf] = place{Run: r.Position, At: uint32(i)}
 			}
 		}
 		return nil
@@ -285,7 +285,7 @@ func (c *Checker) putAgain(ctx context.Context, tx *Tx, block uint64, places map
 	if !ok {
 		return false, nil
 	}
-	data, err := c.store.reader.block(ctx, at)
+	data, err := c.store.reader.Block(ctx, at)
 	if err != nil || hash.Leaf(data) != leaf.Hash {
 		return false, passOver(err)
 	}

@@ -256,7 +256,7 @@ func TestRepairElsewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.files.bad[at.run] = true
+	s.files.bad[at.Run] = true
 	other := newSigned(t, 9)
 	other.append(t, s, false, w.logs[0].blocks[:5]...)
 	w.logs = append(w.logs, other)
@@ -264,7 +264,7 @@ func TestRepairElsewhere(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	w.damageRecord(t, true, func(e *records.Entry) bool { return e.At == at.run })
+	w.damageRecord(t, true, func(e *records.Entry) bool { return e.At == at.Run })
 	found := w.repair(t)
 	if worst(found) != HarmNone {
 		t.Errorf("found %+v, want a run that nothing needs", found)

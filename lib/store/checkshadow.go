@@ -11,6 +11,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
+	"hc/lib/store/runs"
 )
 
 // The shadow is what the log says, and nothing else: derived files of its own, made by a checkpoint that begins at the log's
@@ -72,7 +73,7 @@ func (c *Checker) newShadow() error {
 	options.tuning.bufferRows = min(options.tuning.bufferRows, shadowRows)
 	s := &Store{dir: dir, options: options, fs: c.fs, log: c.store.log}
 	s.files = newFiles(fsys, dir)
-	s.reader = newRunReader(s.log, func(ctx context.Context, leaf hash.Digest) (place, error) {
+	s.reader = runs.NewReader(s.log, func(ctx context.Context, leaf hash.Digest) (place, error) {
 		at, ok, err := c.locate(ctx, leaf)
 		if err == nil && !ok {
 			err = fmt.Errorf("%w: nothing has leaf hash %v", ErrBlockMissing, leaf)
@@ -163,7 +164,7 @@ func (c *Checker) locate(ctx context.Context, leaf hash.Digest) (at place, ok bo
 		return at, false, err
 	}
 	err = d.places(ctx, leaf, func(p place) bool {
-		if c.badRuns[p.run] == nil && c.store.log.Current(p.run) {
+		if c.badRuns[p.Run] == nil && c.store.log.Current(p.Run) {
 			at, ok = p, true
 		}
 		return !ok

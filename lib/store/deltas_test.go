@@ -99,7 +99,11 @@ func TestDeltasOfVersions(t *testing.T) {
 				t.Errorf("only %d deltas: %v", codecs[records.CodecDelta], codecs)
 			}
 			for base := range bases {
-				if _, err := s.reader.plain(t.Context(), base); err != nil {
+				st, _, err := s.current(t.Context())
+				if err == nil {
+					_, err = st.locatePlain(t.Context(), s, base)
+				}
+				if err != nil {
 					t.Errorf("base %v: %v", base, err)
 				}
 			}

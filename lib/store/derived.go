@@ -170,7 +170,7 @@ func (d *derived) places(ctx context.Context, leaf hash.Digest, fn func(place) b
 // hasPlace reports whether the index knows a place of a block that is current.
 func (d *derived) hasPlace(ctx context.Context, leaf hash.Digest, current func(packlog.Position) bool) (known bool, err error) {
 	err = d.places(ctx, leaf, func(p place) bool {
-		known = current(p.run)
+		known = current(p.Run)
 		return !known
 	})
 	return known, err

@@ -47,7 +47,7 @@ func (v *View) extent(ctx context.Context, block, end uint64) (Extent, error) {
 	case rowPassage:
 		r = r.part(block, end)
 		count = r.count
-		if at, err = v.passagePlace(ctx, r.place.run, block); err != nil {
+		if at, err = v.passagePlace(ctx, r.place.Run, block); err != nil {
 			return Extent{}, err
 		}
 	case rowByLeaf:
@@ -61,7 +61,7 @@ func (v *View) extent(ctx context.Context, block, end uint64) (Extent, error) {
 	default:
 		return Extent{}, ErrBlockMissing
 	}
-	e, err := v.store.reader.meta(ctx, at.run, packlog.KindRun)
+	e, err := v.store.reader.Meta(ctx, at.Run, packlog.KindRun)
 	if err != nil {
 		return Extent{}, err
 	}
@@ -72,7 +72,7 @@ func (v *View) extent(ctx context.Context, block, end uint64) (Extent, error) {
 	}
 	return Extent{
 		Count: count,
-		Whole: at.at == 0 && count == uint64(e.Run.Count) && e.Run.Codec != records.CodecDelta,
+		Whole: at.At == 0 && count == uint64(e.Run.Count) && e.Run.Codec != records.CodecDelta,
 		Raw:   e.Run.Codec == records.CodecRaw,
 		Delta: e.Run.Codec == records.CodecDelta && e.Run.Count == 1,
 		Bytes: e.Run.Raw,
@@ -82,9 +82,9 @@ func (v *View) extent(ctx context.Context, block, end uint64) (Extent, error) {
 
 // alike returns how many blocks of a row that are held by their leaf hashes are, in order, those of a run.
 func (v *View) alike(ctx context.Context, r row, at place, leaves []hash.Digest) (count uint64, err error) {
-	for count = 1; count < r.count && uint64(at.at)+count < uint64(len(leaves)); count++ {
+	for count = 1; count < r.count && uint64(at.At)+count < uint64(len(leaves)); count++ {
 		leaf, err := v.leafHash(ctx, r, r.first+count)
-		if err != nil || leaf != leaves[uint64(at.at)+count] {
+		if err != nil || leaf != leaves[uint64(at.At)+count] {
 			return count, err
 		}
 	}
@@ -131,7 +131,7 @@ func (v *View) StoredDelta(ctx context.Context, of Extent, b []byte) (StoredDelt
 func (v *View) stored(ctx context.Context, of Extent, b []byte) (longer, appended []byte, err error) {
 	longer, err = v.store.log.AppendPayload(ctx, of.run.Stored, b)
 	if err != nil {
-		return b, nil, damagedAt(of.run.At, err)
+		return b, nil, records.DamagedAt(of.run.At, err)
 	}
 	return longer, longer[len(b):], nil
 }
@@ -149,7 +149,7 @@ func (s *Store) Object(ctx context.Context, leaf hash.Digest) (data []byte, err 
 			err = ErrBlockMissing
 		}
 		if err == nil {
-			data, err = s.reader.block(ctx, at)
+			data, err = s.reader.Block(ctx, at)
 		}
 		return st, err
 	})

@@ -57,7 +57,7 @@ func writeRuns(t *testing.T, path string, random *rand.Rand, length uint64) {
 	out := rowWriter{w: w}
 	for first := random.Uint64N(length); first < length; first += random.Uint64N(length / 4) {
 		r := row{first: first, count: 1 + random.Uint64N(20), kind: rowPlaced}
-		r.place.run.Offset, r.place.at = 8*random.Uint64N(1<<20), uint32(random.IntN(100))
+		r.place.Run.Offset, r.place.At = 8*random.Uint64N(1<<20), uint32(random.IntN(100))
 		if err := out.add(r); err != nil {
 			t.Fatal(err)
 		}

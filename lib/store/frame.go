@@ -6,8 +6,8 @@ import (
 	"hc/lib/hash"
 	"hc/lib/merkle"
 	"hc/lib/store/codec"
-	"hc/lib/store/packlog"
 	"hc/lib/store/records"
+	"hc/lib/store/runs"
 )
 
 // leastFrame is the fewest bytes of blocks that are stored as a run of their own because they came as one. Fewer join their
@@ -17,13 +17,13 @@ const leastFrame = 32 << 10
 // FrameFits reports whether neighbouring blocks that came compressed together may become a run as they came, going by their
 // number, their bytes, and those of the frame.
 func FrameFits(count, raw, frame int) bool {
-	return count <= shortBlocks && raw >= leastFrame && raw <= records.MaxBlock && (raw <= runBytes || count == 1) && codec.WorthIt(frame, raw)
+	return count <= runs.MostShortBlocks && raw >= leastFrame && raw <= records.MaxBlock && (raw <= runs.MostBytes || count == 1) && codec.WorthIt(frame, raw)
 }
 
 // RawFits reports whether neighbouring blocks that came uncompressed together may become a run as they came, going by their number and
 // their bytes.
 func RawFits(count, raw int) bool {
-	return count <= shortBlocks && raw >= leastFrame && raw <= records.MaxBlock && (raw <= runBytes || count == 1)
+	return count <= runs.MostShortBlocks && raw >= leastFrame && raw <= records.MaxBlock && (raw <= runs.MostBytes || count == 1)
 }
 
 // PutRaw is Put for neighbouring blocks, from first on, whose bytes stand one behind the other in payload, which is not to be changed
@@ -78,7 +78,7 @@ func (tx *Tx) putTogether(ctx context.Context, c cameTogether, asCame bool) erro
 		}
 		return nil
 	}
-	run, err := tx.runs.addTogether(ctx, c)
+	run, err := tx.runs.AddTogether(ctx, c.leaves, c.blocks, c.payload, c.codec)
 	if err != nil {
 		return err
 	}
@@ -106,26 +106,4 @@ func (tx *Tx) allNew(ctx context.Context, c cameTogether) (bool, error) {
 		}
 	}
 	return true, nil
-}
-
-// addTogether puts blocks into a run of their own, whose payload is there, and returns its ordinal. The payload is not copied.
-func (w *runWriter) addTogether(ctx context.Context, c cameTogether) (run uint32, err error) {
-	if err := w.end(ctx); err != nil {
-		return 0, err
-	}
-	m := records.Run{Short: w.short, Lines: w.short, Codec: c.codec, Ordinal: w.ordinal, Count: len(c.blocks)}
-	for i, block := range c.blocks {
-		m.Lengths = append(m.Lengths, uint32(len(block)))
-		m.Raw += len(block)
-		ends := len(block) > 0 && block[len(block)-1] == '\n'
-		m.Lines = m.Lines && isLine(block) && (ends || i == len(c.blocks)-1)
-	}
-	if !w.short {
-		m.Leaves = c.leaves
-	}
-	w.ordinal++
-	job := &runJob{meta: m, record: packlog.Record{Kind: packlog.KindRun, Meta: m.Encode(), Payload: c.payload}, lent: true}
-	w.queue = append(w.queue, job)
-	w.waiting += m.Raw
-	return m.Ordinal, w.drain(ctx, m.Raw)
 }

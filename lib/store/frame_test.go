@@ -14,6 +14,7 @@ import (
 	"hc/lib/store/codec"
 	"hc/lib/store/packlog/memfs"
 	"hc/lib/store/records"
+	"hc/lib/store/runs"
 )
 
 // encodeFrame compresses as somebody else does, not as this package would.
@@ -159,7 +160,7 @@ func TestPutFrameRefuses(t *testing.T) {
 				t.Fatalf("it decodes: %v, %v", !broken, err)
 			}
 			_, e, run := putFrame(t, c.blocks, false, c.frame)
-			if bytes.Equal(run.Payload, c.frame) || !run.Zstd || e.Bytes > runBytes {
+			if bytes.Equal(run.Payload, c.frame) || !run.Zstd || e.Bytes > runs.MostBytes {
 				t.Errorf("it is stored as it came: %d bytes", len(run.Payload))
 			}
 		})

@@ -111,7 +111,7 @@ func TestRowSet(t *testing.T) {
 			var rows []row
 			for at := uint64(r.IntN(40)); at < 60 && len(rows) < 4; {
 				count := 1 + r.Uint64N(4)
-				rows = append(rows, row{first: at, count: count, kind: rowPlaced, place: place{at: n*1000 + uint32(at)}})
+				rows = append(rows, row{first: at, count: count, kind: rowPlaced, place: place{At: n*1000 + uint32(at)}})
 				for b := at; b < at+count; b++ {
 					plain[b] = n*1000 + uint32(b) + 1
 				}
@@ -126,7 +126,7 @@ func TestRowSet(t *testing.T) {
 			for b := range uint64(64) {
 				got, ok := set.at(b)
 				want := plain[b]
-				if ok != (want > 0) || ok && got.part(b, b+1).place.at+1 != want {
+				if ok != (want > 0) || ok && got.part(b, b+1).place.At+1 != want {
 					t.Fatalf("block %d is %+v, %v, want %d", b, got, ok, want)
 				}
 			}

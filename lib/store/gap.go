@@ -103,14 +103,14 @@ func (c *baseSearch) add(leaf hash.Digest) {
 	if err != nil {
 		return
 	}
-	e, err := store.reader.meta(c.ctx, at.run, packlog.KindRun)
-	if err != nil || int(at.at) >= len(e.Run.Leaves) {
+	e, err := store.reader.Meta(c.ctx, at.Run, packlog.KindRun)
+	if err != nil || int(at.At) >= len(e.Run.Leaves) {
 		return
 	}
-	if size := int(e.Run.Lengths[at.at]); size > codec.MaxDelta || size < codec.MinDelta/2 || c.bytes+size > baseBytes {
+	if size := int(e.Run.Lengths[at.At]); size > codec.MaxDelta || size < codec.MinDelta/2 || c.bytes+size > baseBytes {
 		return
 	}
-	data, err := store.reader.block(c.ctx, at)
+	data, err := store.reader.Block(c.ctx, at)
 	if err != nil {
 		return
 	}
@@ -141,7 +141,7 @@ func (c *baseSearch) addBlock(block uint64) {
 	at := r.part(block, block+1).place
 	switch r.kind {
 	case rowPassage:
-		if at, err = c.view.passagePlace(c.ctx, r.place.run, block); err != nil {
+		if at, err = c.view.passagePlace(c.ctx, r.place.Run, block); err != nil {
 			return
 		}
 	case rowByLeaf:
@@ -153,13 +153,13 @@ func (c *baseSearch) addBlock(block uint64) {
 			return
 		}
 	}
-	if e := c.run(at.run); e != nil {
-		c.addPlaced(e.Run, at.at)
+	if e := c.run(at.Run); e != nil {
+		c.addPlaced(e.Run, at.At)
 	}
 }
 
 func (c *baseSearch) run(at packlog.Position) *records.Entry {
-	e, err := c.view.store.reader.meta(c.ctx, at, packlog.KindRun)
+	e, err := c.view.store.reader.Meta(c.ctx, at, packlog.KindRun)
 	if err != nil {
 		return nil
 	}
@@ -168,7 +168,7 @@ func (c *baseSearch) run(at packlog.Position) *records.Entry {
 
 // plain returns where a block stands among those that were its neighbours when it was first stored: of one with a base, the base.
 func (c *baseSearch) plain(at place) (place, *records.Entry) {
-	e := c.run(at.run)
+	e := c.run(at.Run)
 	if e == nil || e.Run.Codec != records.CodecDelta {
 		return at, e
 	}
@@ -176,14 +176,14 @@ func (c *baseSearch) plain(at place) (place, *records.Entry) {
 	if err != nil {
 		return at, nil
 	}
-	return base, c.run(base.run)
+	return base, c.run(base.Run)
 }
 
 // addBehind takes in the blocks behind a place: the rest of its run, and the first of those that stand behind it in the log.
 func (c *baseSearch) addBehind(at place) {
 	at, e := c.plain(at)
 	left := c.most
-	for from := at.at + 1; e != nil && left > 0; from = 0 {
+	for from := at.At + 1; e != nil && left > 0; from = 0 {
 		for i := from; i < uint32(e.Run.Count) && left > 0; i++ {
 			c.addPlaced(e.Run, i)
 			left--
@@ -220,8 +220,8 @@ func (c *baseSearch) addBefore(at place) {
 	if e == nil {
 		return
 	}
-	for left := c.most; at.at > 0 && left > 0; left-- {
-		at.at--
-		c.addPlaced(e.Run, at.at)
+	for left := c.most; at.At > 0 && left > 0; left-- {
+		at.At--
+		c.addPlaced(e.Run, at.At)
 	}
 }

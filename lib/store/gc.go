@@ -11,6 +11,7 @@ import (
 
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
+	"hc/lib/store/runs"
 )
 
 const (
@@ -62,7 +63,7 @@ type collector struct {
 	store    *Store
 	options  GCOptions
 	repack   *RepackOptions // nil: GC
-	recoder  *recoder       // of repack; nil: nothing was compressed again yet
+	recoder  *runs.Recoder  // of repack; nil: nothing was compressed again yet
 	lock     *packlog.Lock
 	scratch  *scratch
 	census   *census

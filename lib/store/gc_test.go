@@ -409,7 +409,7 @@ func gcBesideWhatIsNamed(t *testing.T, together bool) {
 			t.Fatal(err)
 		}
 	}
-	if err := tx.runs.finish(ctx, tx.write); err != nil {
+	if err := tx.runs.Finish(ctx, tx.write); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Drop(ctx, first.key); err != nil {

@@ -217,7 +217,7 @@ func (c *census) markPassages(search *passageSearch, e *records.Entry) error {
 		return c.store.indexedPassage(c.ctx, c.derived, x)
 	})
 	for _, at := range places {
-		err = errors.Join(err, c.used.add(at.run, place{}))
+		err = errors.Join(err, c.used.add(at.Run, place{}))
 	}
 	return err
 }
@@ -276,7 +276,7 @@ func (c *census) markLive() error {
 
 func (c *census) markRow(core *coreTables, r row) error {
 	if r.kind == rowPlaced {
-		return c.used.add(r.place.run, place{})
+		return c.used.add(r.place.Run, place{})
 	}
 	for b := r.first; b < r.end() && r.kind == rowByLeaf; b++ {
 		n, ok, err := core.node(c.ctx, 2*b)
@@ -297,10 +297,10 @@ func (c *census) markRow(core *coreTables, r row) error {
 func (c *census) markLeaf(leaf hash.Digest) error {
 	var adding error
 	err := c.derived.places(c.ctx, leaf, func(p place) bool {
-		if !c.view.Current(p.run) {
+		if !c.view.Current(p.Run) {
 			return true
 		}
-		adding = c.used.add(p.run, place{})
+		adding = c.used.add(p.Run, place{})
 		return false
 	})
 	return errors.Join(err, adding)

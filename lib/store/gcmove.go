@@ -28,22 +28,22 @@ type movedPack struct {
 
 // find returns where a block is; ok is false if it is nowhere any more.
 func (m *moves) find(ctx context.Context, at place) (now place, ok bool, err error) {
-	pack, moved := m.packs[at.run.Pack]
-	if !moved || pack.id != at.run.ID {
+	pack, moved := m.packs[at.Run.Pack]
+	if !moved || pack.id != at.Run.ID {
 		return at, !moved, nil
 	}
-	if m.last.run != at.run {
-		value, ok, err := m.table.Get(ctx, positionKey(at.run))
+	if m.last.Run != at.Run {
+		value, ok, err := m.table.Get(ctx, positionKey(at.Run))
 		if err != nil {
 			return place{}, false, err
 		}
-		m.last, m.there = place{run: at.run}, ok
+		m.last, m.there = place{Run: at.Run}, ok
 		if ok {
 			m.now = decodePlace(value)
 		}
 	}
 	now = m.now
-	now.at += at.at
+	now.At += at.At
 	return now, m.there, nil
 }
 

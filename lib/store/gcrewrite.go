@@ -138,7 +138,7 @@ func (c *copier) add(record *packlog.Record) error {
 	if record.Kind != packlog.KindRun {
 		return nil
 	}
-	return c.places.add(record.Position, place{run: at})
+	return c.places.add(record.Position, place{Run: at})
 }
 
 // publish puts the new packs in their places, unless something that they left out is needed now.
@@ -186,7 +186,7 @@ func (r *rewriting) checkLeaf(ctx context.Context, st *state, leaf hash.Digest) 
 	if err != nil || !ok {
 		return err
 	}
-	return r.checkRun(ctx, at.run)
+	return r.checkRun(ctx, at.Run)
 }
 
 func (r *rewriting) checkPassage(st *state, x *records.Passage) error {
@@ -200,7 +200,7 @@ func (r *rewriting) checkPassage(st *state, x *records.Passage) error {
 	if err != nil {
 		return err
 	}
-	return r.checkRun(r.ctx, at.run)
+	return r.checkRun(r.ctx, at.Run)
 }
 
 // checkRun returns errReferenced if a run that is needed was left out.

@@ -103,9 +103,9 @@ func (a *readAhead) from(part int) {
 			continue
 		}
 		a.group.Go(func() {
-			run, err := a.builder.cp.store.reader.run(a.builder.cp.ctx, e.At)
+			run, err := a.builder.cp.store.reader.Run(a.builder.cp.ctx, e.At)
 			if err == nil { // who asks for it will see an error
-				run.hash()
+				run.Hash()
 			}
 		})
 	}

@@ -10,6 +10,7 @@ import (
 
 	"hc/lib/checksum"
 	"hc/lib/hash"
+	"hc/lib/store/runs"
 )
 
 // appendEither appends an odd number of blocks one by one, and an even one all at once, from memory that has other bytes then.
@@ -62,10 +63,10 @@ func TestAppendAllKeepsNothing(t *testing.T) {
 	}
 	var blocks [][]byte
 	for i := range 160 {
-		size := []int{0, 1, 100, leastPiece - 1, leastPiece, 20_000, 80_000, 250_000}[dice.IntN(8)]
+		size := []int{0, 1, 100, leastLent - 1, leastLent, 20_000, 80_000, 250_000}[dice.IntN(8)]
 		blocks = append(blocks, block(size, i/20%3 == 1))
 		if i%50 == 0 {
-			blocks = append(blocks, block(500_000, i%100 == 0), block(runBytes, false), slices.Clone(blocks[i/2]))
+			blocks = append(blocks, block(500_000, i%100 == 0), block(runs.MostBytes, false), slices.Clone(blocks[i/2]))
 		}
 	}
 	for _, short := range []bool{false, true} {
@@ -95,25 +96,5 @@ func TestAppendAllKeepsNothing(t *testing.T) {
 				}
 			})
 		}
-	}
-}
-
-// A run of lent blocks that cannot be compressed is written from where they stand.
-func TestLentRunIsNotCopied(t *testing.T) {
-	blocks, _ := blocksInRow(100<<10, 50<<10)
-	w := newRunWriter(false, Thorough, nil)
-	for _, b := range blocks {
-		if _, _, err := w.lend(t.Context(), hash.Leaf(b), b, checksum.Of(b)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.end(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if len(w.batch) != 1 || len(w.batch[0].Pieces) != 2 || &w.batch[0].Pieces[0][0] != &blocks[0][0] || !w.batch[0].Sum.Known {
-		t.Fatal("the run's blocks were copied, or its sum is not known")
-	}
-	if w.batch[0].Sum != checksum.Of(bytes.Join(blocks, nil)) {
-		t.Error("the run has another sum than its bytes")
 	}
 }

@@ -19,7 +19,7 @@ func evenBlocks(r *rand.Rand, n, size int) (blocks [][]byte) {
 func lends(ctx context.Context, c *crashRun, s *Store) []func() error {
 	own := TxOptions{Durable: true}
 	r := rand.New(rand.NewPCG(5, 5))
-	large, download := evenBlocks(r, 2*worthWrite/100_000-2, 100_000), evenBlocks(r, 4, 20_000)
+	large, download := evenBlocks(r, 2*lentWritten/100_000-2, 100_000), evenBlocks(r, 4, 20_000)
 	return []func() error{
 		func() error { return c.appendTo(ctx, s, 0, own, blocksOf("a", "b")) },
 		func() error { return c.appendTo(ctx, s, 0, own, large) },

@@ -117,7 +117,7 @@ func (cp *checkpoint) addRun(e *records.Entry) error {
 	}
 	cp.growIndex(len(e.Run.Leaves))
 	for i, leaf := range e.Run.Leaves {
-		cp.index = append(cp.index, newIndexRow(leaf, place{e.At, uint32(i)}, e.Run.Codec == records.CodecDelta))
+		cp.index = append(cp.index, newIndexRow(leaf, place{Run: e.At, At: uint32(i)}, e.Run.Codec == records.CodecDelta))
 	}
 	if len(cp.index) >= cp.store.options.tuning.bufferRows {
 		return cp.flushIndex()

@@ -18,9 +18,9 @@ func (st *state) locate(ctx context.Context, s *Store, leaf hash.Digest) (place,
 // locatePlain returns where a block is that is stored without a base, so that it may be one.
 func (st *state) locatePlain(ctx context.Context, s *Store, leaf hash.Digest) (place, error) {
 	return st.locateWhere(ctx, s, leaf, func(at place) error {
-		e, err := s.reader.meta(ctx, at.run, packlog.KindRun)
+		e, err := s.reader.Meta(ctx, at.Run, packlog.KindRun)
 		if err == nil && e.Run.Codec == records.CodecDelta {
-			err = fmt.Errorf("%w: run at %v is a base, and has one", ErrDamaged, at.run)
+			err = fmt.Errorf("%w: run at %v is a base, and has one", ErrDamaged, at.Run)
 		}
 		return err
 	})
@@ -44,11 +44,11 @@ func (st *state) locateWhere(ctx context.Context, s *Store, leaf hash.Digest, fn
 	skipped, view := slices.Clone(st.skipped), st.view
 	st.mu.RUnlock()
 	for _, run := range skipped { // a tail that is longer than what is held of it; the next checkpoint mends that
-		e, err := s.reader.meta(ctx, run, packlog.KindRun)
+		e, err := s.reader.Meta(ctx, run, packlog.KindRun)
 		if err != nil {
 			return place{}, err
 		}
-		if i := slices.Index(e.Run.Leaves, leaf); i >= 0 && !ask(place{run, uint32(i)}) {
+		if i := slices.Index(e.Run.Leaves, leaf); i >= 0 && !ask(place{Run: run, At: uint32(i)}) {
 			return at, nil
 		}
 	}
@@ -89,7 +89,7 @@ func (st *state) inTail(log *packlog.Log, leaf hash.Digest) (at place, ok bool) 
 	st.mu.RLock()
 	at, ok = st.index[leaf]
 	st.mu.RUnlock()
-	return at, ok && log.Current(at.run) && !st.derived.files.bad[at.run]
+	return at, ok && log.Current(at.Run) && !st.derived.files.bad[at.Run]
 }
 
 // eachPlace calls fn for where the index says that a block is, newest first, until it returns false.
@@ -99,7 +99,7 @@ func (st *state) eachPlace(ctx context.Context, log *packlog.Log, leaf hash.Dige
 		return nil
 	}
 	return st.derived.places(ctx, leaf, func(p place) bool {
-		return !log.Current(p.run) || bad[p.run] || fn(p)
+		return !log.Current(p.Run) || bad[p.Run] || fn(p)
 	})
 }
 

@@ -16,3 +16,10 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(m.Run())
 }
+
+// What lib/store/runs does, about which tests go a little further, or stay a little below.
+const (
+	oneBatch    = 2 << 20   // bytes of records that are written at once
+	leastLent   = 4 << 10   // bytes of a block that is not copied
+	lentWritten = 512 << 10 // bytes of lent blocks that are written rather than copied
+)

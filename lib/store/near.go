@@ -5,6 +5,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/store/packlog"
+	"hc/lib/store/runs"
 )
 
 // near is the blocks of the runs in which blocks were found lately: who stores a second version of something asks for them in the order in
@@ -21,8 +22,8 @@ func (n *near) get(leaf hash.Digest) (at place, ok bool) {
 }
 
 // learn takes in the blocks of a run. That it cannot be read is for others to tell.
-func (n *near) learn(ctx context.Context, reader *runReader, run packlog.Position) {
-	e, err := reader.meta(ctx, run, packlog.KindRun)
+func (n *near) learn(ctx context.Context, reader *runs.Reader, run packlog.Position) {
+	e, err := reader.Meta(ctx, run, packlog.KindRun)
 	if err != nil || len(e.Run.Leaves) < 2 {
 		return
 	}
@@ -30,6 +31,6 @@ func (n *near) learn(ctx context.Context, reader *runReader, run packlog.Positio
 		n.now, n.before = make(map[hash.Digest]place), n.now
 	}
 	for i, leaf := range e.Run.Leaves {
-		n.now[leaf] = place{run, uint32(i)}
+		n.now[leaf] = place{Run: run, At: uint32(i)}
 	}
 }

@@ -86,8 +86,8 @@ func TestOwnBatchesAreNotReadBack(t *testing.T) {
 		between bool
 		read    bool
 	}{
-		"batches":            {blocks: large(batches * batchBytes), read: false},
-		"another in between": {blocks: large(batches * batchBytes), between: true, read: true},
+		"batches":            {blocks: large(batches * oneBatch), read: false},
+		"another in between": {blocks: large(batches * oneBatch), between: true, read: true},
 		"more than is held":  {blocks: many, read: true},
 	}
 	for name, c := range cases {
@@ -171,7 +171,7 @@ func TestCheckpointKnowsOwn(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, read: true},
-		"more packs": {packSize: 3 * batchBytes / 2, read: true},
+		"more packs": {packSize: 3 * oneBatch / 2, read: true},
 		"checkpoint before": {first: func(t *testing.T, s, other *Store, m *modelCore) {
 			mustAppend(t, m, other, blocksOf("other")...)
 			if err := s.Checkpoint(t.Context()); err != nil {
@@ -190,7 +190,7 @@ func TestCheckpointKnowsOwn(t *testing.T) {
 				t.Cleanup(func() { s.Close() })
 				return s
 			}
-			blocks := large(2*batchBytes + 64<<10)
+			blocks := large(2*oneBatch + 64<<10)
 			s, second := open(tuning{blocks: uint64(len(blocks))}), open(tuning{never: true})
 			m, other := newModel(1), newModel(2)
 			if c.first != nil {
@@ -285,7 +285,7 @@ func TestOwnRecordsAreLetGo(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, m, blocks := openTest(t, t.TempDir(), Options{}), newModel(1), large(2*batchBytes)
+			s, m, blocks := openTest(t, t.TempDir(), Options{}), newModel(1), large(2*oneBatch)
 			if err := m.append(t.Context(), s, TxOptions{}, []byte("first")); err != nil {
 				t.Fatal(err)
 			}

@@ -6,11 +6,12 @@ import (
 	"hc/lib/hash"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
+	"hc/lib/store/runs"
 )
 
 // passageIn returns where the blocks of a passage are in a run. ErrBlockMissing: it has others.
-func (r *runReader) passageIn(ctx context.Context, run packlog.Position, x *records.Passage) (place, error) {
-	e, err := r.meta(ctx, run, packlog.KindRun)
+func passageIn(ctx context.Context, r *runs.Reader, run packlog.Position, x *records.Passage) (place, error) {
+	e, err := r.Meta(ctx, run, packlog.KindRun)
 	if err != nil {
 		return place{}, err
 	}
@@ -18,7 +19,7 @@ func (r *runReader) passageIn(ctx context.Context, run packlog.Position, x *reco
 	if !ok {
 		return place{}, ErrBlockMissing
 	}
-	return place{run, number}, nil
+	return place{Run: run, At: number}, nil
 }
 
 // maxWhereabouts is of how many passages a tail remembers where they are.
@@ -48,7 +49,7 @@ func (st *state) locatePassage(ctx context.Context, s *Store, x *records.Passage
 
 func (st *state) findPassage(ctx context.Context, s *Store, x *records.Passage) (at place, err error) {
 	_, err = st.locateWhere(ctx, s, x.Leaf, func(p place) (err error) {
-		at, err = s.reader.passageIn(ctx, p.run, x)
+		at, err = passageIn(ctx, s.reader, p.Run, x)
 		return err
 	})
 	if err == nil || !isGone(err) {
@@ -121,7 +122,7 @@ func (cp *checkpoint) findPassage(x *records.Passage) (place, bool, error) {
 // indexedPassage returns where a passage is, if the index leads to it.
 func (s *Store) indexedPassage(ctx context.Context, index *derived, x *records.Passage) (at place, ok bool, err error) {
 	looking := index.places(ctx, x.Leaf, func(p place) bool {
-		at, ok, err = s.tryPassage(ctx, p.run, x)
+		at, ok, err = s.tryPassage(ctx, p.Run, x)
 		return !ok && err == nil
 	})
 	if err == nil {
@@ -136,7 +137,7 @@ func (s *Store) tryPassage(ctx context.Context, run packlog.Position, x *records
 	if !s.log.Current(run) {
 		return place{}, false, nil
 	}
-	at, err = s.reader.passageIn(ctx, run, x)
+	at, err = passageIn(ctx, s.reader, run, x)
 	if isGone(err) {
 		return place{}, false, nil
 	}
@@ -150,7 +151,7 @@ func (cp *checkpoint) buffered(leaf hash.Digest) (run packlog.Position, ok bool)
 	}
 	for ; cp.mapped < len(cp.index); cp.mapped++ {
 		if r := cp.index[cp.mapped]; !r.delta {
-			cp.recent[r.leaf] = decodePlace(r.place[:]).run
+			cp.recent[r.leaf] = decodePlace(r.place[:]).Run
 		}
 	}
 	run, ok = cp.recent[leaf]
@@ -167,5 +168,5 @@ func (s *spanPlaces) of(p *records.Part) (at place, ok bool) {
 	if run == nil || uint64(p.At)+p.Count > uint64(run.Run.Count) {
 		return place{}, false
 	}
-	return place{run.At, p.At}, true
+	return place{Run: run.At, At: p.At}, true
 }

@@ -268,7 +268,7 @@ func (w writing) add(tx *Tx, blocks [][]byte) {
 			w.t.Fatal(err)
 		}
 	}
-	if err := tx.runs.finish(w.t.Context(), tx.write); err != nil {
+	if err := tx.runs.Finish(w.t.Context(), tx.write); err != nil {
 		w.t.Fatal(err)
 	}
 }

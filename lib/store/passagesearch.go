@@ -126,7 +126,7 @@ func (s *Store) searchPassages(ctx context.Context, view packlog.View, list []*r
 				if open[r.Append] == nil {
 					open[r.Append] = make(map[records.Passage]place)
 				}
-				open[r.Append][*x] = place{r.Position, uint32(i)}
+				open[r.Append][*x] = place{Run: r.Position, At: uint32(i)}
 			}
 		}
 		return nil

@@ -7,14 +7,12 @@ import (
 	"hc/lib/hash"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
+	"hc/lib/store/runs"
 	"hc/lib/store/table"
 )
 
-// place is where a block is: a run in the log, and its number in it.
-type place struct {
-	run packlog.Position
-	at  uint32
-}
+// place is where a block is.
+type place = runs.Place
 
 const placeSize = 20
 
@@ -27,21 +25,21 @@ var (
 )
 
 func appendPlace(b []byte, p place) []byte {
-	b = binary.BigEndian.AppendUint32(b, uint32(p.run.Pack))
-	b = binary.BigEndian.AppendUint32(b, uint32(p.run.Offset/8))
-	b = binary.BigEndian.AppendUint64(b, p.run.ID)
-	return binary.BigEndian.AppendUint32(b, p.at)
+	b = binary.BigEndian.AppendUint32(b, uint32(p.Run.Pack))
+	b = binary.BigEndian.AppendUint32(b, uint32(p.Run.Offset/8))
+	b = binary.BigEndian.AppendUint64(b, p.Run.ID)
+	return binary.BigEndian.AppendUint32(b, p.At)
 }
 
 // decodePlace reads the first placeSize bytes of b, which must be there.
 func decodePlace(b []byte) place {
 	return place{
-		run: packlog.Position{
+		Run: packlog.Position{
 			Pack:   uint64(binary.BigEndian.Uint32(b)),
 			Offset: uint64(binary.BigEndian.Uint32(b[4:])) * 8,
 			ID:     binary.BigEndian.Uint64(b[8:]),
 		},
-		at: binary.BigEndian.Uint32(b[16:]),
+		At: binary.BigEndian.Uint32(b[16:]),
 	}
 }
 

@@ -118,7 +118,7 @@ func (h *history) step() {
 		for _, b := range h.content(short) {
 			h.must(tx.Append(ctx, hash.Leaf(b), b))
 		}
-		h.must(tx.runs.finish(ctx, tx.write)) // what is void stays in the log
+		h.must(tx.runs.Finish(ctx, tx.write)) // what is void stays in the log
 		tx.Abort()
 	case n < 18 && known && len(h.views) < 8:
 		h.views = append(h.views, keptView{m.view(h.t, h.store()), m.clone(), m, m.cuts, h.gcs})

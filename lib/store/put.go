@@ -38,14 +38,14 @@ func (tx *Tx) PutStaying(ctx context.Context, block uint64, leaf hash.Digest, da
 	if err := tx.check(); err != nil {
 		return err
 	}
-	return tx.failed("storing a block of", tx.putBy(ctx, block, leaf, data, tx.runs.lend))
+	return tx.failed("storing a block of", tx.putBy(ctx, block, leaf, data, tx.runs.Lend))
 }
 
 func (tx *Tx) put(ctx context.Context, block uint64, leaf hash.Digest, data []byte) error {
-	return tx.putBy(ctx, block, leaf, data, tx.runs.add)
+	return tx.putBy(ctx, block, leaf, data, tx.runs.Add)
 }
 
-// addToRun adds a block to the current run: runWriter.add, or lend.
+// addToRun adds a block to the current run: runs.Writer.Add, or Lend.
 type addToRun func(ctx context.Context, leaf hash.Digest, data []byte, sum checksum.Sum) (run, at uint32, err error)
 
 func (tx *Tx) putBy(ctx context.Context, block uint64, leaf hash.Digest, data []byte, add addToRun) error {
@@ -100,14 +100,14 @@ func (tx *Tx) knows(ctx context.Context, p *putBlock, must bool) (bool, error) {
 	// The block is read, and so its record compared with its checksums: what came must not be taken for stored because of a run
 	// that the disk has lost since.
 	var n merkle.Node
-	block, err := tx.store.reader.lend(ctx, at.place)
+	block, err := tx.store.reader.Lend(ctx, at.place)
 	if err == nil {
 		block.Memory.Release()
-		n, err = tx.store.reader.leaf(ctx, at.place, p.block)
+		n, err = tx.store.reader.Leaf(ctx, at.place, p.block)
 	}
 	if err != nil || n.Hash != p.ref.Leaf {
 		if must {
-			return false, fmt.Errorf("block %d: %w: what is stored at %v: %w", p.block, ErrBlockMissing, at.run, err)
+			return false, fmt.Errorf("block %d: %w: what is stored at %v: %w", p.block, ErrBlockMissing, at.Run, err)
 		}
 		return false, nil
 	}
@@ -182,7 +182,7 @@ func (tx *Tx) endPuts(ctx context.Context) error {
 	if len(records) == 0 {
 		return nil
 	}
-	return tx.runs.flush(ctx, records...)
+	return tx.runs.Flush(ctx, records...)
 }
 
 // lastOfEach keeps of blocks that came several times the last.

@@ -30,7 +30,7 @@ func (tx *Tx) putDelta(ctx context.Context, block uint64, b *newBlock) error {
 	if !takes {
 		return tx.put(ctx, block, b.leaf, b.data)
 	}
-	run, err := tx.runs.addDelta(ctx, b, true)
+	run, err := tx.runs.AddDelta(ctx, b.leaf, len(b.data), b.base, b.frame, true)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"hc/lib/store/codec"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
+	"hc/lib/store/runs"
 )
 
 // kinds counts the records of a store.
@@ -157,11 +158,11 @@ func TestRepackGarbage(t *testing.T) {
 	// A pool forgets when the collector runs, and has a part for each processor.
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	const runs = 64
+	const many = 64
 	for _, cold := range []bool{false, true} {
-		r := newRecoder(cold)
+		r := runs.NewRecoder(cold)
 		var held []packlog.Record
-		for i := range runs {
+		for i := range many {
 			raw := bytes.Repeat(fmt.Appendf(nil, "run %d has many lines like this\n", i), 7000)
 			m := &records.Run{Short: true, Count: 1, Codec: records.CodecZstd, Raw: len(raw), Lengths: []uint32{uint32(len(raw))}}
 			held = append(held, packlog.Record{Kind: packlog.KindRun, Payload: codec.Compress(nil, raw, Thorough), Meta: m.Encode()})
@@ -170,7 +171,7 @@ func TestRepackGarbage(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			for i := range held {
-				if _, err := r.again(&held[i]); err != nil {
+				if _, err := r.Again(&held[i]); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -178,8 +179,8 @@ func TestRepackGarbage(t *testing.T) {
 			return after.TotalAlloc - before.TotalAlloc
 		}
 		again() // makes what is used again
-		if was := again(); was > runs*64<<10 {
-			t.Errorf("cold=%v: %d bytes were allocated for each run of 256 KiB", cold, was/runs)
+		if was := again(); was > many*64<<10 {
+			t.Errorf("cold=%v: %d bytes were allocated for each run of 256 KiB", cold, was/many)
 		}
 	}
 }

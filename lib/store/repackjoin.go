@@ -9,19 +9,20 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
+	"hc/lib/store/runs"
 )
 
 const (
 	heldAppend   = 512 << 10 // bytes of an append's records that are held until its head comes
 	heldBytes    = 16 << 20  // bytes of all that is held
-	joinableRuns = runBytes / 2
+	joinableRuns = runs.MostBytes / 2
 )
 
 // joiner holds back appends, and makes one of short ones to a core that follow one another. What else a core's log says stays in its
 // order. Memory is bounded.
 type joiner struct {
 	*copier
-	recoder *recoder
+	recoder *runs.Recoder
 	held    map[packlog.AppendID]*heldRecords // their heads have not come
 	joined  map[keys.Key]*joinedAppend
 	bytes   int // in held and joined
@@ -36,7 +37,7 @@ type heldRecords struct {
 
 func newJoiner(c *copier) *joiner {
 	if c.recoder == nil {
-		c.recoder = newRecoder(c.repack.Cold)
+		c.recoder = runs.NewRecoder(c.repack.Cold)
 	}
 	return &joiner{
 		copier: c, recoder: c.recoder,
@@ -118,7 +119,7 @@ func (j *joiner) spill(h *heldRecords) error {
 func (j *joiner) write(record *packlog.Record) error {
 	if record.Kind == packlog.KindRun {
 		var err error
-		if record, err = j.recoder.again(record); err != nil {
+		if record, err = j.recoder.Again(record); err != nil {
 			return err
 		}
 	}
@@ -129,7 +130,7 @@ func (j *joiner) write(record *packlog.Record) error {
 func (j *joiner) end(h *heldRecords, head *packlog.Record) error {
 	key, _, err := records.DecodeHead(head.Meta)
 	if err != nil {
-		return damagedAt(head.Position, err)
+		return records.DamagedAt(head.Position, err)
 	}
 	if f := j.census.core(key); !h.plain && !f.seen && !f.gone(head.Position) {
 		a, err := j.understandShort(key, h.records)
@@ -172,7 +173,7 @@ func (j *joiner) understandShort(key keys.Key, held []packlog.Record) (*shortApp
 	for i := range held {
 		switch r := &held[i]; r.Kind {
 		case packlog.KindRun:
-			meta, data, err := j.recoder.plainRun(r, joinableRuns-a.raw)
+			meta, data, err := j.recoder.Plain(r, joinableRuns-a.raw)
 			if err != nil || meta == nil || ordinals[meta.Ordinal] {
 				return nil, err
 			}
@@ -249,9 +250,9 @@ func (j *joiner) join(key keys.Key, a *shortAppend, head *packlog.Record) error 
 func (o *joinedAppend) fits(a *shortAppend) bool {
 	most := records.MaxRunBlocks
 	if o.meta.Short {
-		most = shortBlocks
+		most = runs.MostShortBlocks
 	}
-	if len(o.raw)+a.raw > runBytes || o.meta.Count+a.count > most || o.bytes > heldAppend {
+	if len(o.raw)+a.raw > runs.MostBytes || o.meta.Count+a.count > most || o.bytes > heldAppend {
 		return false
 	}
 	if len(o.olds) > 0 && len(a.runs) > 0 && o.meta.Short != a.runs[0].meta.Short {
@@ -266,7 +267,7 @@ func (o *joinedAppend) add(a *shortAppend) {
 	for _, r := range a.runs {
 		delta := uint32(o.meta.Count)
 		deltas[r.meta.Ordinal] = delta
-		o.olds = append(o.olds, positionRow{r.at, place{at: delta}})
+		o.olds = append(o.olds, positionRow{r.at, place{At: delta}})
 		o.addRun(r)
 	}
 	for _, span := range a.spans {
@@ -358,7 +359,7 @@ func (j *joiner) flushCore(key keys.Key) error {
 func (j *joiner) flushRun(o *joinedAppend) error {
 	m := o.meta
 	m.Lines = m.Short && o.lines
-	payload, err := j.recoder.encode(&m, o.raw)
+	payload, err := j.recoder.Encode(&m, o.raw)
 	if err != nil {
 		return err
 	}
@@ -367,7 +368,7 @@ func (j *joiner) flushRun(o *joinedAppend) error {
 		return err
 	}
 	for _, old := range o.olds {
-		if err := j.places.add(old.at, place{run: at, at: old.to.at}); err != nil {
+		if err := j.places.add(old.at, place{Run: at, At: old.to.At}); err != nil {
 			return err
 		}
 	}

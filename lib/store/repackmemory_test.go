@@ -1,7 +1,6 @@
 package store
 
 import (
-	"math/rand/v2"
 	"runtime"
 	"testing"
 
@@ -9,6 +8,7 @@ import (
 	"hc/lib/store/codec"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
+	"hc/lib/store/runs"
 )
 
 // allocated returns how many bytes fn allocates.
@@ -23,13 +23,13 @@ func allocated(fn func()) uint64 {
 // Of random bytes one run in thousands is tried, with many collections in between, which must not take the encoder: its tables would be made again
 // for each, while the ones before lie about.
 func TestRepackKeepsEncoder(t *testing.T) {
-	r, raw := newRecoder(false), make([]byte, runBytes)
+	r, raw := runs.NewRecoder(false), make([]byte, runs.MostBytes)
 	run := &packlog.Record{Kind: packlog.KindRun, Payload: raw, Meta: (&records.Run{Short: true, Count: 1, Raw: len(raw)}).Encode()}
 	again := func() {
 		for range 3 {
 			runtime.GC()
 		}
-		if now, err := r.again(run); err != nil || len(now.Payload) >= len(raw) {
+		if now, err := r.Again(run); err != nil || len(now.Payload) >= len(raw) {
 			t.Fatalf("%d bytes of zeros were not compressed: %v", len(raw), err)
 		}
 	}
@@ -42,7 +42,7 @@ func TestRepackKeepsEncoder(t *testing.T) {
 // What an append of little room decodes to may be many MiB: to see that it is too long to be joined with others takes none of them.
 func TestRepackDecodesNoLongAppend(t *testing.T) {
 	j := newJoiner(&copier{rewriting: &rewriting{collector: &collector{repack: &RepackOptions{}}}})
-	raw, key := make([]byte, runBytes), keys.Key{1}
+	raw, key := make([]byte, runs.MostBytes), keys.Key{1}
 	payload := codec.Compress(nil, raw, Thorough)
 	var held []packlog.Record
 	for i := range uint32(64) {
@@ -56,20 +56,5 @@ func TestRepackDecodesNoLongAppend(t *testing.T) {
 	})
 	if got > uint64(len(raw)) {
 		t.Errorf("looking at an append took %d bytes", got)
-	}
-}
-
-// The look at a run, of which there are thousands in each GiB, leaves nothing to collect.
-func TestLooksRandomAllocates(t *testing.T) {
-	raw := make([]byte, runBytes)
-	rand.NewChaCha8([32]byte{}).Read(raw)
-	job := &runJob{meta: records.Run{Raw: len(raw)}, raw: raw[:1000], pieces: [][]byte{raw[1000:50_000], raw[50_000:]}}
-	got := testing.AllocsPerRun(10, func() {
-		if !codec.LooksRandom(raw) || !codec.PiecesLookRandom(job.raw, job.pieces, job.meta.Raw) {
-			t.Fatal("random bytes do not look so")
-		}
-	})
-	if got > 0 {
-		t.Errorf("%v allocations", got)
 	}
 }

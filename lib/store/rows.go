@@ -31,7 +31,7 @@ func (r row) held() bool { return r.kind != rowCleared }
 func (r row) part(first, end uint64) row {
 	if first > r.first {
 		if r.kind == rowPlaced {
-			r.place.at += uint32(first - r.first)
+			r.place.At += uint32(first - r.first)
 		}
 		r.count -= first - r.first
 		r.first = first

@@ -45,7 +45,7 @@ type rowWriter struct {
 func (o *rowWriter) add(r row) error {
 	if o.last.count > 0 && o.last.end() == r.first && o.last.kind == r.kind && o.last.count+r.count < 1<<31 {
 		next := o.last.place
-		next.at += uint32(o.last.count)
+		next.At += uint32(o.last.count)
 		if r.kind != rowPlaced || next == r.place {
 			o.last.count += r.count
 			return nil

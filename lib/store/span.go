@@ -77,7 +77,7 @@ func (b *spanBuilder) goesOn(at place) bool {
 		return false
 	}
 	last := &b.parts[len(b.parts)-1]
-	return last.together && last.Count < records.MostPassage && at.run == b.from.run && uint64(at.at) == uint64(b.from.at)+last.Count
+	return last.together && last.Count < records.MostPassage && at.Run == b.from.Run && uint64(at.At) == uint64(b.from.At)+last.Count
 }
 
 // mostAlone is after how many blocks that stand alone nothing is looked up for a passage to begin: the blocks are in another order.

@@ -13,6 +13,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
+	"hc/lib/store/runs"
 )
 
 const (
@@ -96,7 +97,7 @@ type Store struct {
 	fs      packlog.FS
 	log     *packlog.Log
 	files   *files
-	reader  *runReader
+	reader  *runs.Reader
 
 	mu       sync.Mutex
 	state    *state // nil: to be made anew
@@ -128,7 +129,7 @@ func Open(ctx context.Context, dir string, options Options) (*Store, error) {
 		return nil, err // says which store
 	}
 	s.log = log
-	s.reader = newRunReader(log, func(ctx context.Context, leaf hash.Digest) (place, error) {
+	s.reader = runs.NewReader(log, func(ctx context.Context, leaf hash.Digest) (place, error) {
 		st, _, err := s.current(ctx)
 		if err != nil {
 			return place{}, err

@@ -247,7 +247,7 @@ func (st *state) addRun(ctx context.Context, e *records.Entry) error {
 				continue
 			}
 		}
-		st.index[leaf] = place{e.At, uint32(i)}
+		st.index[leaf] = place{Run: e.At, At: uint32(i)}
 	}
 	return nil
 }
@@ -268,15 +268,15 @@ func (a *tailAppend) span(e *records.Entry) error {
 		r := row{first: p.First, count: p.Count, seq: a.seq, lazy: e.Span.Append}
 		switch {
 		case p.Passage != nil:
-			r.kind, r.place = rowPassage, place{run: e.At}
+			r.kind, r.place = rowPassage, place{Run: e.At}
 		case p.ByLeaf != nil:
-			r.kind, r.place = rowByLeaf, place{run: e.At}
+			r.kind, r.place = rowByLeaf, place{Run: e.At}
 		default:
 			run := a.runs.Find(p.Run)
 			if run == nil || uint64(p.At)+p.Count > uint64(run.Run.Count) {
 				continue // the run was damaged: its blocks are not held
 			}
-			r.kind, r.place = rowPlaced, place{run.At, p.At}
+			r.kind, r.place = rowPlaced, place{Run: run.At, At: p.At}
 			r.lazy = r.lazy || run.Run.Short
 		}
 		rows = append(rows, r)

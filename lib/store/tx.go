@@ -11,6 +11,7 @@ import (
 	"hc/lib/store/codec"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
+	"hc/lib/store/runs"
 )
 
 // Effort is how much work a transaction puts into making runs small. Repack packs whatever was left with all of it.
@@ -47,7 +48,7 @@ type Tx struct {
 	append  *packlog.Append
 	locks   []*packlog.Lock
 	both    [2]*packlog.Lock // room for locks
-	runs    *runWriter
+	runs    *runs.Writer
 	err     error // the first one; the transaction is dead
 	done    bool
 
@@ -112,7 +113,7 @@ func (tx *Tx) begin(ctx context.Context) error {
 	}
 	tx.next, tx.limit = tx.view.head.Length, noLimit
 	tx.deltas = newDeltas(tx)
-	tx.runs = newRunWriter(tx.options.Short, tx.options.Effort, tx.write)
+	tx.runs = runs.NewWriter(tx.options.Short, tx.options.Effort, tx.write)
 	tx.span = spanBuilder{key: tx.key, first: tx.next}
 	return nil
 }
@@ -170,7 +171,7 @@ func (tx *Tx) count(records []packlog.Record) {
 
 // record writes one record behind all runs that came before it.
 func (tx *Tx) record(ctx context.Context, kind packlog.Kind, meta []byte) error {
-	return tx.runs.flush(ctx, packlog.Record{Kind: kind, Meta: meta})
+	return tx.runs.Flush(ctx, packlog.Record{Kind: kind, Meta: meta})
 }
 
 // failed keeps the first error.
@@ -287,7 +288,7 @@ func (tx *Tx) commit(ctx context.Context, head func() (Head, error)) error {
 		last = packlog.Record{Kind: packlog.KindHead, Meta: records.EncodeHead(tx.key, h)}
 		return last, err
 	}
-	return tx.runs.finish(ctx, func(ctx context.Context, records ...packlog.Record) error {
+	return tx.runs.Finish(ctx, func(ctx context.Context, records ...packlog.Record) error {
 		tx.count(records)
 		tx.long = tx.store.longTail(tx)
 		positions, err := tx.append.WriteCommit(ctx, records, record, tx.options.Durable || tx.long)
@@ -308,7 +309,7 @@ func (tx *Tx) Abort() {
 		return
 	}
 	tx.deltas.workers.Wait()
-	tx.runs.wait()
+	tx.runs.Wait()
 	tx.release()
 	tx.own, tx.near, tx.wrote, tx.expected = recent{}, near{}, wroteRecords{}, expected{} // a checkpoint may follow, and the caller hold the transaction
 }

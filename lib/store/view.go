@@ -10,10 +10,14 @@ import (
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
+	"hc/lib/store/runs"
 )
 
 // Head is what a core's owner signed.
 type Head = records.Head
+
+// A LentBlock is a block that stays where it is until its memory is released, and is not to be changed.
+type LentBlock = runs.LentBlock
 
 // View is a core at one instant. What is appended, downloaded, truncated or cleared later does not change it, until a gc takes what
 // was forgotten: then it is missing here, too (ErrBlockMissing, ErrConflict, ErrNotFound). Safe for concurrent use.
@@ -202,7 +206,7 @@ func (v *View) Block(ctx context.Context, block uint64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.keep(), nil
+	return b.Keep(), nil
 }
 
 // Lend is Block for who releases the memory when he is done with the bytes, which are not copied, and then those of other
@@ -226,7 +230,7 @@ func (v *View) block(ctx context.Context, block uint64) (LentBlock, error) {
 	switch r.kind {
 	case rowPlaced:
 		at := r.part(block, block+1).place
-		data, err := v.store.reader.lend(ctx, at)
+		data, err := v.store.reader.Lend(ctx, at)
 		if errors.Is(err, ErrDamaged) {
 			return v.blockElsewhere(ctx, block, at, err)
 		}
@@ -242,22 +246,22 @@ func (v *View) block(ctx context.Context, block uint64) (LentBlock, error) {
 		if err != nil {
 			return LentBlock{}, err
 		}
-		return v.store.reader.lend(ctx, at)
+		return v.store.reader.Lend(ctx, at)
 	}
 	return LentBlock{}, ErrBlockMissing
 }
 
 // blockOfPassage returns a block that is named with its neighbours: as the run has it, or, where that is damaged, another one.
 func (v *View) blockOfPassage(ctx context.Context, r row, block uint64) (LentBlock, error) {
-	at, err := v.passagePlace(ctx, r.place.run, block)
+	at, err := v.passagePlace(ctx, r.place.Run, block)
 	if err != nil {
 		return LentBlock{}, err
 	}
-	data, why := v.store.reader.lend(ctx, at)
+	data, why := v.store.reader.Lend(ctx, at)
 	if !errors.Is(why, ErrDamaged) {
 		return data, why
 	}
-	n, err := v.store.reader.leaf(ctx, at, block)
+	n, err := v.store.reader.Leaf(ctx, at, block)
 	if err != nil {
 		return LentBlock{}, why
 	}
@@ -265,7 +269,7 @@ func (v *View) blockOfPassage(ctx context.Context, r row, block uint64) (LentBlo
 	if err != nil || !ok || other == at {
 		return LentBlock{}, why
 	}
-	return v.store.reader.lend(ctx, other)
+	return v.store.reader.Lend(ctx, other)
 }
 
 // blockElsewhere returns a block that is damaged at its place, if it was stored again since, for this core or another.
@@ -278,7 +282,7 @@ func (v *View) blockElsewhere(ctx context.Context, block uint64, damaged place, 
 	if err != nil || !ok || at == damaged {
 		return LentBlock{}, why
 	}
-	return v.store.reader.lend(ctx, at)
+	return v.store.reader.Lend(ctx, at)
 }
 
 // row returns what says where a block is.
@@ -305,8 +309,8 @@ func (v *View) leafHash(ctx context.Context, r row, block uint64) (hash.Digest, 
 		n, err := v.leafIn(ctx, r, block)
 		return n.Hash, err
 	}
-	if !r.place.run.IsZero() {
-		ref, err := v.leafRef(ctx, r.place.run, block)
+	if !r.place.Run.IsZero() {
+		ref, err := v.leafRef(ctx, r.place.Run, block)
 		return ref.Leaf, err
 	}
 	n, err := v.Node(ctx, 2*block)

@@ -104,12 +104,12 @@ func (v *View) computeIn(ctx context.Context, index uint64, rows []row) (merkle.
 func (v *View) leafIn(ctx context.Context, r row, block uint64) (merkle.Node, error) {
 	r = r.part(block, block+1)
 	if r.kind == rowPlaced {
-		return v.store.reader.leaf(ctx, r.place, block)
+		return v.store.reader.Leaf(ctx, r.place, block)
 	}
 	if r.kind == rowPassage {
 		return v.leafOfPassage(ctx, r, block)
 	}
-	ref, err := v.leafRef(ctx, r.place.run, block)
+	ref, err := v.leafRef(ctx, r.place.Run, block)
 	if err != nil {
 		return merkle.Node{}, err
 	}
@@ -118,9 +118,9 @@ func (v *View) leafIn(ctx context.Context, r row, block uint64) (merkle.Node, er
 
 // leafOfPassage returns the leaf of a block that is named with its neighbours. It is not known where no run has them any more.
 func (v *View) leafOfPassage(ctx context.Context, r row, block uint64) (n merkle.Node, err error) {
-	at, err := v.passagePlace(ctx, r.place.run, block)
+	at, err := v.passagePlace(ctx, r.place.Run, block)
 	if err == nil {
-		n, err = v.store.reader.leaf(ctx, at, block)
+		n, err = v.store.reader.Leaf(ctx, at, block)
 	}
 	if isGone(err) {
 		err = fmt.Errorf("%w: %w", merkle.ErrNodeMissing, err)
@@ -150,12 +150,12 @@ func (v *View) passagePlace(ctx context.Context, at packlog.Position, block uint
 		return place{}, err
 	}
 	first, err := v.state.locatePassage(ctx, v.store, p.Passage)
-	return place{first.run, first.at + uint32(block-p.First)}, err
+	return place{Run: first.Run, At: first.At + uint32(block-p.First)}, err
 }
 
 // part returns the part of the span record at a position that has a block.
 func (v *View) part(ctx context.Context, at packlog.Position, block uint64) (records.Part, error) {
-	e, err := v.store.reader.meta(ctx, at, packlog.KindSpan)
+	e, err := v.store.reader.Meta(ctx, at, packlog.KindSpan)
 	if err != nil {
 		return records.Part{}, err
 	}

@@ -146,3 +146,18 @@ func FuzzRun(f *testing.F) {
 		}
 	})
 }
+
+// The look at a run, of which there are thousands in each GiB, leaves nothing to collect.
+func TestLooksRandomAllocates(t *testing.T) {
+	raw := make([]byte, 256<<10)
+	rand.NewChaCha8([32]byte{}).Read(raw)
+	pieces := [][]byte{raw[1000:50_000], raw[50_000:]}
+	got := testing.AllocsPerRun(10, func() {
+		if !LooksRandom(raw) || !PiecesLookRandom(raw[:1000], pieces, len(raw)) {
+			t.Fatal("random bytes do not look so")
+		}
+	})
+	if got > 0 {
+		t.Errorf("%v allocations", got)
+	}
+}

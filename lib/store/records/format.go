@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"hc/lib/compact"
+	"hc/lib/store/packlog"
 )
 
 // Limits of records, see FORMAT.md.
@@ -53,4 +54,12 @@ func u8(d *compact.Decoder) byte {
 		return 0
 	}
 	return byte(v)
+}
+
+// DamagedAt makes of a malformed record a packlog.ErrDamaged, and says which one it is.
+func DamagedAt(at packlog.Position, err error) error {
+	if errors.Is(err, ErrMalformed) {
+		return fmt.Errorf("%w: record at %v: %w", packlog.ErrDamaged, at, err)
+	}
+	return fmt.Errorf("reading the record at %v: %w", at, err)
 }

@@ -1,4 +1,4 @@
-package store
+package runs
 
 import (
 	"bytes"
@@ -13,14 +13,18 @@ import (
 	"hc/lib/store/records"
 )
 
+// How much a writer puts into a run.
 const (
-	runBytes    = 256 << 10 // bytes of blocks in a run, unless it is one larger block
-	mostFlying  = 6 << 20   // bytes of runs that are compressed or wait for it, beyond the one that was just handed in, at most,
-	eachFlying  = 2         // and so many runs for each processor, and for two more
-	batchBytes  = 2 << 20   // bytes of records that are written at once
-	smallRun    = 16 << 10  // bytes of a run that are compressed sooner than a worker could begin with it
-	shortBlocks = 16 << 10  // blocks in a short run: what a look at one of them has to split
-	maxBehind   = 256       // deltas that wait for the end of a run
+	MostBytes       = 256 << 10 // bytes of blocks, unless it is one larger block
+	MostShortBlocks = 16 << 10  // blocks in a short run: what a look at one of them has to split
+)
+
+const (
+	mostFlying = 6 << 20  // bytes of runs that are compressed or wait for it, beyond the one that was just handed in, at most,
+	eachFlying = 2        // and so many runs for each processor, and for two more
+	batchBytes = 2 << 20  // bytes of records that are written at once
+	smallRun   = 16 << 10 // bytes of a run that are compressed sooner than a worker could begin with it
+	maxBehind  = 256      // deltas that wait for the end of a run
 )
 
 // runJob is a run on its way into the log. done is closed when record is ready; nil: it is, or nobody works on it yet.
@@ -35,11 +39,11 @@ type runJob struct {
 	done   chan struct{}
 }
 
-// runWriter packs blocks into runs, compresses them in parallel and writes them in order. Not for concurrent use.
-type runWriter struct {
+// Writer packs blocks into runs, compresses them in parallel and writes them in order. Not for concurrent use.
+type Writer struct {
 	write   func(context.Context, ...packlog.Record) error
 	short   bool
-	effort  Effort
+	effort  codec.Effort
 	current *runJob   // takes blocks; nil: the next block begins one
 	isLines bool      // all blocks of current but the last end with their only LF
 	ordinal uint32    // of the next run
@@ -56,10 +60,11 @@ type runWriter struct {
 }
 
 // inFlight returns how many bytes of runs are compressed or wait for it, beyond the one that was just handed in.
-func inFlight() int { return min(mostFlying, eachFlying*runBytes*(runtime.GOMAXPROCS(0)+2)) }
+func inFlight() int { return min(mostFlying, eachFlying*MostBytes*(runtime.GOMAXPROCS(0)+2)) }
 
-func newRunWriter(short bool, effort Effort, write func(context.Context, ...packlog.Record) error) *runWriter {
-	return &runWriter{write: write, short: short, effort: effort}
+// NewWriter returns a writer of the runs of one append, which write puts into the log. Those of short blocks are short ones.
+func NewWriter(short bool, effort codec.Effort, write func(context.Context, ...packlog.Record) error) *Writer {
+	return &Writer{write: write, short: short, effort: effort}
 }
 
 // buffers are for runs of small blocks.
@@ -69,21 +74,21 @@ func newBuffer() []byte {
 	if b, ok := buffers.Get().(*[]byte); ok {
 		return (*b)[:0]
 	}
-	return make([]byte, 0, runBytes)
+	return make([]byte, 0, MostBytes)
 }
 
-// add puts a block into the current run and returns the run's ordinal and the block's number in it. data is copied. sum is the
+// Add puts a block into the current run and returns the run's ordinal and the block's number in it. data is copied. sum is the
 // block's, if it is known.
-func (w *runWriter) add(ctx context.Context, leaf hash.Digest, data []byte, sum checksum.Sum) (run, at uint32, err error) {
+func (w *Writer) Add(ctx context.Context, leaf hash.Digest, data []byte, sum checksum.Sum) (run, at uint32, err error) {
 	return w.addBlock(ctx, leaf, data, sum, false)
 }
 
-// lend is add for a block that stays where it is until keep: it is copied only if it is short.
-func (w *runWriter) lend(ctx context.Context, leaf hash.Digest, data []byte, sum checksum.Sum) (run, at uint32, err error) {
+// Lend is Add for a block that stays where it is until Keep: it is copied only if it is short.
+func (w *Writer) Lend(ctx context.Context, leaf hash.Digest, data []byte, sum checksum.Sum) (run, at uint32, err error) {
 	return w.addBlock(ctx, leaf, data, sum, len(data) >= leastPiece)
 }
 
-func (w *runWriter) addBlock(ctx context.Context, leaf hash.Digest, data []byte, sum checksum.Sum, stays bool) (run, at uint32, err error) {
+func (w *Writer) addBlock(ctx context.Context, leaf hash.Digest, data []byte, sum checksum.Sum, stays bool) (run, at uint32, err error) {
 	if w.current != nil && !w.fits(data) {
 		if err := w.end(ctx); err != nil {
 			return 0, 0, err
@@ -110,29 +115,28 @@ func (w *runWriter) addBlock(ctx context.Context, leaf hash.Digest, data []byte,
 	return m.Ordinal, uint32(m.Count - 1), nil
 }
 
-func (w *runWriter) fits(data []byte) bool {
+func (w *Writer) fits(data []byte) bool {
 	m := &w.current.meta
-	if w.short && m.Count >= shortBlocks || m.Count >= records.MaxRunBlocks {
+	if w.short && m.Count >= MostShortBlocks || m.Count >= records.MaxRunBlocks {
 		return false
 	}
-	return m.Raw+len(data) <= runBytes
+	return m.Raw+len(data) <= MostBytes
 }
 
-func (w *runWriter) begin() {
+func (w *Writer) begin() {
 	w.current = &runJob{sum: checksum.Of(nil), meta: records.Run{Short: w.short, Ordinal: w.ordinal}}
 	w.isLines = true
 	w.ordinal++
 }
 
-// addDelta adds a run of one block that is told from a base, and returns its ordinal. lent: the frame is somebody else's.
-func (w *runWriter) addDelta(ctx context.Context, b *newBlock, lent bool) (run uint32, err error) {
-	size := len(b.data)
+// AddDelta adds a run of one block of that size that is told from a base, and returns its ordinal. lent: the frame is somebody else's.
+func (w *Writer) AddDelta(ctx context.Context, leaf hash.Digest, size int, base hash.Digest, frame []byte, lent bool) (run uint32, err error) {
 	job := &runJob{lent: lent, meta: records.Run{
-		Codec: records.CodecDelta, Ordinal: w.ordinal, Count: 1, Raw: size, Base: b.base,
-		Lengths: []uint32{uint32(size)}, Leaves: []hash.Digest{b.leaf},
+		Codec: records.CodecDelta, Ordinal: w.ordinal, Count: 1, Raw: size, Base: base,
+		Lengths: []uint32{uint32(size)}, Leaves: []hash.Digest{leaf},
 	}}
 	w.ordinal++
-	job.record = packlog.Record{Kind: packlog.KindRun, Meta: job.meta.Encode(), Payload: b.frame}
+	job.record = packlog.Record{Kind: packlog.KindRun, Meta: job.meta.Encode(), Payload: frame}
 	w.behind = append(w.behind, job)
 	if w.current == nil || len(w.behind) >= maxBehind {
 		err = w.end(ctx)
@@ -147,7 +151,7 @@ func isLine(data []byte) bool {
 }
 
 // end hands the current run to the workers, and writes what is ready.
-func (w *runWriter) end(ctx context.Context) error {
+func (w *Writer) end(ctx context.Context) error {
 	job := w.current
 	if job == nil {
 		w.takeBehind()
@@ -187,7 +191,7 @@ func (w *runWriter) end(ctx context.Context) error {
 }
 
 // drain writes what is ready, and waits where too much beyond the size of the newest run is not.
-func (w *runWriter) drain(ctx context.Context, size int) error {
+func (w *Writer) drain(ctx context.Context, size int) error {
 	for w.waiting > inFlight()+size || len(w.queue) > 0 && w.queue[0].ready() {
 		if err := w.writeFirst(ctx); err != nil {
 			return err
@@ -197,7 +201,7 @@ func (w *runWriter) drain(ctx context.Context, size int) error {
 }
 
 // takeBehind puts the deltas into the queue, behind the run that was open when they came.
-func (w *runWriter) takeBehind() {
+func (w *Writer) takeBehind() {
 	for _, job := range w.behind {
 		w.queue = append(w.queue, job)
 		w.waiting += job.meta.Raw
@@ -218,7 +222,7 @@ func (j *runJob) ready() bool {
 }
 
 // finish makes the record.
-func (j *runJob) finish(effort Effort) {
+func (j *runJob) finish(effort codec.Effort) {
 	if !j.tryToCompress(effort) {
 		j.record = packlog.Record{Kind: packlog.KindRun, Payload: j.raw, Pieces: j.pieces, Sum: j.sum}
 	}
@@ -227,12 +231,12 @@ func (j *runJob) finish(effort Effort) {
 }
 
 // tryToCompress makes the record of a run that is worth compressing. All bytes of such a one are its own.
-func (j *runJob) tryToCompress(effort Effort) bool {
+func (j *runJob) tryToCompress(effort codec.Effort) bool {
 	if j.asIs {
 		return false
 	}
 	var dst []byte
-	if len(j.raw) <= runBytes {
+	if len(j.raw) <= MostBytes {
 		dst = newBuffer()
 	}
 	frame := codec.CompressAnyway(dst, j.raw, effort)
@@ -251,13 +255,13 @@ func (j *runJob) tryToCompress(effort Effort) bool {
 }
 
 func recycle(b []byte) {
-	if cap(b) >= runBytes && cap(b) <= 2*runBytes {
+	if cap(b) >= MostBytes && cap(b) <= 2*MostBytes {
 		buffers.Put(&b)
 	}
 }
 
 // writeFirst waits for the first run of the queue and puts it into the batch.
-func (w *runWriter) writeFirst(ctx context.Context) error {
+func (w *Writer) writeFirst(ctx context.Context) error {
 	job := w.queue[0]
 	if job.done != nil {
 		select {
@@ -281,14 +285,14 @@ func (w *runWriter) writeFirst(ctx context.Context) error {
 }
 
 // writeBatch writes the records that are ready.
-func (w *runWriter) writeBatch(ctx context.Context) error {
+func (w *Writer) writeBatch(ctx context.Context) error {
 	if len(w.batch) == 0 {
 		return nil
 	}
 	return w.writeWith(ctx, w.write)
 }
 
-func (w *runWriter) writeWith(ctx context.Context, write func(context.Context, ...packlog.Record) error) error {
+func (w *Writer) writeWith(ctx context.Context, write func(context.Context, ...packlog.Record) error) error {
 	err := write(ctx, w.batch...)
 	for _, payload := range w.spent {
 		recycle(payload)
@@ -299,8 +303,8 @@ func (w *runWriter) writeWith(ctx context.Context, write func(context.Context, .
 	return err
 }
 
-// flush puts all runs, then more records, into the batch, which is written when it is large.
-func (w *runWriter) flush(ctx context.Context, more ...packlog.Record) error {
+// Flush puts all runs, then more records, into the batch, which is written when it is large.
+func (w *Writer) Flush(ctx context.Context, more ...packlog.Record) error {
 	if err := w.end(ctx); err != nil {
 		return err
 	}
@@ -319,13 +323,13 @@ func (w *runWriter) flush(ctx context.Context, more ...packlog.Record) error {
 	return w.writeBatch(ctx)
 }
 
-// finish hands what is not written yet to write, also if that is nothing.
-func (w *runWriter) finish(ctx context.Context, write func(context.Context, ...packlog.Record) error) error {
-	if err := w.flush(ctx); err != nil {
+// Finish hands what is not written yet to write, also if that is nothing.
+func (w *Writer) Finish(ctx context.Context, write func(context.Context, ...packlog.Record) error) error {
+	if err := w.Flush(ctx); err != nil {
 		return err
 	}
 	return w.writeWith(ctx, write)
 }
 
-// wait waits for the workers, for a transaction that ends early.
-func (w *runWriter) wait() { w.workers.Wait() }
+// Wait waits for the workers, for a transaction that ends early.
+func (w *Writer) Wait() { w.workers.Wait() }

@@ -1,4 +1,4 @@
-package store
+package runs
 
 import (
 	"context"
@@ -13,7 +13,7 @@ const (
 
 // bufferOf returns an empty buffer for a run that begins with so many bytes.
 func bufferOf(size int) []byte {
-	if size <= runBytes {
+	if size <= MostBytes {
 		return newBuffer()
 	}
 	return make([]byte, 0, size)
@@ -42,8 +42,8 @@ func (j *runJob) endsWithLF() bool {
 	return len(last) > 0 && last[len(last)-1] == '\n'
 }
 
-// keep lets go of all that was lent: it writes that, if that is worth it, or copies it.
-func (w *runWriter) keep(ctx context.Context) error {
+// Keep lets go of all that was lent: it writes that, if that is worth it, or copies it.
+func (w *Writer) Keep(ctx context.Context) error {
 	if w.current != nil {
 		w.current.keep()
 	}

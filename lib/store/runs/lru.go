@@ -1,4 +1,4 @@
-package store
+package runs
 
 import (
 	"container/list"

@@ -1,0 +1,98 @@
+package runs
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/klauspost/compress/zstd"
+
+	"hc/lib/store/codec"
+	"hc/lib/store/packlog"
+	"hc/lib/store/records"
+	"hc/lib/zstdframe"
+)
+
+// Recoder compresses runs again. For one goroutine. What it returns is valid until it is called again.
+type Recoder struct {
+	cold    bool          // else as appends do
+	encoder *zstd.Encoder // its own: from a pool, of which the collector takes what is needed now and then only, it would be made again and again
+
+	raw, frame, back []byte // room for a run, for its frame, and for what that decodes to
+}
+
+// NewRecoder makes a recoder. A cold one takes 34 MiB for the tables of its encoder: one is enough for a repack, and it leaves
+// nothing else to collect, for as much as half of what is live may lie about before it is collected.
+func NewRecoder(cold bool) *Recoder {
+	if !cold {
+		return &Recoder{encoder: codec.NewThorough(), frame: make([]byte, 0, MostBytes)}
+	}
+	return &Recoder{cold: true, encoder: zstdframe.NewEncoder(zstd.SpeedBestCompression, records.MaxWindow)}
+}
+
+// Encode sets the codec of a run whose blocks are raw, and returns its payload. What it made was read back.
+func (r *Recoder) Encode(m *records.Run, raw []byte) ([]byte, error) {
+	var frame []byte
+	switch {
+	case r.cold && len(raw) > 0:
+		frame = r.encoder.EncodeAll(raw, r.frame[:0])
+	case !r.cold && !codec.LooksRandom(raw):
+		frame = codec.CompressBy(r.encoder, r.frame[:0], raw)
+	}
+	if frame != nil {
+		r.frame = frame
+	}
+	if frame == nil || len(frame) >= len(raw) {
+		m.Codec = records.CodecRaw
+		return raw, nil
+	}
+	m.Codec = records.CodecZstd
+	r.back = withRoom(r.back, zstdframe.Room(m.Raw))
+	back, err := codec.Decompress(r.back, m, frame, nil)
+	if err != nil || !bytes.Equal(back, raw) {
+		return nil, fmt.Errorf("internal error: a run of %d bytes does not decode to what was encoded: %w", len(raw), err)
+	}
+	return frame, nil
+}
+
+// Again returns a run's record with another payload, if that is smaller. Runs with a base stay as they are.
+func (r *Recoder) Again(record *packlog.Record) (*packlog.Record, error) {
+	m, raw, err := r.Plain(record, records.MaxRaw)
+	if err != nil || m == nil {
+		return record, err
+	}
+	payload, err := r.Encode(m, raw)
+	if err != nil || len(payload) >= len(record.Payload) {
+		return record, err
+	}
+	now := *record
+	now.Meta, now.Payload = m.Encode(), payload
+	return &now, nil
+}
+
+// Plain decodes a run, nil if it has a base, or more than so many bytes. One that is not what it says is damage.
+func (r *Recoder) Plain(record *packlog.Record, most int) (*records.Run, []byte, error) {
+	m, err := records.DecodeRun(record.Meta)
+	if err != nil {
+		return nil, nil, records.DamagedAt(record.Position, err)
+	}
+	if m.Codec == records.CodecDelta || m.Raw > most {
+		return nil, nil, nil
+	}
+	r.raw = withRoom(r.raw, zstdframe.Room(m.Raw))
+	raw, err := codec.Decompress(r.raw, m, record.Payload, nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("run at %v: %w", record.Position, err)
+	}
+	if _, ok := m.Split(raw); !ok {
+		return nil, nil, fmt.Errorf("%w: run at %v: its blocks are not of the lengths that it says", packlog.ErrDamaged, record.Position)
+	}
+	return m, raw, nil
+}
+
+// withRoom returns an empty slice with room for that many bytes, b if it has.
+func withRoom(b []byte, bytes int) []byte {
+	if cap(b) < bytes {
+		return make([]byte, 0, bytes)
+	}
+	return b[:0]
+}
