@@ -20,7 +20,7 @@ var layers = []struct {
 	{"primitives", []string{"lib/hash", "lib/hash/simd", "lib/checksum", "lib/compact", "lib/chunk", "lib/merkle", "lib/keys", "lib/hidden", "lib/lent", "lib/gather", "lib/zstdframe"}},
 	{"connections", []string{"lib/peer", "lib/protomux", "lib/secretstream", "lib/discovery"}},
 	{"data", []string{"lib/stream", "lib/hyperbee", "lib/hyperdrive", "lib/proof", "lib/keyfile", "lib/keylock", "lib/store/packlog", "lib/store/packlog/memfs",
-		"lib/store/table", "lib/store/records", "lib/store/codec", "lib/store/runs", "lib/store", "lib/hypercore"}},
+		"lib/store/table", "lib/store/records", "lib/store/codec", "lib/store/runs", "lib/store/smallfile", "lib/store", "lib/hypercore"}},
 	{"capabilities", []string{"lib/folder", "lib/drivetar", "lib/replicate", "lib/drive", "lib/objects", "lib/worktree"}},
 	{"what binaries share", []string{"lib/cli", "lib/cli/network"}},
 	{"binaries", []string{"cmd/*"}},
@@ -87,6 +87,7 @@ var never = []struct{ from, to, why string }{
 	{"cmd/*", "lib/store/records", "the store is used as a whole"},
 	{"cmd/*", "lib/store/codec", "the store is used as a whole"},
 	{"cmd/*", "lib/store/runs", "the store is used as a whole"},
+	{"cmd/*", "lib/store/smallfile", "the store is used as a whole"},
 }
 
 // exempt are the packages that a rule from lib/* or * is about: the one that may.

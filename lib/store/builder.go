@@ -10,6 +10,7 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
+	"hc/lib/store/smallfile"
 	"hc/lib/store/table"
 )
 
@@ -56,7 +57,7 @@ func (b *coreBuilder) create(number uint64, what string, schema table.Schema) (*
 }
 
 func (b *coreBuilder) makeFolder() error {
-	return makeFolder(b.cp.files.fs, b.cp.files.coreDir(b.file.key), 0o755)
+	return smallfile.MakeFolder(b.cp.files.fs, b.cp.files.coreDir(b.file.key), 0o755)
 }
 
 // everyBlock is what a drop, or a cut back to nothing, takes.
@@ -310,7 +311,7 @@ func (b *coreBuilder) finish() (uint64, error) {
 	}
 	b.cp.written = append(b.cp.written, path)
 	b.cp.folders[b.cp.files.coreDir(b.file.key)] = true
-	return b.number, writeSynced(b.cp.files.fs, path, b.file.encode(), 0o644)
+	return b.number, smallfile.Create(b.cp.files.fs, path, b.file.encode(), 0o644)
 }
 
 // names returns the names of the files that are the core's now. To be called behind finish.

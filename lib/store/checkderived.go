@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"hc/lib/store/packlog"
+	"hc/lib/store/smallfile"
 	"hc/lib/store/table"
 )
 
@@ -51,7 +52,7 @@ func (d *derivedCheck) mismatch(path, format string, args ...any) {
 func (d *derivedCheck) applied() (*applied, error) {
 	c := d.checker
 	path := filepath.Join(c.dir, appliedName)
-	raw, err := readSmall(c.fs, path, maxAppliedFile)
+	raw, err := smallfile.Read(c.fs, path, maxAppliedFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -90,7 +91,7 @@ func (d *derivedCheck) moved(a *applied, err error) error {
 		return err
 	}
 	c := d.checker
-	raw, readErr := readSmall(c.fs, filepath.Join(c.dir, appliedName), maxAppliedFile)
+	raw, readErr := smallfile.Read(c.fs, filepath.Join(c.dir, appliedName), maxAppliedFile)
 	if readErr != nil || !bytes.Equal(raw, a.encode()) {
 		return fmt.Errorf("%w: a checkpoint was made", packlog.ErrMoved)
 	}
@@ -127,7 +128,7 @@ func (d *derivedCheck) table(path string, schema table.Schema) error {
 func (d *derivedCheck) core(ref coreRef) error {
 	files := d.checker.store.files
 	path := files.corePath(ref.key, ref.number, "core")
-	raw, err := readSmall(d.checker.fs, path, maxCoreFile)
+	raw, err := smallfile.Read(d.checker.fs, path, maxCoreFile)
 	if err != nil {
 		return err
 	}

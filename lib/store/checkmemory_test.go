@@ -11,6 +11,7 @@ import (
 	"hc/lib/store/codec"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
+	"hc/lib/store/smallfile"
 )
 
 // A check looks at one run after the other in the same memory, but for what a large block took.
@@ -80,7 +81,7 @@ func TestCheckKeepsFewTables(t *testing.T) {
 	}
 	defer cp.abort()
 	for _, folder := range []string{"index", "cores"} {
-		if err := makeFolder(cp.files.fs, filepath.Join(cp.files.dir, folder), 0o755); err != nil {
+		if err := smallfile.MakeFolder(cp.files.fs, filepath.Join(cp.files.dir, folder), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}

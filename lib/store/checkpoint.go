@@ -11,6 +11,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
+	"hc/lib/store/smallfile"
 	"hc/lib/store/table"
 )
 
@@ -75,7 +76,7 @@ func (cp *checkpoint) run() error {
 		return nil
 	}
 	for _, dir := range []string{"index", "cores"} {
-		if err := makeFolder(cp.files.fs, filepath.Join(cp.files.dir, dir), 0o755); err != nil {
+		if err := smallfile.MakeFolder(cp.files.fs, filepath.Join(cp.files.dir, dir), 0o755); err != nil {
 			return err
 		}
 	}
@@ -100,7 +101,7 @@ func (cp *checkpoint) syncFolders() error {
 	cp.folders[cp.files.dir] = true // the entries of index and cores must not come behind that of what names files in them
 	cp.folders[filepath.Join(cp.files.dir, "cores")] = true
 	for folder := range cp.folders {
-		if err := syncFolder(cp.files.fs, folder); err != nil {
+		if err := smallfile.SyncFolder(cp.files.fs, folder); err != nil {
 			return err
 		}
 	}
@@ -110,7 +111,7 @@ func (cp *checkpoint) syncFolders() error {
 // replace makes what was written count.
 func (cp *checkpoint) replace(a *applied) error {
 	cp.written = nil // from here on they may be named
-	return replaceSmall(cp.files.fs, filepath.Join(cp.files.dir, appliedName), a.encode(), 0o644)
+	return smallfile.Replace(cp.files.fs, filepath.Join(cp.files.dir, appliedName), a.encode(), 0o644)
 }
 
 // abort removes what was written.
@@ -308,7 +309,7 @@ func (cp *checkpoint) sweepTemporary(dir string) {
 		return
 	}
 	for _, name := range names {
-		if len(name) > len(temporary) && name[:len(temporary)] == temporary {
+		if len(name) > len(smallfile.Temporary) && name[:len(smallfile.Temporary)] == smallfile.Temporary {
 			_ = cp.files.fs.Remove(filepath.Join(dir, name))
 		}
 	}

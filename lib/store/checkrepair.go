@@ -12,6 +12,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
+	"hc/lib/store/smallfile"
 )
 
 // Repair makes whole, behind Run, what can be made whole from what is in the store:
@@ -317,7 +318,7 @@ func (c *Checker) mendSmallFiles(ctx context.Context) error {
 			if f.good(name, raw) || !turnBack(raw, func(b []byte) bool { return f.good(name, b) }) {
 				return nil
 			}
-			return replaceSmall(c.fs, filepath.Join(c.dir, f.folder, name), raw, f.perm)
+			return smallfile.Replace(c.fs, filepath.Join(c.dir, f.folder, name), raw, f.perm)
 		})
 		if err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/store/packlog"
 	"hc/lib/store/runs"
+	"hc/lib/store/smallfile"
 )
 
 // The shadow is what the log says, and nothing else: derived files of its own, made by a checkpoint that begins at the log's
@@ -138,7 +139,7 @@ func (c *Checker) unreadable(err error) {
 }
 
 func (c *Checker) shadowApplied() (*applied, error) {
-	raw, err := readSmall(c.shadow.files.fs, filepath.Join(c.shadow.files.dir, appliedName), maxAppliedFile)
+	raw, err := smallfile.Read(c.shadow.files.fs, filepath.Join(c.shadow.files.dir, appliedName), maxAppliedFile)
 	if os.IsNotExist(err) {
 		return &applied{}, nil
 	}

@@ -10,6 +10,7 @@ import (
 
 	"hc/lib/keyfile"
 	"hc/lib/keys"
+	"hc/lib/store/smallfile"
 )
 
 // eachFile calls fn with the name and the content of each file in a folder of small files, but for temporary ones.
@@ -28,11 +29,11 @@ func (c *Checker) eachFile(ctx context.Context, folder string, fn func(name stri
 		if strings.HasPrefix(name, ".") {
 			continue
 		}
-		raw, err := readSmall(c.fs, filepath.Join(c.dir, folder, name), keyfile.MaxSize)
+		raw, err := smallfile.Read(c.fs, filepath.Join(c.dir, folder, name), keyfile.MaxSize)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // removed meanwhile
 		}
-		if err != nil && !errors.Is(err, errTooLong) { // which no content stands for: it is nothing good
+		if err != nil && !errors.Is(err, smallfile.ErrTooLong) { // which no content stands for: it is nothing good
 			return err
 		}
 		if err := fn(name, raw); err != nil {

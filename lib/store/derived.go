@@ -16,6 +16,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
+	"hc/lib/store/smallfile"
 	"hc/lib/store/table"
 )
 
@@ -112,8 +113,8 @@ func (f *files) close() error {
 // readApplied returns what `applied` names, an empty one if there is none, or if it is not what it should be: then all
 // that is derived is built again. It is stale if packs were rewritten since.
 func (f *files) readApplied(current func(packlog.Position) bool) (*applied, error) {
-	raw, err := readSmall(f.fs, filepath.Join(f.dir, appliedName), maxAppliedFile)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errTooLong) {
+	raw, err := smallfile.Read(f.fs, filepath.Join(f.dir, appliedName), maxAppliedFile)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, smallfile.ErrTooLong) {
 		return &applied{}, nil
 	}
 	if err != nil {
@@ -219,7 +220,7 @@ type limited struct {
 
 func (f *files) openCore(key keys.Key, number uint64) (*coreTables, error) {
 	path := f.corePath(key, number, "core")
-	raw, err := readSmall(f.fs, path, maxCoreFile)
+	raw, err := smallfile.Read(f.fs, path, maxCoreFile)
 	if err != nil {
 		return nil, err
 	}

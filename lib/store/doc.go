@@ -29,5 +29,7 @@
 //
 // The folder must be on a local disk: see Store.NetworkFS.
 //
-// What is in the files is in FORMAT.md, what the log's records say in lib/store/records.
+// What is in the files is in FORMAT.md. What needs no store stands below it: the log is lib/store/packlog, what its records say
+// lib/store/records; blocks get into them and out again by lib/store/runs, compressed by lib/store/codec; what is derived from the log is
+// in tables, lib/store/table, and in small files, lib/store/smallfile.
 package store

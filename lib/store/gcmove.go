@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"hc/lib/store/packlog"
+	"hc/lib/store/smallfile"
 	"hc/lib/store/table"
 )
 
@@ -55,7 +56,7 @@ func (cp *checkpoint) move(m *moves) (*applied, error) {
 		return nil, fmt.Errorf("%w: it ends in pack %d, which was rewritten", errDerived, old.position.Pack)
 	}
 	for _, dir := range []string{"index", "cores"} {
-		if err := makeFolder(cp.files.fs, filepath.Join(cp.files.dir, dir), 0o755); err != nil {
+		if err := smallfile.MakeFolder(cp.files.fs, filepath.Join(cp.files.dir, dir), 0o755); err != nil {
 			return nil, err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"hc/lib/store/packlog"
+	"hc/lib/store/smallfile"
 	"hc/lib/store/table"
 )
 
@@ -41,7 +42,7 @@ func (s *Store) newScratch() (*scratch, error) {
 	if err := sc.remove(); err != nil { // of one that died
 		return nil, err
 	}
-	return sc, makeFolder(s.fs, sc.dir, 0o755)
+	return sc, smallfile.MakeFolder(s.fs, sc.dir, 0o755)
 }
 
 // remove removes the folder and all in it.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"hc/lib/keys"
+	"hc/lib/store/smallfile"
 )
 
 const (
@@ -85,7 +86,7 @@ func (s *Store) Resolve(name string) (keys.Key, error) {
 		return keys.Key{}, err
 	}
 	path := filepath.Join(s.dir, namesFolder, name)
-	raw, err := readSmall(s.fs, path, 1024)
+	raw, err := smallfile.Read(s.fs, path, 1024)
 	if errors.Is(err, fs.ErrNotExist) {
 		return keys.Key{}, fmt.Errorf("%w: no core has the name %q", ErrNotFound, name)
 	}
@@ -145,11 +146,11 @@ func (s *Store) keep(ctx context.Context, folder, name string, data []byte, dirP
 		return err
 	}
 	dir := filepath.Join(s.dir, folder)
-	if err := makeFolder(s.fs, dir, dirPerm); err != nil {
+	if err := smallfile.MakeFolder(s.fs, dir, dirPerm); err != nil {
 		return err
 	}
-	if err := replaceSmall(s.fs, filepath.Join(dir, name), data, perm); err != nil {
+	if err := smallfile.Replace(s.fs, filepath.Join(dir, name), data, perm); err != nil {
 		return err
 	}
-	return syncFolder(s.fs, s.dir) // of the folder, which may be new: last, when that has reached the disk with its files, as a rule
+	return smallfile.SyncFolder(s.fs, s.dir) // of the folder, which may be new: last, when that has reached the disk with its files, as a rule
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"hc/lib/keys"
+	"hc/lib/store/smallfile"
 )
 
 // The file peers: where blocks of a core came from, newest first. It is a help, not the truth: one that is damaged, or that two
@@ -51,7 +52,7 @@ func (s *Store) RememberPeer(id keys.Key, address string) error {
 		return err
 	}
 	text := peersMagic + "\n" + strings.Join(all[:min(len(all), maxPeers)], "\n") + "\n"
-	return replaceSmall(s.fs, filepath.Join(s.dir, peersName), []byte(text), 0o600)
+	return smallfile.Replace(s.fs, filepath.Join(s.dir, peersName), []byte(text), 0o600)
 }
 
 // KnownPeers returns the addresses at which peers had the core with that discovery key, newest first.
@@ -66,7 +67,7 @@ func (s *Store) KnownPeers(id keys.Key) (addresses []string, err error) {
 }
 
 func (s *Store) readPeers() (lines []string, err error) {
-	raw, err := readSmall(s.fs, filepath.Join(s.dir, peersName), maxPeersFile)
+	raw, err := smallfile.Read(s.fs, filepath.Join(s.dir, peersName), maxPeersFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

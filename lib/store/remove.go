@@ -11,6 +11,7 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
+	"hc/lib/store/smallfile"
 )
 
 // Drop forgets a core with all that the store has of it, durably. Its blocks take room until GC; those that other cores
@@ -161,5 +162,5 @@ func (s *Store) unkeep(ctx context.Context, folder, name string) error {
 	if err != nil {
 		return err
 	}
-	return syncFolder(s.fs, dir)
+	return smallfile.SyncFolder(s.fs, dir)
 }

@@ -12,6 +12,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/keys"
+	"hc/lib/store/smallfile"
 )
 
 const (
@@ -103,7 +104,7 @@ func (s *Store) published(ctx context.Context, key keys.Key) (keys.Head, error) 
 // granted returns what was reserved last; the zero Head if nothing was.
 func (s *Store) granted(key keys.Key) (keys.Head, error) {
 	path := filepath.Join(s.dir, grantsFolder, key.String())
-	raw, err := readSmall(s.fs, path, 1024)
+	raw, err := smallfile.Read(s.fs, path, 1024)
 	if errors.Is(err, fs.ErrNotExist) {
 		return keys.Head{}, nil
 	}

@@ -10,6 +10,7 @@ import (
 
 	"hc/lib/keyfile"
 	"hc/lib/keys"
+	"hc/lib/store/smallfile"
 )
 
 const keysFolder = "keys"
@@ -34,7 +35,7 @@ func (s *Store) SecretFile(key keys.Key) (keyfile.File, error) {
 	if err := s.checkPrivate(path); err != nil {
 		return keyfile.File{}, fmt.Errorf("reading the secret key of core %v: %w", key, err)
 	}
-	raw, err := readSmall(s.fs, path, keyfile.MaxSize)
+	raw, err := smallfile.Read(s.fs, path, keyfile.MaxSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return keyfile.File{}, fmt.Errorf("%w: no secret key of core %v in this store", ErrNotFound, key)
 	}

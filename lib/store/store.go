@@ -14,6 +14,7 @@ import (
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/runs"
+	"hc/lib/store/smallfile"
 )
 
 const (
@@ -144,7 +145,7 @@ func Open(ctx context.Context, dir string, options Options) (*Store, error) {
 
 // appliedPosition tells a recovery what the derived files say is synced.
 func (s *Store) appliedPosition() packlog.Position {
-	raw, err := readSmall(s.fs, filepath.Join(s.dir, appliedName), maxAppliedFile)
+	raw, err := smallfile.Read(s.fs, filepath.Join(s.dir, appliedName), maxAppliedFile)
 	if err != nil {
 		return packlog.Position{}
 	}

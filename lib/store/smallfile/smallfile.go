@@ -1,4 +1,6 @@
-package store
+// Package smallfile reads and replaces the small files beside a store's log: each is there as it was written, or as it was before, whenever
+// the power fails.
+package smallfile
 
 import (
 	"crypto/rand"
@@ -13,14 +15,14 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// temporary is how names of files begin that are being written.
-const temporary = ".tmp-"
+// Temporary is how names of files begin that are being written.
+const Temporary = ".tmp-"
 
-// errTooLong says that a small file is not what was written: it is never so long.
-var errTooLong = errors.New("file is too long")
+// ErrTooLong says that a small file is not what was written: it is never so long.
+var ErrTooLong = errors.New("file is too long")
 
-// readSmall returns a file's bytes, if there are at most max.
-func readSmall(fsys packlog.FS, path string, max int64) ([]byte, error) {
+// Read returns a file's bytes, if there are at most max.
+func Read(fsys packlog.FS, path string, max int64) ([]byte, error) {
 	file, err := fsys.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
@@ -31,7 +33,7 @@ func readSmall(fsys packlog.FS, path string, max int64) ([]byte, error) {
 		return nil, err
 	}
 	if size > max {
-		return nil, fmt.Errorf("%s: %w: it has %d bytes, the limit is %d", path, errTooLong, size, max)
+		return nil, fmt.Errorf("%s: %w: it has %d bytes, the limit is %d", path, ErrTooLong, size, max)
 	}
 	b := make([]byte, size)
 	n, err := file.ReadAt(b, 0)
@@ -41,24 +43,24 @@ func readSmall(fsys packlog.FS, path string, max int64) ([]byte, error) {
 	return b[:n], nil
 }
 
-// replaceSmall makes data the content of a file, durably: whole or not at all. The folder must be there.
-func replaceSmall(fsys packlog.FS, path string, data []byte, perm fs.FileMode) error {
+// Replace makes data the content of a file, durably: whole or not at all. The folder must be there.
+func Replace(fsys packlog.FS, path string, data []byte, perm fs.FileMode) error {
 	dir := filepath.Dir(path)
 	var random [8]byte
 	rand.Read(random[:]) // never fails
-	temp := filepath.Join(dir, temporary+hex.EncodeToString(random[:]))
-	if err := writeSynced(fsys, temp, data, perm); err != nil {
+	temp := filepath.Join(dir, Temporary+hex.EncodeToString(random[:]))
+	if err := Create(fsys, temp, data, perm); err != nil {
 		return err
 	}
 	if err := fsys.Rename(temp, path); err != nil {
 		_ = fsys.Remove(temp)
 		return fmt.Errorf("replacing %s: %w", path, err)
 	}
-	return syncFolder(fsys, dir)
+	return SyncFolder(fsys, dir)
 }
 
-// writeSynced writes a new file and syncs it; not its folder.
-func writeSynced(fsys packlog.FS, path string, data []byte, perm fs.FileMode) error {
+// Create writes a new file and syncs it; not its folder.
+func Create(fsys packlog.FS, path string, data []byte, perm fs.FileMode) error {
 	file, err := fsys.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
 		return fmt.Errorf("creating %s: %w", path, err)
@@ -77,9 +79,9 @@ func writeSynced(fsys packlog.FS, path string, data []byte, perm fs.FileMode) er
 	return nil
 }
 
-// makeFolder makes a folder if it is not there. Its entry in the one above is for the caller to sync: also where it was there, for
+// MakeFolder makes a folder if it is not there. Its entry in the one above is for the caller to sync: also where it was there, for
 // who made it may have died before.
-func makeFolder(fsys packlog.FS, path string, perm fs.FileMode) error {
+func MakeFolder(fsys packlog.FS, path string, perm fs.FileMode) error {
 	if _, dir, err := fsys.Stat(path); err == nil && dir {
 		return nil
 	}
@@ -89,7 +91,8 @@ func makeFolder(fsys packlog.FS, path string, perm fs.FileMode) error {
 	return nil
 }
 
-func syncFolder(fsys packlog.FS, path string) error {
+// SyncFolder makes durable which files are in a folder.
+func SyncFolder(fsys packlog.FS, path string) error {
 	if err := fsys.SyncDir(path); err != nil {
 		return fmt.Errorf("syncing folder %s: %w", path, err)
 	}
