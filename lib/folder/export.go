@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"hc/lib/hyperdrive"
@@ -23,6 +24,20 @@ var (
 	// ErrInTheWay is wrapped, with ErrRefused, where something of the folder's own would have to go.
 	ErrInTheWay = fmt.Errorf("something is in the way: %w", ErrRefused)
 )
+
+// NotAllowed makes an error about a path one that wraps ErrRefused where the system does not allow it, or the disk takes no such
+// name: it may well have others. Of a disk that is read-only it has none.
+func NotAllowed(path string, err error) error {
+	var why syscall.Errno
+	if !errors.As(err, &why) || errors.Is(err, ErrRefused) {
+		return err
+	}
+	switch why {
+	case syscall.EACCES, syscall.EPERM, syscall.ENAMETOOLONG:
+		return fmt.Errorf("%q: %w: %w", path, ErrRefused, why)
+	}
+	return err
+}
 
 // A Decision is what is to become of something that is in the way.
 type Decision int
@@ -162,7 +177,11 @@ func (x *Export) Begin(item hyperdrive.Item, content func(w io.Writer) error) (w
 	mode, mtime := attributes(item.Entry)
 	dir, name := at.dir, at.name
 	write = x.begin(at, func(dir *sharedRoot, temp string) (done ExportStats, err error) {
-		n, err := writeFile(dir, temp, mode, mtime, content)
+		file, err := dir.create(temp)
+		if err != nil {
+			return done, NotAllowed(path, err)
+		}
+		n, err := writeFile(dir, file, temp, mode, mtime, content)
 		return ExportStats{Files: 1, Bytes: uint64(n)}, err
 	})
 	if x.folds { // what the disk takes for its name has to see it
@@ -182,7 +201,7 @@ func (x *Export) link(path, target string) error {
 		return err
 	}
 	write := x.begin(at, func(dir *sharedRoot, temp string) (done ExportStats, err error) {
-		return ExportStats{Links: 1}, dir.Symlink(target, temp)
+		return ExportStats{Links: 1}, NotAllowed(path, dir.Symlink(target, temp))
 	})
 	if err := write(); err != nil {
 		return err
@@ -236,7 +255,7 @@ type place struct {
 func (x *Export) place(path string) (place, error) {
 	dir, name, err := x.enter(path)
 	if err != nil {
-		return place{}, err
+		return place{}, NotAllowed(path, err)
 	}
 	was, done, err := x.clear(dir, path, name)
 	if done || err != nil {
@@ -276,7 +295,7 @@ func (x *Export) clear(dir *exportDir, path, name string) (was fs.FileInfo, done
 		return nil, false, nil
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("writing %q: %w", path, err)
+		return nil, false, NotAllowed(path, fmt.Errorf("writing %q: %w", path, err))
 	}
 	if err := x.spelt(dir, path, name); err != nil {
 		return nil, false, err
@@ -327,14 +346,14 @@ func (x *Export) Remove(path string) error {
 	}
 	dir, name, err := x.find(path)
 	if dir == nil || err != nil {
-		return err
+		return NotAllowed(path, err)
 	}
 	info, err := dir.lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("removing %q: %w", path, err)
+		return NotAllowed(path, fmt.Errorf("removing %q: %w", path, err))
 	}
 	if x.spelt(dir, path, name) != nil {
 		return nil // another file, which the disk takes for this one
@@ -350,7 +369,7 @@ func (x *Export) Remove(path string) error {
 		return err
 	}
 	if err := dir.root.Remove(name); err != nil {
-		return fmt.Errorf("removing %q: %w", path, err)
+		return NotAllowed(path, fmt.Errorf("removing %q: %w", path, err))
 	}
 	dir.forget(name)
 	x.count(ExportStats{Removed: 1})

@@ -96,7 +96,7 @@ func (x *Export) Tidy(path string) error {
 		return fmt.Errorf("%q: %w: %w", path, ErrRefused, err)
 	}
 	if _, _, err := x.find(path); err != nil { // which reads the folders on the way, as far as there are any
-		return err
+		return NotAllowed(path, err)
 	}
 	return x.removeEmpty()
 }

@@ -51,7 +51,7 @@ func (x *Export) begin(at place, write func(dir *sharedRoot, temp string) (done 
 		defer dir.release()
 		done, err := write(dir, temp)
 		if err == nil {
-			err = x.giveName(dir, temp, at, done)
+			err = NotAllowed(at.path, x.giveName(dir, temp, at, done))
 		}
 		if err == nil {
 			return nil
@@ -114,13 +114,9 @@ func (s *sharedRoot) takePlace(from, to string, was fs.FileInfo) error {
 	return s.Rename(from, to) // what is edited in between is lost: no system compares and renames at once
 }
 
-// writeFile writes a file under a temporary name.
-func writeFile(dir *sharedRoot, temp string, mode fs.FileMode, mtime time.Time, content func(io.Writer) error) (int64, error) {
-	file, err := dir.create(temp)
-	if err != nil {
-		return 0, err
-	}
-	err = content(file)
+// writeFile writes a file, which has just been made under a temporary name, and closes it.
+func writeFile(dir *sharedRoot, file *os.File, temp string, mode fs.FileMode, mtime time.Time, content func(io.Writer) error) (int64, error) {
+	err := content(file)
 	if err == nil {
 		err = file.Chmod(mode)
 	}

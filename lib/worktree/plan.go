@@ -92,7 +92,10 @@ func (u *update) plan(ctx context.Context) error {
 func (u *update) planLeft(ctx context.Context) error {
 	for _, name := range u.tree.leftNames() {
 		item, err := u.to.Files().Get(ctx, name)
-		if errors.Is(err, hyperbee.ErrNotFound) { // what is there was never the drive's
+		if errors.Is(err, hyperbee.ErrNotFound) {
+			if err := u.planGone(ctx, name); err != nil {
+				return err
+			}
 			continue
 		}
 		if err == nil {
@@ -109,8 +112,31 @@ func (u *update) planLeft(ctx context.Context) error {
 	return nil
 }
 
-// consider looks at what is on the disk under a name that differs between the versions.
+// planGone considers what could not be removed, or was never written: what is there goes only if the drive had it like that.
+func (u *update) planGone(ctx context.Context, name string) error {
+	if hyperdrive.CheckName(name) != nil || u.planned[name] {
+		return nil
+	}
+	here, err := u.look(name)
+	if err != nil {
+		return u.skipRefused(name, err)
+	}
+	clean, err := u.clean(ctx, here, name)
+	switch {
+	case err == nil && clean:
+		return u.consider(ctx, name, nil)
+	case ctx.Err() == nil && (notGiven(err) || errors.Is(err, hyperdrive.ErrBehind)): // nobody can tell
+		return nil
+	}
+	return u.skipRefused(name, err)
+}
+
+// consider looks at what is on the disk under a name that differs between the versions. What it may not look at is left out.
 func (u *update) consider(ctx context.Context, name string, item *hyperdrive.Item) error {
+	return u.skipRefused(name, u.considerOne(ctx, name, item))
+}
+
+func (u *update) considerOne(ctx context.Context, name string, item *hyperdrive.Item) error {
 	if !u.tree.Wants(name) || u.planned[name] {
 		return nil
 	}
@@ -174,10 +200,7 @@ func (u *update) step(ctx context.Context, here *onDisk, name string, item *hype
 		u.seen[name] = here.info
 	}
 	if item != nil {
-		if err := u.unblock(ctx, here); errors.Is(err, folder.ErrRefused) {
-			u.refuse(name, err)
-			return nil
-		} else if err != nil {
+		if err := u.unblock(ctx, here); err != nil {
 			return err
 		}
 		size, _ := item.Entry.Size()
@@ -275,7 +298,7 @@ func (u *update) look(name string) (*onDisk, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		d.absent, err = true, nil
 	}
-	return d, err
+	return d, folder.NotAllowed(d.path, err)
 }
 
 // lookAbove looks at the folders on the way to a name. Nothing is changed while that is planned.
@@ -339,7 +362,7 @@ func (d *onDisk) digest() ([32]byte, error) {
 	}
 	file, err := folder.Open(d.root, d.path)
 	if err != nil {
-		return [32]byte{}, err
+		return [32]byte{}, folder.NotAllowed(d.path, err)
 	}
 	defer file.Close() // only read from
 	sum := simd.NewSHA256()

@@ -25,7 +25,7 @@ func (u *update) run(ctx context.Context) error {
 	}
 	defer export.Close()
 	for _, name := range u.unended {
-		if err := export.Tidy(name[1:]); err != nil {
+		if err := export.Tidy(name[1:]); err != nil && !errors.Is(err, folder.ErrRefused) { // the next one tries again where it may
 			return err
 		}
 	}
