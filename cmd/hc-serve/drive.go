@@ -63,8 +63,7 @@ func signsToo(ctx context.Context, of *store.Store, key keys.Key, found map[keys
 	return keys.Secret{}, false
 }
 
-// pushDrives pushes the logs that are named, of a drive the blobs before the names, so that no reader of the mirror sees
-// names without their bytes. A mirror that has not had the drive yet does not know its blobs: it gets the names first.
+// pushDrives pushes the logs that are named, and of a drive both together.
 func (s serving) pushDrives(ctx context.Context, to replicate.Dialer, options replicate.PushOptions) error {
 	blobs := map[keys.Key]keys.Key{} // by names
 	var isBlobs []keys.Key
@@ -78,24 +77,11 @@ func (s serving) pushDrives(ctx context.Context, to replicate.Dialer, options re
 		if slices.Contains(isBlobs, key) {
 			continue
 		}
-		order := []keys.Key{key}
+		push := func() error { return s.server.Push(ctx, to, []keys.Key{key}, options) }
 		if other, ok := blobs[key]; ok {
-			order = []keys.Key{other, key}
+			push = func() error { return s.server.PushDrive(ctx, to, key, other, options) }
 		}
-		err := s.pushInOrder(ctx, to, order, options)
-		if errors.Is(err, replicate.ErrNotAccepted) && len(order) == 2 {
-			err = s.pushInOrder(ctx, to, []keys.Key{key, order[0]}, options)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s serving) pushInOrder(ctx context.Context, to replicate.Dialer, cores []keys.Key, options replicate.PushOptions) error {
-	for _, key := range cores {
-		if err := s.server.Push(ctx, to, []keys.Key{key}, options); err != nil {
+		if err := push(); err != nil {
 			return err
 		}
 	}

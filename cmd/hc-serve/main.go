@@ -74,7 +74,7 @@ whose secret key is here, is asked for its head. If the key signed that, this co
 it is said, and nothing is appended until 'hc doctor' has settled it.
 
 --push connects to a mirror, brings it the logs that are named, and ends with exit code 0 when the mirror has all that is here,
-synced to its disk. With the secret key of a log, which comes from where hc-append takes it, its new length is reserved at the mirror before the signature leaves
+synced to its disk, and has proved that its log is this one; a peer with another history of it is a conflict, exit code 7. With the secret key of a log, which comes from where hc-append takes it, its new length is reserved at the mirror before the signature leaves
 this machine: of two machines that hold one key and append at the same time one wins, and the other ends with exit code 7, and
 has published nothing. A mirror that is not hc cannot reserve: --no-reserve, and see to it that nobody else signs that log.
 

@@ -3,14 +3,19 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
 	"hc/lib/cli/network"
 	"hc/lib/drive"
+	"hc/lib/hypercore"
+	"hc/lib/keyfile"
 	"hc/lib/keys"
 	"hc/lib/replicate"
+	"hc/lib/store"
+	"hc/lib/worktree"
 )
 
 func newSync(std *cli.IO) *urfave.App {
@@ -39,7 +44,8 @@ func newSync(std *cli.IO) *urfave.App {
 const syncDescription = `
 A drive has one writer: who holds its secret key publishes, and all others follow. hc sync says which of the two this working copy
 is, and does what that one does. Where the key is here it imports what changed, and brings it to the peers that are named, which
-must be mirrors ('hc-serve --accept KEY'); it ends when they have all of it on their disks. Where it is not, it does what 'hc pull' does, with its exit codes: 0 says that all of the newest version is here, verified and written.
+must be mirrors ('hc-serve --accept KEY'); it ends when they have all of it on their disks, and have proved that it is this
+history that they have. Where they have another one, of a second copy that publishes, too, the exit code is 7. Where it is not, it does what 'hc pull' does, with its exit codes: 0 says that all of the newest version is here, verified and written.
 
 With --live the owner serves, and publishes every change, as 'hc share' does; a follower takes each version as it comes, within a
 fraction of a second.
@@ -64,40 +70,88 @@ func runSync(c *urfave.Context, std *cli.IO) error {
 		return err
 	}
 	s := sharing{c: c, std: std, in: in, options: options}
+	if c.Bool("live") {
+		if err := s.begin(tree.Root); err != nil {
+			return err
+		}
+		return s.serve()
+	}
+	mirrors, err := network.NamedPeers(std, c)
+	if err != nil {
+		return err
+	}
+	s.options.Append.Unlock = once(s.options.Append.Unlock)
+	s.lookAt(tree, mirrors)
 	if err := s.begin(tree.Root); err != nil {
 		return err
 	}
-	if c.Bool("live") {
-		return s.serve()
-	}
-	if err := s.push(); err != nil {
+	if err := s.push(mirrors); err != nil {
 		return err
 	}
 	return s.unsettled()
 }
 
-// push brings the drive to the mirrors that are named.
-func (s *sharing) push() error {
-	to, err := network.NamedPeers(s.std, s.c)
-	if err != nil || len(to) == 0 {
-		return err
+// lookAt asks mirrors for their heads before another one is signed: one that conflicts is kept as seen, and then nothing is published
+// on top of what is here. Who does not answer is heard of when the drive is brought to him.
+func (s *sharing) lookAt(tree *worktree.Tree, mirrors []replicate.Dialer) {
+	cores, err := drive.Cores(s.c.Context, s.in, tree.Key())
+	if err != nil {
+		return // the first publish was killed
+	}
+	for _, mirror := range mirrors {
+		for _, key := range cores {
+			if _, err := replicate.Examine(s.c.Context, s.in, key, []replicate.Dialer{mirror}, replicate.FetchOptions{}); err != nil {
+				s.std.Log.Info("not asked for its head", "mirror", mirror.Name, "reason", err)
+				break
+			}
+		}
+	}
+}
+
+// push brings the drive to the mirrors.
+func (s *sharing) push(mirrors []replicate.Dialer) error {
+	if len(mirrors) == 0 {
+		return nil
 	}
 	cores, err := drive.Cores(s.c.Context, s.in, s.tree.Key())
 	if err != nil {
 		return err
 	}
+	names, blobs := cores[0], cores[1]
 	server := replicate.NewServer(s.in, replicate.ServerOptions{Keys: cores})
+	options := replicate.PushOptions{Secret: func(keys.Key) (keys.Secret, error) { // that of the names signs both
+		return hypercore.SecretOf(s.c.Context, s.in, names, s.options.Append.SecretFile, s.options.Append.Unlock)
+	}}
 	return serverWhile(s.c.Context, server, func(ctx context.Context) error {
-		for _, mirror := range to {
-			err := server.Push(ctx, mirror, cores, replicate.PushOptions{})
-			if errors.Is(err, replicate.ErrNotAccepted) {
-				return cli.Hint(err, "start the mirror with --accept for both keys: "+cores[0].String()+" and "+cores[1].String())
-			}
-			if err != nil {
+		for _, mirror := range mirrors {
+			err := server.PushDrive(ctx, mirror, names, blobs, options)
+			switch {
+			case errors.Is(err, replicate.ErrNotAccepted):
+				return cli.Hint(err, "start the mirror with --accept "+names.String())
+			case errors.Is(err, store.ErrConflict):
+				s.lookAt(s.tree, []replicate.Dialer{mirror})
+				return cli.Hint(err, fmt.Sprintf("hc doctor %v says what can be done", names))
+			case err != nil:
 				return err
 			}
 			s.std.Notef("%s has all of it", mirror.Name)
 		}
 		return nil
 	})
+}
+
+// once lets a locked key be opened one time, for publishing and for the mirrors.
+func once(unlock hypercore.Unlocker) hypercore.Unlocker {
+	opened := map[keys.Key]keyfile.File{}
+	return func(ctx context.Context, file keyfile.File) (keyfile.File, error) {
+		key, _ := file.Key()
+		if plain, ok := opened[key]; ok {
+			return plain, nil
+		}
+		plain, err := unlock(ctx, file)
+		if err == nil {
+			opened[key] = plain
+		}
+		return plain, err
+	}
 }

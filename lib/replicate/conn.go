@@ -32,6 +32,8 @@ type serverConn struct {
 	ctx           context.Context
 	goal          *goal         // what the peer is to have; nil: nobody waits for that
 	failure       chan error    // of a push: why it cannot go on; nil: it is no push
+	doubts        atomic.Int64  // of a push: cores that the peer has not said to take
+	heard         atomic.Int64  // messages of readers
 	read          *atomic.Int64 // bytes that came
 	work          chan struct{} // holds a token while there may be something to do
 	sinks         sync.WaitGroup

@@ -56,6 +56,7 @@ func (g *giver) OnOpen(channel *protomux.Channel, remote []byte) error {
 
 // OnMessage has a question answered in its turn.
 func (g *giver) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error {
+	g.conn.heard.Add(1)
 	switch kind {
 	case objects.TypeAskLeaves:
 		m, err := objects.DecodeAskLeaves(body)

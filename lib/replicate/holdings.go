@@ -8,6 +8,7 @@ import (
 
 	"hc/lib/keys"
 	"hc/lib/protomux"
+	"hc/lib/store"
 )
 
 // holdings is what a server knows of what one reader has of a core: where we accept the core, or write it, or wait until the
@@ -21,6 +22,9 @@ type holdings struct {
 	lastID    uint64          // of a request that a sink made
 	late      map[uint64]bool // requests whose answer no sink waited for
 	hearings  int             // sinks that asked for no more than the head
+	same      keys.Head       // a head of ours that its log was found to have, or to go on from
+	given     keys.Head       // a head of ours that was proved to it, on top of what it had
+	vain      bool            // it did not prove its head when it was asked; nothing was announced since
 
 	spent   int // what its announcements cost since the time below
 	spentAt time.Time
@@ -71,7 +75,7 @@ func (r *reader) note(kind uint64, body []byte) error {
 	default:
 		return nil
 	}
-	r.exhausted = false
+	r.exhausted, r.vain = false, false
 	if now := time.Now(); now.Sub(r.spentAt) > lookEvery {
 		r.spent, r.spentAt = 0, now
 	} else if r.spent > maxSpent {
@@ -95,7 +99,7 @@ func (r *reader) askHoldings(length uint64) error {
 
 // checkGoal tells the connection's goal when the reader has all that is here.
 func (r *reader) checkGoal() error {
-	if r.conn.goal == nil {
+	if !r.conn.goal.wants(r.core.key) {
 		return nil
 	}
 	all, err := r.hasAll(r.conn.ctx)
@@ -106,7 +110,7 @@ func (r *reader) checkGoal() error {
 	return nil
 }
 
-// hasAll reports whether the reader has our head, or one beyond it, and every block that is here.
+// hasAll reports whether the reader has our head, or one that goes on from it, and every block that is here.
 func (r *reader) hasAll(ctx context.Context) (bool, error) {
 	snapshot, _ := r.core.current()
 	head := headOf(snapshot)
@@ -117,8 +121,11 @@ func (r *reader) hasAll(ctx context.Context) (bool, error) {
 	}
 	for {
 		start, end, ok, err := snapshot.Have(ctx, r.confirmed)
-		if err != nil || !ok {
-			return err == nil, err
+		if err != nil {
+			return false, err
+		}
+		if !ok {
+			break
 		}
 		for block := max(start, r.theirs.prefix); block < end; block++ {
 			if !r.theirs.has(block) {
@@ -128,6 +135,25 @@ func (r *reader) hasAll(ctx context.Context) (bool, error) {
 		}
 		r.confirmed = end
 	}
+	if !r.shown(signedHead(head)) && r.vain {
+		return false, fmt.Errorf("%w: it says that it has all of core %v, and does not prove its head", ErrPeer, r.core.key)
+	}
+	return r.shown(signedHead(head)), nil
+}
+
+// gave notes that our head was proved to the reader, from a length on. Who asks from nothing, and has more, only compares.
+func (r *reader) gave(head store.Head, start uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if start == r.remote.Length {
+		r.given = signedHead(head)
+	}
+}
+
+// shown reports whether the reader's log is known to have our head. r.mu is held. Where nothing depends on it but a count of
+// readers, it is enough to have proved that head to him, who may hang up as soon as he has all: he takes no other.
+func (r *reader) shown(head keys.Head) bool {
+	return r.same == head || r.conn.failure == nil && r.given == head
 }
 
 // goal is what a peer is to have: all that is here of some cores. Safe for concurrent use.
@@ -144,6 +170,16 @@ func newGoal(cores []keys.Key, done func()) *goal {
 		g.left[key] = true
 	}
 	return g
+}
+
+// wants reports whether the peer is to have a core, and did not so far. A nil goal wants nothing.
+func (g *goal) wants(key keys.Key) bool {
+	if g == nil {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.left[key]
 }
 
 func (g *goal) reached(key keys.Key) {

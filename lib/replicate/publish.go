@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"hc/lib/compact"
 	"hc/lib/hypercore"
@@ -184,15 +185,16 @@ func (g *granter) answer(m reserveMessage) error {
 	return g.channel.Send(typeAnswer, appendAnswer(nil, answerTaken, taken.By))
 }
 
-// reserver is a signer's side of the channel.
+// reserver is a signer's side of the channel, or that of one who brings what another one signed, and only looks.
 type reserver struct {
 	conn   *serverConn
 	core   *servedCore
 	link   link
-	secret keys.Secret
+	secret func(keys.Key) (keys.Secret, error) // nil: nothing is reserved
 
-	granted chan struct{} // closed when the mirror has promised
-	told    bool          // the read loop's own
+	granted chan struct{} // closed when the mirror has promised, or nothing has to be
+	told    sync.Once
+	heard   bool // the read loop's own: that the mirror takes what is pushed
 }
 
 // OnOpen checks that the mirror knows the key, too.
@@ -208,7 +210,11 @@ func (v *reserver) OnMessage(channel *protomux.Channel, kind uint64, body []byte
 		if err != nil {
 			return err
 		}
-		return v.ask(channel, base)
+		if !v.heard {
+			v.heard = true
+			v.conn.doubts.Add(-1)
+		}
+		return v.conn.enqueue(job{do: func() error { return v.ask(channel, base) }}) // which may wait for a passphrase
 	case typeAnswer:
 		code, head, err := decodeAnswer(body)
 		if err != nil {
@@ -222,6 +228,8 @@ func (v *reserver) OnMessage(channel *protomux.Channel, kind uint64, body []byte
 // OnClose tells that there will be no answer.
 func (v *reserver) OnClose(_ *protomux.Channel, err error) {
 	switch {
+	case errors.Is(err, protomux.ErrRejected) && v.secret == nil: // no hc, which may take it anyhow; or one that does not
+		err = nil
 	case errors.Is(err, protomux.ErrRejected):
 		err = fmt.Errorf("%w: %v", ErrNotAccepted, v.core.key)
 	case err == nil:
@@ -237,31 +245,34 @@ func (v *reserver) OnClose(_ *protomux.Channel, err error) {
 
 // end tells, the first time, how it came out.
 func (v *reserver) end(err error) {
-	switch {
-	case v.told:
-	case err == nil:
-		close(v.granted)
-	default:
-		v.conn.fail(err)
-	}
-	v.told = true
+	v.told.Do(func() {
+		if err == nil {
+			close(v.granted)
+		} else {
+			v.conn.fail(err)
+		}
+	})
 }
 
 func (v *reserver) ask(channel *protomux.Channel, base keys.Head) error {
 	snapshot, _ := v.core.current()
 	next := signedHead(headOf(snapshot))
-	if base == next {
+	if base == next || v.secret == nil && base.Fork == next.Fork && base.Length > next.Length { // which is compared at the end
 		v.end(nil)
 		return nil
 	}
-	if err := v.extends(snapshot, base, next); err != nil {
+	if err := v.extends(snapshot, base, next); err != nil || v.secret == nil {
+		v.end(err)
+		return nil
+	}
+	secret, err := v.secret(v.core.key)
+	if err != nil {
 		v.end(err)
 		return nil
 	}
 	m := reserveMessage{base: base, next: next, manifest: snapshot.Auth().Manifest()}
-	var err error
 	r := keys.Reservation{Connection: v.conn.handshakeHash, Base: base, Next: next}
-	if m.signature, err = snapshot.Auth().SignReservation(v.secret, r); err != nil {
+	if m.signature, err = snapshot.Auth().SignReservation(secret, r); err != nil {
 		v.end(err)
 		return nil
 	}
@@ -274,19 +285,26 @@ func (v *reserver) extends(snapshot *hypercore.Snapshot, base, next keys.Head) e
 	case base.Length == 0 || base.Fork < next.Fork:
 		return nil
 	case base.Fork > next.Fork || base.Length > next.Length:
-		return fmt.Errorf("%w: the mirror has core %v at fork %d with %d blocks, here is fork %d with %d: fetch its head and append on top of that",
-			store.ErrConflict, v.core.key, base.Fork, base.Length, next.Fork, next.Length)
+		return fmt.Errorf("%w: the mirror has core %v at fork %d with %d blocks, here is fork %d with %d%s",
+			store.ErrConflict, v.core.key, base.Fork, base.Length, next.Fork, next.Length, v.advice())
 	}
 	roots, err := merkle.RootsFrom(v.conn.ctx, snapshot, base.Length)
 	if err != nil {
-		return fmt.Errorf("%w: the mirror has %d blocks of core %v, and what is here does not tell whether they are the same: fetch its head and append on top of that: %w",
-			store.ErrConflict, base.Length, v.core.key, err)
+		return fmt.Errorf("%w: the mirror has %d blocks of core %v, and what is here does not tell whether they are the same%s: %w",
+			store.ErrConflict, base.Length, v.core.key, v.advice(), err)
 	}
 	if merkle.TreeHash(roots) != base.TreeHash {
-		return fmt.Errorf("%w: the mirror has another history of core %v: %d blocks with tree hash %v: fetch its head and append on top of that",
-			store.ErrConflict, v.core.key, base.Length, base.TreeHash)
+		return fmt.Errorf("%w%s", anotherHistory(v.core.key, base.Length, base.TreeHash), v.advice())
 	}
 	return nil
+}
+
+// advice is what a signer does next.
+func (v *reserver) advice() string {
+	if v.secret == nil {
+		return ""
+	}
+	return ": fetch its head and append on top of that"
 }
 
 func (v *reserver) answered(code uint64, head keys.Head) {

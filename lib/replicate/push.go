@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"hc/lib/keys"
 	"hc/lib/protomux"
@@ -12,17 +13,39 @@ import (
 // PushOptions say how cores are pushed.
 type PushOptions struct {
 	// Secret returns the secret key of a core, with which the head is reserved before any of it is shown; nil: no head is
-	// reserved, which is right for who did not sign it, and for a mirror that is no hc.
+	// reserved, which is right for who did not sign it, and for a mirror that is no hc. It is called when there is something to
+	// reserve.
 	Secret func(keys.Key) (keys.Secret, error)
+
+	Patience time.Duration // with a peer that is not known to take what is pushed, and asks for nothing; 0: 30 s
 }
 
 // Push connects to a mirror, and returns when that has, synced if it is an hc, all that is here of the cores.
 //
-// ErrNotAccepted if it does not take them; a conflict (store.ErrConflict) if another signer was first, or the mirror's log is not the beginning of
-// ours: then nothing of ours has left. What is appended meanwhile is pushed, too, but not waited for.
+// ErrNotAccepted if it does not take them, or asks for nothing; a conflict (store.ErrConflict) if another signer was first, or the mirror's log is neither the beginning
+// of ours nor, of who signs nothing, goes on from it: then nothing of ours has left. What is appended meanwhile is pushed, too, but not waited for.
 func (s *Server) Push(ctx context.Context, to Dialer, cores []keys.Key, options PushOptions) error {
 	if err := s.push(ctx, to, cores, options); err != nil {
 		return fmt.Errorf("pushing to %s: %w", to.Name, err)
+	}
+	return nil
+}
+
+// PushDrive pushes both cores of a drive, the blobs before the names, so that no reader of the mirror sees names without their
+// bytes. A mirror that has not had the drive yet does not know its blobs: it gets the names first.
+func (s *Server) PushDrive(ctx context.Context, to Dialer, names, blobs keys.Key, options PushOptions) error {
+	err := s.pushInOrder(ctx, to, options, blobs, names)
+	if errors.Is(err, ErrNotAccepted) {
+		err = s.pushInOrder(ctx, to, options, names, blobs)
+	}
+	return err
+}
+
+func (s *Server) pushInOrder(ctx context.Context, to Dialer, options PushOptions, cores ...keys.Key) error {
+	for _, key := range cores {
+		if err := s.Push(ctx, to, []keys.Key{key}, options); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -33,6 +56,9 @@ func (s *Server) push(ctx context.Context, to Dialer, cores []keys.Key, options 
 		return err
 	}
 	defer conn.Close()
+	if options.Patience == 0 {
+		options.Patience = defaultStall
+	}
 	synced := make(chan struct{})
 	c := &serverConn{server: s, name: to.Name, initiator: true, failure: make(chan error, 1)}
 	c.goal = newGoal(cores, func() { close(synced) })
@@ -50,14 +76,24 @@ func (s *Server) push(ctx context.Context, to Dialer, cores []keys.Key, options 
 	go func() { ended <- run() }()
 	over := false
 	wait := func(done <-chan struct{}) error {
-		select {
-		case <-done:
-			return nil
-		case err := <-c.failure:
-			return err
-		case err := <-ended:
-			over = true
-			return c.lost(err)
+		looks := time.NewTicker(options.Patience)
+		defer looks.Stop()
+		for heard := int64(-1); ; {
+			select {
+			case <-done:
+				return nil
+			case err := <-c.failure:
+				return err
+			case err := <-ended:
+				over = true
+				return c.lost(err)
+			case <-looks.C:
+			}
+			now := c.heard.Load()
+			if now == heard && c.doubts.Load() > 0 {
+				return fmt.Errorf("%w: it has asked for nothing for %v", ErrNotAccepted, options.Patience)
+			}
+			heard = now
 		}
 	}
 	err = s.pushAll(c, cores, options, wait)
@@ -97,13 +133,12 @@ func (c *serverConn) lost(err error) error {
 
 var errHungUp = errors.New("the peer hung up before it had all: what runs there says why (hc-serve with --verbose)")
 
-// pushAll opens the cores' channels, each when its head is reserved.
+// pushAll opens the cores' channels, each when it is known that the peer's log does not conflict with ours, and, if it is to be, our
+// head is reserved.
 func (s *Server) pushAll(c *serverConn, cores []keys.Key, options PushOptions, wait func(<-chan struct{}) error) error {
 	for _, key := range cores {
-		if options.Secret != nil {
-			if err := s.reserve(c, key, options, wait); err != nil {
-				return err
-			}
+		if err := s.reserve(c, key, options, wait); err != nil {
+			return err
 		}
 		if err := c.show(keys.DiscoveryKey(key)); err != nil {
 			return err
@@ -114,16 +149,13 @@ func (s *Server) pushAll(c *serverConn, cores []keys.Key, options PushOptions, w
 
 // reserve returns when the peer has promised our head's length to us.
 func (s *Server) reserve(c *serverConn, key keys.Key, options PushOptions, wait func(<-chan struct{}) error) error {
-	secret, err := options.Secret(key)
-	if err != nil {
-		return err
-	}
 	id := keys.DiscoveryKey(key)
 	core, err := s.take(c.ctx, id)
 	if err != nil {
 		return err
 	}
-	v := &reserver{conn: c, core: core, link: c.link(key), secret: secret, granted: make(chan struct{})}
+	v := &reserver{conn: c, core: core, link: c.link(key), secret: options.Secret, granted: make(chan struct{})}
+	c.doubts.Add(1)
 	if _, err := c.mux.Open(publishProtocol, id[:], v.link.capability(), v); err != nil {
 		s.leave(core)
 		return err

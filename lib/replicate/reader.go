@@ -60,6 +60,7 @@ func (r *reader) OnClose(_ *protomux.Channel, err error) {
 
 // OnMessage handles what a reader may say, and, where we take blocks of it, what it answers.
 func (r *reader) OnMessage(channel *protomux.Channel, kind uint64, body []byte) error {
+	r.conn.heard.Add(1)
 	switch kind {
 	case typeSync:
 		m, err := decodeSync(body)
@@ -251,6 +252,9 @@ func (r *reader) reply(request merkle.Request) error {
 		return r.refuse(request, err)
 	}
 	defer memory.Release()
+	if proof.Upgrade != nil && r.tracks {
+		r.gave(snapshot.Head(), request.Upgrade.Start)
+	}
 	if r.conn.server.options.Trace != nil {
 		r.conn.server.options.Trace(true, proof)
 	}

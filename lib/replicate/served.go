@@ -38,6 +38,11 @@ const maxSpans = 1024
 
 func openCore(ctx context.Context, of *store.Store, key keys.Key, accepted bool) (*servedCore, error) {
 	c := &servedCore{key: key, store: of, accepted: accepted, readers: map[*reader]bool{}}
+	if accepted { // what is not synced yet, as after a clone, would be taken for missing
+		if err := of.Sync(ctx, key); err != nil && !errors.Is(err, store.ErrLocked) {
+			return c, err
+		}
+	}
 	var err error
 	if c.snapshot, err = c.open(ctx); err != nil || c.snapshot == nil {
 		return c, err

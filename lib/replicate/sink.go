@@ -29,10 +29,11 @@ type sink struct {
 type errand int
 
 const (
-	nothing  errand = iota
-	toTake          // what the reader has and we lack
-	toFollow        // the reader's log, in place of ours, as it is of a higher fork
-	toHear          // the head of the reader's log, as we write it and it is longer
+	nothing   errand = iota
+	toTake           // what the reader has and we lack
+	toFollow         // the reader's log, in place of ours, as it is of a higher fork
+	toHear           // the head of the reader's log, as we write it and it is longer
+	toCompare        // the same, to see whether what the reader is to have is what it has
 )
 
 // errand returns what the reader can be asked for, going by what it says.
@@ -40,12 +41,14 @@ func (r *reader) errand() errand {
 	switch {
 	case r.core.guarded && r.outruns():
 		return toHear
-	case !r.core.accepted || !r.offers():
-		return nothing
-	case r.follows():
+	case r.core.accepted && r.offers() && r.follows():
 		return toFollow
+	case r.core.accepted && r.offers():
+		return toTake
+	case r.compares():
+		return toCompare
 	}
-	return toTake
+	return nothing
 }
 
 // startSink begins to take what the reader has, if that is more than what is here and there is room for one more.
@@ -91,6 +94,8 @@ func (r *reader) startSink() {
 			r.endOf(ctx, s, err, err != nil) // its blocks are taken next
 		case toHear:
 			r.endOf(ctx, s, r.asking(ctx, f, r.hear), true)
+		case toCompare:
+			r.endOf(ctx, s, r.asking(ctx, f, r.compare), false)
 		}
 	})
 }
@@ -278,13 +283,14 @@ func (s *Server) leaveSink(core *servedCore) {
 	core.sinks--
 	cores := make([]*servedCore, 0, len(s.cores))
 	for _, other := range s.cores {
-		if other.accepted || other.guarded {
-			cores = append(cores, other)
-		}
+		cores = append(cores, other)
 	}
 	s.mu.Unlock()
 	for _, other := range cores {
 		for _, r := range other.listeners() {
+			if !r.tracks {
+				continue
+			}
 			r.conn.tryEnqueue(job{reader: r, do: func() error { r.startSink(); return nil }}) // a peer that asks for too much has to ask again
 		}
 	}

@@ -1,0 +1,86 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"hc/lib/hash"
+	"hc/lib/hypercore"
+	"hc/lib/keys"
+	"hc/lib/merkle"
+	"hc/lib/proof"
+	"hc/lib/store"
+)
+
+// Lengths and blocks are numbers, which two logs of one key may have alike. So who says that he has what he is to have is asked for
+// his head, which he has to prove, and for the roots of ours in it.
+
+// compares reports whether the reader says that it has as much as is here, or a higher fork, and has not shown of which log.
+func (r *reader) compares() bool {
+	snapshot, _ := r.core.current()
+	head := signedHead(headOf(snapshot))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	enough := r.remote.Fork > head.Fork || r.remote.Fork == head.Fork && r.remote.Length >= head.Length
+	if !r.conn.goal.wants(r.core.key) || r.sink != nil || r.vain || !enough || r.remote.Length == 0 || r.shown(head) || r.hearings >= maxHearings {
+		return false
+	}
+	r.hearings++
+	return true
+}
+
+// compare looks at the reader's head, and tells its connection's goal, or who waits for that, what comes of it.
+func (r *reader) compare(ctx context.Context, d *hypercore.Download) error {
+	snapshot, _ := r.core.current()
+	head, theirs := signedHead(headOf(snapshot)), d.Proved().Head
+	treeHash, err := treeHashAt(ctx, d, head)
+	switch {
+	case theirs.Length > 0 && theirs.Fork > head.Fork:
+		r.conn.give(fmt.Errorf("%w: the peer has core %v at fork %d, here is fork %d", store.ErrConflict, r.core.key, theirs.Fork, head.Fork))
+		return nil
+	case errors.Is(err, proof.ErrPartial):
+		r.mu.Lock()
+		r.vain = true
+		r.mu.Unlock()
+	case err != nil:
+		return err
+	case treeHash != head.TreeHash:
+		r.conn.give(anotherHistory(r.core.key, head.Length, treeHash))
+		return nil
+	default:
+		r.mu.Lock()
+		r.same = head
+		r.mu.Unlock()
+	}
+	return r.checkGoal()
+}
+
+// treeHashAt returns the tree hash that a log has where another one ends. proof.ErrPartial if it does not prove that much.
+func treeHashAt(ctx context.Context, d *hypercore.Download, end keys.Head) (treeHash hash.Digest, err error) {
+	theirs := d.Proved().Head
+	switch {
+	case theirs.Length < end.Length || theirs.Fork != end.Fork:
+		return treeHash, proof.ErrPartial
+	case theirs.Length == end.Length:
+		return theirs.TreeHash, nil
+	}
+	roots, err := merkle.RootsFrom(ctx, d, end.Length)
+	if err != nil {
+		return treeHash, err
+	}
+	return merkle.TreeHash(roots), nil
+}
+
+func anotherHistory(key keys.Key, length uint64, treeHash hash.Digest) error {
+	return fmt.Errorf("%w: the mirror has another history of core %v: %d blocks with tree hash %v", store.ErrConflict, key, length, treeHash)
+}
+
+// give ends what waits for the peer to have all.
+func (c *serverConn) give(why error) {
+	if c.failure != nil {
+		c.fail(why)
+		return
+	}
+	c.mux.Close(why)
+}
