@@ -148,8 +148,8 @@ func (f *following) pulled(ref keys.Ref, done worktree.Updated) {
 		f.std.Notef("version %d: nothing new", ref.Length)
 		return
 	}
-	f.std.Notef("version %d: %d files written, %d removed; %s, of which %s were here already",
-		ref.Length, done.Written, done.Removed, cli.FormatSize(int64(done.Bytes)), cli.FormatSize(int64(line.Here)))
+	f.std.Notef("version %d: %s written, %d removed; %s, of which %s were here already",
+		ref.Length, plural(int(done.Written), "file"), done.Removed, cli.FormatSize(int64(done.Bytes)), cli.FormatSize(int64(line.Here)))
 }
 
 // end says what to do next.
@@ -166,7 +166,7 @@ func (f *following) end(err error) error {
 		if f.faulty {
 			kind = cli.ErrUnverified
 		}
-		return cli.Exitf(kind, "%d names were left out: they are named above, each with the reason", f.refused)
+		return cli.Exitf(kind, "%s left out: named above, with the reason", plural(int(f.refused), "name"))
 	}
 	return err
 }

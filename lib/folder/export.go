@@ -301,8 +301,8 @@ func (x *Export) clear(dir *exportDir, path, name string) (was fs.FileInfo, done
 		return nil, false, err
 	}
 	if info.IsDir() {
-		x.begun.Wait()                    // it may be of one of those
-		if dir.root.Remove(name) != nil { // an empty one is nobody's
+		x.begun.Wait()                                 // it may be of one of those
+		if removeFolders(dir.root.Root, name) != nil { // what has no file is nobody's
 			return nil, false, fmt.Errorf("%q: %w: it is a folder", path, ErrInTheWay)
 		}
 		return nil, false, nil

@@ -281,7 +281,7 @@ func TestExportDecides(t *testing.T) {
 // A file becomes a folder, and the other way round: what is gone goes first, and empty folders with it.
 func TestExportRemove(t *testing.T) {
 	dir := t.TempDir()
-	put(t, dir, map[string]string{"a": "a", "b/c/d": "d", "b/c/e": "e", "k/own": "own", "k/x": "x", "empty/": "", "deep/1/2/3/x": "x"})
+	put(t, dir, map[string]string{"a": "a", "b/c/d": "d", "b/c/e": "e", "k/own": "own", "k/x": "x", "empty/": "", "deep/1/2/3/x": "x", "hollow/1/2/": "", "hollow/3/": "", "hollow too/1/own": "own"})
 	x := openExport(t, dir, ExportOptions{Decide: func(Existing) (Decision, error) { return Replace, nil }})
 	for _, path := range []string{"a", "b/c/d", "b/c/e", "deep/1/2/3/x", "k/x", "not/there", "b/c/e"} {
 		check(t, x.Remove(path))
@@ -290,8 +290,12 @@ func TestExportRemove(t *testing.T) {
 	check(t, x.Put(fileItem("/b"), says("a file")))
 	check(t, x.Put(fileItem("/empty"), says("was empty")))
 	check(t, x.Put(fileItem("/deep/1"), says("1")))
-	wantTree(t, dir, "a/", "a/b in a folder", "b a file", "deep/", "deep/1 1", "empty was empty", "k/", "k/own own")
-	if s := x.Stats(); s.Removed != 5 || s.Files != 4 {
+	check(t, x.Put(fileItem("/hollow"), says("had folders")))
+	if err := x.Put(fileItem("/hollow too"), unread); !errors.Is(err, ErrInTheWay) {
+		t.Errorf("a folder with a file below it: %v", err)
+	}
+	wantTree(t, dir, "a/", "a/b in a folder", "b a file", "deep/", "deep/1 1", "empty was empty", "hollow had folders", "hollow too/", "hollow too/1/", "hollow too/1/own own", "k/", "k/own own")
+	if s := x.Stats(); s.Removed != 5 || s.Files != 5 {
 		t.Errorf("counted %+v", s)
 	}
 	// a drive may have both, as stock does; neither takes the other's place in silence

@@ -225,6 +225,31 @@ func (x *Export) open(name string, seen fs.FileInfo, made bool) error {
 	return nil
 }
 
+// removeFolders removes a folder that holds nothing but folders. Where there is something else, that stays, and is an error.
+func removeFolders(in *os.Root, name string) error {
+	if in.Remove(name) == nil {
+		return nil
+	}
+	root, err := in.OpenRoot(name)
+	if err != nil {
+		return err
+	}
+	defer root.Close() // only looked through
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if !entry.IsDir() {
+			return ErrInTheWay
+		}
+		if err := removeFolders(root, entry.Name()); err != nil {
+			return err
+		}
+	}
+	return in.Remove(name)
+}
+
 // openDir returns a folder whose names are not known yet. It takes over root, also with an error.
 func openDir(root *os.Root, name string) (exportDir, error) {
 	shared, err := share(root)

@@ -52,7 +52,7 @@ func (t *Tree) Status(ctx context.Context, version *drive.Drive, options folder.
 			break
 		}
 		if err != nil {
-			return err
+			return from.cause(err)
 		}
 		switch item.Kind {
 		case stream.KindFile, stream.KindLink:
@@ -63,7 +63,7 @@ func (t *Tree) Status(ctx context.Context, version *drive.Drive, options folder.
 			gone, err = strange(ctx, version, gone)
 		}
 		if err != nil {
-			return err
+			return from.cause(err)
 		}
 	}
 	from.end(nil)
