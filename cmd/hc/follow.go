@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -40,7 +41,11 @@ type following struct {
 	tree     *worktree.Tree
 	progress *cli.Progress
 	refused  uint64
-	faulty   bool // of these there is one that is not what was signed
+	faulty   bool            // of these there is one that is not what was signed
+	kept     map[string]bool // edited names that were told of
+	versions int             // that came, or were here
+	last     string          // of these
+	away     bool            // all peers are lost
 
 	blocks, bytes atomic.Uint64 // that came over the wire since the last version
 	came          atomic.Int64  // bytes that came over the wire in all
@@ -59,7 +64,7 @@ func (f *following) counts() []cli.Count {
 
 // follow brings the newest version, or the one that ref pins, into a working copy; live: and all that come later.
 func follow(c *urfave.Context, std *cli.IO, tree *worktree.Tree, ref keys.Ref, live bool) error {
-	f := &following{std: std, tree: tree}
+	f := &following{std: std, tree: tree, kept: map[string]bool{}}
 	f.progress = cli.NewProgress(std, cli.ProgressOptions{Counts: f.counts})
 	defer f.progress.Done()
 	dialers, err := network.Peers(std, c)
@@ -71,7 +76,7 @@ func follow(c *urfave.Context, std *cli.IO, tree *worktree.Tree, ref keys.Ref, l
 		return err
 	}
 	f.named.Store(int64(len(dialers)))
-	err = tree.Pull(c.Context, worktree.PullOptions{
+	options := worktree.PullOptions{
 		Pin: ref,
 		Drive: replicate.DriveOptions{Peers: dialers, Live: live, Fetch: replicate.FetchOptions{
 			NoDedup: c.Bool("no-dedup"),
@@ -81,9 +86,10 @@ func follow(c *urfave.Context, std *cli.IO, tree *worktree.Tree, ref keys.Ref, l
 			More:    found.More(),
 		}},
 		Update: worktree.UpdateOptions{
-			Force:   c.Bool("force"),
-			Refused: f.refuse,
-			Wrote:   func(string) { f.files.Add(1) },
+			Force:     c.Bool("force"),
+			KeepEdits: live,
+			Refused:   f.refuse,
+			Wrote:     func(string) { f.files.Add(1) },
 			Progress: func(_ string, bytes, total uint64) {
 				f.progress.SetTotal(int64(total))
 				f.progress.Add(int64(bytes), 0)
@@ -91,8 +97,43 @@ func follow(c *urfave.Context, std *cli.IO, tree *worktree.Tree, ref keys.Ref, l
 			},
 		},
 		Pulled: f.pulled,
-	})
-	return f.end(err)
+	}
+	if !live {
+		return f.end(tree.Pull(c.Context, options))
+	}
+	return f.end(f.persist(c.Context, func() error { return tree.Pull(c.Context, options) }))
+}
+
+// How long it is waited before peers that are lost are tried again.
+const (
+	firstWait = time.Second
+	mostWait  = 30 * time.Second
+)
+
+// persist pulls again when all peers are lost, with ever longer waits. Who was never reached has not been lost.
+func (f *following) persist(ctx context.Context, pull func() error) error {
+	wait := firstWait
+	for {
+		before := f.versions
+		err := pull()
+		if f.versions > before {
+			wait = firstWait
+		}
+		lost := errors.Is(err, replicate.ErrLost) || errors.Is(err, peer.ErrUnreachable)
+		if ctx.Err() != nil || f.versions == 0 || !lost || errors.Is(err, merkle.ErrUnverified) {
+			return err
+		}
+		if !f.away {
+			f.std.Notef("%v: trying again", err)
+		}
+		f.away = true
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, mostWait)
+	}
 }
 
 // look adds peers that are found to those that are named, where none is.
@@ -127,6 +168,12 @@ func (f *following) dropped(_ string, reason error) {
 }
 
 func (f *following) refuse(name string, why error) {
+	if errors.Is(why, worktree.ErrLocal) {
+		if f.kept[name] {
+			return
+		}
+		f.kept[name] = true
+	}
 	f.refused++
 	f.faulty = f.faulty || errors.Is(why, hyperdrive.ErrContent) || errors.Is(why, merkle.ErrUnverified)
 	f.std.Warnf("left out: %v", why)
@@ -134,6 +181,16 @@ func (f *following) refuse(name string, why error) {
 
 // pulled says which version is in the folder.
 func (f *following) pulled(ref keys.Ref, done worktree.Updated) {
+	f.versions++
+	again := f.last == ref.String() && done.Written+done.Removed == 0
+	f.last = ref.String()
+	if f.away {
+		f.away = false
+		f.std.Notef("connected again")
+		if again {
+			return
+		}
+	}
 	blocks, fetched := f.blocks.Swap(0), f.bytes.Swap(0)
 	line := pulled{
 		Type: "pulled", Key: ref.Key.String(), Version: ref.Length, Cite: ref.String(),

@@ -48,7 +48,8 @@ must be mirrors ('hc-serve --accept KEY'); it ends when they have all of it on t
 history that they have. Where they have another one, of a second copy that publishes, too, the exit code is 7. Where it is not, it does what 'hc pull' does, with its exit codes: 0 says that all of the newest version is here, verified and written.
 
 With --live the owner serves, and publishes every change, as 'hc share' does; a follower takes each version as it comes, within a
-fraction of a second.
+fraction of a second. Where the connection is lost it goes on when the peer can be reached again; a file that was edited here stays
+as it is, is named, and the others come.
 `
 
 func runSync(c *urfave.Context, std *cli.IO) error {

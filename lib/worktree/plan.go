@@ -193,6 +193,9 @@ func (u *update) step(ctx context.Context, here *onDisk, name string, item *hype
 	if err != nil {
 		return err
 	}
+	if !clean && u.options.KeepEdits {
+		return editedHere(name)
+	}
 	if !clean {
 		u.edited = append(u.edited, name)
 	}
@@ -233,11 +236,18 @@ func (u *update) unblock(ctx context.Context, here *onDisk) error {
 	if err != nil {
 		return err
 	}
+	if !clean && u.options.KeepEdits {
+		return editedHere(name)
+	}
 	if !clean {
 		u.edited = append(u.edited, name)
 	}
 	u.seen[name] = blocker.info
 	return nil
+}
+
+func editedHere(name string) error {
+	return fmt.Errorf("%q: %w: it stays as it is here: %w", name[1:], ErrLocal, folder.ErrRefused)
 }
 
 // clean reports whether what is on the disk is as one of the versions has it that may be there, or nothing.

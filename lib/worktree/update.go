@@ -11,10 +11,11 @@ import (
 
 // UpdateOptions say how files of another version come into the folder.
 type UpdateOptions struct {
-	Force    bool                                   // replace what was edited here
-	Refused  func(name string, why error)           // told of what is not written, as no disk should take it; nil: nobody
-	Wrote    func(name string)                      // told of each file and link that was written; nil: nobody
-	Progress func(name string, bytes, total uint64) // told of bytes that were written, and of those that will be; nil: nobody
+	Force     bool                                   // replace what was edited here
+	KeepEdits bool                                   // leave out what was edited here, and go on
+	Refused   func(name string, why error)           // told of what is not written, as no disk should take it; nil: nobody
+	Wrote     func(name string)                      // told of each file and link that was written; nil: nobody
+	Progress  func(name string, bytes, total uint64) // told of bytes that were written, and of those that will be; nil: nobody
 }
 
 // Updated is what an update came to.
