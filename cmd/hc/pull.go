@@ -27,8 +27,8 @@ func newPull(std *cli.IO) *urfave.App {
 const pullDescription = `
 hc pull fetches what is new in the drive of a working copy, and makes its files those of the newest version. Only what changed
 travels. Files that were edited here are not overwritten: where the new version would replace one, nothing is changed, they are named, and the
-exit code is 7; --force replaces them. What cannot be written, or nobody has yet, is named, and the exit code is 3; the next
-pull tries it again. One that was interrupted goes on when it is started again.
+exit code is 7; --force replaces them. What cannot be written, is edited meanwhile, or nobody has yet, is named, and the exit
+code is 3; the next pull tries it again. One that was interrupted goes on when it is started again.
 
 Where an older version is checked out, pull goes over to the newest one.
 `
