@@ -56,7 +56,7 @@ func TestHeldIsNotSilent(t *testing.T) {
 		}
 	}
 	late := began.Add(2 * defaultStall)
-	if err := s.misbehaves(late, defaultStall); !errors.Is(err, ErrPeer) {
+	if err := s.misbehaves(late, defaultStall); !errors.Is(err, ErrLost) {
 		t.Errorf("silent, with all read: %v", err)
 	}
 	waits := make(chan error)
@@ -69,7 +69,7 @@ func TestHeldIsNotSilent(t *testing.T) {
 	if err := <-waits; err != nil || c.full() {
 		t.Errorf("when there is room: %v", err)
 	}
-	if err := s.misbehaves(late.Add(2*defaultStall), defaultStall); !errors.Is(err, ErrPeer) {
+	if err := s.misbehaves(late.Add(2*defaultStall), defaultStall); !errors.Is(err, ErrLost) {
 		t.Errorf("silent after that: %v", err)
 	}
 }

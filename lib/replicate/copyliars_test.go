@@ -93,7 +93,7 @@ func TestLiarsAboutCopies(t *testing.T) {
 		}), objects.ErrMessage},
 		{"no message", raw(objects.TypeCopies, func(objects.AskCopies) []byte { return []byte{1, 0xff} }), objects.ErrMessage},
 		{"an answer of another kind", raw(objects.TypeLeaves, func(ask objects.AskCopies) []byte { return objects.Leaves{ID: ask.ID}.Append(nil) }), ErrPeer},
-		{"silence", raw(99, func(objects.AskCopies) []byte { return nil }), ErrPeer},
+		{"silence", raw(99, func(objects.AskCopies) []byte { return nil }), ErrLost},
 		{"one answer twice", func(l *liar, g *giver, kind uint64, body []byte) error {
 			answer := copying(func(*objects.Copies) {})
 			if err := answer(l, g, kind, body); err != nil || kind != objects.TypeAskCopies {

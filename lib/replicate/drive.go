@@ -70,7 +70,7 @@ func OpenDrive(ctx context.Context, ref keys.Ref, options DriveOptions) (*Drive,
 	if err == nil {
 		return d, nil
 	}
-	return nil, errors.Join(err, d.Close())
+	return nil, worse(err, d.Close())
 }
 
 func (d *Drive) open(ctx context.Context, ref keys.Ref) (err error) {

@@ -286,7 +286,7 @@ func (f *fetcher) gone(ctx context.Context, s *session, err error) error {
 	case err == nil:
 		err = fmt.Errorf("%s: %w: the peer closed it", s.name, ErrLost)
 	case errors.Is(err, peer.ErrUnreachable): // names it
-	case verification(err), errors.Is(err, ErrNotOffered), errors.Is(err, ErrPeer):
+	case verification(err), errors.Is(err, ErrNotOffered), errors.Is(err, ErrPeer), errors.Is(err, ErrLost): // says it
 		err = fmt.Errorf("%s: %w", s.name, err)
 	default:
 		err = fmt.Errorf("%s: %w: %w", s.name, ErrLost, err)

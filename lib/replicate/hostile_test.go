@@ -59,7 +59,7 @@ func TestLiars(t *testing.T) {
 		{"a message that is none", liar{capable: true, onRequest: func(_ *liar, ch *protomux.Channel, _ merkle.Request) error {
 			return ch.Send(typeData, []byte{0xff})
 		}}, ErrMessage, "data"},
-		{"silence", liar{capable: true, onRequest: func(*liar, *protomux.Channel, merkle.Request) error { return nil }}, ErrPeer, "silent"},
+		{"silence", liar{capable: true, onRequest: func(*liar, *protomux.Channel, merkle.Request) error { return nil }}, ErrLost, "stalled"},
 		{"hanging up", liar{capable: true, onRequest: func(l *liar, _ *protomux.Channel, _ merkle.Request) error {
 			l.mux.Close(errors.New("enough"))
 			return nil

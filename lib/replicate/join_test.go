@@ -96,8 +96,8 @@ func TestLateJoinerIsGivenTime(t *testing.T) {
 	if err := s.misbehaves(joins.Add(defaultStall), defaultStall); err != nil {
 		t.Error(err)
 	}
-	if err := s.misbehaves(time.Now().Add(2*defaultStall), defaultStall); !errors.Is(err, ErrPeer) {
-		t.Errorf("silent for long: %v, want %v", err, ErrPeer)
+	if err := s.misbehaves(time.Now().Add(2*defaultStall), defaultStall); !errors.Is(err, ErrLost) {
+		t.Errorf("silent for long: %v, want %v", err, ErrLost)
 	}
 }
 

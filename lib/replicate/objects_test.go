@@ -156,7 +156,7 @@ func TestLiarsOfManyBlocks(t *testing.T) {
 		{"a message that is none", func(_ *liar, g *giver, _ uint64, _ []byte) error {
 			return g.channel.Send(objects.TypeBlocks, []byte{0xff})
 		}, objects.ErrMessage},
-		{"silence", func(*liar, *giver, uint64, []byte) error { return nil }, ErrPeer},
+		{"silence", func(*liar, *giver, uint64, []byte) error { return nil }, ErrLost},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

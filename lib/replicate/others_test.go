@@ -250,8 +250,8 @@ func TestSilenceBehindTheHandshake(t *testing.T) {
 	ours, theirs := pair(t)
 	background(t, func(ctx context.Context) { silence(ctx, theirs) })
 	_, err := read(t, nil, core.key, proof.Claim{}, FetchOptions{Stall: 200 * time.Millisecond}, ours)
-	if !errors.Is(err, ErrPeer) {
-		t.Errorf("%v, want %v", err, ErrPeer)
+	if !errors.Is(err, ErrLost) {
+		t.Errorf("%v, want %v", err, ErrLost)
 	}
 }
 

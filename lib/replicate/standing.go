@@ -202,7 +202,7 @@ func (s *session) misbehaves(now time.Time, stall time.Duration) error {
 	s.spent = 0
 	switch {
 	case !s.synced && now.Sub(s.since) > stall:
-		return fmt.Errorf("%w: silent for %v", ErrPeer, stall)
+		return fmt.Errorf("%w: nothing was heard for %v", ErrLost, stall)
 	case !s.synced:
 		return nil
 	case spent > maxSpent:
@@ -213,10 +213,15 @@ func (s *session) misbehaves(now time.Time, stall time.Duration) error {
 		s.count(now)
 		return nil
 	}
-	silent := now.Sub(s.since)
+	silent, read := now.Sub(s.since), s.read.Load()-s.sinceRead
 	slowest := int64(slowestRate * silent.Seconds())
-	if silent <= stall || silent <= slowestFactor*stall && s.read.Load()-s.sinceRead > slowest {
+	switch {
+	case silent <= stall || silent <= slowestFactor*stall && read > slowest:
 		return nil
+	case read > slowest:
+		return fmt.Errorf("%w: it answered nothing for %v, with %d answers owed", ErrPeer, slowestFactor*stall, s.owed())
+	case read > slowestRate:
+		return fmt.Errorf("%w: slower than %d KiB/s, with %d answers owed", ErrLost, slowestRate>>10, s.owed())
 	}
-	return fmt.Errorf("%w: silent for %v with %d answers owed", ErrPeer, stall, s.owed())
+	return fmt.Errorf("%w: stalled for %v, with %d answers owed", ErrLost, stall, s.owed())
 }
