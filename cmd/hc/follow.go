@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	urfave "github.com/urfave/cli/v2"
@@ -216,6 +217,8 @@ func (f *following) end(err error) error {
 		return err
 	case errors.Is(err, worktree.ErrLocal):
 		return cli.Hint(err, "move them away, or say --force to lose the edits")
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return cli.Hint(err, "make room, then run it again: what is here is kept")
 	case errors.Is(err, peer.ErrUnreachable):
 		return cli.Hint(err, "does hc share or hc-serve run there?")
 	case err == nil && f.refused > 0:
