@@ -145,7 +145,7 @@ func (r *reader) hasAll(ctx context.Context) (bool, error) {
 func (r *reader) gave(head store.Head, start uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if start == r.remote.Length {
+	if r.told && start == r.remote.Length {
 		r.given = signedHead(head)
 	}
 }

@@ -190,7 +190,7 @@ type reserver struct {
 	conn   *serverConn
 	core   *servedCore
 	link   link
-	secret func(keys.Key) (keys.Secret, error) // nil: nothing is reserved
+	secret *keys.Secret // nil: nothing is reserved
 
 	granted chan struct{} // closed when the mirror has promised, or nothing has to be
 	told    sync.Once
@@ -214,7 +214,7 @@ func (v *reserver) OnMessage(channel *protomux.Channel, kind uint64, body []byte
 			v.heard = true
 			v.conn.doubts.Add(-1)
 		}
-		return v.conn.enqueue(job{do: func() error { return v.ask(channel, base) }}) // which may wait for a passphrase
+		return v.ask(channel, base)
 	case typeAnswer:
 		code, head, err := decodeAnswer(body)
 		if err != nil {
@@ -265,14 +265,10 @@ func (v *reserver) ask(channel *protomux.Channel, base keys.Head) error {
 		v.end(err)
 		return nil
 	}
-	secret, err := v.secret(v.core.key)
-	if err != nil {
-		v.end(err)
-		return nil
-	}
+	var err error
 	m := reserveMessage{base: base, next: next, manifest: snapshot.Auth().Manifest()}
 	r := keys.Reservation{Connection: v.conn.handshakeHash, Base: base, Next: next}
-	if m.signature, err = snapshot.Auth().SignReservation(secret, r); err != nil {
+	if m.signature, err = snapshot.Auth().SignReservation(*v.secret, r); err != nil {
 		v.end(err)
 		return nil
 	}

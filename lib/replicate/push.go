@@ -13,8 +13,7 @@ import (
 // PushOptions say how cores are pushed.
 type PushOptions struct {
 	// Secret returns the secret key of a core, with which the head is reserved before any of it is shown; nil: no head is
-	// reserved, which is right for who did not sign it, and for a mirror that is no hc. It is called when there is something to
-	// reserve.
+	// reserved, which is right for who did not sign it, and for a mirror that is no hc.
 	Secret func(keys.Key) (keys.Secret, error)
 
 	Patience time.Duration // with a peer that is not known to take what is pushed, and asks for nothing; 0: 30 s
@@ -149,12 +148,20 @@ func (s *Server) pushAll(c *serverConn, cores []keys.Key, options PushOptions, w
 
 // reserve returns when the peer has promised our head's length to us.
 func (s *Server) reserve(c *serverConn, key keys.Key, options PushOptions, wait func(<-chan struct{}) error) error {
+	var secret *keys.Secret
+	if options.Secret != nil {
+		own, err := options.Secret(key)
+		if err != nil {
+			return err
+		}
+		secret = &own
+	}
 	id := keys.DiscoveryKey(key)
 	core, err := s.take(c.ctx, id)
 	if err != nil {
 		return err
 	}
-	v := &reserver{conn: c, core: core, link: c.link(key), secret: options.Secret, granted: make(chan struct{})}
+	v := &reserver{conn: c, core: core, link: c.link(key), secret: secret, granted: make(chan struct{})}
 	c.doubts.Add(1)
 	if _, err := c.mux.Open(publishProtocol, id[:], v.link.capability(), v); err != nil {
 		s.leave(core)

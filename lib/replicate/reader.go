@@ -23,8 +23,9 @@ type reader struct {
 
 	hasNews bool // guarded by conn.mu: is in conn.news
 
-	mu     sync.Mutex // guards the two below
+	mu     sync.Mutex // guards the three below
 	remote syncMessage
+	told   bool // it has told us its state
 	spoke  bool // it has told us its state since we told ours
 
 	holdings // what it has, where that matters
@@ -68,7 +69,7 @@ func (r *reader) OnMessage(channel *protomux.Channel, kind uint64, body []byte) 
 			return err
 		}
 		r.mu.Lock()
-		r.remote, r.spoke = m, true
+		r.remote, r.spoke, r.told = m, true, true
 		r.mu.Unlock()
 		r.conn.tell(r)
 	case typeRequest:
