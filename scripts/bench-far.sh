@@ -4,23 +4,26 @@
 
 far_trips="0 20 100" # ms
 
-# far clones the Go source tree and a folder of three lines, and fetches a log, through a relay that takes its time.
+# far clones the Go source tree, a part of it, and a folder of three lines, and fetches a log, through a relay that takes its time. Stock,
+# which goes from file to file, does not take the whole tree, and takes part in the first round.
 far() {
-	local i trip far_port
+	local i trip
 	build relay
 	cp -RL "$(go env GOROOT)/src" far-tree
+	cp -R far-tree/net far-part
 	mkdir far-tiny
 	for i in 1 2 3; do echo "$i" > "far-tiny/$i"; done
 	head -c $((size < 268435456 ? size : 268435456)) random > far-random
 	hc-chunk far-random | hc-append -C far-store log > far.key
 	far_stock
 	hc share far-tree --once > far-tree.key
+	hc share far-part --once > far-part.key
 	hc share far-tiny --once > far-tiny.key
 	for trip in $far_trips; do
 		for ((i = 1; i <= runs; i++)); do
 			say "far: $trip ms, run $i of $runs"
 			far_hc
-			[[ -z $stock ]] || far_stock_reads
+			[[ -z $stock ]] || ! its_turn "$i" stock far || far_stock_reads
 		done
 	done
 	far_table
@@ -32,7 +35,7 @@ far_stock() {
 	[[ -p nothing ]] || mkfifo nothing
 	hc-chunk --cuts far-random > far.cuts
 	node "$peer" ingest far-random far-stock far.cuts > far.stock
-	printf 'import %s\nquit\n' "$work/far-tree" | node "$drive_peer" --storage far-stock-tree > far-tree.stock
+	printf 'import %s\nquit\n' "$work/far-part" | node "$drive_peer" --storage far-stock-part > far-part.stock
 	printf 'import %s\nquit\n' "$work/far-tiny" | node "$drive_peer" --storage far-stock-tiny > far-tiny.stock
 }
 # far_timed SERVER NAME LINE times a line, in which PORT is that of a relay to the server.
@@ -43,27 +46,29 @@ far_timed() {
 	stop_server
 	stop_server
 }
+# A copy stays until the end: ext4 takes ten times as long to make files where many were removed lately.
 far_hc() {
-	local what
-	for what in tree tiny; do
-		rm -rf far-copy
+	local what copy
+	for what in tree part tiny; do
+		copy=far-copy-$what-$trip-$i
 		far_timed "hc-serve -C far-$what/.hc --json --listen 127.0.0.1:0" "$what/hc" \
-			"hc clone $(cat "far-$what.key") far-copy --peer 127.0.0.1:PORT --quiet"
-		diff -r --exclude=.hc "far-$what" far-copy > /dev/null || die "far: the clone is not $what"
+			"hc clone $(cat "far-$what.key") $copy --peer 127.0.0.1:PORT --quiet"
+		diff -r --exclude=.hc "far-$what" "$copy" > /dev/null || die "far: the clone is not $what"
 	done
-	rm -rf far-copy
+	rm -rf far-reader
 	far_timed "hc-serve -C far-store --json --listen 127.0.0.1:0" log/hc \
-		"hc-fetch -C far-copy $(cut -d ' ' -f 1 far.key) --peer 127.0.0.1:PORT | hc-verify $(cut -d ' ' -f 1 far.key) | cmp - far-random"
+		"hc-fetch -C far-reader $(cut -d ' ' -f 1 far.key) --peer 127.0.0.1:PORT | hc-verify $(cut -d ' ' -f 1 far.key) | cmp - far-random"
 }
 far_stock_reads() {
-	local what
-	for what in tree tiny; do
-		rm -rf far-copy far-reader
+	local what copy
+	for what in part tiny; do
+		copy=far-copy-stock-$what-$trip
+		rm -rf far-reader
 		far_timed "node \"\$drive_peer\" --storage far-stock-$what --listen 0<> nothing" "$what/stock" \
-			"printf 'mirror far-copy\nquit\n' | node \"\$drive_peer\" --storage far-reader --key $(field "far-$what.stock" key) --connect 127.0.0.1:PORT > /dev/null"
-		diff -r "far-$what" far-copy --exclude=.hc > /dev/null || die "far: stock's mirror is not $what"
+			"printf 'mirror $copy\nquit\n' | node \"\$drive_peer\" --storage far-reader --key $(field "far-$what.stock" key) --connect 127.0.0.1:PORT > /dev/null"
+		diff -r "far-$what" "$copy" --exclude=.hc > /dev/null || die "far: stock's mirror is not $what"
 	done
-	rm -rf far-copy far-reader
+	rm -rf far-reader
 	far_timed "node \"\$peer\" serve far-stock" log/stock "node \"\$peer\" fetch $(field far.stock key) PORT far-reader 2> fetch.log | cmp - far-random"
 }
 
@@ -72,12 +77,14 @@ far_table() {
 	heading "Over long links: seconds, by the round trip"
 	# shellcheck disable=SC2086 # these are words
 	table "what" $(for trip in $far_trips; do echo "$trip&nbsp;ms"; done)
-	for what in "tree:a clone of the Go source, $(find far-tree -type f -not -path '*/.hc/*' | wc -l | tr -d ' ') files" "tiny:a clone of three files of one line" \
+	for what in "tree:a clone of the Go source, $(far_files tree) files" "part:a clone of its net, $(far_files part) files" "tiny:a clone of three files of one line" \
 		"log:a log of $(megabytes "$(length far-random)") MB of random bytes"; do
 		for who in hc ${stock:+stock}; do
+			[[ $what/$who != tree:*/stock ]] || continue
 			cells=()
 			for trip in $far_trips; do cells+=("$(calc %.2f "$(median "far/$trip/${what%%:*}/$who")")"); done
-			row "${what#*:}: $who" "${cells[@]}"
+			row "${what#*:}: $who$(one_run "$who" far)" "${cells[@]}"
 		done
 	done
 }
+far_files() { find "far-$1" -type f -not -path '*/.hc/*' | wc -l | tr -d ' '; }

@@ -75,7 +75,7 @@ can() {
 # turns WHO INPUT: in how many rounds a program takes part, which is one where it is slow.
 turns() {
 	case $1/$2 in
-	stock/version-* | casync/version-* | restic/version-file | borg/version-file | rsync/version-file) echo 1 ;;
+	stock/far | stock/version-* | casync/version-* | restic/version-file | borg/version-file | rsync/version-file) echo 1 ;;
 	zbackup/* | zpaq/* | cold/* | casync/random* | bup/random* | desync/random*) echo 1 ;;
 	*) echo "$runs" ;;
 	esac
