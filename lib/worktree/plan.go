@@ -189,15 +189,8 @@ func (u *update) isDone(ctx context.Context, here *onDisk, item *hyperdrive.Item
 
 // step notes that a name is to be written or removed.
 func (u *update) step(ctx context.Context, here *onDisk, name string, item *hyperdrive.Item) error {
-	clean, err := u.clean(ctx, here, name)
-	if err != nil {
+	if err := u.letGo(ctx, here, name); err != nil {
 		return err
-	}
-	if !clean && u.options.KeepEdits {
-		return editedHere(name)
-	}
-	if !clean {
-		u.edited = append(u.edited, name)
 	}
 	if !here.absent {
 		u.seen[name] = here.info
@@ -232,22 +225,24 @@ func (u *update) unblock(ctx context.Context, here *onDisk) error {
 	if err != nil || blocker.absent {
 		return err
 	}
-	clean, err := u.clean(ctx, blocker, name)
-	if err != nil {
+	if err := u.letGo(ctx, blocker, name); err != nil {
 		return err
-	}
-	if !clean && u.options.KeepEdits {
-		return editedHere(name)
-	}
-	if !clean {
-		u.edited = append(u.edited, name)
 	}
 	u.seen[name] = blocker.info
 	return nil
 }
 
-func editedHere(name string) error {
-	return fmt.Errorf("%q: %w: it stays as it is here: %w", name[1:], ErrLocal, folder.ErrRefused)
+// letGo sees whether what is on the disk may be replaced: what was edited is noted, or, where edits are to be kept, refused.
+func (u *update) letGo(ctx context.Context, here *onDisk, name string) error {
+	clean, err := u.clean(ctx, here, name)
+	if err != nil || clean {
+		return err
+	}
+	if u.options.KeepEdits {
+		return fmt.Errorf("%q: %w: it stays as it is here: %w", name[1:], ErrLocal, folder.ErrRefused)
+	}
+	u.edited = append(u.edited, name)
+	return nil
 }
 
 // clean reports whether what is on the disk is as one of the versions has it that may be there, or nothing.

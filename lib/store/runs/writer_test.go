@@ -13,7 +13,7 @@ import (
 
 // A run of lent blocks that cannot be compressed is written from where they stand.
 func TestLentRunIsNotCopied(t *testing.T) {
-	blocks, _ := randomInRow(100<<10, 50<<10)
+	blocks, _ := randomInRow()
 	w := NewWriter(false, codec.Thorough, nil)
 	for _, b := range blocks {
 		if _, _, err := w.Lend(t.Context(), hash.Leaf(b), b, checksum.Of(b)); err != nil {
@@ -33,7 +33,7 @@ func TestLentRunIsNotCopied(t *testing.T) {
 
 // A run that came is written from where it stands, so nothing is held of it beside.
 func TestPutRawLends(t *testing.T) {
-	blocks, payload := randomInRow(100<<10, 50<<10)
+	blocks, payload := randomInRow()
 	w := NewWriter(false, codec.Thorough, nil)
 	leaves := make([]hash.Digest, len(blocks))
 	hash.Leaves(leaves, blocks)
@@ -45,19 +45,10 @@ func TestPutRawLends(t *testing.T) {
 	}
 }
 
-// randomInRow are blocks of random bytes of these lengths, with the bytes where they stand one behind the other.
-func randomInRow(lengths ...int) (blocks [][]byte, all []byte) {
-	total := 0
-	for _, n := range lengths {
-		total += n
-	}
-	random := rand.NewChaCha8([32]byte{1})
-	all = make([]byte, total)
-	_, _ = random.Read(all) // never fails
-	at := 0
-	for _, n := range lengths {
-		blocks = append(blocks, all[at:at+n:at+n])
-		at += n
-	}
-	return blocks, all
+// randomInRow are two blocks of random bytes, with the bytes where they stand one behind the other.
+func randomInRow() (blocks [][]byte, all []byte) {
+	const first = 100 << 10
+	all = make([]byte, first+50<<10)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(all) // never fails
+	return [][]byte{all[:first:first], all[first:]}, all
 }
