@@ -3,6 +3,7 @@ package worktree
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"hc/lib/drive"
@@ -59,6 +60,7 @@ func (t *Tree) Update(ctx context.Context, ref keys.Ref, to Source, options Upda
 		return done, err
 	}
 	if len(u.edited) > 0 && !options.Force {
+		slices.Sort(u.edited) // those that the last update left out come as that was done with them
 		return done, &LocalError{Names: u.edited}
 	}
 	if err := u.afterDoubt(ctx); err != nil {
