@@ -37,14 +37,27 @@ func (c *content) add(block uint64, size int) {
 	c.runs = append(c.runs, hyperdrive.Run{First: block, Count: 1})
 }
 
-func (c *content) pieces() []hyperdrive.Piece {
-	pieces := make([]hyperdrive.Piece, 0, len(c.lengths))
+// maps calls each with one block of the map after the other.
+func (c *content) maps(each func(block []byte) error) error {
+	atOnce, err := hyperdrive.PiecesAtOnce(len(c.lengths))
+	if err != nil {
+		return err
+	}
+	pieces := make([]hyperdrive.Piece, 0, min(atOnce, len(c.lengths)))
+	lengths := c.lengths
 	for _, run := range c.runs {
 		for block := run.First; block < run.First+run.Count; block++ {
-			pieces = append(pieces, hyperdrive.Piece{Block: block, Length: uint64(c.lengths[len(pieces)])})
+			pieces, lengths = append(pieces, hyperdrive.Piece{Block: block, Length: uint64(lengths[0])}), lengths[1:]
+			if len(pieces) < atOnce && len(lengths) > 0 {
+				continue
+			}
+			if err := each(hyperdrive.EncodeMapBlock(pieces)); err != nil {
+				return err
+			}
+			pieces = pieces[:0]
 		}
 	}
-	return pieces
+	return nil
 }
 
 // place puts the blocks of a part where the core has them already, or at its end.
@@ -143,23 +156,23 @@ func (im *importer) blob(ctx context.Context) (hyperdrive.Blob, error) {
 		blob.ByteOffset, err = im.byteOffset(ctx, blob.BlockOffset)
 		return blob, err
 	}
-	blocks, err := hyperdrive.EncodeMap(c.pieces())
-	if err != nil {
-		return blob, err
-	}
-	blob = hyperdrive.Blob{BlockOffset: im.blobs.Length(), ByteOffset: im.blobs.ByteLength(), BlockLength: uint64(len(blocks)), Map: true}
+	return im.appendMap(ctx)
+}
+
+// appendMap appends the map of the content.
+func (im *importer) appendMap(ctx context.Context) (hyperdrive.Blob, error) {
+	blob := hyperdrive.Blob{BlockOffset: im.blobs.Length(), ByteOffset: im.blobs.ByteLength(), Map: true}
 	if err := im.blobs.Stood(ctx, im.oldMap()); err != nil {
 		return blob, err
 	}
-	if err := im.blobs.Append(ctx, blocks...); err != nil {
-		return blob, err
-	}
-	for _, block := range blocks {
+	err := im.content.maps(func(block []byte) error {
 		im.offsets.add(len(block))
-	}
-	im.result.Blocks += uint64(len(blocks))
+		im.result.Blocks++
+		return im.blobs.Append(ctx, block)
+	})
+	blob.BlockLength = im.blobs.Length() - blob.BlockOffset
 	blob.ByteLength = im.blobs.ByteLength() - blob.ByteOffset
-	return blob, nil
+	return blob, err
 }
 
 // oldMap returns the blocks with the map of the file's last version.

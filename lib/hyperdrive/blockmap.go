@@ -12,13 +12,15 @@ import (
 //	map block   uint 0 (version), uint count, count × piece
 //	piece       uint block, uint length in bytes
 //
-// with up to 8192 pieces in each map block. Source: hyperblobs 2.12.1; vectors: drive-block-map*.json.
+// with 8192 pieces in each map block, or as many more as it takes to have no more than 64 of these. Source: hyperblobs 2.12.1;
+// vectors: drive-block-map*.json.
 
-// Limits of maps. Stock's readers refuse what is over them.
+// Limits of maps.
 const (
-	MaxMapBlocks = 64                          // of one file
-	MaxPieces    = MaxMapBlocks * piecesAtOnce // of a file that is written
-	piecesAtOnce = 8192                        // in a map block that is written; more are read
+	MaxMapBlocks = 64                        // of one file: stock's readers refuse more
+	MaxPieces    = MaxMapBlocks * mostAtOnce // of a file that is written
+	piecesAtOnce = 8192                      // in a map block of stock's
+	mostAtOnce   = 64 << 10                  // in one that is written; stock's readers put each into one call, which may have some 120,000 arguments
 )
 
 // Piece is one block of a mapped file.
@@ -27,21 +29,16 @@ type Piece struct {
 	Length uint64 // bytes
 }
 
-// EncodeMap returns the blocks of a map, at least one. An empty file must not have a map, and one of more than [MaxPieces]
-// pieces cannot: both are errors.
-func EncodeMap(pieces []Piece) ([][]byte, error) {
+// PiecesAtOnce returns how many pieces go into each block of a map of so many, but for the last one. An empty file must not have a
+// map, and one of more than [MaxPieces] pieces cannot: both are errors.
+func PiecesAtOnce(pieces int) (int, error) {
 	switch {
-	case len(pieces) == 0:
-		return nil, errors.New("a map of nothing: stock cannot read it")
-	case len(pieces) > MaxPieces:
-		return nil, fmt.Errorf("a map of %d pieces is over the limit of %d: cut larger ones", len(pieces), MaxPieces)
+	case pieces == 0:
+		return 0, errors.New("a map of nothing: stock cannot read it")
+	case pieces > MaxPieces:
+		return 0, fmt.Errorf("a version that shares chunks with others can have %d of them, this one has %d: cut larger ones", MaxPieces, pieces)
 	}
-	var blocks [][]byte
-	for len(pieces) > 0 {
-		n := min(len(pieces), piecesAtOnce)
-		blocks, pieces = append(blocks, EncodeMapBlock(pieces[:n])), pieces[n:]
-	}
-	return blocks, nil
+	return max(piecesAtOnce, (pieces+MaxMapBlocks-1)/MaxMapBlocks), nil
 }
 
 // EncodeMapBlock returns one block of a map.

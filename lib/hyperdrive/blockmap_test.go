@@ -36,8 +36,8 @@ func TestMapsAsStock(t *testing.T) {
 			t.Errorf("DecodeMap(%x): %v", block, err)
 			continue
 		}
-		if again, err := EncodeMap(pieces); err != nil || len(again) != 1 || !bytes.Equal(again[0], block) {
-			t.Errorf("%x encodes again to %x, %v", block, again, err)
+		if again := EncodeMapBlock(pieces); !bytes.Equal(again, block) {
+			t.Errorf("%x encodes again to %x", block, again)
 		}
 	}
 	// From the format's description: blocks 1 (300 bytes), 2 (400), 1 again, 3 (70000).
@@ -47,31 +47,17 @@ func TestMapsAsStock(t *testing.T) {
 	}
 }
 
-func TestLongMapIsSplit(t *testing.T) {
-	for _, c := range []struct{ pieces, blocks int }{{1, 1}, {8192, 1}, {8193, 2}, {MaxPieces, MaxMapBlocks}} {
-		in := make([]Piece, c.pieces)
-		for i := range in {
-			in[i] = Piece{Block: uint64(i), Length: uint64(i % 1000)}
-		}
-		blocks, err := EncodeMap(in)
-		if err != nil || len(blocks) != c.blocks {
-			t.Errorf("%d pieces: %d blocks, %v, want %d", c.pieces, len(blocks), err, c.blocks)
-		}
-		var out []Piece
-		for _, block := range blocks {
-			pieces, err := DecodeMap(block)
-			if err != nil {
-				t.Fatal(err)
-			}
-			out = append(out, pieces...)
-		}
-		if !reflect.DeepEqual(in, out) {
-			t.Errorf("%d pieces are others when they are read", c.pieces)
+func TestPiecesAtOnce(t *testing.T) {
+	for _, c := range []struct{ pieces, atOnce int }{
+		{1, 8192}, {8192, 8192}, {8193, 8192}, {64 * 8192, 8192}, {64*8192 + 1, 8193}, {1_000_000, 15625}, {MaxPieces, 65536},
+	} {
+		if atOnce, err := PiecesAtOnce(c.pieces); err != nil || atOnce != c.atOnce {
+			t.Errorf("of %d pieces %d at once, %v, want %d", c.pieces, atOnce, err, c.atOnce)
 		}
 	}
 	for _, pieces := range []int{0, MaxPieces + 1} {
-		if _, err := EncodeMap(make([]Piece, pieces)); err == nil {
-			t.Errorf("a map of %d pieces was written", pieces)
+		if _, err := PiecesAtOnce(pieces); err == nil {
+			t.Errorf("a map may have %d pieces", pieces)
 		}
 	}
 }
@@ -121,14 +107,11 @@ func FuzzDecodeMap(f *testing.F) {
 		if 2*len(pieces) > len(block) {
 			t.Errorf("%d pieces of %d bytes", len(pieces), len(block))
 		}
-		if len(pieces) == 0 || len(pieces) > piecesAtOnce {
-			return
+		encoded := EncodeMapBlock(pieces)
+		if len(encoded) > len(block) {
+			t.Fatalf("%x encodes again to %x", block, encoded)
 		}
-		encoded, err := EncodeMap(pieces)
-		if err != nil || len(encoded) != 1 || len(encoded[0]) > len(block) {
-			t.Fatalf("%x encodes again to %x, %v", block, encoded, err)
-		}
-		if again, err := DecodeMap(encoded[0]); err != nil || !reflect.DeepEqual(again, pieces) {
+		if again, err := DecodeMap(encoded); err != nil || !reflect.DeepEqual(again, pieces) {
 			t.Errorf("%v encodes to what is read as %v, %v", pieces, again, err)
 		}
 	})

@@ -1,12 +1,14 @@
 package hyperdrive
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
 	"math"
+	"sync"
 
 	hchash "hc/lib/hash"
 )
@@ -29,11 +31,15 @@ type Blobs interface {
 func Content(ctx context.Context, blobs Blobs, item Item, w io.Writer) error {
 	return ofFile(item, func(blob Blob) error {
 		meta := ParseMeta(item.Entry.Metadata)
-		out := &contentWriter{w: w}
+		out := &contentWriter{}
 		if meta.SHA256 != nil {
 			out.digest = hchash.NewSHA256()
 		}
-		if err := copyContent(ctx, blobs, blob, meta, out); err != nil {
+		err := gathered(w, func(w io.Writer) error {
+			out.w = w
+			return copyContent(ctx, blobs, blob, meta, out)
+		})
+		if err != nil {
 			return err
 		}
 		if meta.SHA256 != nil && [32]byte(out.digest.Sum(nil)) != *meta.SHA256 {
@@ -61,6 +67,24 @@ func copyContent(ctx context.Context, blobs Blobs, blob Blob, meta Meta, out *co
 	})
 	if err == nil && meta.HasSize && out.written != size {
 		err = fmt.Errorf("%w: it has %d bytes, the entry says %d", ErrContent, out.written, size)
+	}
+	return err
+}
+
+// gatherers are free writers for [gathered].
+var gatherers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 16<<10) }}
+
+// gathered writes to w what is written in small pieces in larger ones: the blocks of a file may be lines.
+func gathered(w io.Writer, write func(w io.Writer) error) error {
+	out := gatherers.Get().(*bufio.Writer)
+	out.Reset(w)
+	defer func() {
+		out.Reset(nil)
+		gatherers.Put(out)
+	}()
+	err := write(out)
+	if e := out.Flush(); err == nil {
+		err = e
 	}
 	return err
 }
@@ -117,12 +141,14 @@ func ContentRange(ctx context.Context, blobs Blobs, item Item, from, to uint64, 
 		if blob.Empty() || from >= to {
 			return nil
 		}
-		cut := &cutter{out: w, skip: from, left: to - from}
-		err := cut.copy(ctx, blobs, blob, from, to)
-		if errors.Is(err, errEnough) {
-			return nil
-		}
-		return err
+		return gathered(w, func(w io.Writer) error {
+			cut := &cutter{out: w, skip: from, left: to - from}
+			err := cut.copy(ctx, blobs, blob, from, to)
+			if errors.Is(err, errEnough) {
+				return nil
+			}
+			return err
+		})
 	})
 }
 

@@ -120,13 +120,38 @@ func TestHostileContentIsRefused(t *testing.T) {
 }
 
 func TestSizeRefusesPiecesLargerThanBlocks(t *testing.T) {
-	encoded, err := EncodeMap([]Piece{{Block: 0, Length: maxBlock + 1}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	item := fileItem(Blob{BlockLength: 1, ByteLength: uint64(len(encoded[0])), Map: true}, Meta{})
-	if size, err := Size(t.Context(), blocks(encoded), item); !errors.Is(err, ErrContent) {
+	encoded := EncodeMapBlock([]Piece{{Block: 0, Length: maxBlock + 1}})
+	item := fileItem(Blob{BlockLength: 1, ByteLength: uint64(len(encoded)), Map: true}, Meta{})
+	if size, err := Size(t.Context(), blocks{encoded}, item); !errors.Is(err, ErrContent) {
 		t.Errorf("Size = %d, %v, want ErrContent", size, err)
+	}
+}
+
+// counting counts the calls of Write.
+type counting struct {
+	bytes.Buffer
+	writes int
+}
+
+func (c *counting) Write(p []byte) (int, error) {
+	c.writes++
+	return c.Buffer.Write(p)
+}
+
+func TestContentWritesSmallBlocksTogether(t *testing.T) {
+	lines := bytes.SplitAfter(bytes.Repeat([]byte("a line\n"), 10_000), []byte("\n"))[:10_000]
+	item := fileItem(Blob{BlockLength: 10_000, ByteLength: 70_000}, Meta{})
+	for name, write := range map[string]func(io.Writer) error{
+		"Content":      func(w io.Writer) error { return Content(t.Context(), blocks(lines), item, w) },
+		"ContentRange": func(w io.Writer) error { return ContentRange(t.Context(), blocks(lines), item, 0, 70_000, w) },
+	} {
+		var out counting
+		if err := write(&out); err != nil || !bytes.Equal(out.Bytes(), bytes.Join(lines, nil)) {
+			t.Fatalf("%s: %d bytes, %v", name, out.Len(), err)
+		}
+		if out.writes > 10 {
+			t.Errorf("%s wrote 70 kB in %d writes", name, out.writes)
+		}
 	}
 }
 

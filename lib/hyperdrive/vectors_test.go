@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -133,10 +134,8 @@ func pieces(t testing.TB, operations []vectorOperation) map[string][]byte {
 			n := i % len(operation.Chunks)
 			repeated = append(repeated, Piece{Block: uint64(n), Length: operation.Chunks[n].Generate.Length})
 		}
-		if blocks, err := EncodeMap(repeated); err == nil {
-			for _, block := range blocks {
-				add(block)
-			}
+		for some := range slices.Chunk(repeated, piecesAtOnce) {
+			add(EncodeMapBlock(some))
 		}
 		if operation.Op != "put" {
 			continue

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -124,13 +125,9 @@ func (d *testDrive) mapped(name string, blocks ...uint64) {
 
 func (d *testDrive) mapOf(name string, pieces []hyperdrive.Piece) {
 	d.t.Helper()
-	encoded, err := hyperdrive.EncodeMap(pieces)
-	if err != nil {
-		d.t.Fatal(err)
-	}
 	var blocks []string
-	for _, b := range encoded {
-		blocks = append(blocks, string(b))
+	for some := range slices.Chunk(pieces, 8192) {
+		blocks = append(blocks, string(hyperdrive.EncodeMapBlock(some)))
 	}
 	blob := d.append(blocks...)
 	blob.Map = true
