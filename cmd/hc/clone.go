@@ -11,6 +11,7 @@ import (
 
 	"hc/lib/cli"
 	"hc/lib/cli/network"
+	"hc/lib/hypercore"
 	"hc/lib/hyperdrive"
 	"hc/lib/keys"
 	"hc/lib/store"
@@ -118,6 +119,9 @@ func cloneInto(c *urfave.Context, std *cli.IO, ref keys.Ref, folder string, part
 	}
 	err = follow(c, std, tree, ref, false)
 	cores, _ := in.Cores(context.WithoutCancel(c.Context))
+	if errors.Is(err, hypercore.ErrForked) && !tree.At().Pinned && !tree.Interrupted() { // which history came first is chance
+		return false, err
+	}
 	return len(cores) > 0, err
 }
 

@@ -128,6 +128,7 @@ func (f *fetcher) apply(ctx context.Context, a *asked, p *merkle.Proof, memory *
 		return nil
 	}
 	a.session.broken = 0
+	a.session.compared, _ = f.d.Length()
 	if most := f.options.maxBytes; most > 0 && f.d.ByteLength() > most {
 		f.unwelcome = true
 		return fmt.Errorf("%w: its log has %d bytes, the limit here is %d", ErrPeer, f.d.ByteLength(), most)

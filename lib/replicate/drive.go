@@ -248,7 +248,11 @@ func (d *Drive) Content(ctx context.Context, item hyperdrive.Item, w io.Writer) 
 // long in vain waits no more, whatever else is behind.
 func (d *Drive) reach(ctx context.Context, blobs *arriving, length uint64) error {
 	if !d.options.Live { // where one that has nothing is no answer
-		if _, err := blobs.Head(ctx); err != nil && ctx.Err() == nil {
+		_, err := blobs.Head(ctx)
+		if errors.Is(err, hypercore.ErrForked) { // of two histories none is to be chosen here
+			return err
+		}
+		if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("%w: %w", hyperdrive.ErrBehind, err)
 		}
 	}

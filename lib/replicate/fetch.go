@@ -99,6 +99,7 @@ type fetcher struct {
 	d        *hypercore.Download
 	options  FetchOptions
 	sessions []*session
+	met      int            // peers that took part so far
 	running  sync.WaitGroup // of them
 	more     <-chan Dialer  // peers that are found; nil: nobody looks
 	alone    time.Time      // since when there is no peer
@@ -203,6 +204,7 @@ func (f *fetcher) add(ctx context.Context, name string) *session {
 	s.lacks, s.requests, s.since = map[uint64]bool{}, map[uint64]*asked{}, time.Now()
 	s.manys, s.lateMany, s.atOnce = map[uint64]*asked{}, map[uint64]bool{}, firstMany
 	f.sessions = append(f.sessions, s)
+	f.met++
 	return s
 }
 

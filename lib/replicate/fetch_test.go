@@ -36,7 +36,7 @@ func (o *onceOnly) trace(_ bool, p *merkle.Proof) {
 	if p.Hash != nil {
 		nodes = append(nodes, p.Hash.Nodes...)
 	}
-	if p.Upgrade != nil {
+	if p.Upgrade != nil && (p.Upgrade.Start > 0 || o.count == 0) { // another peer's head from nothing is only compared
 		nodes = append(append(nodes, p.Upgrade.Nodes...), p.Upgrade.Additional...)
 	}
 	for _, node := range nodes {

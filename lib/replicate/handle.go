@@ -94,10 +94,6 @@ func (f *fetcher) heardState(s *session, m syncMessage) error {
 	case length == 0 || m.Length == 0:
 	case m.Fork > fork:
 		return f.probe(s) // a rewritten log, if the key signed it
-	case f.d.Owned() && m.Fork == fork && m.Length <= length:
-		if err := f.probe(s); err != nil { // one that his owner has to hear of, if the key signed another
-			return err
-		}
 	}
 	return f.want(s)
 }

@@ -52,6 +52,9 @@ func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
 	if err := f.askUpgrade(); err != nil {
 		return false, err
 	}
+	if err := f.compareHeads(); err != nil {
+		return false, err
+	}
 	if length, _ := f.d.Length(); f.options.fresh && f.lacking == 0 {
 		f.lacking = length
 	}
@@ -132,7 +135,7 @@ func (f *fetcher) newest() bool {
 			if time.Since(f.began) < patience {
 				return false
 			}
-		case s.probe != nil || s.mayUpgrade(length, fork):
+		case f.awaitsHead(s) || s.mayUpgrade(length, fork):
 			return false
 		default:
 			heard = true

@@ -3,6 +3,7 @@ package replicate
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"hc/lib/merkle"
 )
@@ -21,6 +22,43 @@ func (f *fetcher) refuted(s *session, err error) error {
 	}
 	s.refutal = err
 	return f.probe(s)
+}
+
+// compareEvery is how long after a peer's head was compared with ours the next one is.
+const compareEvery = time.Second
+
+// compareHeads asks peers for their heads that say that they have no more than is here. Of two histories that the key signed one peer
+// may give the whole of one, and nothing would tell that another peer has the other.
+func (f *fetcher) compareHeads() error {
+	for _, s := range f.sessions {
+		if !f.uncompared(s) || time.Since(s.comparedAt) < compareEvery {
+			continue
+		}
+		if err := f.probe(s); err != nil {
+			return err
+		}
+		if s.probe != nil {
+			s.compared, s.comparedAt = s.remote.Length, time.Now()
+		}
+	}
+	return nil
+}
+
+// uncompared reports whether a peer is to be asked for its head, where another peer, or this store's own writer, has one that it may not
+// be of.
+func (f *fetcher) uncompared(s *session) bool {
+	length, fork := f.d.Length()
+	several := f.met > 1 || f.d.Owned()
+	return several && s.offers() && !s.declined && s.remote.Fork == fork && 0 < s.remote.Length && s.remote.Length <= length && s.remote.Length != s.compared
+}
+
+// awaitsHead reports whether it is waited for what a peer's head is, as one that is there to be compared with ours is for a while only.
+func (f *fetcher) awaitsHead(s *session) bool {
+	if s.probe == nil {
+		return s.compared == 0 && f.uncompared(s)
+	}
+	_, fork := f.d.Length()
+	return s.refutal != nil || s.remote.Fork != fork || f.d.Owned() || time.Since(s.probe.at) < patience
 }
 
 // probe asks for the peer's head from nothing, to see whether the key signed a history that differs from ours: the head
@@ -56,7 +94,7 @@ func (f *fetcher) probed(ctx context.Context, s *session, p *merkle.Proof) error
 		}
 		return nil
 	}
-	if err := f.d.KeepSeen(ctx, head); err != nil {
+	if err := f.d.KeepSeen(ctx, head); err != nil && ctx.Err() == nil { // who has left is told, too
 		return err
 	}
 	return fmt.Errorf("%s: %w", s.name, f.d.Seen(head))

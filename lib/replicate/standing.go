@@ -45,6 +45,9 @@ type standing struct {
 	worked     bool              // it sent something that verified
 	leafless   bool              // it does not tell leaf hashes
 
+	compared   uint64    // length of its log at which that was found to be ours, or is being compared with ours; 0: none
+	comparedAt time.Time // when it was last asked for that
+
 	declined bool  // it answered noData for the head that its last sync tells of
 	refutal  error // a proof that did not verify, while the probe for its cause is under way
 
