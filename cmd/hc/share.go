@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	urfave "github.com/urfave/cli/v2"
+	"golang.org/x/sync/errgroup"
 
 	"hc/lib/cli"
 	"hc/lib/cli/network"
@@ -137,7 +138,7 @@ func share(c *urfave.Context, std *cli.IO) error {
 	if c.Bool("once") {
 		return s.unsettled()
 	}
-	return s.serve()
+	return s.serve(nil)
 }
 
 // checkAddresses refuses, before anything is published, what is no address.
@@ -160,6 +161,8 @@ type sharing struct {
 
 	options worktree.PublishOptions
 	left    []string // files that the last import left as they were
+
+	news []chan struct{} // that there is another version, each for one mirror
 }
 
 // begin publishes what the folder has, and prints the key.
@@ -176,10 +179,9 @@ func (s *sharing) begin(folder string) error {
 	progress.Done()
 	s.tree = tree
 	s.sayLeft(nil)
-	if s.std.JSON {
-		return cli.WriteJSON(s.std.Out, published{"published", result})
+	if err := s.say(result); err != nil || s.std.JSON {
+		return err
 	}
-	sayPublished(s.std, result)
 	_, err = fmt.Fprintf(s.std.Out, "%s\n", result.Key)
 	return err
 }
@@ -217,38 +219,34 @@ type published struct {
 	drive.Result
 }
 
-func sayPublished(std *cli.IO, r drive.Result) {
-	if r.Added+r.Changed+r.Removed == 0 {
-		std.Notef("version %d: nothing changed", r.Length)
-		return
-	}
-	std.Notef("version %d: %d added, %d changed, %d removed; %s new, %s were here already",
-		r.Length, r.Added, r.Changed, r.Removed, cli.FormatSize(int64(r.Bytes)), cli.FormatSize(int64(r.Reused)))
-}
-
-// serve serves the drive, and publishes what changes, until it is interrupted.
-func (s *sharing) serve() error {
+// serve serves the drive, publishes what changes, and brings that to mirrors, until it is interrupted.
+func (s *sharing) serve(mirrors []replicate.Dialer) error {
 	ctx, stop := context.WithCancel(s.c.Context)
 	defer stop()
 	server, err := newDriveServer(ctx, s.std, s.in, s.tree)
 	if err != nil {
 		return err
 	}
-	watched := make(chan error, 1)
-	go func() {
-		defer stop()
-		if s.c.Bool("no-watch") {
-			<-ctx.Done()
-			watched <- nil
-			return
-		}
-		watched <- s.watch(ctx)
-	}()
+	var running errgroup.Group
+	run := func(do func() error) {
+		running.Go(func() error {
+			defer stop()
+			return do()
+		})
+	}
+	for _, mirror := range mirrors {
+		news := make(chan struct{}, 1)
+		s.news = append(s.news, news)
+		run(func() error { return s.bring(ctx, server, mirror, news) })
+	}
+	if !s.c.Bool("no-watch") {
+		run(func() error { return s.watch(ctx) })
+	}
 	err = serverWhile(ctx, server, func(ctx context.Context) error {
 		return listenFor(ctx, s.std, server, s.c.String("listen"), network.Announces(s.std, s.c))
 	})
 	stop()
-	return errors.Join(err, <-watched, s.c.Context.Err())
+	return errors.Join(err, running.Wait(), s.c.Context.Err())
 }
 
 // serverWhile lets a server watch its store while something is done with it.
@@ -284,15 +282,34 @@ func (s *sharing) watch(ctx context.Context) error {
 			return nil
 		case err != nil:
 			s.std.Warnf("not published: %v", err)
+			continue
 		case result.Added+result.Changed+result.Removed == 0:
-		case s.std.JSON:
-			if err := cli.WriteJSON(s.std.Out, published{"published", result}); err != nil {
-				return err
+			continue
+		}
+		for _, news := range s.news {
+			select {
+			case news <- struct{}{}:
+			default: // there is word of one already
 			}
-		default:
-			sayPublished(s.std, result)
+		}
+		if err := s.say(result); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// say tells of a version that was published.
+func (s *sharing) say(result drive.Result) error {
+	if s.std.JSON {
+		return cli.WriteJSON(s.std.Out, published{"published", result})
+	}
+	if result.Added+result.Changed+result.Removed == 0 {
+		s.std.Notef("version %d: nothing changed", result.Length)
+		return nil
+	}
+	s.std.Notef("version %d: %d added, %d changed, %d removed; %s new, %s were here already",
+		result.Length, result.Added, result.Changed, result.Removed, cli.FormatSize(int64(result.Bytes)), cli.FormatSize(int64(result.Reused)))
 	return nil
 }
 

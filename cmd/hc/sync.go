@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -34,6 +36,7 @@ func newSync(std *cli.IO) *urfave.App {
 				{Does: "what is new, once: 0 says that all is here and verified", Command: "hc sync --peer host"},
 				{Does: "and whatever comes", Command: "hc sync --live --peer host"},
 				{Does: "as the owner: publish, and bring it to a mirror", Command: "hc sync --peer mirror"},
+				{Does: "and every change, too", Command: "hc sync --live --peer mirror"},
 			},
 			SeeAlso: []string{"hc(1)", "hc-share(1)", "hc-pull(1)", "hc-status(1)"},
 		}.Metadata(),
@@ -47,9 +50,9 @@ is, and does what that one does. Where the key is here it imports what changed, 
 must be mirrors ('hc-serve --accept KEY'); it ends when they have all of it on their disks, and have proved that it is this
 history that they have. Where they have another one, of a second copy that publishes, too, the exit code is 7. Where it is not, it does what 'hc pull' does, with its exit codes: 0 says that all of the newest version is here, verified and written.
 
-With --live the owner serves, and publishes every change, as 'hc share' does; a follower takes each version as it comes, within a
-fraction of a second. Where the connection is lost it goes on when the peer can be reached again; a file that was edited here stays
-as it is, is named, and the others come.
+With --live the owner serves, publishes every change, as 'hc share' does, and brings each version to the mirrors that are named; a
+follower takes each version as it comes, within a fraction of a second. Where the connection is lost it goes on when the peer can be
+reached again; a file that was edited here stays as it is, is named, and the others come.
 `
 
 func runSync(c *urfave.Context, std *cli.IO) error {
@@ -71,12 +74,6 @@ func runSync(c *urfave.Context, std *cli.IO) error {
 		return err
 	}
 	s := sharing{c: c, std: std, in: in, options: options}
-	if c.Bool("live") {
-		if err := s.begin(tree.Root); err != nil {
-			return err
-		}
-		return s.serve()
-	}
 	mirrors, err := network.NamedPeers(std, c)
 	if err != nil {
 		return err
@@ -85,6 +82,9 @@ func runSync(c *urfave.Context, std *cli.IO) error {
 	s.lookAt(tree, mirrors)
 	if err := s.begin(tree.Root); err != nil {
 		return err
+	}
+	if c.Bool("live") {
+		return s.serve(mirrors)
 	}
 	if err := s.push(mirrors); err != nil {
 		return err
@@ -114,37 +114,81 @@ func (s *sharing) push(mirrors []replicate.Dialer) error {
 	if len(mirrors) == 0 {
 		return nil
 	}
-	cores, err := drive.Cores(s.c.Context, s.in, s.tree.Key())
+	server, err := newDriveServer(s.c.Context, s.std, s.in, s.tree)
 	if err != nil {
 		return err
 	}
-	names, blobs := cores[0], cores[1]
-	server := replicate.NewServer(s.in, replicate.ServerOptions{Keys: cores})
-	options := replicate.PushOptions{Secret: func(keys.Key) (keys.Secret, error) { // that of the names signs both
-		return hypercore.SecretOf(s.c.Context, s.in, names, s.options.Append.SecretFile, s.options.Append.Unlock)
-	}}
 	return serverWhile(s.c.Context, server, func(ctx context.Context) error {
 		for _, mirror := range mirrors {
-			err := server.PushDrive(ctx, mirror, names, blobs, options)
-			switch {
-			case errors.Is(err, replicate.ErrNotAccepted):
-				return cli.Hint(err, "start the mirror with --accept "+names.String())
-			case errors.Is(err, store.ErrConflict):
-				s.lookAt(s.tree, []replicate.Dialer{mirror})
-				return cli.Hint(err, fmt.Sprintf("hc doctor %v says what can be done", names))
-			case err != nil:
+			if err := s.pushTo(ctx, server, mirror); err != nil {
 				return err
 			}
-			s.std.Notef("%s has all of it", mirror.Name)
 		}
 		return nil
 	})
 }
 
+// pushTo brings the drive to a mirror.
+func (s *sharing) pushTo(ctx context.Context, server *replicate.Server, mirror replicate.Dialer) error {
+	cores, err := drive.Cores(ctx, s.in, s.tree.Key())
+	if err != nil {
+		return err
+	}
+	names, blobs := cores[0], cores[1]
+	options := replicate.PushOptions{Secret: func(keys.Key) (keys.Secret, error) { // that of the names signs both
+		return hypercore.SecretOf(ctx, s.in, names, s.options.Append.SecretFile, s.options.Append.Unlock)
+	}}
+	err = server.PushDrive(ctx, mirror, names, blobs, options)
+	switch {
+	case errors.Is(err, replicate.ErrNotAccepted):
+		return cli.Hint(err, "start the mirror with --accept "+names.String())
+	case errors.Is(err, store.ErrConflict):
+		s.lookAt(s.tree, []replicate.Dialer{mirror})
+		return cli.Hint(err, fmt.Sprintf("hc doctor %v says what can be done", names))
+	case err != nil:
+		return err
+	}
+	s.std.Notef("%s has all of it", mirror.Name)
+	return nil
+}
+
+// bring brings every version to a mirror, until ctx ends: news tells of one. A mirror that was reached once is tried again when it is
+// lost, with ever longer waits; one that never was, or that has another history, ends it.
+func (s *sharing) bring(ctx context.Context, server *replicate.Server, mirror replicate.Dialer, news <-chan struct{}) error {
+	had, away, wait := false, false, firstWait
+	for {
+		var again <-chan time.Time
+		err := s.pushTo(ctx, server, mirror)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
+			had, away, wait = true, false, firstWait
+		case !had || errors.Is(err, store.ErrConflict):
+			return err
+		default:
+			if !away {
+				s.std.Warnf("%v: trying again", err)
+			}
+			away, again = true, time.After(wait)
+			wait = min(2*wait, mostWait)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-news:
+		case <-again:
+		}
+	}
+}
+
 // once lets a locked key be opened one time, for publishing and for the mirrors.
 func once(unlock hypercore.Unlocker) hypercore.Unlocker {
+	var opening sync.Mutex // guards opened, and lets one ask for a passphrase
 	opened := map[keys.Key]keyfile.File{}
 	return func(ctx context.Context, file keyfile.File) (keyfile.File, error) {
+		opening.Lock()
+		defer opening.Unlock()
 		key, _ := file.Key()
 		if plain, ok := opened[key]; ok {
 			return plain, nil
