@@ -186,6 +186,8 @@ func parseFlush(s string) (hypercore.Flush, error) {
 // hint says what to do next.
 func (j job) hint(err error) error {
 	switch {
+	case errors.Is(err, errUntold):
+		return cli.Hint(err, "it was appended, and only not told")
 	case errors.Is(err, store.ErrUnsynced) && j.drive:
 		return cli.Hint(err, "run it again: what is there already is not written anew")
 	case errors.Is(err, store.ErrUnsynced) && !j.lines:
@@ -237,11 +239,23 @@ func (j job) run(c *urfave.Context, std *cli.IO) error {
 		return err
 	}
 	progress.Done()
+	return tell(std, result, result.Key, result.Length)
+}
+
+// errUntold says that what was appended could not be told.
+var errUntold = errors.New("appended")
+
+// tell prints what was appended.
+func tell(std *cli.IO, result any, key string, length uint64) (err error) {
 	if std.JSON {
-		return cli.WriteJSON(std.Out, result)
+		err = cli.WriteJSON(std.Out, result)
+	} else {
+		_, err = fmt.Fprintf(std.Out, "%s %d\n", key, length)
 	}
-	_, err = fmt.Fprintf(std.Out, "%s %d\n", result.Key, result.Length)
-	return err
+	if err != nil {
+		return cli.Exitf(errUntold, "%w", err)
+	}
+	return nil
 }
 
 // importFolder takes a folder into a drive.
@@ -253,11 +267,7 @@ func (j job) importFolder(c *urfave.Context, in *store.Store, std *cli.IO, progr
 		return err
 	}
 	progress.Done()
-	if std.JSON {
-		return cli.WriteJSON(std.Out, result)
-	}
-	_, err = fmt.Fprintf(std.Out, "%s %d\n", result.Key, result.Length)
-	return err
+	return tell(std, result, result.Key, result.Length)
 }
 
 func (j job) append(c *urfave.Context, in *store.Store, std *cli.IO, progress *cli.Progress) (hypercore.Result, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"hc/lib/store"
@@ -66,6 +67,9 @@ func hintOf(err error) string {
 	}
 	if errors.Is(err, store.ErrNoStore) {
 		return "name another with -C, or make one with hc-append or hc share"
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return "make room, then run it again"
 	}
 	return ""
 }

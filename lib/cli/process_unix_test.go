@@ -178,7 +178,7 @@ func TestFullDisk(t *testing.T) {
 	cmd := toolCommand("write")
 	cmd.Stdout, cmd.Stderr = full, &stderr
 	_ = cmd.Run()
-	if want := "hc-test: write /dev/stdout: no space left on device\n"; cmd.ProcessState.ExitCode() != 1 || stderr.String() != want {
+	if want := "hc-test: write /dev/stdout: no space left on device: make room, then run it again\n"; cmd.ProcessState.ExitCode() != 1 || stderr.String() != want {
 		t.Errorf("ended with %v, stderr %q, want exit 1, %q", cmd.ProcessState, stderr.String(), want)
 	}
 }

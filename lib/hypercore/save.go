@@ -92,7 +92,7 @@ func (d *Download) Save(ctx context.Context) error {
 	if err != nil {
 		maps.Copy(d.saving, d.nodes)
 		d.nodes, d.saving = d.saving, nil
-		return fmt.Errorf("saving core %v: %w", d.key, err)
+		return fmt.Errorf("saving what has come: %w", err)
 	}
 	d.saves.ended = d.saves.begun
 	maps.DeleteFunc(d.saving, func(_ uint64, node merkle.Node) bool { return node.Hint }) // the view may know better
