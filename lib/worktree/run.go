@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -159,7 +160,7 @@ func (u *update) retime() error {
 			continue
 		}
 		err := u.root.Chtimes(item.Name[1:], time.Time{}, time.Unix(0, meta.ModTime))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) { // another user's file keeps its time
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) { // another user's file keeps its time
 			return err
 		}
 	}
