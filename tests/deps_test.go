@@ -21,7 +21,7 @@ var layers = []struct {
 	{"connections", []string{"lib/peer", "lib/protomux", "lib/secretstream", "lib/discovery"}},
 	{"data", []string{"lib/stream", "lib/hyperbee", "lib/hyperdrive", "lib/proof", "lib/keyfile", "lib/keylock", "lib/store/packlog", "lib/store/packlog/memfs",
 		"lib/store/table", "lib/store/records", "lib/store/codec", "lib/store/runs", "lib/store/smallfile", "lib/store", "lib/hypercore"}},
-	{"capabilities", []string{"lib/folder", "lib/drivetar", "lib/replicate", "lib/drive", "lib/objects", "lib/worktree"}},
+	{"capabilities", []string{"lib/folder", "lib/drivetar", "lib/replicate/messages", "lib/replicate/publish", "lib/replicate", "lib/drive", "lib/objects", "lib/worktree"}},
 	{"what binaries share", []string{"lib/cli", "lib/cli/network"}},
 	{"binaries", []string{"cmd/*"}},
 	{"tests", []string{"tests", "tests/*"}},
@@ -81,6 +81,10 @@ var never = []struct{ from, to, why string }{
 	{"lib/hyperdrive", "lib/proof", "a proof walks a drive, not the other way"},
 	{"lib/store*", "lib/hyperbee", "the store does not know what blocks mean"},
 	{"lib/store*", "lib/hyperdrive", "the store does not know what blocks mean"},
+	{"lib/replicate/messages", "lib/store*", "a message does not know what is made of it"},
+	{"lib/replicate/messages", "lib/protomux", "a message does not know what carries it"},
+	{"lib/replicate/publish", "lib/store*", "a message does not know what is made of it"},
+	{"lib/replicate/publish", "lib/protomux", "a message does not know what carries it"},
 	{"data", "connections", "data does not know how it travels"},
 	{"cmd/*", "lib/store/packlog", "the store is used as a whole"},
 	{"cmd/*", "lib/store/table", "the store is used as a whole"},
@@ -88,6 +92,8 @@ var never = []struct{ from, to, why string }{
 	{"cmd/*", "lib/store/codec", "the store is used as a whole"},
 	{"cmd/*", "lib/store/runs", "the store is used as a whole"},
 	{"cmd/*", "lib/store/smallfile", "the store is used as a whole"},
+	{"cmd/*", "lib/replicate/messages", "what peers say to each other is for lib/replicate"},
+	{"cmd/*", "lib/replicate/publish", "what peers say to each other is for lib/replicate"},
 }
 
 // exempt are the packages that a rule from lib/* or * is about: the one that may.

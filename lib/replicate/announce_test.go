@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"hc/lib/proof"
+	"hc/lib/replicate/messages"
 )
 
 // What is told of a sparse copy, at the open, for a want and when it grows, is what it has.
@@ -57,7 +58,7 @@ func TestSparseAnnouncements(t *testing.T) {
 	}
 	hear := func() {
 		for count() < held() {
-			m, err := decodeRange(a.await(typeRange))
+			m, err := messages.DecodeRange(a.await(messages.TypeRange))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -71,18 +72,18 @@ func TestSparseAnnouncements(t *testing.T) {
 		mark(from, min(299, from+random.Uint64N(40)))
 		hear()
 		told()
-		for _, want := range []wantMessage{{Length: segment}, {Start: 64, Length: 64}, {Start: 256, Length: 512}, {Start: 0, Length: 32}, {Start: segment, Length: segment}} {
+		for _, want := range []messages.Want{{Length: segment}, {Start: 64, Length: 64}, {Start: 256, Length: 512}, {Start: 0, Length: 32}, {Start: segment, Length: segment}} {
 			if want.Start >= 300 {
 				continue
 			}
-			a.send(typeWant, want.append(nil))
-			m := a.next("answer to a want", func(m message) bool { return m.kind == typeBitfield || m.kind == typeRange })
+			a.send(messages.TypeWant, want.Append(nil))
+			m := a.next("answer to a want", func(m message) bool { return m.kind == messages.TypeBitfield || m.kind == messages.TypeRange })
 			var answer remoteBlocks
-			if m.kind == typeRange {
-				r, _ := decodeRange(m.body)
+			if m.kind == messages.TypeRange {
+				r, _ := messages.DecodeRange(m.body)
 				answer.set(r.Start, r.Length, true)
 			} else {
-				field, err := decodeBitfield(m.body)
+				field, err := messages.DecodeBitfield(m.body)
 				end := min(want.Start+want.Length, 300)
 				if err != nil || field.Start != want.Start || len(field.Words) != int(end-want.Start+31)/32 {
 					t.Fatalf("want %+v: bitfield from %d, %d words, %v", want, field.Start, len(field.Words), err)
@@ -98,7 +99,7 @@ func TestSparseAnnouncements(t *testing.T) {
 	}
 	mark(0, 299)
 	for said.prefix < 300 {
-		m, err := decodeRange(a.await(typeRange))
+		m, err := messages.DecodeRange(a.await(messages.TypeRange))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,9 +121,9 @@ func TestCanUpgrade(t *testing.T) {
 	}{{core, 0, true}, {core, 7, true}, {core, 300, true}, {core, 301, false}, {roots, 0, true}, {roots, 7, false}, {roots, 256, true}, {roots, 300, true}} {
 		a := ask(t, c.core.serving(ServerOptions{}), core.key).open()
 		a.await(typeOpened)
-		a.await(typeSync)
-		a.send(typeSync, syncMessage{Downloading: true, Length: c.length}.append(nil))
-		m, err := decodeSync(a.await(typeSync))
+		a.await(messages.TypeSync)
+		a.send(messages.TypeSync, messages.Sync{Downloading: true, Length: c.length}.Append(nil))
+		m, err := messages.DecodeSync(a.await(messages.TypeSync))
 		if err != nil || m.CanUpgrade != c.can || m.RemoteLength != c.length {
 			t.Errorf("length %d: %+v, %v, want %v", c.length, m, err, c.can)
 		}

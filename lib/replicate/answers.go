@@ -5,6 +5,7 @@ import (
 
 	"hc/lib/merkle"
 	"hc/lib/protomux"
+	"hc/lib/replicate/messages"
 )
 
 // Of the answers to requests that wait, so many, of so many bytes, go in one batch. Stock verifies and stores what comes together
@@ -27,7 +28,7 @@ type answers struct {
 
 // add puts an answer behind the others, or begins anew with it where there is no room. Nothing of it is needed any more when add returns.
 func (a *answers) add(channel *protomux.Channel, proof *merkle.Proof) error {
-	a.head, a.tail = dataHead(a.head[:0], proof), dataTail(a.tail[:0], proof)
+	a.head, a.tail = messages.AppendDataHead(a.head[:0], proof), messages.AppendDataTail(a.tail[:0], proof)
 	var value []byte
 	if proof.Block != nil {
 		value = proof.Block.Value
@@ -50,7 +51,7 @@ func (a *answers) put(value []byte, bytes int) {
 	if a.frame == nil {
 		a.frame = takeFrame(max(answeredBytes, bytes+batchedRoom))
 	}
-	b := protomux.AppendBatched(a.frame.reserve(bytes+batchedRoom), typeData, bytes)
+	b := protomux.AppendBatched(a.frame.reserve(bytes+batchedRoom), messages.TypeData, bytes)
 	if a.count == 0 {
 		a.first = len(b)
 	}
@@ -72,7 +73,7 @@ func (a *answers) flush() error {
 	a.frame, a.count, a.bytes = nil, 0, 0
 	defer frame.giveBack()
 	if count == 1 {
-		return a.channel.WriteInPlace(typeData, frame.reserve(0), a.first)
+		return a.channel.WriteInPlace(messages.TypeData, frame.reserve(0), a.first)
 	}
 	return a.channel.WriteBatchInPlace(frame.reserve(0), frontRoom)
 }

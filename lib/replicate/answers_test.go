@@ -10,6 +10,7 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/objects"
 	"hc/lib/protomux"
+	"hc/lib/replicate/messages"
 )
 
 // frames is a connection that keeps what is written, and where nothing comes.
@@ -46,10 +47,10 @@ func (unhearing) OnClose(*protomux.Channel, error)                  {}
 func data(t *testing.T, frame []byte) (proofs []*merkle.Proof, batch bool) {
 	t.Helper()
 	take := func(message []byte) {
-		if message[0] != typeData {
-			t.Fatalf("a message of type %d, want %d", message[0], typeData)
+		if message[0] != messages.TypeData {
+			t.Fatalf("a message of type %d, want %d", message[0], messages.TypeData)
 		}
-		proof, err := decodeData(message[1:])
+		proof, err := messages.DecodeData(message[1:])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +96,7 @@ func TestAnswersFitTheirFrame(t *testing.T) {
 func TestAnswersTogether(t *testing.T) {
 	conn := &frames{make(chan []byte, 100), make(chan struct{})}
 	mux := protomux.New(conn, protomux.Options{})
-	channel, err := mux.Open(Protocol, make([]byte, 32), nil, unhearing{})
+	channel, err := mux.Open(messages.Protocol, make([]byte, 32), nil, unhearing{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +113,7 @@ func TestAnswersTogether(t *testing.T) {
 		"without a block": {[]int{0, 9001}, []int{2}},
 		"many":            {make([]int, answersTogether+2), []int{answersTogether, 2}},
 		"bytes":           {[]int{200 << 10, 200 << 10, 200 << 10}, []int{2, 1}},
-		"one is long":     {[]int{10, maxBlock - 100, 10}, []int{1, 1, 1}},
+		"one is long":     {[]int{10, messages.MaxBlock - 100, 10}, []int{1, 1, 1}},
 	} {
 		var a answers
 		for i, size := range c.sizes {

@@ -11,6 +11,8 @@ import (
 
 	"hc/lib/keys"
 	"hc/lib/protomux"
+	"hc/lib/replicate/messages"
+	"hc/lib/replicate/publish"
 )
 
 // asking is a peer that says what a test tells it to, and collects what comes.
@@ -55,7 +57,7 @@ func ask(t *testing.T, conn *net.TCPConn, key keys.Key) *asking {
 func (a *asking) open() *asking {
 	a.t.Helper()
 	id := keys.DiscoveryKey(a.link.key)
-	channel, err := a.mux.Open(Protocol, id[:], a.link.open(), a)
+	channel, err := a.mux.Open(messages.Protocol, id[:], a.link.open(), a)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -67,7 +69,7 @@ func (a *asking) open() *asking {
 func (a *asking) openPublish() *asking {
 	a.t.Helper()
 	id := keys.DiscoveryKey(a.link.key)
-	channel, err := a.mux.Open(publishProtocol, id[:], a.link.capability(), a)
+	channel, err := a.mux.Open(publish.Protocol, id[:], a.link.capability(), a)
 	if err != nil {
 		a.t.Fatal(err)
 	}

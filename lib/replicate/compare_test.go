@@ -9,6 +9,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/protomux"
+	"hc/lib/replicate/messages"
 	"hc/lib/store"
 )
 
@@ -82,10 +83,10 @@ func TestPushWantsProof(t *testing.T) {
 	noLeaks(t)
 	core := newCore(t, 10)
 	claims := func(l *liar, ch *protomux.Channel) error {
-		return ch.Send(typeRange, rangeMessage{Length: l.length}.append(nil))
+		return ch.Send(messages.TypeRange, messages.Range{Length: l.length}.Append(nil))
 	}
 	refuses := func(_ *liar, ch *protomux.Channel, r merkle.Request) error {
-		return ch.Send(typeNoData, noDataMessage{Request: r.ID, Reason: reasonNotAvailable}.append(nil))
+		return ch.Send(messages.TypeNoData, messages.NoData{Request: r.ID, Reason: messages.ReasonNotAvailable}.Append(nil))
 	}
 	liar := over("liar", core.lying(&liar{capable: true, onOpen: claims, onRequest: refuses}))
 	if err := core.bring(liar, 0); !errors.Is(err, ErrPeer) {

@@ -11,6 +11,8 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/objects"
 	"hc/lib/protomux"
+	"hc/lib/replicate/messages"
+	"hc/lib/replicate/publish"
 	"hc/lib/store"
 )
 
@@ -52,8 +54,8 @@ type serverConn struct {
 type job struct {
 	reader  *reader
 	request merkle.Request
-	want    *wantMessage // instead of a request
-	do      func() error // instead of both
+	want    *messages.Want // instead of a request
+	do      func() error   // instead of both
 }
 
 func (c *serverConn) link(key keys.Key) link {
@@ -65,11 +67,11 @@ func (c *serverConn) link(key keys.Key) link {
 func (c *serverConn) pair(protocol string, id, _ []byte) {
 	switch {
 	case len(id) != keys.Size:
-	case protocol == Protocol:
+	case protocol == messages.Protocol:
 		c.open(keys.Key(id))
 	case protocol == objects.Protocol:
 		c.openObjects(keys.Key(id))
-	case protocol == publishProtocol:
+	case protocol == publish.Protocol:
 		c.openPublish(keys.Key(id))
 	}
 }
@@ -82,7 +84,7 @@ func (c *serverConn) openPublish(id keys.Key) {
 	}
 	g := &granter{conn: c, core: core, link: c.link(core.key)}
 	if core.accepted {
-		_, err = c.mux.Open(publishProtocol, id[:], g.link.capability(), g)
+		_, err = c.mux.Open(publish.Protocol, id[:], g.link.capability(), g)
 	}
 	if !core.accepted || err != nil {
 		c.server.leave(core)
@@ -118,7 +120,7 @@ func (c *serverConn) open(id keys.Key) {
 // openChannel opens a core's channel, or gives the core back.
 func (c *serverConn) openChannel(id keys.Key, core *servedCore) error {
 	r := &reader{conn: c, core: core, link: c.link(core.key)}
-	_, err := c.mux.Open(Protocol, id[:], r.link.open(), r)
+	_, err := c.mux.Open(messages.Protocol, id[:], r.link.open(), r)
 	if err != nil {
 		c.server.leave(core)
 	}

@@ -7,8 +7,8 @@
 // A mirror is a Server that accepts cores: from a peer that has more of one it takes that, with a Fetcher, on the connection that
 // the peer made. Push is the other end of it.
 //
-// The messages are those of hypercore's lib/messages.js, what a prover returns and a verifier checks is lib/merkle's. Two
-// channels are hc's own: FORMAT.md and lib/objects/FORMAT.md.
+// The messages are in lib/replicate/messages, what a prover returns and a verifier checks is lib/merkle's. Two channels are hc's own:
+// lib/replicate/publish/FORMAT.md and lib/objects/FORMAT.md.
 package replicate
 
 import (
@@ -24,12 +24,14 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/peer"
 	"hc/lib/protomux"
+	"hc/lib/replicate/messages"
 	"hc/lib/secretstream"
 )
 
 // Sentinels to be told with errors.Is.
 var (
 	ErrPeer       = errors.New("peer broke the protocol") // and was dropped
+	ErrMessage    = messages.ErrMalformed                 // likewise
 	ErrLost       = errors.New("connection lost")         // before all was here
 	ErrNotOffered = errors.New("the peer does not have this core")
 )
@@ -90,12 +92,12 @@ type link struct {
 }
 
 func (l link) open() []byte {
-	return handshake{Seeks: true, Capability: capability(l.handshakeHash, l.key, l.initiator)}.append(nil)
+	return messages.Handshake{Seeks: true, Capability: capability(l.handshakeHash, l.key, l.initiator)}.Append(nil)
 }
 
 // check refuses a peer that does not know the core's key.
 func (l link) check(remote []byte) error {
-	theirs, err := decodeHandshake(remote)
+	theirs, err := messages.DecodeHandshake(remote)
 	if err != nil {
 		return err
 	}

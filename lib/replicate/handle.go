@@ -11,6 +11,7 @@ import (
 	"hc/lib/objects"
 	"hc/lib/peer"
 	"hc/lib/protomux"
+	"hc/lib/replicate/messages"
 )
 
 // handle takes in one event. An error ends the fetch; what only one peer did wrong drops that peer.
@@ -67,11 +68,11 @@ func (f *fetcher) sayState(s *session) error {
 		return nil
 	}
 	length, fork := f.d.Length()
-	state := syncMessage{Downloading: true, Fork: fork, Length: length}
+	state := messages.Sync{Downloading: true, Fork: fork, Length: length}
 	if s.synced && s.remote.Fork == fork {
 		state.RemoteLength = s.remote.Length
 	}
-	return ignoreClosed(s.channel.Send(typeSync, state.append(nil)))
+	return ignoreClosed(s.channel.Send(messages.TypeSync, state.Append(nil)))
 }
 
 // ignoreClosed leaves it to the session's own end to tell that it is gone.
@@ -84,7 +85,7 @@ func ignoreClosed(err error) error {
 
 // heardState takes in a peer's state. A fork is not believed before a head of it is proved: at length 0 every peer is
 // asked for his own.
-func (f *fetcher) heardState(s *session, m syncMessage) error {
+func (f *fetcher) heardState(s *session, m messages.Sync) error {
 	if !s.synced {
 		s.synced = true
 		s.count(s.since)
@@ -107,8 +108,8 @@ func (f *fetcher) want(s *session) error {
 	first := f.from / segment
 	for number := first + s.wanted; number*segment < end && s.wanted < 64; number++ {
 		s.wanted++
-		m := wantMessage{Start: number * segment, Length: segment}
-		if err := s.channel.Send(typeWant, m.append(nil)); err != nil {
+		m := messages.Want{Start: number * segment, Length: segment}
+		if err := s.channel.Send(messages.TypeWant, m.Append(nil)); err != nil {
 			return ignoreClosed(err)
 		}
 	}
@@ -116,7 +117,7 @@ func (f *fetcher) want(s *session) error {
 }
 
 // refused handles the answer that there is none.
-func (f *fetcher) refused(ctx context.Context, s *session, m noDataMessage) error {
+func (f *fetcher) refused(ctx context.Context, s *session, m messages.NoData) error {
 	a := s.answered(m.Request)
 	if a == nil && s.wasOwed(m.Request) {
 		return nil

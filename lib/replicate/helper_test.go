@@ -20,6 +20,7 @@ import (
 	"hc/lib/peer"
 	"hc/lib/proof"
 	"hc/lib/protomux"
+	"hc/lib/replicate/messages"
 	"hc/lib/store"
 )
 
@@ -222,11 +223,11 @@ func counting(blocks *atomic.Int64) Trace {
 
 // appendData appends a data message.
 func appendData(b []byte, p *merkle.Proof) []byte {
-	b = dataHead(b, p)
+	b = messages.AppendDataHead(b, p)
 	if p.Block != nil {
 		b = append(b, p.Block.Value...)
 	}
-	return dataTail(b, p)
+	return messages.AppendDataTail(b, p)
 }
 
 func unreachable(name string) Dialer {

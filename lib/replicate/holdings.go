@@ -8,6 +8,7 @@ import (
 
 	"hc/lib/keys"
 	"hc/lib/protomux"
+	"hc/lib/replicate/messages"
 	"hc/lib/store"
 )
 
@@ -56,17 +57,17 @@ func (r *reader) note(kind uint64, body []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch kind {
-	case typeSync:
-	case typeRange:
-		m, err := decodeRange(body)
+	case messages.TypeSync:
+	case messages.TypeRange:
+		m, err := messages.DecodeRange(body)
 		if err != nil {
 			return err
 		}
 		if r.spent += r.theirs.set(m.Start, m.Length, !m.Drop); m.Drop {
 			r.confirmed = 0
 		}
-	case typeBitfield:
-		m, err := decodeBitfield(body)
+	case messages.TypeBitfield:
+		m, err := messages.DecodeBitfield(body)
 		if err != nil {
 			return err
 		}
@@ -90,7 +91,7 @@ func (r *reader) askHoldings(length uint64) error {
 		return nil
 	}
 	for start := uint64(0); start < min(length, 64*segment); start += segment {
-		if err := r.channel.Send(typeWant, wantMessage{Start: start, Length: segment}.append(nil)); err != nil {
+		if err := r.channel.Send(messages.TypeWant, messages.Want{Start: start, Length: segment}.Append(nil)); err != nil {
 			return err
 		}
 	}

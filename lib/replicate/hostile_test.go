@@ -13,6 +13,7 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/proof"
 	"hc/lib/protomux"
+	"hc/lib/replicate/messages"
 )
 
 // Each of these peers is dropped with its reason, and a good one beside it goes on.
@@ -54,11 +55,11 @@ func TestLiars(t *testing.T) {
 		})}, ErrPeer, "something else"},
 		{"data that was not asked for", liar{capable: true, onRequest: flip(func(p *merkle.Proof) { p.ID += 1000 })}, ErrPeer, "not asked for"},
 		{"a refusal of nothing", liar{capable: true, onRequest: func(_ *liar, ch *protomux.Channel, _ merkle.Request) error {
-			return ch.Send(typeNoData, noDataMessage{Request: 4711}.append(nil))
+			return ch.Send(messages.TypeNoData, messages.NoData{Request: 4711}.Append(nil))
 		}}, ErrPeer, "was not made"},
 		{"a message that is none", liar{capable: true, onRequest: func(_ *liar, ch *protomux.Channel, _ merkle.Request) error {
-			return ch.Send(typeData, []byte{0xff})
-		}}, ErrMessage, "data"},
+			return ch.Send(messages.TypeData, []byte{0xff})
+		}}, messages.ErrMalformed, "data"},
 		{"silence", liar{capable: true, onRequest: func(*liar, *protomux.Channel, merkle.Request) error { return nil }}, ErrLost, "stalled"},
 		{"hanging up", liar{capable: true, onRequest: func(l *liar, _ *protomux.Channel, _ merkle.Request) error {
 			l.mux.Close(errors.New("enough"))
@@ -200,7 +201,7 @@ func (f *flooder) run(ctx context.Context, conn *net.TCPConn) {
 	}
 	id := keys.DiscoveryKey(f.core.key)
 	l := link{key: f.core.key, handshakeHash: secret.HandshakeHash(), initiator: true}
-	if _, err := mux.Open(Protocol, id[:], l.open(), f); err != nil {
+	if _, err := mux.Open(messages.Protocol, id[:], l.open(), f); err != nil {
 		return
 	}
 	_ = mux.Run(ctx)
@@ -210,7 +211,7 @@ func (f *flooder) OnOpen(ch *protomux.Channel, _ []byte) error {
 	go func() {
 		for i := range f.count {
 			f.request.ID = uint64(i + 1)
-			if ch.Send(typeRequest, appendRequest(nil, f.request)) != nil {
+			if ch.Send(messages.TypeRequest, messages.AppendRequest(nil, f.request)) != nil {
 				return
 			}
 		}
@@ -222,7 +223,7 @@ func (f *flooder) OnMessage(_ *protomux.Channel, kind uint64, _ []byte) error {
 	if f.deaf {
 		<-f.ctx.Done()
 	}
-	if kind == typeData || kind == typeNoData {
+	if kind == messages.TypeData || kind == messages.TypeNoData {
 		if f.answers++; f.answers == f.count {
 			close(f.answered)
 		}

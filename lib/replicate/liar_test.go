@@ -10,6 +10,7 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/objects"
 	"hc/lib/protomux"
+	"hc/lib/replicate/messages"
 )
 
 // liar is a peer that serves a core, but for what its hooks do.
@@ -22,7 +23,7 @@ type liar struct {
 	capable   bool                                                        // sends the right capability
 	onRequest func(l *liar, ch *protomux.Channel, r merkle.Request) error // nil: honest
 	onOpen    func(l *liar, ch *protomux.Channel) error
-	says      func(state *syncMessage)                                // changes what it tells of itself; nil: nothing
+	says      func(state *messages.Sync)                              // changes what it tells of itself; nil: nothing
 	ctx       context.Context                                         // ends with the test
 	onObjects func(l *liar, g *giver, kind uint64, body []byte) error // on the channel for many blocks; nil: it has none
 	knows     uint64                                                  // what it says there that it answers
@@ -56,7 +57,7 @@ func (c *testCore) lying(l *liar) *net.TCPConn {
 				g := &giver{conn: &serverConn{ctx: ctx, server: NewServer(c.store, ServerOptions{})}, link: l.link, core: &servedCore{key: c.key, users: 1}}
 				_, _ = mux.Open(protocol, id, l.link.capability(), &falseGiver{l, g})
 			}
-			if protocol != Protocol {
+			if protocol != messages.Protocol {
 				return
 			}
 			open := l.link.open()
@@ -71,29 +72,29 @@ func (c *testCore) lying(l *liar) *net.TCPConn {
 }
 
 func (l *liar) OnOpen(ch *protomux.Channel, _ []byte) error {
-	state := syncMessage{CanUpgrade: true, Uploading: true, Downloading: true, HasManifest: true, Length: l.length}
+	state := messages.Sync{CanUpgrade: true, Uploading: true, Downloading: true, HasManifest: true, Length: l.length}
 	if l.says != nil {
 		l.says(&state)
 	}
 	if state.Length == mute {
 		return nil
 	}
-	if err := ch.Send(typeSync, state.append(nil)); err != nil {
+	if err := ch.Send(messages.TypeSync, state.Append(nil)); err != nil {
 		return err
 	}
 	if l.onOpen != nil {
 		return l.onOpen(l, ch)
 	}
-	return ch.Send(typeRange, rangeMessage{Length: l.length}.append(nil))
+	return ch.Send(messages.TypeRange, messages.Range{Length: l.length}.Append(nil))
 }
 
 func (l *liar) OnClose(*protomux.Channel, error) {}
 
 func (l *liar) OnMessage(ch *protomux.Channel, kind uint64, body []byte) error {
-	if kind != typeRequest {
+	if kind != messages.TypeRequest {
 		return nil
 	}
-	request, err := decodeRequest(body)
+	request, err := messages.DecodeRequest(body)
 	if err != nil {
 		return err
 	}
@@ -107,7 +108,7 @@ func (l *liar) OnMessage(ch *protomux.Channel, kind uint64, body []byte) error {
 func (l *liar) honest(ch *protomux.Channel, request merkle.Request, change func(*merkle.Proof)) error {
 	answer, memory, err := l.snapshot.Prove(context.Background(), request)
 	if err != nil {
-		return ch.Send(typeNoData, noDataMessage{Request: request.ID, Reason: reasonNotAvailable}.append(nil))
+		return ch.Send(messages.TypeNoData, messages.NoData{Request: request.ID, Reason: messages.ReasonNotAvailable}.Append(nil))
 	}
 	defer memory.Release()
 	if change != nil {
@@ -116,5 +117,5 @@ func (l *liar) honest(ch *protomux.Channel, request merkle.Request, change func(
 		}
 		change(answer)
 	}
-	return ch.Send(typeData, appendData(nil, answer))
+	return ch.Send(messages.TypeData, appendData(nil, answer))
 }

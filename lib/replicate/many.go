@@ -9,6 +9,7 @@ import (
 	"hc/lib/hypercore"
 	"hc/lib/objects"
 	"hc/lib/protomux"
+	"hc/lib/replicate/messages"
 )
 
 // Many blocks at once are asked of peers that have the channel for it.
@@ -88,17 +89,17 @@ func (s *session) undecidedYet() bool {
 // sizeOf is how many bytes a block is likely to have.
 func (f *fetcher) sizeOf(block, length uint64) int {
 	if h, ok := f.hashed[block]; ok {
-		return int(min(h.size, maxBlock))
+		return int(min(h.size, messages.MaxBlock))
 	}
-	return int(min(max(f.d.ByteLength()/max(length, 1), f.recent), maxBlock))
+	return int(min(max(f.d.ByteLength()/max(length, 1), f.recent), messages.MaxBlock))
 }
 
 // usuallyOf is how many bytes a block is likely to have, if those of many are added up.
 func (f *fetcher) usuallyOf(block, length uint64) int {
 	if h, ok := f.hashed[block]; ok {
-		return int(min(h.size, maxBlock))
+		return int(min(h.size, messages.MaxBlock))
 	}
-	return int(min(max(f.d.ByteLength()/max(length, 1), f.usual), maxBlock))
+	return int(min(max(f.d.ByteLength()/max(length, 1), f.usual), messages.MaxBlock))
 }
 
 // askMany asks a peer for a block and those behind it. more is false if the window is full.

@@ -14,6 +14,7 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/proof"
 	"hc/lib/protomux"
+	"hc/lib/replicate/messages"
 )
 
 // heapPeak samples the heap while run runs. The collector runs often then, so that little of it is garbage.
@@ -68,11 +69,11 @@ func TestHostileBodiesTakeLittleMemory(t *testing.T) {
 				writing.Lock()
 				defer writing.Unlock()
 				block := &merkle.BlockProof{Index: r.Block.Index, Value: buf[frontRoom : frontRoom+junk-1]}
-				head := dataHead(nil, &merkle.Proof{ID: r.ID, Block: block})
+				head := messages.AppendDataHead(nil, &merkle.Proof{ID: r.ID, Block: block})
 				at := frontRoom - len(head)
 				copy(buf[at:], head)
 				buf[frontRoom+junk-1] = 0 // nodes
-				_ = ch.WriteInPlace(typeData, buf, at)
+				_ = ch.WriteInPlace(messages.TypeData, buf, at)
 			})
 			return nil
 		}}

@@ -15,15 +15,16 @@ import (
 	"hc/lib/peer"
 	"hc/lib/proof"
 	"hc/lib/protomux"
+	"hc/lib/replicate/messages"
 	"hc/lib/secretstream"
 )
 
 func refuse(ch *protomux.Channel, r merkle.Request) error {
-	return ch.Send(typeNoData, noDataMessage{Request: r.ID, Reason: reasonNotAvailable}.append(nil))
+	return ch.Send(messages.TypeNoData, messages.NoData{Request: r.ID, Reason: messages.ReasonNotAvailable}.Append(nil))
 }
 
 func announce(ch *protomux.Channel, start, length uint64) error {
-	return ch.Send(typeRange, rangeMessage{Start: start, Length: length}.append(nil))
+	return ch.Send(messages.TypeRange, messages.Range{Start: start, Length: length}.Append(nil))
 }
 
 // None of these peers is dropped at once for a bad proof; what they say must not keep a good peer from being asked.
@@ -33,24 +34,24 @@ func TestOthersGoOn(t *testing.T) {
 		liar liar
 	}{
 		{"tells of a fork that nobody signed", liar{
-			says:      func(m *syncMessage) { m.Fork, m.Length = 999, 100 },
+			says:      func(m *messages.Sync) { m.Fork, m.Length = 999, 100 },
 			onRequest: func(_ *liar, ch *protomux.Channel, r merkle.Request) error { return refuse(ch, r) },
 		}},
 		{"tells again and again of a longer log that it does not prove", liar{
-			says: func(m *syncMessage) { m.Length = 1 << 40 },
+			says: func(m *messages.Sync) { m.Length = 1 << 40 },
 			onRequest: func(l *liar, ch *protomux.Channel, r merkle.Request) error {
 				if err := refuse(ch, r); err != nil {
 					return err
 				}
-				return ch.Send(typeSync, syncMessage{CanUpgrade: true, Uploading: true, Length: 1<<40 + r.ID}.append(nil))
+				return ch.Send(messages.TypeSync, messages.Sync{CanUpgrade: true, Uploading: true, Length: 1<<40 + r.ID}.Append(nil))
 			},
 		}},
 		{"takes the upgrade and is silent", liar{
-			says:      func(m *syncMessage) { m.Length = 1 << 40 },
+			says:      func(m *messages.Sync) { m.Length = 1 << 40 },
 			onRequest: func(*liar, *protomux.Channel, merkle.Request) error { return nil },
 		}},
 		{"never tells its state", liar{
-			says: func(m *syncMessage) { m.Length = mute },
+			says: func(m *messages.Sync) { m.Length = mute },
 		}},
 		{"refuses what it announces", liar{
 			onRequest: func(l *liar, ch *protomux.Channel, r merkle.Request) error {

@@ -6,6 +6,7 @@ import (
 
 	"hc/lib/merkle"
 	"hc/lib/proof"
+	"hc/lib/replicate/messages"
 )
 
 // setRange takes the wanted blocks from the claim, as far as it tells them; a range of bytes is looked up later.
@@ -214,7 +215,7 @@ func (f *fetcher) estimate(way climb, length uint64) int {
 	case way.known:
 		size = min(size, way.size)
 	}
-	return int(min(size, maxBlock))
+	return int(min(size, messages.MaxBlock))
 }
 
 // fitsWindow reports whether a block of about so many bytes may be asked for. What the reader waits for always may.

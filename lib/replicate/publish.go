@@ -6,94 +6,16 @@ import (
 	"io"
 	"sync"
 
-	"hc/lib/compact"
 	"hc/lib/hypercore"
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/protomux"
+	"hc/lib/replicate/publish"
 	"hc/lib/store"
-)
-
-// publishProtocol is where a length is reserved; FORMAT.md has all of it.
-const publishProtocol = "hc/publish"
-
-// The types of the channel's messages.
-const (
-	typeState = iota
-	typeReserve
-	typeAnswer
-)
-
-// The codes of an answer.
-const (
-	answerGranted = iota
-	answerTaken
-	answerMoved
-	answerRefused
-	answerOwned
 )
 
 // ErrNotAccepted is wrapped when a peer does not take what is pushed to it.
 var ErrNotAccepted = errors.New("the peer does not take pushes of this core")
-
-func appendHead(b []byte, h keys.Head) []byte {
-	b = compact.AppendUint(compact.AppendUint(b, h.Fork), h.Length)
-	return append(b, h.TreeHash[:]...)
-}
-
-func decodeHead(d *compact.Decoder) keys.Head {
-	return keys.Head{Fork: d.Uint(), Length: d.Uint(), TreeHash: d.Fixed32()}
-}
-
-// finishWhole is finish for a message that nothing may stand behind.
-func finishWhole(what string, d *compact.Decoder) error {
-	if d.Err() == nil && d.Left() > 0 {
-		return fmt.Errorf("%w: %s: %d bytes behind it", ErrMessage, what, d.Left())
-	}
-	return finish(what, d)
-}
-
-type reserveMessage struct {
-	base, next keys.Head
-	signature  [64]byte
-	manifest   []byte // nil: compat
-}
-
-func (m reserveMessage) append(b []byte) []byte {
-	b = appendHead(appendHead(b, m.base), m.next)
-	b = append(b, m.signature[:]...)
-	return compact.AppendBuffer(b, m.manifest)
-}
-
-func decodeReserve(b []byte) (m reserveMessage, err error) {
-	d := compact.NewDecoder(b)
-	m.base, m.next, m.signature = decodeHead(d), decodeHead(d), d.Fixed64()
-	if manifest := d.Buffer(maxManifest); len(manifest) > 0 {
-		m.manifest = append([]byte(nil), manifest...)
-	}
-	return m, finishWhole("reserve", d)
-}
-
-func decodeState(b []byte) (keys.Head, error) {
-	d := compact.NewDecoder(b)
-	h := decodeHead(d)
-	return h, finishWhole("state", d)
-}
-
-func appendAnswer(b []byte, code byte, h keys.Head) []byte { return appendHead(append(b, code), h) }
-
-func decodeAnswer(b []byte) (code uint64, h keys.Head, err error) {
-	d := compact.NewDecoder(b)
-	code, h = d.Uint(), decodeHead(d)
-	return code, h, finishWhole("answer", d)
-}
-
-func signedHead(h store.Head) keys.Head {
-	if h.Length == 0 {
-		return keys.Head{}
-	}
-	return keys.Head{Fork: h.Fork, Length: h.Length, TreeHash: h.TreeHash}
-}
 
 // granter is a mirror's side of the channel.
 type granter struct {
@@ -120,10 +42,10 @@ func (g *granter) OnOpen(channel *protomux.Channel, remote []byte) error {
 
 // OnMessage has a reservation looked at by the goroutine that answers: it waits for locks and for the disk.
 func (g *granter) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error {
-	if kind != typeReserve {
+	if kind != publish.TypeReserve {
 		return nil
 	}
-	m, err := decodeReserve(body)
+	m, err := publish.DecodeReserve(body)
 	if err != nil {
 		return err
 	}
@@ -145,7 +67,7 @@ func (c *serverConn) disown(seen *hypercore.SeenError) {
 	c.mu.Lock()
 	g := c.granters[seen.Key]
 	c.mu.Unlock()
-	if g == nil || g.channel.Send(typeAnswer, appendAnswer(nil, answerOwned, signedHead(seen.Here))) != nil {
+	if g == nil || g.channel.Send(publish.TypeAnswer, publish.AppendAnswer(nil, publish.Owned, signedHead(seen.Here))) != nil {
 		c.mux.Close(seen)
 		return
 	}
@@ -157,32 +79,32 @@ func (g *granter) sayState() error {
 	if err != nil {
 		return err
 	}
-	return g.channel.Send(typeState, appendHead(nil, signedHead(headOf(snapshot))))
+	return g.channel.Send(publish.TypeState, publish.AppendState(nil, signedHead(headOf(snapshot))))
 }
 
-func (g *granter) answer(m reserveMessage) error {
-	auth, err := keys.NewAuth(g.core.key, m.manifest)
+func (g *granter) answer(m publish.Reserve) error {
+	auth, err := keys.NewAuth(g.core.key, m.Manifest)
 	if err == nil {
-		err = auth.VerifyReservation(keys.Reservation{Connection: g.conn.handshakeHash, Base: m.base, Next: m.next}, m.signature)
+		err = auth.VerifyReservation(keys.Reservation{Connection: g.conn.handshakeHash, Base: m.Base, Next: m.Next}, m.Signature)
 	}
 	if err != nil {
-		return g.channel.Send(typeAnswer, appendAnswer(nil, answerRefused, keys.Head{}))
+		return g.channel.Send(publish.TypeAnswer, publish.AppendAnswer(nil, publish.Refused, keys.Head{}))
 	}
-	err = g.conn.server.store.Reserve(g.conn.ctx, g.core.key, m.base, m.next)
+	err = g.conn.server.store.Reserve(g.conn.ctx, g.core.key, m.Base, m.Next)
 	var taken *store.Taken
 	switch {
 	case err == nil:
-		return g.channel.Send(typeAnswer, appendAnswer(nil, answerGranted, m.next))
+		return g.channel.Send(publish.TypeAnswer, publish.AppendAnswer(nil, publish.Granted, m.Next))
 	case !errors.As(err, &taken):
 		g.conn.server.failed(g.conn.ctx, err)
 		return err
-	case taken.Published && taken.By != m.base:
-		if err := g.channel.Send(typeAnswer, appendAnswer(nil, answerMoved, taken.By)); err != nil {
+	case taken.Published && taken.By != m.Base:
+		if err := g.channel.Send(publish.TypeAnswer, publish.AppendAnswer(nil, publish.Moved, taken.By)); err != nil {
 			return err
 		}
 		return g.sayState()
 	}
-	return g.channel.Send(typeAnswer, appendAnswer(nil, answerTaken, taken.By))
+	return g.channel.Send(publish.TypeAnswer, publish.AppendAnswer(nil, publish.Taken, taken.By))
 }
 
 // reserver is a signer's side of the channel, or that of one who brings what another one signed, and only looks.
@@ -205,8 +127,8 @@ func (v *reserver) OnOpen(_ *protomux.Channel, remote []byte) error {
 // OnMessage asks when it knows what the mirror has, and takes its answer.
 func (v *reserver) OnMessage(channel *protomux.Channel, kind uint64, body []byte) error {
 	switch kind {
-	case typeState:
-		base, err := decodeState(body)
+	case publish.TypeState:
+		base, err := publish.DecodeState(body)
 		if err != nil {
 			return err
 		}
@@ -215,8 +137,8 @@ func (v *reserver) OnMessage(channel *protomux.Channel, kind uint64, body []byte
 			v.conn.doubts.Add(-1)
 		}
 		return v.ask(channel, base)
-	case typeAnswer:
-		code, head, err := decodeAnswer(body)
+	case publish.TypeAnswer:
+		code, head, err := publish.DecodeAnswer(body)
 		if err != nil {
 			return err
 		}
@@ -266,13 +188,13 @@ func (v *reserver) ask(channel *protomux.Channel, base keys.Head) error {
 		return nil
 	}
 	var err error
-	m := reserveMessage{base: base, next: next, manifest: snapshot.Auth().Manifest()}
+	m := publish.Reserve{Base: base, Next: next, Manifest: snapshot.Auth().Manifest()}
 	r := keys.Reservation{Connection: v.conn.handshakeHash, Base: base, Next: next}
-	if m.signature, err = snapshot.Auth().SignReservation(*v.secret, r); err != nil {
+	if m.Signature, err = snapshot.Auth().SignReservation(*v.secret, r); err != nil {
 		v.end(err)
 		return nil
 	}
-	return channel.Send(typeReserve, m.append(nil))
+	return channel.Send(publish.TypeReserve, m.Append(nil))
 }
 
 // extends checks that our log goes on from what the mirror has.
@@ -305,13 +227,13 @@ func (v *reserver) advice() string {
 
 func (v *reserver) answered(code uint64, head keys.Head) {
 	switch code {
-	case answerGranted:
+	case publish.Granted:
 		v.end(nil)
-	case answerTaken:
+	case publish.Taken:
 		v.end(fmt.Errorf("%w: another signer was first: length %d of core %v at fork %d is promised to tree hash %v: fetch the head when that is published, and append on top of it",
 			store.ErrConflict, head.Length, v.core.key, head.Fork, head.TreeHash))
-	case answerMoved: // its state comes next
-	case answerOwned: // also behind a grant
+	case publish.Moved: // its state comes next
+	case publish.Owned: // also behind a grant
 		v.conn.fail(fmt.Errorf("%w: the peer signs core %v itself, and took nothing of it beyond its %d blocks: of two stores with one key only one may sign",
 			store.ErrConflict, v.core.key, head.Length))
 	default:

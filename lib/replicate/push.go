@@ -8,6 +8,7 @@ import (
 
 	"hc/lib/keys"
 	"hc/lib/protomux"
+	"hc/lib/replicate/publish"
 )
 
 // PushOptions say how cores are pushed.
@@ -163,7 +164,7 @@ func (s *Server) reserve(c *serverConn, key keys.Key, options PushOptions, wait 
 	}
 	v := &reserver{conn: c, core: core, link: c.link(key), secret: secret, granted: make(chan struct{})}
 	c.doubts.Add(1)
-	if _, err := c.mux.Open(publishProtocol, id[:], v.link.capability(), v); err != nil {
+	if _, err := c.mux.Open(publish.Protocol, id[:], v.link.capability(), v); err != nil {
 		s.leave(core)
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/peer"
 	"hc/lib/proof"
+	"hc/lib/replicate/messages"
 	"hc/lib/store"
 )
 
@@ -142,7 +143,7 @@ func TestPushIsAnnounced(t *testing.T) {
 		t.Fatal(err)
 	}
 	for {
-		m, err := decodeSync(a.await(typeSync))
+		m, err := messages.DecodeSync(a.await(messages.TypeSync))
 		if err != nil {
 			t.Fatal(err)
 		}

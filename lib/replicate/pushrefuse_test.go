@@ -14,6 +14,7 @@ import (
 	"hc/lib/peer"
 	"hc/lib/proof"
 	"hc/lib/protomux"
+	"hc/lib/replicate/publish"
 	"hc/lib/store"
 )
 
@@ -89,27 +90,27 @@ func TestReserveHostile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, change := range map[string]func(r keys.Reservation, m *reserveMessage){
-		"a stranger's signature": func(r keys.Reservation, m *reserveMessage) {
-			m.signature, _ = strangers.SignReservation(stranger, r)
+	for name, change := range map[string]func(r keys.Reservation, m *publish.Reserve){
+		"a stranger's signature": func(r keys.Reservation, m *publish.Reserve) {
+			m.Signature, _ = strangers.SignReservation(stranger, r)
 		},
-		"a stranger's manifest": func(_ keys.Reservation, m *reserveMessage) { m.manifest = strangers.Manifest() },
-		"no manifest":           func(_ keys.Reservation, m *reserveMessage) { m.manifest = nil },
-		"another head":          func(_ keys.Reservation, m *reserveMessage) { m.next.Length++ },
-		"another connection's": func(r keys.Reservation, m *reserveMessage) {
+		"a stranger's manifest": func(_ keys.Reservation, m *publish.Reserve) { m.Manifest = strangers.Manifest() },
+		"no manifest":           func(_ keys.Reservation, m *publish.Reserve) { m.Manifest = nil },
+		"another head":          func(_ keys.Reservation, m *publish.Reserve) { m.Next.Length++ },
+		"another connection's": func(r keys.Reservation, m *publish.Reserve) {
 			r.Connection[0]++
-			m.signature, _ = snapshot.Auth().SignReservation(secret, r)
+			m.Signature, _ = snapshot.Auth().SignReservation(secret, r)
 		},
 	} {
 		a := ask(t, mirrorConn(t, mirror), core.key).openPublish()
 		r := keys.Reservation{Connection: a.link.handshakeHash, Base: base, Next: next}
-		m := reserveMessage{base: base, next: next, manifest: snapshot.Auth().Manifest()}
-		if m.signature, err = snapshot.Auth().SignReservation(secret, r); err != nil {
+		m := publish.Reserve{Base: base, Next: next, Manifest: snapshot.Auth().Manifest()}
+		if m.Signature, err = snapshot.Auth().SignReservation(secret, r); err != nil {
 			t.Fatal(err)
 		}
 		change(r, &m)
-		a.send(typeReserve, m.append(nil))
-		if code, _, err := decodeAnswer(a.await(typeAnswer)); err != nil || code != answerRefused {
+		a.send(publish.TypeReserve, m.Append(nil))
+		if code, _, err := publish.DecodeAnswer(a.await(publish.TypeAnswer)); err != nil || code != publish.Refused {
 			t.Errorf("%s: answer %d, %v, want that it is refused", name, code, err)
 		}
 	}
@@ -155,7 +156,7 @@ func TestPushWithholds(t *testing.T) {
 	a := &asking{t: t, mux: mux, link: link{key: core.key, handshakeHash: secret.HandshakeHash()}, ended: make(chan error, 1), heard: make(chan message, 1<<10), hears: make(chan struct{})}
 	reserving := &asking{t: t, heard: make(chan message, 1<<10), hears: make(chan struct{})}
 	mux.OnPair(func(protocol string, id, _ []byte) {
-		if protocol == publishProtocol {
+		if protocol == publish.Protocol {
 			_, _ = mux.Open(protocol, id, a.link.capability(), reserving)
 		}
 	})
@@ -180,7 +181,7 @@ type owner struct {
 
 func (o *owner) OnOpen(channel *protomux.Channel, _ []byte) error {
 	defer o.mux.Close(nil)
-	return errors.Join(channel.Send(typeState, appendHead(nil, o.has)), channel.Send(typeAnswer, appendAnswer(nil, answerOwned, o.has)))
+	return errors.Join(channel.Send(publish.TypeState, publish.AppendState(nil, o.has)), channel.Send(publish.TypeAnswer, publish.AppendAnswer(nil, publish.Owned, o.has)))
 }
 
 // A push ends in what the peer said, though it hung up behind that, and is found to have when something else is to be said to it.

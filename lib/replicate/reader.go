@@ -8,6 +8,7 @@ import (
 	"hc/lib/hypercore"
 	"hc/lib/merkle"
 	"hc/lib/protomux"
+	"hc/lib/replicate/messages"
 	"hc/lib/store"
 )
 
@@ -24,7 +25,7 @@ type reader struct {
 	hasNews bool // guarded by conn.mu: is in conn.news
 
 	mu     sync.Mutex // guards the three below
-	remote syncMessage
+	remote messages.Sync
 	told   bool // it has told us its state
 	spoke  bool // it has told us its state since we told ours
 
@@ -32,7 +33,7 @@ type reader struct {
 
 	// The answering goroutine's own.
 	opened  bool // we have told our state
-	said    syncMessage
+	said    messages.Sync
 	held    []span // that were announced
 	fork    uint64 // of these
 	invalid int
@@ -63,8 +64,8 @@ func (r *reader) OnClose(_ *protomux.Channel, err error) {
 func (r *reader) OnMessage(channel *protomux.Channel, kind uint64, body []byte) error {
 	r.conn.heard.Add(1)
 	switch kind {
-	case typeSync:
-		m, err := decodeSync(body)
+	case messages.TypeSync:
+		m, err := messages.DecodeSync(body)
 		if err != nil {
 			return err
 		}
@@ -72,20 +73,20 @@ func (r *reader) OnMessage(channel *protomux.Channel, kind uint64, body []byte) 
 		r.remote, r.spoke, r.told = m, true, true
 		r.mu.Unlock()
 		r.conn.tell(r)
-	case typeRequest:
-		request, err := decodeRequest(body)
+	case messages.TypeRequest:
+		request, err := messages.DecodeRequest(body)
 		if err != nil {
 			return err
 		}
 		return r.conn.enqueue(job{reader: r, request: request})
-	case typeCancel:
-		id, err := decodeCancel(body)
+	case messages.TypeCancel:
+		id, err := messages.DecodeCancel(body)
 		if err != nil {
 			return err
 		}
 		r.conn.cancel(r, id)
-	case typeWant:
-		m, err := decodeWant(body)
+	case messages.TypeWant:
+		m, err := messages.DecodeWant(body)
 		if err != nil {
 			return err
 		}
@@ -108,7 +109,7 @@ func (r *reader) tellNews() error {
 	}
 	if !r.opened {
 		r.opened, r.said = true, state
-		if err := r.channel.Send(typeSync, state.append(nil)); err != nil {
+		if err := r.channel.Send(messages.TypeSync, state.Append(nil)); err != nil {
 			return err
 		}
 		if err := r.sayHeld(held, state.Fork); err != nil {
@@ -123,12 +124,12 @@ func (r *reader) tellNews() error {
 		return nil
 	}
 	r.said = state
-	return r.channel.Send(typeSync, state.append(nil))
+	return r.channel.Send(messages.TypeSync, state.Append(nil))
 }
 
-func (r *reader) state(snapshot *hypercore.Snapshot, remote syncMessage) (syncMessage, error) {
+func (r *reader) state(snapshot *hypercore.Snapshot, remote messages.Sync) (messages.Sync, error) {
 	head := headOf(snapshot)
-	state := syncMessage{
+	state := messages.Sync{
 		Uploading:   true,
 		Downloading: true, // else stock closes the channel of a reader that has all
 		HasManifest: snapshot != nil && !snapshot.Auth().Compat(),
@@ -167,8 +168,8 @@ func (r *reader) sayHeld(held []span, fork uint64) error {
 		if len(held) == maxSpans && gone.start >= held[maxSpans-1].end {
 			break // it may be here, the list does not tell
 		}
-		m := rangeMessage{Drop: true, Start: gone.start, Length: gone.end - gone.start}
-		if err := r.channel.Send(typeRange, m.append(nil)); err != nil {
+		m := messages.Range{Drop: true, Start: gone.start, Length: gone.end - gone.start}
+		if err := r.channel.Send(messages.TypeRange, m.Append(nil)); err != nil {
 			return err
 		}
 	}
@@ -184,8 +185,8 @@ func (r *reader) sayHeld(held []span, fork uint64) error {
 		fresh = append([]span{prefix}, fresh...)
 	}
 	for _, now := range fresh {
-		m := rangeMessage{Start: now.start, Length: now.end - now.start}
-		if err := r.channel.Send(typeRange, m.append(nil)); err != nil {
+		m := messages.Range{Start: now.start, Length: now.end - now.start}
+		if err := r.channel.Send(messages.TypeRange, m.Append(nil)); err != nil {
 			return err
 		}
 	}
@@ -193,7 +194,7 @@ func (r *reader) sayHeld(held []span, fork uint64) error {
 }
 
 // showHeld says which blocks of a segment are here: with ranges where that is one prefix, else with a bitfield.
-func (r *reader) showHeld(m wantMessage) error {
+func (r *reader) showHeld(m messages.Want) error {
 	snapshot, held := r.core.current()
 	length := headOf(snapshot).Length
 	if m.Start >= length || m.Length == 0 {
@@ -204,16 +205,16 @@ func (r *reader) showHeld(m wantMessage) error {
 	}
 	end := min(m.Start+m.Length, length)
 	if len(held) > 0 && held[0].start == 0 && held[0].end >= end {
-		return r.channel.Send(typeRange, rangeMessage{Length: held[0].end}.append(nil))
+		return r.channel.Send(messages.TypeRange, messages.Range{Length: held[0].end}.Append(nil))
 	}
 	if m.Any {
 		start, _, ok, err := snapshot.Have(r.conn.ctx, m.Start)
 		if err != nil || !ok || start >= end {
 			return err
 		}
-		return r.channel.Send(typeRange, rangeMessage{Start: start, Length: 1}.append(nil))
+		return r.channel.Send(messages.TypeRange, messages.Range{Start: start, Length: 1}.Append(nil))
 	}
-	field := bitfieldMessage{Start: m.Start &^ 31}
+	field := messages.Bitfield{Start: m.Start &^ 31}
 	field.Words = make([]uint32, (min(end, field.Start+segment)-field.Start+31)/32)
 	for at := field.Start; ; {
 		start, stop, ok, err := snapshot.Have(r.conn.ctx, at)
@@ -223,24 +224,10 @@ func (r *reader) showHeld(m wantMessage) error {
 		if !ok || start >= end {
 			break
 		}
-		field.set(start, min(stop, end))
+		field.Set(start, min(stop, end))
 		at = stop
 	}
-	return r.channel.Send(typeBitfield, field.append(nil))
-}
-
-// set sets the bits of the blocks [start, end), as far as the field goes.
-func (m *bitfieldMessage) set(start, end uint64) {
-	from, to := max(start, m.Start)-m.Start, min(end-m.Start, 32*uint64(len(m.Words)))
-	for ; from < to && from%32 != 0; from++ {
-		m.Words[from/32] |= 1 << (from % 32)
-	}
-	for ; from+32 <= to; from += 32 {
-		m.Words[from/32] = 1<<32 - 1
-	}
-	for ; from < to; from++ {
-		m.Words[from/32] |= 1 << (from % 32)
-	}
+	return r.channel.Send(messages.TypeBitfield, field.Append(nil))
 }
 
 func (r *reader) reply(request merkle.Request) error {
@@ -264,14 +251,14 @@ func (r *reader) reply(request merkle.Request) error {
 
 // refuse answers that there is no answer. Damage to our own disk is a refusal, too; the peer asks another.
 func (r *reader) refuse(request merkle.Request, cause error) error {
-	reason := uint64(reasonNotAvailable)
+	reason := uint64(messages.ReasonNotAvailable)
 	switch {
 	case errors.Is(cause, merkle.ErrInvalidRequest):
 		r.invalid++
 		if r.invalid >= maxInvalid {
 			return fmt.Errorf("%w: it made %d requests that make no sense: %w", ErrPeer, r.invalid, cause)
 		}
-		reason = reasonInvalidRequest
+		reason = messages.ReasonInvalidRequest
 	case errors.Is(cause, merkle.ErrFork), errors.Is(cause, merkle.ErrNodeMissing), errors.Is(cause, merkle.ErrHint),
 		errors.Is(cause, store.ErrBlockMissing), errors.Is(cause, store.ErrConflict):
 	case errors.Is(cause, store.ErrDamaged):
@@ -279,5 +266,5 @@ func (r *reader) refuse(request merkle.Request, cause error) error {
 	default:
 		return cause
 	}
-	return r.channel.Send(typeNoData, noDataMessage{Request: request.ID, Reason: reason}.append(nil))
+	return r.channel.Send(messages.TypeNoData, messages.NoData{Request: request.ID, Reason: reason}.Append(nil))
 }

@@ -1,6 +1,10 @@
 package replicate
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"hc/lib/replicate/messages"
+)
 
 // pageBlocks is how many blocks one page of a remote's bitfield covers.
 const (
@@ -119,7 +123,7 @@ func (r *remoteBlocks) fillPage(number uint64, p *page, start, end uint64, has b
 }
 
 // setBits notes a bitfield, which replaces what was known of its blocks. It returns what that cost, as set does.
-func (r *remoteBlocks) setBits(m bitfieldMessage) (cost int) {
+func (r *remoteBlocks) setBits(m messages.Bitfield) (cost int) {
 	for i, word := range m.Words {
 		start := m.Start + uint64(i)*32
 		if start <= r.prefix {

@@ -3,6 +3,8 @@ package replicate
 import (
 	"math/rand/v2"
 	"testing"
+
+	"hc/lib/replicate/messages"
 )
 
 func TestRemoteBlocks(t *testing.T) {
@@ -19,7 +21,7 @@ func TestRemoteBlocks(t *testing.T) {
 	apply(5000, 9000, true)
 	apply(6000, 1, false)
 	apply(40, 3, true)
-	r.setBits(bitfieldMessage{Start: 9984, Words: []uint32{5, 0, 1<<32 - 1}})
+	r.setBits(messages.Bitfield{Start: 9984, Words: []uint32{5, 0, 1<<32 - 1}})
 	for i := range uint64(96) {
 		model[9984+i] = i == 0 || i == 2 || i >= 64
 	}
@@ -61,7 +63,7 @@ func TestRemoteBlocksAsAModel(t *testing.T) {
 					model[start+i] = has
 				}
 			} else {
-				m := bitfieldMessage{Start: start &^ 31}
+				m := messages.Bitfield{Start: start &^ 31}
 				for range 1 + random.IntN(40) {
 					word := random.Uint32()
 					switch random.IntN(4) {
@@ -93,7 +95,7 @@ func TestAnnouncementsAreCharged(t *testing.T) {
 	if cost := r.set(0, 1<<50, true); cost > 1 {
 		t.Errorf("a prefix costs %d", cost)
 	}
-	if cost := r.setBits(bitfieldMessage{Start: 0, Words: []uint32{2}}); cost < maxPages/2 {
+	if cost := r.setBits(messages.Bitfield{Start: 0, Words: []uint32{2}}); cost < maxPages/2 {
 		t.Errorf("a hole in it costs %d", cost)
 	}
 	if cost := r.set(1<<30, 1<<40, true); cost < maxPages {

@@ -77,6 +77,14 @@ func headOf(snapshot *hypercore.Snapshot) store.Head {
 	return snapshot.Head()
 }
 
+// signedHead is what of a head is signed; one of nothing is zero in all.
+func signedHead(h store.Head) keys.Head {
+	if h.Length == 0 {
+		return keys.Head{}
+	}
+	return keys.Head{Fork: h.Fork, Length: h.Length, TreeHash: h.TreeHash}
+}
+
 // heldSpans lists the ranges of blocks that are here. known is one that is known to be among them.
 func heldSpans(ctx context.Context, snapshot *hypercore.Snapshot, known []span) (held []span, err error) {
 	from := uint64(0)

@@ -14,6 +14,7 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/proof"
 	"hc/lib/protomux"
+	"hc/lib/replicate/messages"
 )
 
 // A core that is opened twice on one connection is served once; the second open is rejected, and nothing else happens.
@@ -25,8 +26,8 @@ func TestCoreOpenedTwice(t *testing.T) {
 	a.channel.Close() // and at once again: the other side may still have the first one
 	a.open()
 	a.await(typeOpened)
-	a.send(typeRequest, appendRequest(nil, merkle.Request{ID: 1, Upgrade: &merkle.UpgradeRequest{Length: 5}}))
-	if p, err := decodeData(a.await(typeData)); err != nil || p.Upgrade == nil {
+	a.send(messages.TypeRequest, messages.AppendRequest(nil, merkle.Request{ID: 1, Upgrade: &merkle.UpgradeRequest{Length: 5}}))
+	if p, err := messages.DecodeData(a.await(messages.TypeData)); err != nil || p.Upgrade == nil {
 		t.Errorf("%+v, %v", p, err)
 	}
 }
@@ -52,7 +53,7 @@ func TestSoughtCores(t *testing.T) {
 	core.blocks = [][]byte{[]byte("late")}
 	core.append(core.blocks...)
 	id := keys.DiscoveryKey(key)
-	_, _ = b.mux.Open(Protocol, id[:], b.link.open(), b) // its own open and the server's may cross
+	_, _ = b.mux.Open(messages.Protocol, id[:], b.link.open(), b) // its own open and the server's may cross
 	a.await(typeOpened)
 	got, err := read(t, nil, key, proof.Claim{}, FetchOptions{}, connect())
 	if err != nil || !bytes.Equal(got, core.bytes()) {
@@ -61,7 +62,7 @@ func TestSoughtCores(t *testing.T) {
 	b.await(typeOpened)
 	core.append([]byte("later"))
 	for {
-		m, err := decodeSync(b.await(typeSync))
+		m, err := messages.DecodeSync(b.await(messages.TypeSync))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +81,7 @@ func TestOpensOfUnknownCores(t *testing.T) {
 	for range 3 * maxSought {
 		var id keys.Key
 		_, _ = rand.Read(id[:])
-		if _, err := a.mux.Open(Protocol, id[:], a.link.open(), a); err != nil {
+		if _, err := a.mux.Open(messages.Protocol, id[:], a.link.open(), a); err != nil {
 			t.Fatal(err)
 		}
 		if why := a.await(typeClosed); string(why) != protomux.ErrRejected.Error() {
@@ -88,7 +89,7 @@ func TestOpensOfUnknownCores(t *testing.T) {
 		}
 	}
 	for _, odd := range [][]byte{nil, []byte("short"), make([]byte, 33)} {
-		if _, err := a.mux.Open(Protocol, odd, a.link.open(), a); err != nil {
+		if _, err := a.mux.Open(messages.Protocol, odd, a.link.open(), a); err != nil {
 			t.Fatal(err)
 		}
 		a.await(typeClosed)
@@ -118,7 +119,7 @@ func TestPeerThatReadsNothing(t *testing.T) {
 			a.await(typeOpened)
 			a.deaf.Store(true)
 			for i := range uint64(2000) {
-				a.send(typeRequest, appendRequest(nil, merkle.Request{ID: i + 1, Block: &merkle.BlockRequest{Index: i % 16, Nodes: 1}}))
+				a.send(messages.TypeRequest, messages.AppendRequest(nil, merkle.Request{ID: i + 1, Block: &merkle.BlockRequest{Index: i % 16, Nodes: 1}}))
 			}
 			deaf = append(deaf, a)
 		}
@@ -127,10 +128,10 @@ func TestPeerThatReadsNothing(t *testing.T) {
 		for i := range 5 {
 			core.append([]byte("news"))
 			live.next("news", func(m message) bool {
-				if m.kind != typeSync {
+				if m.kind != messages.TypeSync {
 					return false
 				}
-				state, err := decodeSync(m.body)
+				state, err := messages.DecodeSync(m.body)
 				return err == nil && state.Length == uint64(17+i)
 			})
 		}

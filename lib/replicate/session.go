@@ -13,17 +13,18 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/objects"
 	"hc/lib/protomux"
+	"hc/lib/replicate/messages"
 )
 
 // event is what a session's read loop tells the fetcher. Exactly one of the pointers, or closed or opened, is set.
 type event struct {
 	session  *session
 	opened   bool
-	sync     *syncMessage
+	sync     *messages.Sync
 	proof    *merkle.Proof
-	noData   *noDataMessage
-	have     *rangeMessage
-	bitfield *bitfieldMessage
+	noData   *messages.NoData
+	have     *messages.Range
+	bitfield *messages.Bitfield
 	gift     *gift
 	knows    *objects.Knows
 	decided  bool              // whether the peer has the channel for many blocks:
@@ -126,7 +127,7 @@ func (s *session) openOn(mux *protomux.Mux, handshakeHash [64]byte) (*protomux.C
 		return nil, err
 	}
 	id := keys.DiscoveryKey(s.link.key)
-	return mux.Open(Protocol, id[:], s.link.open(), s)
+	return mux.Open(messages.Protocol, id[:], s.link.open(), s)
 }
 
 // emit hands on an event, and waits for room for it.
@@ -180,30 +181,30 @@ func (s *session) OnMessage(channel *protomux.Channel, kind uint64, body []byte)
 // heard decodes a message. What a reader has no use for is ignored.
 func (s *session) heard(channel *protomux.Channel, kind uint64, body []byte) error {
 	switch kind {
-	case typeSync:
-		m, err := decodeSync(body)
+	case messages.TypeSync:
+		m, err := messages.DecodeSync(body)
 		return s.emitDecoded(event{sync: &m}, err)
-	case typeData:
+	case messages.TypeData:
 		return s.heardData(body)
-	case typeNoData:
+	case messages.TypeNoData:
 		s.answers.Add(1)
-		m, err := decodeNoData(body)
+		m, err := messages.DecodeNoData(body)
 		return s.emitDecoded(event{noData: &m}, err)
-	case typeRange:
-		m, err := decodeRange(body)
+	case messages.TypeRange:
+		m, err := messages.DecodeRange(body)
 		return s.emitDecoded(event{have: &m}, err)
-	case typeBitfield:
+	case messages.TypeBitfield:
 		if err := s.enter(len(body)); err != nil {
 			return err
 		}
-		m, err := decodeBitfield(body)
+		m, err := messages.DecodeBitfield(body)
 		return s.emitDecoded(event{bitfield: &m, bytes: len(body)}, err)
-	case typeRequest: // of a 10.x peer, who asks without having been told that we have anything
-		request, err := decodeRequest(body)
+	case messages.TypeRequest: // of a 10.x peer, who asks without having been told that we have anything
+		request, err := messages.DecodeRequest(body)
 		if err != nil {
 			return err
 		}
-		return channel.Send(typeNoData, noDataMessage{Request: request.ID, Reason: reasonNotAvailable}.append(nil))
+		return channel.Send(messages.TypeNoData, messages.NoData{Request: request.ID, Reason: messages.ReasonNotAvailable}.Append(nil))
 	}
 	return nil
 }
@@ -221,7 +222,7 @@ func (s *session) heardData(body []byte) error {
 		body = bytes.Clone(body) // the read loop uses its buffer again
 	}
 	var err error
-	if e.proof, err = decodeData(body); err == nil && e.memory != nil {
+	if e.proof, err = messages.DecodeData(body); err == nil && e.memory != nil {
 		e.proof.Upgrade, e.proof.Manifest = cloneHead(e.proof)
 	}
 	return s.emitDecoded(e, err)

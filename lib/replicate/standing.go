@@ -6,6 +6,7 @@ import (
 
 	"hc/lib/merkle"
 	"hc/lib/protomux"
+	"hc/lib/replicate/messages"
 )
 
 // standing is how a fetcher stands with one peer.
@@ -14,8 +15,8 @@ type standing struct {
 	synced  bool
 	dropped bool // its connection is being closed, or is
 	reason  error
-	untold  bool        // our state has to be said yet
-	remote  syncMessage // its state, once synced
+	untold  bool          // our state has to be said yet
+	remote  messages.Sync // its state, once synced
 	blocks  remoteBlocks
 	lacks   map[uint64]bool // blocks that it answered noData for, since it last announced them
 	wanted  uint64          // segments that it was asked about
@@ -93,7 +94,7 @@ func (s *session) send(a *asked) error {
 	case a.request.Upgrade != nil:
 		s.upgrade = a
 	}
-	return ignoreClosed(s.channel.Send(typeRequest, appendRequest(nil, a.request)))
+	return ignoreClosed(s.channel.Send(messages.TypeRequest, messages.AppendRequest(nil, a.request)))
 }
 
 func (s *session) newID() uint64 {

@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/proof"
 	"hc/lib/protomux"
+	"hc/lib/replicate/messages"
 	"hc/lib/store"
 )
 
@@ -70,6 +72,15 @@ func (r recorded) steps(t *testing.T) (steps []step) {
 		}
 	}
 	return steps
+}
+
+func unhex(t *testing.T, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // stockLog makes the log that the writer of a session had at its begin.
@@ -131,30 +142,30 @@ func TestServerAnswersAsStock(t *testing.T) {
 					core.appendOfMark(s.mark)
 				case s.fromReader:
 					a.send(s.kind, s.body)
-				case s.kind == typeData:
-					want, err := decodeData(s.body)
+				case s.kind == messages.TypeData:
+					want, err := messages.DecodeData(s.body)
 					if err != nil {
 						t.Fatal(err)
 					}
 					answer := a.next(fmt.Sprintf("answer to request %d", want.ID), func(m message) bool {
-						got, err := decodeData(m.body)
-						return m.kind == typeData && err == nil && got.ID == want.ID
+						got, err := messages.DecodeData(m.body)
+						return m.kind == messages.TypeData && err == nil && got.ID == want.ID
 					})
 					if !bytes.Equal(answer.body, s.body) {
 						t.Errorf("answer %x, want %x", answer.body, s.body)
 					}
 					answers++
-				case s.kind == typeBitfield:
-					if body := a.await(typeBitfield); !bytes.Equal(body, s.body) {
+				case s.kind == messages.TypeBitfield:
+					if body := a.await(messages.TypeBitfield); !bytes.Equal(body, s.body) {
 						t.Errorf("bitfield %x, want %x", body, s.body)
 					}
-				case s.kind == typeSync:
-					want, err := decodeSync(s.body)
+				case s.kind == messages.TypeSync:
+					want, err := messages.DecodeSync(s.body)
 					if err != nil {
 						t.Fatal(err)
 					}
 					if a.length < want.Length {
-						m, err := decodeSync(a.next("state", func(m message) bool { return m.kind == typeSync && m.body[2] >= s.body[2] }).body)
+						m, err := messages.DecodeSync(a.next("state", func(m message) bool { return m.kind == messages.TypeSync && m.body[2] >= s.body[2] }).body)
 						if err != nil || m.HasManifest != want.HasManifest || m.Fork != want.Fork {
 							t.Errorf("state %+v, %v, want %+v", m, err, want)
 						}
@@ -179,10 +190,10 @@ func newPlayer(t *testing.T, steps []step) *player {
 	t.Helper()
 	p := &player{upgrades: map[uint64]*merkle.Proof{}, blocks: map[uint64]*merkle.Proof{}}
 	for _, s := range steps {
-		if s.fromReader || s.kind != typeData || s.mark != "" {
+		if s.fromReader || s.kind != messages.TypeData || s.mark != "" {
 			continue
 		}
-		answer, err := decodeData(s.body)
+		answer, err := messages.DecodeData(s.body)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -213,7 +224,7 @@ func (p *player) answer(l *liar, ch *protomux.Channel, r merkle.Request) error {
 	if r.Manifest { // the recorded reader may have had it
 		answer.Manifest = l.snapshot.Auth().Manifest()
 	}
-	return ch.Send(typeData, appendData(nil, &answer))
+	return ch.Send(messages.TypeData, appendData(nil, &answer))
 }
 
 // Our fetch takes a core from what stock writers sent in recorded sessions.
@@ -228,10 +239,10 @@ func TestFetchTakesStocksAnswers(t *testing.T) {
 			noLeaks(t)
 			core := stockLog(t, r)
 			stock := newPlayer(t, r.steps(t))
-			peer := &liar{capable: true, onRequest: stock.answer, says: func(m *syncMessage) { m.HasManifest = r.Name != "fetch-compat" }}
+			peer := &liar{capable: true, onRequest: stock.answer, says: func(m *messages.Sync) { m.HasManifest = r.Name != "fetch-compat" }}
 			for _, s := range r.steps(t) {
-				if !s.fromReader && s.kind == typeRange {
-					peer.onOpen = func(_ *liar, ch *protomux.Channel) error { return ch.Send(typeRange, s.body) }
+				if !s.fromReader && s.kind == messages.TypeRange {
+					peer.onOpen = func(_ *liar, ch *protomux.Channel) error { return ch.Send(messages.TypeRange, s.body) }
 					break
 				}
 			}
@@ -265,7 +276,7 @@ func TestFetchMeetsStocksTruncation(t *testing.T) {
 		t.Fatal(err)
 	}
 	stock := newPlayer(t, steps)
-	truncated := &liar{capable: true, onRequest: stock.answer, says: func(m *syncMessage) { m.Fork, m.Length = 1, 3 }}
+	truncated := &liar{capable: true, onRequest: stock.answer, says: func(m *messages.Sync) { m.Fork, m.Length = 1, 3 }}
 	_, err := read(t, into, core.key, proof.Claim{}, FetchOptions{}, core.lying(truncated))
 	if !errors.Is(err, hypercore.ErrForked) || !strings.Contains(fmt.Sprint(err), "fork 1") {
 		t.Errorf("%v, want %v", err, hypercore.ErrForked)

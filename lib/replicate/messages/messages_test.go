@@ -1,4 +1,4 @@
-package replicate
+package messages
 
 import (
 	"bytes"
@@ -27,7 +27,7 @@ type vector struct {
 
 func loadVectors(t testing.TB) vectors {
 	t.Helper()
-	text, err := os.ReadFile("../../tests/vectors/messages.json")
+	text, err := os.ReadFile("../../../tests/vectors/messages.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,38 +54,38 @@ func unhex(t testing.TB, s string) []byte {
 func recode(name string, b []byte) (fields map[string]any, again []byte, err error) {
 	switch name {
 	case "handshake":
-		m, err := decodeHandshake(b)
-		return map[string]any{"seeks": m.Seeks, "capability": hex.EncodeToString(m.Capability[:])}, m.append(nil), err
+		m, err := DecodeHandshake(b)
+		return map[string]any{"seeks": m.Seeks, "capability": hex.EncodeToString(m.Capability[:])}, m.Append(nil), err
 	case "sync":
-		m, err := decodeSync(b)
+		m, err := DecodeSync(b)
 		return map[string]any{
 			"fork": m.Fork, "length": m.Length, "remoteLength": m.RemoteLength, "canUpgrade": m.CanUpgrade,
 			"uploading": m.Uploading, "downloading": m.Downloading, "hasManifest": m.HasManifest, "allowPush": m.AllowPush,
-		}, m.append(nil), err
+		}, m.Append(nil), err
 	case "request":
-		r, err := decodeRequest(b)
-		return requestFields(r), appendRequest(nil, r), err
+		r, err := DecodeRequest(b)
+		return requestFields(r), AppendRequest(nil, r), err
 	case "cancel":
-		id, err := decodeCancel(b)
+		id, err := DecodeCancel(b)
 		return map[string]any{"request": id}, appendCancel(nil, id), err
 	case "data":
-		p, err := decodeData(b)
+		p, err := DecodeData(b)
 		if err != nil {
 			return nil, nil, err
 		}
 		return map[string]any{"request": p.ID, "fork": p.Fork}, appendData(nil, p), err
 	case "noData":
-		m, err := decodeNoData(b)
-		return map[string]any{"request": m.Request, "reason": m.Reason}, m.append(nil), err
+		m, err := DecodeNoData(b)
+		return map[string]any{"request": m.Request, "reason": m.Reason}, m.Append(nil), err
 	case "want", "unwant":
-		m, err := decodeWant(b)
-		return map[string]any{"start": m.Start, "length": m.Length, "any": m.Any}, m.append(nil), err
+		m, err := DecodeWant(b)
+		return map[string]any{"start": m.Start, "length": m.Length, "any": m.Any}, m.Append(nil), err
 	case "bitfield":
-		m, err := decodeBitfield(b)
-		return map[string]any{"start": m.Start, "bitfield": m.Words}, m.append(nil), err
+		m, err := DecodeBitfield(b)
+		return map[string]any{"start": m.Start, "bitfield": m.Words}, m.Append(nil), err
 	case "range":
-		m, err := decodeRange(b)
-		return map[string]any{"drop": m.Drop, "start": m.Start, "length": m.Length}, m.append(nil), err
+		m, err := DecodeRange(b)
+		return map[string]any{"drop": m.Drop, "start": m.Start, "length": m.Length}, m.Append(nil), err
 	case "extension":
 		return nil, b, nil // not looked into
 	}
@@ -144,7 +144,7 @@ func TestOtherFormsAreAccepted(t *testing.T) {
 func TestZerosBehindData(t *testing.T) {
 	want := appendData(nil, &merkle.Proof{ID: 7, Block: &merkle.BlockProof{Index: 3, Value: []byte("some bytes")}})
 	for zeros := range 8 {
-		p, err := decodeData(append(bytes.Clone(want), make([]byte, zeros)...))
+		p, err := DecodeData(append(bytes.Clone(want), make([]byte, zeros)...))
 		if err != nil || !bytes.Equal(appendData(nil, p), want) {
 			t.Errorf("%d zeros: %+v, %v", zeros, p, err)
 		}
@@ -201,4 +201,13 @@ func FuzzMessages(f *testing.F) {
 			t.Errorf("%s %x: encoded as %x, which gives %x, %v", name, b, again, twice, err)
 		}
 	})
+}
+
+// appendData appends a whole data message.
+func appendData(b []byte, p *merkle.Proof) []byte {
+	b = AppendDataHead(b, p)
+	if p.Block != nil {
+		b = append(b, p.Block.Value...)
+	}
+	return AppendDataTail(b, p)
 }

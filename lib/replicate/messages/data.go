@@ -1,4 +1,4 @@
-package replicate
+package messages
 
 import (
 	"fmt"
@@ -17,7 +17,8 @@ const (
 	partPriority
 )
 
-func appendRequest(b []byte, r merkle.Request) []byte {
+// AppendRequest appends a request message.
+func AppendRequest(b []byte, r merkle.Request) []byte {
 	b = append(b, flagBits(r.Block != nil, r.Hash != nil && r.Block == nil, r.Seek != nil, r.Upgrade != nil, r.Manifest, r.Priority != 0))
 	b = compact.AppendUint(b, r.ID)
 	b = compact.AppendUint(b, r.Fork)
@@ -39,7 +40,8 @@ func appendRequest(b []byte, r merkle.Request) []byte {
 	return b
 }
 
-func decodeRequest(b []byte) (merkle.Request, error) {
+// DecodeRequest is the inverse of AppendRequest, but that a hash is left out where a block is asked for, too.
+func DecodeRequest(b []byte) (merkle.Request, error) {
 	d := compact.NewDecoder(b)
 	flags := d.Uint()
 	r := merkle.Request{ID: d.Uint(), Fork: d.Uint(), Manifest: flags&partManifest != 0}
@@ -64,8 +66,9 @@ func decodeRequest(b []byte) (merkle.Request, error) {
 	return r, finish("request", d)
 }
 
-// dataHead appends all of a data message up to a block's value, dataTail all behind it, so that a value is copied once.
-func dataHead(b []byte, p *merkle.Proof) []byte {
+// AppendDataHead appends all of a data message up to the block's value, if it has one. What comes then is the value, and what
+// [AppendDataTail] appends: so a value is copied once, to where the message leaves.
+func AppendDataHead(b []byte, p *merkle.Proof) []byte {
 	b = append(b, flagBits(p.Block != nil, p.Hash != nil, p.Seek != nil, p.Upgrade != nil, p.Manifest != nil))
 	b = compact.AppendUint(b, p.ID)
 	b = compact.AppendUint(b, p.Fork)
@@ -76,7 +79,8 @@ func dataHead(b []byte, p *merkle.Proof) []byte {
 	return b
 }
 
-func dataTail(b []byte, p *merkle.Proof) []byte {
+// AppendDataTail appends all of a data message behind the block's value.
+func AppendDataTail(b []byte, p *merkle.Proof) []byte {
 	if p.Block != nil {
 		b = appendNodes(b, p.Block.Nodes)
 	}
@@ -95,13 +99,13 @@ func dataTail(b []byte, p *merkle.Proof) []byte {
 	return append(b, p.Manifest...)
 }
 
-// decodeData returns the proof in a data message. Its value, signature and manifest alias b.
-func decodeData(b []byte) (*merkle.Proof, error) {
+// DecodeData returns the proof in a data message. Its value, signature and manifest alias b.
+func DecodeData(b []byte) (*merkle.Proof, error) {
 	d := compact.NewDecoder(b)
 	flags := d.Uint()
 	p := &merkle.Proof{ID: d.Uint(), Fork: d.Uint()}
 	if flags&partBlock != 0 {
-		p.Block = &merkle.BlockProof{Index: d.Uint(), Value: d.Buffer(maxBlock), Nodes: decodeNodes(d)}
+		p.Block = &merkle.BlockProof{Index: d.Uint(), Value: d.Buffer(MaxBlock), Nodes: decodeNodes(d)}
 	}
 	if flags&partHash != 0 {
 		p.Hash = &merkle.HashProof{Index: d.Uint(), Nodes: decodeNodes(d)}
@@ -115,8 +119,8 @@ func decodeData(b []byte) (*merkle.Proof, error) {
 		}
 	}
 	if flags&partManifest != 0 {
-		if d.Left() > maxManifest {
-			return nil, fmt.Errorf("%w: data: manifest of %d bytes", ErrMessage, d.Left())
+		if d.Left() > MaxManifest {
+			return nil, fmt.Errorf("%w: data: manifest of %d bytes", ErrMalformed, d.Left())
 		}
 		p.Manifest = d.Rest()
 	}

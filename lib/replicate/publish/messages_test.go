@@ -1,4 +1,4 @@
-package replicate
+package publish
 
 import (
 	"bytes"
@@ -9,33 +9,34 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/keys"
+	"hc/lib/replicate/messages"
 )
 
 func TestPublishMessages(t *testing.T) {
 	a := keys.Head{Fork: 300, Length: 1 << 40, TreeHash: hash.Digest{1, 2}}
 	b := keys.Head{Length: 7, TreeHash: hash.Digest{3}}
-	want := reserveMessage{base: a, next: b, signature: [64]byte{63: 4}, manifest: []byte{5, 6}}
-	got, err := decodeReserve(want.append(nil))
-	if err != nil || got.base != a || got.next != b || got.signature != want.signature || !bytes.Equal(got.manifest, want.manifest) {
+	want := Reserve{Base: a, Next: b, Signature: [64]byte{63: 4}, Manifest: []byte{5, 6}}
+	got, err := DecodeReserve(want.Append(nil))
+	if err != nil || got.Base != a || got.Next != b || got.Signature != want.Signature || !bytes.Equal(got.Manifest, want.Manifest) {
 		t.Errorf("reserve: %+v, %v", got, err)
 	}
-	if head, err := decodeState(appendHead(nil, a)); err != nil || head != a {
+	if head, err := DecodeState(AppendState(nil, a)); err != nil || head != a {
 		t.Errorf("state: %+v, %v", head, err)
 	}
-	if code, head, err := decodeAnswer(appendAnswer(nil, answerMoved, b)); err != nil || code != answerMoved || head != b {
+	if code, head, err := DecodeAnswer(AppendAnswer(nil, Moved, b)); err != nil || code != Moved || head != b {
 		t.Errorf("answer: %d %+v, %v", code, head, err)
 	}
-	for n := range len(want.append(nil)) {
-		if _, err := decodeReserve(want.append(nil)[:n]); err == nil {
+	for n := range len(want.Append(nil)) {
+		if _, err := DecodeReserve(want.Append(nil)[:n]); err == nil {
 			t.Errorf("reserve of %d bytes was taken", n)
 		}
 	}
-	if _, err := decodeReserve(append(want.append(nil), 0)); err == nil {
+	if _, err := DecodeReserve(append(want.Append(nil), 0)); err == nil {
 		t.Error("reserve with a byte behind it was taken")
 	}
 	large := want
-	large.manifest = make([]byte, maxManifest+1)
-	if _, err := decodeReserve(large.append(nil)); err == nil {
+	large.Manifest = make([]byte, messages.MaxManifest+1)
+	if _, err := DecodeReserve(large.Append(nil)); err == nil {
 		t.Error("a manifest over the limit was taken")
 	}
 }
@@ -47,7 +48,7 @@ func TestPublishExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	tree := hash.Digest(bytes.Repeat([]byte{0x22}, hash.Size))
-	want := appendAnswer(nil, answerTaken, keys.Head{Length: 3, TreeHash: tree})
+	want := AppendAnswer(nil, Taken, keys.Head{Length: 3, TreeHash: tree})
 	digits := strings.ReplaceAll(string(text), " ", "")
 	if !strings.Contains(digits, "\n"+hex.EncodeToString(want)+"\n") {
 		t.Errorf("FORMAT.md does not show %x", want)
@@ -56,9 +57,9 @@ func TestPublishExample(t *testing.T) {
 
 func FuzzPublish(f *testing.F) {
 	h := keys.Head{Fork: 1, Length: 2, TreeHash: hash.Digest{3}}
-	f.Add(byte(typeState), appendHead(nil, h))
-	f.Add(byte(typeReserve), reserveMessage{base: h, next: h, manifest: []byte{1}}.append(nil))
-	f.Add(byte(typeAnswer), appendAnswer(nil, answerTaken, h))
+	f.Add(byte(TypeState), AppendState(nil, h))
+	f.Add(byte(TypeReserve), Reserve{Base: h, Next: h, Manifest: []byte{1}}.Append(nil))
+	f.Add(byte(TypeAnswer), AppendAnswer(nil, Taken, h))
 	f.Fuzz(func(t *testing.T, kind byte, body []byte) {
 		again, err := recodePublish(kind%3, body)
 		if err != nil {
@@ -73,13 +74,13 @@ func FuzzPublish(f *testing.F) {
 
 func recodePublish(kind byte, body []byte) ([]byte, error) {
 	switch kind {
-	case typeState:
-		head, err := decodeState(body)
-		return appendHead(nil, head), err
-	case typeReserve:
-		m, err := decodeReserve(body)
-		return m.append(nil), err
+	case TypeState:
+		head, err := DecodeState(body)
+		return AppendState(nil, head), err
+	case TypeReserve:
+		m, err := DecodeReserve(body)
+		return m.Append(nil), err
 	}
-	code, head, err := decodeAnswer(body)
-	return appendAnswer(nil, byte(min(code, 252)), head), err
+	code, head, err := DecodeAnswer(body)
+	return AppendAnswer(nil, byte(min(code, 252)), head), err
 }
