@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"hc/lib/proof"
+	"hc/lib/replicate/bitfield"
 	"hc/lib/replicate/messages"
 )
 
@@ -31,18 +32,18 @@ func TestSparseAnnouncements(t *testing.T) {
 	mark(200, 200)
 	copied := &testCore{t: t, store: sparse, key: core.key}
 	a := ask(t, copied.serving(ServerOptions{}), core.key).open()
-	var said remoteBlocks
+	var said bitfield.Remote
 	told := func() {
 		t.Helper()
 		for block := range uint64(300) {
-			if said.has(block) != has[block] {
-				t.Fatalf("block %d: told %v, want %v", block, said.has(block), has[block])
+			if said.Has(block) != has[block] {
+				t.Fatalf("block %d: told %v, want %v", block, said.Has(block), has[block])
 			}
 		}
 	}
 	count := func() (blocks int) {
 		for block := range uint64(300) {
-			if said.has(block) {
+			if said.Has(block) {
 				blocks++
 			}
 		}
@@ -62,7 +63,7 @@ func TestSparseAnnouncements(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			said.set(m.Start, m.Length, !m.Drop)
+			said.Set(m.Start, m.Length, !m.Drop)
 		}
 	}
 	hear()
@@ -78,32 +79,32 @@ func TestSparseAnnouncements(t *testing.T) {
 			}
 			a.send(messages.TypeWant, want.Append(nil))
 			m := a.next("answer to a want", func(m message) bool { return m.kind == messages.TypeBitfield || m.kind == messages.TypeRange })
-			var answer remoteBlocks
+			var answer bitfield.Remote
 			if m.kind == messages.TypeRange {
 				r, _ := messages.DecodeRange(m.body)
-				answer.set(r.Start, r.Length, true)
+				answer.Set(r.Start, r.Length, true)
 			} else {
 				field, err := messages.DecodeBitfield(m.body)
 				end := min(want.Start+want.Length, 300)
 				if err != nil || field.Start != want.Start || len(field.Words) != int(end-want.Start+31)/32 {
 					t.Fatalf("want %+v: bitfield from %d, %d words, %v", want, field.Start, len(field.Words), err)
 				}
-				answer.setBits(field)
+				answer.SetBits(field.Start, field.Words)
 			}
 			for block := want.Start; block < min(300, want.Start+want.Length); block++ {
-				if answer.has(block) != has[block] {
-					t.Fatalf("want %+v: block %d: %v, want %v", want, block, answer.has(block), has[block])
+				if answer.Has(block) != has[block] {
+					t.Fatalf("want %+v: block %d: %v, want %v", want, block, answer.Has(block), has[block])
 				}
 			}
 		}
 	}
 	mark(0, 299)
-	for said.prefix < 300 {
+	for said.Contiguous() < 300 {
 		m, err := messages.DecodeRange(a.await(messages.TypeRange))
 		if err != nil {
 			t.Fatal(err)
 		}
-		said.set(m.Start, m.Length, !m.Drop)
+		said.Set(m.Start, m.Length, !m.Drop)
 	}
 }
 

@@ -78,7 +78,7 @@ func (f *fetcher) askLeaves(ctx context.Context, s *session, block, limit, lengt
 		if err != nil {
 			return false, err
 		}
-		if known || next != m.end() || next >= end || !s.mayHave(next, 2*next, fork) || !s.blocks.has(next) {
+		if known || next != m.end() || next >= end || !s.mayHave(next, 2*next, fork) || !s.blocks.Has(next) {
 			f.again(next)
 			break
 		}

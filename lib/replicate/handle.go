@@ -45,10 +45,10 @@ func (f *fetcher) handle(ctx context.Context, e event) error {
 		s.spent++
 		return f.heardState(s, *e.sync)
 	case e.have != nil:
-		s.spent += s.blocks.set(e.have.Start, e.have.Length, !e.have.Drop)
+		s.spent += s.blocks.Set(e.have.Start, e.have.Length, !e.have.Drop)
 		s.announced(e.have.Start, e.have.Length)
 	case e.bitfield != nil:
-		s.spent += s.blocks.setBits(*e.bitfield)
+		s.spent += s.blocks.SetBits(e.bitfield.Start, e.bitfield.Words)
 		s.announced(e.bitfield.Start, 32*uint64(len(e.bitfield.Words)))
 	case e.noData != nil:
 		return f.refused(ctx, s, *e.noData)

@@ -8,6 +8,7 @@ import (
 
 	"hc/lib/keys"
 	"hc/lib/protomux"
+	"hc/lib/replicate/bitfield"
 	"hc/lib/replicate/messages"
 	"hc/lib/store"
 )
@@ -16,7 +17,7 @@ import (
 // reader has all of it. The reader's mu guards it, but for tracks.
 type holdings struct {
 	tracks    bool // set by OnOpen
-	theirs    remoteBlocks
+	theirs    bitfield.Remote
 	confirmed uint64          // what we have below that block, it has, too
 	sink      *sink           // takes what it has; nil: nothing is taken
 	exhausted bool            // the last sink took all there was; nothing was announced since
@@ -63,7 +64,7 @@ func (r *reader) note(kind uint64, body []byte) error {
 		if err != nil {
 			return err
 		}
-		if r.spent += r.theirs.set(m.Start, m.Length, !m.Drop); m.Drop {
+		if r.spent += r.theirs.Set(m.Start, m.Length, !m.Drop); m.Drop {
 			r.confirmed = 0
 		}
 	case messages.TypeBitfield:
@@ -71,7 +72,7 @@ func (r *reader) note(kind uint64, body []byte) error {
 		if err != nil {
 			return err
 		}
-		r.spent += r.theirs.setBits(m)
+		r.spent += r.theirs.SetBits(m.Start, m.Words)
 		r.confirmed = 0
 	default:
 		return nil
@@ -128,8 +129,8 @@ func (r *reader) hasAll(ctx context.Context) (bool, error) {
 		if !ok {
 			break
 		}
-		for block := max(start, r.theirs.prefix); block < end; block++ {
-			if !r.theirs.has(block) {
+		for block := max(start, r.theirs.Contiguous()); block < end; block++ {
+			if !r.theirs.Has(block) {
 				r.confirmed = max(start, min(block, end))
 				return false, nil
 			}

@@ -150,7 +150,7 @@ func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) 
 		}
 		fits := fill+likely(next, length) <= room && m.count() < objects.MaxBlocks && len(m.spans) < objects.MaxSpans
 		follows := nextKnown == known && !h.here && (next == m.end() || known && next > m.end()) // spans ascend
-		if !fits || !follows || !s.mayHave(next, 2*next, fork) || !s.blocks.has(next) {
+		if !fits || !follows || !s.mayHave(next, 2*next, fork) || !s.blocks.Has(next) {
 			f.again(next)
 			if next == m.end() {
 				for _, block := range slices.Backward(m.cutToRuns(&s.runs)) {

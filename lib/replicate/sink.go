@@ -73,7 +73,7 @@ func (r *reader) startSink() {
 		return
 	}
 	remote := r.remote
-	s.blocks = r.theirs.clone()
+	s.blocks = r.theirs.Clone()
 	s.nextID, s.late = r.lastID, r.late
 	r.sink = &sink{session: s, stop: stop}
 	if what == toTake {
@@ -115,7 +115,7 @@ func (r *reader) offers() bool {
 	case r.remote.Length > head.Length:
 		return true
 	}
-	return !complete && (r.theirs.prefix > 0 || len(r.theirs.pages) > 0)
+	return !complete && !r.theirs.Empty()
 }
 
 // follows reports whether the reader has the core under a higher fork, to which we go over.

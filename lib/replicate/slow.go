@@ -58,7 +58,7 @@ func (f *fetcher) another(ctx context.Context, s *session, block uint64) bool {
 	length, fork := f.d.Length()
 	anchor := f.expected.climb(ctx, f.d, 2*block, length).anchor
 	for _, other := range f.sessions {
-		if other != s && other.slow <= s.slow && other.mayHave(block, anchor, fork) && other.blocks.has(block) && other.room() && !other.undecidedYet() {
+		if other != s && other.slow <= s.slow && other.mayHave(block, anchor, fork) && other.blocks.Has(block) && other.room() && !other.undecidedYet() {
 			return true
 		}
 	}
@@ -94,8 +94,8 @@ func (s *session) behind() bool { return len(s.lateMany) > 0 || s.lateBlocks > 0
 // better reports whether a block is rather asked of s than of another peer.
 func (s *session) better(than *session, block uint64) bool {
 	switch {
-	case s.blocks.has(block) != than.blocks.has(block):
-		return s.blocks.has(block)
+	case s.blocks.Has(block) != than.blocks.Has(block):
+		return s.blocks.Has(block)
 	case s.behind() != than.behind():
 		return !s.behind()
 	}

@@ -6,6 +6,7 @@ import (
 
 	"hc/lib/merkle"
 	"hc/lib/protomux"
+	"hc/lib/replicate/bitfield"
 	"hc/lib/replicate/messages"
 )
 
@@ -17,7 +18,7 @@ type standing struct {
 	reason  error
 	untold  bool          // our state has to be said yet
 	remote  messages.Sync // its state, once synced
-	blocks  remoteBlocks
+	blocks  bitfield.Remote
 	lacks   map[uint64]bool // blocks that it answered noData for, since it last announced them
 	wanted  uint64          // segments that it was asked about
 
@@ -67,6 +68,7 @@ const (
 	maxRequests = 256       // under way; stock keeps 48
 	maxBacklog  = 256 << 10 // bytes that wait to be sent; then nothing more is asked of it
 	maxLacks    = 1 << 16   // refusals that are remembered
+	lacksPart   = 64        // so many of them are looked up for what one page of bits costs
 	maxSpent    = 1 << 17   // pages of bits that its announcements may touch between two looks
 	maxBroken   = 4096      // refusals of what it announced, not made good by answers; some count more than once:
 	headBroken  = 256       // that of a head
@@ -168,7 +170,7 @@ func (s *session) mayHave(block, anchor, fork uint64) bool {
 
 // refuse notes that the peer does not have a block after all.
 func (s *session) refuse(block uint64) {
-	if s.blocks.has(block) {
+	if s.blocks.Has(block) {
 		s.broken++
 	}
 	if len(s.lacks) >= maxLacks {
@@ -179,17 +181,17 @@ func (s *session) refuse(block uint64) {
 
 // announced forgets refusals of blocks that the peer has announced meanwhile.
 func (s *session) announced(start, length uint64) {
-	s.spent += int(min(length, uint64(len(s.lacks)))) / pageWords
+	s.spent += int(min(length, uint64(len(s.lacks)))) / lacksPart
 	if length < uint64(len(s.lacks)) {
 		for block := start; block-start < length; block++ {
-			if s.blocks.has(block) {
+			if s.blocks.Has(block) {
 				delete(s.lacks, block)
 			}
 		}
 		return
 	}
 	for block := range s.lacks {
-		if block-start < length && s.blocks.has(block) {
+		if block-start < length && s.blocks.Has(block) {
 			delete(s.lacks, block)
 		}
 	}

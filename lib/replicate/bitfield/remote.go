@@ -1,30 +1,27 @@
-package replicate
+package bitfield
 
 import (
 	"math/bits"
-
-	"hc/lib/replicate/messages"
 )
 
-// pageBlocks is how many blocks one page of a remote's bitfield covers.
 const (
-	pageBlocks = 4096
+	pageBlocks = 4096 // that one page covers
 	pageWords  = pageBlocks / 64
 	maxPages   = 16 << 10 // 8 MiB of bits a peer, 64 Mi blocks beyond its contiguous prefix; more is taken as unknown
 )
 
 type page [pageWords]uint64
 
-// remoteBlocks is what a peer said that it has: a prefix, and pages of bits beyond it, which do not count below it.
-// Bounded, whatever the peer says.
-type remoteBlocks struct {
+// Remote is what a peer said that it has: a prefix, and pages of bits beyond it, which do not count below it. The zero value has nothing.
+// Not safe for concurrent use.
+type Remote struct {
 	prefix uint64
 	pages  map[uint64]*page
 }
 
-// clone returns a copy that shares nothing.
-func (r *remoteBlocks) clone() remoteBlocks {
-	c := remoteBlocks{prefix: r.prefix, pages: make(map[uint64]*page, len(r.pages))}
+// Clone returns a copy that shares nothing.
+func (r *Remote) Clone() Remote {
+	c := Remote{prefix: r.prefix, pages: make(map[uint64]*page, len(r.pages))}
 	for number, p := range r.pages {
 		bits := *p
 		c.pages[number] = &bits
@@ -32,7 +29,14 @@ func (r *remoteBlocks) clone() remoteBlocks {
 	return c
 }
 
-func (r *remoteBlocks) has(block uint64) bool {
+// Contiguous returns how many blocks the peer has from the first one on, as far as that is known at a glance.
+func (r *Remote) Contiguous() uint64 { return r.prefix }
+
+// Empty reports whether nothing is set. It may say no where all that was set was taken back.
+func (r *Remote) Empty() bool { return r.prefix == 0 && len(r.pages) == 0 }
+
+// Has reports whether the peer has a block. What is beyond the limits it has not.
+func (r *Remote) Has(block uint64) bool {
 	if block < r.prefix {
 		return true
 	}
@@ -40,9 +44,9 @@ func (r *remoteBlocks) has(block uint64) bool {
 	return p != nil && p[block%pageBlocks/64]>>(block%64)&1 != 0
 }
 
-// set notes that the peer has, or no longer has, [start, start+length). It returns how many pages it looked at, at least
-// 1: what the peer's message cost us.
-func (r *remoteBlocks) set(start, length uint64, has bool) (cost int) {
+// Set notes that the peer has, or no longer has, the blocks [start, start+length). It returns what that cost, in pages that were looked at, at
+// least 1.
+func (r *Remote) Set(start, length uint64, has bool) (cost int) {
 	end := start + length
 	if end < start {
 		end = 1<<64 - 1
@@ -64,7 +68,7 @@ func (r *remoteBlocks) set(start, length uint64, has bool) (cost int) {
 }
 
 // fill sets the bits of [start, end), as far as there may be pages.
-func (r *remoteBlocks) fill(start, end uint64, has bool) (cost int) {
+func (r *Remote) fill(start, end uint64, has bool) (cost int) {
 	if start >= end {
 		return 0
 	}
@@ -90,7 +94,7 @@ func (r *remoteBlocks) fill(start, end uint64, has bool) (cost int) {
 	return cost
 }
 
-func (r *remoteBlocks) add(number uint64) *page {
+func (r *Remote) add(number uint64) *page {
 	if r.pages == nil {
 		r.pages = map[uint64]*page{}
 	}
@@ -99,7 +103,7 @@ func (r *remoteBlocks) add(number uint64) *page {
 	return p
 }
 
-func (r *remoteBlocks) fillPage(number uint64, p *page, start, end uint64, has bool) {
+func (r *Remote) fillPage(number uint64, p *page, start, end uint64, has bool) {
 	begin := number * pageBlocks
 	from, to := max(start, begin)-begin, min(end-begin, pageBlocks)
 	if !has && from == 0 && to == pageBlocks {
@@ -122,21 +126,22 @@ func (r *remoteBlocks) fillPage(number uint64, p *page, start, end uint64, has b
 	}
 }
 
-// setBits notes a bitfield, which replaces what was known of its blocks. It returns what that cost, as set does.
-func (r *remoteBlocks) setBits(m messages.Bitfield) (cost int) {
-	for i, word := range m.Words {
-		start := m.Start + uint64(i)*32
+// SetBits notes a bitfield, bit i%32 of word i/32 being block first+i, which replaces what was known of these; first is a multiple of 32. It returns
+// what that cost, as Set does.
+func (r *Remote) SetBits(first uint64, words []uint32) (cost int) {
+	for i, word := range words {
+		start := first + uint64(i)*32
 		if start <= r.prefix {
 			cost += r.touchPrefix(start, start+uint64(bits.TrailingZeros32(^word)))
 		}
 		r.setWord(start, word)
 	}
-	return cost + len(m.Words)/pageWords + 1
+	return cost + len(words)/pageWords + 1
 }
 
 // touchPrefix makes the prefix end with the ones of a word that begins in it or right behind it, if they go beyond it or
 // end within it.
-func (r *remoteBlocks) touchPrefix(start, ones uint64) (cost int) {
+func (r *Remote) touchPrefix(start, ones uint64) (cost int) {
 	tail := r.prefix
 	if ones < start+32 || ones > tail {
 		r.prefix = ones
@@ -147,7 +152,7 @@ func (r *remoteBlocks) touchPrefix(start, ones uint64) (cost int) {
 	return r.fill(ones, tail, false) + r.fill(start+32, tail, true)
 }
 
-func (r *remoteBlocks) setWord(start uint64, word uint32) {
+func (r *Remote) setWord(start uint64, word uint32) {
 	p := r.pages[start/pageBlocks]
 	if p == nil && (word == 0 || start+32 <= r.prefix || len(r.pages) >= maxPages) {
 		return
