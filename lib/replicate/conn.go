@@ -11,6 +11,7 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/objects"
 	"hc/lib/protomux"
+	"hc/lib/replicate/answers"
 	"hc/lib/replicate/messages"
 	"hc/lib/replicate/publish"
 	"hc/lib/store"
@@ -39,7 +40,7 @@ type serverConn struct {
 	read          *atomic.Int64 // bytes that came
 	work          chan struct{} // holds a token while there may be something to do
 	sinks         sync.WaitGroup
-	answers       answers // the answering goroutine's own
+	answers       answers.Batch // the answering goroutine's own
 
 	mu       sync.Mutex            // guards all below
 	withheld map[keys.Key]bool     // discovery keys of what a push does not show before its length is reserved
@@ -236,7 +237,7 @@ func (c *serverConn) answer() {
 			do := c.next()
 			more = do != nil
 			if !more {
-				do = c.answers.flush
+				do = c.answers.Flush
 			}
 			if err := do(); err != nil && !errors.Is(err, protomux.ErrClosed) && c.ctx.Err() == nil {
 				c.mux.Close(err)
@@ -276,7 +277,7 @@ func (c *serverConn) next() func() error {
 // behindAnswers has what is gathered of answers sent first.
 func (c *serverConn) behindAnswers(do func() error) func() error {
 	return func() error {
-		if err := c.answers.flush(); err != nil && !errors.Is(err, protomux.ErrClosed) {
+		if err := c.answers.Flush(); err != nil && !errors.Is(err, protomux.ErrClosed) {
 			return err
 		}
 		return do()

@@ -1,65 +1,71 @@
 package replicate
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 
+	"hc/lib/hypercore"
 	"hc/lib/keys"
 	"hc/lib/objects"
+	"hc/lib/proof"
+	"hc/lib/replicate/answers"
 	"hc/lib/secretstream"
 	"hc/lib/store"
 )
 
-// Where few are connected an answer is as long as one may be. Where many are it is short, in a short frame, and ends where a run does; but what
-// is larger by itself comes all the same.
-func TestCrowdedAnswers(t *testing.T) {
+// Readers get what they asked for while others take frames, use them, and give them back: no frame is given back before what is in it was
+// sent, and none is used by two. The blocks are of all kinds that a frame has, those of one answer have more lengths than fit before it.
+func TestFramesAreNotShared(t *testing.T) {
 	core := &testCore{t: t, store: newStore(t)}
-	core.blocks = append(blocksOf(40, 64<<10), blocksOf(1, 3<<20/2)...)
+	core.blocks = blocksOf(60, 50_000)
+	for i := range 20_000 {
+		core.blocks = append(core.blocks, fmt.Appendf(nil, "%d,", i))
+	}
 	core.append(core.blocks...)
-	g, snapshot := core.answerer()
-	connected := func(conns, want int) {
-		t.Helper()
-		for len(g.conn.server.conns) < conns {
-			g.conn.server.conns[&serverConn{}] = true
-		}
-		if most := g.conn.mostRaw(); most != want {
-			t.Errorf("%d get %d bytes, want %d", conns, most, want)
-		}
+	connect := core.server(ServerOptions{})
+	noise := &testCore{t: t, store: newStore(t)}
+	noise.append(blocksOf(30, 64<<10)...)
+	other, err := hypercore.OpenSnapshot(t.Context(), noise.store, noise.key)
+	if err != nil {
+		t.Fatal(err)
 	}
-	connected(fewConns, objects.MaxRaw)
-	connected(fewConns+1, crowdedRaw)
-	connected(manyConns, crowdedRaw)
-	connected(manyConns+1, packedRaw)
-	for _, most := range []int{crowdedRaw, packedRaw} {
-		frame := takeFrame(most)
-		length := cap(frame.b)
-		for at := uint64(0); at < 40; {
-			answer, err := g.blocks(snapshot, objects.AskBlocks{Spans: []objects.Span{{First: at, Count: 40 - at}}}, nil, most, frame)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if raw, _ := answer.Size(); raw > most || cap(frame.b) != length || length > most+frontRoom+backRoom {
-				t.Errorf("block %d: an answer of %d bytes, in a frame of %d", at, raw, cap(frame.b))
-			}
-			for _, piece := range answer.Pieces {
-				extent, err := snapshot.Extent(t.Context(), at, 40)
-				if err != nil || !extent.Whole || int(extent.Count) != piece.Count {
-					t.Fatalf("block %d: a piece of %d blocks, where a run has %d, %v", at, piece.Count, extent.Count, err)
+	stop := make(chan struct{})
+	var others, readers sync.WaitGroup
+	for range 2 {
+		others.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
 				}
-				at += extent.Count
+				frame := answers.Take(objects.MaxRaw)
+				if _, count, err := answers.Pack(t.Context(), other, []objects.Span{{First: 0, Count: 30}}, frame, answers.PackOptions{Most: objects.MaxRaw}); err != nil || count != 30 {
+					t.Errorf("%d blocks, %v", count, err)
+				}
+				frame.GiveBack()
 			}
-			frame.b = frame.b[:frontRoom]
-		}
-		answer, err := g.blocks(snapshot, objects.AskBlocks{Spans: []objects.Span{{First: 40, Count: 1}}}, nil, most, frame)
-		if raw, count := answer.Size(); err != nil || count != 1 || raw != 3<<20/2 {
-			t.Errorf("a block of 1.5 MiB: %d blocks of %d bytes, %v", count, raw, err)
-		}
-		frame.giveBack()
+		})
 	}
+	for range 3 {
+		into, conn := newStore(t), connect()
+		readers.Go(func() {
+			got, err := read(t, into, core.key, proof.Claim{Kind: proof.KindAll}, FetchOptions{}, conn)
+			if err != nil || !bytes.Equal(got, core.bytes()) {
+				t.Errorf("%d bytes of %d, %v", len(got), len(core.bytes()), err)
+			}
+		})
+	}
+	readers.Wait()
+	close(stop)
+	others.Wait()
 }
 
 // What an answer leaves out, as where many are connected, is asked for again; but once it is known that answers are short, nothing of what
@@ -80,11 +86,15 @@ func TestCrowdedReader(t *testing.T) {
 		background(t, func(ctx context.Context) { _ = server.Serve(ctx, "reader", theirs) })
 		return ours
 	}
-	for range fewConns {
+	few := 0
+	for answers.Most(few+1) == objects.MaxRaw {
+		few++
+	}
+	for range few {
 		idle := connect()
 		background(t, func(ctx context.Context) { silentReader(ctx, idle) })
 	}
-	for connected := 0; connected < fewConns; runtime.Gosched() { // until the test times out
+	for connected := 0; connected < few; runtime.Gosched() { // until the test times out
 		server.mu.Lock()
 		connected = len(server.conns)
 		server.mu.Unlock()

@@ -15,6 +15,7 @@ import (
 	"hc/lib/objects"
 	"hc/lib/proof"
 	"hc/lib/protomux"
+	"hc/lib/replicate/answers"
 	"hc/lib/store"
 )
 
@@ -119,7 +120,7 @@ func givingDeltas(change func(*objects.Blocks, objects.AskDeltas)) func(*liar, *
 		if err != nil {
 			return err
 		}
-		answer, err := g.blocks(l.snapshot, ask.AskBlocks, &ask, objects.MaxRaw, takeFrame(objects.MaxRaw))
+		answer, err := g.blocks(l.snapshot, ask.AskBlocks, &ask, objects.MaxRaw, answers.Take(objects.MaxRaw))
 		if err != nil {
 			return err
 		}
@@ -186,7 +187,7 @@ func TestDeltaThatNobodyAskedFor(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		answer, err := g.blocks(l.snapshot, ask, &objects.AskDeltas{AskBlocks: ask, Held: []objects.Span{{First: 0, Count: 300}}}, objects.MaxRaw, takeFrame(objects.MaxRaw))
+		answer, err := g.blocks(l.snapshot, ask, &objects.AskDeltas{AskBlocks: ask, Held: []objects.Span{{First: 0, Count: 300}}}, objects.MaxRaw, answers.Take(objects.MaxRaw))
 		if err != nil {
 			return err
 		}

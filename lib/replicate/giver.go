@@ -11,6 +11,7 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/objects"
 	"hc/lib/protomux"
+	"hc/lib/replicate/answers"
 	"hc/lib/store"
 )
 
@@ -198,8 +199,8 @@ func (g *giver) nodes(snapshot *hypercore.Snapshot, indexes []uint64) ([]merkle.
 // giveBlocks answers with blocks. deltas is the question if it is for deltas, too.
 func (g *giver) giveBlocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas *objects.AskDeltas) error {
 	most := g.conn.mostRaw()
-	frame := takeFrame(most)
-	defer frame.giveBack()
+	frame := answers.Take(most)
+	defer frame.GiveBack()
 	answer, err := g.blocks(snapshot, m, deltas, most, frame)
 	if err != nil {
 		return err
@@ -213,42 +214,44 @@ func (g *giver) giveBlocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, de
 			trace(true, proof)
 		}
 	}
-	return frame.send(g.channel, answer)
+	return frame.Send(g.channel, answer)
 }
 
 // blocks makes an answer, of about so many bytes of blocks at most, whose payloads are in the frame.
-func (g *giver) blocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas *objects.AskDeltas, most int, frame *answerFrame) (answer objects.Blocks, err error) {
+func (g *giver) blocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas *objects.AskDeltas, most int, frame *answers.Frame) (answer objects.Blocks, err error) {
 	answer.ID = m.ID
 	last := m.Spans[len(m.Spans)-1]
 	if err := g.check(snapshot.Head(), m.Fork, last.First+last.Count, m.Nodes); err != nil {
 		return answer, err
 	}
-	p := packer{ctx: g.conn.ctx, from: snapshot, most: most, frame: frame}
+	options := answers.PackOptions{Most: most}
 	if deltas != nil {
-		p.base = g.baseFinder(snapshot, *deltas)
+		options.Base = g.baseFinder(snapshot, *deltas)
 		if deltas.Maps && m.Count() <= hyperdrive.MaxMapBlocks {
-			p.maps = deltas.Held
+			options.Maps = deltas.Held
 		}
 	}
-	for _, span := range m.Spans {
-		if !p.add(span) {
-			break
-		}
+	pieces, count, err := answers.Pack(g.conn.ctx, snapshot, m.Spans, frame, options)
+	if count == 0 {
+		return answer, err
 	}
-	p.flush()
-	if p.count == 0 {
-		return answer, p.err
-	}
-	if p.err != nil && !errors.Is(p.err, store.ErrBlockMissing) { // what came before it is good
-		g.conn.server.failed(g.conn.ctx, p.err)
+	if err != nil && !errors.Is(err, store.ErrBlockMissing) { // what came before it is good
+		g.conn.server.failed(g.conn.ctx, err)
 	}
 	wanted := m.Nodes
 	if m.Prove {
-		wanted = append(wanted, merkle.Subtrees(last.First+uint64(p.count), last.First+last.Count)...)
+		wanted = append(wanted, merkle.Subtrees(last.First+uint64(count), last.First+last.Count)...)
 	}
-	answer.Pieces = p.pieces
+	answer.Pieces = pieces
 	answer.Nodes, err = g.nodes(snapshot, wanted)
 	return answer, err
+}
+
+// mostRaw is how many bytes of blocks an answer has, at most, if it has several runs.
+func (c *serverConn) mostRaw() int {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	return answers.Most(len(c.server.conns))
 }
 
 // tracedBlocks are the blocks of an answer as a Trace sees them.

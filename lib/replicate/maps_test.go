@@ -12,6 +12,7 @@ import (
 	"hc/lib/objects"
 	"hc/lib/proof"
 	"hc/lib/protomux"
+	"hc/lib/replicate/answers"
 )
 
 // inserted is blocks of a file, and what an import of its next version appends: the block that is new, and the map in which it stands among
@@ -112,7 +113,7 @@ func TestLiarsOfMaps(t *testing.T) {
 			t.Error("who does not know of maps was asked for them")
 		}
 		ask.Maps = true
-		answer, err := g.blocks(l.snapshot, ask.AskBlocks, &ask, objects.MaxRaw, takeFrame(objects.MaxRaw))
+		answer, err := g.blocks(l.snapshot, ask.AskBlocks, &ask, objects.MaxRaw, answers.Take(objects.MaxRaw))
 		if err != nil {
 			return err
 		}

@@ -51,6 +51,7 @@ func TestHostileBodiesTakeLittleMemory(t *testing.T) {
 	noLeaks(t)
 	core := newCore(t, 300)
 	const junk = 12 << 20
+	const frontRoom, backRoom = 8 << 10, 1 << 10 // for the head, and for what encrypts
 	buf := make([]byte, frontRoom+junk, frontRoom+junk+backRoom)
 	var writing sync.Mutex // guards buf
 	for _, into := range []bool{true, false} {

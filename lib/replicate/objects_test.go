@@ -13,6 +13,7 @@ import (
 	"hc/lib/objects"
 	"hc/lib/proof"
 	"hc/lib/protomux"
+	"hc/lib/replicate/answers"
 )
 
 // falseGiver is a liar's channel for many blocks.
@@ -57,7 +58,7 @@ func answering(leaves func(*objects.Leaves), blocks func(*objects.Blocks)) func(
 			if err != nil {
 				return err
 			}
-			answer, err := g.blocks(l.snapshot, ask, nil, objects.MaxRaw, takeFrame(objects.MaxRaw))
+			answer, err := g.blocks(l.snapshot, ask, nil, objects.MaxRaw, answers.Take(objects.MaxRaw))
 			if err != nil {
 				return err
 			}
@@ -146,7 +147,7 @@ func TestLiarsOfManyBlocks(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			answer, err := g.blocks(l.snapshot, ask, nil, objects.MaxRaw, takeFrame(objects.MaxRaw))
+			answer, err := g.blocks(l.snapshot, ask, nil, objects.MaxRaw, answers.Take(objects.MaxRaw))
 			if err != nil {
 				return err
 			}
@@ -217,7 +218,7 @@ func TestPoorGivers(t *testing.T) {
 			first := ask
 			first.Prove, first.Nodes = false, nil
 			first.Spans = []objects.Span{{First: ask.Spans[0].First, Count: 1}}
-			answer, err := g.blocks(l.snapshot, first, nil, objects.MaxRaw, takeFrame(objects.MaxRaw))
+			answer, err := g.blocks(l.snapshot, first, nil, objects.MaxRaw, answers.Take(objects.MaxRaw))
 			if err != nil {
 				return err
 			}

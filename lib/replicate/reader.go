@@ -246,7 +246,7 @@ func (r *reader) reply(request merkle.Request) error {
 	if r.conn.server.options.Trace != nil {
 		r.conn.server.options.Trace(true, proof)
 	}
-	return r.conn.answers.add(r.channel, proof)
+	return r.conn.answers.Add(r.channel, proof)
 }
 
 // refuse answers that there is no answer. Damage to our own disk is a refusal, too; the peer asks another.

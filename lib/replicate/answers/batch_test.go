@@ -1,4 +1,4 @@
-package replicate
+package answers
 
 import (
 	"bytes"
@@ -43,6 +43,14 @@ func (unhearing) OnOpen(*protomux.Channel, []byte) error            { return nil
 func (unhearing) OnMessage(*protomux.Channel, uint64, []byte) error { return nil }
 func (unhearing) OnClose(*protomux.Channel, error)                  {}
 
+// value returns the block's value, nil if there is none.
+func value(p *merkle.Proof) []byte {
+	if p.Block == nil {
+		return nil
+	}
+	return p.Block.Value
+}
+
 // data decodes the data messages of a frame, and reports whether they come in a batch.
 func data(t *testing.T, frame []byte) (proofs []*merkle.Proof, batch bool) {
 	t.Helper()
@@ -78,7 +86,7 @@ func data(t *testing.T, frame []byte) (proofs []*merkle.Proof, batch bool) {
 // length.
 func TestAnswersFitTheirFrame(t *testing.T) {
 	for _, size := range []int{10, answeredBytes / answersTogether, 100_000, answeredBytes - batchedRoom, answeredBytes, answeredBytes + 1, objects.MaxRaw - batchedRoom, objects.MaxRaw, 15 << 20} {
-		var a answers
+		var a Batch
 		value, had := make([]byte, size), 0
 		for a.count == 0 || a.count < answersTogether && a.bytes+size+batchedRoom <= answeredBytes {
 			a.put(value, size)
@@ -115,17 +123,17 @@ func TestAnswersTogether(t *testing.T) {
 		"bytes":           {[]int{200 << 10, 200 << 10, 200 << 10}, []int{2, 1}},
 		"one is long":     {[]int{10, messages.MaxBlock - 100, 10}, []int{1, 1, 1}},
 	} {
-		var a answers
+		var a Batch
 		for i, size := range c.sizes {
 			proof := &merkle.Proof{ID: uint64(i)}
 			if size > 0 {
 				proof.Block = &merkle.BlockProof{Index: uint64(i), Value: bytes.Repeat([]byte{byte(i)}, size)}
 			}
-			if err := a.add(channel, proof); err != nil {
+			if err := a.Add(channel, proof); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}
-		if err := a.flush(); err != nil {
+		if err := a.Flush(); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		next := 0
@@ -136,8 +144,8 @@ func TestAnswersTogether(t *testing.T) {
 				t.Fatalf("%s: a frame of %d answers, want %d", name, len(proofs), want)
 			}
 			for _, proof := range proofs {
-				if proof.ID != uint64(next) || valueSize(proof) != c.sizes[next] {
-					t.Errorf("%s: answer %d has %d bytes, and %d was to come", name, proof.ID, valueSize(proof), next)
+				if proof.ID != uint64(next) || len(value(proof)) != c.sizes[next] {
+					t.Errorf("%s: answer %d has %d bytes, and %d was to come", name, proof.ID, len(value(proof)), next)
 				}
 				next++
 			}

@@ -1,4 +1,4 @@
-package replicate
+package answers
 
 import (
 	"errors"
@@ -15,19 +15,20 @@ const (
 	answeredBytes   = 512 << 10
 )
 
-// answers gathers answers on one channel after the other, in the memory that they are encrypted in and written from. The zero value has
-// none.
-type answers struct {
+// Batch gathers answers on one channel after the other, in the memory that they are encrypted in and written from. The zero value has
+// none. It is one goroutine's; what is gathered waits for Flush, or for answers that it has no room for.
+type Batch struct {
 	channel    *protomux.Channel
-	frame      *answerFrame // has them, as a batch has; nil: there are none
+	frame      *Frame // has them, as a batch has; nil: there are none
 	count      int
 	bytes      int    // of them, and of what a batch puts before each, at most
 	first      int    // where the first one's message begins in the frame
 	head, tail []byte // of the last one; used again
 }
 
-// add puts an answer behind the others, or begins anew with it where there is no room. Nothing of it is needed any more when add returns.
-func (a *answers) add(channel *protomux.Channel, proof *merkle.Proof) error {
+// Add puts an answer behind the others, or begins anew with it where there is no room. Nothing of it is needed any more when Add returns. An error is that of
+// sending.
+func (a *Batch) Add(channel *protomux.Channel, proof *merkle.Proof) error {
 	a.head, a.tail = messages.AppendDataHead(a.head[:0], proof), messages.AppendDataTail(a.tail[:0], proof)
 	var value []byte
 	if proof.Block != nil {
@@ -36,20 +37,20 @@ func (a *answers) add(channel *protomux.Channel, proof *merkle.Proof) error {
 	bytes := len(a.head) + len(value) + len(a.tail)
 	var err error
 	if a.channel != channel || a.bytes+bytes+batchedRoom > answeredBytes {
-		err = a.flush()
+		err = a.Flush()
 	}
 	a.channel = channel
 	a.put(value, bytes)
 	if a.count == answersTogether || a.bytes > answeredBytes {
-		err = errors.Join(err, a.flush())
+		err = errors.Join(err, a.Flush())
 	}
 	return err
 }
 
 // put puts the answer of head, value and tail, of so many bytes, behind the others.
-func (a *answers) put(value []byte, bytes int) {
+func (a *Batch) put(value []byte, bytes int) {
 	if a.frame == nil {
-		a.frame = takeFrame(max(answeredBytes, bytes+batchedRoom))
+		a.frame = Take(max(answeredBytes, bytes+batchedRoom))
 	}
 	b := protomux.AppendBatched(a.frame.reserve(bytes+batchedRoom), messages.TypeData, bytes)
 	if a.count == 0 {
@@ -64,14 +65,14 @@ func (a *answers) put(value []byte, bytes int) {
 // batchedRoom is what a batch puts before a message, at most, in bytes.
 const batchedRoom = 18
 
-// flush sends what is gathered.
-func (a *answers) flush() error {
+// Flush sends what is gathered, if anything is.
+func (a *Batch) Flush() error {
 	frame, count := a.frame, a.count
 	if frame == nil {
 		return nil
 	}
 	a.frame, a.count, a.bytes = nil, 0, 0
-	defer frame.giveBack()
+	defer frame.GiveBack()
 	if count == 1 {
 		return a.channel.WriteInPlace(messages.TypeData, frame.reserve(0), a.first)
 	}

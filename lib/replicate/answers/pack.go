@@ -1,4 +1,4 @@
-package replicate
+package answers
 
 import (
 	"context"
@@ -9,19 +9,37 @@ import (
 	"hc/lib/store"
 )
 
+// PackOptions say what an answer with blocks may have.
+type PackOptions struct {
+	Most int                              // bytes of blocks, unless it is a single one, or a run of up to objects.MaxRaw: see Most
+	Base func(hash.Digest) (uint64, bool) // finds the block with a leaf hash among those that the reader holds, to tell others by it; nil: he holds none
+	Maps []objects.Span                   // blocks that the reader holds who takes maps of them; nil: he takes none
+}
+
+// Pack packs the blocks of spans, in their order and as many as an answer may have, as they are stored where that can be. It returns the pieces,
+// whose payloads are in the frame, behind what is there, and how many blocks they have. err is why it ended before that: what comes before it is
+// good.
+func Pack(ctx context.Context, from *hypercore.Snapshot, spans []objects.Span, frame *Frame, options PackOptions) (pieces []objects.Piece, count int, err error) {
+	p := packer{PackOptions: options, ctx: ctx, from: from, frame: frame}
+	for _, span := range spans {
+		if !p.add(span) {
+			break
+		}
+	}
+	p.flush()
+	return p.pieces, p.count, p.err
+}
+
 // packer makes the pieces of one answer.
 type packer struct {
+	PackOptions
 	ctx    context.Context
 	from   *hypercore.Snapshot
-	most   int          // bytes of the blocks
-	frame  *answerFrame // has the payloads of pieces
+	frame  *Frame // has the payloads of pieces
 	pieces []objects.Piece
 	count  int // blocks in them, and in loose
 	raw    int // bytes of these
 	err    error
-	base   func(hash.Digest) (uint64, bool) // finds a block that the reader holds; nil: there is none
-
-	maps []objects.Span // likewise, of one who takes maps, if few blocks are asked for
 
 	mapped     int      // bytes of maps among the pieces
 	loose      [][]byte // blocks for the next piece
@@ -83,7 +101,7 @@ func (p *packer) addStored(extent store.Extent) bool {
 
 // addDelta adds a block as what it differs from one that the reader holds, if that is how it is stored, and there is room for it.
 func (p *packer) addDelta(extent store.Extent) bool {
-	if p.base == nil || p.full(1, extent.Bytes) {
+	if p.Base == nil || p.full(1, extent.Bytes) {
 		return false
 	}
 	p.flush()
@@ -91,7 +109,7 @@ func (p *packer) addDelta(extent store.Extent) bool {
 	if err != nil { // the block may be elsewhere, too, or tell why not
 		return false
 	}
-	base, ok := p.base(delta.Base)
+	base, ok := p.Base(delta.Base)
 	if !ok {
 		return false
 	}
@@ -114,7 +132,7 @@ const leastMap = 512
 // mapsIn are the blocks of an extent that can be sent as the maps that they are, of blocks that the reader holds. Who reads a map asks for
 // that alone, since he does not know yet what else he needs, so this is looked at only where little is asked for.
 func (p *packer) mapsIn(first uint64, extent store.Extent) map[uint64]objects.Piece {
-	if p.maps == nil || extent.Delta {
+	if p.Maps == nil || extent.Delta {
 		return nil
 	}
 	var maps map[uint64]objects.Piece
@@ -127,7 +145,7 @@ func (p *packer) mapsIn(first uint64, extent store.Extent) map[uint64]objects.Pi
 		if err != nil { // which is said where it is taken as any other
 			continue
 		}
-		if piece, ok := objects.PackMap(data, p.maps, p.length); ok {
+		if piece, ok := objects.PackMap(data, p.Maps, p.length); ok {
 			if maps == nil {
 				maps = map[uint64]objects.Piece{}
 			}
@@ -146,7 +164,7 @@ func (p *packer) full(blocks, bytes int) bool {
 	if p.count == 0 && blocks == 1 {
 		return false
 	}
-	most := p.most
+	most := p.Most
 	if p.count == 0 {
 		most = objects.MaxRaw // a run that is longer is not cut, and compressed again
 	}
@@ -171,7 +189,7 @@ func (p *packer) addLoose(block uint64, compressed bool) bool {
 	return true
 }
 
-// flush makes a piece of the loose blocks.
+// Flush makes a piece of the loose blocks.
 func (p *packer) flush() {
 	if len(p.loose) == 0 {
 		return

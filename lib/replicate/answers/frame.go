@@ -1,4 +1,4 @@
-package replicate
+package answers
 
 import (
 	"slices"
@@ -8,10 +8,10 @@ import (
 	"hc/lib/protomux"
 )
 
-// answerFrame is the memory in which an answer with blocks is made, encrypted, and written from: what is in the log is read to where
+// Frame is the memory in which an answer with blocks is made, encrypted, and written from: what is in the log is read to where
 // it leaves, and nowhere else. It is of who has taken it, one goroutine, until he gives it back. Of the answer that is made in it the
-// pieces alias it, so nothing of that may be used any more then; of what was sent nothing is left to be written when send returns.
-type answerFrame struct {
+// pieces alias it, so nothing of that may be used any more then; of what was sent nothing is left to be written when Send returns.
+type Frame struct {
 	b []byte // frontRoom bytes, then the payloads, in order
 }
 
@@ -39,19 +39,19 @@ func newFrames(most int) framePool {
 func (p framePool) size() int { return frontRoom + p.most + backRoom }
 
 // frame makes a frame.
-func (p framePool) frame() *answerFrame { return &answerFrame{make([]byte, frontRoom, p.size())} }
+func (p framePool) frame() *Frame { return &Frame{make([]byte, frontRoom, p.size())} }
 
-// takeFrame returns a frame for so many bytes of blocks: for more than objects.MaxRaw one that is not kept.
-func takeFrame(most int) *answerFrame {
+// Take returns an empty frame for so many bytes of blocks: for more than objects.MaxRaw one that is not kept.
+func Take(most int) *Frame {
 	at := slices.IndexFunc(framePools, func(p framePool) bool { return p.most >= most })
 	if at < 0 {
 		return framePool{most: most}.frame()
 	}
-	return framePools[at].idle.Get().(*answerFrame)
+	return framePools[at].idle.Get().(*Frame)
 }
 
-// giveBack ends all use of a frame. One that has grown is let go.
-func (f *answerFrame) giveBack() {
+// GiveBack ends all use of a frame. One that has grown is let go.
+func (f *Frame) GiveBack() {
 	f.b = f.b[:frontRoom]
 	at := slices.IndexFunc(framePools, func(p framePool) bool { return p.size() == cap(f.b) })
 	if at >= 0 {
@@ -60,19 +60,19 @@ func (f *answerFrame) giveBack() {
 }
 
 // reserve returns the frame's bytes with room for n more, and all that goes behind them.
-func (f *answerFrame) reserve(n int) []byte {
+func (f *Frame) reserve(n int) []byte {
 	f.b = slices.Grow(f.b, n+backRoom)
 	return f.b
 }
 
-// send puts the head of the answer, whose payloads are here, before them, and writes it.
-func (f *answerFrame) send(channel *protomux.Channel, answer objects.Blocks) error {
+// Send puts the head of the answer, whose payloads are all that was packed here, before them, and writes it.
+func (f *Frame) Send(channel *protomux.Channel, answer objects.Blocks) error {
 	at := f.before(answer.Head())
 	return channel.WriteInPlace(objects.TypeBlocks, f.reserve(0), at)
 }
 
 // before puts a head before the payloads, and returns where it begins. Only a very long one makes them move.
-func (f *answerFrame) before(head []byte) (at int) {
+func (f *Frame) before(head []byte) (at int) {
 	at = frontRoom - len(head)
 	if lack := protomux.HeadRoom - at; lack > 0 {
 		f.b = slices.Insert(f.b, frontRoom, make([]byte, lack)...)

@@ -1,4 +1,4 @@
-package replicate
+package answers
 
 import "hc/lib/objects"
 
@@ -11,15 +11,12 @@ const (
 	packedRaw  = objects.MaxRaw / 4 // where there are more than many
 )
 
-// mostRaw is how many bytes of blocks an answer has, at most, if it has several runs.
-func (c *serverConn) mostRaw() int {
-	s := c.server
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch n := len(s.conns); {
-	case n <= fewConns:
+// Most returns how many bytes of blocks an answer has, at most, if it has several runs, where so many are connected.
+func Most(conns int) int {
+	switch {
+	case conns <= fewConns:
 		return objects.MaxRaw
-	case n <= manyConns:
+	case conns <= manyConns:
 		return crowdedRaw
 	default:
 		return packedRaw
