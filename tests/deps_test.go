@@ -21,7 +21,7 @@ var layers = []struct {
 	{"connections", []string{"lib/peer", "lib/protomux", "lib/secretstream", "lib/discovery"}},
 	{"data", []string{"lib/stream", "lib/hyperbee", "lib/hyperdrive", "lib/proof", "lib/keyfile", "lib/keylock", "lib/store/packlog", "lib/store/packlog/memfs",
 		"lib/store/table", "lib/store/records", "lib/store/codec", "lib/store/runs", "lib/store/smallfile", "lib/store", "lib/hypercore"}},
-	{"capabilities", []string{"lib/folder", "lib/drivetar", "lib/replicate/messages", "lib/replicate/publish", "lib/replicate/bitfield", "lib/replicate/answers", "lib/replicate", "lib/drive", "lib/objects", "lib/worktree"}},
+	{"capabilities", []string{"lib/folder", "lib/drivetar", "lib/replicate/messages", "lib/replicate/publish", "lib/replicate/bitfield", "lib/replicate/answers", "lib/replicate/copies", "lib/replicate", "lib/drive", "lib/objects", "lib/worktree"}},
 	{"what binaries share", []string{"lib/cli", "lib/cli/network"}},
 	{"binaries", []string{"cmd/*"}},
 	{"tests", []string{"tests", "tests/*"}},
@@ -95,6 +95,7 @@ var never = []struct{ from, to, why string }{
 	{"cmd/*", "lib/replicate/messages", "what peers say to each other is for lib/replicate"},
 	{"cmd/*", "lib/replicate/bitfield", "what peers say to each other is for lib/replicate"},
 	{"cmd/*", "lib/replicate/answers", "what peers say to each other is for lib/replicate"},
+	{"cmd/*", "lib/replicate/copies", "what peers say to each other is for lib/replicate"},
 	{"cmd/*", "lib/replicate/publish", "what peers say to each other is for lib/replicate"},
 }
 

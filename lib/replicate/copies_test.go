@@ -206,29 +206,22 @@ func givesOf(t *testing.T, core *testCore) (*giver, *hypercore.Snapshot) {
 	return &giver{conn: &serverConn{ctx: t.Context(), server: server}, core: &servedCore{key: core.key, users: 1}}, snapshot
 }
 
-// Blocks whose leaf hashes begin alike are not taken for one another, and what the reader does not hold is no copy.
-func TestCopiesAreCompared(t *testing.T) {
+// The index of a core that nobody reads any more is forgotten, and nothing is taken in for who still asks.
+func TestIndexIsForgotten(t *testing.T) {
 	first := noise(1, 100)
 	core, _ := versions(t, first, first)
 	g, snapshot := givesOf(t, core)
-	index := g.conn.server.leafIndex(g.core, 0)
-	leaf, err := snapshot.Node(t.Context(), 2*150)
+	ask := objects.AskCopies{AskLeaves: objects.AskLeaves{First: 100, Count: 100}, Held: []objects.Span{{First: 0, Count: 100}}}
+	leaf, err := snapshot.Node(t.Context(), 2*50)
 	if err != nil {
 		t.Fatal(err)
 	}
-	index.blocks[leafPrefix(leaf.Hash)] = 7 // which is block 50's
-	index.pages[0] = 200
-	ask := objects.AskCopies{AskLeaves: objects.AskLeaves{First: 150, Count: 1}, Held: []objects.Span{{First: 0, Count: 100}}}
-	if answer, err := g.copies(snapshot, ask); err != nil || len(answer.Copies) != 0 || len(answer.Leaves) != 1 {
-		t.Errorf("%+v, %v", answer, err)
+	if block, ok := g.indexOf(snapshot, 0, ask.Held, ask.First, ask.Count).Find(leaf.Hash); !ok || block != 50 {
+		t.Errorf("found %v, block %d", ok, block)
 	}
-	index.blocks[leafPrefix(leaf.Hash)] = 50
-	if answer, err := g.copies(snapshot, ask); err != nil || fmt.Sprint(answer.Copies) != "[{0 1 50}]" || len(answer.Leaves) != 0 {
-		t.Errorf("%+v, %v", answer, err)
-	}
-	ask.Held = []objects.Span{{First: 0, Count: 50}, {First: 51, Count: 49}}
-	if answer, err := g.copies(snapshot, ask); err != nil || len(answer.Copies) != 0 || len(answer.Leaves) != 1 {
-		t.Errorf("%+v, %v", answer, err)
+	g.conn.server.leave(g.core)
+	if _, ok := g.indexOf(snapshot, 0, ask.Held, ask.First, ask.Count).Find(leaf.Hash); ok {
+		t.Error("found where nobody reads")
 	}
 }
 

@@ -8,18 +8,19 @@ import (
 	"hc/lib/hash"
 	"hc/lib/hypercore"
 	"hc/lib/objects"
+	"hc/lib/replicate/copies"
 )
 
 // A block that the server stores as what it differs from another of the same core goes so to a reader who says that he holds the other.
 
 // baseFinder returns what finds the block with a leaf hash among those that a reader holds; it looks only if it is asked.
 func (g *giver) baseFinder(snapshot *hypercore.Snapshot, m objects.AskDeltas) func(hash.Digest) (uint64, bool) {
-	var index *leafIndex
+	var index *copies.Index
 	return func(leaf hash.Digest) (uint64, bool) {
 		if index == nil {
 			index = g.indexOf(snapshot, m.Fork, m.Held, m.Spans[0].First, objects.MaxLeaves)
 		}
-		block, ok := index.find(leaf)
+		block, ok := index.Find(leaf)
 		if !ok || !objects.Within(m.Held, block, 1) {
 			return 0, false
 		}

@@ -12,6 +12,7 @@ import (
 	"hc/lib/objects"
 	"hc/lib/protomux"
 	"hc/lib/replicate/answers"
+	"hc/lib/replicate/copies"
 	"hc/lib/store"
 )
 
@@ -25,7 +26,7 @@ type giver struct {
 
 	// The answering goroutine's own.
 	invalid int
-	tail    tail // of the last copies
+	tail    copies.Tail
 }
 
 // openObjects answers the open of a reader's channel for a core that is here, and that he may see.

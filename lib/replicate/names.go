@@ -102,6 +102,6 @@ func (s *Server) leave(core *servedCore) {
 	defer s.mu.Unlock()
 	if core.users--; core.users == 0 {
 		delete(s.cores, keys.DiscoveryKey(core.key))
-		s.forgetLeaves(core)
+		s.leaves.Forget(core.key)
 	}
 }

@@ -15,11 +15,10 @@ import (
 type servedCore struct {
 	key      keys.Key
 	store    *store.Store
-	guarded  bool       // the store writes it, so whoever tells of a longer one is asked for its head
-	accepted bool       // what peers have of it is taken, and shown only once it is synced
-	users    int        // guarded by the server's mu
-	sinks    int        // that run; likewise
-	leaves   *leafIndex // likewise; nil: nobody has asked for copies
+	guarded  bool // the store writes it, so whoever tells of a longer one is asked for its head
+	accepted bool // what peers have of it is taken, and shown only once it is synced
+	users    int  // guarded by the server's mu
+	sinks    int  // that run; likewise
 
 	refreshing sync.Mutex // one at a time, so that an older look does not come after a newer one
 

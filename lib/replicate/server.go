@@ -13,6 +13,7 @@ import (
 	"hc/lib/hypercore"
 	"hc/lib/keys"
 	"hc/lib/peer"
+	"hc/lib/replicate/copies"
 	"hc/lib/store"
 )
 
@@ -50,8 +51,8 @@ type Server struct {
 	cores  map[keys.Key]*servedCore // by discovery key; those that somebody reads
 	conns  map[*serverConn]bool
 	names  names
-	sinks  int // that run
-	leaves int // in the indexes of all cores
+	sinks  int            // that run
+	leaves copies.Indexes // of cores that are read
 }
 
 // NewServer returns a server for the cores of a store.
