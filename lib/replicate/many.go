@@ -104,17 +104,16 @@ func (f *fetcher) usuallyOf(block, length uint64) int {
 
 // askMany asks a peer for a block and those behind it. more is false if the window is full.
 func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) (more bool, err error) {
-	length, fork := f.d.Length()
+	length, _ := f.d.Length()
 	most := min(s.atOnce, f.options.Window/4)
 	if f.checks(s, block, limit, length) {
 		known, err := f.knowsLeaf(ctx, block)
-		if err != nil {
+		switch {
+		case err != nil:
 			return false, err
-		}
-		if !known {
+		case !known:
 			return f.askLeaves(ctx, s, block, limit, length)
-		}
-		if f.hashed[block].here {
+		case f.hashed[block].here:
 			f.again(block)
 			return true, nil
 		}
@@ -126,19 +125,39 @@ func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) 
 	if err := f.askRuns(s, block, f.wantedFrom(block, limit), length); err != nil {
 		return false, err
 	}
+	m, bytes, err := f.together(ctx, s, block, limit, most)
+	if err != nil {
+		return false, err
+	}
+	if m.prove {
+		m.Needs = f.d.Needs(ctx, m.spans[0].First, m.end(), f.expects)
+	}
+	if s.deltas {
+		if m.lent, err = f.heldFor(ctx, s, length); err != nil {
+			return false, err
+		}
+	}
+	return true, f.sendMany(s, m, min(bytes, max(most, f.sizeOf(block, length))))
+}
+
+// together makes a question for a block and as many of those behind it as are likely to come with it, where at most so many bytes of blocks
+// come. It returns how many bytes the blocks may have.
+func (f *fetcher) together(ctx context.Context, s *session, block, limit uint64, most int) (m *many, bytes int, err error) {
+	length, fork := f.d.Length()
 	_, known := f.hashed[block]
-	m := &many{prove: !known}
+	m = &many{prove: !known}
 	m.add(block)
 	var here []uint64 // that lie between, and need not come
 	likely, room := f.usuallyOf, most-most/fillPart
 	if s.runs.asked && !s.runs.knows(block) { // a question that ends anywhere cuts a run: until it is known where they end few should be asked for
 		likely, room = f.sizeOf, most
 	}
-	bytes, fill := f.sizeOf(block, length), likely(block, length)
+	bytes = f.sizeOf(block, length)
+	fill := likely(block, length)
 	for {
 		next, ok, err := f.nextBlock(ctx, limit, length)
 		if err != nil {
-			return false, err
+			return nil, 0, err
 		}
 		if !ok {
 			break
@@ -166,15 +185,7 @@ func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) 
 	for _, block := range here {
 		f.again(block)
 	}
-	if m.prove {
-		m.Needs = f.d.Needs(ctx, m.spans[0].First, m.end(), f.expects)
-	}
-	if s.deltas {
-		if m.lent, err = f.heldFor(ctx, s, length); err != nil {
-			return false, err
-		}
-	}
-	return true, f.sendMany(s, m, min(bytes, max(most, f.sizeOf(block, length))))
+	return m, bytes, nil
 }
 
 // askOne asks a peer for one block.

@@ -72,45 +72,54 @@ func (s *Server) push(ctx context.Context, to Dialer, cores []keys.Key, options 
 	if err != nil {
 		return err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- run() }()
-	over := false
-	wait := func(done <-chan struct{}) error {
-		looks := time.NewTicker(options.Patience)
-		defer looks.Stop()
-		for heard := int64(-1); ; {
-			select {
-			case <-done:
-				return nil
-			case err := <-c.failure:
-				return err
-			case err := <-ended:
-				over = true
-				return c.lost(err)
-			case <-looks.C:
-			}
-			now := c.heard.Load()
-			if now == heard && c.doubts.Load() > 0 {
-				return fmt.Errorf("%w: it has asked for nothing for %v", ErrNotAccepted, options.Patience)
-			}
-			heard = now
-		}
-	}
-	err = s.pushAll(c, cores, options, wait)
+	p := &pushing{conn: c, patience: options.Patience, ended: make(chan error, 1)}
+	go func() { p.ended <- run() }()
+	err = s.pushAll(c, cores, options, p.wait)
 	switch {
 	case err == nil:
-		err = wait(synced)
-	case !over && c.foundEnded(err):
-		err = wait(nil) // what ended the connection is why
+		err = p.wait(synced)
+	case !p.over && c.foundEnded(err):
+		err = p.wait(nil) // what ended the connection is why
 	}
-	if !over {
+	if !p.over {
 		c.mux.Close(err) // nil: when all is sent
-		<-ended
+		<-p.ended
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return err
+}
+
+// pushing is a push whose connection is there.
+type pushing struct {
+	conn     *serverConn
+	patience time.Duration
+	ended    chan error // how the connection ended
+	over     bool       // that was read
+}
+
+// wait returns nil once done is closed, or why the push cannot go on.
+func (p *pushing) wait(done <-chan struct{}) error {
+	looks := time.NewTicker(p.patience)
+	defer looks.Stop()
+	for heard := int64(-1); ; {
+		select {
+		case <-done:
+			return nil
+		case err := <-p.conn.failure:
+			return err
+		case err := <-p.ended:
+			p.over = true
+			return p.conn.lost(err)
+		case <-looks.C:
+		}
+		now := p.conn.heard.Load()
+		if now == heard && p.conn.doubts.Load() > 0 {
+			return fmt.Errorf("%w: it has asked for nothing for %v", ErrNotAccepted, p.patience)
+		}
+		heard = now
+	}
 }
 
 // foundEnded reports whether an error says no more than that the connection is over.
