@@ -11,8 +11,8 @@ import (
 	"hc/lib/store"
 )
 
-// names is the cores that are served, by the discovery key that peers know them by. The server's mu guards it.
-type names struct {
+// registry is the cores that are served, by the discovery key that peers know them by. The server's mu guards it.
+type registry struct {
 	byID  map[keys.Key]keys.Key
 	known map[keys.Key]bool
 	stale bool      // the store has changed since it was looked at
@@ -20,23 +20,23 @@ type names struct {
 	again time.Time // when to look again although nobody said that it has changed: the word may be on its way
 }
 
-func (n *names) add(list []keys.Key) {
+func (r *registry) add(list []keys.Key) {
 	for _, key := range list {
-		if !n.known[key] {
-			n.known[key] = true
-			n.byID[keys.DiscoveryKey(key)] = key
+		if !r.known[key] {
+			r.known[key] = true
+			r.byID[keys.DiscoveryKey(key)] = key
 		}
 	}
 }
 
-func (n *names) changed() { n.stale = !n.fixed }
+func (r *registry) changed() { r.stale = !r.fixed }
 
 // key returns the core with that discovery key, or an error wrapping store.ErrNotFound. Asking for what is not there makes
 // the server read the store's list of cores, but leaves it most of its time.
 func (s *Server) key(ctx context.Context, id keys.Key) (keys.Key, error) {
 	s.mu.Lock()
-	key, ok := s.names.byID[id]
-	look := s.names.stale || !s.names.fixed && time.Now().After(s.names.again)
+	key, ok := s.registry.byID[id]
+	look := s.registry.stale || !s.registry.fixed && time.Now().After(s.registry.again)
 	s.mu.Unlock()
 	if ok {
 		return key, nil
@@ -44,16 +44,16 @@ func (s *Server) key(ctx context.Context, id keys.Key) (keys.Key, error) {
 	if look {
 		began := time.Now()
 		s.mu.Lock()
-		s.names.stale = false // before the look: a change during it counts
+		s.registry.stale = false // before the look: a change during it counts
 		s.mu.Unlock()
 		list, err := s.store.Cores(ctx)
 		if err != nil {
 			return key, err
 		}
 		s.mu.Lock()
-		s.names.add(list)
-		s.names.again = time.Now().Add(restFactor * time.Since(began))
-		key, ok = s.names.byID[id]
+		s.registry.add(list)
+		s.registry.again = time.Now().Add(restFactor * time.Since(began))
+		key, ok = s.registry.byID[id]
 		s.mu.Unlock()
 	}
 	if !ok {

@@ -45,31 +45,31 @@ type Server struct {
 	store   *store.Store
 	options ServerOptions
 
-	mu     sync.Mutex // guards all below
-	accept map[keys.Key]bool
-	alone  []keys.Key               // accepted cores of which it is not known yet what belongs to them
-	cores  map[keys.Key]*servedCore // by discovery key; those that somebody reads
-	conns  map[*serverConn]bool
-	names  names
-	sinks  int            // that run
-	leaves copies.Indexes // of cores that are read
+	mu       sync.Mutex // guards all below
+	accept   map[keys.Key]bool
+	alone    []keys.Key               // accepted cores of which it is not known yet what belongs to them
+	cores    map[keys.Key]*servedCore // by discovery key; those that somebody reads
+	conns    map[*serverConn]bool
+	registry registry
+	sinks    int            // that run
+	leaves   copies.Indexes // of cores that are read
 }
 
 // NewServer returns a server for the cores of a store.
 func NewServer(of *store.Store, options ServerOptions) *Server {
 	s := &Server{
-		store:   of,
-		options: options,
-		cores:   map[keys.Key]*servedCore{},
-		conns:   map[*serverConn]bool{},
-		names:   names{byID: map[keys.Key]keys.Key{}, known: map[keys.Key]bool{}, stale: true},
-		accept:  map[keys.Key]bool{},
+		store:    of,
+		options:  options,
+		cores:    map[keys.Key]*servedCore{},
+		conns:    map[*serverConn]bool{},
+		registry: registry{byID: map[keys.Key]keys.Key{}, known: map[keys.Key]bool{}, stale: true},
+		accept:   map[keys.Key]bool{},
 	}
 	if options.Keys != nil {
-		s.names.add(options.Keys)
-		s.names.stale, s.names.fixed = false, true
+		s.registry.add(options.Keys)
+		s.registry.stale, s.registry.fixed = false, true
 	}
-	s.names.add(options.Accept)
+	s.registry.add(options.Accept)
 	for _, key := range options.Accept {
 		s.accept[key] = true
 	}
@@ -101,7 +101,7 @@ func (s *Server) widen(ctx context.Context) (more bool) {
 		for _, other := range beside {
 			s.accept[other] = true
 		}
-		s.names.add(beside)
+		s.registry.add(beside)
 		s.mu.Unlock()
 		more = more || len(beside) > 0
 	}
@@ -151,7 +151,7 @@ func rest(ctx context.Context, d time.Duration) bool {
 // core does not keep others from being announced.
 func (s *Server) refresh(ctx context.Context) {
 	s.mu.Lock()
-	s.names.changed()
+	s.registry.changed()
 	cores, conns := make([]*servedCore, 0, len(s.cores)), make([]*serverConn, 0, len(s.conns))
 	for _, core := range s.cores {
 		cores = append(cores, core)

@@ -1,0 +1,43 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"hc/lib/lent"
+	"hc/lib/peer"
+	"hc/lib/protomux"
+	"hc/lib/secretstream"
+)
+
+// limits are how long the other end of a connection may do nothing. Zero fields take the defaults.
+type limits struct {
+	handshake time.Duration // how long a stranger may keep a connection without having shaken hands
+	stall     time.Duration // how long a peer may take not a byte of what waits for it
+}
+
+func (l limits) withDefaults() limits {
+	if l.handshake == 0 {
+		l.handshake = 15 * time.Second
+	}
+	if l.stall == 0 {
+		l.stall = time.Minute
+	}
+	return l
+}
+
+// connect shakes hands and puts a multiplexer on the connection. What is read lies in memory of a pool, if there is one.
+func connect(ctx context.Context, conn peer.Conn, initiator bool, limits limits, pool *lent.Pool) (*protomux.Mux, *secretstream.Conn, error) {
+	limits = limits.withDefaults()
+	shaking, cancel := context.WithTimeout(ctx, limits.handshake)
+	secret, err := secretstream.Handshake(shaking, conn, secretstream.Options{Initiator: initiator, Memory: pool, Shaken: cancel})
+	if err != nil {
+		if errors.Is(shaking.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
+			err = fmt.Errorf("no handshake within %v: %w", limits.handshake, err)
+		}
+		return nil, nil, fmt.Errorf("shaking hands: %w", err)
+	}
+	return protomux.New(secret, protomux.Options{Stall: limits.stall}), secret, nil
+}
