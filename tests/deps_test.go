@@ -85,6 +85,8 @@ var never = []struct{ from, to, why string }{
 	{"lib/replicate/messages", "lib/protomux", "a message does not know what carries it"},
 	{"lib/replicate/publish", "lib/store*", "a message does not know what is made of it"},
 	{"lib/replicate/publish", "lib/protomux", "a message does not know what carries it"},
+	{"lib/replicate/bitfield", "lib/*", "what a peer has is numbers of blocks"},
+	{"lib/replicate/copies", "lib/protomux", "whatever connection asks, the answer is the same"},
 	{"data", "connections", "data does not know how it travels"},
 	{"cmd/*", "lib/store/packlog", "the store is used as a whole"},
 	{"cmd/*", "lib/store/table", "the store is used as a whole"},
