@@ -22,8 +22,9 @@ type PushOptions struct {
 
 // Push connects to a mirror, and returns when that has, synced if it is an hc, all that is here of the cores.
 //
-// ErrNotAccepted if it does not take them, or asks for nothing; a conflict (store.ErrConflict) if another signer was first, or the mirror's log is neither the beginning
-// of ours nor, of who signs nothing, goes on from it: then nothing of ours has left. What is appended meanwhile is pushed, too, but not waited for.
+// ErrNotAccepted if it does not take them, or asks for nothing; a conflict (store.ErrConflict) if another signer was first, or the mirror's log
+// is neither the beginning of ours nor, of who signs nothing, goes on from it: then nothing of ours has left. What is appended meanwhile is
+// pushed, too, but not waited for.
 func (s *Server) Push(ctx context.Context, to Dialer, cores []keys.Key, options PushOptions) error {
 	if err := s.push(ctx, to, cores, options); err != nil {
 		return fmt.Errorf("pushing to %s: %w", to.Name, err)
