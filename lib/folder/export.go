@@ -26,14 +26,14 @@ var (
 )
 
 // NotAllowed makes an error about a path one that wraps ErrRefused where the system does not allow it, or the disk takes no such
-// name: it may well have others, also where another disk, that is read-only, is mounted below the folder.
+// name: it may well have others. Of a disk that is read-only it has none.
 func NotAllowed(path string, err error) error {
 	var why syscall.Errno
 	if !errors.As(err, &why) || errors.Is(err, ErrRefused) {
 		return err
 	}
 	switch why {
-	case syscall.EACCES, syscall.EPERM, syscall.EROFS, syscall.ENAMETOOLONG:
+	case syscall.EACCES, syscall.EPERM, syscall.ENAMETOOLONG:
 		return fmt.Errorf("%q: %w: %w", path, ErrRefused, why)
 	}
 	return err

@@ -26,7 +26,7 @@ func (u *update) run(ctx context.Context) error {
 	}
 	defer export.Close()
 	for _, name := range u.unended {
-		if err := export.Tidy(name[1:]); err != nil && !errors.Is(err, folder.ErrRefused) { // the next one tries again where it may
+		if err := u.readOnlyBelow(name, export.Tidy(name[1:])); err != nil && !errors.Is(err, folder.ErrRefused) { // the next one tries again where it may
 			return err
 		}
 	}
@@ -169,12 +169,24 @@ func (u *update) retime() error {
 
 // skipRefused goes on behind what must not, or cannot, be written here, having told of it.
 func (u *update) skipRefused(name string, err error) error {
+	err = u.readOnlyBelow(name, err)
 	if !errors.Is(err, folder.ErrRefused) {
 		return err
 	}
 	u.refuse(name, err)
 	return nil
 }
+
+// readOnlyBelow makes an error about a name one that wraps folder.ErrRefused where that is on a disk of its own, mounted below the folder, which
+// is read-only: the folder has others. If its own disk is, it has none.
+func (u *update) readOnlyBelow(name string, err error) error {
+	if !errors.Is(err, syscall.EROFS) || errors.Is(err, folder.ErrRefused) || errors.Is(syscall.Access(u.tree.Root, mayWrite), syscall.EROFS) {
+		return err
+	}
+	return fmt.Errorf("%q: %w: %w", name[1:], folder.ErrRefused, syscall.EROFS)
+}
+
+const mayWrite = 2 // W_OK of access(2)
 
 func (u *update) refuse(name string, why error) {
 	u.done.Refused++
