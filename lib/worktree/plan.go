@@ -29,6 +29,7 @@ type update struct {
 	steps   []step
 	planned map[string]bool        // names that were considered, where one may come twice
 	same    []hyperdrive.Item      // files that are as they should be, but maybe for their time
+	retimes []retime               // of these, those that have another one
 	unended []string               // names beside which an interrupted update may have left something unfinished
 	left    []string               // names that are not written
 	seen    map[string]fs.FileInfo // what is to be replaced or removed, as it was found
@@ -183,6 +184,7 @@ func (u *update) isDone(ctx context.Context, here *onDisk, item *hyperdrive.Item
 	u.done.Same++
 	if item.Entry.Blob != nil {
 		u.same = append(u.same, *item)
+		u.retimes = appendRetime(u.retimes, here, *item)
 	}
 	return true, nil
 }

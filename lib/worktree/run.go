@@ -152,14 +152,28 @@ func (u *update) reached(ctx context.Context, items []hyperdrive.Item, ask func(
 	return ready, ask(ctx, ready)
 }
 
-// retime gives files their times that are as they should be otherwise.
+// A retime is a file that is as it should be, but for its time.
+type retime struct {
+	path string
+	was  fs.FileInfo // before it was read
+	to   time.Time
+}
+
+func appendRetime(to []retime, here *onDisk, item hyperdrive.Item) []retime {
+	meta := hyperdrive.ParseMeta(item.Entry.Metadata)
+	if when := time.Unix(0, meta.ModTime); meta.HasModTime && !when.Equal(here.info.ModTime()) {
+		return append(to, retime{here.path, here.info, when})
+	}
+	return to
+}
+
+// retime gives files their times that are as they should be otherwise. One that was edited since that was seen keeps its own.
 func (u *update) retime() error {
-	for _, item := range u.same {
-		meta := hyperdrive.ParseMeta(item.Entry.Metadata)
-		if !meta.HasModTime {
-			continue
+	for _, r := range u.retimes {
+		is, err := u.root.Lstat(r.path)
+		if err == nil && folder.Untouched(r.was, is) {
+			err = u.root.Chtimes(r.path, time.Time{}, r.to)
 		}
-		err := u.root.Chtimes(item.Name[1:], time.Time{}, time.Unix(0, meta.ModTime))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) { // another user's file keeps its time
 			return err
 		}
