@@ -12,6 +12,7 @@ import (
 	"hc/lib/store/records"
 	"hc/lib/store/smallfile"
 	"hc/lib/store/table"
+	"hc/lib/store/treetable"
 )
 
 // coreBuilder makes the derived files of one core in a checkpoint: its tree, runs and ranges, and the file that names
@@ -25,7 +26,7 @@ type coreBuilder struct {
 
 	tree   []limited // the tables of file.tree, open
 	grow   treeGrower
-	learnt nodeSet // nodes that are not in tables yet
+	learnt treetable.Set // nodes that are not in tables yet
 
 	rows    rowSet // not in tables yet
 	added   []blockRange
@@ -33,7 +34,7 @@ type coreBuilder struct {
 }
 
 func newCoreBuilder(cp *checkpoint, key keys.Key, base *coreTables) *coreBuilder {
-	b := &coreBuilder{cp: cp, file: coreFile{key: key}, base: base, learnt: newNodeSet()}
+	b := &coreBuilder{cp: cp, file: coreFile{key: key}, base: base, learnt: treetable.NewSet()}
 	if base != nil {
 		b.file = *base.file
 		b.file.tree = append([]tableRef(nil), base.file.tree...)
@@ -114,7 +115,7 @@ func (b *coreBuilder) span(e *records.Entry, runs *records.RunList) error {
 	if err := b.learnAll(span.Roots); err != nil {
 		return err
 	}
-	return inSubtrees(b.learnSubtree, func(leaf func(merkle.Node) error) error { return b.leaves(span, from, leaf) })
+	return treetable.InSubtrees(b.learnSubtree, func(leaf func(merkle.Node) error) error { return b.leaves(span, from, leaf) })
 }
 
 // learnSparse takes of an append span's nodes only those that cannot be computed from what its runs have.
@@ -196,7 +197,7 @@ func (b *coreBuilder) runOf(p *records.Part, at place, from *spanPlaces) (*recor
 
 // node returns a node that is known.
 func (b *coreBuilder) node(index uint64) (merkle.Node, bool, error) {
-	if n, ok := b.learnt.get(index); ok {
+	if n, ok := b.learnt.Get(index); ok {
 		return n, true, nil
 	}
 	c := coreTables{file: &b.file, tree: b.tree}
@@ -211,8 +212,8 @@ func (b *coreBuilder) learnSubtree(leaves []merkle.Node) error {
 	if err := b.grow.stop(); err != nil {
 		return err
 	}
-	err := climbSubtree(leaves, b.node, &b.learnt)
-	if err == nil && b.learnt.len() >= b.cp.store.options.tuning.treeRows {
+	err := treetable.Climb(leaves, b.node, &b.learnt)
+	if err == nil && b.learnt.Len() >= b.cp.store.options.tuning.treeRows {
 		return b.flushLearnt()
 	}
 	return err
@@ -233,7 +234,7 @@ func (b *coreBuilder) truncate(length uint64) error {
 		return err
 	}
 	b.grow.roots = nil
-	limit := postOrderOf(length)
+	limit := treetable.Count(length)
 	for i := range b.file.tree {
 		b.file.tree[i].limit = min(b.file.tree[i].limit, limit)
 		b.tree[i].limit = b.file.tree[i].limit

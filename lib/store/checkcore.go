@@ -12,6 +12,7 @@ import (
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/runs"
+	"hc/lib/store/treetable"
 )
 
 // checkCores looks at every core as the log has it.
@@ -43,11 +44,11 @@ type coreCheck struct {
 	index   *derived    // of the shadow
 	stored  *storedTree // the store's own tree tables; nil: not to be compared
 
-	told     *nodeStream   // of log
-	computed []merkle.Node // waiting for their siblings
-	next     uint64        // block behind the last one that was computed
-	wrong    error         // the first contradiction
-	losses   []loss        // hurt blocks, ascending
+	told     *treetable.Stream // of log
+	computed []merkle.Node     // waiting for their siblings
+	next     uint64            // block behind the last one that was computed
+	wrong    error             // the first contradiction
+	losses   []loss            // hurt blocks, ascending
 }
 
 // loss is neighbouring blocks that cannot be read, for one reason.
@@ -58,17 +59,17 @@ type loss struct {
 }
 
 func (k *coreCheck) run() error {
-	told, err := newNodeStream(k.ctx, k.log.tree)
+	told, err := treetable.NewStream(treeNodes(k.ctx, k.log.tree))
 	if err != nil {
 		return err
 	}
-	defer told.stop()
+	defer told.Stop()
 	k.told = told
 	if k.stored, err = k.checker.storedTree(k.ctx, k.key, k.log); err != nil {
 		return err
 	}
 	if k.stored != nil {
-		defer k.stored.rows.stop()
+		defer k.stored.rows.Stop()
 	}
 	err = mergeRuns(k.ctx, k.log.runs, true, k.row)
 	if err != nil {
@@ -252,8 +253,8 @@ func (k *coreCheck) add(n merkle.Node) error {
 
 // compare compares a node that was computed with what the log, and the store's own tables, say.
 func (k *coreCheck) compare(n merkle.Node) error {
-	number := postOrder(n.Index)
-	told, err := k.told.to(number, func(between merkle.Node) error { return k.stored.expect(between) })
+	number := treetable.Number(n.Index)
+	told, err := k.told.To(number, func(between merkle.Node) error { return k.stored.expect(between) })
 	if err != nil {
 		return err
 	}
@@ -276,11 +277,11 @@ func (k *coreCheck) contradiction(err error) {
 
 // rest goes through the nodes above the last block.
 func (k *coreCheck) rest() error {
-	if _, err := k.told.to(noLimit, func(n merkle.Node) error { return k.stored.expect(n) }); err != nil {
+	if _, err := k.told.To(noLimit, func(n merkle.Node) error { return k.stored.expect(n) }); err != nil {
 		return err
 	}
-	if k.told.wrong != nil {
-		k.contradiction(k.told.wrong)
+	if k.told.Wrong() != nil {
+		k.contradiction(k.told.Wrong())
 	}
 	return k.stored.finish()
 }

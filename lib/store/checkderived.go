@@ -11,6 +11,7 @@ import (
 	"hc/lib/store/packlog"
 	"hc/lib/store/smallfile"
 	"hc/lib/store/table"
+	"hc/lib/store/treetable"
 )
 
 // maxHeldTables is how many of the store's tables stay open after they were read, so that a checkpoint of another process
@@ -141,7 +142,7 @@ func (d *derivedCheck) core(ref coreRef) error {
 		return nil
 	}
 	for _, t := range file.tree {
-		if err := d.table(files.corePath(ref.key, t.number, "tree"), treeSchema); err != nil {
+		if err := d.table(files.corePath(ref.key, t.number, "tree"), treetable.Schema); err != nil {
 			return err
 		}
 	}

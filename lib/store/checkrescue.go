@@ -7,6 +7,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/merkle"
+	"hc/lib/store/treetable"
 )
 
 // rescue writes to the log what an old view of a core knows beyond it.
@@ -179,7 +180,7 @@ func (r *rescue) tie(n merkle.Node) (siblings []merkle.Node, tied bool, err erro
 			return nil, false, nil
 		}
 		siblings = append(siblings, sibling)
-		n = parentOf(n, sibling)
+		n = treetable.ParentOf(n, sibling)
 	}
 	return siblings, merkle.Same(r.roots[root()], n), nil
 }

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"math/bits"
 	"sort"
 
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/store/treetable"
 )
 
 // storedTree is the tree of a core in the store's own tables, to be compared with one that is computed.
@@ -17,7 +17,7 @@ type storedTree struct {
 	key     keys.Key
 	path    string
 	above   func(merkle.Node) (bool, error) // whether a node is above a block that is held
-	rows    *nodeStream
+	rows    *treetable.Stream
 	exact   bool // nothing came behind the position of the tables: what is computed is all there
 	wrong   error
 	more    error // a node that does not follow from what the log has
@@ -36,7 +36,7 @@ func (c *Checker) storedTree(ctx context.Context, key keys.Key, log *coreTables)
 	cores := d.applied.cores
 	i := sort.Search(len(cores), func(i int) bool { return string(cores[i].key[:]) >= string(key[:]) })
 	t := &storedTree{checker: c, key: key, path: c.store.files.coreDir(key), above: log.aboveHeld(ctx), exact: i < len(cores) && cores[i].key == key && cores[i].number == was.number}
-	t.rows, err = newNodeStream(ctx, was.tables.tree)
+	t.rows, err = treetable.NewStream(treeNodes(ctx, was.tables.tree))
 	return t, err
 }
 
@@ -45,7 +45,7 @@ func (t *storedTree) expect(n merkle.Node) error {
 	if t == nil {
 		return nil
 	}
-	got, err := t.rows.to(postOrder(n.Index), func(extra merkle.Node) error {
+	got, err := t.rows.To(treetable.Number(n.Index), func(extra merkle.Node) error {
 		held, err := t.above(extra)
 		if held && t.more == nil {
 			t.more = fmt.Errorf("node %d does not follow from what the log has", extra.Index)
@@ -76,11 +76,11 @@ func (t *storedTree) finish() error {
 	if t == nil {
 		return nil
 	}
-	if _, err := t.rows.to(noLimit, nil); err != nil {
+	if _, err := t.rows.To(noLimit, nil); err != nil {
 		return err
 	}
 	if t.wrong == nil {
-		t.wrong = t.rows.wrong
+		t.wrong = t.rows.Wrong()
 	}
 	if t.more != nil && len(t.checker.unknown) > 0 {
 		t.checker.testify(t.key)
@@ -118,21 +118,9 @@ func treeNodes(ctx context.Context, tables []limited) iter.Seq2[merkle.Node, err
 				yield(merkle.Node{}, fmt.Errorf("%w: a tree has a row %x", errDerived, r.Key))
 				return
 			}
-			if !yield(decodeTreeValue(nodeAt(number), r.Value), nil) {
+			if !yield(treetable.DecodeValue(treetable.Index(number), r.Value), nil) {
 				return
 			}
 		}
 	}
-}
-
-// nodeAt returns the flat-tree index of the node with that post-order number.
-func nodeAt(number uint64) uint64 {
-	// The last block below it is the highest that has no more nodes before its own; popcount is below 64.
-	first := number / 2
-	last := first + uint64(sort.Search(64, func(i int) bool {
-		block := first + uint64(i) + 1
-		return 2*block-uint64(bits.OnesCount64(block)) > number
-	}))
-	depth := number - (2*last - uint64(bits.OnesCount64(last)))
-	return merkle.Index(int(depth), (last+1)>>depth-1)
 }

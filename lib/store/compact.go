@@ -5,20 +5,21 @@ import (
 	"context"
 
 	"hc/lib/store/table"
+	"hc/lib/store/treetable"
 )
 
 // compact merges tables where there are many.
 func (b *coreBuilder) compact() error {
 	var err error
 	b.file.tree, err = compactLevels(b.file.tree, b.cp.store.options.tuning, func(refs []tableRef, _ bool) (tableRef, error) {
-		tables, err := b.openLimited(refs, "tree", treeSchema)
+		tables, err := b.openLimited(refs, "tree", treetable.Schema)
 		if err != nil {
 			return tableRef{}, err
 		}
 		if err := b.makeFolder(); err != nil {
 			return tableRef{}, err
 		}
-		return b.cp.merge(b.path("tree"), treeSchema, 0, func(w *table.Writer) error { return mergeTrees(b.cp.ctx, w, tables) })
+		return b.cp.merge(b.path("tree"), treetable.Schema, 0, func(w *table.Writer) error { return mergeTrees(b.cp.ctx, w, tables) })
 	})
 	if err != nil {
 		return err

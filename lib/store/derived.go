@@ -18,6 +18,7 @@ import (
 	"hc/lib/store/packlog"
 	"hc/lib/store/smallfile"
 	"hc/lib/store/table"
+	"hc/lib/store/treetable"
 )
 
 const (
@@ -247,7 +248,7 @@ func (f *files) openTables(file *coreFile) (*coreTables, error) {
 		return list, nil
 	}
 	var err error
-	if c.tree, err = open(file.tree, "tree", treeSchema); err != nil {
+	if c.tree, err = open(file.tree, "tree", treetable.Schema); err != nil {
 		return nil, err
 	}
 	if c.runs, err = open(file.runs, "runs", runsSchema); err != nil {
@@ -261,7 +262,7 @@ func (f *files) openTables(file *coreFile) (*coreTables, error) {
 
 // node returns a tree node.
 func (c *coreTables) node(ctx context.Context, index uint64) (merkle.Node, bool, error) {
-	number := postOrder(index)
+	number := treetable.Number(index)
 	var key [8]byte
 	binary.BigEndian.PutUint64(key[:], number)
 	for _, t := range c.tree {
@@ -273,7 +274,7 @@ func (c *coreTables) node(ctx context.Context, index uint64) (merkle.Node, bool,
 			return merkle.Node{}, false, err
 		}
 		if ok {
-			return decodeTreeValue(index, value), true, nil
+			return treetable.DecodeValue(index, value), true, nil
 		}
 	}
 	return merkle.Node{}, false, nil

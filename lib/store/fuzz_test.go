@@ -7,7 +7,6 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/keys"
-	"hc/lib/merkle"
 	"hc/lib/store/packlog"
 )
 
@@ -73,30 +72,6 @@ func TestDerivedRoundTrip(t *testing.T) {
 				t.Fatalf("core passes with byte %d changed", i)
 			}
 			raw[i] ^= 1
-		}
-	}
-}
-
-func TestPostOrder(t *testing.T) {
-	for number, index := range []uint64{0, 2, 1, 4, 6, 5, 3, 8, 10, 9, 12, 14, 13, 11, 7, 16} {
-		if got := postOrder(index); got != uint64(number) {
-			t.Errorf("postOrder(%d) = %d, want %d", index, got, number)
-		}
-	}
-	roots, _ := merkle.NewRoots(0, nil)
-	next := uint64(0)
-	check := func(n merkle.Node) {
-		if got := postOrder(n.Index); got != next {
-			t.Fatalf("postOrder(%d) = %d, want %d", n.Index, got, next)
-		}
-		next++
-	}
-	for block := range uint64(1000) {
-		leaf := merkle.LeafNode(block, nil)
-		check(leaf)
-		roots.Append(leaf, check)
-		if got := postOrderOf(block + 1); got != next {
-			t.Fatalf("postOrderOf(%d) = %d, want %d", block+1, got, next)
 		}
 	}
 }

@@ -1,12 +1,12 @@
 package store
 
 import (
-	"encoding/binary"
 	"sync"
 
 	"hc/lib/merkle"
 	"hc/lib/store/records"
 	"hc/lib/store/table"
+	"hc/lib/store/treetable"
 )
 
 // treeGrower writes the nodes of a log that grows: they come in the order of their table, so nothing is sorted, looked up
@@ -46,18 +46,15 @@ func (g *treeGrower) span(span *records.Span, from *spanPlaces) (done bool, err 
 	return true, nil
 }
 
-// climbTogether is how many leaves are put into the tree in one go: enough to hash their parents side by side.
-const climbTogether = 4096
-
 // part takes in leaves that follow. Rows are held until there are enough for a table, for there may be many cores.
 func (g *treeGrower) part(count uint64, leaf func(i uint64) merkle.Node) error {
-	most := g.builder.cp.store.options.tuning.bufferRows * treeSchema.ValueSize
-	if g.rows == nil && count >= climbTogether { // it will be a table
-		g.rows = make([]byte, 0, most+2*climbTogether*treeSchema.ValueSize)
+	most := g.builder.cp.store.options.tuning.bufferRows * treetable.Schema.ValueSize
+	if g.rows == nil && count >= leavesTogether { // it will be a table
+		g.rows = make([]byte, 0, most+2*leavesTogether*treetable.Schema.ValueSize)
 	}
 	for i := uint64(0); i < count; {
 		g.leaves = g.leaves[:0]
-		for ; i < count && len(g.leaves) < climbTogether; i++ {
+		for ; i < count && len(g.leaves) < leavesTogether; i++ {
 			g.leaves = append(g.leaves, leaf(i))
 		}
 		g.roots.AppendAll(g.leaves, g.add)
@@ -74,9 +71,9 @@ func (g *treeGrower) part(count uint64, leaf func(i uint64) merkle.Node) error {
 // add takes a node: they come in the order of their numbers.
 func (g *treeGrower) add(n merkle.Node) {
 	if len(g.rows) == 0 {
-		g.first = postOrder(n.Index)
+		g.first = treetable.Number(n.Index)
 	}
-	g.rows = appendTreeValue(g.rows, n)
+	g.rows = treetable.AppendValue(g.rows, n)
 }
 
 // readAhead decodes and hashes the short runs of a span before they are asked for, beside the tree's own hashing.
@@ -145,7 +142,7 @@ func (g *treeGrower) write() error {
 	}
 	if g.writer == nil {
 		g.number = g.builder.cp.number()
-		w, err := g.builder.create(g.number, "tree", treeSchema)
+		w, err := g.builder.create(g.number, "tree", treetable.Schema)
 		if err != nil {
 			return err
 		}
@@ -154,13 +151,6 @@ func (g *treeGrower) write() error {
 	err := g.writer.AddFollowing(g.first, g.rows)
 	g.rows = g.rows[:0]
 	return err
-}
-
-func addNode(w *table.Writer, n merkle.Node) error {
-	var key [8]byte
-	var value [40]byte
-	binary.BigEndian.PutUint64(key[:], postOrder(n.Index))
-	return w.Add(key[:], appendTreeValue(value[:0], n))
 }
 
 // stop ends the table, so that its nodes can be looked up.
@@ -190,7 +180,7 @@ func (g *treeGrower) abort() {
 
 // addTree puts a finished table in front of the core's others.
 func (b *coreBuilder) addTree(number, rows uint64) error {
-	t, err := b.cp.files.table(b.path("tree")(number), treeSchema)
+	t, err := b.cp.files.table(b.path("tree")(number), treetable.Schema)
 	if err != nil {
 		return err
 	}
@@ -201,22 +191,22 @@ func (b *coreBuilder) addTree(number, rows uint64) error {
 
 // flushLearnt writes the nodes that were learnt as a table.
 func (b *coreBuilder) flushLearnt() error {
-	if b.learnt.len() == 0 {
+	if b.learnt.Len() == 0 {
 		return nil
 	}
 	number := b.cp.number()
-	w, err := b.create(number, "tree", treeSchema)
+	w, err := b.create(number, "tree", treetable.Schema)
 	if err != nil {
 		return err
 	}
 	defer w.Abort()
-	if err := b.learnt.addTo(w); err != nil {
+	if err := b.learnt.AddTo(w); err != nil {
 		return err
 	}
 	rows, err := w.Finish()
 	if err != nil {
 		return err
 	}
-	b.learnt.clear()
+	b.learnt.Clear()
 	return b.addTree(number, rows)
 }

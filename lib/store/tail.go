@@ -11,6 +11,7 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
+	"hc/lib/store/treetable"
 )
 
 const (
@@ -47,7 +48,7 @@ type coreTail struct {
 	manifest []byte
 	heads    []headAt // ascending; the base's first
 	rows     rowSet
-	nodes    nodeSet
+	nodes    treetable.Set
 	seen     []Head
 
 	since    uint64    // seq of the commit that began this one, by cutting history back
@@ -109,7 +110,7 @@ func (st *state) core(key keys.Key) (*coreTail, error) {
 }
 
 func newCoreTail(key keys.Key) *coreTail {
-	return &coreTail{key: key, limit: noLimit, nodes: newNodeSet(), computed: make(map[uint64]merkle.Node)}
+	return &coreTail{key: key, limit: noLimit, nodes: treetable.NewSet(), computed: make(map[uint64]merkle.Node)}
 }
 
 // at returns the core as it was at a commit, nil if it was not there.
@@ -289,13 +290,13 @@ func (a *tailAppend) span(e *records.Entry) error {
 	if e.Span.Append {
 		return nil
 	}
-	return inSubtrees(func(leaves []merkle.Node) error { return a.core.learnSubtree(a.ctx, leaves) },
+	return treetable.InSubtrees(func(leaves []merkle.Node) error { return a.core.learnSubtree(a.ctx, leaves) },
 		func(leaf func(merkle.Node) error) error { return a.runs.Leaves(e.Span, leaf) })
 }
 
 // node returns a node that is held; not one that would have to be computed.
 func (c *coreTail) node(ctx context.Context, index uint64) (merkle.Node, bool, error) {
-	if n, ok := c.nodes.get(index); ok {
+	if n, ok := c.nodes.Get(index); ok {
 		return n, true, nil
 	}
 	if c.base == nil || merkle.LastBlock(index) >= c.limit {
@@ -311,7 +312,7 @@ func (c *coreTail) learn(ctx context.Context, n merkle.Node) error {
 
 // learnSubtree is learn for the leaves of a subtree.
 func (c *coreTail) learnSubtree(ctx context.Context, leaves []merkle.Node) error {
-	return climbSubtree(leaves, func(index uint64) (merkle.Node, bool, error) { return c.node(ctx, index) }, &c.nodes)
+	return treetable.Climb(leaves, func(index uint64) (merkle.Node, bool, error) { return c.node(ctx, index) }, &c.nodes)
 }
 
 // truncated returns a core of which only the first length blocks are left. c stays what it is, for its views.
@@ -319,7 +320,7 @@ func (c *coreTail) truncated(length, seq uint64) *coreTail {
 	t := c.copied(seq)
 	t.limit = min(t.limit, length)
 	t.rows.cut(length)
-	t.nodes.cut(length)
+	t.nodes.Cut(length)
 	return t
 }
 
@@ -336,7 +337,7 @@ func (c *coreTail) copied(seq uint64) *coreTail {
 	t := newCoreTail(c.key)
 	t.base, t.limit, t.manifest = c.base, c.limit, c.manifest
 	t.heads, t.seen = slices.Clone(c.heads), slices.Clone(c.seen)
-	t.rows.rows, t.nodes = slices.Clone(c.rows.rows), c.nodes.clone()
+	t.rows.rows, t.nodes = slices.Clone(c.rows.rows), c.nodes.Clone()
 	t.since, t.previous = seq, c
 	return t
 }

@@ -31,7 +31,7 @@ func (v *View) Node(ctx context.Context, index uint64) (merkle.Node, error) {
 
 func (v *View) known(ctx context.Context, index uint64) (merkle.Node, bool, error) {
 	v.state.mu.RLock()
-	n, ok := v.core.nodes.get(index)
+	n, ok := v.core.nodes.Get(index)
 	v.state.mu.RUnlock()
 	if ok || v.core.base == nil || merkle.LastBlock(index) >= v.core.limit {
 		return n, ok, nil

@@ -1,15 +1,16 @@
-package store
+package treetable
 
-import (
-	"hc/lib/merkle"
-)
+import "hc/lib/merkle"
 
-// climb takes a node and computes what follows from it: the parents whose two children are known. get returns nodes that
+// climbTogether is how many leaves are put into the tree in one go, at most: enough to hash their parents side by side.
+const climbTogether = 4096
+
+// climbOne takes a node and computes what follows from it: the parents whose two children are known. get returns nodes that
 // are known, set takes new ones and those whose size became certain.
 //
 // A node that is hashed from two children of certain size is certain; so is a child under a certain parent whose
 // sibling is certain: its size is what the sibling leaves of the parent's.
-func climb(n merkle.Node, get func(uint64) (merkle.Node, bool, error), set func(merkle.Node)) error {
+func climbOne(n merkle.Node, get func(uint64) (merkle.Node, bool, error), set func(merkle.Node)) error {
 	for {
 		old, known, err := get(n.Index)
 		if err != nil {
@@ -34,7 +35,7 @@ func climb(n merkle.Node, get func(uint64) (merkle.Node, bool, error), set func(
 		if n.Size+sibling.Size > merkle.MaxBytes {
 			return nil // a hint that cannot be
 		}
-		parent := parentOf(n, sibling)
+		parent := ParentOf(n, sibling)
 		if ok && above.Hash != parent.Hash {
 			return nil // a wrong hint; above was verified
 		}
@@ -43,11 +44,14 @@ func climb(n merkle.Node, get func(uint64) (merkle.Node, bool, error), set func(
 	}
 }
 
-// climbSubtree is climb for the leaves of a subtree. What is below its root follows from them alone, so that only the root, and what
-// is above it, is looked up: where a table has to be asked, that is what a long span costs.
-func climbSubtree(leaves []merkle.Node, get func(uint64) (merkle.Node, bool, error), into *nodeSet) error {
+// Climb takes one node, or the leaves of a whole subtree in their order, into a set, with what follows from them and from nodes that are known,
+// which get returns by their flat-tree indexes: those of the set, and any others. Its errors are those of get.
+//
+// What is below the root of a subtree follows from its leaves alone, so that only the root, and what is above it, is looked up: where a
+// table has to be asked, that is what a long span costs.
+func Climb(leaves []merkle.Node, get func(uint64) (merkle.Node, bool, error), into *Set) error {
 	if len(leaves) == 1 {
-		return climb(leaves[0], get, into.set)
+		return climbOne(leaves[0], get, into.put)
 	}
 	root, below := hashSubtree(leaves)
 	known, ok, err := get(root.Index)
@@ -56,19 +60,19 @@ func climbSubtree(leaves []merkle.Node, get func(uint64) (merkle.Node, bool, err
 	}
 	if ok && !known.Hint && known.Hash != root.Hash { // what was verified stays
 		for _, n := range leaves {
-			if err := climb(n, get, into.set); err != nil {
+			if err := climbOne(n, get, into.put); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	into.setBelow(below)
-	return climb(root, get, into.set)
+	into.putBelow(below)
+	return climbOne(root, get, into.put)
 }
 
-// inSubtrees calls take with the leaves that come of each whole subtree, climbTogether at most at a time. each gives them, those
+// InSubtrees calls take with the leaves that come of each whole subtree, climbTogether at most at a time. each gives them, those
 // of blocks that follow one another in their order.
-func inSubtrees(take func(leaves []merkle.Node) error, each func(leaf func(merkle.Node) error) error) error {
+func InSubtrees(take func(leaves []merkle.Node) error, each func(leaf func(merkle.Node) error) error) error {
 	var leaves []merkle.Node
 	flush := func() error {
 		rest := leaves
@@ -101,7 +105,8 @@ func inSubtrees(take func(leaves []merkle.Node) error, each func(leaf func(merkl
 	return flush()
 }
 
-func parentOf(a, b merkle.Node) merkle.Node {
+// ParentOf returns the parent of two siblings, in either order.
+func ParentOf(a, b merkle.Node) merkle.Node {
 	if a.Index > b.Index {
 		a, b = b, a
 	}
@@ -120,7 +125,7 @@ func settle(a, b, parent merkle.Node, set func(merkle.Node)) {
 		return
 	}
 	a.Size, a.Hint = parent.Size-b.Size, false
-	if parentOf(a, b).Hash == parent.Hash {
+	if ParentOf(a, b).Hash == parent.Hash {
 		set(a)
 	}
 }

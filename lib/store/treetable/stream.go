@@ -1,31 +1,34 @@
-package store
+package treetable
 
 import (
-	"context"
 	"fmt"
 	"iter"
 
 	"hc/lib/merkle"
 )
 
-// nodeStream gives the nodes of a tree's tables in post-order, and compares parents with their children.
-type nodeStream struct {
+// Stream gives the nodes of a tree in post-order, and compares parents with their children.
+type Stream struct {
 	next  func() (merkle.Node, error, bool)
 	stop  func()
 	at    merkle.Node // not passed yet
 	ok    bool        // there is one
 	below [64][2]merkle.Node
 	known [64][2]bool
-	wrong error // the first parent that is not that of its children
+	wrong error
 }
 
-func newNodeStream(ctx context.Context, tables []limited) (*nodeStream, error) {
-	s := &nodeStream{}
-	s.next, s.stop = iter.Pull2(treeNodes(ctx, tables))
+// NewStream begins with the first of the nodes, which come in post-order. Stop must be called.
+func NewStream(nodes iter.Seq2[merkle.Node, error]) (*Stream, error) {
+	s := &Stream{}
+	s.next, s.stop = iter.Pull2(nodes)
 	return s, s.advance()
 }
 
-func (s *nodeStream) advance() (err error) {
+// Stop lets go of what the nodes come from.
+func (s *Stream) Stop() { s.stop() }
+
+func (s *Stream) advance() (err error) {
 	s.at, err, s.ok = s.next()
 	if !s.ok || err != nil {
 		return err
@@ -35,7 +38,7 @@ func (s *nodeStream) advance() (err error) {
 }
 
 // climb compares a node with its children, which came before it.
-func (s *nodeStream) climb(n merkle.Node) {
+func (s *Stream) climb(n merkle.Node) {
 	depth := merkle.Depth(n.Index)
 	if left, right, inner := merkle.Children(n.Index); inner {
 		below, known := s.below[depth-1], s.known[depth-1]
@@ -49,9 +52,12 @@ func (s *nodeStream) climb(n merkle.Node) {
 	s.below[depth][1], s.known[depth][1] = n, true
 }
 
-// to goes on to the node with that number, and returns it if it is there. between, if not nil, gets those before it.
-func (s *nodeStream) to(number uint64, between func(merkle.Node) error) (*merkle.Node, error) {
-	for s.ok && postOrder(s.at.Index) < number {
+// Wrong tells of the first parent so far that is not that of its children; nil: all are.
+func (s *Stream) Wrong() error { return s.wrong }
+
+// To goes on to the node with that post-order number, and returns it; nil if it is not there. between, if not nil, gets those before it.
+func (s *Stream) To(number uint64, between func(merkle.Node) error) (*merkle.Node, error) {
+	for s.ok && Number(s.at.Index) < number {
 		if between != nil {
 			if err := between(s.at); err != nil {
 				return nil, err
@@ -61,7 +67,7 @@ func (s *nodeStream) to(number uint64, between func(merkle.Node) error) (*merkle
 			return nil, err
 		}
 	}
-	if !s.ok || postOrder(s.at.Index) != number {
+	if !s.ok || Number(s.at.Index) != number {
 		return nil, nil
 	}
 	n := s.at

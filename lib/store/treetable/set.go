@@ -1,8 +1,9 @@
-package store
+package treetable
 
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"sort"
 
@@ -10,10 +11,10 @@ import (
 	"hc/lib/store/table"
 )
 
-// nodeSet is nodes of a tree, in memory, by their indexes. Those of long subtrees stand together, as rows of a tree table: they come
+// Set is nodes of a tree, in memory, by their indexes. Those of long subtrees stand together, as rows of a tree table: they come
 // together, by the thousand, and so cost no more than to be hashed, where a map takes three times the memory and the time, and its
 // nodes would have to be sorted. What rows say of a node counts, whatever single says.
-type nodeSet struct {
+type Set struct {
 	single map[uint64]merkle.Node
 	rows   []nodeRows // ascending, apart from one another
 	count  int        // of nodes in rows
@@ -29,15 +30,16 @@ type nodeRows struct {
 // be too many to keep them in a list.
 const rowsFrom = 32
 
-func newNodeSet() nodeSet { return nodeSet{single: make(map[uint64]merkle.Node)} }
+// NewSet returns an empty set.
+func NewSet() Set { return Set{single: make(map[uint64]merkle.Node)} }
 
-func (r nodeRows) len() int { return len(r.values) / treeSchema.ValueSize }
+func (r nodeRows) len() int { return len(r.values) / Schema.ValueSize }
 
 func (r nodeRows) end() uint64 { return r.first + uint64(r.len()) }
 
 // part returns the rows from number first to number end, both within r.
 func (r nodeRows) part(first, end uint64) nodeRows {
-	size := uint64(treeSchema.ValueSize)
+	size := uint64(Schema.ValueSize)
 	return nodeRows{first, r.values[(first-r.first)*size : (end-r.first)*size]}
 }
 
@@ -55,22 +57,23 @@ func hashSubtree(leaves []merkle.Node) (root merkle.Node, below belowRoot) {
 		root = merkle.Subtree(leaves, func(n merkle.Node) { below.few = append(below.few, n) })
 		return root, below
 	}
-	first, values := postOrder(leaves[0].Index), make([]byte, count*treeSchema.ValueSize)
+	first, values := Number(leaves[0].Index), make([]byte, count*Schema.ValueSize)
 	root = merkle.Subtree(leaves, func(n merkle.Node) {
-		at := (postOrder(n.Index) - first) * uint64(treeSchema.ValueSize)
-		appendTreeValue(values[at:at], n)
+		at := (Number(n.Index) - first) * uint64(Schema.ValueSize)
+		AppendValue(values[at:at], n)
 	})
 	return root, belowRoot{rows: nodeRows{first, values}}
 }
 
-// len returns how many nodes there are, or some more.
-func (s *nodeSet) len() int { return len(s.single) + s.count }
+// Len returns how many nodes there are, or some more.
+func (s *Set) Len() int { return len(s.single) + s.count }
 
-func (s *nodeSet) get(index uint64) (merkle.Node, bool) {
+// Get returns the node at a flat-tree index, if it is there.
+func (s *Set) Get(index uint64) (merkle.Node, bool) {
 	if len(s.rows) > 0 {
-		number := postOrder(index)
+		number := Number(index)
 		if r, ok := s.rowsAt(number); ok {
-			return decodeTreeValue(index, r.part(number, number+1).values), true
+			return DecodeValue(index, r.part(number, number+1).values), true
 		}
 	}
 	n, ok := s.single[index]
@@ -78,7 +81,7 @@ func (s *nodeSet) get(index uint64) (merkle.Node, bool) {
 }
 
 // rowsAt returns the rows that have the node with that number.
-func (s *nodeSet) rowsAt(number uint64) (nodeRows, bool) {
+func (s *Set) rowsAt(number uint64) (nodeRows, bool) {
 	i := s.behind(number)
 	if i == len(s.rows) || s.rows[i].first > number {
 		return nodeRows{}, false
@@ -87,20 +90,20 @@ func (s *nodeSet) rowsAt(number uint64) (nodeRows, bool) {
 }
 
 // behind returns which are the first rows that end behind a number.
-func (s *nodeSet) behind(number uint64) int {
+func (s *Set) behind(number uint64) int {
 	if n := len(s.rows); n == 0 || s.rows[n-1].end() <= number { // a log that grows
 		return n
 	}
 	return sort.Search(len(s.rows), func(i int) bool { return s.rows[i].end() > number })
 }
 
-// set takes a node. One that is in rows is certain, and stays.
-func (s *nodeSet) set(n merkle.Node) { s.single[n.Index] = n }
+// put takes a node. One that is in rows is certain, and stays.
+func (s *Set) put(n merkle.Node) { s.single[n.Index] = n }
 
-// setBelow takes the nodes below the root of a subtree, in place of those that are there.
-func (s *nodeSet) setBelow(below belowRoot) {
+// putBelow takes the nodes below the root of a subtree, in place of those that are there.
+func (s *Set) putBelow(below belowRoot) {
 	for _, n := range below.few {
-		s.set(n)
+		s.put(n)
 	}
 	if below.few != nil {
 		return
@@ -126,10 +129,10 @@ func (s *nodeSet) setBelow(below belowRoot) {
 	s.rows = slices.Replace(s.rows, from, to, put...)
 }
 
-// cut forgets the nodes above blocks from length on.
-func (s *nodeSet) cut(length uint64) {
+// Cut forgets the nodes above blocks from length on.
+func (s *Set) Cut(length uint64) {
 	maps.DeleteFunc(s.single, func(index uint64, _ merkle.Node) bool { return merkle.LastBlock(index) >= length })
-	limit := postOrderOf(length)
+	limit := Count(length)
 	left := s.rows[:0]
 	s.count = 0
 	for _, r := range s.rows {
@@ -144,24 +147,25 @@ func (s *nodeSet) cut(length uint64) {
 	s.rows = left
 }
 
-func (s *nodeSet) clone() nodeSet {
-	return nodeSet{single: maps.Clone(s.single), rows: slices.Clone(s.rows), count: s.count}
+// Clone returns a set of the same nodes that changes apart from s.
+func (s *Set) Clone() Set {
+	return Set{single: maps.Clone(s.single), rows: slices.Clone(s.rows), count: s.count}
 }
 
-// clear forgets all nodes.
-func (s *nodeSet) clear() {
+// Clear forgets all nodes.
+func (s *Set) Clear() {
 	clear(s.single)
 	s.rows, s.count = nil, 0
 }
 
-// addTo adds all nodes to a table of a tree.
-func (s *nodeSet) addTo(w *table.Writer) error {
+// AddTo adds all nodes to a table of a tree.
+func (s *Set) AddTo(w *table.Writer) error {
 	single := slices.SortedFunc(maps.Values(s.single), func(x, y merkle.Node) int {
-		return cmp.Compare(postOrder(x.Index), postOrder(y.Index))
+		return cmp.Compare(Number(x.Index), Number(y.Index))
 	})
 	addUpTo := func(number uint64) error {
-		for len(single) > 0 && postOrder(single[0].Index) < number {
-			if err := addNode(w, single[0]); err != nil {
+		for len(single) > 0 && Number(single[0].Index) < number {
+			if err := add(w, single[0]); err != nil {
 				return err
 			}
 			single = single[1:]
@@ -175,9 +179,9 @@ func (s *nodeSet) addTo(w *table.Writer) error {
 		if err := w.AddFollowing(r.first, r.values); err != nil {
 			return err
 		}
-		for len(single) > 0 && postOrder(single[0].Index) < r.end() {
+		for len(single) > 0 && Number(single[0].Index) < r.end() {
 			single = single[1:]
 		}
 	}
-	return addUpTo(noLimit)
+	return addUpTo(math.MaxUint64)
 }
