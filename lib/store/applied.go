@@ -9,6 +9,7 @@ import (
 	"hc/lib/compact"
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 )
@@ -18,9 +19,8 @@ const (
 	appliedMagic = "hc-applied 1\n"
 	coreMagic    = "hc-core 1\n"
 
-	noLimit      = 1<<53 - 1 // of a table's keys
-	inlineRanges = 1024      // so many ranges stand in the .core file
-	maxSeen      = 16        // conflicting heads that are kept
+	inlineRanges = 1024 // so many ranges stand in the .core file
+	maxSeen      = 16   // conflicting heads that are kept
 )
 
 // errDerived is wrapped by errors about derived files that are not what they should be: they are built again.
@@ -116,7 +116,7 @@ func decodeApplied(raw []byte) (*applied, error) {
 	}
 	a.index = make([]tableRef, d.ArrayLen(3, compact.MaxArray))
 	for i := range a.index {
-		a.index[i] = tableRef{level: d.Uint(), number: d.Uint(), rows: d.Uint(), limit: noLimit}
+		a.index[i] = tableRef{level: d.Uint(), number: d.Uint(), rows: d.Uint(), limit: blockmap.NoLimit}
 	}
 	a.cores = make([]coreRef, d.ArrayLen(33, compact.MaxArray))
 	for i := range a.cores {
@@ -147,11 +147,6 @@ func readAppendID(d *compact.Decoder) (id packlog.AppendID) {
 	return id
 }
 
-// blockRange is blocks [first, end).
-type blockRange struct{ first, end uint64 }
-
-func (r blockRange) has(block uint64) bool { return r.first <= block && block < r.end }
-
 // coreFile is the derived state of a core at the applied position.
 type coreFile struct {
 	key        keys.Key
@@ -159,7 +154,7 @@ type coreFile struct {
 	known      bool // head is one
 	head       Head
 	tree, runs []tableRef // newest first
-	ranges     []blockRange
+	ranges     []blockmap.Range
 	rangesFile uint64 // their table where there are many; else 0
 	seen       []Head
 }
@@ -181,8 +176,8 @@ func (c *coreFile) encode() []byte {
 	}
 	b = compact.AppendUint(b, uint64(len(c.ranges)))
 	for _, r := range c.ranges {
-		b = compact.AppendUint(b, r.first)
-		b = compact.AppendUint(b, r.end-r.first)
+		b = compact.AppendUint(b, r.First)
+		b = compact.AppendUint(b, r.End-r.First)
 	}
 	b = compact.AppendUint(b, c.rangesFile)
 	b = compact.AppendUint(b, uint64(len(c.seen)))
@@ -211,7 +206,7 @@ func decodeCoreFile(raw []byte) (*coreFile, error) {
 			(*tables)[i] = tableRef{level: d.Uint(), number: d.Uint(), limit: d.Uint()}
 		}
 	}
-	c.ranges = make([]blockRange, d.ArrayLen(2, inlineRanges))
+	c.ranges = make([]blockmap.Range, d.ArrayLen(2, inlineRanges))
 	next := uint64(0)
 	for i := range c.ranges {
 		first, count := d.Uint(), d.Uint()
@@ -219,7 +214,7 @@ func decodeCoreFile(raw []byte) (*coreFile, error) {
 			d.Fail("range of %d blocks from %d", count, first)
 		}
 		next = first + count
-		c.ranges[i] = blockRange{first, next}
+		c.ranges[i] = blockmap.Range{First: first, End: next}
 	}
 	c.rangesFile = d.Uint()
 	c.seen = make([]Head, d.ArrayLen(36, maxSeen))

@@ -8,6 +8,7 @@ import (
 
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/smallfile"
@@ -28,9 +29,9 @@ type coreBuilder struct {
 	grow   treeGrower
 	learnt treetable.Set // nodes that are not in tables yet
 
-	rows    rowSet // not in tables yet
-	added   []blockRange
-	removed []blockRange
+	rows    blockmap.Rows // not in tables yet
+	added   []blockmap.Range
+	removed []blockmap.Range
 }
 
 func newCoreBuilder(cp *checkpoint, key keys.Key, base *coreTables) *coreBuilder {
@@ -62,7 +63,7 @@ func (b *coreBuilder) makeFolder() error {
 }
 
 // everyBlock is what a drop, or a cut back to nothing, takes.
-var everyBlock = blockRange{0, noLimit}
+var everyBlock = blockmap.Range{First: 0, End: blockmap.NoLimit}
 
 // drop forgets everything of the core.
 func (b *coreBuilder) drop() {
@@ -84,22 +85,22 @@ func (b *coreBuilder) span(e *records.Entry, runs *records.RunList) error {
 	if err != nil {
 		return err
 	}
-	rows := make([]row, 0, len(span.Parts))
+	rows := make([]blockmap.Row, 0, len(span.Parts))
 	for _, p := range span.Parts {
-		r := row{first: p.First, count: p.Count, kind: rowByLeaf}
+		r := blockmap.Row{First: p.First, Count: p.Count, Kind: blockmap.ByLeaf}
 		if p.ByLeaf == nil {
 			at, ok := from.of(&p)
 			if !ok {
-				b.tell(blockRange{p.First, p.End()}, true)
+				b.tell(blockmap.Range{First: p.First, End: p.End()}, true)
 				continue // damaged
 			}
-			r.kind, r.place = rowPlaced, at
+			r.Kind, r.Place = blockmap.Placed, at
 		}
 		rows = append(rows, r)
-		b.hold(blockRange{r.first, r.end()})
+		b.hold(blockmap.Range{First: r.First, End: r.End()})
 	}
-	b.rows.add(rows)
-	if len(b.rows.rows) >= b.cp.store.options.tuning.bufferRows {
+	b.rows.Add(rows)
+	if len(b.rows) >= b.cp.store.options.tuning.bufferRows {
 		if err := b.flushRows(); err != nil {
 			return err
 		}
@@ -242,7 +243,7 @@ func (b *coreBuilder) truncate(length uint64) error {
 	for i := range b.file.runs {
 		b.file.runs[i].limit = min(b.file.runs[i].limit, length)
 	}
-	b.release(blockRange{length, noLimit})
+	b.release(blockmap.Range{First: length, End: blockmap.NoLimit})
 	return nil
 }
 
@@ -252,30 +253,30 @@ func (b *coreBuilder) clear(first, end uint64) error {
 	if first >= end {
 		return nil
 	}
-	b.release(blockRange{first, end})
-	b.rows.add(clearedRows(first, end, 0))
+	b.release(blockmap.Range{First: first, End: end})
+	b.rows.Add(blockmap.ClearedRows(first, end, 0))
 	return nil
 }
 
-func (b *coreBuilder) hold(r blockRange) {
+func (b *coreBuilder) hold(r blockmap.Range) {
 	b.tell(r, false)
-	b.added = addRange(b.added, r)
+	b.added = blockmap.AddRange(b.added, r)
 	if len(b.removed) > 0 {
-		b.removed = removeRange(b.removed, r)
+		b.removed = blockmap.RemoveRange(b.removed, r)
 	}
 }
 
 // tell tells who checks the log whether blocks are missing that a span names.
-func (b *coreBuilder) tell(r blockRange, lost bool) {
+func (b *coreBuilder) tell(r blockmap.Range, lost bool) {
 	if b.cp.lost != nil {
 		b.cp.lost(b.file.key, r, lost)
 	}
 }
 
-func (b *coreBuilder) release(r blockRange) {
+func (b *coreBuilder) release(r blockmap.Range) {
 	b.tell(r, false)
-	b.added = removeRange(b.added, r)
-	b.removed = addRange(b.removed, r)
+	b.added = blockmap.RemoveRange(b.added, r)
+	b.removed = blockmap.AddRange(b.removed, r)
 }
 
 func (b *coreBuilder) flushAll() error {

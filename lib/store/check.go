@@ -11,6 +11,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/keys"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 )
@@ -69,9 +70,9 @@ type Checker struct {
 	badRuns   map[packlog.Position]*badRun     // whose blocks cannot be read
 	headless  map[packlog.AppendID]*lostAppend // appends without a head, so far
 	unknown   []*packlog.Fault                 // places where any record may have been
-	gone      map[keys.Key][]blockRange        // blocks that spans name, and whose runs are not there
-	hurt      map[keys.Key][]blockRange        // blocks whose bytes are lost, by core
-	moved     map[keys.Key][]blockRange        // blocks whose own run is damaged, and that another run has
+	gone      map[keys.Key][]blockmap.Range    // blocks that spans name, and whose runs are not there
+	hurt      map[keys.Key][]blockmap.Range    // blocks whose bytes are lost, by core
+	moved     map[keys.Key][]blockmap.Range    // blocks whose own run is damaged, and that another run has
 	short     map[keys.Key]uint64              // cores whose newest head may be lost, and their lengths without it
 	absent    map[keys.Key]bool                // cores that have a name or a secret key, and no record
 	doubted   map[keys.Key]uint64              // cores with a secret key whose newest head may be lost without a trace, and their lengths
@@ -198,9 +199,9 @@ func (c *Checker) run(ctx context.Context) error {
 	c.headless = make(map[packlog.AppendID]*lostAppend)
 	c.unknown, c.secrets = nil, nil
 	c.was, c.witness, c.broken = make(map[keys.Key]coreWas), make(map[keys.Key]bool), make(map[keys.Key]BlockRange)
-	c.hurt, c.short = make(map[keys.Key][]blockRange), make(map[keys.Key]uint64)
-	c.gone = make(map[keys.Key][]blockRange)
-	c.moved = make(map[keys.Key][]blockRange)
+	c.hurt, c.short = make(map[keys.Key][]blockmap.Range), make(map[keys.Key]uint64)
+	c.gone = make(map[keys.Key][]blockmap.Range)
+	c.moved = make(map[keys.Key][]blockmap.Range)
 	c.absent, c.doubted = make(map[keys.Key]bool), make(map[keys.Key]uint64)
 	c.wanted = make(map[hash.Digest]bool)
 	var err error
@@ -233,14 +234,14 @@ func (c *Checker) progress(bytes, blocks int) {
 
 // missing notes which blocks of a core the log names without having them. A core that is dropped has nothing in common with what comes
 // under its key behind that.
-func (c *Checker) missing(key keys.Key, r blockRange, lost bool) {
+func (c *Checker) missing(key keys.Key, r blockmap.Range, lost bool) {
 	if r == everyBlock {
 		delete(c.was, key)
 	}
 	switch {
 	case lost:
-		c.gone[key] = addRange(slices.Clone(c.gone[key]), r)
+		c.gone[key] = blockmap.AddRange(slices.Clone(c.gone[key]), r)
 	case len(c.gone[key]) > 0:
-		c.gone[key] = removeRange(c.gone[key], r)
+		c.gone[key] = blockmap.RemoveRange(c.gone[key], r)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/keys"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/table"
@@ -102,7 +103,7 @@ func (d *derivedCheck) index(stored, log *derived) error {
 // mayLack reports whether the index may be without a row: one of a delta is left out where the block was stored without a base, too, which a
 // gc may have taken since.
 func (d *derivedCheck) mayLack(r table.Row) (bool, error) {
-	e, err := d.checker.store.reader.Meta(d.ctx, decodePlace(r.Value).Run, packlog.KindRun)
+	e, err := d.checker.store.reader.Meta(d.ctx, blockmap.DecodePlace(r.Value).Run, packlog.KindRun)
 	if errors.Is(err, ErrDamaged) || errors.Is(err, packlog.ErrMoved) {
 		return false, nil
 	}
@@ -111,7 +112,7 @@ func (d *derivedCheck) mayLack(r table.Row) (bool, error) {
 
 // sameBlock reports whether a place has the block of that row: there may be more than one.
 func (d *derivedCheck) sameBlock(r table.Row) (bool, error) {
-	at := decodePlace(r.Value)
+	at := blockmap.DecodePlace(r.Value)
 	e, err := d.checker.store.reader.Meta(d.ctx, at.Run, packlog.KindRun)
 	if errors.Is(err, ErrDamaged) || errors.Is(err, packlog.ErrMoved) {
 		return false, nil
@@ -158,11 +159,11 @@ func (k *coreCompare) run() error {
 }
 
 // ranges gives the ranges of held blocks.
-func (k *coreCompare) ranges(t *coreTables) iter.Seq2[row, error] {
+func (k *coreCompare) ranges(t *coreTables) iter.Seq2[blockmap.Row, error] {
 	b := &coreBuilder{cp: &checkpoint{ctx: k.ctx}, base: t}
-	return func(yield func(row, error) bool) {
+	return func(yield func(blockmap.Row, error) bool) {
 		for r, err := range b.baseRanges() {
-			if !yield(row{first: r.first, count: r.end - r.first, kind: rowByLeaf}, err) {
+			if !yield(blockmap.Row{First: r.First, Count: r.End - r.First, Kind: blockmap.ByLeaf}, err) {
 				return
 			}
 		}
@@ -170,16 +171,16 @@ func (k *coreCompare) ranges(t *coreTables) iter.Seq2[row, error] {
 }
 
 // rows gives what is said of the blocks that are held.
-func (k *coreCompare) rows(t *coreTables) iter.Seq2[row, error] {
-	return func(yield func(row, error) bool) {
-		err := mergeRuns(k.ctx, t.runs, true, func(r row) error {
+func (k *coreCompare) rows(t *coreTables) iter.Seq2[blockmap.Row, error] {
+	return func(yield func(blockmap.Row, error) bool) {
+		err := mergeRuns(k.ctx, t.runs, true, func(r blockmap.Row) error {
 			if !yield(r, nil) {
 				return errStop
 			}
 			return nil
 		})
 		if err != nil && !errors.Is(err, errStop) {
-			yield(row{}, err)
+			yield(blockmap.Row{}, err)
 		}
 	}
 }
@@ -206,12 +207,12 @@ func (k *coreCompare) sameBlocks(a, b place, count uint64) (bool, error) {
 
 // sameSequence reports whether two sequences of rows say the same of every block, or else of which not. alike compares blocks that are
 // in different places.
-func sameSequence(a, b iter.Seq2[row, error], alike func(a, b place, count uint64) (bool, error)) (at uint64, same bool, err error) {
+func sameSequence(a, b iter.Seq2[blockmap.Row, error], alike func(a, b place, count uint64) (bool, error)) (at uint64, same bool, err error) {
 	next, stop := iter.Pull2(a)
 	defer stop()
-	var left row // of a, not compared yet
+	var left blockmap.Row // of a, not compared yet
 	pull := func() (ok bool, err error) {
-		for left.count == 0 {
+		for left.Count == 0 {
 			r, err, ok := next()
 			if !ok || err != nil {
 				return false, err
@@ -224,30 +225,30 @@ func sameSequence(a, b iter.Seq2[row, error], alike func(a, b place, count uint6
 		if err != nil {
 			return 0, false, err
 		}
-		for r.count > 0 {
+		for r.Count > 0 {
 			ok, err := pull()
-			if err != nil || !ok || left.first != r.first || left.kind != r.kind {
-				return r.first, false, err
+			if err != nil || !ok || left.First != r.First || left.Kind != r.Kind {
+				return r.First, false, err
 			}
-			end := min(left.end(), r.end())
-			if left.kind == rowPlaced && left.place != r.place {
-				if same, err := alike(left.place, r.place, end-r.first); err != nil || !same {
-					return r.first, false, err
+			end := min(left.End(), r.End())
+			if left.Kind == blockmap.Placed && left.Place != r.Place {
+				if same, err := alike(left.Place, r.Place, end-r.First); err != nil || !same {
+					return r.First, false, err
 				}
 			}
 			left, r = tailOf(left, end), tailOf(r, end)
 		}
 	}
 	ok, err := pull()
-	return left.first, !ok, err
+	return left.First, !ok, err
 }
 
 // tailOf returns the part of a row from a block on, which may be empty.
-func tailOf(r row, from uint64) row {
-	if from >= r.end() {
-		return row{}
+func tailOf(r blockmap.Row, from uint64) blockmap.Row {
+	if from >= r.End() {
+		return blockmap.Row{}
 	}
-	return r.part(from, r.end())
+	return r.Part(from, r.End())
 }
 
 // coreWas is what was known of a core at the position up to which the store's derived files go.

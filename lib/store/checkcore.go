@@ -9,6 +9,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/runs"
@@ -53,7 +54,7 @@ type coreCheck struct {
 
 // loss is neighbouring blocks that cannot be read, for one reason.
 type loss struct {
-	blockRange
+	blockmap.Range
 	run *badRun // nil: nothing is where they should be
 	why string
 }
@@ -86,32 +87,32 @@ func (k *coreCheck) run() error {
 }
 
 // row takes in blocks that the log says are held.
-func (k *coreCheck) row(r row) error {
+func (k *coreCheck) row(r blockmap.Row) error {
 	length := k.log.file.head.Length
-	if r.first >= length {
+	if r.First >= length {
 		return nil
 	}
-	r = r.part(r.first, length)
-	if r.first != k.next {
+	r = r.Part(r.First, length)
+	if r.First != k.next {
 		k.computed = k.computed[:0] // no node over the gap can be computed
 	}
-	k.next = r.end()
-	if r.kind == rowByLeaf {
+	k.next = r.End()
+	if r.Kind == blockmap.ByLeaf {
 		return k.byLeaf(r)
 	}
-	if bad := k.checker.badRuns[r.place.Run]; bad != nil {
+	if bad := k.checker.badRuns[r.Place.Run]; bad != nil {
 		return k.badRun(r, bad)
 	}
-	e, err := k.checker.shadow.reader.Meta(k.ctx, r.place.Run, packlog.KindRun)
+	e, err := k.checker.shadow.reader.Meta(k.ctx, r.Place.Run, packlog.KindRun)
 	if isGone(err) {
-		k.lose(loss{blockRange{r.first, r.end()}, nil, err.Error()})
+		k.lose(loss{blockmap.Range{First: r.First, End: r.End()}, nil, err.Error()})
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if uint64(r.place.At)+r.count > uint64(e.Run.Count) {
-		k.lose(loss{blockRange{r.first, r.end()}, nil, fmt.Sprintf("the run at %v has only %d blocks", r.place.Run, e.Run.Count)})
+	if uint64(r.Place.At)+r.Count > uint64(e.Run.Count) {
+		k.lose(loss{blockmap.Range{First: r.First, End: r.End()}, nil, fmt.Sprintf("the run at %v has only %d blocks", r.Place.Run, e.Run.Count)})
 		return nil
 	}
 	return k.placed(r, e.Run)
@@ -123,21 +124,21 @@ func isGone(err error) bool {
 }
 
 // placed takes in blocks of a run that can be read: checkLog has compared them with their leaf hashes, where it has any.
-func (k *coreCheck) placed(r row, meta *records.Run) error {
+func (k *coreCheck) placed(r blockmap.Row, meta *records.Run) error {
 	var short *runs.Decoded
 	if meta.Short {
 		var err error
-		if short, err = k.checker.shadow.reader.Run(k.ctx, r.place.Run); err != nil {
+		if short, err = k.checker.shadow.reader.Run(k.ctx, r.Place.Run); err != nil {
 			return err
 		}
 	}
-	for i := range r.count {
-		at := r.place.At + uint32(i)
+	for i := range r.Count {
+		at := r.Place.At + uint32(i)
 		var n merkle.Node
 		if short != nil {
-			n = short.Leaf(at, r.first+i)
+			n = short.Leaf(at, r.First+i)
 		} else {
-			n = merkle.LeafNodeHash(r.first+i, uint64(meta.Lengths[at]), meta.Leaves[at])
+			n = merkle.LeafNodeHash(r.First+i, uint64(meta.Lengths[at]), meta.Leaves[at])
 		}
 		if err := k.add(n); err != nil {
 			return err
@@ -147,14 +148,14 @@ func (k *coreCheck) placed(r row, meta *records.Run) error {
 }
 
 // byLeaf takes in blocks that are in the store for another reason.
-func (k *coreCheck) byLeaf(r row) error {
-	for block := r.first; block < r.end(); block++ {
+func (k *coreCheck) byLeaf(r blockmap.Row) error {
+	for block := r.First; block < r.End(); block++ {
 		n, ok, err := k.log.node(k.ctx, 2*block)
 		if err != nil {
 			return err
 		}
 		if !ok {
-			k.lose(loss{blockRange{block, block + 1}, nil, "its leaf hash is not known"})
+			k.lose(loss{blockmap.Range{First: block, End: block + 1}, nil, "its leaf hash is not known"})
 			continue
 		}
 		found, bad, err := k.findLeaf(n.Hash)
@@ -163,7 +164,7 @@ func (k *coreCheck) byLeaf(r row) error {
 			return err
 		case !found:
 			k.want(n.Hash)
-			k.lose(loss{blockRange{block, block + 1}, bad, fmt.Sprintf("no run has its leaf hash %v", n.Hash)})
+			k.lose(loss{blockmap.Range{First: block, End: block + 1}, bad, fmt.Sprintf("no run has its leaf hash %v", n.Hash)})
 			k.gap()
 			continue
 		}
@@ -188,11 +189,11 @@ func (k *coreCheck) findLeaf(leaf hash.Digest) (found bool, bad *badRun, err err
 }
 
 // badRun takes in blocks whose run cannot be read: those that are elsewhere, too, are not lost.
-func (k *coreCheck) badRun(r row, bad *badRun) error {
-	for i := range r.count {
-		block := r.first + i
-		if bad.meta != nil && !bad.meta.Short && int(r.place.At)+int(i) < len(bad.meta.Leaves) {
-			at := r.place.At + uint32(i)
+func (k *coreCheck) badRun(r blockmap.Row, bad *badRun) error {
+	for i := range r.Count {
+		block := r.First + i
+		if bad.meta != nil && !bad.meta.Short && int(r.Place.At)+int(i) < len(bad.meta.Leaves) {
+			at := r.Place.At + uint32(i)
 			leaf := bad.meta.Leaves[at]
 			found, _, err := k.findLeaf(leaf)
 			if err != nil {
@@ -201,14 +202,14 @@ func (k *coreCheck) badRun(r row, bad *badRun) error {
 			k.want(leaf)
 			if found {
 				moved := k.checker.moved
-				moved[k.key] = addRange(slices.Clone(moved[k.key]), blockRange{block, block + 1})
+				moved[k.key] = blockmap.AddRange(slices.Clone(moved[k.key]), blockmap.Range{First: block, End: block + 1})
 				if err := k.add(merkle.LeafNodeHash(block, uint64(bad.meta.Lengths[at]), leaf)); err != nil {
 					return err
 				}
 				continue
 			}
 		}
-		k.lose(loss{blockRange{block, block + 1}, bad, ""})
+		k.lose(loss{blockmap.Range{First: block, End: block + 1}, bad, ""})
 		k.gap()
 	}
 	return nil
@@ -227,8 +228,8 @@ const maxWanted = 1 << 18
 func (k *coreCheck) gap() { k.computed = k.computed[:0] }
 
 func (k *coreCheck) lose(l loss) {
-	if n := len(k.losses); n > 0 && k.losses[n-1].end == l.first && k.losses[n-1].run == l.run && (l.run != nil || k.losses[n-1].why == l.why) {
-		k.losses[n-1].end = l.end
+	if n := len(k.losses); n > 0 && k.losses[n-1].End == l.First && k.losses[n-1].run == l.run && (l.run != nil || k.losses[n-1].why == l.why) {
+		k.losses[n-1].End = l.End
 		return
 	}
 	k.losses = append(k.losses, l)
@@ -277,7 +278,7 @@ func (k *coreCheck) contradiction(err error) {
 
 // rest goes through the nodes above the last block.
 func (k *coreCheck) rest() error {
-	if _, err := k.told.To(noLimit, func(n merkle.Node) error { return k.stored.expect(n) }); err != nil {
+	if _, err := k.told.To(blockmap.NoLimit, func(n merkle.Node) error { return k.stored.expect(n) }); err != nil {
 		return err
 	}
 	if k.told.Wrong() != nil {
@@ -333,11 +334,11 @@ func (k *coreCheck) head() error {
 // wantRest notes which blocks tell the roots that are missing: all behind those that are held from the first one on.
 func (k *coreCheck) wantRest() error {
 	r, ok, err := k.log.rangeAt(k.ctx, 0)
-	if !ok || r.first > 0 {
-		r.end = 0
+	if !ok || r.First > 0 {
+		r.End = 0
 	}
-	if length := k.log.file.head.Length; r.end < length {
-		k.checker.broken[k.key] = BlockRange{First: r.end, End: length}
+	if length := k.log.file.head.Length; r.End < length {
+		k.checker.broken[k.key] = BlockRange{First: r.End, End: length}
 	}
 	return err
 }
@@ -367,17 +368,17 @@ func (k *coreCheck) fetchAgain() string { return "hc fsck --repair --peer ADDR f
 func (k *coreCheck) tell() {
 	c := k.checker
 	for _, r := range c.gone[k.key] {
-		r.end = min(r.end, k.log.file.head.Length)
-		if r.first < r.end {
+		r.End = min(r.End, k.log.file.head.Length)
+		if r.First < r.End {
 			k.lose(loss{r, nil, "the log names them, and has no run with them"})
 		}
 	}
 	for _, l := range k.losses {
-		c.hurt[k.key] = addRange(slices.Clone(c.hurt[k.key]), l.blockRange)
-		f := Finding{Harm: HarmData, Core: k.key, HasKey: true, First: l.first, End: l.end, What: l.why,
+		c.hurt[k.key] = blockmap.AddRange(slices.Clone(c.hurt[k.key]), l.Range)
+		f := Finding{Harm: HarmData, Core: k.key, HasKey: true, First: l.First, End: l.End, What: l.why,
 			Next: "hc fsck --repair looks for them elsewhere in the store, --peer ADDR fetches them again"}
 		if l.run != nil {
-			l.run.blocks += l.end - l.first
+			l.run.blocks += l.End - l.First
 			f.File, f.Offset, f.Length = l.run.fault.File, l.run.fault.Offset, l.run.fault.Length
 			f.What = fmt.Sprintf("the record with these blocks is damaged: %v", l.run.fault.Reason)
 		}

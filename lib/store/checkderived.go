@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 	"hc/lib/store/smallfile"
 	"hc/lib/store/table"
@@ -147,12 +148,12 @@ func (d *derivedCheck) core(ref coreRef) error {
 		}
 	}
 	for _, t := range file.runs {
-		if err := d.table(files.corePath(ref.key, t.number, "runs"), runsSchema); err != nil {
+		if err := d.table(files.corePath(ref.key, t.number, "runs"), blockmap.RunsSchema); err != nil {
 			return err
 		}
 	}
 	if file.rangesFile == 0 {
 		return nil
 	}
-	return d.table(files.corePath(ref.key, file.rangesFile, "ranges"), rangesSchema)
+	return d.table(files.corePath(ref.key, file.rangesFile, "ranges"), blockmap.RangesSchema)
 }

@@ -173,7 +173,7 @@ func (c *Checker) CoresHurt() []CoreHurt {
 	}
 	for key, ranges := range c.hurt {
 		for _, r := range ranges {
-			parts[key] = append(parts[key], BlockRange{First: r.first, End: r.end})
+			parts[key] = append(parts[key], BlockRange{First: r.First, End: r.End})
 		}
 	}
 	for key := range c.absent {

@@ -9,6 +9,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/keys"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/smallfile"
@@ -38,8 +39,8 @@ type checkpoint struct {
 	mapped int                              // rows of index that are in recent
 
 	// For a check, which computes the nodes of appended blocks by itself, and wants to know what damage costs.
-	sparse bool                                        // leave these nodes out, but for the roots of spans and what is deduplicated
-	lost   func(key keys.Key, r blockRange, lost bool) // is told of blocks whose run is not there, and of those that came, or were given up, since
+	sparse bool                                            // leave these nodes out, but for the roots of spans and what is deduplicated
+	lost   func(key keys.Key, r blockmap.Range, lost bool) // is told of blocks whose run is not there, and of those that came, or were given up, since
 }
 
 func (s *Store) newCheckpoint(ctx context.Context) (*checkpoint, error) {

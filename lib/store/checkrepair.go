@@ -10,6 +10,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/keyfile"
 	"hc/lib/keys"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/smallfile"
@@ -171,7 +172,7 @@ func (c *Checker) ClearLost(ctx context.Context) error {
 			return fmt.Errorf("core %v: %w", key, err)
 		}
 		for _, r := range left {
-			if err := c.store.Clear(ctx, key, r.first, r.end); err != nil {
+			if err := c.store.Clear(ctx, key, r.First, r.End); err != nil {
 				return err
 			}
 		}
@@ -180,19 +181,19 @@ func (c *Checker) ClearLost(ctx context.Context) error {
 }
 
 // stillLost returns the blocks of some ranges that cannot be read.
-func (c *Checker) stillLost(ctx context.Context, key keys.Key, ranges []blockRange) (left []blockRange, err error) {
+func (c *Checker) stillLost(ctx context.Context, key keys.Key, ranges []blockmap.Range) (left []blockmap.Range, err error) {
 	view, err := c.store.View(ctx, key, false)
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range ranges {
-		for block := r.first; block < r.end; block++ {
+		for block := r.First; block < r.End; block++ {
 			_, err := view.Block(ctx, block)
 			if passed := passOver(err); passed != nil {
 				return nil, passed
 			}
 			if err != nil {
-				left = addRange(left, blockRange{block, block + 1})
+				left = blockmap.AddRange(left, blockmap.Range{First: block, End: block + 1})
 			}
 		}
 	}
@@ -250,7 +251,7 @@ func (c *Checker) elsewhere(ctx context.Context) (map[hash.Digest]place, error) 
 }
 
 // mendCore stores the blocks of a core again that are found, and returns those that are not.
-func (c *Checker) mendCore(ctx context.Context, key keys.Key, ranges []blockRange, places map[hash.Digest]place) (rest []blockRange, err error) {
+func (c *Checker) mendCore(ctx context.Context, key keys.Key, ranges []blockmap.Range, places map[hash.Digest]place) (rest []blockmap.Range, err error) {
 	if len(places) == 0 {
 		return ranges, nil
 	}
@@ -261,13 +262,13 @@ func (c *Checker) mendCore(ctx context.Context, key keys.Key, ranges []blockRang
 	defer tx.Abort()
 	put := false
 	for _, r := range ranges {
-		for block := r.first; block < r.end; block++ {
+		for block := r.First; block < r.End; block++ {
 			done, err := c.putAgain(ctx, tx, block, places)
 			if err != nil {
 				return nil, err
 			}
 			if put = put || done; !done {
-				rest = addRange(rest, blockRange{block, block + 1})
+				rest = blockmap.AddRange(rest, blockmap.Range{First: block, End: block + 1})
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/treetable"
 )
 
@@ -67,7 +68,7 @@ func (t *storedTree) expect(n merkle.Node) error {
 func (c *coreTables) aboveHeld(ctx context.Context) func(merkle.Node) (bool, error) {
 	return func(n merkle.Node) (bool, error) {
 		r, ok, err := c.rangeAt(ctx, merkle.FirstBlock(n.Index))
-		return ok && r.first <= merkle.LastBlock(n.Index), err
+		return ok && r.First <= merkle.LastBlock(n.Index), err
 	}
 }
 
@@ -76,7 +77,7 @@ func (t *storedTree) finish() error {
 	if t == nil {
 		return nil
 	}
-	if _, err := t.rows.To(noLimit, nil); err != nil {
+	if _, err := t.rows.To(blockmap.NoLimit, nil); err != nil {
 		return err
 	}
 	if t.wrong == nil {
@@ -114,7 +115,7 @@ func treeNodes(ctx context.Context, tables []limited) iter.Seq2[merkle.Node, err
 			for _, b := range r.Key {
 				number = number<<8 | uint64(b)
 			}
-			if number >= noLimit {
+			if number >= blockmap.NoLimit {
 				yield(merkle.Node{}, fmt.Errorf("%w: a tree has a row %x", errDerived, r.Key))
 				return
 			}

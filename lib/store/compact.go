@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 
+	"hc/lib/store/blockmap"
 	"hc/lib/store/table"
 	"hc/lib/store/treetable"
 )
@@ -29,17 +30,17 @@ func (b *coreBuilder) compact() error {
 
 func (b *coreBuilder) compactRuns() (err error) {
 	b.file.runs, err = compactLevels(b.file.runs, b.cp.store.options.tuning, func(refs []tableRef, oldest bool) (tableRef, error) {
-		tables, err := b.openLimited(refs, "runs", runsSchema)
+		tables, err := b.openLimited(refs, "runs", blockmap.RunsSchema)
 		if err != nil {
 			return tableRef{}, err
 		}
 		defer b.cp.letGo(refs, b.path("runs"))
-		return b.cp.merge(b.path("runs"), runsSchema, 0, func(w *table.Writer) error {
-			out := rowWriter{w: w}
-			if err := mergeRuns(b.cp.ctx, tables, oldest, out.add); err != nil {
+		return b.cp.merge(b.path("runs"), blockmap.RunsSchema, 0, func(w *table.Writer) error {
+			out := blockmap.NewWriter(w)
+			if err := mergeRuns(b.cp.ctx, tables, oldest, out.Add); err != nil {
 				return err
 			}
-			return out.flush()
+			return out.Flush()
 		})
 	})
 	return err
@@ -48,7 +49,7 @@ func (b *coreBuilder) compactRuns() (err error) {
 func mergeTrees(ctx context.Context, w *table.Writer, tables []limited) error {
 	var plain []*table.Table
 	for _, t := range tables {
-		if last := t.Last(); last != nil && bytes.Compare(last, blockKey(t.limit)) >= 0 {
+		if last := t.Last(); last != nil && bytes.Compare(last, blockmap.Key(t.limit)) >= 0 {
 			return mergeLimited(ctx, w, tables)
 		}
 		plain = append(plain, t.Table)

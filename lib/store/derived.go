@@ -15,6 +15,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 	"hc/lib/store/smallfile"
 	"hc/lib/store/table"
@@ -25,6 +26,9 @@ const (
 	maxAppliedFile = 256 << 20 // bytes; a million cores take a sixth
 	maxCoreFile    = 32 << 20  // bytes
 )
+
+// indexSchema is that of the tables of the index; see FORMAT.md.
+var indexSchema = table.Schema{Magic: [4]byte{'h', 'c', 'i', 'x'}, KeySize: hash.Size, ValueSize: blockmap.PlaceSize}
 
 // files opens derived tables, each once.
 type files struct {
@@ -162,7 +166,7 @@ func (d *derived) places(ctx context.Context, leaf hash.Digest, fn func(place) b
 		if err != nil {
 			return err
 		}
-		if ok && !fn(decodePlace(value)) {
+		if ok && !fn(blockmap.DecodePlace(value)) {
 			return nil
 		}
 	}
@@ -209,8 +213,8 @@ type coreTables struct {
 
 // foundRow is a row that was found, and for which blocks nothing else would be.
 type foundRow struct {
-	row
-	blocks blockRange
+	blockmap.Row
+	blocks blockmap.Range
 }
 
 // limited is a table of which only rows with keys below limit count.
@@ -251,11 +255,11 @@ func (f *files) openTables(file *coreFile) (*coreTables, error) {
 	if c.tree, err = open(file.tree, "tree", treetable.Schema); err != nil {
 		return nil, err
 	}
-	if c.runs, err = open(file.runs, "runs", runsSchema); err != nil {
+	if c.runs, err = open(file.runs, "runs", blockmap.RunsSchema); err != nil {
 		return nil, err
 	}
 	if file.rangesFile != 0 {
-		c.ranges, err = f.table(f.corePath(file.key, file.rangesFile, "ranges"), rangesSchema)
+		c.ranges, err = f.table(f.corePath(file.key, file.rangesFile, "ranges"), blockmap.RangesSchema)
 	}
 	return c, err
 }
@@ -281,68 +285,68 @@ func (c *coreTables) node(ctx context.Context, index uint64) (merkle.Node, bool,
 }
 
 // row returns what the tables say about a block. The row's other blocks may be overridden by newer tables.
-func (c *coreTables) row(ctx context.Context, block uint64) (row, bool, error) {
-	if last := c.last.Load(); last != nil && last.blocks.has(block) {
-		return last.row, true, nil
+func (c *coreTables) row(ctx context.Context, block uint64) (blockmap.Row, bool, error) {
+	if last := c.last.Load(); last != nil && last.blocks.Has(block) {
+		return last.Row, true, nil
 	}
-	until := uint64(noLimit) // the block where a newer table may go on
+	until := uint64(blockmap.NoLimit) // the block where a newer table may go on
 	for _, t := range c.runs {
 		if block >= t.limit {
 			continue
 		}
-		key, value, ok, err := t.Floor(ctx, blockKey(block))
+		key, value, ok, err := t.Floor(ctx, blockmap.Key(block))
 		if err != nil {
-			return row{}, false, err
+			return blockmap.Row{}, false, err
 		}
 		if !ok {
 			until = min(until, firstOf(t.Table))
 			continue
 		}
-		r, ok := decodeRow(key, value)
+		r, ok := blockmap.DecodeRow(key, value)
 		if !ok {
-			return row{}, false, fmt.Errorf("%w: a row of runs of core %v at block %d", errDerived, c.file.key, block)
+			return blockmap.Row{}, false, fmt.Errorf("%w: a row of runs of core %v at block %d", errDerived, c.file.key, block)
 		}
-		if block < r.end() {
-			c.last.Store(&foundRow{r, blockRange{block, min(until, r.end(), t.limit)}})
+		if block < r.End() {
+			c.last.Store(&foundRow{r, blockmap.Range{First: block, End: min(until, r.End(), t.limit)}})
 			return r, true, nil
 		}
 		if string(key) < string(t.Last()) {
 			until = block + 1 // its next row may begin anywhere
 		}
 	}
-	return row{}, false, nil
+	return blockmap.Row{}, false, nil
 }
 
 // firstOf returns the first block that a table of runs speaks of.
 func firstOf(t *table.Table) uint64 {
 	if t.Rows() == 0 {
-		return noLimit
+		return blockmap.NoLimit
 	}
 	return binary.BigEndian.Uint64(t.First())
 }
 
 // rangeAt returns the range of held blocks that has block, or else the next one.
-func (c *coreTables) rangeAt(ctx context.Context, block uint64) (blockRange, bool, error) {
+func (c *coreTables) rangeAt(ctx context.Context, block uint64) (blockmap.Range, bool, error) {
 	if c.ranges == nil {
 		ranges := c.file.ranges
-		i := sort.Search(len(ranges), func(i int) bool { return ranges[i].end > block })
+		i := sort.Search(len(ranges), func(i int) bool { return ranges[i].End > block })
 		if i == len(ranges) {
-			return blockRange{}, false, nil
+			return blockmap.Range{}, false, nil
 		}
 		return ranges[i], true, nil
 	}
-	key, value, ok, err := c.ranges.Floor(ctx, blockKey(block))
+	key, value, ok, err := c.ranges.Floor(ctx, blockmap.Key(block))
 	if err != nil {
-		return blockRange{}, false, err
+		return blockmap.Range{}, false, err
 	}
 	if ok && binary.BigEndian.Uint64(value) > block {
-		return blockRange{binary.BigEndian.Uint64(key), binary.BigEndian.Uint64(value)}, true, nil
+		return blockmap.Range{First: binary.BigEndian.Uint64(key), End: binary.BigEndian.Uint64(value)}, true, nil
 	}
-	for r, err := range c.ranges.Scan(ctx, blockKey(block)) {
+	for r, err := range c.ranges.Scan(ctx, blockmap.Key(block)) {
 		if err != nil {
-			return blockRange{}, false, err
+			return blockmap.Range{}, false, err
 		}
-		return blockRange{binary.BigEndian.Uint64(r.Key), binary.BigEndian.Uint64(r.Value)}, true, nil
+		return blockmap.Range{First: binary.BigEndian.Uint64(r.Key), End: binary.BigEndian.Uint64(r.Value)}, true, nil
 	}
-	return blockRange{}, false, nil
+	return blockmap.Range{}, false, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"hc/lib/hash"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 )
@@ -40,17 +41,17 @@ func (v *View) extent(ctx context.Context, block, end uint64) (Extent, error) {
 	}
 	var at place
 	count := uint64(1)
-	switch r.kind {
-	case rowPlaced:
-		r = r.part(block, end)
-		at, count = r.place, r.count
-	case rowPassage:
-		r = r.part(block, end)
-		count = r.count
-		if at, err = v.passagePlace(ctx, r.place.Run, block); err != nil {
+	switch r.Kind {
+	case blockmap.Placed:
+		r = r.Part(block, end)
+		at, count = r.Place, r.Count
+	case blockmap.InPassage:
+		r = r.Part(block, end)
+		count = r.Count
+		if at, err = v.passagePlace(ctx, r.Place.Run, block); err != nil {
 			return Extent{}, err
 		}
-	case rowByLeaf:
+	case blockmap.ByLeaf:
 		leaf, err := v.leafHash(ctx, r, block)
 		if err != nil {
 			return Extent{}, err
@@ -65,8 +66,8 @@ func (v *View) extent(ctx context.Context, block, end uint64) (Extent, error) {
 	if err != nil {
 		return Extent{}, err
 	}
-	if r.kind == rowByLeaf {
-		if count, err = v.alike(ctx, r.part(block, end), at, e.Run.Leaves); err != nil {
+	if r.Kind == blockmap.ByLeaf {
+		if count, err = v.alike(ctx, r.Part(block, end), at, e.Run.Leaves); err != nil {
 			return Extent{}, err
 		}
 	}
@@ -81,9 +82,9 @@ func (v *View) extent(ctx context.Context, block, end uint64) (Extent, error) {
 }
 
 // alike returns how many blocks of a row that are held by their leaf hashes are, in order, those of a run.
-func (v *View) alike(ctx context.Context, r row, at place, leaves []hash.Digest) (count uint64, err error) {
-	for count = 1; count < r.count && uint64(at.At)+count < uint64(len(leaves)); count++ {
-		leaf, err := v.leafHash(ctx, r, r.first+count)
+func (v *View) alike(ctx context.Context, r blockmap.Row, at place, leaves []hash.Digest) (count uint64, err error) {
+	for count = 1; count < r.Count && uint64(at.At)+count < uint64(len(leaves)); count++ {
+		leaf, err := v.leafHash(ctx, r, r.First+count)
 		if err != nil || leaf != leaves[uint64(at.At)+count] {
 			return count, err
 		}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 	"hc/lib/store/table"
 )
@@ -19,12 +20,12 @@ func TestRowFoundLast(t *testing.T) {
 		for number := range 1 + random.IntN(4) {
 			path := filepath.Join(dir, fmt.Sprint(number))
 			writeRuns(t, path, random, length)
-			open, err := table.Open(packlog.OS(), path, runsSchema, cache)
+			open, err := table.Open(packlog.OS(), path, blockmap.RunsSchema, cache)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer open.Close()
-			limit := uint64(noLimit)
+			limit := uint64(blockmap.NoLimit)
 			if random.IntN(3) == 0 {
 				limit = random.Uint64N(length)
 			}
@@ -50,20 +51,20 @@ func TestRowFoundLast(t *testing.T) {
 // writeRuns writes a table of runs with gaps between them.
 func writeRuns(t *testing.T, path string, random *rand.Rand, length uint64) {
 	t.Helper()
-	w, err := table.Create(packlog.OS(), path, runsSchema)
+	w, err := table.Create(packlog.OS(), path, blockmap.RunsSchema)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := rowWriter{w: w}
+	out := blockmap.NewWriter(w)
 	for first := random.Uint64N(length); first < length; first += random.Uint64N(length / 4) {
-		r := row{first: first, count: 1 + random.Uint64N(20), kind: rowPlaced}
-		r.place.Run.Offset, r.place.At = 8*random.Uint64N(1<<20), uint32(random.IntN(100))
-		if err := out.add(r); err != nil {
+		r := blockmap.Row{First: first, Count: 1 + random.Uint64N(20), Kind: blockmap.Placed}
+		r.Place.Run.Offset, r.Place.At = 8*random.Uint64N(1<<20), uint32(random.IntN(100))
+		if err := out.Add(r); err != nil {
 			t.Fatal(err)
 		}
-		first = r.end()
+		first = r.End()
 	}
-	if err := out.flush(); err != nil {
+	if err := out.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Finish(); err != nil {

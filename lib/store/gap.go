@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"hc/lib/hash"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/codec"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
@@ -138,13 +139,13 @@ func (c *baseSearch) addBlock(block uint64) {
 	if err != nil {
 		return
 	}
-	at := r.part(block, block+1).place
-	switch r.kind {
-	case rowPassage:
-		if at, err = c.view.passagePlace(c.ctx, r.place.Run, block); err != nil {
+	at := r.Part(block, block+1).Place
+	switch r.Kind {
+	case blockmap.InPassage:
+		if at, err = c.view.passagePlace(c.ctx, r.Place.Run, block); err != nil {
 			return
 		}
-	case rowByLeaf:
+	case blockmap.ByLeaf:
 		leaf, err := c.view.leafHash(c.ctx, r, block)
 		if err != nil {
 			return

@@ -7,6 +7,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/keys"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/table"
@@ -265,7 +266,7 @@ func (c *census) markLive() error {
 		if err != nil {
 			return err
 		}
-		if err := mergeRuns(c.ctx, core.runs, true, func(r row) error { return c.markRow(core, r) }); err != nil {
+		if err := mergeRuns(c.ctx, core.runs, true, func(r blockmap.Row) error { return c.markRow(core, r) }); err != nil {
 			return err
 		}
 	}
@@ -274,11 +275,11 @@ func (c *census) markLive() error {
 	return err
 }
 
-func (c *census) markRow(core *coreTables, r row) error {
-	if r.kind == rowPlaced {
-		return c.used.add(r.place.Run, place{})
+func (c *census) markRow(core *coreTables, r blockmap.Row) error {
+	if r.Kind == blockmap.Placed {
+		return c.used.add(r.Place.Run, place{})
 	}
-	for b := r.first; b < r.end() && r.kind == rowByLeaf; b++ {
+	for b := r.First; b < r.End() && r.Kind == blockmap.ByLeaf; b++ {
 		n, ok, err := core.node(c.ctx, 2*b)
 		if err == nil && !ok {
 			err = fmt.Errorf("%w: the leaf of block %d of core %v is not there", errDerived, b, core.file.key)

@@ -158,7 +158,7 @@ func (c *census) isDeadSpan(e *records.Entry, f *coreFate, core *coreTables) (bo
 			break
 		}
 		r, ok, err := core.rangeAt(c.ctx, p.First)
-		if err != nil || ok && r.first < min(p.End(), left) {
+		if err != nil || ok && r.First < min(p.End(), left) {
 			return false, err
 		}
 	}
@@ -174,7 +174,7 @@ func (c *census) areDeadNodes(e *records.Entry, f *coreFate, core *coreTables) (
 			continue
 		}
 		r, ok, err := core.rangeAt(c.ctx, first)
-		if err != nil || !ok || r.first > first || r.end <= last {
+		if err != nil || !ok || r.First > first || r.End <= last {
 			return false, err
 		}
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"sort"
 
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 )
 
@@ -35,7 +36,7 @@ func (f *coreFate) addCut(c cut) {
 func (f *coreFate) left(at packlog.Position) uint64 {
 	i := sort.Search(len(f.cuts), func(i int) bool { return at.Less(f.cuts[i].at) })
 	if i == len(f.cuts) {
-		return noLimit
+		return blockmap.NoLimit
 	}
 	return f.cuts[i].length
 }

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"path/filepath"
 
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 	"hc/lib/store/smallfile"
 	"hc/lib/store/table"
@@ -40,7 +41,7 @@ func (m *moves) find(ctx context.Context, at place) (now place, ok bool, err err
 		}
 		m.last, m.there = place{Run: at.Run}, ok
 		if ok {
-			m.now = decodePlace(value)
+			m.now = blockmap.DecodePlace(value)
 		}
 	}
 	now = m.now
@@ -129,17 +130,17 @@ type movedRow struct {
 
 func movedIndex(ctx context.Context, t *table.Table, m *moves) iter.Seq2[movedRow, error] {
 	return func(yield func(movedRow, error) bool) {
-		var value [placeSize]byte
+		var value [blockmap.PlaceSize]byte
 		for r, err := range t.Scan(ctx, nil) {
 			if err != nil {
 				yield(movedRow{}, err)
 				return
 			}
-			at := decodePlace(r.Value)
+			at := blockmap.DecodePlace(r.Value)
 			now, ok, err := m.find(ctx, at)
 			out := movedRow{changed: !ok || now != at}
 			if ok {
-				out.key, out.value = r.Key, appendPlace(value[:0], now)
+				out.key, out.value = r.Key, blockmap.AppendPlace(value[:0], now)
 			}
 			if !yield(out, err) || err != nil {
 				return
@@ -190,7 +191,7 @@ func (cp *checkpoint) moveCore(ref coreRef, m *moves) (uint64, error) {
 	defer cp.files.forgetAll() // there may be many cores, and each has some files
 	changed := false
 	for i, t := range base.runs {
-		now, err := cp.moveTable(b.file.runs[i], b.path("runs"), runsSchema, 0, movedRuns(cp.ctx, t, m))
+		now, err := cp.moveTable(b.file.runs[i], b.path("runs"), blockmap.RunsSchema, 0, movedRuns(cp.ctx, t, m))
 		if err != nil {
 			return 0, err
 		}
@@ -209,25 +210,25 @@ func (cp *checkpoint) moveCore(ref coreRef, m *moves) (uint64, error) {
 
 func movedRuns(ctx context.Context, t limited, m *moves) iter.Seq2[movedRow, error] {
 	return func(yield func(movedRow, error) bool) {
-		var value [8 + placeSize]byte
+		var value [8 + blockmap.PlaceSize]byte
 		for r, err := range runRows(ctx, t) {
 			if err != nil {
 				yield(movedRow{}, err)
 				return
 			}
-			out := movedRow{key: blockKey(r.first)}
-			if r.kind == rowPlaced {
-				now, ok, err := m.find(ctx, r.place)
+			out := movedRow{key: blockmap.Key(r.First)}
+			if r.Kind == blockmap.Placed {
+				now, ok, err := m.find(ctx, r.Place)
 				if err != nil {
 					yield(movedRow{}, err)
 					return
 				}
-				out.changed = !ok || now != r.place
-				if r.place = now; !ok {
+				out.changed = !ok || now != r.Place
+				if r.Place = now; !ok {
 					out.key = nil
 				}
 			}
-			out.value = r.appendValue(value[:0])
+			out.value = r.AppendValue(value[:0])
 			if !yield(out, nil) {
 				return
 			}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 	"hc/lib/store/smallfile"
 	"hc/lib/store/table"
@@ -25,7 +26,7 @@ const (
 
 var (
 	setSchema   = table.Schema{Magic: [4]byte{'h', 'c', 'g', 's'}, KeySize: 16, ValueSize: 1}
-	movesSchema = table.Schema{Magic: [4]byte{'h', 'c', 'g', 'm'}, KeySize: 16, ValueSize: placeSize}
+	movesSchema = table.Schema{Magic: [4]byte{'h', 'c', 'g', 'm'}, KeySize: 16, ValueSize: blockmap.PlaceSize}
 )
 
 // scratch is tables that only one gc reads, in a folder that goes with it. The checkpoint lock keeps others out.
@@ -163,7 +164,7 @@ func (s *positionSet) flush() error {
 	}
 	defer w.Abort()
 	for _, r := range s.rows {
-		if err := w.Add(positionKey(r.at), appendPlace(nil, r.to)[:s.schema.ValueSize]); err != nil {
+		if err := w.Add(positionKey(r.at), blockmap.AppendPlace(nil, r.to)[:s.schema.ValueSize]); err != nil {
 			return err
 		}
 	}

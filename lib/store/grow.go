@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"hc/lib/merkle"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/records"
 	"hc/lib/store/table"
 	"hc/lib/store/treetable"
@@ -184,8 +185,8 @@ func (b *coreBuilder) addTree(number, rows uint64) error {
 	if err != nil {
 		return err
 	}
-	b.file.tree = pushTable(b.file.tree, tableRef{level: b.cp.store.options.tuning.levelOf(rows), number: number, limit: noLimit})
-	b.tree = append([]limited{{t, noLimit}}, b.tree...)
+	b.file.tree = pushTable(b.file.tree, tableRef{level: b.cp.store.options.tuning.levelOf(rows), number: number, limit: blockmap.NoLimit})
+	b.tree = append([]limited{{t, blockmap.NoLimit}}, b.tree...)
 	return nil
 }
 

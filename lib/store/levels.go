@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"hc/lib/hash"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/records"
 	"hc/lib/store/table"
 )
@@ -17,13 +18,13 @@ import (
 // indexRow is where a block is. Many are gathered, so it has no padding.
 type indexRow struct {
 	leaf  hash.Digest
-	place [placeSize]byte // as a table has it
-	delta bool            // the block is stored with a base
+	place [blockmap.PlaceSize]byte // as a table has it
+	delta bool                     // the block is stored with a base
 }
 
 func newIndexRow(leaf hash.Digest, at place, delta bool) indexRow {
 	r := indexRow{leaf: leaf, delta: delta}
-	appendPlace(r.place[:0], at)
+	blockmap.AppendPlace(r.place[:0], at)
 	return r
 }
 
@@ -175,7 +176,7 @@ func (cp *checkpoint) flushIndex() error {
 		return err
 	}
 	cp.index, cp.recent, cp.mapped = cp.index[:0], nil, 0
-	cp.tables = pushTable(cp.tables, tableRef{level: cp.store.options.tuning.levelOf(rows), number: number, rows: rows, limit: noLimit})
+	cp.tables = pushTable(cp.tables, tableRef{level: cp.store.options.tuning.levelOf(rows), number: number, rows: rows, limit: blockmap.NoLimit})
 	if cp.sparse {
 		return cp.compactIndex()
 	}
@@ -242,7 +243,7 @@ func (cp *checkpoint) merge(path func(uint64) string, schema table.Schema, filte
 		return tableRef{}, err
 	}
 	rows, err := w.Finish()
-	return tableRef{level: cp.store.options.tuning.levelOf(rows), number: number, rows: rows, limit: noLimit}, err
+	return tableRef{level: cp.store.options.tuning.levelOf(rows), number: number, rows: rows, limit: blockmap.NoLimit}, err
 }
 
 // mergeLimited merges tables of which rows at or behind their limits do not count.
@@ -298,7 +299,7 @@ func mergeLimited(ctx context.Context, w *table.Writer, tables []limited) error 
 
 // limitedRows gives the rows of a table below its limit.
 func limitedRows(ctx context.Context, t limited) iter.Seq2[table.Row, error] {
-	limit := blockKey(t.limit)
+	limit := blockmap.Key(t.limit)
 	return func(yield func(table.Row, error) bool) {
 		for row, err := range t.Scan(ctx, nil) {
 			if err == nil && bytes.Compare(row.Key, limit) >= 0 {
@@ -312,19 +313,19 @@ func limitedRows(ctx context.Context, t limited) iter.Seq2[table.Row, error] {
 }
 
 // runRows gives the rows of a runs table, cut off at its limit.
-func runRows(ctx context.Context, t limited) iter.Seq2[row, error] {
-	return func(yield func(row, error) bool) {
+func runRows(ctx context.Context, t limited) iter.Seq2[blockmap.Row, error] {
+	return func(yield func(blockmap.Row, error) bool) {
 		for r, err := range limitedRows(ctx, t) {
 			if err != nil {
-				yield(row{}, err)
+				yield(blockmap.Row{}, err)
 				return
 			}
-			decoded, ok := decodeRow(r.Key, r.Value)
+			decoded, ok := blockmap.DecodeRow(r.Key, r.Value)
 			if !ok {
-				yield(row{}, fmt.Errorf("%w: a row of runs at %x", errDerived, r.Key))
+				yield(blockmap.Row{}, fmt.Errorf("%w: a row of runs at %x", errDerived, r.Key))
 				return
 			}
-			if !yield(decoded.part(decoded.first, t.limit), nil) {
+			if !yield(decoded.Part(decoded.First, t.limit), nil) {
 				return
 			}
 		}
@@ -333,10 +334,10 @@ func runRows(ctx context.Context, t limited) iter.Seq2[row, error] {
 
 // mergeRuns merges tables of runs, newest first: of each block what the newest says. Rows of blocks that are not held are
 // left out if nothing is older.
-func mergeRuns(ctx context.Context, tables []limited, oldest bool, emit func(row) error) error {
+func mergeRuns(ctx context.Context, tables []limited, oldest bool, emit func(blockmap.Row) error) error {
 	type head struct {
-		next func() (row, error, bool)
-		row  row
+		next func() (blockmap.Row, error, bool)
+		row  blockmap.Row
 	}
 	advance := func(h *head) (bool, error) {
 		r, err, ok := h.next()
@@ -358,21 +359,21 @@ func mergeRuns(ctx context.Context, tables []limited, oldest bool, emit func(row
 	}
 	for len(heads) > 0 {
 		first := heads[0]
-		end := uint64(noLimit)
+		end := uint64(blockmap.NoLimit)
 		for _, h := range heads[1:] {
-			if h.row.first < first.row.first {
+			if h.row.First < first.row.First {
 				first = h
 			}
 		}
-		end = first.row.end()
+		end = first.row.End()
 		for _, h := range heads { // a newer one takes over where it begins
 			if h == first {
 				break
 			}
-			end = min(end, h.row.first)
+			end = min(end, h.row.First)
 		}
-		piece := first.row.part(first.row.first, end)
-		if piece.held() || !oldest {
+		piece := first.row.Part(first.row.First, end)
+		if piece.Held() || !oldest {
 			if err := emit(piece); err != nil {
 				return err
 			}
@@ -380,7 +381,7 @@ func mergeRuns(ctx context.Context, tables []limited, oldest bool, emit func(row
 		left := heads[:0]
 		for _, h := range heads {
 			ok := true
-			for ok && h.row.end() <= end {
+			for ok && h.row.End() <= end {
 				var err error
 				if ok, err = advance(h); err != nil {
 					return err
@@ -389,8 +390,8 @@ func mergeRuns(ctx context.Context, tables []limited, oldest bool, emit func(row
 			if !ok {
 				continue
 			}
-			if h.row.first < end {
-				h.row = h.row.part(end, h.row.end())
+			if h.row.First < end {
+				h.row = h.row.Part(end, h.row.End())
 			}
 			left = append(left, h)
 		}

@@ -8,7 +8,11 @@ import (
 	"hc/lib/hash"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
+	"hc/lib/store/runs"
 )
+
+// place is where a block is.
+type place = runs.Place
 
 // locate returns where a block is that the store holds. ErrBlockMissing if it does not.
 func (st *state) locate(ctx context.Context, s *Store, leaf hash.Digest) (place, error) {

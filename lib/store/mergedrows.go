@@ -5,6 +5,7 @@ import (
 	"context"
 	"iter"
 
+	"hc/lib/store/blockmap"
 	"hc/lib/store/table"
 )
 
@@ -12,7 +13,7 @@ import (
 func limitedAll(tables []*table.Table) []limited {
 	list := make([]limited, len(tables))
 	for i, t := range tables {
-		list[i] = limited{t, noLimit}
+		list[i] = limited{t, blockmap.NoLimit}
 	}
 	return list
 }
@@ -31,7 +32,7 @@ func mergedRows(ctx context.Context, tables []limited) iter.Seq2[table.Row, erro
 		}
 		for _, t := range tables {
 			rows := limitedRows(ctx, t)
-			if t.limit == noLimit {
+			if t.limit == blockmap.NoLimit {
 				rows = t.Scan(ctx, nil)
 			}
 			next, stop := iter.Pull2(rows)

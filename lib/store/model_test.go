@@ -11,6 +11,7 @@ import (
 
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/store/blockmap"
 )
 
 // modelCore is what a core must be: the plain truth that views are compared with.
@@ -174,10 +175,10 @@ func (m *modelCore) compareNodes(ctx context.Context, v *View) error {
 }
 
 func (m *modelCore) compareRanges(ctx context.Context, v *View) error {
-	var want, got []blockRange
+	var want, got []blockmap.Range
 	for b := range m.head.Length {
 		if m.held[b] {
-			want = addRange(want, blockRange{b, b + 1})
+			want = blockmap.AddRange(want, blockmap.Range{First: b, End: b + 1})
 		}
 	}
 	for from := uint64(0); ; {
@@ -188,15 +189,15 @@ func (m *modelCore) compareRanges(ctx context.Context, v *View) error {
 		if !ok {
 			break
 		}
-		got = append(got, blockRange{start, end})
+		got = append(got, blockmap.Range{First: start, End: end})
 		from = end
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		return fmt.Errorf("ranges are %v, want %v", got, want)
 	}
 	contiguous := uint64(0)
-	if len(want) > 0 && want[0].first == 0 {
-		contiguous = want[0].end
+	if len(want) > 0 && want[0].First == 0 {
+		contiguous = want[0].End
 	}
 	if n, err := v.Contiguous(ctx); n != contiguous || err != nil {
 		return fmt.Errorf("Contiguous() = %d, %v, want %d", n, err, contiguous)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"hc/lib/hash"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/runs"
@@ -151,7 +152,7 @@ func (cp *checkpoint) buffered(leaf hash.Digest) (run packlog.Position, ok bool)
 	}
 	for ; cp.mapped < len(cp.index); cp.mapped++ {
 		if r := cp.index[cp.mapped]; !r.delta {
-			cp.recent[r.leaf] = decodePlace(r.place[:]).Run
+			cp.recent[r.leaf] = blockmap.DecodePlace(r.place[:]).Run
 		}
 	}
 	run, ok = cp.recent[leaf]

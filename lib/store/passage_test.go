@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"hc/lib/hash"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 )
@@ -362,10 +363,10 @@ func TestPassageDamaged(t *testing.T) {
 				flipByte(t, filepath.Join(dir, s.log.FileOf(run.Position)), int64(run.Position.Offset+packlog.RecordSize(&run)/part))
 				again := openTest(t, dir, Options{ReadOnly: true, tuning: tuning{never: true}})
 				readWhatIsLeft(t, third.view(t, again), blocks, name == "payload")
-				found := blockRange{}
+				found := blockmap.Range{}
 				c, err := NewChecker(ctx, dir, CheckOptions{Scratch: t.TempDir(), Found: func(f Finding) {
 					if f.Core == third.key && f.End > f.First {
-						found = blockRange{min(found.first, f.First), max(found.end, f.End)}
+						found = blockmap.Range{First: min(found.First, f.First), End: max(found.End, f.End)}
 					}
 				}})
 				if err != nil {
@@ -375,7 +376,7 @@ func TestPassageDamaged(t *testing.T) {
 				if err := c.Run(ctx); err != nil {
 					t.Fatal(err)
 				}
-				if found != (blockRange{0, 12}) {
+				if found != (blockmap.Range{First: 0, End: 12}) {
 					t.Errorf("the check names the blocks %v", found)
 				}
 				repairPassage(t, dir, third, blocks, name == "payload")

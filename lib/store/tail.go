@@ -9,6 +9,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/treetable"
@@ -47,7 +48,7 @@ type coreTail struct {
 	dropped  bool
 	manifest []byte
 	heads    []headAt // ascending; the base's first
-	rows     rowSet
+	rows     blockmap.Rows
 	nodes    treetable.Set
 	seen     []Head
 
@@ -110,7 +111,7 @@ func (st *state) core(key keys.Key) (*coreTail, error) {
 }
 
 func newCoreTail(key keys.Key) *coreTail {
-	return &coreTail{key: key, limit: noLimit, nodes: treetable.NewSet(), computed: make(map[uint64]merkle.Node)}
+	return &coreTail{key: key, limit: blockmap.NoLimit, nodes: treetable.NewSet(), computed: make(map[uint64]merkle.Node)}
 }
 
 // at returns the core as it was at a commit, nil if it was not there.
@@ -264,26 +265,26 @@ func (st *state) hasPlace(ctx context.Context, leaf hash.Digest) (known bool, er
 // span adds blocks, and the nodes that follow from them.
 func (a *tailAppend) span(e *records.Entry) error {
 	a.runs.Forget(e.Span)
-	rows := make([]row, 0, len(e.Span.Parts))
+	rows := make([]blockmap.Row, 0, len(e.Span.Parts))
 	for _, p := range e.Span.Parts {
-		r := row{first: p.First, count: p.Count, seq: a.seq, lazy: e.Span.Append}
+		r := blockmap.Row{First: p.First, Count: p.Count, Seq: a.seq, Lazy: e.Span.Append}
 		switch {
 		case p.Passage != nil:
-			r.kind, r.place = rowPassage, place{Run: e.At}
+			r.Kind, r.Place = blockmap.InPassage, place{Run: e.At}
 		case p.ByLeaf != nil:
-			r.kind, r.place = rowByLeaf, place{Run: e.At}
+			r.Kind, r.Place = blockmap.ByLeaf, place{Run: e.At}
 		default:
 			run := a.runs.Find(p.Run)
 			if run == nil || uint64(p.At)+p.Count > uint64(run.Run.Count) {
 				continue // the run was damaged: its blocks are not held
 			}
-			r.kind, r.place = rowPlaced, place{Run: run.At, At: p.At}
-			r.lazy = r.lazy || run.Run.Short
+			r.Kind, r.Place = blockmap.Placed, place{Run: run.At, At: p.At}
+			r.Lazy = r.Lazy || run.Run.Short
 		}
 		rows = append(rows, r)
 		a.state.blocks += p.Count
 	}
-	a.core.rows.add(rows)
+	a.core.rows.Add(rows)
 	if err := a.learn(e.Span.Roots); err != nil {
 		return err
 	}
@@ -319,7 +320,7 @@ func (c *coreTail) learnSubtree(ctx context.Context, leaves []merkle.Node) error
 func (c *coreTail) truncated(length, seq uint64) *coreTail {
 	t := c.copied(seq)
 	t.limit = min(t.limit, length)
-	t.rows.cut(length)
+	t.rows.Cut(length)
 	t.nodes.Cut(length)
 	return t
 }
@@ -328,7 +329,7 @@ func (c *coreTail) truncated(length, seq uint64) *coreTail {
 func (c *coreTail) cleared(first, end, seq uint64) *coreTail {
 	t := c.copied(seq)
 	if n := len(c.heads); n > 0 {
-		t.rows.add(clearedRows(first, min(end, c.heads[n-1].head.Length), seq))
+		t.rows.Add(blockmap.ClearedRows(first, min(end, c.heads[n-1].head.Length), seq))
 	}
 	return t
 }
@@ -337,7 +338,7 @@ func (c *coreTail) copied(seq uint64) *coreTail {
 	t := newCoreTail(c.key)
 	t.base, t.limit, t.manifest = c.base, c.limit, c.manifest
 	t.heads, t.seen = slices.Clone(c.heads), slices.Clone(c.seen)
-	t.rows.rows, t.nodes = slices.Clone(c.rows.rows), c.nodes.Clone()
+	t.rows, t.nodes = slices.Clone(c.rows), c.nodes.Clone()
 	t.since, t.previous = seq, c
 	return t
 }

@@ -8,6 +8,7 @@ import (
 
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/codec"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
@@ -111,7 +112,7 @@ func (tx *Tx) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tx.next, tx.limit = tx.view.head.Length, noLimit
+	tx.next, tx.limit = tx.view.head.Length, blockmap.NoLimit
 	tx.deltas = newDeltas(tx)
 	tx.runs = runs.NewWriter(tx.options.Short, tx.options.Effort, tx.write)
 	tx.span = spanBuilder{key: tx.key, first: tx.next}
@@ -223,7 +224,7 @@ func (tx *Tx) cut(ctx context.Context, fork, length uint64) error {
 		return fmt.Errorf("there are %d blocks, fewer than %d", tx.next, length)
 	case fork <= tx.view.head.Fork:
 		return fmt.Errorf("fork %d is not above %d", fork, tx.view.head.Fork)
-	case tx.blocks > 0 || len(tx.nodes) > 0 || tx.limit != noLimit:
+	case tx.blocks > 0 || len(tx.nodes) > 0 || tx.limit != blockmap.NoLimit:
 		return errors.New("something was added before")
 	}
 	m := records.Truncate{Key: tx.key, Fork: fork, Length: length}

@@ -8,6 +8,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/keys"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/runs"
@@ -118,19 +119,19 @@ func (v *View) Head() Head { return v.head }
 // held reports whether a block is held, and up to which block that answer is the same for all.
 func (v *View) held(ctx context.Context, block uint64) (ok bool, end uint64, err error) {
 	v.state.mu.RLock()
-	rows := v.core.rows.rows
+	rows := v.core.rows
 	end = v.head.Length
-	for i := v.core.rows.find(block); i < len(rows); i++ {
+	for i := rows.Find(block); i < len(rows); i++ {
 		r := rows[i]
-		if r.seq > v.seq {
+		if r.Seq > v.seq {
 			continue
 		}
-		if r.first > block {
-			end = min(end, r.first)
+		if r.First > block {
+			end = min(end, r.First)
 			break
 		}
 		v.state.mu.RUnlock()
-		return r.held(), min(end, r.end()), nil
+		return r.Held(), min(end, r.End()), nil
 	}
 	v.state.mu.RUnlock()
 	base := v.core.base
@@ -142,10 +143,10 @@ func (v *View) held(ctx context.Context, block uint64) (ok bool, end uint64, err
 	switch {
 	case err != nil || !found:
 		return false, end, err
-	case r.first > block:
-		return false, min(end, r.first), nil
+	case r.First > block:
+		return false, min(end, r.First), nil
 	}
-	return true, min(end, r.end), nil
+	return true, min(end, r.End), nil
 }
 
 // Has reports whether the block is held. It is not if it lies beyond the head.
@@ -165,23 +166,23 @@ func (v *View) Have(ctx context.Context, from uint64) (start, end uint64, ok boo
 	if v.core == nil {
 		return 0, 0, false, nil
 	}
-	r, err := again(ctx, v, func(v *View) (blockRange, error) { return v.next(ctx, from) })
-	return r.first, r.end, r.first < r.end, err
+	r, err := again(ctx, v, func(v *View) (blockmap.Range, error) { return v.next(ctx, from) })
+	return r.First, r.End, r.First < r.End, err
 }
 
 // next returns the next range of blocks that are held, an empty one if there is none.
-func (v *View) next(ctx context.Context, from uint64) (r blockRange, err error) {
+func (v *View) next(ctx context.Context, from uint64) (r blockmap.Range, err error) {
 	for at := from; at < v.head.Length; {
 		held, end, err := v.held(ctx, at)
 		if err != nil {
-			return blockRange{}, err
+			return blockmap.Range{}, err
 		}
 		switch {
-		case held && r.end == 0:
-			r = blockRange{at, end}
+		case held && r.End == 0:
+			r = blockmap.Range{First: at, End: end}
 		case held:
-			r.end = end
-		case r.end > 0:
+			r.End = end
+		case r.End > 0:
 			return r, nil
 		}
 		at = end
@@ -227,17 +228,17 @@ func (v *View) block(ctx context.Context, block uint64) (LentBlock, error) {
 	if err != nil {
 		return LentBlock{}, err
 	}
-	switch r.kind {
-	case rowPlaced:
-		at := r.part(block, block+1).place
+	switch r.Kind {
+	case blockmap.Placed:
+		at := r.Part(block, block+1).Place
 		data, err := v.store.reader.Lend(ctx, at)
 		if errors.Is(err, ErrDamaged) {
 			return v.blockElsewhere(ctx, block, at, err)
 		}
 		return data, err
-	case rowPassage:
+	case blockmap.InPassage:
 		return v.blockOfPassage(ctx, r, block)
-	case rowByLeaf:
+	case blockmap.ByLeaf:
 		leaf, err := v.leafHash(ctx, r, block)
 		if err != nil {
 			return LentBlock{}, err
@@ -252,8 +253,8 @@ func (v *View) block(ctx context.Context, block uint64) (LentBlock, error) {
 }
 
 // blockOfPassage returns a block that is named with its neighbours: as the run has it, or, where that is damaged, another one.
-func (v *View) blockOfPassage(ctx context.Context, r row, block uint64) (LentBlock, error) {
-	at, err := v.passagePlace(ctx, r.place.Run, block)
+func (v *View) blockOfPassage(ctx context.Context, r blockmap.Row, block uint64) (LentBlock, error) {
+	at, err := v.passagePlace(ctx, r.Place.Run, block)
 	if err != nil {
 		return LentBlock{}, err
 	}
@@ -286,15 +287,15 @@ func (v *View) blockElsewhere(ctx context.Context, block uint64, damaged place, 
 }
 
 // row returns what says where a block is.
-func (v *View) row(ctx context.Context, block uint64) (row, error) {
+func (v *View) row(ctx context.Context, block uint64) (blockmap.Row, error) {
 	v.state.mu.RLock()
-	r, ok := v.core.rows.at(block)
+	r, ok := v.core.rows.At(block)
 	v.state.mu.RUnlock()
-	if ok && r.seq <= v.seq {
+	if ok && r.Seq <= v.seq {
 		return r, nil
 	}
 	if v.core.base == nil || block >= v.core.limit {
-		return row{}, ErrBlockMissing
+		return blockmap.Row{}, ErrBlockMissing
 	}
 	r, ok, err := v.core.base.row(ctx, block)
 	if err == nil && !ok {
@@ -304,13 +305,13 @@ func (v *View) row(ctx context.Context, block uint64) (row, error) {
 }
 
 // leafHash returns the name of a block that is held under it.
-func (v *View) leafHash(ctx context.Context, r row, block uint64) (hash.Digest, error) {
-	if r.kind == rowPassage {
+func (v *View) leafHash(ctx context.Context, r blockmap.Row, block uint64) (hash.Digest, error) {
+	if r.Kind == blockmap.InPassage {
 		n, err := v.leafIn(ctx, r, block)
 		return n.Hash, err
 	}
-	if !r.place.Run.IsZero() {
-		ref, err := v.leafRef(ctx, r.place.Run, block)
+	if !r.Place.Run.IsZero() {
+		ref, err := v.leafRef(ctx, r.Place.Run, block)
 		return ref.Leaf, err
 	}
 	n, err := v.Node(ctx, 2*block)

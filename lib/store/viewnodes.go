@@ -6,6 +6,7 @@ import (
 	"sort"
 
 	"hc/lib/merkle"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 )
@@ -49,29 +50,29 @@ func (v *View) compute(ctx context.Context, index uint64) (merkle.Node, error) {
 }
 
 // lazyRows returns the rows that have the blocks first … last, if they all do and their nodes are to be computed.
-func (v *View) lazyRows(first, last uint64) ([]row, bool) {
+func (v *View) lazyRows(first, last uint64) ([]blockmap.Row, bool) {
 	v.state.mu.RLock()
 	defer v.state.mu.RUnlock()
-	set := &v.core.rows
-	from := set.find(first)
+	rows := v.core.rows
+	from := rows.Find(first)
 	to := from
 	for next := first; next <= last; to++ {
-		if to == len(set.rows) {
+		if to == len(rows) {
 			return nil, false
 		}
-		r := set.rows[to]
-		if r.first > next || !r.lazy || r.seq > v.seq {
+		r := rows[to]
+		if r.First > next || !r.Lazy || r.Seq > v.seq {
 			return nil, false
 		}
-		next = r.end()
+		next = r.End()
 	}
-	return append([]row(nil), set.rows[from:to]...), true
+	return append([]blockmap.Row(nil), rows[from:to]...), true
 }
 
-func (v *View) computeIn(ctx context.Context, index uint64, rows []row) (merkle.Node, error) {
+func (v *View) computeIn(ctx context.Context, index uint64, rows []blockmap.Row) (merkle.Node, error) {
 	left, right, inner := merkle.Children(index)
 	if !inner {
-		i := sort.Search(len(rows), func(i int) bool { return rows[i].end() > index/2 })
+		i := sort.Search(len(rows), func(i int) bool { return rows[i].End() > index/2 })
 		return v.leafIn(ctx, rows[i], index/2)
 	}
 	c := v.core
@@ -101,15 +102,15 @@ func (v *View) computeIn(ctx context.Context, index uint64, rows []row) (merkle.
 	return n, nil
 }
 
-func (v *View) leafIn(ctx context.Context, r row, block uint64) (merkle.Node, error) {
-	r = r.part(block, block+1)
-	if r.kind == rowPlaced {
-		return v.store.reader.Leaf(ctx, r.place, block)
+func (v *View) leafIn(ctx context.Context, r blockmap.Row, block uint64) (merkle.Node, error) {
+	r = r.Part(block, block+1)
+	if r.Kind == blockmap.Placed {
+		return v.store.reader.Leaf(ctx, r.Place, block)
 	}
-	if r.kind == rowPassage {
+	if r.Kind == blockmap.InPassage {
 		return v.leafOfPassage(ctx, r, block)
 	}
-	ref, err := v.leafRef(ctx, r.place.Run, block)
+	ref, err := v.leafRef(ctx, r.Place.Run, block)
 	if err != nil {
 		return merkle.Node{}, err
 	}
@@ -117,8 +118,8 @@ func (v *View) leafIn(ctx context.Context, r row, block uint64) (merkle.Node, er
 }
 
 // leafOfPassage returns the leaf of a block that is named with its neighbours. It is not known where no run has them any more.
-func (v *View) leafOfPassage(ctx context.Context, r row, block uint64) (n merkle.Node, err error) {
-	at, err := v.passagePlace(ctx, r.place.Run, block)
+func (v *View) leafOfPassage(ctx context.Context, r blockmap.Row, block uint64) (n merkle.Node, err error) {
+	at, err := v.passagePlace(ctx, r.Place.Run, block)
 	if err == nil {
 		n, err = v.store.reader.Leaf(ctx, at, block)
 	}

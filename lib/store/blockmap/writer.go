@@ -1,0 +1,40 @@
+package blockmap
+
+import "hc/lib/store/table"
+
+// Writer writes rows of runs, joining those that say the same of blocks that follow one another.
+type Writer struct {
+	w    *table.Writer
+	last Row // count 0: none
+}
+
+// NewWriter returns one that adds to a table of runs.
+func NewWriter(w *table.Writer) *Writer { return &Writer{w: w} }
+
+// Add adds a row behind those that were added. Flush must be called behind the last one.
+func (o *Writer) Add(r Row) error {
+	if o.last.Count > 0 && o.last.End() == r.First && o.last.Kind == r.Kind && o.last.Count+r.Count < 1<<31 {
+		next := o.last.Place
+		next.At += uint32(o.last.Count)
+		if r.Kind != Placed || next == r.Place {
+			o.last.Count += r.Count
+			return nil
+		}
+	}
+	if err := o.Flush(); err != nil {
+		return err
+	}
+	o.last = r
+	return nil
+}
+
+// Flush writes what is held back: the last row, to which the next one might have been joined.
+func (o *Writer) Flush() error {
+	if o.last.Count == 0 {
+		return nil
+	}
+	var value [8 + PlaceSize]byte
+	err := o.w.Add(Key(o.last.First), o.last.AppendValue(value[:0]))
+	o.last = Row{}
+	return err
+}
