@@ -8,6 +8,7 @@ import (
 	"hc/lib/checksum"
 	"hc/lib/hash"
 	"hc/lib/merkle"
+	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 )
@@ -30,7 +31,7 @@ func (tx *Tx) lookUp(ctx context.Context, leaf hash.Digest) (known, bool, error)
 		return known{place: at}, true, nil
 	}
 	at, ok, err := tx.view.state.lookUpExpected(ctx, tx.store.log, leaf, &tx.expected)
-	if isDerivedFault(err) {
+	if derived.IsFault(err) {
 		tx.store.renew(tx.view.state, err, true)
 		return known{}, false, nil
 	}
@@ -135,7 +136,7 @@ func (tx *Tx) settleAll(ctx context.Context) error {
 func (tx *Tx) settleKnown(ctx context.Context, node merkle.Node, at known) error {
 	if !at.indexed && tx.span.mayBegin(at.place) {
 		now, ok, err := tx.view.state.lookUp(ctx, tx.store.log, node.Hash)
-		if err != nil && !isDerivedFault(err) {
+		if err != nil && !derived.IsFault(err) {
 			return err
 		}
 		at.indexed = ok && now == at.place

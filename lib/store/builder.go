@@ -9,6 +9,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store/blockmap"
+	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/smallfile"
@@ -20,12 +21,12 @@ import (
 // them. What is new is written to tables as it comes; what is known is looked up in them and in those of before.
 type coreBuilder struct {
 	cp      *checkpoint
-	file    coreFile // what is to be written
-	base    *coreTables
+	file    derived.CoreFile // what is to be written
+	base    *derived.Core
 	dropped bool
 	number  uint64 // of the core's file, behind finish
 
-	tree   []limited // the tables of file.tree, open
+	tree   []derived.Limited // the tables of file.tree, open
 	grow   treeGrower
 	learnt treetable.Set // nodes that are not in tables yet
 
@@ -34,20 +35,20 @@ type coreBuilder struct {
 	removed []blockmap.Range
 }
 
-func newCoreBuilder(cp *checkpoint, key keys.Key, base *coreTables) *coreBuilder {
-	b := &coreBuilder{cp: cp, file: coreFile{key: key}, base: base, learnt: treetable.NewSet()}
+func newCoreBuilder(cp *checkpoint, key keys.Key, base *derived.Core) *coreBuilder {
+	b := &coreBuilder{cp: cp, file: derived.CoreFile{Key: key}, base: base, learnt: treetable.NewSet()}
 	if base != nil {
-		b.file = *base.file
-		b.file.tree = append([]tableRef(nil), base.file.tree...)
-		b.file.runs = append([]tableRef(nil), base.file.runs...)
-		b.tree = append([]limited(nil), base.tree...)
+		b.file = *base.File
+		b.file.Tree = append([]derived.TableRef(nil), base.File.Tree...)
+		b.file.Runs = append([]derived.TableRef(nil), base.File.Runs...)
+		b.tree = append([]derived.Limited(nil), base.Tree...)
 	}
 	b.grow.builder = b
 	return b
 }
 
 func (b *coreBuilder) path(what string) func(uint64) string {
-	return func(number uint64) string { return b.cp.files.corePath(b.file.key, number, what) }
+	return func(number uint64) string { return b.cp.files.CorePath(b.file.Key, number, what) }
 }
 
 // create begins a table, in the core's folder.
@@ -59,7 +60,7 @@ func (b *coreBuilder) create(number uint64, what string, schema table.Schema) (*
 }
 
 func (b *coreBuilder) makeFolder() error {
-	return smallfile.MakeFolder(b.cp.files.fs, b.cp.files.coreDir(b.file.key), 0o755)
+	return smallfile.MakeFolder(b.cp.files.FS, b.cp.files.CoreDir(b.file.Key), 0o755)
 }
 
 // everyBlock is what a drop, or a cut back to nothing, takes.
@@ -69,7 +70,7 @@ var everyBlock = blockmap.Range{First: 0, End: blockmap.NoLimit}
 func (b *coreBuilder) drop() {
 	b.tell(everyBlock, false)
 	b.abort()
-	fresh := newCoreBuilder(b.cp, b.file.key, nil)
+	fresh := newCoreBuilder(b.cp, b.file.Key, nil)
 	fresh.dropped = true
 	*b = *fresh
 	b.grow.builder = b
@@ -201,8 +202,8 @@ func (b *coreBuilder) node(index uint64) (merkle.Node, bool, error) {
 	if n, ok := b.learnt.Get(index); ok {
 		return n, true, nil
 	}
-	c := coreTables{file: &b.file, tree: b.tree}
-	return c.node(b.cp.ctx, index)
+	c := derived.Core{File: &b.file, Tree: b.tree}
+	return c.Node(b.cp.ctx, index)
 }
 
 // learn takes a node, and those that follow.
@@ -236,12 +237,12 @@ func (b *coreBuilder) truncate(length uint64) error {
 	}
 	b.grow.roots = nil
 	limit := treetable.Count(length)
-	for i := range b.file.tree {
-		b.file.tree[i].limit = min(b.file.tree[i].limit, limit)
-		b.tree[i].limit = b.file.tree[i].limit
+	for i := range b.file.Tree {
+		b.file.Tree[i].Limit = min(b.file.Tree[i].Limit, limit)
+		b.tree[i].Limit = b.file.Tree[i].Limit
 	}
-	for i := range b.file.runs {
-		b.file.runs[i].limit = min(b.file.runs[i].limit, length)
+	for i := range b.file.Runs {
+		b.file.Runs[i].Limit = min(b.file.Runs[i].Limit, length)
 	}
 	b.release(blockmap.Range{First: length, End: blockmap.NoLimit})
 	return nil
@@ -249,7 +250,7 @@ func (b *coreBuilder) truncate(length uint64) error {
 
 // clear forgets blocks, not their nodes.
 func (b *coreBuilder) clear(first, end uint64) error {
-	end = min(end, b.file.head.Length)
+	end = min(end, b.file.Head.Length)
 	if first >= end {
 		return nil
 	}
@@ -269,7 +270,7 @@ func (b *coreBuilder) hold(r blockmap.Range) {
 // tell tells who checks the log whether blocks are missing that a span names.
 func (b *coreBuilder) tell(r blockmap.Range, lost bool) {
 	if b.cp.lost != nil {
-		b.cp.lost(b.file.key, r, lost)
+		b.cp.lost(b.file.Key, r, lost)
 	}
 }
 
@@ -291,7 +292,7 @@ func (b *coreBuilder) flushAll() error {
 
 // finish writes all that is left, and the core's file. It returns its number, 0 if the core is gone.
 func (b *coreBuilder) finish() (uint64, error) {
-	if b.dropped || !b.file.known {
+	if b.dropped || !b.file.Known {
 		return 0, nil
 	}
 	if err := b.flushAll(); err != nil {
@@ -308,29 +309,29 @@ func (b *coreBuilder) finish() (uint64, error) {
 		return 0, err
 	}
 	path := b.path("core")(b.number)
-	if err := b.cp.files.fs.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := b.cp.files.FS.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return 0, fmt.Errorf("removing %s: %w", path, err)
 	}
 	b.cp.written = append(b.cp.written, path)
-	b.cp.folders[b.cp.files.coreDir(b.file.key)] = true
-	return b.number, smallfile.Create(b.cp.files.fs, path, b.file.encode(), 0o644)
+	b.cp.folders[b.cp.files.CoreDir(b.file.Key)] = true
+	return b.number, smallfile.Create(b.cp.files.FS, path, b.file.Encode(), 0o644)
 }
 
 // names returns the names of the files that are the core's now. To be called behind finish.
 func (b *coreBuilder) names() map[string]bool {
 	keep := make(map[string]bool)
-	if b.dropped || !b.file.known {
+	if b.dropped || !b.file.Known {
 		return keep
 	}
 	name := func(number uint64, what string) string { return strconv.FormatUint(number, 10) + "." + what }
-	for _, t := range b.file.tree {
-		keep[name(t.number, "tree")] = true
+	for _, t := range b.file.Tree {
+		keep[name(t.Number, "tree")] = true
 	}
-	for _, t := range b.file.runs {
-		keep[name(t.number, "runs")] = true
+	for _, t := range b.file.Runs {
+		keep[name(t.Number, "runs")] = true
 	}
-	if b.file.rangesFile != 0 {
-		keep[name(b.file.rangesFile, "ranges")] = true
+	if b.file.RangesFile != 0 {
+		keep[name(b.file.RangesFile, "ranges")] = true
 	}
 	keep[name(b.number, "core")] = true
 	return keep

@@ -151,7 +151,7 @@ func (c *Checker) checkFormat() error {
 func (c *Checker) Close() error {
 	var errs []error
 	if c.shadow != nil {
-		errs = append(errs, c.shadow.files.close())
+		errs = append(errs, c.shadow.files.Close())
 	}
 	if c.store != nil {
 		errs = append(errs, c.store.Close())

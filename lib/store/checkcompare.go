@@ -11,15 +11,16 @@ import (
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/store/blockmap"
+	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/table"
 )
 
 // compare compares what a names with the shadow, which is at the same position: all but the trees, see storedTree.
-func (d *derivedCheck) compare(a *applied) error {
+func (d *derivedCheck) compare(a *derived.Applied) error {
 	c := d.checker
-	stored, err := openDerived(c.store.files, a)
+	stored, err := derived.Open(c.store.files, a)
 	if err != nil {
 		return d.moved(a, err)
 	}
@@ -32,40 +33,40 @@ func (d *derivedCheck) compare(a *applied) error {
 	}
 	c.was = make(map[keys.Key]coreWas)
 	of := make(map[keys.Key]bool)
-	for _, ref := range log.applied.cores {
-		of[ref.key] = true
-		at := &coreCompare{derivedCheck: d, key: ref.key}
-		if at.stored, err = stored.core(ref.key); err != nil {
+	for _, ref := range log.Applied.Cores {
+		of[ref.Key] = true
+		at := &coreCompare{derivedCheck: d, key: ref.Key}
+		if at.stored, err = stored.Core(ref.Key); err != nil {
 			return d.moved(a, err)
 		}
-		if at.log, err = log.core(ref.key); err != nil {
+		if at.log, err = log.Core(ref.Key); err != nil {
 			return err
 		}
 		if at.stored == nil {
-			d.mismatch(filepath.Join(c.dir, appliedName), "core %v is missing", ref.key)
+			d.mismatch(filepath.Join(c.dir, derived.AppliedName), "core %v is missing", ref.Key)
 			continue
 		}
-		c.was[ref.key] = coreWas{number: ref.number, tables: at.stored, head: at.log.file.head}
+		c.was[ref.Key] = coreWas{number: ref.Number, tables: at.stored, head: at.log.File.Head}
 		if err := at.run(); err != nil {
 			return err
 		}
 	}
-	for _, ref := range a.cores {
-		if !of[ref.key] {
-			c.witness[ref.key] = true
-			d.mismatch(filepath.Join(c.dir, appliedName), "the log has no core %v", ref.key)
+	for _, ref := range a.Cores {
+		if !of[ref.Key] {
+			c.witness[ref.Key] = true
+			d.mismatch(filepath.Join(c.dir, derived.AppliedName), "the log has no core %v", ref.Key)
 		}
 	}
 	return nil
 }
 
 // index compares leaf hash by leaf hash.
-func (d *derivedCheck) index(stored, log *derived) error {
+func (d *derivedCheck) index(stored, log *derived.Tables) error {
 	path := filepath.Join(d.checker.dir, "index")
-	next, stop := iter.Pull2(mergedRows(d.ctx, limitedAll(stored.index)))
+	next, stop := iter.Pull2(stored.Index.All(d.ctx))
 	defer stop()
 	row, err, ok := next()
-	for want, wantErr := range mergedRows(d.ctx, limitedAll(log.index)) {
+	for want, wantErr := range log.Index.All(d.ctx) {
 		if wantErr != nil {
 			return wantErr
 		}
@@ -127,21 +128,21 @@ func (d *derivedCheck) sameBlock(r table.Row) (bool, error) {
 type coreCompare struct {
 	*derivedCheck
 	key         keys.Key
-	stored, log *coreTables
+	stored, log *derived.Core
 }
 
 func (k *coreCompare) run() error {
 	c := k.checker
-	path := c.store.files.coreDir(k.key)
-	s, l := k.stored.file, k.log.file
+	path := c.store.files.CoreDir(k.key)
+	s, l := k.stored.File, k.log.File
 	switch {
-	case !sameHead(s.head, l.head) || !bytes.Equal(s.head.Signature, l.head.Signature) || s.known != l.known:
+	case !sameHead(s.Head, l.Head) || !bytes.Equal(s.Head.Signature, l.Head.Signature) || s.Known != l.Known:
 		c.witness[k.key] = true
-		k.mismatch(path, "it has a head of %d blocks, the log one of %d", s.head.Length, l.head.Length)
-	case !bytes.Equal(s.manifest, l.manifest):
+		k.mismatch(path, "it has a head of %d blocks, the log one of %d", s.Head.Length, l.Head.Length)
+	case !bytes.Equal(s.Manifest, l.Manifest):
 		c.witness[k.key] = true
 		k.mismatch(path, "it has another manifest")
-	case !reflect.DeepEqual(append([]Head{}, s.seen...), append([]Head{}, l.seen...)):
+	case !reflect.DeepEqual(append([]Head{}, s.Seen...), append([]Head{}, l.Seen...)):
 		k.mismatch(path, "it has other conflicting heads")
 	}
 	if at, same, err := sameSequence(k.ranges(k.stored), k.ranges(k.log), k.sameBlocks); err != nil {
@@ -159,10 +160,9 @@ func (k *coreCompare) run() error {
 }
 
 // ranges gives the ranges of held blocks.
-func (k *coreCompare) ranges(t *coreTables) iter.Seq2[blockmap.Row, error] {
-	b := &coreBuilder{cp: &checkpoint{ctx: k.ctx}, base: t}
+func (k *coreCompare) ranges(t *derived.Core) iter.Seq2[blockmap.Row, error] {
 	return func(yield func(blockmap.Row, error) bool) {
-		for r, err := range b.baseRanges() {
+		for r, err := range t.AllRanges(k.ctx) {
 			if !yield(blockmap.Row{First: r.First, Count: r.End - r.First, Kind: blockmap.ByLeaf}, err) {
 				return
 			}
@@ -171,9 +171,9 @@ func (k *coreCompare) ranges(t *coreTables) iter.Seq2[blockmap.Row, error] {
 }
 
 // rows gives what is said of the blocks that are held.
-func (k *coreCompare) rows(t *coreTables) iter.Seq2[blockmap.Row, error] {
+func (k *coreCompare) rows(t *derived.Core) iter.Seq2[blockmap.Row, error] {
 	return func(yield func(blockmap.Row, error) bool) {
-		err := mergeRuns(k.ctx, t.runs, true, func(r blockmap.Row) error {
+		err := t.EachRow(k.ctx, func(r blockmap.Row) error {
 			if !yield(r, nil) {
 				return errStop
 			}
@@ -255,5 +255,5 @@ func tailOf(r blockmap.Row, from uint64) blockmap.Row {
 type coreWas struct {
 	number uint64 // of the shadow's file
 	head   Head
-	tables *coreTables // the store's own
+	tables *derived.Core // the store's own
 }

@@ -10,6 +10,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store/blockmap"
+	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/runs"
@@ -22,14 +23,14 @@ func (c *Checker) checkCores(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, ref := range d.applied.cores {
-		tables, err := d.core(ref.key)
+	for _, ref := range d.Applied.Cores {
+		tables, err := d.Core(ref.Key)
 		if err != nil {
 			return err
 		}
-		k := &coreCheck{checker: c, ctx: ctx, key: ref.key, log: tables, index: d}
+		k := &coreCheck{checker: c, ctx: ctx, key: ref.Key, log: tables, index: d}
 		if err := k.run(); err != nil {
-			return fmt.Errorf("core %v: %w", ref.key, err)
+			return fmt.Errorf("core %v: %w", ref.Key, err)
 		}
 	}
 	return nil
@@ -41,9 +42,9 @@ type coreCheck struct {
 	checker *Checker
 	ctx     context.Context
 	key     keys.Key
-	log     *coreTables // what the log says
-	index   *derived    // of the shadow
-	stored  *storedTree // the store's own tree tables; nil: not to be compared
+	log     *derived.Core   // what the log says
+	index   *derived.Tables // of the shadow
+	stored  *storedTree     // the store's own tree tables; nil: not to be compared
 
 	told     *treetable.Stream // of log
 	computed []merkle.Node     // waiting for their siblings
@@ -60,7 +61,7 @@ type loss struct {
 }
 
 func (k *coreCheck) run() error {
-	told, err := treetable.NewStream(treeNodes(k.ctx, k.log.tree))
+	told, err := treetable.NewStream(k.log.Nodes(k.ctx))
 	if err != nil {
 		return err
 	}
@@ -72,7 +73,7 @@ func (k *coreCheck) run() error {
 	if k.stored != nil {
 		defer k.stored.rows.Stop()
 	}
-	err = mergeRuns(k.ctx, k.log.runs, true, k.row)
+	err = k.log.EachRow(k.ctx, k.row)
 	if err != nil {
 		return err
 	}
@@ -88,7 +89,7 @@ func (k *coreCheck) run() error {
 
 // row takes in blocks that the log says are held.
 func (k *coreCheck) row(r blockmap.Row) error {
-	length := k.log.file.head.Length
+	length := k.log.File.Head.Length
 	if r.First >= length {
 		return nil
 	}
@@ -150,7 +151,7 @@ func (k *coreCheck) placed(r blockmap.Row, meta *records.Run) error {
 // byLeaf takes in blocks that are in the store for another reason.
 func (k *coreCheck) byLeaf(r blockmap.Row) error {
 	for block := r.First; block < r.End(); block++ {
-		n, ok, err := k.log.node(k.ctx, 2*block)
+		n, ok, err := k.log.Node(k.ctx, 2*block)
 		if err != nil {
 			return err
 		}
@@ -177,7 +178,7 @@ func (k *coreCheck) byLeaf(r blockmap.Row) error {
 
 // findLeaf reports whether a block can be read, or else in which damaged run it is.
 func (k *coreCheck) findLeaf(leaf hash.Digest) (found bool, bad *badRun, err error) {
-	err = k.index.places(k.ctx, leaf, func(p place) bool {
+	err = k.index.Index.Places(k.ctx, leaf, func(p place) bool {
 		if run := k.checker.badRuns[p.Run]; run != nil {
 			bad = run
 		} else if k.checker.store.log.Current(p.Run) {
@@ -289,20 +290,20 @@ func (k *coreCheck) rest() error {
 
 // head compares the roots with the newest head, and that with its signature.
 func (k *coreCheck) head() error {
-	file := k.log.file
-	head := file.head
+	file := k.log.File
+	head := file.Head
 	if k.wrong != nil {
 		k.treeFinding(k.wrong.Error())
 	}
-	for _, seen := range file.seen {
-		if err := verifyHead(k.key, file.manifest, seen); err != nil {
+	for _, seen := range file.Seen {
+		if err := verifyHead(k.key, file.Manifest, seen); err != nil {
 			k.coreFinding(fmt.Sprintf("a conflicting head of %d blocks that was kept: %v", seen.Length, err), "")
 		}
 	}
 	if head.Length == 0 && len(head.Signature) == 0 {
 		return nil // made, and not signed yet
 	}
-	if err := verifyHead(k.key, file.manifest, head); err != nil {
+	if err := verifyHead(k.key, file.Manifest, head); err != nil {
 		k.coreFinding(fmt.Sprintf("its head of %d blocks, fork %d, is not what its key signed: %v", head.Length, head.Fork, err), k.fetchAgain())
 	}
 	roots := make([]merkle.Node, 0, 64)
@@ -313,7 +314,7 @@ func (k *coreCheck) head() error {
 			roots = append(roots, k.computed[i])
 			continue
 		}
-		n, ok, err := k.log.node(k.ctx, index)
+		n, ok, err := k.log.Node(k.ctx, index)
 		if err != nil {
 			return err
 		}
@@ -333,11 +334,11 @@ func (k *coreCheck) head() error {
 
 // wantRest notes which blocks tell the roots that are missing: all behind those that are held from the first one on.
 func (k *coreCheck) wantRest() error {
-	r, ok, err := k.log.rangeAt(k.ctx, 0)
+	r, ok, err := k.log.RangeAt(k.ctx, 0)
 	if !ok || r.First > 0 {
 		r.End = 0
 	}
-	if length := k.log.file.head.Length; r.End < length {
+	if length := k.log.File.Head.Length; r.End < length {
 		k.checker.broken[k.key] = BlockRange{First: r.End, End: length}
 	}
 	return err
@@ -368,7 +369,7 @@ func (k *coreCheck) fetchAgain() string { return "hc fsck --repair --peer ADDR f
 func (k *coreCheck) tell() {
 	c := k.checker
 	for _, r := range c.gone[k.key] {
-		r.End = min(r.End, k.log.file.head.Length)
+		r.End = min(r.End, k.log.File.Head.Length)
 		if r.First < r.End {
 			k.lose(loss{r, nil, "the log names them, and has no run with them"})
 		}

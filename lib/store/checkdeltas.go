@@ -54,7 +54,7 @@ func (k *logCheck) delta(at packlog.Position) error {
 func (k *logCheck) base(leaf hash.Digest) (data []byte, err error) {
 	c := k.checker
 	why := fmt.Errorf("%w: no run has its leaf hash %v", ErrBlockMissing, leaf)
-	err = k.index.places(k.ctx, leaf, func(p place) bool {
+	err = k.index.Index.Places(k.ctx, leaf, func(p place) bool {
 		var e *records.Entry
 		if e, err = c.shadow.reader.Meta(k.ctx, p.Run, packlog.KindRun); err == nil && e.Run.Codec == records.CodecDelta {
 			err = fmt.Errorf("%w: the run at %v has one, too", ErrDamaged, p.Run)

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 
 	"hc/lib/store/blockmap"
+	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
-	"hc/lib/store/smallfile"
 	"hc/lib/store/table"
 	"hc/lib/store/treetable"
 )
@@ -51,32 +51,30 @@ func (d *derivedCheck) mismatch(path, format string, args ...any) {
 
 // applied reads all derived files. It returns nil where there is nothing to be compared: there are none, they are stale, or
 // they cannot be read.
-func (d *derivedCheck) applied() (*applied, error) {
+func (d *derivedCheck) applied() (*derived.Applied, error) {
 	c := d.checker
-	path := filepath.Join(c.dir, appliedName)
-	raw, err := smallfile.Read(c.fs, path, maxAppliedFile)
-	if errors.Is(err, fs.ErrNotExist) {
+	path := filepath.Join(c.dir, derived.AppliedName)
+	a, err := derived.LoadApplied(c.fs, c.dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	a, err := decodeApplied(raw)
-	if err != nil {
+	case errors.Is(err, derived.ErrDamaged):
 		d.fault(path, 0, err)
 		return nil, nil
+	case err != nil:
+		return nil, err
 	}
-	for _, p := range a.packs {
+	for _, p := range a.Packs {
 		if !c.store.log.Current(p) {
 			return nil, nil // a pack was rewritten: it is all built again, by its own rule
 		}
 	}
-	for _, ref := range a.index {
-		if err := d.table(c.store.files.indexPath(ref.number), indexSchema); err != nil {
+	for _, ref := range a.Index {
+		if err := d.table(c.store.files.IndexPath(ref.Number), derived.IndexSchema); err != nil {
 			return nil, d.moved(a, err)
 		}
 	}
-	for _, ref := range a.cores {
+	for _, ref := range a.Cores {
 		if err := d.core(ref); err != nil {
 			return nil, d.moved(a, err)
 		}
@@ -88,13 +86,13 @@ func (d *derivedCheck) applied() (*applied, error) {
 }
 
 // moved tells a file that is gone from one that a checkpoint of another process has removed.
-func (d *derivedCheck) moved(a *applied, err error) error {
+func (d *derivedCheck) moved(a *derived.Applied, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	c := d.checker
-	raw, readErr := smallfile.Read(c.fs, filepath.Join(c.dir, appliedName), maxAppliedFile)
-	if readErr != nil || !bytes.Equal(raw, a.encode()) {
+	now, readErr := derived.LoadApplied(c.fs, c.dir)
+	if readErr != nil || !bytes.Equal(now.Encode(), a.Encode()) {
 		return fmt.Errorf("%w: a checkpoint was made", packlog.ErrMoved)
 	}
 	var path *fs.PathError
@@ -107,7 +105,7 @@ func (d *derivedCheck) moved(a *applied, err error) error {
 
 // table reads all of a table.
 func (d *derivedCheck) table(path string, schema table.Schema) error {
-	t, err := d.checker.store.files.table(path, schema)
+	t, err := d.checker.store.files.Table(path, schema)
 	if errors.Is(err, table.ErrDamaged) {
 		d.fault(path, 0, err)
 		return nil
@@ -120,40 +118,35 @@ func (d *derivedCheck) table(path string, schema table.Schema) error {
 		d.fault(path, offset, err)
 		return nil
 	}
-	if len(d.checker.store.files.open) > maxHeldTables {
-		d.checker.store.files.discard(path)
+	if d.checker.store.files.Held() > maxHeldTables {
+		d.checker.store.files.Discard(path)
 	}
 	return err
 }
 
 // core reads the files of a core.
-func (d *derivedCheck) core(ref coreRef) error {
+func (d *derivedCheck) core(ref derived.CoreRef) error {
 	files := d.checker.store.files
-	path := files.corePath(ref.key, ref.number, "core")
-	raw, err := smallfile.Read(d.checker.fs, path, maxCoreFile)
+	file, err := files.ReadCore(ref)
+	if errors.Is(err, derived.ErrDamaged) {
+		d.fault(files.CorePath(ref.Key, ref.Number, "core"), 0, err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	file, err := decodeCoreFile(raw)
-	if err == nil && file.key != ref.key {
-		err = fmt.Errorf("%w: it is of core %v", errDerived, file.key)
-	}
-	if err != nil {
-		d.fault(path, 0, err)
-		return nil
-	}
-	for _, t := range file.tree {
-		if err := d.table(files.corePath(ref.key, t.number, "tree"), treetable.Schema); err != nil {
+	for _, t := range file.Tree {
+		if err := d.table(files.CorePath(ref.Key, t.Number, "tree"), treetable.Schema); err != nil {
 			return err
 		}
 	}
-	for _, t := range file.runs {
-		if err := d.table(files.corePath(ref.key, t.number, "runs"), blockmap.RunsSchema); err != nil {
+	for _, t := range file.Runs {
+		if err := d.table(files.CorePath(ref.Key, t.Number, "runs"), blockmap.RunsSchema); err != nil {
 			return err
 		}
 	}
-	if file.rangesFile == 0 {
+	if file.RangesFile == 0 {
 		return nil
 	}
-	return d.table(files.corePath(ref.key, file.rangesFile, "ranges"), blockmap.RangesSchema)
+	return d.table(files.CorePath(ref.Key, file.RangesFile, "ranges"), blockmap.RangesSchema)
 }

@@ -39,13 +39,13 @@ func (c *Checker) judgeOurs() error {
 		return err
 	}
 	known, lengths := make(map[keys.Key]bool), make(map[keys.Key]uint64)
-	for _, ref := range d.applied.cores {
-		tables, err := d.core(ref.key)
+	for _, ref := range d.Applied.Cores {
+		tables, err := d.Core(ref.Key)
 		if err != nil {
 			return err
 		}
-		lengths[ref.key] = tables.file.head.Length
-		known[ref.key] = lengths[ref.key] > 0
+		lengths[ref.Key] = tables.File.Head.Length
+		known[ref.Key] = lengths[ref.Key] > 0
 	}
 	ours, err := c.store.Secrets()
 	if err != nil {
@@ -122,13 +122,13 @@ func (c *Checker) judgeHeads() error {
 	}
 	lost := c.lostHeads()
 	for key, a := range lost {
-		tables, err := d.core(key)
+		tables, err := d.Core(key)
 		if err != nil {
 			return err
 		}
 		length := uint64(0)
 		if tables != nil {
-			length = tables.file.head.Length
+			length = tables.File.Head.Length
 		}
 		if a.first == a.end || a.end <= length || c.isPending(a) {
 			continue

@@ -10,6 +10,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/lent"
 	"hc/lib/store/codec"
+	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/runs"
@@ -50,7 +51,7 @@ func (c *Checker) checkLog(ctx context.Context) error {
 type logCheck struct {
 	checker *Checker
 	ctx     context.Context
-	index   *derived // where bases are; of checkDeltas
+	index   *derived.Tables // where bases are; of checkDeltas
 	jobs    chan runCheck
 	pool    *lent.Pool // of payloads, and what they decode to
 	workers sync.WaitGroup

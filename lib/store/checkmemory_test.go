@@ -9,6 +9,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/lent"
 	"hc/lib/store/codec"
+	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/smallfile"
@@ -75,13 +76,13 @@ func TestCheckKeepsFewTables(t *testing.T) {
 	if err := c.newShadow(); err != nil {
 		t.Fatal(err)
 	}
-	cp, err := c.shadowCheckpoint(t.Context(), &applied{}, c.view.Readable)
+	cp, err := c.shadowCheckpoint(t.Context(), &derived.Applied{}, c.view.Readable)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer cp.abort()
 	for _, folder := range []string{"index", "cores"} {
-		if err := smallfile.MakeFolder(cp.files.fs, filepath.Join(cp.files.dir, folder), 0o755); err != nil {
+		if err := smallfile.MakeFolder(cp.files.FS, filepath.Join(cp.files.Dir, folder), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -89,8 +90,8 @@ func TestCheckKeepsFewTables(t *testing.T) {
 	err = cp.replay.run(t.Context(), cp.view, packlog.Position{}, func(a *committed) error {
 		err := cp.apply(a)
 		came++
-		index, rows = max(index, len(cp.tables)), max(rows, len(cp.cores[a.key].file.runs))
-		open = max(open, len(cp.files.open))
+		index, rows = max(index, len(cp.tables)), max(rows, len(cp.cores[a.key].file.Runs))
+		open = max(open, cp.files.Held())
 		return err
 	})
 	const most = 16 // of levels, by far

@@ -10,6 +10,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/store/blockmap"
+	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/smallfile"
@@ -20,15 +21,15 @@ import (
 type checkpoint struct {
 	ctx     context.Context
 	store   *Store
-	files   *files
-	old     *derived
+	files   *derived.Files
+	old     *derived.Tables
 	view    packlog.View
 	own     *wroteRecords // what this process has just committed; nil: nothing
 	replay  *replay
 	next    uint64
 	cores   map[keys.Key]*coreBuilder
 	index   []indexRow
-	tables  []tableRef // of the index, newest first
+	tables  []derived.TableRef // of the index, newest first
 	packs   map[uint64]packlog.Position
 	folders map[string]bool // to be synced
 	written []string        // files that nothing names yet
@@ -52,32 +53,32 @@ func (s *Store) newCheckpoint(ctx context.Context) (*checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.next == 0 { // none, or a damaged one: begin where no file of an earlier life can be
-		a.next = 1 + rand.Uint64N(1<<48)
+	if a.Next == 0 { // none, or a damaged one: begin where no file of an earlier life can be
+		a.Next = 1 + rand.Uint64N(1<<48)
 	}
 	view.Readable = view.Synced
 	cp := &checkpoint{
-		ctx: ctx, store: s, files: s.files, old: old, view: view, next: a.next,
-		replay:  newReplay(s.log, a.open, s.damaged),
+		ctx: ctx, store: s, files: s.files, old: old, view: view, next: a.Next,
+		replay:  newReplay(s.log, a.Open, s.damaged),
 		cores:   make(map[keys.Key]*coreBuilder),
-		tables:  slices.Clone(a.index),
+		tables:  slices.Clone(a.Index),
 		packs:   make(map[uint64]packlog.Position),
 		folders: make(map[string]bool),
 		search:  passageSearch{store: s, view: view},
 	}
-	for _, p := range a.packs {
+	for _, p := range a.Packs {
 		cp.packs[p.Pack] = p
 	}
 	return cp, nil
 }
 
 func (cp *checkpoint) run() error {
-	from := cp.old.applied.position
+	from := cp.old.Applied.Position
 	if !from.Less(cp.view.Synced) {
 		return nil
 	}
 	for _, dir := range []string{"index", "cores"} {
-		if err := smallfile.MakeFolder(cp.files.fs, filepath.Join(cp.files.dir, dir), 0o755); err != nil {
+		if err := smallfile.MakeFolder(cp.files.FS, filepath.Join(cp.files.Dir, dir), 0o755); err != nil {
 			return err
 		}
 	}
@@ -99,10 +100,10 @@ func (cp *checkpoint) run() error {
 }
 
 func (cp *checkpoint) syncFolders() error {
-	cp.folders[cp.files.dir] = true // the entries of index and cores must not come behind that of what names files in them
-	cp.folders[filepath.Join(cp.files.dir, "cores")] = true
+	cp.folders[cp.files.Dir] = true // the entries of index and cores must not come behind that of what names files in them
+	cp.folders[filepath.Join(cp.files.Dir, "cores")] = true
 	for folder := range cp.folders {
-		if err := smallfile.SyncFolder(cp.files.fs, folder); err != nil {
+		if err := smallfile.SyncFolder(cp.files.FS, folder); err != nil {
 			return err
 		}
 	}
@@ -110,9 +111,9 @@ func (cp *checkpoint) syncFolders() error {
 }
 
 // replace makes what was written count.
-func (cp *checkpoint) replace(a *applied) error {
+func (cp *checkpoint) replace(a *derived.Applied) error {
 	cp.written = nil // from here on they may be named
-	return smallfile.Replace(cp.files.fs, filepath.Join(cp.files.dir, appliedName), a.encode(), 0o644)
+	return a.Replace(cp.files.FS, cp.files.Dir)
 }
 
 // abort removes what was written.
@@ -121,8 +122,8 @@ func (cp *checkpoint) abort() {
 		b.abort()
 	}
 	for _, path := range cp.written {
-		cp.files.discard(path)
-		_ = cp.files.fs.Remove(path) // else the next one does
+		cp.files.Discard(path)
+		_ = cp.files.FS.Remove(path) // else the next one does
 	}
 }
 
@@ -141,8 +142,8 @@ func (cp *checkpoint) apply(c *committed) error {
 		return nil
 	}
 	b.dropped = false
-	b.file.known, b.file.head = true, c.head
-	b.file.seen = unsettled(b.file.seen, c.head)
+	b.file.Known, b.file.Head = true, c.head
+	b.file.Seen = unsettled(b.file.Seen, c.head)
 	return cp.bound(a.blocks)
 }
 
@@ -172,7 +173,7 @@ type builderAppend struct {
 func (a *builderAppend) entry(e *records.Entry) error {
 	switch e.Kind {
 	case packlog.KindCore:
-		a.core.file.manifest = e.Manifest
+		a.core.file.Manifest = e.Manifest
 	case packlog.KindRun:
 		a.runs.Add(e)
 		return a.cp.addRun(e)
@@ -194,7 +195,7 @@ func (a *builderAppend) entry(e *records.Entry) error {
 	case packlog.KindDrop:
 		a.dropped = true
 	case packlog.KindSeen:
-		a.core.file.seen = addSeen(a.core.file.seen, e.Head, e.Settled)
+		a.core.file.Seen = addSeen(a.core.file.Seen, e.Head, e.Settled)
 	}
 	return nil
 }
@@ -204,7 +205,7 @@ func (cp *checkpoint) core(key keys.Key) (*coreBuilder, error) {
 	if b := cp.cores[key]; b != nil {
 		return b, nil
 	}
-	base, err := cp.old.core(key)
+	base, err := cp.old.Core(key)
 	if err != nil {
 		return nil, err
 	}
@@ -222,22 +223,22 @@ func (cp *checkpoint) number() uint64 {
 // create begins a table in a new file. filtered is about how many rows there will be, where look-ups of what is not there are
 // frequent; 0: they are not.
 func (cp *checkpoint) create(path string, schema table.Schema, filtered uint64) (*table.Writer, error) {
-	cp.files.discard(path)
-	_ = cp.files.fs.Remove(path) // of a checkpoint that died
+	cp.files.Discard(path)
+	_ = cp.files.FS.Remove(path) // of a checkpoint that died
 	cp.written = append(cp.written, path)
 	cp.folders[filepath.Dir(path)] = true
-	return table.CreateFiltered(cp.files.fs, path, schema, filtered)
+	return table.CreateFiltered(cp.files.FS, path, schema, filtered)
 }
 
 // finish writes what is left and returns what is to replace `applied`.
-func (cp *checkpoint) finish() (*applied, error) {
-	a := &applied{position: cp.view.Synced, open: cp.replay.open()}
+func (cp *checkpoint) finish() (*derived.Applied, error) {
+	a := &derived.Applied{Position: cp.view.Synced, Open: cp.replay.open()}
 	if err := cp.finishIndex(); err != nil {
 		return nil, err
 	}
-	numbers := make(map[keys.Key]uint64, len(cp.old.applied.cores)+len(cp.cores))
-	for _, c := range cp.old.applied.cores {
-		numbers[c.key] = c.number
+	numbers := make(map[keys.Key]uint64, len(cp.old.Applied.Cores)+len(cp.cores))
+	for _, c := range cp.old.Applied.Cores {
+		numbers[c.Key] = c.Number
 	}
 	for key, b := range cp.cores {
 		number, err := b.finish()
@@ -249,15 +250,15 @@ func (cp *checkpoint) finish() (*applied, error) {
 		}
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(numbers), func(a, b keys.Key) int { return slices.Compare(a[:], b[:]) }) {
-		a.cores = append(a.cores, coreRef{key, numbers[key]})
+		a.Cores = append(a.Cores, derived.CoreRef{Key: key, Number: numbers[key]})
 	}
 	for _, pack := range slices.Sorted(maps.Keys(cp.packs)) {
-		a.packs = append(a.packs, cp.packs[pack])
+		a.Packs = append(a.Packs, cp.packs[pack])
 	}
 	if err := cp.voidOpen(a); err != nil {
 		return nil, err
 	}
-	a.index, a.next, a.hidden = cp.tables, cp.next, cp.store.hidden()
+	a.Index, a.Next, a.Hidden = cp.tables, cp.next, cp.store.hidden()
 	return a, nil
 }
 
@@ -265,53 +266,53 @@ func (cp *checkpoint) finish() (*applied, error) {
 const manyOpen = 16
 
 // voidOpen forgets appends whose process died: while nobody holds the lock that every append holds, none goes on.
-func (cp *checkpoint) voidOpen(a *applied) error {
-	if len(a.open) <= manyOpen || cp.store.options.ReadOnly {
+func (cp *checkpoint) voidOpen(a *derived.Applied) error {
+	if len(a.Open) <= manyOpen || cp.store.options.ReadOnly {
 		return nil
 	}
 	lock, err := cp.store.tryLock(cp.ctx, packlog.LockUse)
 	if lock == nil {
 		return err
 	}
-	a.open = nil
+	a.Open = nil
 	return lock.Unlock()
 }
 
 // sweep removes files that are not named any more. What cannot be removed is left for the next time.
-func (cp *checkpoint) sweep(a *applied) {
+func (cp *checkpoint) sweep(a *derived.Applied) {
 	keep := make(map[string]bool)
-	for _, t := range a.index {
-		keep[filepath.Base(cp.files.indexPath(t.number))] = true
+	for _, t := range a.Index {
+		keep[filepath.Base(cp.files.IndexPath(t.Number))] = true
 	}
-	cp.sweepFolder(filepath.Join(cp.files.dir, "index"), keep)
+	cp.sweepFolder(filepath.Join(cp.files.Dir, "index"), keep)
 	for _, b := range cp.cores {
-		cp.sweepFolder(cp.files.coreDir(b.file.key), b.names())
+		cp.sweepFolder(cp.files.CoreDir(b.file.Key), b.names())
 	}
-	cp.sweepTemporary(cp.files.dir)
+	cp.sweepTemporary(cp.files.Dir)
 }
 
 func (cp *checkpoint) sweepFolder(dir string, keep map[string]bool) {
-	names, err := cp.files.fs.ReadDir(dir)
+	names, err := cp.files.FS.ReadDir(dir)
 	if err != nil {
 		return
 	}
 	for _, name := range names {
 		if !keep[name] {
-			cp.files.discard(filepath.Join(dir, name))
-			_ = cp.files.fs.Remove(filepath.Join(dir, name))
+			cp.files.Discard(filepath.Join(dir, name))
+			_ = cp.files.FS.Remove(filepath.Join(dir, name))
 		}
 	}
 }
 
 // sweepTemporary removes what a checkpoint that died left of `applied`; only checkpoints write such files there.
 func (cp *checkpoint) sweepTemporary(dir string) {
-	names, err := cp.files.fs.ReadDir(dir)
+	names, err := cp.files.FS.ReadDir(dir)
 	if err != nil {
 		return
 	}
 	for _, name := range names {
 		if len(name) > len(smallfile.Temporary) && name[:len(smallfile.Temporary)] == smallfile.Temporary {
-			_ = cp.files.fs.Remove(filepath.Join(dir, name))
+			_ = cp.files.FS.Remove(filepath.Join(dir, name))
 		}
 	}
 }

@@ -41,7 +41,7 @@ func TestCheckpoint(t *testing.T) {
 			again := openTest(t, dir, Options{ReadOnly: true})
 			m.check(t, m.view(t, again))
 			st, _, err := again.current(t.Context())
-			if err != nil || len(st.commits) != 0 || len(st.derived.applied.cores) != 1 {
+			if err != nil || len(st.commits) != 0 || len(st.derived.Applied.Cores) != 1 {
 				t.Fatalf("%d commits are not applied, %v", len(st.commits), err)
 			}
 			for _, b := range m.blocks {

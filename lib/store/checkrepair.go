@@ -104,7 +104,7 @@ func (c *Checker) mendDerived(ctx context.Context) error {
 	for at := range c.badRuns {
 		bad[at] = true
 	}
-	c.store.files.bad = bad
+	c.store.files.Bad = bad
 	if !c.derived {
 		return nil
 	}

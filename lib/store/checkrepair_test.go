@@ -251,12 +251,12 @@ func TestRepairElsewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.files.bad = map[packlog.Position]bool{} // so that the block is stored once more
+	s.files.Bad = map[packlog.Position]bool{} // so that the block is stored once more
 	at, err := v.state.locate(t.Context(), s, leaf.Hash)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.files.bad[at.Run] = true
+	s.files.Bad[at.Run] = true
 	other := newSigned(t, 9)
 	other.append(t, s, false, w.logs[0].blocks[:5]...)
 	w.logs = append(w.logs, other)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -10,9 +11,9 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/keys"
+	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/runs"
-	"hc/lib/store/smallfile"
 )
 
 // The shadow is what the log says, and nothing else: derived files of its own, made by a checkpoint that begins at the log's
@@ -33,10 +34,10 @@ func (c *Checker) checkDerived(ctx context.Context) error {
 	if err != nil || a == nil {
 		return err
 	}
-	if c.view.Readable.Less(a.position) {
+	if c.view.Readable.Less(a.Position) {
 		return fmt.Errorf("%w: a checkpoint was made", packlog.ErrMoved)
 	}
-	if err := c.extendShadow(ctx, a.position); err != nil {
+	if err := c.extendShadow(ctx, a.Position); err != nil {
 		return err
 	}
 	return d.compare(a)
@@ -57,7 +58,7 @@ func (c *Checker) newShadow() error {
 		c.scratch = dir
 	}
 	if c.shadow != nil {
-		if err := c.shadow.files.close(); err != nil {
+		if err := c.shadow.files.Close(); err != nil {
 			return err
 		}
 	}
@@ -73,7 +74,7 @@ func (c *Checker) newShadow() error {
 	options := c.store.options
 	options.tuning.bufferRows = min(options.tuning.bufferRows, shadowRows)
 	s := &Store{dir: dir, options: options, fs: c.fs, log: c.store.log}
-	s.files = newFiles(fsys, dir)
+	s.files = derived.NewFiles(fsys, dir)
 	s.reader = runs.NewReader(s.log, func(ctx context.Context, leaf hash.Digest) (place, error) {
 		at, ok, err := c.locate(ctx, leaf)
 		if err == nil && !ok {
@@ -91,7 +92,7 @@ func (c *Checker) extendShadow(ctx context.Context, to packlog.Position) error {
 	if err != nil {
 		return err
 	}
-	if !a.position.Less(to) {
+	if !a.Position.Less(to) {
 		return nil
 	}
 	cp, err := c.shadowCheckpoint(ctx, a, to)
@@ -106,22 +107,22 @@ func (c *Checker) extendShadow(ctx context.Context, to packlog.Position) error {
 }
 
 // shadowCheckpoint returns the checkpoint that takes the shadow from where it is to a position.
-func (c *Checker) shadowCheckpoint(ctx context.Context, a *applied, to packlog.Position) (*checkpoint, error) {
+func (c *Checker) shadowCheckpoint(ctx context.Context, a *derived.Applied, to packlog.Position) (*checkpoint, error) {
 	s := c.shadow
-	if a.next == 0 {
-		a.next = 1
+	if a.Next == 0 {
+		a.Next = 1
 	}
-	old, err := openDerived(s.files, a)
+	old, err := derived.Open(s.files, a)
 	if err != nil {
 		return nil, err
 	}
 	view := c.view
 	view.Synced, view.Readable = to, to
 	return &checkpoint{
-		ctx: ctx, store: s, files: s.files, old: old, view: view, next: a.next,
-		replay:  newReplay(s.log, a.open, c.unreadable),
+		ctx: ctx, store: s, files: s.files, old: old, view: view, next: a.Next,
+		replay:  newReplay(s.log, a.Open, c.unreadable),
 		cores:   make(map[keys.Key]*coreBuilder),
-		tables:  a.index,
+		tables:  a.Index,
 		packs:   make(map[uint64]packlog.Position),
 		folders: make(map[string]bool),
 		search:  passageSearch{store: s, view: view},
@@ -138,24 +139,21 @@ func (c *Checker) unreadable(err error) {
 	}
 }
 
-func (c *Checker) shadowApplied() (*applied, error) {
-	raw, err := smallfile.Read(c.shadow.files.fs, filepath.Join(c.shadow.files.dir, appliedName), maxAppliedFile)
-	if os.IsNotExist(err) {
-		return &applied{}, nil
+func (c *Checker) shadowApplied() (*derived.Applied, error) {
+	a, err := derived.LoadApplied(c.shadow.files.FS, c.shadow.files.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &derived.Applied{}, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	return decodeApplied(raw)
+	return a, err
 }
 
 // openShadow opens the derived files of the shadow.
-func (c *Checker) openShadow() (*derived, error) {
+func (c *Checker) openShadow() (*derived.Tables, error) {
 	a, err := c.shadowApplied()
 	if err != nil {
 		return nil, err
 	}
-	return openDerived(c.shadow.files, a)
+	return derived.Open(c.shadow.files, a)
 }
 
 // locate returns where the log has a block that can be read.
@@ -164,7 +162,7 @@ func (c *Checker) locate(ctx context.Context, leaf hash.Digest) (at place, ok bo
 	if err != nil {
 		return at, false, err
 	}
-	err = d.places(ctx, leaf, func(p place) bool {
+	err = d.Index.Places(ctx, leaf, func(p place) bool {
 		if c.badRuns[p.Run] == nil && c.store.log.Current(p.Run) {
 			at, ok = p, true
 		}

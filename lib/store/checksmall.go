@@ -99,11 +99,11 @@ func (c *Checker) mayOtherwiseSign(key keys.Key, secret keys.Secret) error {
 	if err != nil {
 		return err
 	}
-	tables, err := d.core(key)
-	if err != nil || tables == nil || tables.file.manifest == nil {
+	tables, err := d.Core(key)
+	if err != nil || tables == nil || tables.File.Manifest == nil {
 		return err // not known, so not known to be wrong
 	}
-	manifest, err := keys.DecodeManifest(tables.file.manifest)
+	manifest, err := keys.DecodeManifest(tables.File.Manifest)
 	if err != nil {
 		return nil // told as such
 	}

@@ -3,12 +3,11 @@ package store
 import (
 	"context"
 	"fmt"
-	"iter"
-	"sort"
 
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store/blockmap"
+	"hc/lib/store/derived"
 	"hc/lib/store/treetable"
 )
 
@@ -25,19 +24,18 @@ type storedTree struct {
 }
 
 // storedTree returns the tree to compare, nil if there is none.
-func (c *Checker) storedTree(ctx context.Context, key keys.Key, log *coreTables) (*storedTree, error) {
+func (c *Checker) storedTree(ctx context.Context, key keys.Key, log *derived.Core) (*storedTree, error) {
 	was, ok := c.was[key]
-	if !ok || was.head.Fork != log.file.head.Fork {
+	if !ok || was.head.Fork != log.File.Head.Fork {
 		return nil, nil
 	}
 	d, err := c.openShadow()
 	if err != nil {
 		return nil, err
 	}
-	cores := d.applied.cores
-	i := sort.Search(len(cores), func(i int) bool { return string(cores[i].key[:]) >= string(key[:]) })
-	t := &storedTree{checker: c, key: key, path: c.store.files.coreDir(key), above: log.aboveHeld(ctx), exact: i < len(cores) && cores[i].key == key && cores[i].number == was.number}
-	t.rows, err = treetable.NewStream(treeNodes(ctx, was.tables.tree))
+	ref, ok := d.Applied.Core(key)
+	t := &storedTree{checker: c, key: key, path: c.store.files.CoreDir(key), above: aboveHeld(ctx, log), exact: ok && ref.Number == was.number}
+	t.rows, err = treetable.NewStream(was.tables.Nodes(ctx))
 	return t, err
 }
 
@@ -65,9 +63,9 @@ func (t *storedTree) expect(n merkle.Node) error {
 
 // aboveHeld returns a function that reports whether a block is held below a node. Nodes above cleared blocks only stay in
 // tables when a gc has taken the runs that they follow from out of the log.
-func (c *coreTables) aboveHeld(ctx context.Context) func(merkle.Node) (bool, error) {
+func aboveHeld(ctx context.Context, c *derived.Core) func(merkle.Node) (bool, error) {
 	return func(n merkle.Node) (bool, error) {
-		r, ok, err := c.rangeAt(ctx, merkle.FirstBlock(n.Index))
+		r, ok, err := c.RangeAt(ctx, merkle.FirstBlock(n.Index))
 		return ok && r.First <= merkle.LastBlock(n.Index), err
 	}
 }
@@ -100,28 +98,5 @@ func (t *storedTree) finish() error {
 func (c *Checker) testify(key keys.Key) {
 	if _, ok := c.was[key]; ok {
 		c.witness[key], c.derived = true, true
-	}
-}
-
-// treeNodes gives the nodes of a tree's tables, newest first, in post-order.
-func treeNodes(ctx context.Context, tables []limited) iter.Seq2[merkle.Node, error] {
-	return func(yield func(merkle.Node, error) bool) {
-		for r, err := range mergedRows(ctx, tables) {
-			if err != nil {
-				yield(merkle.Node{}, err)
-				return
-			}
-			number := uint64(0)
-			for _, b := range r.Key {
-				number = number<<8 | uint64(b)
-			}
-			if number >= blockmap.NoLimit {
-				yield(merkle.Node{}, fmt.Errorf("%w: a tree has a row %x", errDerived, r.Key))
-				return
-			}
-			if !yield(treetable.DecodeValue(treetable.Index(number), r.Value), nil) {
-				return
-			}
-		}
 	}
 }

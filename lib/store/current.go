@@ -3,10 +3,9 @@ package store
 import (
 	"context"
 	"errors"
-	"io/fs"
 
+	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
-	"hc/lib/store/table"
 )
 
 // current returns the store as it is now, and what of it is durable.
@@ -46,18 +45,18 @@ func (s *Store) outgrown(st *state) bool {
 	if st.blocks < 2*t.blocks && st.replay.bytes < 2*t.bytes {
 		return false
 	}
-	return st.derived.applied.position.Less(s.appliedPosition())
+	return st.derived.Applied.Position.Less(s.appliedPosition())
 }
 
 // load begins a state from what is derived. mu is held.
 func (s *Store) load(ctx context.Context, view *packlog.View) (*state, error) {
 	for try := 0; ; try++ {
-		s.files.forgetAll()
+		s.files.ForgetAll()
 		a, d, err := s.openAppliedUnless(s.distrust, view.Current)
 		if err != nil {
 			return nil, err
 		}
-		if try > 0 || !a.stale && !view.Readable.Less(a.position) {
+		if try > 0 || !a.Stale && !view.Readable.Less(a.Position) {
 			st := newState(s.log, d, view.Closer, s.damaged)
 			st.view = *view
 			return st, nil
@@ -70,36 +69,31 @@ func (s *Store) load(ctx context.Context, view *packlog.View) (*state, error) {
 }
 
 // openApplied opens what is derived; nothing where it is not what it should be.
-func (s *Store) openApplied() (*applied, *derived, error) {
+func (s *Store) openApplied() (*derived.Applied, *derived.Tables, error) {
 	s.mu.Lock()
 	distrust := s.distrust
 	s.mu.Unlock()
 	return s.openAppliedUnless(distrust, s.log.Current)
 }
 
-func (s *Store) openAppliedUnless(distrust bool, current func(packlog.Position) bool) (*applied, *derived, error) {
+func (s *Store) openAppliedUnless(distrust bool, current func(packlog.Position) bool) (*derived.Applied, *derived.Tables, error) {
 	for try := 0; ; try++ {
-		a := &applied{}
+		a := &derived.Applied{}
 		var err error
 		if !distrust {
-			if a, err = s.files.readApplied(current); err != nil {
+			if a, err = s.files.ReadApplied(current); err != nil {
 				return nil, nil, err
 			}
 		}
 		s.recall(a)
-		d, err := openDerived(s.files, a)
+		d, err := derived.Open(s.files, a)
 		switch {
-		case !isDerivedFault(err):
+		case !derived.IsFault(err):
 			return a, d, err
 		case try > 0: // nobody has replaced it in the meantime
 			distrust = true
 		}
 	}
-}
-
-// isDerivedFault reports whether an error says that a derived file is damaged or gone. What is derived can be built again.
-func isDerivedFault(err error) bool {
-	return errors.Is(err, table.ErrDamaged) || errors.Is(err, errDerived) || errors.Is(err, fs.ErrNotExist)
 }
 
 // renew makes the next look at the store read everything anew, for an error that st gave; and without the derived
@@ -110,7 +104,7 @@ func (s *Store) renew(st *state, err error, distrust bool) {
 	if s.state == st {
 		s.state = nil
 	}
-	if distrust && isDerivedFault(err) {
+	if distrust && derived.IsFault(err) {
 		s.state, s.distrust = nil, true
 	}
 }
@@ -120,7 +114,7 @@ func (s *Store) retry(ctx context.Context, fn func() (*state, error)) error {
 	const times = 6
 	for try := 1; ; try++ {
 		st, err := fn()
-		again := isDerivedFault(err) || errors.Is(err, packlog.ErrOvertaken) || errors.Is(err, packlog.ErrMoved)
+		again := derived.IsFault(err) || errors.Is(err, packlog.ErrOvertaken) || errors.Is(err, packlog.ErrMoved)
 		if !again || try == times || ctx.Err() != nil {
 			return err
 		}

@@ -31,6 +31,6 @@
 //
 // What is in the files is in FORMAT.md. What needs no store stands below it: the log is lib/store/packlog, what its records say
 // lib/store/records; blocks get into them and out again by lib/store/runs, compressed by lib/store/codec; what is derived from the log is
-// in tables, lib/store/table, of which those of trees' nodes are lib/store/treetable, those that say where blocks are
-// lib/store/blockmap, and in small files, lib/store/smallfile.
+// read by lib/store/derived, from tables, lib/store/table, of trees' nodes, lib/store/treetable, and of where blocks are, lib/store/blockmap, and
+// from small files, lib/store/smallfile.
 package store

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"hc/lib/hash"
+	"hc/lib/store/derived"
 	"hc/lib/store/table"
 )
 
@@ -31,14 +32,14 @@ func (tx *Tx) Expect(leaves []hash.Digest) {
 }
 
 // absent reports whether it is certain that the index has no block with that leaf hash.
-func (e *expected) absent(ctx context.Context, d *derived, leaf hash.Digest) (bool, error) {
+func (e *expected) absent(ctx context.Context, in derived.Index, leaf hash.Digest) (bool, error) {
 	for i := e.next; i < min(e.next+expectedReach, len(e.leaves)); i++ {
 		if e.leaves[i] != leaf {
 			continue
 		}
 		e.next = i + 1
 		if i >= e.asked {
-			if err := e.ask(ctx, d, i); err != nil {
+			if err := e.ask(ctx, in, i); err != nil {
 				return false, err
 			}
 		}
@@ -48,13 +49,13 @@ func (e *expected) absent(ctx context.Context, d *derived, leaf hash.Digest) (bo
 }
 
 // ask asks the index for the blocks from number first on.
-func (e *expected) ask(ctx context.Context, d *derived, first int) error {
+func (e *expected) ask(ctx context.Context, in derived.Index, first int) error {
 	e.first, e.asked = first, min(first+expectedBlocks, len(e.leaves))
 	e.batch.Reset()
 	for i := e.first; i < e.asked; i++ {
 		e.batch.Add(e.leaves[i][:])
 	}
-	for _, t := range d.index {
+	for _, t := range in {
 		if err := t.Ask(ctx, &e.batch); err != nil {
 			e.leaves = nil
 			return err

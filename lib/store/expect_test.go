@@ -70,7 +70,7 @@ func TestExpect(t *testing.T) {
 		alone := expected{leaves: test.expected}
 		looked := 0
 		for i := 0; i < len(mixed); i += test.step {
-			absent, err := alone.absent(t.Context(), tx.view.state.derived, mixed[i])
+			absent, err := alone.absent(t.Context(), tx.view.state.derived.Index, mixed[i])
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"hc/lib/keys"
+	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/runs"
 )
@@ -86,7 +87,7 @@ func (s *Store) collect(ctx context.Context, options GCOptions, repack *RepackOp
 	g := &collector{ctx: ctx, store: s, options: options, repack: repack, lock: lock}
 	for try := 1; ; try++ {
 		err := g.run()
-		if isDerivedFault(err) && try == 1 { // they are built again, from the log
+		if derived.IsFault(err) && try == 1 { // they are built again, from the log
 			s.renew(nil, err, true)
 			continue
 		}
@@ -307,8 +308,8 @@ func (g *collector) round(groups [][]candidate) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, o := range cp.old.applied.open {
-		r.moves.first[o.id] = packlog.Position{}
+	for _, o := range cp.old.Applied.Open {
+		r.moves.first[o.ID] = packlog.Position{}
 	}
 	for _, packs := range groups {
 		if err := r.group(packs); err != nil {
@@ -347,19 +348,19 @@ func (g *collector) rest() {
 // sweepOrphans removes derived files that nothing names: of checkpoints that died, and of cores that are gone.
 func (s *Store) sweepOrphans(ctx context.Context) error {
 	a, _, err := s.openApplied()
-	if err != nil || a.position.IsZero() {
+	if err != nil || a.Position.IsZero() {
 		return err
 	}
-	folders := make(map[string]coreRef, len(a.cores))
-	for _, ref := range a.cores {
-		folders[keys.DiscoveryKey(ref.key).String()] = ref
+	folders := make(map[string]derived.CoreRef, len(a.Cores))
+	for _, ref := range a.Cores {
+		folders[keys.DiscoveryKey(ref.Key).String()] = ref
 	}
 	parent := filepath.Join(s.dir, "cores")
 	names, err := s.fs.ReadDir(parent)
 	if err != nil {
 		return nil // there was never a core
 	}
-	own := s.files.beside()
+	own := s.files.Beside()
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -378,14 +379,14 @@ func (s *Store) sweepOrphans(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) sweepCore(own *files, ref coreRef) error {
-	core, err := own.openCore(ref.key, ref.number)
+func (s *Store) sweepCore(own *derived.Files, ref derived.CoreRef) error {
+	core, err := own.OpenCore(ref)
 	if err != nil {
 		return err
 	}
 	cp := &checkpoint{store: s, files: s.files}
-	b := newCoreBuilder(cp, ref.key, core)
-	b.number = ref.number
-	cp.sweepFolder(s.files.coreDir(ref.key), b.names())
-	return own.close()
+	b := newCoreBuilder(cp, ref.Key, core)
+	b.number = ref.Number
+	cp.sweepFolder(s.files.CoreDir(ref.Key), b.names())
+	return own.Close()
 }

@@ -8,6 +8,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/store/blockmap"
+	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/table"
@@ -24,7 +25,7 @@ type census struct {
 	ctx     context.Context
 	store   *Store
 	scratch *scratch
-	derived *derived
+	derived *derived.Tables
 	at      packlog.Position // what is derived ends here; what comes behind is left alone
 	view    packlog.View     // of the log, not before at
 	noneGo  bool             // no append that is not committed in view goes on
@@ -36,7 +37,7 @@ type census struct {
 	torn  map[packlog.AppendID]bool // its records are in several packs
 	used  *positionSet
 	live  *table.Table // all of used: runs
-	files coreCache
+	files derived.CoreCache
 
 	dead  *table.Table // records, but for those of drops
 	drops map[packlog.Position]*coreFate
@@ -63,7 +64,7 @@ func (s *Store) takeCensus(ctx context.Context, sc *scratch) (*census, error) {
 	if err := c.begin(); err != nil {
 		return nil, err
 	}
-	defer c.files.close()
+	defer c.files.Close()
 	for _, step := range []func() error{c.surveyAppends, c.markNamed, c.markLive, c.findDead} {
 		if err := step(); err != nil {
 			return nil, err
@@ -91,9 +92,9 @@ func (c *census) begin() error {
 	if err != nil {
 		return err
 	}
-	c.derived, c.at = d, d.applied.position
+	c.derived, c.at = d, d.Applied.Position
 	c.used = &positionSet{ctx: c.ctx, of: c.scratch, schema: setSchema}
-	c.files = coreCache{files: s.files.beside(), applied: d.applied}
+	c.files = derived.CoreCache{Files: s.files.Beside(), Applied: d.Applied}
 	return nil
 }
 
@@ -215,7 +216,7 @@ func (c *census) markPassages(search *passageSearch, e *records.Entry) error {
 		return nil
 	}
 	places, err := search.locate(c.ctx, e, func(x *records.Passage) (place, bool, error) {
-		return c.store.indexedPassage(c.ctx, c.derived, x)
+		return c.store.indexedPassage(c.ctx, c.derived.Index, x)
 	})
 	for _, at := range places {
 		err = errors.Join(err, c.used.add(at.Run, place{}))
@@ -261,12 +262,12 @@ func (c *census) markBase(r packlog.Record) error {
 
 // markLive finds the runs that hold a block of a core.
 func (c *census) markLive() error {
-	for _, ref := range c.derived.applied.cores {
-		core, err := c.files.core(ref.key)
+	for _, ref := range c.derived.Applied.Cores {
+		core, err := c.files.Core(ref.Key)
 		if err != nil {
 			return err
 		}
-		if err := mergeRuns(c.ctx, core.runs, true, func(r blockmap.Row) error { return c.markRow(core, r) }); err != nil {
+		if err := core.EachRow(c.ctx, func(r blockmap.Row) error { return c.markRow(core, r) }); err != nil {
 			return err
 		}
 	}
@@ -275,14 +276,14 @@ func (c *census) markLive() error {
 	return err
 }
 
-func (c *census) markRow(core *coreTables, r blockmap.Row) error {
+func (c *census) markRow(core *derived.Core, r blockmap.Row) error {
 	if r.Kind == blockmap.Placed {
 		return c.used.add(r.Place.Run, place{})
 	}
 	for b := r.First; b < r.End() && r.Kind == blockmap.ByLeaf; b++ {
-		n, ok, err := core.node(c.ctx, 2*b)
+		n, ok, err := core.Node(c.ctx, 2*b)
 		if err == nil && !ok {
-			err = fmt.Errorf("%w: the leaf of block %d of core %v is not there", errDerived, b, core.file.key)
+			err = fmt.Errorf("%w: the leaf of block %d of core %v is not there", derived.ErrDamaged, b, core.File.Key)
 		}
 		if err == nil {
 			err = c.markLeaf(n.Hash)
@@ -297,7 +298,7 @@ func (c *census) markRow(core *coreTables, r blockmap.Row) error {
 // markLeaf marks the run that a look-up of a block finds.
 func (c *census) markLeaf(leaf hash.Digest) error {
 	var adding error
-	err := c.derived.places(c.ctx, leaf, func(p place) bool {
+	err := c.derived.Index.Places(c.ctx, leaf, func(p place) bool {
 		if !c.view.Current(p.Run) {
 			return true
 		}

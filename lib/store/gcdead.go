@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"hc/lib/merkle"
+	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 )
@@ -76,7 +77,7 @@ func (c *census) isDead(r packlog.Record, live *positionReader, kept map[packlog
 			return false, err
 		}
 		if used && c.void[r.Append] {
-			return false, fmt.Errorf("%w: the run at %v is used, and void", errDerived, r.Position)
+			return false, fmt.Errorf("%w: the run at %v is used, and void", derived.ErrDamaged, r.Position)
 		}
 		dead = !used && !c.late[r.Append]
 	case c.late[r.Append]:
@@ -137,11 +138,8 @@ func (c *census) isDeadEntry(r packlog.Record) (bool, error) {
 	case e.Kind != packlog.KindSpan && e.Kind != packlog.KindNodes:
 		return false, nil
 	}
-	core, err := c.files.core(e.Key)
-	if errors.Is(err, ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
+	core, err := c.files.Core(e.Key)
+	if core == nil || err != nil {
 		return false, err
 	}
 	if e.Kind == packlog.KindSpan {
@@ -151,13 +149,13 @@ func (c *census) isDeadEntry(r packlog.Record) (bool, error) {
 }
 
 // isDeadSpan reports whether no block of a span is held any more.
-func (c *census) isDeadSpan(e *records.Entry, f *coreFate, core *coreTables) (bool, error) {
+func (c *census) isDeadSpan(e *records.Entry, f *coreFate, core *derived.Core) (bool, error) {
 	left := f.left(e.At)
 	for _, p := range e.Span.Parts {
 		if p.First >= left {
 			break
 		}
-		r, ok, err := core.rangeAt(c.ctx, p.First)
+		r, ok, err := core.RangeAt(c.ctx, p.First)
 		if err != nil || ok && r.First < min(p.End(), left) {
 			return false, err
 		}
@@ -166,14 +164,14 @@ func (c *census) isDeadSpan(e *records.Entry, f *coreFate, core *coreTables) (bo
 }
 
 // areDeadNodes reports whether all nodes of a record were cut off, or follow from the blocks that are held.
-func (c *census) areDeadNodes(e *records.Entry, f *coreFate, core *coreTables) (bool, error) {
+func (c *census) areDeadNodes(e *records.Entry, f *coreFate, core *derived.Core) (bool, error) {
 	left := f.left(e.At)
 	for _, n := range e.Nodes {
 		first, last := merkle.FirstBlock(n.Index), merkle.LastBlock(n.Index)
 		if last >= left {
 			continue
 		}
-		r, ok, err := core.rangeAt(c.ctx, first)
+		r, ok, err := core.RangeAt(c.ctx, first)
 		if err != nil || !ok || r.First > first || r.End <= last {
 			return false, err
 		}

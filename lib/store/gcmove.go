@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"hc/lib/store/blockmap"
+	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/smallfile"
 	"hc/lib/store/table"
@@ -51,28 +52,28 @@ func (m *moves) find(ctx context.Context, at place) (now place, ok bool, err err
 
 // move makes derived files in which all places are where the moves say, and what is to replace `applied`. It is for
 // derived files that are as old as the moves. Trees and ranges have no places, and stay.
-func (cp *checkpoint) move(m *moves) (*applied, error) {
-	old := cp.old.applied
-	if _, moved := m.packs[old.position.Pack]; moved {
-		return nil, fmt.Errorf("%w: it ends in pack %d, which was rewritten", errDerived, old.position.Pack)
+func (cp *checkpoint) move(m *moves) (*derived.Applied, error) {
+	old := cp.old.Applied
+	if _, moved := m.packs[old.Position.Pack]; moved {
+		return nil, fmt.Errorf("%w: it ends in pack %d, which was rewritten", derived.ErrDamaged, old.Position.Pack)
 	}
 	for _, dir := range []string{"index", "cores"} {
-		if err := smallfile.MakeFolder(cp.files.fs, filepath.Join(cp.files.dir, dir), 0o755); err != nil {
+		if err := smallfile.MakeFolder(cp.files.FS, filepath.Join(cp.files.Dir, dir), 0o755); err != nil {
 			return nil, err
 		}
 	}
-	a := &applied{position: old.position, packs: movedPacks(old.packs, m), open: movedOpen(old.open, m)}
+	a := &derived.Applied{Position: old.Position, Packs: movedPacks(old.Packs, m), Open: movedOpen(old.Open, m)}
 	if err := cp.moveIndex(m); err != nil {
 		return nil, err
 	}
-	for _, ref := range old.cores {
+	for _, ref := range old.Cores {
 		number, err := cp.moveCore(ref, m)
 		if err != nil {
 			return nil, err
 		}
-		a.cores = append(a.cores, coreRef{ref.key, number})
+		a.Cores = append(a.Cores, derived.CoreRef{Key: ref.Key, Number: number})
 	}
-	a.index, a.next, a.hidden = cp.tables, cp.next, old.hidden // of packs that are rewritten nobody recalls any
+	a.Index, a.Next, a.Hidden = cp.tables, cp.next, old.Hidden // of packs that are rewritten nobody recalls any
 	return a, cp.syncFolders()
 }
 
@@ -90,11 +91,11 @@ func movedPacks(packs []packlog.Position, m *moves) []packlog.Position {
 }
 
 // movedOpen leaves out appends of which nothing is left.
-func movedOpen(open []openAppend, m *moves) []openAppend {
-	var now []openAppend
+func movedOpen(open []derived.OpenAppend, m *moves) []derived.OpenAppend {
+	var now []derived.OpenAppend
 	for _, o := range open {
-		if _, moved := m.packs[o.first.Pack]; moved {
-			if o.first = m.first[o.id]; o.first.IsZero() {
+		if _, moved := m.packs[o.First.Pack]; moved {
+			if o.First = m.first[o.ID]; o.First.IsZero() {
 				continue
 			}
 		}
@@ -104,17 +105,17 @@ func movedOpen(open []openAppend, m *moves) []openAppend {
 }
 
 func (cp *checkpoint) moveIndex(m *moves) error {
-	var refs []tableRef
+	var refs []derived.TableRef
 	for _, ref := range cp.tables {
-		t, err := cp.files.table(cp.files.indexPath(ref.number), indexSchema)
+		t, err := cp.files.Table(cp.files.IndexPath(ref.Number), derived.IndexSchema)
 		if err != nil {
 			return err
 		}
-		now, err := cp.moveTable(ref, cp.files.indexPath, indexSchema, ref.rows, movedIndex(cp.ctx, t, m))
+		now, err := cp.moveTable(ref, cp.files.IndexPath, derived.IndexSchema, ref.Rows, movedIndex(cp.ctx, t, m))
 		if err != nil {
 			return err
 		}
-		if now.rows > 0 {
+		if now.Rows > 0 {
 			refs = append(refs, now)
 		}
 	}
@@ -150,7 +151,7 @@ func movedIndex(ctx context.Context, t *table.Table, m *moves) iter.Seq2[movedRo
 }
 
 // moveTable writes a table anew if a row of it changes.
-func (cp *checkpoint) moveTable(ref tableRef, path func(uint64) string, schema table.Schema, filtered uint64, rows iter.Seq2[movedRow, error]) (tableRef, error) {
+func (cp *checkpoint) moveTable(ref derived.TableRef, path func(uint64) string, schema table.Schema, filtered uint64, rows iter.Seq2[movedRow, error]) (derived.TableRef, error) {
 	changed := false
 	for r, err := range rows {
 		if err != nil {
@@ -177,41 +178,41 @@ func (cp *checkpoint) moveTable(ref tableRef, path func(uint64) string, schema t
 		}
 		return nil
 	})
-	now.level = ref.level
+	now.Level = ref.Level
 	return now, err
 }
 
 // moveCore returns the number of a core's file in which runs are where they are now.
-func (cp *checkpoint) moveCore(ref coreRef, m *moves) (uint64, error) {
-	base, err := cp.files.openCore(ref.key, ref.number)
+func (cp *checkpoint) moveCore(ref derived.CoreRef, m *moves) (uint64, error) {
+	base, err := cp.files.OpenCore(ref)
 	if err != nil {
 		return 0, err
 	}
-	b := newCoreBuilder(cp, ref.key, base)
-	defer cp.files.forgetAll() // there may be many cores, and each has some files
+	b := newCoreBuilder(cp, ref.Key, base)
+	defer cp.files.ForgetAll() // there may be many cores, and each has some files
 	changed := false
-	for i, t := range base.runs {
-		now, err := cp.moveTable(b.file.runs[i], b.path("runs"), blockmap.RunsSchema, 0, movedRuns(cp.ctx, t, m))
+	for i, t := range base.Runs {
+		now, err := cp.moveTable(b.file.Runs[i], b.path("runs"), blockmap.RunsSchema, 0, movedRuns(cp.ctx, t, m))
 		if err != nil {
 			return 0, err
 		}
-		changed = changed || now != b.file.runs[i]
-		now.rows = 0
-		b.file.runs[i] = now
+		changed = changed || now != b.file.Runs[i]
+		now.Rows = 0
+		b.file.Runs[i] = now
 	}
 	if !changed {
-		return ref.number, nil
+		return ref.Number, nil
 	}
 	number, err := b.finish()
 	b.base, b.tree = nil, nil
-	cp.cores[ref.key] = b
+	cp.cores[ref.Key] = b
 	return number, err
 }
 
-func movedRuns(ctx context.Context, t limited, m *moves) iter.Seq2[movedRow, error] {
+func movedRuns(ctx context.Context, t derived.Limited, m *moves) iter.Seq2[movedRow, error] {
 	return func(yield func(movedRow, error) bool) {
 		var value [8 + blockmap.PlaceSize]byte
-		for r, err := range runRows(ctx, t) {
+		for r, err := range derived.RunRows(ctx, t) {
 			if err != nil {
 				yield(movedRow{}, err)
 				return

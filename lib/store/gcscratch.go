@@ -39,7 +39,7 @@ type scratch struct {
 }
 
 func (s *Store) newScratch() (*scratch, error) {
-	sc := &scratch{dir: filepath.Join(s.dir, scratchFolder), fs: s.fs, cache: s.files.cores, open: make(map[*table.Table]string)}
+	sc := &scratch{dir: filepath.Join(s.dir, scratchFolder), fs: s.fs, cache: s.files.Cores, open: make(map[*table.Table]string)}
 	if err := sc.remove(); err != nil { // of one that died
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 
 	"hc/lib/merkle"
 	"hc/lib/store/blockmap"
+	"hc/lib/store/derived"
 	"hc/lib/store/records"
 	"hc/lib/store/table"
 	"hc/lib/store/treetable"
@@ -181,12 +182,12 @@ func (g *treeGrower) abort() {
 
 // addTree puts a finished table in front of the core's others.
 func (b *coreBuilder) addTree(number, rows uint64) error {
-	t, err := b.cp.files.table(b.path("tree")(number), treetable.Schema)
+	t, err := b.cp.files.Table(b.path("tree")(number), treetable.Schema)
 	if err != nil {
 		return err
 	}
-	b.file.tree = pushTable(b.file.tree, tableRef{level: b.cp.store.options.tuning.levelOf(rows), number: number, limit: blockmap.NoLimit})
-	b.tree = append([]limited{{t, blockmap.NoLimit}}, b.tree...)
+	b.file.Tree = pushTable(b.file.Tree, derived.TableRef{Level: b.cp.store.options.tuning.levelOf(rows), Number: number, Limit: blockmap.NoLimit})
+	b.tree = append([]derived.Limited{{Table: t, Limit: blockmap.NoLimit}}, b.tree...)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 )
 
@@ -18,8 +19,8 @@ func (s *Store) MayLackHeads() error {
 }
 
 // recall has the log remember what was found before derived files went beyond it, where nobody scans any more.
-func (s *Store) recall(a *applied) {
-	for _, at := range a.hidden {
+func (s *Store) recall(a *derived.Applied) {
+	for _, at := range a.Hidden {
 		s.log.Recall(at)
 	}
 }

@@ -1,24 +1,28 @@
 package store
 
-import "testing"
+import (
+	"testing"
+
+	"hc/lib/store/derived"
+)
 
 // Of ten million rows that come a full buffer at a time each is merged twice, at most, and a look-up has never more than 14 tables to ask.
 func TestLevels(t *testing.T) {
 	tuning := tuning{}.withDefaults()
 	buffer := uint64(tuning.bufferRows)
-	var refs []tableRef
+	var refs []derived.TableRef
 	added, merged, most := uint64(0), uint64(0), 0
 	for added < 10_000_000 {
-		refs = pushTable(refs, tableRef{level: tuning.levelOf(buffer), rows: buffer})
+		refs = pushTable(refs, derived.TableRef{Level: tuning.levelOf(buffer), Rows: buffer})
 		added += buffer
 		var err error
-		refs, err = compactLevels(refs, tuning, func(tables []tableRef, oldest bool) (tableRef, error) {
+		refs, err = compactLevels(refs, tuning, func(tables []derived.TableRef, oldest bool) (derived.TableRef, error) {
 			rows := uint64(0)
 			for _, table := range tables {
-				rows += table.rows
+				rows += table.Rows
 			}
 			merged += rows
-			return tableRef{level: tuning.levelOf(rows), rows: rows}, nil
+			return derived.TableRef{Level: tuning.levelOf(rows), Rows: rows}, nil
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -27,7 +31,7 @@ func TestLevels(t *testing.T) {
 	}
 	held := uint64(0)
 	for _, ref := range refs {
-		held += ref.rows
+		held += ref.Rows
 	}
 	if held != added {
 		t.Errorf("%d rows are left of %d", held, added)

@@ -77,7 +77,7 @@ func (st *state) lookUp(ctx context.Context, log *packlog.Log, leaf hash.Digest)
 // lookUpExpected is lookUp for a block that may be one of those expected. Of such a one that the index is known not to have only the tail
 // is asked.
 func (st *state) lookUpExpected(ctx context.Context, log *packlog.Log, leaf hash.Digest, e *expected) (at place, ok bool, err error) {
-	absent, err := e.absent(ctx, st.derived, leaf)
+	absent, err := e.absent(ctx, st.derived.Index, leaf)
 	if err != nil {
 		return place{}, false, err
 	}
@@ -93,16 +93,16 @@ func (st *state) inTail(log *packlog.Log, leaf hash.Digest) (at place, ok bool) 
 	st.mu.RLock()
 	at, ok = st.index[leaf]
 	st.mu.RUnlock()
-	return at, ok && log.Current(at.Run) && !st.derived.files.bad[at.Run]
+	return at, ok && log.Current(at.Run) && !st.derived.Files.Bad[at.Run]
 }
 
 // eachPlace calls fn for where the index says that a block is, newest first, until it returns false.
 func (st *state) eachPlace(ctx context.Context, log *packlog.Log, leaf hash.Digest, fn func(place) bool) error {
-	bad := st.derived.files.bad
+	bad := st.derived.Files.Bad
 	if at, ok := st.inTail(log, leaf); ok && !fn(at) {
 		return nil
 	}
-	return st.derived.places(ctx, leaf, func(p place) bool {
+	return st.derived.Index.Places(ctx, leaf, func(p place) bool {
 		return !log.Current(p.Run) || bad[p.Run] || fn(p)
 	})
 }

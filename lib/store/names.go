@@ -20,6 +20,8 @@ const (
 	nameMagic   = "hc-name 1 "
 )
 
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
 // Name is a local name for a core.
 type Name struct {
 	Name string

@@ -5,6 +5,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/store/blockmap"
+	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/runs"
@@ -113,16 +114,16 @@ func (cp *checkpoint) findPassage(x *records.Passage) (place, bool, error) {
 			return at, ok, err
 		}
 	}
-	tables, err := cp.openAll(cp.tables, cp.files.indexPath, indexSchema)
+	tables, err := cp.openAll(cp.tables, cp.files.IndexPath, derived.IndexSchema)
 	if err != nil {
 		return place{}, false, err
 	}
-	return cp.store.indexedPassage(cp.ctx, &derived{index: tables}, x)
+	return cp.store.indexedPassage(cp.ctx, tables, x)
 }
 
 // indexedPassage returns where a passage is, if the index leads to it.
-func (s *Store) indexedPassage(ctx context.Context, index *derived, x *records.Passage) (at place, ok bool, err error) {
-	looking := index.places(ctx, x.Leaf, func(p place) bool {
+func (s *Store) indexedPassage(ctx context.Context, in derived.Index, x *records.Passage) (at place, ok bool, err error) {
+	looking := in.Places(ctx, x.Leaf, func(p place) bool {
 		at, ok, err = s.tryPassage(ctx, p.Run, x)
 		return !ok && err == nil
 	})

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"hc/lib/hash"
+	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 )
@@ -146,7 +147,7 @@ func TestPassageBeforeItsRun(t *testing.T) {
 	if !span.Less(run) {
 		t.Fatalf("the span at %v does not stand before the run at %v", span, run)
 	}
-	for _, name := range []string{appliedName, "index", "cores"} {
+	for _, name := range []string{derived.AppliedName, "index", "cores"} {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}

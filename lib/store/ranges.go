@@ -2,9 +2,9 @@ package store
 
 import (
 	"encoding/binary"
-	"iter"
 
 	"hc/lib/store/blockmap"
+	"hc/lib/store/derived"
 	"hc/lib/store/table"
 )
 
@@ -21,11 +21,11 @@ func (b *coreBuilder) finishRanges() error {
 		binary.BigEndian.PutUint64(value[:], r.End)
 		return w.Add(blockmap.Key(r.First), value[:])
 	}
-	err := blockmap.MergeRanges(b.baseRanges(), b.removed, b.added, func(r blockmap.Range) error {
+	err := blockmap.MergeRanges(b.base.AllRanges(b.cp.ctx), b.removed, b.added, func(r blockmap.Range) error {
 		if w != nil {
 			return add(r)
 		}
-		if inline = append(inline, r); len(inline) <= inlineRanges {
+		if inline = append(inline, r); len(inline) <= derived.MostInline {
 			return nil
 		}
 		number = b.cp.number()
@@ -47,31 +47,6 @@ func (b *coreBuilder) finishRanges() error {
 			_, err = w.Finish()
 		}
 	}
-	b.file.ranges, b.file.rangesFile = inline, number
+	b.file.Ranges, b.file.RangesFile = inline, number
 	return err
-}
-
-func (b *coreBuilder) baseRanges() iter.Seq2[blockmap.Range, error] {
-	return func(yield func(blockmap.Range, error) bool) {
-		if b.base == nil {
-			return
-		}
-		if b.base.ranges == nil {
-			for _, r := range b.base.file.ranges {
-				if !yield(r, nil) {
-					return
-				}
-			}
-			return
-		}
-		for row, err := range b.base.ranges.Scan(b.cp.ctx, nil) {
-			if err != nil {
-				yield(blockmap.Range{}, err)
-				return
-			}
-			if !yield(blockmap.Range{First: binary.BigEndian.Uint64(row.Key), End: binary.BigEndian.Uint64(row.Value)}, nil) {
-				return
-			}
-		}
-	}
 }

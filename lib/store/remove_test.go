@@ -8,12 +8,13 @@ import (
 	"testing"
 
 	"hc/lib/keys"
+	"hc/lib/store/derived"
 )
 
 // forgetDerived removes all that is derived from a store's log.
 func forgetDerived(t testing.TB, dir string) {
 	t.Helper()
-	for _, name := range []string{appliedName, "index", "cores"} {
+	for _, name := range []string{derived.AppliedName, "index", "cores"} {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}

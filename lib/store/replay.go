@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"hc/lib/keys"
+	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 )
@@ -45,22 +46,22 @@ type replay struct {
 	damaged func(error)
 }
 
-func newReplay(log *packlog.Log, open []openAppend, damaged func(error)) *replay {
+func newReplay(log *packlog.Log, open []derived.OpenAppend, damaged func(error)) *replay {
 	r := &replay{log: log, pending: make(map[packlog.AppendID]*appendRecords), damaged: damaged}
 	for _, o := range open {
-		r.pending[o.id] = &appendRecords{id: o.id, first: o.first, spilled: true}
+		r.pending[o.ID] = &appendRecords{id: o.ID, first: o.First, spilled: true}
 	}
 	return r
 }
 
 // open returns the appends whose head has not come, oldest first.
-func (r *replay) open() []openAppend {
-	var open []openAppend
+func (r *replay) open() []derived.OpenAppend {
+	var open []derived.OpenAppend
 	for _, p := range r.pending {
-		open = append(open, openAppend{id: p.id, first: p.first})
+		open = append(open, derived.OpenAppend{ID: p.id, First: p.first})
 	}
-	slices.SortFunc(open, func(a, b openAppend) int {
-		if a.first.Less(b.first) {
+	slices.SortFunc(open, func(a, b derived.OpenAppend) int {
+		if a.First.Less(b.First) {
 			return -1
 		}
 		return 1

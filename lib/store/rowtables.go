@@ -2,6 +2,7 @@ package store
 
 import (
 	"hc/lib/store/blockmap"
+	"hc/lib/store/derived"
 )
 
 // flushRows writes the rows gathered as a table.
@@ -29,7 +30,7 @@ func (b *coreBuilder) flushRows() error {
 		return err
 	}
 	b.rows = b.rows[:0]
-	b.file.runs = pushTable(b.file.runs, tableRef{level: b.cp.store.options.tuning.levelOf(rows), number: number, limit: blockmap.NoLimit})
+	b.file.Runs = pushTable(b.file.Runs, derived.TableRef{Level: b.cp.store.options.tuning.levelOf(rows), Number: number, Limit: blockmap.NoLimit})
 	if b.cp.sparse {
 		return b.compactRuns()
 	}

@@ -4,23 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
 	"hc/lib/hash"
 	"hc/lib/keys"
+	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/runs"
-	"hc/lib/store/smallfile"
 )
 
 const (
-	indexPages      = 1 << 20   // bytes of pages of the index that are held: few are asked for twice
-	indexFilters    = 20 << 20  // bytes of its filters: of ten million blocks; there only where so many are, and are looked for
-	corePages       = 2 << 20   // bytes of pages of cores' tables: as much as a gigabyte of 64 KiB blocks has, so more take no more
 	checkpointAfter = 64 << 10  // blocks in the tail
 	checkpointBytes = 256 << 20 // of log behind the applied position
 	maxDamage       = 64        // reports that are held
@@ -97,7 +93,7 @@ type Store struct {
 	options Options
 	fs      packlog.FS
 	log     *packlog.Log
-	files   *files
+	files   *derived.Files
 	reader  *runs.Reader
 
 	mu       sync.Mutex
@@ -116,7 +112,7 @@ func Open(ctx context.Context, dir string, options Options) (*Store, error) {
 	if s.fs == nil {
 		s.fs = packlog.OS()
 	}
-	s.files = newFiles(s.fs, dir)
+	s.files = derived.NewFiles(s.fs, dir)
 	log, err := packlog.Open(ctx, dir, packlog.Options{
 		FS:       s.fs,
 		Create:   options.Create,
@@ -145,15 +141,11 @@ func Open(ctx context.Context, dir string, options Options) (*Store, error) {
 
 // appliedPosition tells a recovery what the derived files say is synced.
 func (s *Store) appliedPosition() packlog.Position {
-	raw, err := smallfile.Read(s.fs, filepath.Join(s.dir, appliedName), maxAppliedFile)
+	a, err := derived.LoadApplied(s.fs, s.dir)
 	if err != nil {
 		return packlog.Position{}
 	}
-	a, err := decodeApplied(raw)
-	if err != nil {
-		return packlog.Position{}
-	}
-	return a.position
+	return a.Position
 }
 
 // Close lets go of all files. Views and transactions must be done with.
@@ -161,7 +153,7 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	s.state = nil
 	s.mu.Unlock()
-	return errors.Join(s.log.Close(), s.files.close())
+	return errors.Join(s.log.Close(), s.files.Close())
 }
 
 // Dir returns the store's folder, as it was given to Open.
@@ -222,9 +214,9 @@ func (st *state) keys() []keys.Key {
 	st.mu.RLock()
 	defer st.mu.RUnlock()
 	var list []keys.Key
-	for _, c := range st.derived.applied.cores {
-		if st.cores[c.key] == nil {
-			list = append(list, c.key)
+	for _, c := range st.derived.Applied.Cores {
+		if st.cores[c.Key] == nil {
+			list = append(list, c.Key)
 		}
 	}
 	for key, c := range st.cores {

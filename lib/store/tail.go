@@ -10,6 +10,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store/blockmap"
+	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/treetable"
@@ -23,7 +24,7 @@ const (
 // state is the store at one position: what is derived, and the tail of the log behind it, in memory. It only grows; a
 // recovery, or a checkpoint, begins another one.
 type state struct {
-	derived *derived
+	derived *derived.Tables
 	closer  uint64 // of the log's view
 
 	mu      sync.RWMutex
@@ -43,8 +44,8 @@ type state struct {
 // coreTail is a core: what the tail says, in front of what is derived. Guarded by the state's mu.
 type coreTail struct {
 	key      keys.Key
-	base     *coreTables // nil: nothing
-	limit    uint64      // blocks of base from here on do not count
+	base     *derived.Core // nil: nothing
+	limit    uint64        // blocks of base from here on do not count
 	dropped  bool
 	manifest []byte
 	heads    []headAt // ascending; the base's first
@@ -64,12 +65,12 @@ type headAt struct {
 	head Head
 }
 
-func newState(log *packlog.Log, d *derived, closer uint64, damaged func(error)) *state {
+func newState(log *packlog.Log, d *derived.Tables, closer uint64, damaged func(error)) *state {
 	return &state{
 		derived: d,
 		closer:  closer,
-		replay:  newReplay(log, d.applied.open, damaged),
-		scanned: d.applied.position,
+		replay:  newReplay(log, d.Applied.Open, damaged),
+		scanned: d.Applied.Position,
 		cores:   make(map[keys.Key]*coreTail),
 		index:   make(map[hash.Digest]place),
 	}
@@ -97,14 +98,14 @@ func (st *state) core(key keys.Key) (*coreTail, error) {
 	if c := st.cores[key]; c != nil {
 		return c, nil
 	}
-	base, err := st.derived.core(key)
+	base, err := st.derived.Core(key)
 	if err != nil || base == nil {
 		return nil, err
 	}
 	c := newCoreTail(key)
-	c.base, c.manifest, c.seen = base, base.file.manifest, slices.Clone(base.file.seen)
-	if base.file.known {
-		c.heads = []headAt{{0, base.file.head}}
+	c.base, c.manifest, c.seen = base, base.File.Manifest, slices.Clone(base.File.Seen)
+	if base.File.Known {
+		c.heads = []headAt{{0, base.File.Head}}
 	}
 	st.cores[key] = c
 	return c, nil
@@ -179,8 +180,8 @@ func addSeen(seen []Head, head Head, settled bool) []Head {
 	if !settled {
 		seen = append(seen, head)
 	}
-	if len(seen) > maxSeen {
-		seen = seen[len(seen)-maxSeen:]
+	if len(seen) > derived.MostSeen {
+		seen = seen[len(seen)-derived.MostSeen:]
 	}
 	return seen
 }
@@ -259,7 +260,7 @@ func (st *state) hasPlace(ctx context.Context, leaf hash.Digest) (known bool, er
 	if _, known = st.index[leaf]; known {
 		return true, nil
 	}
-	return st.derived.hasPlace(ctx, leaf, st.replay.log.Current)
+	return st.derived.Index.HasPlace(ctx, leaf, st.replay.log.Current)
 }
 
 // span adds blocks, and the nodes that follow from them.
@@ -303,7 +304,7 @@ func (c *coreTail) node(ctx context.Context, index uint64) (merkle.Node, bool, e
 	if c.base == nil || merkle.LastBlock(index) >= c.limit {
 		return merkle.Node{}, false, nil
 	}
-	return c.base.node(ctx, index)
+	return c.base.Node(ctx, index)
 }
 
 // learn takes a node, and all nodes above it that follow from it and what is here.

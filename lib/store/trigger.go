@@ -52,15 +52,15 @@ func (s *Store) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := s.files.readApplied(s.log.Current)
+	a, err := s.files.ReadApplied(s.log.Current)
 	if err != nil {
 		return err
 	}
 	behind := view.Synced.Offset
 	switch {
-	case view.Synced.Pack == a.position.Pack:
-		behind -= min(behind, a.position.Offset)
-	case view.Synced.Pack > a.position.Pack+1:
+	case view.Synced.Pack == a.Position.Pack:
+		behind -= min(behind, a.Position.Offset)
+	case view.Synced.Pack > a.Position.Pack+1:
 		behind = 1 << 40
 	}
 	if behind < 2*uint64(s.options.tuning.bytes) {

@@ -9,6 +9,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/store/blockmap"
+	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/runs"
@@ -83,7 +84,7 @@ func again[T any](ctx context.Context, v *View, fn func(*View) (T, error)) (T, e
 	value, err := fn(v)
 	for now, try := v, 1; err != nil && try < times; try++ {
 		moved := errors.Is(err, packlog.ErrMoved)
-		if !moved && !isDerivedFault(err) || v.core == nil {
+		if !moved && !derived.IsFault(err) || v.core == nil {
 			return value, err
 		}
 		v.store.renew(now.state, err, try > 1 || !errors.Is(err, fs.ErrNotExist))
@@ -139,7 +140,7 @@ func (v *View) held(ctx context.Context, block uint64) (ok bool, end uint64, err
 		return false, end, nil
 	}
 	end = min(end, v.core.limit)
-	r, found, err := base.rangeAt(ctx, block)
+	r, found, err := base.RangeAt(ctx, block)
 	switch {
 	case err != nil || !found:
 		return false, end, err
@@ -297,7 +298,7 @@ func (v *View) row(ctx context.Context, block uint64) (blockmap.Row, error) {
 	if v.core.base == nil || block >= v.core.limit {
 		return blockmap.Row{}, ErrBlockMissing
 	}
-	r, ok, err := v.core.base.row(ctx, block)
+	r, ok, err := v.core.base.Row(ctx, block)
 	if err == nil && !ok {
 		err = ErrBlockMissing
 	}

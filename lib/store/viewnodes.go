@@ -37,7 +37,7 @@ func (v *View) known(ctx context.Context, index uint64) (merkle.Node, bool, erro
 	if ok || v.core.base == nil || merkle.LastBlock(index) >= v.core.limit {
 		return n, ok, nil
 	}
-	return v.core.base.node(ctx, index)
+	return v.core.base.Node(ctx, index)
 }
 
 // compute returns a node inside a span of the tail, of which only the roots are held: from its blocks' leaf hashes.

@@ -13,7 +13,7 @@ const (
 	NoLimit   = 1<<53 - 1 // is behind all blocks, and above the numbers of all nodes of trees: as a limit of a table's keys it is none
 )
 
-// The schemas of the tables of rows and of ranges: see "runs" and "ranges" in lib/store/FORMAT.md.
+// The schemas of the tables of rows and of ranges: see "runs" and "ranges" in lib/store/derived/FORMAT.md.
 var (
 	RunsSchema   = table.Schema{Magic: [4]byte{'h', 'c', 'r', 'n'}, KeySize: 8, ValueSize: 8 + PlaceSize}
 	RangesSchema = table.Schema{Magic: [4]byte{'h', 'c', 'r', 'g'}, KeySize: 8, ValueSize: 8}

@@ -10,7 +10,7 @@ import (
 	"hc/lib/store/table"
 )
 
-// Schema is that of a tree's tables: by post-order number a node's size and hash. See "tree" in lib/store/FORMAT.md.
+// Schema is that of a tree's tables: by post-order number a node's size and hash. See "tree" in lib/store/derived/FORMAT.md.
 var Schema = table.Schema{Magic: [4]byte{'h', 'c', 't', 'r'}, KeySize: 8, ValueSize: 8 + hash.Size}
 
 // Number returns the post-order number of a node, by its index in the flat tree. It numbers nodes in the order in which a growing log

@@ -1,4 +1,4 @@
-package store
+package derived
 
 import (
 	"fmt"
@@ -16,7 +16,7 @@ func TestRowFoundLast(t *testing.T) {
 	const length = 300
 	for seed := range uint64(30) {
 		random, dir, cache := rand.New(rand.NewPCG(seed, 1)), t.TempDir(), table.NewCache(1<<20, 0)
-		var runs []limited
+		var runs []Limited
 		for number := range 1 + random.IntN(4) {
 			path := filepath.Join(dir, fmt.Sprint(number))
 			writeRuns(t, path, random, length)
@@ -29,17 +29,17 @@ func TestRowFoundLast(t *testing.T) {
 			if random.IntN(3) == 0 {
 				limit = random.Uint64N(length)
 			}
-			runs = append(runs, limited{open, limit})
+			runs = append(runs, Limited{open, limit})
 		}
-		core := &coreTables{runs: runs}
+		core := &Core{Runs: runs}
 		for range 40 {
 			for block := random.Uint64N(length); block < length && random.IntN(50) > 0; block++ {
-				got, ok, err := core.row(t.Context(), block)
+				got, ok, err := core.Row(t.Context(), block)
 				if err != nil {
 					t.Fatal(err)
 				}
-				anew := &coreTables{runs: runs}
-				want, there, err := anew.row(t.Context(), block)
+				anew := &Core{Runs: runs}
+				want, there, err := anew.Row(t.Context(), block)
 				if err != nil || ok != there || got != want {
 					t.Fatalf("seed %d: block %d is in %+v, %v, want %+v, %v, %v", seed, block, got, ok, want, there, err)
 				}
