@@ -136,7 +136,7 @@ func (k *coreCompare) run() error {
 	path := c.store.files.CoreDir(k.key)
 	s, l := k.stored.File, k.log.File
 	switch {
-	case !sameHead(s.Head, l.Head) || !bytes.Equal(s.Head.Signature, l.Head.Signature) || s.Known != l.Known:
+	case !derived.SameHead(s.Head, l.Head) || !bytes.Equal(s.Head.Signature, l.Head.Signature) || s.Known != l.Known:
 		c.witness[k.key] = true
 		k.mismatch(path, "it has a head of %d blocks, the log one of %d", s.Head.Length, l.Head.Length)
 	case !bytes.Equal(s.Manifest, l.Manifest):

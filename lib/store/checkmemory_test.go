@@ -9,6 +9,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/lent"
 	"hc/lib/store/codec"
+	"hc/lib/store/commits"
 	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
@@ -87,10 +88,10 @@ func TestCheckKeepsFewTables(t *testing.T) {
 		}
 	}
 	came, index, rows, open := 0, 0, 0, 0
-	err = cp.replay.run(t.Context(), cp.view, packlog.Position{}, func(a *committed) error {
+	err = cp.replay.Run(t.Context(), cp.view, packlog.Position{}, func(a *commits.Commit) error {
 		err := cp.apply(a)
 		came++
-		index, rows = max(index, len(cp.tables)), max(rows, len(cp.cores[a.key].file.Runs))
+		index, rows = max(index, len(cp.tables)), max(rows, len(cp.cores[a.Key].file.Runs))
 		open = max(open, cp.files.Held())
 		return err
 	})

@@ -10,6 +10,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/store/blockmap"
+	"hc/lib/store/commits"
 	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
@@ -24,8 +25,8 @@ type checkpoint struct {
 	files   *derived.Files
 	old     *derived.Tables
 	view    packlog.View
-	own     *wroteRecords // what this process has just committed; nil: nothing
-	replay  *replay
+	own     *commits.Written // what this process has just committed; nil: nothing
+	replay  *commits.Reader
 	next    uint64
 	cores   map[keys.Key]*coreBuilder
 	index   []indexRow
@@ -59,7 +60,7 @@ func (s *Store) newCheckpoint(ctx context.Context) (*checkpoint, error) {
 	view.Readable = view.Synced
 	cp := &checkpoint{
 		ctx: ctx, store: s, files: s.files, old: old, view: view, next: a.Next,
-		replay:  newReplay(s.log, a.Open, s.damaged),
+		replay:  commits.NewReader(s.log, a.Open, s.damaged),
 		cores:   make(map[keys.Key]*coreBuilder),
 		tables:  slices.Clone(a.Index),
 		packs:   make(map[uint64]packlog.Position),
@@ -128,13 +129,13 @@ func (cp *checkpoint) abort() {
 }
 
 // apply takes in a whole append.
-func (cp *checkpoint) apply(c *committed) error {
-	b, err := cp.core(c.key)
+func (cp *checkpoint) apply(c *commits.Commit) error {
+	b, err := cp.core(c.Key)
 	if err != nil {
 		return err
 	}
 	a := builderAppend{cp: cp, core: b}
-	if err := c.each(a.entry); err != nil {
+	if err := c.Each(a.entry); err != nil {
 		return err
 	}
 	if a.dropped {
@@ -142,8 +143,8 @@ func (cp *checkpoint) apply(c *committed) error {
 		return nil
 	}
 	b.dropped = false
-	b.file.Known, b.file.Head = true, c.head
-	b.file.Seen = unsettled(b.file.Seen, c.head)
+	b.file.Known, b.file.Head = true, c.Head
+	b.file.Seen = derived.Unsettled(b.file.Seen, c.Head)
 	return cp.bound(a.blocks)
 }
 
@@ -195,7 +196,7 @@ func (a *builderAppend) entry(e *records.Entry) error {
 	case packlog.KindDrop:
 		a.dropped = true
 	case packlog.KindSeen:
-		a.core.file.Seen = addSeen(a.core.file.Seen, e.Head, e.Settled)
+		a.core.file.Seen = derived.AddSeen(a.core.file.Seen, e.Head, e.Settled)
 	}
 	return nil
 }
@@ -232,7 +233,7 @@ func (cp *checkpoint) create(path string, schema table.Schema, filtered uint64) 
 
 // finish writes what is left and returns what is to replace `applied`.
 func (cp *checkpoint) finish() (*derived.Applied, error) {
-	a := &derived.Applied{Position: cp.view.Synced, Open: cp.replay.open()}
+	a := &derived.Applied{Position: cp.view.Synced, Open: cp.replay.Open()}
 	if err := cp.finishIndex(); err != nil {
 		return nil, err
 	}

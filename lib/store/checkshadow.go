@@ -11,6 +11,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/keys"
+	"hc/lib/store/commits"
 	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/runs"
@@ -120,7 +121,7 @@ func (c *Checker) shadowCheckpoint(ctx context.Context, a *derived.Applied, to p
 	view.Synced, view.Readable = to, to
 	return &checkpoint{
 		ctx: ctx, store: s, files: s.files, old: old, view: view, next: a.Next,
-		replay:  newReplay(s.log, a.Open, c.unreadable),
+		replay:  commits.NewReader(s.log, a.Open, c.unreadable),
 		cores:   make(map[keys.Key]*coreBuilder),
 		tables:  a.Index,
 		packs:   make(map[uint64]packlog.Position),

@@ -42,7 +42,7 @@ func (s *Store) currentFrom(ctx context.Context, seen *packlog.View) (st *state,
 // outgrown reports whether the tail is long, and another process has made a checkpoint that makes it short.
 func (s *Store) outgrown(st *state) bool {
 	t := s.options.tuning
-	if st.blocks < 2*t.blocks && st.replay.bytes < 2*t.bytes {
+	if st.blocks < 2*t.blocks && st.replay.Bytes() < 2*t.bytes {
 		return false
 	}
 	return st.derived.Applied.Position.Less(s.appliedPosition())

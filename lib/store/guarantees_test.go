@@ -15,6 +15,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/merkle"
+	"hc/lib/store/derived"
 )
 
 // size returns the bytes of all files of a store.
@@ -131,7 +132,7 @@ func TestSeen(t *testing.T) {
 		}
 		m.check(t, m.view(t, s))
 		seen, err := s.SeenHeads(t.Context(), m.key)
-		if err != nil || len(seen) != 1 || !sameHead(seen[0], other) || string(seen[0].Signature) != "by another" {
+		if err != nil || len(seen) != 1 || !derived.SameHead(seen[0], other) || string(seen[0].Signature) != "by another" {
 			t.Fatalf("SeenHeads = %+v, %v", seen, err)
 		}
 		m.head.Fork = 1 // a higher fork settles it
@@ -170,7 +171,7 @@ func TestSettle(t *testing.T) {
 	}
 	commit(func(tx *Tx) error { return tx.Seen(t.Context(), one) }, func(tx *Tx) error { return tx.Seen(t.Context(), two) })
 	commit(func(tx *Tx) error { return tx.Settle(t.Context(), one) })
-	if seen, err := s.SeenHeads(t.Context(), m.key); err != nil || len(seen) != 1 || !sameHead(seen[0], two) {
+	if seen, err := s.SeenHeads(t.Context(), m.key); err != nil || len(seen) != 1 || !derived.SameHead(seen[0], two) {
 		t.Errorf("SeenHeads = %+v, %v, want the other one", seen, err)
 	}
 	m.check(t, m.view(t, s))

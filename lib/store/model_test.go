@@ -12,6 +12,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store/blockmap"
+	"hc/lib/store/derived"
 )
 
 // modelCore is what a core must be: the plain truth that views are compared with.
@@ -122,7 +123,7 @@ func (m *modelCore) check(t testing.TB, v *View) {
 
 // compare returns the first thing in which a view is not the truth.
 func (m *modelCore) compare(ctx context.Context, v *View) error {
-	if got := v.Head(); !sameHead(got, m.head) || !bytes.Equal(got.Signature, m.head.Signature) || got.ByteLength != m.head.ByteLength {
+	if got := v.Head(); !derived.SameHead(got, m.head) || !bytes.Equal(got.Signature, m.head.Signature) || got.ByteLength != m.head.ByteLength {
 		return fmt.Errorf("head is %+v, want %+v", got, m.head)
 	}
 	roots, err := v.Roots(ctx)

@@ -299,14 +299,14 @@ func TestOwnRecordsAreLetGo(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if len(tx.wrote.records) == 0 {
+			if tx.wrote.Empty() {
 				t.Fatal("no batch was written before the end")
 			}
 			if err := end(tx, m, blocks); err != nil {
 				t.Fatal(err)
 			}
-			if len(tx.wrote.records) > 0 {
-				t.Errorf("%d records are held", len(tx.wrote.records))
+			if !tx.wrote.Empty() {
+				t.Error("records are held")
 			}
 		})
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"hc/lib/store/derived"
 )
 
 // randomBlocks returns n blocks of at most max bytes, that hardly compress.
@@ -66,7 +68,7 @@ func TestAppendAndRead(t *testing.T) {
 			reader := openTest(t, dir, Options{ReadOnly: true})
 			m.check(t, m.view(t, reader))
 			if len(views) > 0 {
-				if got := views[0].Head(); !sameHead(got, models[0].head) {
+				if got := views[0].Head(); !derived.SameHead(got, models[0].head) {
 					t.Fatalf("an older view moved to %+v", got)
 				}
 			}

@@ -10,6 +10,7 @@ import (
 	"hc/lib/keys"
 	"hc/lib/merkle"
 	"hc/lib/store/blockmap"
+	"hc/lib/store/commits"
 	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
@@ -25,10 +26,11 @@ const (
 // recovery, or a checkpoint, begins another one.
 type state struct {
 	derived *derived.Tables
+	log     *packlog.Log
 	closer  uint64 // of the log's view
 
 	mu      sync.RWMutex
-	replay  *replay
+	replay  *commits.Reader
 	view    packlog.View       // the newest one that it was extended with; written with Store.mu held, too
 	scanned packlog.Position   // up to where the tail was read
 	commits []packlog.Position // heads in the tail; a commit's seq is its number in it, plus 1
@@ -68,8 +70,9 @@ type headAt struct {
 func newState(log *packlog.Log, d *derived.Tables, closer uint64, damaged func(error)) *state {
 	return &state{
 		derived: d,
+		log:     log,
 		closer:  closer,
-		replay:  newReplay(log, d.Applied.Open, damaged),
+		replay:  commits.NewReader(log, d.Applied.Open, damaged),
 		scanned: d.Applied.Position,
 		cores:   make(map[keys.Key]*coreTail),
 		index:   make(map[hash.Digest]place),
@@ -80,7 +83,7 @@ func newState(log *packlog.Log, d *derived.Tables, closer uint64, damaged func(e
 func (st *state) extend(ctx context.Context, view packlog.View) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	err := st.replay.run(ctx, view, st.scanned, func(c *committed) error { return st.apply(ctx, c) })
+	err := st.replay.Run(ctx, view, st.scanned, func(c *commits.Commit) error { return st.apply(ctx, c) })
 	if err != nil {
 		return err
 	}
@@ -136,54 +139,30 @@ func (c *coreTail) headAt(seq uint64) (Head, bool) {
 }
 
 // apply takes a whole append into the tail. mu is held.
-func (st *state) apply(ctx context.Context, c *committed) error {
-	st.commits = append(st.commits, c.at)
+func (st *state) apply(ctx context.Context, c *commits.Commit) error {
+	st.commits = append(st.commits, c.At)
 	seq := uint64(len(st.commits))
-	core, err := st.core(c.key)
+	core, err := st.core(c.Key)
 	if err != nil {
 		return err
 	}
 	if core == nil || core.dropped {
 		previous := core
-		core = newCoreTail(c.key)
+		core = newCoreTail(c.Key)
 		core.since, core.previous = seq, previous
-		st.cores[c.key] = core
+		st.cores[c.Key] = core
 	}
 	a := tailAppend{ctx: ctx, state: st, core: core, seq: seq}
-	if err := c.each(a.entry); err != nil {
+	if err := c.Each(a.entry); err != nil {
 		return err
 	}
 	if a.dropped {
-		st.cores[c.key] = &coreTail{key: c.key, dropped: true, since: seq, previous: a.core}
+		st.cores[c.Key] = &coreTail{key: c.Key, dropped: true, since: seq, previous: a.core}
 		return nil
 	}
-	a.core.heads = append(a.core.heads, headAt{seq, c.head})
-	a.core.seen = unsettled(a.core.seen, c.head)
+	a.core.heads = append(a.core.heads, headAt{seq, c.Head})
+	a.core.seen = derived.Unsettled(a.core.seen, c.Head)
 	return nil
-}
-
-// unsettled returns those of the conflicting heads that a new head does not settle.
-func unsettled(seen []Head, head Head) []Head {
-	if len(seen) == 0 {
-		return seen
-	}
-	return slices.DeleteFunc(slices.Clone(seen), func(s Head) bool { return s.Fork < head.Fork || sameHead(s, head) })
-}
-
-func sameHead(a, b Head) bool {
-	return a.Fork == b.Fork && a.Length == b.Length && a.TreeHash == b.TreeHash
-}
-
-// addSeen returns seen with one more, the oldest going where there are too many.
-func addSeen(seen []Head, head Head, settled bool) []Head {
-	seen = slices.DeleteFunc(slices.Clone(seen), func(s Head) bool { return sameHead(s, head) })
-	if !settled {
-		seen = append(seen, head)
-	}
-	if len(seen) > derived.MostSeen {
-		seen = seen[len(seen)-derived.MostSeen:]
-	}
-	return seen
 }
 
 // tailAppend is one append on its way into the tail.
@@ -217,7 +196,7 @@ func (a *tailAppend) entry(e *records.Entry) error {
 	case packlog.KindDrop:
 		a.dropped = true
 	case packlog.KindSeen:
-		a.core.seen = addSeen(a.core.seen, e.Head, e.Settled)
+		a.core.seen = derived.AddSeen(a.core.seen, e.Head, e.Settled)
 	}
 	return nil
 }
@@ -260,7 +239,7 @@ func (st *state) hasPlace(ctx context.Context, leaf hash.Digest) (known bool, er
 	if _, known = st.index[leaf]; known {
 		return true, nil
 	}
-	return st.derived.Index.HasPlace(ctx, leaf, st.replay.log.Current)
+	return st.derived.Index.HasPlace(ctx, leaf, st.log.Current)
 }
 
 // span adds blocks, and the nodes that follow from them.

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"hc/lib/store/commits"
 	"hc/lib/store/packlog"
 )
 
@@ -27,12 +28,12 @@ func (s *Store) longTail(tx *Tx) bool {
 	st := tx.view.state
 	st.mu.RLock()
 	defer st.mu.RUnlock()
-	return st.blocks+tx.blocks >= t.blocks || st.replay.bytes+tx.bytes >= t.bytes
+	return st.blocks+tx.blocks >= t.blocks || st.replay.Bytes()+tx.bytes >= t.bytes
 }
 
 // checkpointAfter makes a checkpoint behind a commit of so many blocks, which wrote these records: the tail has become long. The
 // commit is made, so a failure is only told by CheckpointError.
-func (s *Store) checkpointAfter(ctx context.Context, blocks uint64, wrote *wroteRecords) {
+func (s *Store) checkpointAfter(ctx context.Context, blocks uint64, wrote *commits.Written) {
 	if blocks >= uint64(s.options.tuning.bufferRows) {
 		// What the transaction held lies idle, in pieces that are too small for a checkpoint's rows: with it they would be the peak.
 		debug.FreeOSMemory()
@@ -79,7 +80,7 @@ func (s *Store) Checkpoint(ctx context.Context) error {
 }
 
 // makeCheckpoint does nothing, with try, where another process is at it. own is what this process has just committed; nil: nothing.
-func (s *Store) makeCheckpoint(ctx context.Context, try bool, own *wroteRecords) error {
+func (s *Store) makeCheckpoint(ctx context.Context, try bool, own *commits.Written) error {
 	lock, err := s.lockCheckpoint(ctx, try)
 	if lock == nil {
 		return err
@@ -89,7 +90,7 @@ func (s *Store) makeCheckpoint(ctx context.Context, try bool, own *wroteRecords)
 }
 
 // checkpointLocked makes a checkpoint under its lock.
-func (s *Store) checkpointLocked(ctx context.Context, own *wroteRecords) error {
+func (s *Store) checkpointLocked(ctx context.Context, own *commits.Written) error {
 	cp, err := s.newCheckpoint(ctx)
 	if err != nil {
 		return fmt.Errorf("making a checkpoint: %w", err)

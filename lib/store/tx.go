@@ -10,6 +10,7 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/store/blockmap"
 	"hc/lib/store/codec"
+	"hc/lib/store/commits"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/runs"
@@ -66,7 +67,7 @@ type Tx struct {
 	blocks   uint64                 // added
 	bytes    int                    // written
 	lends    bool                   // what is appended stays where it is until runs.keep
-	wrote    wroteRecords           // before the last batch, to be taken in with it
+	wrote    commits.Written        // before the last batch, to be taken in with it
 	long     bool                   // with it the tail is so long that a checkpoint is due
 }
 
@@ -159,7 +160,7 @@ func (tx *Tx) write(ctx context.Context, records ...packlog.Record) error {
 	positions, err := tx.append.Write(ctx, records...)
 	tx.count(records)
 	if err == nil {
-		tx.wrote.add(records, positions)
+		tx.wrote.Add(records, positions)
 	}
 	return err
 }
@@ -294,8 +295,8 @@ func (tx *Tx) commit(ctx context.Context, head func() (Head, error)) error {
 		tx.long = tx.store.longTail(tx)
 		positions, err := tx.append.WriteCommit(ctx, records, record, tx.options.Durable || tx.long)
 		if err == nil {
-			tx.wrote.add(append(records, last), positions)
-			tx.wrote.id = tx.append.ID()
+			tx.wrote.Add(append(records, last), positions)
+			tx.wrote.ID = tx.append.ID()
 			if !tx.checkpoints() { // else it is taken in by that
 				tx.store.learnOwn(ctx, &tx.wrote)
 			}
@@ -312,5 +313,5 @@ func (tx *Tx) Abort() {
 	tx.deltas.workers.Wait()
 	tx.runs.Wait()
 	tx.release()
-	tx.own, tx.near, tx.wrote, tx.expected = recent{}, near{}, wroteRecords{}, expected{} // a checkpoint may follow, and the caller hold the transaction
+	tx.own, tx.near, tx.wrote, tx.expected = recent{}, near{}, commits.Written{}, expected{} // a checkpoint may follow, and the caller hold the transaction
 }
