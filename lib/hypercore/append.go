@@ -37,6 +37,9 @@ type AppendOptions struct {
 	// key pair. A head that is longer than the stored one, or differs, is kept as seen, and a *SeenError.
 	Ask func(ctx context.Context, key keys.Key) ([]Proved, error)
 
+	// Signs is told of the head that is about to be signed, while the core is locked; an error keeps it from that.
+	Signs func(keys.Head) error
+
 	begun    bool   // the caller has just begun the core, or
 	signed   uint64 // it has signed this length of it: no newer head can be lost
 	recovers bool   // heads that were seen are what it is about
@@ -60,6 +63,7 @@ type Writer struct {
 	leaves []hash.Digest // of Append, reused
 	ending *ending       // nil: what is appended is not compared
 	peers  RootsAt
+	signs  func(keys.Head) error // nil: nobody is told
 }
 
 var (
@@ -70,7 +74,7 @@ var (
 // OpenWriter opens the core that word names, a local name or a key, for appending. A name that is not taken becomes a
 // new core with a fresh key pair; a key is never created. It holds the core's lock until Commit or Abort.
 func OpenWriter(ctx context.Context, in *store.Store, word string, options AppendOptions) (*Writer, error) {
-	w := &Writer{store: in, peers: options.Roots}
+	w := &Writer{store: in, peers: options.Roots, signs: options.Signs}
 	if err := w.identify(ctx, word, options); err != nil {
 		return nil, err
 	}
@@ -382,7 +386,13 @@ func (w *Writer) sign() (store.Head, error) {
 		ByteLength: w.roots.ByteLength(),
 		TreeHash:   w.roots.TreeHash(),
 	}
-	signature, err := w.auth.Sign(w.secret, keys.Head{Fork: head.Fork, Length: head.Length, TreeHash: head.TreeHash})
+	signing := keys.Head{Fork: head.Fork, Length: head.Length, TreeHash: head.TreeHash}
+	if w.signs != nil {
+		if err := w.signs(signing); err != nil {
+			return store.Head{}, err
+		}
+	}
+	signature, err := w.auth.Sign(w.secret, signing)
 	if err != nil {
 		return store.Head{}, fmt.Errorf("signing length %d: %w", head.Length, err)
 	}

@@ -15,6 +15,6 @@
 // again; `more` says that there are too many to be listed, and then it tries all. `was` are the versions before that those
 // names may still be of: what was left out and is as one of them has it was not edited.
 //
-// Beside it stands, while the folder is published, the file publishing, with what `at` is: where that was killed, the drive
-// may be a version further than `at`.
+// Beside it stands, while the folder is published, the file publishing, with what `at` is, a space, and the version that is about to be
+// signed: where that was killed, and the drive is at just this version, it is the folder's own.
 package worktree

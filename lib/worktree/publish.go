@@ -70,9 +70,8 @@ func (t *Tree) Publish(ctx context.Context, options PublishOptions) (drive.Resul
 	if len(t.Parts) > 0 {
 		return drive.Result{}, errors.New("only a part of the drive is here, and what is not here would be deleted: clone all of it to publish")
 	}
-	killed := t.publishing()
 	for tries := 1; ; tries++ {
-		result, err := t.publish(ctx, killed, options)
+		result, err := t.publish(ctx, options)
 		if err == nil { // one that failed may have come as far as its commit, and is taken for one that was killed
 			_ = t.published() // where it stays, the next update removes it
 		}
@@ -92,9 +91,8 @@ func (t *Tree) movedOn(ctx context.Context, version uint64) bool {
 	return err == nil && newest.Version() != version
 }
 
-// publish imports the folder. Where that fails the result has the version that it was to build on. killed says that one
-// before it was killed, so that the drive may have what the folder had then.
-func (t *Tree) publish(ctx context.Context, killed bool, options PublishOptions) (drive.Result, error) {
+// publish imports the folder. Where that fails the result has the version that it was to build on.
+func (t *Tree) publish(ctx context.Context, options PublishOptions) (drive.Result, error) {
 	newest, err := t.Newest(ctx)
 	if errors.Is(err, store.ErrNotFound) && !t.at.Pinned { // the first one was killed when it had a key, and nothing else
 		result, err := t.importAll(ctx, t.begunAs(), nil, options)
@@ -110,12 +108,14 @@ func (t *Tree) publish(ctx context.Context, killed bool, options PublishOptions)
 	if t.Interrupted() {
 		return from, fmt.Errorf("%w: a checkout was interrupted, and some files are of another version: check out the newest one first", drive.ErrConflict)
 	}
-	if t.at.Pinned && t.at.Length != newest.Version() && !killed {
-		return from, fmt.Errorf("%w: version %d is checked out, and the drive is at %d: check out the newest one first", drive.ErrConflict, t.at.Length, newest.Version())
-	}
-	if err := t.publishes(); err != nil {
+	ours, err := t.publishedAs(ctx, newest)
+	if err != nil {
 		return from, err
 	}
+	if t.at.Pinned && t.at.Length != newest.Version() && !ours {
+		return from, fmt.Errorf("%w: version %d is checked out, and the drive is at %d: check out the newest one first", drive.ErrConflict, t.at.Length, newest.Version())
+	}
+	options.Append.Signs = t.publishes
 	result, err := t.importAll(ctx, t.key.String(), newest, options)
 	if err != nil {
 		return from, err
@@ -131,20 +131,29 @@ func (t *Tree) begunAs() string {
 	return t.key.String()
 }
 
-// publishingName is a file in the store that says that a publish from some version has begun.
+// publishingName is a file in the store that says which version a publish was going to sign, and what it had built on.
 const publishingName = "publishing"
 
 func (t *Tree) publishingFile() string { return filepath.Join(t.in.Dir(), publishingName) }
 
-// publishing reports whether a publish that built on the version which is checked out was killed.
-func (t *Tree) publishing() bool {
+// publishedAs reports whether a version is that of a publish which was killed behind its commit, and had built on what is checked out:
+// the folder is then no older than it.
+func (t *Tree) publishedAs(ctx context.Context, version *drive.Drive) (bool, error) {
 	text, err := os.ReadFile(t.publishingFile())
-	return err == nil && t.at.Pinned && string(text) == t.at.String()
+	if err != nil || !t.at.Pinned {
+		return false, nil
+	}
+	ref, err := version.Ref(ctx)
+	return err == nil && string(text) == t.step(ref), err
 }
 
-// publishes says that a publish has begun. It is not synced: if it is lost, the user is asked to check out the newest version.
-func (t *Tree) publishes() error {
-	return os.WriteFile(t.publishingFile(), []byte(t.at.String()), 0o666)
+// step is a version, and the one that is checked out, as the file says it.
+func (t *Tree) step(to keys.Ref) string { return t.at.String() + " " + to.String() }
+
+// publishes says which version is going to be signed. It is not synced: if it is lost, the user is asked to check out the newest version.
+func (t *Tree) publishes(head keys.Head) error {
+	to := keys.Ref{Key: t.key, Pinned: true, Fork: head.Fork, Length: head.Length, TreeHash: &head.TreeHash}
+	return os.WriteFile(t.publishingFile(), []byte(t.step(to)), 0o666)
 }
 
 // published says that none is under way any more: it has ended well, or the files are going to be noted as another version's.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"hc/lib/drive"
+	"hc/lib/hypercore"
 	"hc/lib/keys"
 )
 
@@ -72,7 +73,15 @@ func TestPublishKilledBehindCommit(t *testing.T) {
 		if err := tree.note(tree.state, before, nil, nil); err != nil {
 			t.Fatal(err)
 		}
-		if err := tree.publishes(); err != nil {
+		newest, err := tree.Newest(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ref, err := newest.Ref(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tree.publishes(keys.Head{Fork: ref.Fork, Length: ref.Length, TreeHash: *ref.TreeHash}); err != nil {
 			t.Fatal(err)
 		}
 		return before
@@ -100,5 +109,45 @@ func TestPublishKilledBehindCommit(t *testing.T) {
 	}
 	if err := publish(); !errors.Is(err, drive.ErrConflict) {
 		t.Errorf("an old version over a newer one: %v", err)
+	}
+}
+
+// A publish that was killed before its commit has published nothing: what somebody else did then is not taken for its own, and not undone.
+func TestPublishKilledBeforeCommit(t *testing.T) {
+	folder := t.TempDir()
+	in := newStore(t, folder)
+	put := func(in, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(in, "file"), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(folder, "one")
+	tree, _, err := Begin(t.Context(), in, PublishOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(folder, "mine")
+	killed := errors.New("killed")
+	_, err = tree.importAll(t.Context(), tree.key.String(), nil, PublishOptions{Append: hypercore.AppendOptions{Signs: func(head keys.Head) error {
+		if err := tree.publishes(head); err != nil {
+			t.Error(err)
+		}
+		return killed
+	}}})
+	if !errors.Is(err, killed) {
+		t.Fatal(err)
+	}
+	other := &Tree{in: in, Root: t.TempDir(), key: tree.key}
+	put(other.Root, "theirs")
+	theirs, err := other.importAll(t.Context(), tree.key.String(), nil, PublishOptions{})
+	if err != nil || theirs.Changed != 1 {
+		t.Fatalf("%+v, %v", theirs, err)
+	}
+	if _, err := tree.Publish(t.Context(), PublishOptions{}); !errors.Is(err, drive.ErrConflict) {
+		t.Errorf("over what somebody else did: %v", err)
+	}
+	if newest, err := tree.Newest(t.Context()); err != nil || newest.Version() != theirs.Length {
+		t.Errorf("version %d, want %d; %v", newest.Version(), theirs.Length, err)
 	}
 }
