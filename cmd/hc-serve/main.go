@@ -320,14 +320,14 @@ func (s serving) push(ctx context.Context, address string, options replicate.Pus
 		return cli.Hint(err, "start the mirror with --accept KEY; one that is no hc may take it with --no-reserve")
 	}
 	if errors.Is(err, store.ErrConflict) {
-		return s.remember(ctx, to, err)
+		return s.remember(ctx, to, options.Secret != nil, err)
 	}
 	return err
 }
 
-// remember keeps the mirror's heads as seen, so that what conflicts with them is not signed on. The store was opened to be
-// read only.
-func (s serving) remember(ctx context.Context, to replicate.Dialer, why error) error {
+// remember keeps the mirror's heads as seen, so that what conflicts with them is not signed on; signs says that who pushes may settle
+// it. The store was opened to be read only.
+func (s serving) remember(ctx context.Context, to replicate.Dialer, signs bool, why error) error {
 	in, err := store.Open(ctx, s.dir, store.Options{})
 	if err != nil {
 		return why
@@ -335,8 +335,13 @@ func (s serving) remember(ctx context.Context, to replicate.Dialer, why error) e
 	defer in.Close()
 	for _, key := range s.named {
 		found, err := replicate.Examine(ctx, in, key, []replicate.Dialer{to}, replicate.FetchOptions{})
-		if err == nil && len(found.Seen) > 0 {
+		switch {
+		case err != nil || len(found.Seen) == 0:
+		case signs || found.Owned:
 			why = cli.Hint(why, fmt.Sprintf("hc doctor %v says what can be done with what was signed here", key))
+		default:
+			seen := hypercore.SeenError{Key: key, Here: found.View.Head(), There: found.Seen[len(found.Seen)-1].Head}
+			why = cli.Hint(why, seen.Hint())
 		}
 	}
 	return why
