@@ -13,6 +13,7 @@ import (
 	"hc/lib/store/commits"
 	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
+	"hc/lib/store/passages"
 	"hc/lib/store/records"
 	"hc/lib/store/smallfile"
 	"hc/lib/store/table"
@@ -36,7 +37,8 @@ type checkpoint struct {
 	written []string        // files that nothing names yet
 	blocks  int             // taken in since all builders were flushed
 
-	search passageSearch
+	finder passages.Finder
+	search *passages.Search
 	recent map[hash.Digest]packlog.Position // runs by the blocks of index; nil: nobody has asked yet
 	mapped int                              // rows of index that are in recent
 
@@ -65,7 +67,8 @@ func (s *Store) newCheckpoint(ctx context.Context) (*checkpoint, error) {
 		tables:  slices.Clone(a.Index),
 		packs:   make(map[uint64]packlog.Position),
 		folders: make(map[string]bool),
-		search:  passageSearch{store: s, view: view},
+		finder:  passages.Finder{Log: s.log, Reader: s.reader},
+		search:  passages.NewSearch(s.log, view),
 	}
 	for _, p := range a.Packs {
 		cp.packs[p.Pack] = p

@@ -14,6 +14,7 @@ import (
 	"hc/lib/store/commits"
 	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
+	"hc/lib/store/passages"
 	"hc/lib/store/runs"
 )
 
@@ -126,7 +127,8 @@ func (c *Checker) shadowCheckpoint(ctx context.Context, a *derived.Applied, to p
 		tables:  a.Index,
 		packs:   make(map[uint64]packlog.Position),
 		folders: make(map[string]bool),
-		search:  passageSearch{store: s, view: view},
+		finder:  passages.Finder{Log: s.log, Reader: s.reader},
+		search:  passages.NewSearch(s.log, view),
 		sparse:  true,
 		lost:    c.missing,
 	}, nil

@@ -30,7 +30,7 @@
 // The folder must be on a local disk: see Store.NetworkFS.
 //
 // What is in the files is in FORMAT.md. What needs no store stands below it: the log is lib/store/packlog, what its records say
-// lib/store/records, and which of them count lib/store/commits; blocks get into them and out again by lib/store/runs, compressed by
+// lib/store/records, which of them count lib/store/commits, where passages are lib/store/passages; blocks get into them and out again by lib/store/runs, compressed by
 // lib/store/codec; what is derived from the log is read by lib/store/derived, from tables, lib/store/table, of trees' nodes,
 // lib/store/treetable, and of where blocks are, lib/store/blockmap, and from small files, lib/store/smallfile.
 package store

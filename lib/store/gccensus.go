@@ -10,6 +10,7 @@ import (
 	"hc/lib/store/blockmap"
 	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
+	"hc/lib/store/passages"
 	"hc/lib/store/records"
 	"hc/lib/store/table"
 )
@@ -190,7 +191,7 @@ func (c *census) markNamed() error {
 	if c.from.IsZero() {
 		return nil
 	}
-	search := passageSearch{store: c.store, view: c.view}
+	search := passages.NewSearch(c.store.log, c.view)
 	err := c.store.log.Scan(c.ctx, c.view, c.from, false, func(r packlog.Record) error {
 		switch {
 		case !r.Position.Less(c.at):
@@ -202,7 +203,7 @@ func (c *census) markNamed() error {
 		if err != nil {
 			return nil // it counts for nothing
 		}
-		return errors.Join(c.markPassages(&search, e), e.EachLeaf(c.markLeaf))
+		return errors.Join(c.markPassages(search, e), e.EachLeaf(c.markLeaf))
 	})
 	if errors.Is(err, errCensusEnd) {
 		return nil
@@ -211,12 +212,13 @@ func (c *census) markNamed() error {
 }
 
 // markPassages marks the runs of the passages of the span that e is.
-func (c *census) markPassages(search *passageSearch, e *records.Entry) error {
+func (c *census) markPassages(search *passages.Search, e *records.Entry) error {
 	if !e.Span.HasPassages() {
 		return nil
 	}
-	places, err := search.locate(c.ctx, e, func(x *records.Passage) (place, bool, error) {
-		return c.store.indexedPassage(c.ctx, c.derived.Index, x)
+	finder := passages.Finder{Log: c.store.log, Reader: c.store.reader}
+	places, err := search.Locate(c.ctx, e, func(x *records.Passage) (place, bool, error) {
+		return finder.Indexed(c.ctx, c.derived.Index, x)
 	})
 	for _, at := range places {
 		err = errors.Join(err, c.used.add(at.Run, place{}))

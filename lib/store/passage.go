@@ -7,22 +7,9 @@ import (
 	"hc/lib/store/blockmap"
 	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
+	"hc/lib/store/passages"
 	"hc/lib/store/records"
-	"hc/lib/store/runs"
 )
-
-// passageIn returns where the blocks of a passage are in a run. ErrBlockMissing: it has others.
-func passageIn(ctx context.Context, r *runs.Reader, run packlog.Position, x *records.Passage) (place, error) {
-	e, err := r.Meta(ctx, run, packlog.KindRun)
-	if err != nil {
-		return place{}, err
-	}
-	number, ok := x.In(e.Run)
-	if !ok {
-		return place{}, ErrBlockMissing
-	}
-	return place{Run: run, At: number}, nil
-}
 
 // maxWhereabouts is of how many passages a tail remembers where they are.
 const maxWhereabouts = 4 << 10
@@ -50,8 +37,12 @@ func (st *state) locatePassage(ctx context.Context, s *Store, x *records.Passage
 }
 
 func (st *state) findPassage(ctx context.Context, s *Store, x *records.Passage) (at place, err error) {
-	_, err = st.locateWhere(ctx, s, x.Leaf, func(p place) (err error) {
-		at, err = passageIn(ctx, s.reader, p.Run, x)
+	_, err = st.locateWhere(ctx, s, x.Leaf, func(p place) error {
+		in, ok, err := passages.In(ctx, s.reader, p.Run, x)
+		if err == nil && !ok {
+			err = ErrBlockMissing
+		}
+		at = in
 		return err
 	})
 	if err == nil || !isGone(err) {
@@ -64,7 +55,7 @@ func (st *state) findPassage(ctx context.Context, s *Store, x *records.Passage) 
 	if known, ok := st.recall(x); ok && !known.found && known.nowhere == view.Readable {
 		return place{}, err
 	}
-	found, searching := s.searchPassages(ctx, view, []*records.Passage{x})
+	found, searching := passages.Find(ctx, s.log, view, []*records.Passage{x})
 	if searching != nil {
 		return place{}, searching
 	}
@@ -101,7 +92,7 @@ type spanPlaces struct {
 func (cp *checkpoint) places(e *records.Entry, runs *records.RunList) (s *spanPlaces, err error) {
 	s = &spanPlaces{runs: runs}
 	if e.Span.HasPassages() {
-		s.passages, err = cp.search.locate(cp.ctx, e, cp.findPassage)
+		s.passages, err = cp.search.Locate(cp.ctx, e, cp.findPassage)
 	}
 	return s, err
 }
@@ -109,7 +100,7 @@ func (cp *checkpoint) places(e *records.Entry, runs *records.RunList) (s *spanPl
 // findPassage looks for a passage where the index has its first block.
 func (cp *checkpoint) findPassage(x *records.Passage) (place, bool, error) {
 	if run, ok := cp.buffered(x.Leaf); ok {
-		at, ok, err := cp.store.tryPassage(cp.ctx, run, x)
+		at, ok, err := cp.finder.InRun(cp.ctx, run, x)
 		if ok || err != nil {
 			return at, ok, err
 		}
@@ -118,32 +109,7 @@ func (cp *checkpoint) findPassage(x *records.Passage) (place, bool, error) {
 	if err != nil {
 		return place{}, false, err
 	}
-	return cp.store.indexedPassage(cp.ctx, tables, x)
-}
-
-// indexedPassage returns where a passage is, if the index leads to it.
-func (s *Store) indexedPassage(ctx context.Context, in derived.Index, x *records.Passage) (at place, ok bool, err error) {
-	looking := in.Places(ctx, x.Leaf, func(p place) bool {
-		at, ok, err = s.tryPassage(ctx, p.Run, x)
-		return !ok && err == nil
-	})
-	if err == nil {
-		err = looking
-	}
-	return at, ok, err
-}
-
-// tryPassage returns where a passage is in a run, if that is there and has it; also in one whose blocks are damaged, which still says which
-// they are.
-func (s *Store) tryPassage(ctx context.Context, run packlog.Position, x *records.Passage) (at place, ok bool, err error) {
-	if !s.log.Current(run) {
-		return place{}, false, nil
-	}
-	at, err = passageIn(ctx, s.reader, run, x)
-	if isGone(err) {
-		return place{}, false, nil
-	}
-	return at, err == nil, err
+	return cp.finder.Indexed(cp.ctx, tables, x)
 }
 
 // buffered returns the run of a block that the index gained since its last table was written.

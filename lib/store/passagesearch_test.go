@@ -13,6 +13,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
+	"hc/lib/store/passages"
 	"hc/lib/store/records"
 )
 
@@ -42,7 +43,7 @@ func TestPassageSearchTogether(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	search, spans := passageSearch{store: s, view: view}, 0
+	search, spans := passages.NewSearch(s.log, view), 0
 	nowhere := records.NewPassage([]hash.Digest{hash.Leaf([]byte("a")), hash.Leaf([]byte("b"))})
 	err = s.log.Scan(ctx, view, packlog.Position{}, false, func(r packlog.Record) error {
 		e, err := records.Decode(r)
@@ -55,7 +56,7 @@ func TestPassageSearchTogether(t *testing.T) {
 			inTime = ctx
 			e.Span.Parts = append(e.Span.Parts, records.Part{First: 1 << 20, Count: 2, Passage: &nowhere})
 		}
-		places, err := search.locate(inTime, e, func(*records.Passage) (place, bool, error) { return place{}, false, nil })
+		places, err := search.Locate(inTime, e, func(*records.Passage) (place, bool, error) { return place{}, false, nil })
 		if len(places) != 1 || places[e.Span.First] == (place{}) {
 			t.Errorf("span %d is found at %v", spans, places)
 		}

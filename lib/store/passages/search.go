@@ -1,4 +1,4 @@
-package store
+package passages
 
 import (
 	"context"
@@ -7,23 +7,29 @@ import (
 	"hc/lib/hash"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
+	"hc/lib/store/runs"
 )
 
 // mostSought is how many passages are looked for in one search of the log.
 const mostSought = 64 << 10
 
-// passageSearch finds passages of span after span where the index does not. Searching all of the log for each span would cost the more, the
-// more spans there are; so a search looks for those of the spans that follow, too. Its memory is bounded.
-type passageSearch struct {
-	store  *Store
+// Search finds the passages of span after span, also where an index does not. Searching all of the log for each span would cost the more, the
+// more spans there are; so a search looks for those of the spans that follow, too. Its memory is bounded. Not for concurrent use.
+type Search struct {
+	log    *packlog.Log
 	view   packlog.View
 	sought map[records.Passage]bool // of those in found, and those that no run has
-	found  map[records.Passage]place
+	found  map[records.Passage]runs.Place
 }
 
-// locate returns where the passages of the span that e is are, by their first blocks. find looks in the index.
-func (p *passageSearch) locate(ctx context.Context, e *records.Entry, find func(*records.Passage) (place, bool, error)) (map[uint64]place, error) {
-	places := make(map[uint64]place)
+// NewSearch returns one that looks through a log up to the end of a view.
+func NewSearch(log *packlog.Log, view packlog.View) *Search {
+	return &Search{log: log, view: view}
+}
+
+// Locate returns where the passages of the span that e is are, by their first blocks; those that no run has are not in it. find looks in an index.
+func (p *Search) Locate(ctx context.Context, e *records.Entry, find func(*records.Passage) (runs.Place, bool, error)) (map[uint64]runs.Place, error) {
+	places := make(map[uint64]runs.Place)
 	var lost []records.Part
 	for _, part := range e.Span.Parts {
 		if part.Passage == nil {
@@ -51,7 +57,7 @@ func (p *passageSearch) locate(ctx context.Context, e *records.Entry, find func(
 }
 
 // search looks for those of the parts that were not looked for yet, and for what the spans from a position on name.
-func (p *passageSearch) search(ctx context.Context, from packlog.Position, parts []records.Part) error {
+func (p *Search) search(ctx context.Context, from packlog.Position, parts []records.Part) error {
 	known := true
 	for _, part := range parts {
 		known = known && p.sought[*part.Passage]
@@ -71,7 +77,7 @@ func (p *passageSearch) search(ctx context.Context, from packlog.Position, parts
 	for _, part := range parts {
 		_ = seek(part.Passage)
 	}
-	err := p.store.log.Scan(ctx, p.view, from, false, func(r packlog.Record) error {
+	err := p.log.Scan(ctx, p.view, from, false, func(r packlog.Record) error {
 		if r.Kind != packlog.KindSpan {
 			return nil
 		}
@@ -87,23 +93,23 @@ func (p *passageSearch) search(ctx context.Context, from packlog.Position, parts
 	if err != nil && !errors.Is(err, errSoughtEnough) {
 		return err
 	}
-	p.found, err = p.store.searchPassages(ctx, p.view, list)
+	p.found, err = Find(ctx, p.log, p.view, list)
 	return err
 }
 
 // errSoughtEnough ends a scan.
 var errSoughtEnough = errors.New("enough passages to look for")
 
-// searchPassages looks through the whole log for what the index does not find: it names one run of a block, and there may be others
-// in which what follows is not the same. Runs of appends that are not committed do not count.
-func (s *Store) searchPassages(ctx context.Context, view packlog.View, list []*records.Passage) (map[records.Passage]place, error) {
+// Find looks through the whole log, up to the end of a view, for passages, and returns where they are; those that no run has are not in it. Runs of
+// appends that are not committed do not count.
+func Find(ctx context.Context, log *packlog.Log, view packlog.View, list []*records.Passage) (map[records.Passage]runs.Place, error) {
 	wanted := make(map[hash.Digest][]*records.Passage)
 	for _, x := range list {
 		wanted[x.Leaf] = append(wanted[x.Leaf], x)
 	}
-	found := make(map[records.Passage]place)
-	open := make(map[packlog.AppendID]map[records.Passage]place)
-	err := s.log.Scan(ctx, view, packlog.Position{}, false, func(r packlog.Record) error {
+	found := make(map[records.Passage]runs.Place)
+	open := make(map[packlog.AppendID]map[records.Passage]runs.Place)
+	err := log.Scan(ctx, view, packlog.Position{}, false, func(r packlog.Record) error {
 		if r.Commit {
 			for x, at := range open[r.Append] {
 				found[x] = at
@@ -124,9 +130,9 @@ func (s *Store) searchPassages(ctx context.Context, view packlog.View, list []*r
 					continue
 				}
 				if open[r.Append] == nil {
-					open[r.Append] = make(map[records.Passage]place)
+					open[r.Append] = make(map[records.Passage]runs.Place)
 				}
-				open[r.Append][*x] = place{Run: r.Position, At: uint32(i)}
+				open[r.Append][*x] = runs.Place{Run: r.Position, At: uint32(i)}
 			}
 		}
 		return nil
