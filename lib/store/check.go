@@ -12,6 +12,7 @@ import (
 	"hc/lib/hash"
 	"hc/lib/keys"
 	"hc/lib/store/blockmap"
+	"hc/lib/store/checkpoint"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 )
@@ -235,7 +236,7 @@ func (c *Checker) progress(bytes, blocks int) {
 // missing notes which blocks of a core the log names without having them. A core that is dropped has nothing in common with what comes
 // under its key behind that.
 func (c *Checker) missing(key keys.Key, r blockmap.Range, lost bool) {
-	if r == everyBlock {
+	if r == checkpoint.EveryBlock {
 		delete(c.was, key)
 	}
 	switch {

@@ -2,18 +2,12 @@ package store
 
 import (
 	"bytes"
-	"math/rand/v2"
-	"path/filepath"
 	"testing"
 
 	"hc/lib/hash"
 	"hc/lib/lent"
 	"hc/lib/store/codec"
-	"hc/lib/store/commits"
-	"hc/lib/store/derived"
-	"hc/lib/store/packlog"
 	"hc/lib/store/records"
-	"hc/lib/store/smallfile"
 )
 
 // A check looks at one run after the other in the same memory, but for what a large block took.
@@ -53,50 +47,5 @@ func TestCheckGivesMemoryBack(t *testing.T) {
 		if k.pool.Full() {
 			t.Errorf("%s: something is held", name)
 		}
-	}
-}
-
-// A check merges the tables that it makes as they come: however large a store is, there are never many, and few of them open.
-func TestCheckKeepsFewTables(t *testing.T) {
-	dir := t.TempDir()
-	small := tuning{bufferRows: 8, treeRows: 1 << 20, allBlocks: 1 << 20, fanOut: 2, never: true}
-	s := openTest(t, dir, Options{tuning: small})
-	l, r := newSigned(t, 1), rand.New(rand.NewPCG(1, 1))
-	const appends = 256
-	for range appends {
-		l.append(t, s, false, randomBlocks(r, 8, 900)...)
-	}
-	c, err := NewChecker(t.Context(), dir, CheckOptions{Scratch: t.TempDir(), tuning: small})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if c.view, err = c.store.log.View(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.newShadow(); err != nil {
-		t.Fatal(err)
-	}
-	cp, err := c.shadowCheckpoint(t.Context(), &derived.Applied{}, c.view.Readable)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cp.abort()
-	for _, folder := range []string{"index", "cores"} {
-		if err := smallfile.MakeFolder(cp.files.FS, filepath.Join(cp.files.Dir, folder), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	came, index, rows, open := 0, 0, 0, 0
-	err = cp.replay.Run(t.Context(), cp.view, packlog.Position{}, func(a *commits.Commit) error {
-		err := cp.apply(a)
-		came++
-		index, rows = max(index, len(cp.tables)), max(rows, len(cp.cores[a.Key].file.Runs))
-		open = max(open, cp.files.Held())
-		return err
-	})
-	const most = 16 // of levels, by far
-	if err != nil || came != appends || index > most || rows > most || open > 2*most {
-		t.Errorf("%d appends of %d: at most %d tables of the index, %d of rows, and %d open, error %v", came, appends, index, rows, open, err)
 	}
 }

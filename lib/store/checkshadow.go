@@ -10,11 +10,9 @@ import (
 	"strconv"
 
 	"hc/lib/hash"
-	"hc/lib/keys"
-	"hc/lib/store/commits"
+	"hc/lib/store/checkpoint"
 	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
-	"hc/lib/store/passages"
 	"hc/lib/store/runs"
 )
 
@@ -101,15 +99,15 @@ func (c *Checker) extendShadow(ctx context.Context, to packlog.Position) error {
 	if err != nil {
 		return err
 	}
-	if err := cp.run(); err != nil {
-		cp.abort()
+	if err := cp.Run(nil); err != nil {
+		cp.Abort()
 		return err
 	}
 	return nil
 }
 
 // shadowCheckpoint returns the checkpoint that takes the shadow from where it is to a position.
-func (c *Checker) shadowCheckpoint(ctx context.Context, a *derived.Applied, to packlog.Position) (*checkpoint, error) {
+func (c *Checker) shadowCheckpoint(ctx context.Context, a *derived.Applied, to packlog.Position) (*checkpoint.Writer, error) {
 	s := c.shadow
 	if a.Next == 0 {
 		a.Next = 1
@@ -119,19 +117,10 @@ func (c *Checker) shadowCheckpoint(ctx context.Context, a *derived.Applied, to p
 		return nil, err
 	}
 	view := c.view
-	view.Synced, view.Readable = to, to
-	return &checkpoint{
-		ctx: ctx, store: s, files: s.files, old: old, view: view, next: a.Next,
-		replay:  commits.NewReader(s.log, a.Open, c.unreadable),
-		cores:   make(map[keys.Key]*coreBuilder),
-		tables:  a.Index,
-		packs:   make(map[uint64]packlog.Position),
-		folders: make(map[string]bool),
-		finder:  passages.Finder{Log: s.log, Reader: s.reader},
-		search:  passages.NewSearch(s.log, view),
-		sparse:  true,
-		lost:    c.missing,
-	}, nil
+	view.Synced = to
+	source := s.checkpointSource()
+	source.BadRecord, source.Lost = c.unreadable, c.missing
+	return checkpoint.New(ctx, source, old, view), nil
 }
 
 // unreadable is told of records that the replay passes over.

@@ -30,7 +30,8 @@
 // The folder must be on a local disk: see Store.NetworkFS.
 //
 // What is in the files is in FORMAT.md. What needs no store stands below it: the log is lib/store/packlog, what its records say
-// lib/store/records, which of them count lib/store/commits, where passages are lib/store/passages; blocks get into them and out again by lib/store/runs, compressed by
-// lib/store/codec; what is derived from the log is read by lib/store/derived, from tables, lib/store/table, of trees' nodes,
-// lib/store/treetable, and of where blocks are, lib/store/blockmap, and from small files, lib/store/smallfile.
+// lib/store/records, which of them count lib/store/commits, where passages are lib/store/passages; blocks get into them and out again by
+// lib/store/runs, compressed by lib/store/codec. What is derived from the log is made by lib/store/checkpoint and read by
+// lib/store/derived: tables, lib/store/table, of trees' nodes, lib/store/treetable, and of where blocks are, lib/store/blockmap, and small
+// files, lib/store/smallfile.
 package store

@@ -10,6 +10,8 @@ import (
 	"slices"
 
 	"hc/lib/keys"
+	"hc/lib/store/blockmap"
+	"hc/lib/store/checkpoint"
 	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/runs"
@@ -291,7 +293,7 @@ func (g *collector) round(groups [][]candidate) (err error) {
 	r := &rewriting{
 		collector: g,
 		places:    &positionSet{ctx: g.ctx, of: g.scratch, schema: movesSchema},
-		moves:     moves{packs: make(map[uint64]movedPack), first: make(map[packlog.AppendID]packlog.Position)},
+		moves:     checkpoint.Moves{Packs: make(map[uint64]checkpoint.MovedPack), First: make(map[packlog.AppendID]packlog.Position)},
 	}
 	defer func() {
 		for _, w := range r.done {
@@ -308,8 +310,8 @@ func (g *collector) round(groups [][]candidate) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, o := range cp.old.Applied.Open {
-		r.moves.first[o.ID] = packlog.Position{}
+	for _, o := range cp.Before().Open {
+		r.moves.First[o.ID] = packlog.Position{}
 	}
 	for _, packs := range groups {
 		if err := r.group(packs); err != nil {
@@ -320,20 +322,28 @@ func (g *collector) round(groups [][]candidate) (err error) {
 		return nil
 	}
 	g.rest()
-	if r.moves.table, err = r.places.finish(); err != nil {
-		return err
-	}
-	a, err := cp.move(&r.moves)
+	table, err := r.places.finish()
 	if err != nil {
-		cp.abort()
 		return err
 	}
-	err = r.publish(func() error { return cp.replace(a) })
+	r.moves.Find = func(ctx context.Context, run packlog.Position) (now place, ok bool, err error) {
+		value, ok, err := table.Get(ctx, positionKey(run))
+		if ok {
+			now = blockmap.DecodePlace(value)
+		}
+		return now, ok, err
+	}
+	a, err := cp.Move(&r.moves)
 	if err != nil {
-		cp.abort()
+		cp.Abort()
 		return err
 	}
-	cp.sweep(a)
+	err = r.publish(func() error { return cp.Replace(a) })
+	if err != nil {
+		cp.Abort()
+		return err
+	}
+	cp.Sweep(a)
 	g.report.Rewritten += r.packs
 	return nil
 }
@@ -384,9 +394,6 @@ func (s *Store) sweepCore(own *derived.Files, ref derived.CoreRef) error {
 	if err != nil {
 		return err
 	}
-	cp := &checkpoint{store: s, files: s.files}
-	b := newCoreBuilder(cp, ref.Key, core)
-	b.number = ref.Number
-	cp.sweepFolder(s.files.CoreDir(ref.Key), b.names())
+	checkpoint.SweepCore(s.files, core.File, ref.Number)
 	return own.Close()
 }

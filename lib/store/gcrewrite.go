@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"hc/lib/hash"
+	"hc/lib/store/checkpoint"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 )
@@ -21,7 +22,7 @@ const (
 type rewriting struct {
 	*collector
 	places *positionSet // of runs
-	moves  moves
+	moves  checkpoint.Moves
 	done   []*packlog.Rewrite
 	packs  int // that they stand for
 }
@@ -54,7 +55,7 @@ func (r *rewriting) group(packs []candidate) error {
 		return err
 	}
 	for _, p := range packs {
-		r.moves.packs[p.First.Pack] = movedPack{id: p.First.ID, now: w.First()}
+		r.moves.Packs[p.First.Pack] = checkpoint.MovedPack{ID: p.First.ID, Now: w.First()}
 	}
 	r.done = append(r.done, w)
 	r.packs += len(packs)
@@ -132,8 +133,8 @@ func (c *copier) add(record *packlog.Record) error {
 	if err != nil {
 		return err
 	}
-	if first, open := c.moves.first[record.Append]; open && first.IsZero() {
-		c.moves.first[record.Append] = at
+	if first, open := c.moves.First[record.Append]; open && first.IsZero() {
+		c.moves.First[record.Append] = at
 	}
 	if record.Kind != packlog.KindRun {
 		return nil
@@ -205,7 +206,7 @@ func (r *rewriting) checkPassage(st *state, x *records.Passage) error {
 
 // checkRun returns errReferenced if a run that is needed was left out.
 func (r *rewriting) checkRun(ctx context.Context, run packlog.Position) error {
-	if _, replaced := r.moves.packs[run.Pack]; !replaced {
+	if _, replaced := r.moves.Packs[run.Pack]; !replaced {
 		return nil
 	}
 	_, dead, err := r.census.dead.Get(ctx, positionKey(run))

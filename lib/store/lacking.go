@@ -25,15 +25,6 @@ func (s *Store) recall(a *derived.Applied) {
 	}
 }
 
-// hidden returns what recall is to tell the next process.
-func (s *Store) hidden() []packlog.Position {
-	var list []packlog.Position
-	for _, d := range s.log.Hidden() {
-		list = append(list, d.Position)
-	}
-	return list
-}
-
 // giveUp leaves packs behind that are missing, or cannot be read at all.
 func (s *Store) giveUp(ctx context.Context) error {
 	lock, err := s.lockCheckpoint(ctx, false)

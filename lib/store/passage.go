@@ -3,9 +3,6 @@ package store
 import (
 	"context"
 
-	"hc/lib/hash"
-	"hc/lib/store/blockmap"
-	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/passages"
 	"hc/lib/store/records"
@@ -80,61 +77,4 @@ func (st *state) remember(x *records.Passage, known whereabouts) {
 		st.passages = make(map[records.Passage]whereabouts)
 	}
 	st.passages[*x] = known
-}
-
-// spanPlaces is where the blocks of a span are, but for those that are named by their leaf hashes.
-type spanPlaces struct {
-	runs     *records.RunList
-	passages map[uint64]place // by the first block of their part; those that are nowhere are not in it
-}
-
-// places finds the passages of the span that e is.
-func (cp *checkpoint) places(e *records.Entry, runs *records.RunList) (s *spanPlaces, err error) {
-	s = &spanPlaces{runs: runs}
-	if e.Span.HasPassages() {
-		s.passages, err = cp.search.Locate(cp.ctx, e, cp.findPassage)
-	}
-	return s, err
-}
-
-// findPassage looks for a passage where the index has its first block.
-func (cp *checkpoint) findPassage(x *records.Passage) (place, bool, error) {
-	if run, ok := cp.buffered(x.Leaf); ok {
-		at, ok, err := cp.finder.InRun(cp.ctx, run, x)
-		if ok || err != nil {
-			return at, ok, err
-		}
-	}
-	tables, err := cp.openAll(cp.tables, cp.files.IndexPath, derived.IndexSchema)
-	if err != nil {
-		return place{}, false, err
-	}
-	return cp.finder.Indexed(cp.ctx, tables, x)
-}
-
-// buffered returns the run of a block that the index gained since its last table was written.
-func (cp *checkpoint) buffered(leaf hash.Digest) (run packlog.Position, ok bool) {
-	if cp.recent == nil {
-		cp.recent = make(map[hash.Digest]packlog.Position)
-	}
-	for ; cp.mapped < len(cp.index); cp.mapped++ {
-		if r := cp.index[cp.mapped]; !r.delta {
-			cp.recent[r.leaf] = blockmap.DecodePlace(r.place[:]).Run
-		}
-	}
-	run, ok = cp.recent[leaf]
-	return run, ok
-}
-
-// of returns where the first block of a part is that is not named by leaf hashes; ok is false if its run is not there.
-func (s *spanPlaces) of(p *records.Part) (at place, ok bool) {
-	if p.Passage != nil {
-		at, ok = s.passages[p.First]
-		return at, ok
-	}
-	run := s.runs.Find(p.Run)
-	if run == nil || uint64(p.At)+p.Count > uint64(run.Run.Count) {
-		return place{}, false
-	}
-	return place{Run: run.At, At: p.At}, true
 }

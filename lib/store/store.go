@@ -10,6 +10,7 @@ import (
 
 	"hc/lib/hash"
 	"hc/lib/keys"
+	"hc/lib/store/checkpoint"
 	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
@@ -38,11 +39,11 @@ type Options struct {
 type tuning struct {
 	blocks     uint64 // checkpointAfter
 	bytes      int    // checkpointBytes
-	bufferRows int    // of a checkpoint, before they become a table
-	treeRows   int    // of a core's tree, likewise, that do not come in order: of more tables each of them takes longer to be looked for
-	allBlocks  int    // of all cores that a checkpoint takes in, before what it holds of them becomes tables
-	fanOut     int    // tables of the lowest level before they are merged
-	upper      int    // and of those above
+	bufferRows int    // this and the next ones: of a checkpoint
+	treeRows   int
+	allBlocks  int
+	fanOut     int
+	upper      int
 	spanBlocks uint64 // of a span record
 	spanRuns   int    // of a span record
 	never      bool   // no checkpoints but those asked for
@@ -57,24 +58,8 @@ func (t tuning) withDefaults() tuning {
 	if t.bytes == 0 {
 		t.bytes = checkpointBytes
 	}
-	if t.bufferRows == 0 {
-		t.bufferRows = 64 << 10
-	}
-	if t.treeRows == 0 {
-		t.treeRows = t.bufferRows
-	}
-	if t.allBlocks == 0 {
-		t.allBlocks = 8 * t.bufferRows
-	}
-	if t.upper == 0 && t.fanOut == 0 {
-		t.upper = 8 // a row of a store of ten million is merged twice in its life; with 4 three times, and tables are about as many
-	}
-	if t.fanOut == 0 {
-		t.fanOut = 4 // a block that is new is looked for in every table
-	}
-	if t.upper == 0 {
-		t.upper = t.fanOut
-	}
+	l := t.limits().WithDefaults()
+	t.bufferRows, t.treeRows, t.allBlocks, t.fanOut, t.upper = l.BufferRows, l.TreeRows, l.AllBlocks, l.FanOut, l.Upper
 	if t.spanBlocks == 0 {
 		t.spanBlocks = records.MaxSpanBlocks
 	}
@@ -85,6 +70,10 @@ func (t tuning) withDefaults() tuning {
 		t.roundBytes = roundBytes
 	}
 	return t
+}
+
+func (t tuning) limits() checkpoint.Limits {
+	return checkpoint.Limits{BufferRows: t.bufferRows, TreeRows: t.treeRows, AllBlocks: t.allBlocks, FanOut: t.fanOut, Upper: t.upper}
 }
 
 // Store is an open store. Its methods are safe for concurrent use, by many goroutines and many processes.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime/debug"
 	"time"
 
+	"hc/lib/store/checkpoint"
 	"hc/lib/store/commits"
 	"hc/lib/store/packlog"
 )
@@ -95,15 +97,48 @@ func (s *Store) checkpointLocked(ctx context.Context, own *commits.Written) erro
 	if err != nil {
 		return fmt.Errorf("making a checkpoint: %w", err)
 	}
-	cp.own = own
-	if err := cp.run(); err != nil {
-		cp.abort()
+	if err := cp.Run(own); err != nil {
+		cp.Abort()
 		return fmt.Errorf("making a checkpoint: %w", err)
 	}
 	s.mu.Lock()
 	s.state, s.distrust = nil, false
 	s.mu.Unlock()
 	return nil
+}
+
+// newCheckpoint returns one of what the store has not taken into derived files.
+func (s *Store) newCheckpoint(ctx context.Context) (*checkpoint.Writer, error) {
+	view, err := s.log.View(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a, old, err := s.openApplied()
+	if err != nil {
+		return nil, err
+	}
+	if a.Next == 0 { // none, or a damaged one: begin where no file of an earlier life can be
+		a.Next = 1 + rand.Uint64N(1<<48)
+	}
+	return checkpoint.New(ctx, s.checkpointSource(), old, view), nil
+}
+
+func (s *Store) checkpointSource() checkpoint.Source {
+	return checkpoint.Source{
+		Log: s.log, Runs: s.reader, Files: s.files, Limits: s.options.tuning.limits(), Idle: s.idle, BadRecord: s.damaged, BadRun: s.damaged,
+	}
+}
+
+// idle reports whether no append is under way: nobody holds the lock that every append holds.
+func (s *Store) idle(ctx context.Context) (bool, error) {
+	if s.options.ReadOnly {
+		return false, nil
+	}
+	lock, err := s.tryLock(ctx, packlog.LockUse)
+	if lock == nil {
+		return false, err
+	}
+	return true, lock.Unlock()
 }
 
 func (s *Store) lockCheckpoint(ctx context.Context, try bool) (*packlog.Lock, error) {

@@ -1,4 +1,4 @@
-package store
+package checkpoint
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"hc/lib/store/blockmap"
 	"hc/lib/store/derived"
 	"hc/lib/store/records"
+	"hc/lib/store/runs"
 	"hc/lib/store/table"
 )
 
@@ -20,7 +21,7 @@ type indexRow struct {
 	delta bool                     // the block is stored with a base
 }
 
-func newIndexRow(leaf hash.Digest, at place, delta bool) indexRow {
+func newIndexRow(leaf hash.Digest, at runs.Place, delta bool) indexRow {
 	r := indexRow{leaf: leaf, delta: delta}
 	blockmap.AppendPlace(r.place[:0], at)
 	return r
@@ -44,10 +45,42 @@ func (r indexRow) compare(s indexRow) int {
 	return bytes.Compare(r.place[:], s.place[:]) // by pack, which has one id here, offset, and number in the run
 }
 
+// Limits are sizes, in which zero stands for a default.
+type Limits struct {
+	BufferRows int // gathered before they become a table
+	TreeRows   int // of a core's tree, likewise, that do not come in order: of more tables each of them takes longer to be looked for
+	AllBlocks  int // of all cores that are taken in, before what is held of them becomes tables
+	FanOut     int // tables of the lowest level before they are merged
+	Upper      int // and of those above
+}
+
+// WithDefaults returns limits in which fields that are zero have their defaults.
+func (t Limits) WithDefaults() Limits {
+	if t.BufferRows == 0 {
+		t.BufferRows = 64 << 10
+	}
+	if t.TreeRows == 0 {
+		t.TreeRows = t.BufferRows
+	}
+	if t.AllBlocks == 0 {
+		t.AllBlocks = 8 * t.BufferRows
+	}
+	if t.Upper == 0 && t.FanOut == 0 {
+		t.Upper = 8 // a row of a store of ten million is merged twice in its life; with 4 three times, and tables are about as many
+	}
+	if t.FanOut == 0 {
+		t.FanOut = 4 // a block that is new is looked for in every table
+	}
+	if t.Upper == 0 {
+		t.Upper = t.FanOut
+	}
+	return t
+}
+
 // levelOf returns the level of a table with so many rows.
-func (t tuning) levelOf(rows uint64) uint64 {
+func (t Limits) levelOf(rows uint64) uint64 {
 	level := uint64(0)
-	for rows >= uint64(t.bufferRows)*uint64(t.fanOutOf(level)) {
+	for rows >= uint64(t.BufferRows)*uint64(t.fanOutOf(level)) {
 		rows /= uint64(t.fanOutOf(level))
 		level++
 	}
@@ -55,11 +88,11 @@ func (t tuning) levelOf(rows uint64) uint64 {
 }
 
 // fanOutOf returns how many tables of a level are merged.
-func (t tuning) fanOutOf(level uint64) int {
+func (t Limits) fanOutOf(level uint64) int {
 	if level == 0 {
-		return t.fanOut
+		return t.FanOut
 	}
-	return t.upper
+	return t.Upper
 }
 
 // pushTable puts a new table in front of the others, which it is newer than. Smaller ones right behind it count as of its
@@ -74,7 +107,7 @@ func pushTable(refs []derived.TableRef, ref derived.TableRef) []derived.TableRef
 
 // compactLevels merges the oldest tables of a level into one of the next, as long as a level has as many as its fan-out. merge gets
 // them newest first, and whether nothing is older.
-func compactLevels(refs []derived.TableRef, t tuning, merge func(tables []derived.TableRef, oldest bool) (derived.TableRef, error)) ([]derived.TableRef, error) {
+func compactLevels(refs []derived.TableRef, t Limits, merge func(tables []derived.TableRef, oldest bool) (derived.TableRef, error)) ([]derived.TableRef, error) {
 	for {
 		from, to := -1, 0 // of the lowest level that has too many
 		for i := 0; i < len(refs); i = to {
@@ -107,7 +140,7 @@ func compactLevels(refs []derived.TableRef, t tuning, merge func(tables []derive
 }
 
 // addRun takes the blocks of a run into the index.
-func (cp *checkpoint) addRun(e *records.Entry) error {
+func (cp *Writer) addRun(e *records.Entry) error {
 	if _, ok := cp.packs[e.At.Pack]; !ok {
 		cp.packs[e.At.Pack] = e.At
 	}
@@ -116,27 +149,27 @@ func (cp *checkpoint) addRun(e *records.Entry) error {
 	}
 	cp.growIndex(len(e.Run.Leaves))
 	for i, leaf := range e.Run.Leaves {
-		cp.index = append(cp.index, newIndexRow(leaf, place{Run: e.At, At: uint32(i)}, e.Run.Codec == records.CodecDelta))
+		cp.index = append(cp.index, newIndexRow(leaf, runs.Place{Run: e.At, At: uint32(i)}, e.Run.Codec == records.CodecDelta))
 	}
-	if len(cp.index) >= cp.store.options.tuning.bufferRows {
+	if len(cp.index) >= cp.limits.BufferRows {
 		return cp.flushIndex()
 	}
 	return nil
 }
 
 // growIndex makes room for more rows: for twice as many, or for as many as are gathered at all.
-func (cp *checkpoint) growIndex(more int) {
+func (cp *Writer) growIndex(more int) {
 	n := len(cp.index) + more
 	if n <= cap(cp.index) {
 		return
 	}
-	room := max(n, min(2*n, cp.store.options.tuning.bufferRows+more))
+	room := max(n, min(2*n, cp.limits.BufferRows+more))
 	cp.index = slices.Grow(cp.index, room-len(cp.index))
 }
 
 // flushIndex writes the rows gathered as a table. Of several with one leaf hash the last is taken, and a delta only if nothing else is
 // known of the block: what may be a base is found.
-func (cp *checkpoint) flushIndex() error {
+func (cp *Writer) flushIndex() error {
 	if len(cp.index) == 0 {
 		return nil
 	}
@@ -157,7 +190,7 @@ func (cp *checkpoint) flushIndex() error {
 			continue
 		}
 		if cp.index[i].delta {
-			known, err := before.HasPlace(cp.ctx, cp.index[i].leaf, cp.store.log.Current)
+			known, err := before.HasPlace(cp.ctx, cp.index[i].leaf, cp.source.Log.Current)
 			if err != nil {
 				return err
 			}
@@ -174,14 +207,14 @@ func (cp *checkpoint) flushIndex() error {
 		return err
 	}
 	cp.index, cp.recent, cp.mapped = cp.index[:0], nil, 0
-	cp.tables = pushTable(cp.tables, derived.TableRef{Level: cp.store.options.tuning.levelOf(rows), Number: number, Rows: rows, Limit: blockmap.NoLimit})
+	cp.tables = pushTable(cp.tables, derived.TableRef{Level: cp.limits.levelOf(rows), Number: number, Rows: rows, Limit: blockmap.NoLimit})
 	if cp.sparse {
 		return cp.compactIndex()
 	}
 	return nil
 }
 
-func (cp *checkpoint) finishIndex() error {
+func (cp *Writer) finishIndex() error {
 	if err := cp.flushIndex(); err != nil {
 		return err
 	}
@@ -189,9 +222,9 @@ func (cp *checkpoint) finishIndex() error {
 }
 
 // compactIndex merges tables where there are many.
-func (cp *checkpoint) compactIndex() error {
+func (cp *Writer) compactIndex() error {
 	var err error
-	cp.tables, err = compactLevels(cp.tables, cp.store.options.tuning, func(refs []derived.TableRef, _ bool) (derived.TableRef, error) {
+	cp.tables, err = compactLevels(cp.tables, cp.limits, func(refs []derived.TableRef, _ bool) (derived.TableRef, error) {
 		tables, err := cp.openAll(refs, cp.files.IndexPath, derived.IndexSchema)
 		if err != nil {
 			return derived.TableRef{}, err
@@ -209,7 +242,7 @@ func (cp *checkpoint) compactIndex() error {
 }
 
 // letGo does not hold tables open any more that were merged by a check, which makes many. Their files go with those that nothing names.
-func (cp *checkpoint) letGo(refs []derived.TableRef, path func(uint64) string) {
+func (cp *Writer) letGo(refs []derived.TableRef, path func(uint64) string) {
 	for _, ref := range refs {
 		if cp.sparse {
 			cp.files.Discard(path(ref.Number))
@@ -217,7 +250,7 @@ func (cp *checkpoint) letGo(refs []derived.TableRef, path func(uint64) string) {
 	}
 }
 
-func (cp *checkpoint) openAll(refs []derived.TableRef, path func(uint64) string, schema table.Schema) ([]*table.Table, error) {
+func (cp *Writer) openAll(refs []derived.TableRef, path func(uint64) string, schema table.Schema) ([]*table.Table, error) {
 	var tables []*table.Table
 	for _, ref := range refs {
 		t, err := cp.files.Table(path(ref.Number), schema)
@@ -230,7 +263,7 @@ func (cp *checkpoint) openAll(refs []derived.TableRef, path func(uint64) string,
 }
 
 // merge writes a table with what fill adds to it. filtered is as for create.
-func (cp *checkpoint) merge(path func(uint64) string, schema table.Schema, filtered uint64, fill func(*table.Writer) error) (derived.TableRef, error) {
+func (cp *Writer) merge(path func(uint64) string, schema table.Schema, filtered uint64, fill func(*table.Writer) error) (derived.TableRef, error) {
 	number := cp.number()
 	w, err := cp.create(path(number), schema, filtered)
 	if err != nil {
@@ -241,5 +274,5 @@ func (cp *checkpoint) merge(path func(uint64) string, schema table.Schema, filte
 		return derived.TableRef{}, err
 	}
 	rows, err := w.Finish()
-	return derived.TableRef{Level: cp.store.options.tuning.levelOf(rows), Number: number, Rows: rows, Limit: blockmap.NoLimit}, err
+	return derived.TableRef{Level: cp.limits.levelOf(rows), Number: number, Rows: rows, Limit: blockmap.NoLimit}, err
 }

@@ -1,4 +1,4 @@
-package store
+package checkpoint
 
 import (
 	"errors"
@@ -12,6 +12,7 @@ import (
 	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
+	"hc/lib/store/runs"
 	"hc/lib/store/smallfile"
 	"hc/lib/store/table"
 	"hc/lib/store/treetable"
@@ -20,7 +21,7 @@ import (
 // coreBuilder makes the derived files of one core in a checkpoint: its tree, runs and ranges, and the file that names
 // them. What is new is written to tables as it comes; what is known is looked up in them and in those of before.
 type coreBuilder struct {
-	cp      *checkpoint
+	cp      *Writer
 	file    derived.CoreFile // what is to be written
 	base    *derived.Core
 	dropped bool
@@ -35,7 +36,7 @@ type coreBuilder struct {
 	removed []blockmap.Range
 }
 
-func newCoreBuilder(cp *checkpoint, key keys.Key, base *derived.Core) *coreBuilder {
+func newCoreBuilder(cp *Writer, key keys.Key, base *derived.Core) *coreBuilder {
 	b := &coreBuilder{cp: cp, file: derived.CoreFile{Key: key}, base: base, learnt: treetable.NewSet()}
 	if base != nil {
 		b.file = *base.File
@@ -63,12 +64,12 @@ func (b *coreBuilder) makeFolder() error {
 	return smallfile.MakeFolder(b.cp.files.FS, b.cp.files.CoreDir(b.file.Key), 0o755)
 }
 
-// everyBlock is what a drop, or a cut back to nothing, takes.
-var everyBlock = blockmap.Range{First: 0, End: blockmap.NoLimit}
+// EveryBlock is what a drop, or a cut back to nothing, takes.
+var EveryBlock = blockmap.Range{First: 0, End: blockmap.NoLimit}
 
 // drop forgets everything of the core.
 func (b *coreBuilder) drop() {
-	b.tell(everyBlock, false)
+	b.tell(EveryBlock, false)
 	b.abort()
 	fresh := newCoreBuilder(b.cp, b.file.Key, nil)
 	fresh.dropped = true
@@ -80,9 +81,9 @@ func (b *coreBuilder) drop() {
 func (b *coreBuilder) abort() { b.grow.abort() }
 
 // span takes in the blocks of the span that e is.
-func (b *coreBuilder) span(e *records.Entry, runs *records.RunList) error {
+func (b *coreBuilder) span(e *records.Entry, list *records.RunList) error {
 	span := e.Span
-	from, err := b.cp.places(e, runs)
+	from, err := b.cp.places(e, list)
 	if err != nil {
 		return err
 	}
@@ -101,7 +102,7 @@ func (b *coreBuilder) span(e *records.Entry, runs *records.RunList) error {
 		b.hold(blockmap.Range{First: r.First, End: r.End()})
 	}
 	b.rows.Add(rows)
-	if len(b.rows) >= b.cp.store.options.tuning.bufferRows {
+	if len(b.rows) >= b.cp.limits.BufferRows {
 		if err := b.flushRows(); err != nil {
 			return err
 		}
@@ -172,9 +173,9 @@ func (b *coreBuilder) leavesOf(p records.Part, from *spanPlaces) (func(i uint64)
 			return merkle.LeafNodeHash(p.First+i, uint64(e.Run.Lengths[at]), e.Run.Leaves[at])
 		}, nil
 	}
-	run, err := b.cp.store.reader.Run(b.cp.ctx, e.At)
-	if errors.Is(err, ErrDamaged) {
-		b.cp.store.damaged(err)
+	run, err := b.cp.source.Runs.Run(b.cp.ctx, e.At)
+	if errors.Is(err, packlog.ErrDamaged) {
+		b.cp.source.BadRun(err)
 		return nil, nil
 	}
 	if err != nil {
@@ -185,13 +186,13 @@ func (b *coreBuilder) leavesOf(p records.Part, from *spanPlaces) (func(i uint64)
 }
 
 // runOf returns the run of a part that is there, nil if it cannot be read any more.
-func (b *coreBuilder) runOf(p *records.Part, at place, from *spanPlaces) (*records.Entry, error) {
+func (b *coreBuilder) runOf(p *records.Part, at runs.Place, from *spanPlaces) (*records.Entry, error) {
 	if p.InRun() {
 		return from.runs.Find(p.Run), nil
 	}
-	e, err := b.cp.store.reader.Meta(b.cp.ctx, at.Run, packlog.KindRun)
-	if errors.Is(err, ErrDamaged) {
-		b.cp.store.damaged(err)
+	e, err := b.cp.source.Runs.Meta(b.cp.ctx, at.Run, packlog.KindRun)
+	if errors.Is(err, packlog.ErrDamaged) {
+		b.cp.source.BadRun(err)
 		return nil, nil
 	}
 	return e, err
@@ -215,7 +216,7 @@ func (b *coreBuilder) learnSubtree(leaves []merkle.Node) error {
 		return err
 	}
 	err := treetable.Climb(leaves, b.node, &b.learnt)
-	if err == nil && b.learnt.Len() >= b.cp.store.options.tuning.treeRows {
+	if err == nil && b.learnt.Len() >= b.cp.limits.TreeRows {
 		return b.flushLearnt()
 	}
 	return err
@@ -269,8 +270,8 @@ func (b *coreBuilder) hold(r blockmap.Range) {
 
 // tell tells who checks the log whether blocks are missing that a span names.
 func (b *coreBuilder) tell(r blockmap.Range, lost bool) {
-	if b.cp.lost != nil {
-		b.cp.lost(b.file.Key, r, lost)
+	if b.cp.source.Lost != nil {
+		b.cp.source.Lost(b.file.Key, r, lost)
 	}
 }
 
@@ -319,20 +320,25 @@ func (b *coreBuilder) finish() (uint64, error) {
 
 // names returns the names of the files that are the core's now. To be called behind finish.
 func (b *coreBuilder) names() map[string]bool {
-	keep := make(map[string]bool)
 	if b.dropped || !b.file.Known {
-		return keep
+		return nil
 	}
+	return coreNames(&b.file, b.number)
+}
+
+// coreNames returns the names of the files of a core: of the one of that number, and those that it names.
+func coreNames(file *derived.CoreFile, number uint64) map[string]bool {
+	keep := make(map[string]bool)
 	name := func(number uint64, what string) string { return strconv.FormatUint(number, 10) + "." + what }
-	for _, t := range b.file.Tree {
+	for _, t := range file.Tree {
 		keep[name(t.Number, "tree")] = true
 	}
-	for _, t := range b.file.Runs {
+	for _, t := range file.Runs {
 		keep[name(t.Number, "runs")] = true
 	}
-	if b.file.RangesFile != 0 {
-		keep[name(b.file.RangesFile, "ranges")] = true
+	if file.RangesFile != 0 {
+		keep[name(file.RangesFile, "ranges")] = true
 	}
-	keep[name(b.number, "core")] = true
+	keep[name(number, "core")] = true
 	return keep
 }

@@ -1,4 +1,4 @@
-package store
+package checkpoint
 
 import (
 	"hc/lib/store/commits"
@@ -7,31 +7,31 @@ import (
 
 // read takes in the log from a position on. An append that this process has just committed is not read back: what was written is at
 // hand.
-func (cp *checkpoint) read(from packlog.Position) error {
+func (cp *Writer) read(from packlog.Position) error {
 	if !cp.knows(from, cp.own) {
-		return cp.replay.Run(cp.ctx, cp.view, from, cp.apply)
+		return cp.reader.Run(cp.ctx, cp.view, from, cp.apply)
 	}
 	if from.Less(cp.own.First) {
 		before := cp.view
 		before.Readable = cp.own.First
-		if err := cp.replay.Run(cp.ctx, before, from, cp.apply); err != nil {
+		if err := cp.reader.Run(cp.ctx, before, from, cp.apply); err != nil {
 			return err
 		}
 	}
-	if err := cp.replay.TakeWhole(cp.own, cp.apply); err != nil {
+	if err := cp.reader.TakeWhole(cp.own, cp.apply); err != nil {
 		return err
 	}
 	if !cp.own.End.Less(cp.view.Readable) {
 		return nil
 	}
-	return cp.replay.Run(cp.ctx, cp.view, cp.own.End, cp.apply)
+	return cp.reader.Run(cp.ctx, cp.view, cp.own.End, cp.apply)
 }
 
 // knows reports whether an append stands in the log where it was written, whole behind a position and before what may be read. Packs
 // are not rewritten while the checkpoint's lock is held.
-func (cp *checkpoint) knows(from packlog.Position, own *commits.Written) bool {
+func (cp *Writer) knows(from packlog.Position, own *commits.Written) bool {
 	if own == nil || own.Empty() || own.First.Less(from) || cp.view.Readable.Less(own.End) {
 		return false
 	}
-	return cp.store.log.Current(own.First) && cp.store.log.Current(own.Head())
+	return cp.source.Log.Current(own.First) && cp.source.Log.Current(own.Head())
 }

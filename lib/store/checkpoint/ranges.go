@@ -1,4 +1,4 @@
-package store
+package checkpoint
 
 import (
 	"encoding/binary"

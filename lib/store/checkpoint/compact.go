@@ -1,4 +1,4 @@
-package store
+package checkpoint
 
 import (
 	"hc/lib/store/blockmap"
@@ -10,7 +10,7 @@ import (
 // compact merges tables where there are many.
 func (b *coreBuilder) compact() error {
 	var err error
-	b.file.Tree, err = compactLevels(b.file.Tree, b.cp.store.options.tuning, func(refs []derived.TableRef, _ bool) (derived.TableRef, error) {
+	b.file.Tree, err = compactLevels(b.file.Tree, b.cp.limits, func(refs []derived.TableRef, _ bool) (derived.TableRef, error) {
 		tables, err := b.openLimited(refs, "tree", treetable.Schema)
 		if err != nil {
 			return derived.TableRef{}, err
@@ -27,7 +27,7 @@ func (b *coreBuilder) compact() error {
 }
 
 func (b *coreBuilder) compactRuns() (err error) {
-	b.file.Runs, err = compactLevels(b.file.Runs, b.cp.store.options.tuning, func(refs []derived.TableRef, oldest bool) (derived.TableRef, error) {
+	b.file.Runs, err = compactLevels(b.file.Runs, b.cp.limits, func(refs []derived.TableRef, oldest bool) (derived.TableRef, error) {
 		tables, err := b.openLimited(refs, "runs", blockmap.RunsSchema)
 		if err != nil {
 			return derived.TableRef{}, err

@@ -1,4 +1,4 @@
-package store
+package checkpoint
 
 import (
 	"context"
@@ -9,52 +9,49 @@ import (
 	"hc/lib/store/blockmap"
 	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
+	"hc/lib/store/runs"
 	"hc/lib/store/smallfile"
 	"hc/lib/store/table"
 )
 
-// moves says where what was in rewritten packs is now.
-type moves struct {
-	packs map[uint64]movedPack                  // by their old sequences
-	table *table.Table                          // runs: where they were → where they are
-	first map[packlog.AppendID]packlog.Position // where appends that are not committed begin now
+// Moves says where what was in rewritten packs is now.
+type Moves struct {
+	Packs map[uint64]MovedPack                                                                 // by their old sequences
+	First map[packlog.AppendID]packlog.Position                                                // where open appends begin now; zero: nothing is left
+	Find  func(ctx context.Context, run packlog.Position) (now runs.Place, ok bool, err error) // of a run in them; ok is false if it is nowhere
 
-	last, now place // of the last look-up
+	last, now runs.Place // of the last look-up
 	there     bool
 }
 
-// movedPack is a pack that was rewritten.
-type movedPack struct {
-	id  uint64           // of the old one
-	now packlog.Position // where the new one begins
+// MovedPack is a pack that was rewritten.
+type MovedPack struct {
+	ID  uint64           // of the old one
+	Now packlog.Position // where the new one begins
 }
 
-// find returns where a block is; ok is false if it is nowhere any more.
-func (m *moves) find(ctx context.Context, at place) (now place, ok bool, err error) {
-	pack, moved := m.packs[at.Run.Pack]
-	if !moved || pack.id != at.Run.ID {
+// place returns where a block is; ok is false if it is nowhere any more.
+func (m *Moves) place(ctx context.Context, at runs.Place) (now runs.Place, ok bool, err error) {
+	pack, moved := m.Packs[at.Run.Pack]
+	if !moved || pack.ID != at.Run.ID {
 		return at, !moved, nil
 	}
 	if m.last.Run != at.Run {
-		value, ok, err := m.table.Get(ctx, positionKey(at.Run))
-		if err != nil {
-			return place{}, false, err
+		if now, ok, err = m.Find(ctx, at.Run); err != nil {
+			return runs.Place{}, false, err
 		}
-		m.last, m.there = place{Run: at.Run}, ok
-		if ok {
-			m.now = blockmap.DecodePlace(value)
-		}
+		m.last, m.now, m.there = runs.Place{Run: at.Run}, now, ok
 	}
 	now = m.now
 	now.At += at.At
 	return now, m.there, nil
 }
 
-// move makes derived files in which all places are where the moves say, and what is to replace `applied`. It is for
-// derived files that are as old as the moves. Trees and ranges have no places, and stay.
-func (cp *checkpoint) move(m *moves) (*derived.Applied, error) {
+// Move makes derived files in which all places are where the moves say, and returns what Replace makes count. What it begins from must be as old as
+// the moves. Trees and ranges have no places, and stay.
+func (cp *Writer) Move(m *Moves) (*derived.Applied, error) {
 	old := cp.old.Applied
-	if _, moved := m.packs[old.Position.Pack]; moved {
+	if _, moved := m.Packs[old.Position.Pack]; moved {
 		return nil, fmt.Errorf("%w: it ends in pack %d, which was rewritten", derived.ErrDamaged, old.Position.Pack)
 	}
 	for _, dir := range []string{"index", "cores"} {
@@ -77,11 +74,11 @@ func (cp *checkpoint) move(m *moves) (*derived.Applied, error) {
 	return a, cp.syncFolders()
 }
 
-func movedPacks(packs []packlog.Position, m *moves) []packlog.Position {
+func movedPacks(packs []packlog.Position, m *Moves) []packlog.Position {
 	var now []packlog.Position
 	for _, p := range packs {
-		if to, ok := m.packs[p.Pack]; ok {
-			p = to.now
+		if to, ok := m.Packs[p.Pack]; ok {
+			p = to.Now
 		}
 		if n := len(now); n == 0 || now[n-1] != p {
 			now = append(now, p)
@@ -91,11 +88,11 @@ func movedPacks(packs []packlog.Position, m *moves) []packlog.Position {
 }
 
 // movedOpen leaves out appends of which nothing is left.
-func movedOpen(open []derived.OpenAppend, m *moves) []derived.OpenAppend {
+func movedOpen(open []derived.OpenAppend, m *Moves) []derived.OpenAppend {
 	var now []derived.OpenAppend
 	for _, o := range open {
-		if _, moved := m.packs[o.First.Pack]; moved {
-			if o.First = m.first[o.ID]; o.First.IsZero() {
+		if _, moved := m.Packs[o.First.Pack]; moved {
+			if o.First = m.First[o.ID]; o.First.IsZero() {
 				continue
 			}
 		}
@@ -104,7 +101,7 @@ func movedOpen(open []derived.OpenAppend, m *moves) []derived.OpenAppend {
 	return now
 }
 
-func (cp *checkpoint) moveIndex(m *moves) error {
+func (cp *Writer) moveIndex(m *Moves) error {
 	var refs []derived.TableRef
 	for _, ref := range cp.tables {
 		t, err := cp.files.Table(cp.files.IndexPath(ref.Number), derived.IndexSchema)
@@ -129,7 +126,7 @@ type movedRow struct {
 	changed    bool
 }
 
-func movedIndex(ctx context.Context, t *table.Table, m *moves) iter.Seq2[movedRow, error] {
+func movedIndex(ctx context.Context, t *table.Table, m *Moves) iter.Seq2[movedRow, error] {
 	return func(yield func(movedRow, error) bool) {
 		var value [blockmap.PlaceSize]byte
 		for r, err := range t.Scan(ctx, nil) {
@@ -138,7 +135,7 @@ func movedIndex(ctx context.Context, t *table.Table, m *moves) iter.Seq2[movedRo
 				return
 			}
 			at := blockmap.DecodePlace(r.Value)
-			now, ok, err := m.find(ctx, at)
+			now, ok, err := m.place(ctx, at)
 			out := movedRow{changed: !ok || now != at}
 			if ok {
 				out.key, out.value = r.Key, blockmap.AppendPlace(value[:0], now)
@@ -151,7 +148,7 @@ func movedIndex(ctx context.Context, t *table.Table, m *moves) iter.Seq2[movedRo
 }
 
 // moveTable writes a table anew if a row of it changes.
-func (cp *checkpoint) moveTable(ref derived.TableRef, path func(uint64) string, schema table.Schema, filtered uint64, rows iter.Seq2[movedRow, error]) (derived.TableRef, error) {
+func (cp *Writer) moveTable(ref derived.TableRef, path func(uint64) string, schema table.Schema, filtered uint64, rows iter.Seq2[movedRow, error]) (derived.TableRef, error) {
 	changed := false
 	for r, err := range rows {
 		if err != nil {
@@ -183,7 +180,7 @@ func (cp *checkpoint) moveTable(ref derived.TableRef, path func(uint64) string, 
 }
 
 // moveCore returns the number of a core's file in which runs are where they are now.
-func (cp *checkpoint) moveCore(ref derived.CoreRef, m *moves) (uint64, error) {
+func (cp *Writer) moveCore(ref derived.CoreRef, m *Moves) (uint64, error) {
 	base, err := cp.files.OpenCore(ref)
 	if err != nil {
 		return 0, err
@@ -209,7 +206,7 @@ func (cp *checkpoint) moveCore(ref derived.CoreRef, m *moves) (uint64, error) {
 	return number, err
 }
 
-func movedRuns(ctx context.Context, t derived.Limited, m *moves) iter.Seq2[movedRow, error] {
+func movedRuns(ctx context.Context, t derived.Limited, m *Moves) iter.Seq2[movedRow, error] {
 	return func(yield func(movedRow, error) bool) {
 		var value [8 + blockmap.PlaceSize]byte
 		for r, err := range derived.RunRows(ctx, t) {
@@ -219,7 +216,7 @@ func movedRuns(ctx context.Context, t derived.Limited, m *moves) iter.Seq2[moved
 			}
 			out := movedRow{key: blockmap.Key(r.First)}
 			if r.Kind == blockmap.Placed {
-				now, ok, err := m.find(ctx, r.Place)
+				now, ok, err := m.place(ctx, r.Place)
 				if err != nil {
 					yield(movedRow{}, err)
 					return

@@ -1,4 +1,4 @@
-package store
+package checkpoint
 
 import (
 	"hc/lib/store/blockmap"
@@ -30,7 +30,7 @@ func (b *coreBuilder) flushRows() error {
 		return err
 	}
 	b.rows = b.rows[:0]
-	b.file.Runs = pushTable(b.file.Runs, derived.TableRef{Level: b.cp.store.options.tuning.levelOf(rows), Number: number, Limit: blockmap.NoLimit})
+	b.file.Runs = pushTable(b.file.Runs, derived.TableRef{Level: b.cp.limits.levelOf(rows), Number: number, Limit: blockmap.NoLimit})
 	if b.cp.sparse {
 		return b.compactRuns()
 	}

@@ -1,9 +1,8 @@
-package store
+package checkpoint
 
 import (
 	"context"
 	"maps"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
 
@@ -15,19 +14,37 @@ import (
 	"hc/lib/store/packlog"
 	"hc/lib/store/passages"
 	"hc/lib/store/records"
+	"hc/lib/store/runs"
 	"hc/lib/store/smallfile"
 	"hc/lib/store/table"
 )
 
-// checkpoint is one on its way. Memory is bounded by the tuning's bufferRows, and by how many cores and packs there are.
-type checkpoint struct {
+// Source is what a checkpoint works on. All of it must be there, but for Lost.
+type Source struct {
+	Log    *packlog.Log
+	Runs   *runs.Reader
+	Files  *derived.Files
+	Limits Limits
+
+	Idle      func(context.Context) (bool, error) // reports whether no append is under way, as far as can be told at once
+	BadRecord func(error)                         // is told of records that are passed over
+	BadRun    func(error)                         // is told of runs that cannot be read
+
+	// Lost is for a check, which computes the nodes of appended blocks by itself, and wants to know what damage costs: it is told of
+	// blocks whose run is not there (lost), and of those that came, or were given up, since. nil: the checkpoint is none of a check.
+	Lost func(key keys.Key, r blockmap.Range, lost bool)
+}
+
+// Writer is one checkpoint on its way. Not for concurrent use.
+type Writer struct {
 	ctx     context.Context
-	store   *Store
-	files   *derived.Files
+	source  Source
+	files   *derived.Files // of source
+	limits  Limits         // of source
 	old     *derived.Tables
 	view    packlog.View
 	own     *commits.Written // what this process has just committed; nil: nothing
-	replay  *commits.Reader
+	reader  *commits.Reader
 	next    uint64
 	cores   map[keys.Key]*coreBuilder
 	index   []indexRow
@@ -42,41 +59,37 @@ type checkpoint struct {
 	recent map[hash.Digest]packlog.Position // runs by the blocks of index; nil: nobody has asked yet
 	mapped int                              // rows of index that are in recent
 
-	// For a check, which computes the nodes of appended blocks by itself, and wants to know what damage costs.
-	sparse bool                                            // leave these nodes out, but for the roots of spans and what is deduplicated
-	lost   func(key keys.Key, r blockmap.Range, lost bool) // is told of blocks whose run is not there, and of those that came, or were given up, since
+	sparse bool // leave the nodes of appended blocks out, but for the roots of spans and what is deduplicated
 }
 
-func (s *Store) newCheckpoint(ctx context.Context) (*checkpoint, error) {
-	view, err := s.log.View(ctx)
-	if err != nil {
-		return nil, err
-	}
-	a, old, err := s.openApplied()
-	if err != nil {
-		return nil, err
-	}
-	if a.Next == 0 { // none, or a damaged one: begin where no file of an earlier life can be
-		a.Next = 1 + rand.Uint64N(1<<48)
-	}
+// New returns one that takes in what a log gained since old, up to what of a view is synced. Files get numbers from old.Applied.Next on, which is
+// not 0. The lock of checkpoints must be held until it is done with.
+func New(ctx context.Context, source Source, old *derived.Tables, view packlog.View) *Writer {
+	a := old.Applied
 	view.Readable = view.Synced
-	cp := &checkpoint{
-		ctx: ctx, store: s, files: s.files, old: old, view: view, next: a.Next,
-		replay:  commits.NewReader(s.log, a.Open, s.damaged),
+	cp := &Writer{
+		ctx: ctx, source: source, files: source.Files, limits: source.Limits, old: old, view: view, next: a.Next,
+		reader:  commits.NewReader(source.Log, a.Open, source.BadRecord),
 		cores:   make(map[keys.Key]*coreBuilder),
 		tables:  slices.Clone(a.Index),
 		packs:   make(map[uint64]packlog.Position),
 		folders: make(map[string]bool),
-		finder:  passages.Finder{Log: s.log, Reader: s.reader},
-		search:  passages.NewSearch(s.log, view),
+		finder:  passages.Finder{Log: source.Log, Reader: source.Runs},
+		search:  passages.NewSearch(source.Log, view),
+		sparse:  source.Lost != nil,
 	}
 	for _, p := range a.Packs {
 		cp.packs[p.Pack] = p
 	}
-	return cp, nil
+	return cp
 }
 
-func (cp *checkpoint) run() error {
+// Before returns what it begins from, which must not be changed.
+func (cp *Writer) Before() *derived.Applied { return cp.old.Applied }
+
+// Run makes the checkpoint, which then counts. Behind an error Abort must be called. own is what this process has just committed; nil: nothing.
+func (cp *Writer) Run(own *commits.Written) error {
+	cp.own = own
 	from := cp.old.Applied.Position
 	if !from.Less(cp.view.Synced) {
 		return nil
@@ -96,14 +109,14 @@ func (cp *checkpoint) run() error {
 	if err := cp.syncFolders(); err != nil {
 		return err
 	}
-	if err := cp.replace(a); err != nil {
+	if err := cp.Replace(a); err != nil {
 		return err
 	}
-	cp.sweep(a)
+	cp.Sweep(a)
 	return nil
 }
 
-func (cp *checkpoint) syncFolders() error {
+func (cp *Writer) syncFolders() error {
 	cp.folders[cp.files.Dir] = true // the entries of index and cores must not come behind that of what names files in them
 	cp.folders[filepath.Join(cp.files.Dir, "cores")] = true
 	for folder := range cp.folders {
@@ -114,14 +127,14 @@ func (cp *checkpoint) syncFolders() error {
 	return nil
 }
 
-// replace makes what was written count.
-func (cp *checkpoint) replace(a *derived.Applied) error {
+// Replace makes what Move has written count, durably.
+func (cp *Writer) Replace(a *derived.Applied) error {
 	cp.written = nil // from here on they may be named
 	return a.Replace(cp.files.FS, cp.files.Dir)
 }
 
-// abort removes what was written.
-func (cp *checkpoint) abort() {
+// Abort removes what was written and does not count.
+func (cp *Writer) Abort() {
 	for _, b := range cp.cores {
 		b.abort()
 	}
@@ -132,7 +145,7 @@ func (cp *checkpoint) abort() {
 }
 
 // apply takes in a whole append.
-func (cp *checkpoint) apply(c *commits.Commit) error {
+func (cp *Writer) apply(c *commits.Commit) error {
 	b, err := cp.core(c.Key)
 	if err != nil {
 		return err
@@ -152,8 +165,8 @@ func (cp *checkpoint) apply(c *commits.Commit) error {
 }
 
 // bound writes what all cores hold when it becomes much, for there may be many.
-func (cp *checkpoint) bound(blocks int) error {
-	if cp.blocks += blocks; cp.blocks < cp.store.options.tuning.allBlocks {
+func (cp *Writer) bound(blocks int) error {
+	if cp.blocks += blocks; cp.blocks < cp.limits.AllBlocks {
 		return nil
 	}
 	cp.blocks = 0
@@ -167,7 +180,7 @@ func (cp *checkpoint) bound(blocks int) error {
 
 // builderAppend is one append on its way into a core's derived files.
 type builderAppend struct {
-	cp      *checkpoint
+	cp      *Writer
 	core    *coreBuilder
 	runs    records.RunList
 	blocks  int
@@ -205,7 +218,7 @@ func (a *builderAppend) entry(e *records.Entry) error {
 }
 
 // core returns the builder of a core.
-func (cp *checkpoint) core(key keys.Key) (*coreBuilder, error) {
+func (cp *Writer) core(key keys.Key) (*coreBuilder, error) {
 	if b := cp.cores[key]; b != nil {
 		return b, nil
 	}
@@ -219,14 +232,14 @@ func (cp *checkpoint) core(key keys.Key) (*coreBuilder, error) {
 }
 
 // number returns a number for a new file.
-func (cp *checkpoint) number() uint64 {
+func (cp *Writer) number() uint64 {
 	cp.next++
 	return cp.next - 1
 }
 
 // create begins a table in a new file. filtered is about how many rows there will be, where look-ups of what is not there are
 // frequent; 0: they are not.
-func (cp *checkpoint) create(path string, schema table.Schema, filtered uint64) (*table.Writer, error) {
+func (cp *Writer) create(path string, schema table.Schema, filtered uint64) (*table.Writer, error) {
 	cp.files.Discard(path)
 	_ = cp.files.FS.Remove(path) // of a checkpoint that died
 	cp.written = append(cp.written, path)
@@ -235,8 +248,8 @@ func (cp *checkpoint) create(path string, schema table.Schema, filtered uint64) 
 }
 
 // finish writes what is left and returns what is to replace `applied`.
-func (cp *checkpoint) finish() (*derived.Applied, error) {
-	a := &derived.Applied{Position: cp.view.Synced, Open: cp.replay.Open()}
+func (cp *Writer) finish() (*derived.Applied, error) {
+	a := &derived.Applied{Position: cp.view.Synced, Open: cp.reader.Open()}
 	if err := cp.finishIndex(); err != nil {
 		return nil, err
 	}
@@ -262,54 +275,67 @@ func (cp *checkpoint) finish() (*derived.Applied, error) {
 	if err := cp.voidOpen(a); err != nil {
 		return nil, err
 	}
-	a.Index, a.Next, a.Hidden = cp.tables, cp.next, cp.store.hidden()
+	a.Index, a.Next, a.Hidden = cp.tables, cp.next, hidden(cp.source.Log)
 	return a, nil
 }
 
 // manyOpen is how many appends without a head are put up with before it is asked whether any of them goes on.
 const manyOpen = 16
 
-// voidOpen forgets appends whose process died: while nobody holds the lock that every append holds, none goes on.
-func (cp *checkpoint) voidOpen(a *derived.Applied) error {
-	if len(a.Open) <= manyOpen || cp.store.options.ReadOnly {
+// voidOpen forgets appends whose process died: while none is under way, none goes on.
+func (cp *Writer) voidOpen(a *derived.Applied) error {
+	if len(a.Open) <= manyOpen {
 		return nil
 	}
-	lock, err := cp.store.tryLock(cp.ctx, packlog.LockUse)
-	if lock == nil {
-		return err
+	idle, err := cp.source.Idle(cp.ctx)
+	if idle {
+		a.Open = nil
 	}
-	a.Open = nil
-	return lock.Unlock()
+	return err
 }
 
-// sweep removes files that are not named any more. What cannot be removed is left for the next time.
-func (cp *checkpoint) sweep(a *derived.Applied) {
+// hidden returns the places that the next process is to know of, as nobody scans them any more.
+func hidden(log *packlog.Log) []packlog.Position {
+	var list []packlog.Position
+	for _, d := range log.Hidden() {
+		list = append(list, d.Position)
+	}
+	return list
+}
+
+// Sweep removes files that are not named any more. What cannot be removed is left for the next time.
+func (cp *Writer) Sweep(a *derived.Applied) {
 	keep := make(map[string]bool)
 	for _, t := range a.Index {
 		keep[filepath.Base(cp.files.IndexPath(t.Number))] = true
 	}
-	cp.sweepFolder(filepath.Join(cp.files.Dir, "index"), keep)
+	sweepFolder(cp.files, filepath.Join(cp.files.Dir, "index"), keep)
 	for _, b := range cp.cores {
-		cp.sweepFolder(cp.files.CoreDir(b.file.Key), b.names())
+		sweepFolder(cp.files, cp.files.CoreDir(b.file.Key), b.names())
 	}
 	cp.sweepTemporary(cp.files.Dir)
 }
 
-func (cp *checkpoint) sweepFolder(dir string, keep map[string]bool) {
-	names, err := cp.files.FS.ReadDir(dir)
+// SweepCore removes what is in the folder of a core and not named by its file, which has that number.
+func SweepCore(files *derived.Files, file *derived.CoreFile, number uint64) {
+	sweepFolder(files, files.CoreDir(file.Key), coreNames(file, number))
+}
+
+func sweepFolder(files *derived.Files, dir string, keep map[string]bool) {
+	names, err := files.FS.ReadDir(dir)
 	if err != nil {
 		return
 	}
 	for _, name := range names {
 		if !keep[name] {
-			cp.files.Discard(filepath.Join(dir, name))
-			_ = cp.files.FS.Remove(filepath.Join(dir, name))
+			files.Discard(filepath.Join(dir, name))
+			_ = files.FS.Remove(filepath.Join(dir, name))
 		}
 	}
 }
 
 // sweepTemporary removes what a checkpoint that died left of `applied`; only checkpoints write such files there.
-func (cp *checkpoint) sweepTemporary(dir string) {
+func (cp *Writer) sweepTemporary(dir string) {
 	names, err := cp.files.FS.ReadDir(dir)
 	if err != nil {
 		return

@@ -1,4 +1,4 @@
-package store
+package checkpoint
 
 import (
 	"sync"
@@ -48,9 +48,12 @@ func (g *treeGrower) span(span *records.Span, from *spanPlaces) (done bool, err 
 	return true, nil
 }
 
+// leavesTogether is how many leaves are put into the tree in one go: enough to hash their parents side by side.
+const leavesTogether = 4096
+
 // part takes in leaves that follow. Rows are held until there are enough for a table, for there may be many cores.
 func (g *treeGrower) part(count uint64, leaf func(i uint64) merkle.Node) error {
-	most := g.builder.cp.store.options.tuning.bufferRows * treetable.Schema.ValueSize
+	most := g.builder.cp.limits.BufferRows * treetable.Schema.ValueSize
 	if g.rows == nil && count >= leavesTogether { // it will be a table
 		g.rows = make([]byte, 0, most+2*leavesTogether*treetable.Schema.ValueSize)
 	}
@@ -102,7 +105,7 @@ func (a *readAhead) from(part int) {
 			continue
 		}
 		a.group.Go(func() {
-			run, err := a.builder.cp.store.reader.Run(a.builder.cp.ctx, e.At)
+			run, err := a.builder.cp.source.Runs.Run(a.builder.cp.ctx, e.At)
 			if err == nil { // who asks for it will see an error
 				run.Hash()
 			}
@@ -186,7 +189,7 @@ func (b *coreBuilder) addTree(number, rows uint64) error {
 	if err != nil {
 		return err
 	}
-	b.file.Tree = pushTable(b.file.Tree, derived.TableRef{Level: b.cp.store.options.tuning.levelOf(rows), Number: number, Limit: blockmap.NoLimit})
+	b.file.Tree = pushTable(b.file.Tree, derived.TableRef{Level: b.cp.limits.levelOf(rows), Number: number, Limit: blockmap.NoLimit})
 	b.tree = append([]derived.Limited{{Table: t, Limit: blockmap.NoLimit}}, b.tree...)
 	return nil
 }

@@ -1,4 +1,4 @@
-package store
+package checkpoint
 
 import (
 	"testing"
@@ -8,21 +8,21 @@ import (
 
 // Of ten million rows that come a full buffer at a time each is merged twice, at most, and a look-up has never more than 14 tables to ask.
 func TestLevels(t *testing.T) {
-	tuning := tuning{}.withDefaults()
-	buffer := uint64(tuning.bufferRows)
+	limits := Limits{}.WithDefaults()
+	buffer := uint64(limits.BufferRows)
 	var refs []derived.TableRef
 	added, merged, most := uint64(0), uint64(0), 0
 	for added < 10_000_000 {
-		refs = pushTable(refs, derived.TableRef{Level: tuning.levelOf(buffer), Rows: buffer})
+		refs = pushTable(refs, derived.TableRef{Level: limits.levelOf(buffer), Rows: buffer})
 		added += buffer
 		var err error
-		refs, err = compactLevels(refs, tuning, func(tables []derived.TableRef, oldest bool) (derived.TableRef, error) {
+		refs, err = compactLevels(refs, limits, func(tables []derived.TableRef, oldest bool) (derived.TableRef, error) {
 			rows := uint64(0)
 			for _, table := range tables {
 				rows += table.Rows
 			}
 			merged += rows
-			return derived.TableRef{Level: tuning.levelOf(rows), Rows: rows}, nil
+			return derived.TableRef{Level: limits.levelOf(rows), Rows: rows}, nil
 		})
 		if err != nil {
 			t.Fatal(err)
