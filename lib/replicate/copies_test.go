@@ -216,12 +216,16 @@ func TestIndexIsForgotten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if block, ok := g.indexOf(snapshot, 0, ask.Held, ask.First, ask.Count).Find(leaf.Hash); !ok || block != 50 {
+	index := g.indexOf(snapshot, 0, ask.Held, ask.First, ask.Count)
+	if block, ok := index.Find(leaf.Hash); !ok || block != 50 {
 		t.Errorf("found %v, block %d", ok, block)
 	}
 	g.conn.server.leave(g.core)
 	if _, ok := g.indexOf(snapshot, 0, ask.Held, ask.First, ask.Count).Find(leaf.Hash); ok {
 		t.Error("found where nobody reads")
+	}
+	if g.core.users = 1; g.conn.server.leafIndex(g.core, 0) == index {
+		t.Error("what nobody read takes up room")
 	}
 }
 
