@@ -63,7 +63,7 @@ func (f *fetcher) askLeaves(ctx context.Context, s *session, block, limit, lengt
 		return false, nil
 	}
 	_, fork := f.d.Length()
-	m := &many{leaves: true}
+	m := &question{leaves: true}
 	end := (block/uint64(f.atOnce) + 1) * uint64(f.atOnce)
 	for {
 		m.add(block)
@@ -170,7 +170,7 @@ func (f *fetcher) enough() bool {
 }
 
 // lookUp looks for blocks whose leaf hashes have come in the store.
-func (f *fetcher) lookUp(ctx context.Context, m *many, g *gift) error {
+func (f *fetcher) lookUp(ctx context.Context, m *question, g *gift) error {
 	found := 0
 	for i, leaf := range g.leaves {
 		block := m.spans[0].First + uint64(i)

@@ -38,7 +38,7 @@ func (g *giver) giveDeltas(snapshot *hypercore.Snapshot, m objects.AskDeltas) er
 }
 
 // sendQuestion asks for leaf hashes or blocks, in the way that spares most.
-func (s *session) sendQuestion(m *many, id, fork uint64) error {
+func (s *session) sendQuestion(m *question, id, fork uint64) error {
 	ask := objects.AskLeaves{ID: id, Fork: fork, First: m.spans[0].First, Count: m.spans[0].Count, Nodes: m.Nodes}
 	blocks := objects.AskBlocks{ID: id, Fork: fork, Prove: m.prove, Spans: m.spans, Nodes: m.Nodes}
 	switch {

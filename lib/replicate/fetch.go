@@ -202,7 +202,7 @@ func (f *fetcher) add(ctx context.Context, name string) *session {
 	}
 	s.ctx, s.stop = context.WithCancelCause(ctx)
 	s.lacks, s.requests, s.since = map[uint64]bool{}, map[uint64]*asked{}, time.Now()
-	s.manys, s.lateMany, s.atOnce = map[uint64]*asked{}, map[uint64]bool{}, firstMany
+	s.questions, s.lateQuestions, s.atOnce = map[uint64]*asked{}, map[uint64]bool{}, firstQuestion
 	f.sessions = append(f.sessions, s)
 	f.met++
 	return s

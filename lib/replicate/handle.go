@@ -158,8 +158,8 @@ func (f *fetcher) again(block uint64) {
 func (f *fetcher) takeBack(a *asked) {
 	f.settled(a)
 	switch {
-	case a.many != nil:
-		a.many.each(f.again)
+	case a.question != nil:
+		a.question.each(f.again)
 	case a.checks != nil:
 		for _, block := range a.checks {
 			f.again(block)
@@ -175,10 +175,10 @@ func (f *fetcher) settled(a *asked) {
 	f.underWay -= a.bytes
 	f.pace.came += a.bytes
 	switch {
-	case a.many != nil:
-		a.many.each(func(block uint64) { delete(f.asking, block) })
-		if a.many.leaves {
-			f.hashing -= int(a.many.count())
+	case a.question != nil:
+		a.question.each(func(block uint64) { delete(f.asking, block) })
+		if a.question.leaves {
+			f.hashing -= int(a.question.count())
 		}
 	case a.checks != nil:
 		for _, block := range a.checks {
@@ -221,11 +221,11 @@ func (f *fetcher) unpark(ctx context.Context) error {
 
 // buildsOn reports whether what an answer builds on is here, else whether all of that is on its way.
 func (f *fetcher) buildsOn(ctx context.Context, a *asked) (known, coming bool) {
-	if a.many == nil {
+	if a.question == nil {
 		return f.d.Knows(ctx, a.anchor), f.expected[a.anchor] > 0
 	}
 	known, coming = true, true
-	for _, n := range a.many.Anchors {
+	for _, n := range a.question.Anchors {
 		if !f.d.Usable(ctx, n) {
 			known, coming = false, coming && f.expected[n] > 0
 		}
@@ -270,7 +270,7 @@ func (f *fetcher) drop(s *session, reason error) {
 		f.takeBack(a)
 	}
 	clear(s.requests)
-	f.takeBackMany(s)
+	f.takeBackQuestions(s)
 	s.upgrade, s.probe = nil, nil
 }
 

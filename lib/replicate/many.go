@@ -14,8 +14,8 @@ import (
 
 // Many blocks at once are asked of peers that have the channel for it.
 
-// many is what is asked with one question.
-type many struct {
+// question is what is asked of an hc peer at once.
+type question struct {
 	leaves bool           // only leaf hashes
 	runs   bool           // only where runs end; about no block
 	held   []objects.Span // with leaves: those of blocks that are like these need not come
@@ -27,16 +27,16 @@ type many struct {
 
 // Sizes of a question, in bytes of blocks.
 const (
-	firstMany = 256 << 10      // that a peer is asked for at once in the beginning; twice as much each time that he has answered
-	mostMany  = objects.MaxRaw // of what is expected
-	fillPart  = 6              // of what may come, so much less is asked for: what does not fit has to be asked for again
-	fewManys  = 8              // questions under way as long as they are not that large, or more if these are for few bytes
+	firstQuestion = 256 << 10      // that a peer is asked for at once in the beginning; twice as much each time that he has answered
+	mostQuestion  = objects.MaxRaw // of what is expected
+	fillPart      = 6              // of what may come, so much less is asked for: what does not fit has to be asked for again
+	fewQuestions  = 8              // questions under way as long as they are not that large, or more if these are for few bytes
 
 	longerPart = 32 // of a question, by which the next one is longer, once the peer gave less than it was asked for
 )
 
 // each calls do for each block.
-func (m *many) each(do func(block uint64)) {
+func (m *question) each(do func(block uint64)) {
 	for _, span := range m.spans {
 		for block := span.First; block < span.First+span.Count; block++ {
 			do(block)
@@ -44,7 +44,7 @@ func (m *many) each(do func(block uint64)) {
 	}
 }
 
-func (m *many) count() (count uint64) {
+func (m *question) count() (count uint64) {
 	for _, span := range m.spans {
 		count += span.Count
 	}
@@ -52,7 +52,7 @@ func (m *many) count() (count uint64) {
 }
 
 // neighbours returns the block that is number at of those asked for, and how many neighbours are asked for from it on.
-func (m *many) neighbours(at int) (first uint64, count int) {
+func (m *question) neighbours(at int) (first uint64, count int) {
 	for _, span := range m.spans {
 		if at < int(span.Count) {
 			return span.First + uint64(at), int(span.Count) - at
@@ -63,7 +63,7 @@ func (m *many) neighbours(at int) (first uint64, count int) {
 }
 
 // add adds the next block.
-func (m *many) add(block uint64) {
+func (m *question) add(block uint64) {
 	if last := len(m.spans) - 1; last >= 0 && m.spans[last].First+m.spans[last].Count == block {
 		m.spans[last].Count++
 		return
@@ -71,7 +71,7 @@ func (m *many) add(block uint64) {
 	m.spans = append(m.spans, objects.Span{First: block, Count: 1})
 }
 
-func (m *many) end() uint64 {
+func (m *question) end() uint64 {
 	last := m.spans[len(m.spans)-1]
 	return last.First + last.Count
 }
@@ -142,10 +142,10 @@ func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) 
 
 // together makes a question for a block and as many of those behind it as are likely to come with it, where at most so many bytes of blocks
 // come. It returns how many bytes the blocks may have.
-func (f *fetcher) together(ctx context.Context, s *session, block, limit uint64, most int) (m *many, bytes int, err error) {
+func (f *fetcher) together(ctx context.Context, s *session, block, limit uint64, most int) (m *question, bytes int, err error) {
 	length, fork := f.d.Length()
 	_, known := f.hashed[block]
-	m = &many{prove: !known}
+	m = &question{prove: !known}
 	m.add(block)
 	var here []uint64 // that lie between, and need not come
 	likely, room := f.usuallyOf, most-most/fillPart
@@ -191,7 +191,7 @@ func (f *fetcher) together(ctx context.Context, s *session, block, limit uint64,
 // askOne asks a peer for one block.
 func (f *fetcher) askOne(ctx context.Context, s *session, block, length uint64) error {
 	_, known := f.hashed[block]
-	m := &many{prove: !known}
+	m := &question{prove: !known}
 	m.add(block)
 	if m.prove {
 		m.Needs = f.d.Needs(ctx, block, block+1, f.expects)
@@ -202,9 +202,9 @@ func (f *fetcher) askOne(ctx context.Context, s *session, block, length uint64) 
 func (f *fetcher) expects(node uint64) bool { return f.expected[node] > 0 }
 
 // sendMany asks, and counts on what that will bring.
-func (f *fetcher) sendMany(s *session, m *many, bytes int) error {
+func (f *fetcher) sendMany(s *session, m *question, bytes int) error {
 	_, fork := f.d.Length()
-	a := &asked{many: m, session: s, bytes: bytes}
+	a := &asked{question: m, session: s, bytes: bytes}
 	a.request.Fork = fork
 	whole := s.fits == 0 || bytes <= s.fits // else what comes may prove less; whoever needs that meanwhile asks for it, too
 	for _, node := range m.Brings {
@@ -215,37 +215,37 @@ func (f *fetcher) sendMany(s *session, m *many, bytes int) error {
 	f.expected.add(a.brings)
 	f.underWay += bytes
 	m.each(func(block uint64) { f.asking[block] = true })
-	id := s.newMany(a)
+	id := s.newQuestion(a)
 	return ignoreClosed(s.sendQuestion(m, id, fork))
 }
 
-// newMany gives a question an id of its own.
-func (s *session) newMany(a *asked) uint64 {
+// newQuestion gives a question an id of its own.
+func (s *session) newQuestion(a *asked) uint64 {
 	if s.owed() == 0 {
 		s.count(time.Now())
 	}
-	s.manyID++
+	s.questionID++
 	a.at = time.Now()
-	s.manys[s.manyID] = a
-	return s.manyID
+	s.questions[s.questionID] = a
+	return s.questionID
 }
 
 // owed returns how many answers the peer owes.
-func (s *session) owed() int { return len(s.requests) + len(s.manys) }
+func (s *session) owed() int { return len(s.requests) + len(s.questions) }
 
 // decide takes in whether the peer has the channel for many blocks, or has it no longer.
 func (f *fetcher) decide(s *session, channel *protomux.Channel) {
 	s.objects, s.undecided = channel, time.Time{}
 	if channel == nil {
-		f.takeBackMany(s)
+		f.takeBackQuestions(s)
 	}
 }
 
-func (f *fetcher) takeBackMany(s *session) {
-	for _, a := range s.manys {
+func (f *fetcher) takeBackQuestions(s *session) {
+	for _, a := range s.questions {
 		f.takeBack(a)
 	}
-	clear(s.manys)
+	clear(s.questions)
 }
 
 // given takes in an answer of an hc peer.
@@ -257,25 +257,25 @@ func (f *fetcher) given(ctx context.Context, s *session, g *gift) error {
 	if s.objects == nil { // it was closed; this came before
 		return nil
 	}
-	a := s.manys[g.id]
-	if a == nil && s.lateMany[g.id] {
-		delete(s.lateMany, g.id)
+	a := s.questions[g.id]
+	if a == nil && s.lateQuestions[g.id] {
+		delete(s.lateQuestions, g.id)
 		return nil
 	}
 	if a == nil {
 		f.drop(s, fmt.Errorf("%w: it sent answer %d, which was not asked for", ErrPeer, g.id))
 		return f.unpark(ctx)
 	}
-	delete(s.manys, g.id)
+	delete(s.questions, g.id)
 	s.timed(a)
-	if a.many.runs || g.runs != nil {
+	if a.question.runs || g.runs != nil {
 		f.heardRuns(s, a, g)
 		return f.unpark(ctx)
 	}
 	if g.none {
 		f.takeBack(a)
 		if g.reason == objects.ReasonNotHere {
-			s.refuse(a.many.spans[0].First)
+			s.refuse(a.question.spans[0].First)
 		} else {
 			s.objects.Close()
 			f.decide(s, nil) // it may tell the rest on the core's own channel
@@ -288,7 +288,7 @@ func (f *fetcher) given(ctx context.Context, s *session, g *gift) error {
 	if f.fill(ctx, a, g) {
 		return f.unpark(ctx)
 	}
-	if err := g.complete(a.many); err != nil {
+	if err := g.complete(a.question); err != nil {
 		f.takeBack(a)
 		f.drop(s, err)
 		return f.unpark(ctx)
@@ -312,5 +312,5 @@ func (f *fetcher) given(ctx context.Context, s *session, g *gift) error {
 
 // ready reports whether all that the answer builds on is here.
 func (f *fetcher) ready(ctx context.Context, a *asked) bool {
-	return !slices.ContainsFunc(a.many.Anchors, func(n uint64) bool { return !f.d.Usable(ctx, n) })
+	return !slices.ContainsFunc(a.question.Anchors, func(n uint64) bool { return !f.d.Usable(ctx, n) })
 }

@@ -179,7 +179,7 @@ func TestMapAnswersItsOwnQuestion(t *testing.T) {
 		t.Fatal(err)
 	}
 	for id, held := range []uint64{2900, 3000} {
-		m := &many{spans: []objects.Span{{First: 3001, Count: 1}}, lent: []objects.Span{{First: 0, Count: held}}}
+		m := &question{spans: []objects.Span{{First: 3001, Count: 1}}, lent: []objects.Span{{First: 0, Count: held}}}
 		if err := s.sendQuestion(m, uint64(id), 0); err != nil {
 			t.Fatal(err)
 		}

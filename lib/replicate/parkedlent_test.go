@@ -29,9 +29,9 @@ func TestParkedAnswersHoldTheirMemory(t *testing.T) {
 			s.objects = new(protomux.Channel)
 			one := &asked{session: s, request: merkle.Request{ID: 1, Block: &merkle.BlockRequest{}}}
 			one.anchor = anchor
-			some := &asked{session: s, many: &many{spans: []objects.Span{{Count: 1}}, Needs: hypercore.Needs{Anchors: []uint64{anchor}}}}
-			another := &asked{session: s, many: &many{}}
-			s.requests[1], s.manys[1], s.manys[2] = one, some, another
+			some := &asked{session: s, question: &question{spans: []objects.Span{{Count: 1}}, Needs: hypercore.Needs{Anchors: []uint64{anchor}}}}
+			another := &asked{session: s, question: &question{}}
+			s.requests[1], s.questions[1], s.questions[2] = one, some, another
 			f.expected[anchor]++
 			s.dropped = late
 

@@ -10,14 +10,14 @@ import (
 
 // asked is one request under way, or answered by a proof that is parked.
 type asked struct {
-	request merkle.Request
-	session *session
-	at      time.Time // when it was asked
-	probe   bool      // asks for a head from nothing, to tell a rewritten log from a bad peer
-	many    *many     // instead: of blocks and leaf hashes together
-	checks  []uint64  // blocks that are waited with until this has brought their leaf hashes
-	climb             // of block and hash
-	bytes   int       // that its answer is expected to have
+	request  merkle.Request
+	session  *session
+	at       time.Time // when it was asked
+	probe    bool      // asks for a head from nothing, to tell a rewritten log from a bad peer
+	question *question // instead: of blocks and leaf hashes together
+	checks   []uint64  // blocks that are waited with until this has brought their leaf hashes
+	climb              // of block and hash
+	bytes    int       // that its answer is expected to have
 }
 
 // climb is a way up the tree from a node.

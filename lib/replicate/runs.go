@@ -13,11 +13,11 @@ import (
 // compressed anew, there and here. So a reader of many blocks asks where runs end, and ends his questions there.
 
 // leastRuns is how many bytes of blocks have to be wanted for it to be asked where their runs end.
-const leastRuns = 2 * mostMany
+const leastRuns = 2 * mostQuestion
 
 // runsAhead is from how many bytes of blocks before the end of what is known on it is asked for what comes behind: the answer waits for those
 // to the questions before it, and whatever is asked for until then ends anywhere.
-const runsAhead = 8 * mostMany
+const runsAhead = 8 * mostQuestion
 
 // runEnds is what a peer said of where its runs end: nothing but the speed of what follows hangs on that.
 type runEnds struct {
@@ -61,8 +61,8 @@ func (f *fetcher) askRuns(s *session, block, count, length uint64) error {
 	count = min(count-known, objects.MaxBlocks)
 	r.asked, r.from, r.to = true, r.end, r.end+count
 	_, fork := f.d.Length()
-	a := &asked{many: &many{runs: true}, session: s}
-	ask := objects.AskRuns{ID: s.newMany(a), Fork: fork, First: r.from, Count: count}
+	a := &asked{question: &question{runs: true}, session: s}
+	ask := objects.AskRuns{ID: s.newQuestion(a), Fork: fork, First: r.from, Count: count}
 	return ignoreClosed(s.objects.Send(objects.TypeAskRuns, ask.Append(nil)))
 }
 
@@ -77,7 +77,7 @@ func (f *fetcher) heardRuns(s *session, a *asked, g *gift) {
 	r := &s.runs
 	r.asked = false
 	switch {
-	case !a.many.runs || g.runs == nil && !g.none:
+	case !a.question.runs || g.runs == nil && !g.none:
 		f.takeBack(a)
 		f.drop(s, fmt.Errorf("%w: its answer %d is about something else", ErrPeer, g.id))
 	case g.none:
@@ -95,7 +95,7 @@ func (f *fetcher) heardRuns(s *session, a *asked, g *gift) {
 }
 
 // cutToRuns lets a question end where a run does, where more blocks are wanted behind it, and returns the rest.
-func (m *many) cutToRuns(r *runEnds) (rest []uint64) {
+func (m *question) cutToRuns(r *runEnds) (rest []uint64) {
 	last := &m.spans[len(m.spans)-1]
 	end := r.within(last.First, m.end())
 	for block := end; block < last.First+last.Count; block++ {

@@ -160,7 +160,7 @@ func TestRunsAreKnownBefore(t *testing.T) {
 		if c.block != c.asked && s.runs.within(c.block, c.block+2*each) != c.block+2*each {
 			t.Errorf("block %d: what was known is forgotten", c.block)
 		}
-		f.heardRuns(s, s.manys[s.manyID], &gift{runs: &objects.Runs{Counts: slices.Repeat([]uint64{each}, int(c.told))}})
+		f.heardRuns(s, s.questions[s.questionID], &gift{runs: &objects.Runs{Counts: slices.Repeat([]uint64{each}, int(c.told))}})
 		if end := c.asked + each*c.told; !s.runs.knows(end-1) || s.runs.knows(end) || s.runs.within(end-3*each, end-1) != end-each {
 			t.Errorf("block %d: %d runs are known to block %d", c.block, len(s.runs.ends), s.runs.end)
 		}
@@ -174,7 +174,7 @@ func TestRunsAreKnownBefore(t *testing.T) {
 func TestRunsBeyondTheQuestion(t *testing.T) {
 	f := newFetcher(mustDownload(t), FetchOptions{})
 	s := f.add(t.Context(), "server")
-	a := &asked{many: &many{runs: true}, session: s}
+	a := &asked{question: &question{runs: true}, session: s}
 	s.runs = runEnds{from: 0, to: 10}
 	f.heardRuns(s, a, &gift{runs: &objects.Runs{Counts: []uint64{5, 20, 1, 1}}})
 	s.runs.from, s.runs.to = s.runs.end, 20

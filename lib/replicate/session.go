@@ -57,14 +57,14 @@ type session struct {
 	ctx     context.Context // ends with the fetcher, or when the peer is dropped
 	stop    context.CancelCauseFunc
 
-	mux     *protomux.Mux     // set before the first event
-	channel *protomux.Channel // likewise
-	many    *protomux.Channel // for many blocks at once, if the peer opens it, too
-	stores  bool              // what comes is stored, as it came where that can be
-	lent    lendings          // blocks that the peer was told to be held, so that others may come as what they differ from these
-	adopted bool              // the channel is a server's, which tells our state
-	shared  bool              // other sessions have channels on the connection, too
-	ended   chan error        // of a shared one: why the channel has closed
+	mux        *protomux.Mux     // set before the first event
+	channel    *protomux.Channel // likewise
+	ownObjects *protomux.Channel // for many blocks at once, if the peer opens it, too
+	stores     bool              // what comes is stored, as it came where that can be
+	lent       lendings          // blocks that the peer was told to be held, so that others may come as what they differ from these
+	adopted    bool              // the channel is a server's, which tells our state
+	shared     bool              // other sessions have channels on the connection, too
+	ended      chan error        // of a shared one: why the channel has closed
 
 	heldBlock  func(ctx context.Context, block uint64) ([]byte, error) // one of these
 	heldLength func(ctx context.Context, block uint64) (int, error)    // its bytes
@@ -109,7 +109,7 @@ func (s *session) runOn(l *line) error {
 		l.mux.Close(cause)
 	}
 	channel.Close()
-	s.many.Close()
+	s.ownObjects.Close()
 	return cause
 }
 
@@ -123,7 +123,7 @@ func (s *session) openOn(mux *protomux.Mux, handshakeHash [64]byte) (*protomux.C
 	s.mux = mux
 	s.link.handshakeHash, s.link.initiator = handshakeHash, true
 	var err error
-	if s.many, err = s.openObjects(); err != nil {
+	if s.ownObjects, err = s.openObjects(); err != nil {
 		return nil, err
 	}
 	id := keys.DiscoveryKey(s.link.key)

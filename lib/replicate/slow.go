@@ -42,8 +42,8 @@ func (f *fetcher) owes(block uint64) *session {
 				return s
 			}
 		}
-		for _, a := range s.manys {
-			for _, span := range a.many.spans {
+		for _, a := range s.questions {
+			for _, span := range a.question.spans {
 				if span.First <= block && block < span.First+span.Count {
 					return s
 				}
@@ -79,17 +79,19 @@ func (f *fetcher) passOver(s *session) {
 		s.late[id] = true
 		s.lateBlocks++
 	}
-	for id, a := range s.manys {
+	for id, a := range s.questions {
 		f.takeBack(a)
-		delete(s.manys, id)
-		s.lateMany[id] = true
+		delete(s.questions, id)
+		s.lateQuestions[id] = true
 	}
 	s.slow++
-	s.atOnce = firstMany
+	s.atOnce = firstQuestion
 }
 
 // behind reports whether the peer was passed over and has not caught up, or was so too often.
-func (s *session) behind() bool { return len(s.lateMany) > 0 || s.lateBlocks > 0 || s.slow >= maxSlow }
+func (s *session) behind() bool {
+	return len(s.lateQuestions) > 0 || s.lateBlocks > 0 || s.slow >= maxSlow
+}
 
 // better reports whether a block is rather asked of s than of another peer.
 func (s *session) better(than *session, block uint64) bool {

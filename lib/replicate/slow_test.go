@@ -58,7 +58,7 @@ func TestLateAnswers(t *testing.T) {
 	f := newFetcher(mustDownload(t), FetchOptions{})
 	s := f.add(t.Context(), "slow")
 	s.objects = new(protomux.Channel)
-	s.manys[5] = &asked{many: &many{spans: []objects.Span{{First: 0, Count: 3}}}, session: s}
+	s.questions[5] = &asked{question: &question{spans: []objects.Span{{First: 0, Count: 3}}}, session: s}
 	s.requests[7] = &asked{request: merkle.Request{ID: 7, Block: &merkle.BlockRequest{Index: 9}}, session: s}
 	f.passOver(s)
 	if !s.behind() || s.owed() != 0 || len(f.retry) != 4 {

@@ -37,7 +37,7 @@ func (f *fetcher) heldFor(ctx context.Context, s *session, length uint64) ([]obj
 var errForgotten = errors.New("a leaf of a block that is held is missing")
 
 // spread puts the leaves that the reader has in between those that came, so that they are as many as were asked for.
-func (f *fetcher) spread(ctx context.Context, m *many, g *gift) error {
+func (f *fetcher) spread(ctx context.Context, m *question, g *gift) error {
 	c := g.copies
 	if c.Count()+uint64(len(c.Leaves)) != m.count() {
 		return fmt.Errorf("%w: its answer %d has %d leaves and %d copies, where %d leaves were asked for", ErrPeer, c.ID, len(c.Leaves), c.Count(), m.count())
@@ -71,7 +71,7 @@ func (f *fetcher) spread(ctx context.Context, m *many, g *gift) error {
 
 // fill makes an answer about copies one about leaves. done says that there is nothing to go on with.
 func (f *fetcher) fill(ctx context.Context, a *asked, g *gift) (done bool) {
-	if (a.many.held != nil) != (g.copies != nil) {
+	if (a.question.held != nil) != (g.copies != nil) {
 		f.takeBack(a)
 		f.drop(a.session, fmt.Errorf("%w: its answer %d is about something else", ErrPeer, g.id))
 		return true
@@ -79,7 +79,7 @@ func (f *fetcher) fill(ctx context.Context, a *asked, g *gift) (done bool) {
 	if g.copies == nil {
 		return false
 	}
-	err := f.spread(ctx, a.many, g)
+	err := f.spread(ctx, a.question, g)
 	f.credit -= leafCost * len(g.copies.Leaves)
 	switch {
 	case errors.Is(err, errForgotten): // nobody's fault; now all are asked for

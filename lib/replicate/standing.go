@@ -29,23 +29,23 @@ type standing struct {
 	upgrade  *asked          // the request for a longer head under way, nil if there is none
 	probe    *asked          // the request for a head from nothing under way, nil if there is none
 
-	objects    *protomux.Channel // for many blocks at once; nil: it has none
-	copies     bool              // it answers which blocks are like others
-	deltas     bool              // and gives blocks as what they differ from others
-	maps       bool              // and as the maps that they are
-	tellsRuns  bool              // it answers where its runs end
-	runs       runEnds
-	undecided  time.Time         // until then it is waited for whether there is one; zero: it is known
-	manys      map[uint64]*asked // that were asked for there
-	manyID     uint64            // of the last one
-	lateMany   map[uint64]bool   // whose answers nobody waits for any more
-	lateBlocks int               // of late, those that were passed over
-	slow       int               // how often others were asked in its place
-	atOnce     int               // bytes of blocks to ask for at once
-	trip       time.Duration     // that its fastest answer took; 0: it gave none
-	fits       int               // bytes that it gave where it gave less than was asked for; 0: it has given the most since
-	worked     bool              // it sent something that verified
-	leafless   bool              // it does not tell leaf hashes
+	objects       *protomux.Channel // for many blocks at once; nil: it has none
+	copies        bool              // it answers which blocks are like others
+	deltas        bool              // and gives blocks as what they differ from others
+	maps          bool              // and as the maps that they are
+	tellsRuns     bool              // it answers where its runs end
+	runs          runEnds
+	undecided     time.Time         // until then it is waited for whether there is one; zero: it is known
+	questions     map[uint64]*asked // that were asked for there
+	questionID    uint64            // of the last one
+	lateQuestions map[uint64]bool   // whose answers nobody waits for any more
+	lateBlocks    int               // of late, those that were passed over
+	slow          int               // how often others were asked in its place
+	atOnce        int               // bytes of blocks to ask for at once
+	trip          time.Duration     // that its fastest answer took; 0: it gave none
+	fits          int               // bytes that it gave where it gave less than was asked for; 0: it has given the most since
+	worked        bool              // it sent something that verified
+	leafless      bool              // it does not tell leaf hashes
 
 	compared   uint64    // length of its log at which that was found to be ours, or is being compared with ours; 0: none
 	comparedAt time.Time // when it was last asked for that
@@ -142,15 +142,15 @@ func (s *session) offers() bool { return s.synced && !s.dropped && s.refutal == 
 
 // room reports whether the peer can be sent one more request without waiting for it to read.
 func (s *session) room() bool {
-	if s.objects != nil && s.atOnce < mostMany && len(s.manys) >= fewManys && s.manyBytes() >= fewManys*firstMany {
+	if s.objects != nil && s.atOnce < mostQuestion && len(s.questions) >= fewQuestions && s.questionBytes() >= fewQuestions*firstQuestion {
 		return false
 	}
 	return s.owed() < maxRequests && s.channel.Queued() < maxBacklog
 }
 
-// manyBytes returns how many bytes are expected of the questions for many blocks that are under way.
-func (s *session) manyBytes() (bytes int) {
-	for _, a := range s.manys {
+// questionBytes returns how many bytes are expected of the questions for many blocks that are under way.
+func (s *session) questionBytes() (bytes int) {
+	for _, a := range s.questions {
 		bytes += a.bytes
 	}
 	return bytes

@@ -11,7 +11,7 @@ import (
 )
 
 // complete checks that an answer has as much as was asked for, and no more, and numbers its nodes.
-func (g *gift) complete(m *many) error {
+func (g *gift) complete(m *question) error {
 	wrong := func(what string, got int) error {
 		return fmt.Errorf("%w: its answer %d has %d %s, where %d blocks and %d nodes were asked for", ErrPeer, g.id, got, what, m.count(), len(m.Nodes))
 	}
@@ -43,10 +43,10 @@ func (g *gift) complete(m *many) error {
 
 // takeGift verifies an answer and takes it in.
 func (f *fetcher) takeGift(ctx context.Context, a *asked, g *gift) error {
-	f.traceGift(a.many, g)
-	err := f.tooMany(ctx, a.many, g)
-	if err == nil && a.many.leaves {
-		err = f.d.ApplyLeaves(ctx, a.request.Fork, a.many.spans[0].First, g.leaves, g.nodes)
+	f.traceGift(a.question, g)
+	err := f.tooMany(ctx, a.question, g)
+	if err == nil && a.question.leaves {
+		err = f.d.ApplyLeaves(ctx, a.request.Fork, a.question.spans[0].First, g.leaves, g.nodes)
 	} else if err == nil {
 		err = f.applyBlocks(ctx, a, g)
 	}
@@ -54,7 +54,7 @@ func (f *fetcher) takeGift(ctx context.Context, a *asked, g *gift) error {
 		f.takeBack(a)
 		switch {
 		case errors.Is(err, merkle.ErrNodeMissing): // what it builds on has gone since: nobody's fault
-			a.many.each(func(block uint64) { delete(f.hashed, block) }) // else it would be asked for in the same way for ever
+			a.question.each(func(block uint64) { delete(f.hashed, block) }) // else it would be asked for in the same way for ever
 			return nil
 		case !verification(err):
 			return err
@@ -66,13 +66,13 @@ func (f *fetcher) takeGift(ctx context.Context, a *asked, g *gift) error {
 	if a.session.broken > 0 {
 		a.session.broken--
 	}
-	if a.many.leaves {
-		return f.lookUp(ctx, a.many, g)
+	if a.question.leaves {
+		return f.lookUp(ctx, a.question, g)
 	}
 	a.session.gave(a, len(g.blocks))
 	f.credit = min(f.credit+g.wire/checkPart, mostCredit)
 	left := uint64(len(g.blocks))
-	a.many.each(func(block uint64) {
+	a.question.each(func(block uint64) {
 		if left > 0 {
 			left--
 			delete(f.hashed, block)
@@ -86,21 +86,21 @@ func (f *fetcher) takeGift(ctx context.Context, a *asked, g *gift) error {
 // gave fits what is asked for at once to what the peer gives: a question that is not answered in full makes others, and those behind it
 // wait for what its answer was to bring.
 func (s *session) gave(a *asked, blocks int) {
-	switch count := int(a.many.count()); {
+	switch count := int(a.question.count()); {
 	case blocks < count:
 		s.fits = a.bytes / count * blocks
-		s.atOnce = max(s.fits, firstMany)
+		s.atOnce = max(s.fits, firstQuestion)
 	case s.fits == 0:
-		s.atOnce = min(2*s.atOnce, mostMany)
-	case s.atOnce < mostMany:
-		s.atOnce = min(s.atOnce+s.atOnce/longerPart, mostMany)
+		s.atOnce = min(2*s.atOnce, mostQuestion)
+	case s.atOnce < mostQuestion:
+		s.atOnce = min(s.atOnce+s.atOnce/longerPart, mostQuestion)
 	default:
 		s.fits = 0
 	}
 }
 
 // tooMany refuses a block that has more bytes than the tree has room for.
-func (f *fetcher) tooMany(ctx context.Context, m *many, g *gift) error {
+func (f *fetcher) tooMany(ctx context.Context, m *question, g *gift) error {
 	if len(g.blocks) != 1 {
 		return nil
 	}
@@ -116,7 +116,7 @@ func (f *fetcher) applyBlocks(ctx context.Context, a *asked, g *gift) error {
 		return err
 	}
 	for _, frame := range g.frames {
-		if first, count := a.many.neighbours(frame.at); count >= frame.count {
+		if first, count := a.question.neighbours(frame.at); count >= frame.count {
 			f.d.KeepFrames(hypercore.Frame{First: first, Count: frame.count, Bytes: frame.data, Raw: frame.raw, Delta: frame.delta, Base: frame.base, Memory: frame.memory})
 		}
 	}
@@ -124,12 +124,12 @@ func (f *fetcher) applyBlocks(ctx context.Context, a *asked, g *gift) error {
 }
 
 func (f *fetcher) verifyBlocks(ctx context.Context, a *asked, g *gift) error {
-	if a.many.prove {
-		return f.d.ApplyBlocks(ctx, a.request.Fork, a.many.spans[0].First, g.blocks, g.hashes, g.nodes, g.memory)
+	if a.question.prove {
+		return f.d.ApplyBlocks(ctx, a.request.Fork, a.question.spans[0].First, g.blocks, g.hashes, g.nodes, g.memory)
 	}
 	var err error
 	i := 0
-	a.many.each(func(block uint64) {
+	a.question.each(func(block uint64) {
 		if err == nil && i < len(g.blocks) {
 			err = f.d.ApplyKnown(ctx, block, g.blocks[i], g.hashes[i], g.memory[i])
 			i++
@@ -138,7 +138,7 @@ func (f *fetcher) verifyBlocks(ctx context.Context, a *asked, g *gift) error {
 	return err
 }
 
-func (f *fetcher) traceGift(m *many, g *gift) {
+func (f *fetcher) traceGift(m *question, g *gift) {
 	trace := f.options.Trace
 	switch {
 	case trace == nil:
