@@ -81,9 +81,10 @@ Without KEY the stream's own key is trusted, and named on standard error.
 
 Of a drive, names, modes, times and sizes are those that the key signed. --tar writes a file of up to 1 MiB when all of it
 is verified, its sha256 too; of a larger one, what came. The tar's end is only written if all was verified, so look at the
-exit code, with set -o pipefail. Links are written as they stand. A name that no disk should have (/a/../b, or one below a
-link) is named on standard error, left out, and exit code 4 at the end. A path or a folder can be proved not to be there,
-or to be something else: exit code 5.
+exit code, with set -o pipefail. A name that no disk should have (/a/../b, or one below a link), or a link that may lead out
+of the folder, is named on standard error, left out, and exit code 4 at the end. Unpack into an empty folder, or with hc
+clone: tar writes through links that are there. A path or a folder can be proved not to be there, or to be something else:
+exit code 5.
 
 What came before an error is verified. Exit code 3 means that something is missing (the stream was cut off, the log is
 shorter than what was asked for), 4 that it is not what the key signed, 7 that the log was rewritten.

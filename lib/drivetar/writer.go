@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"strings"
 	"time"
 
@@ -18,8 +19,9 @@ import (
 // Writer writes what a folder of a drive has as a tar. Items have to come in the order of their names, and with content
 // that is verified: a file of up to 1 MiB goes out when it is closed, so when it is whole; of a larger one, what came goes out.
 //
-// Names are those below the folder, without a slash before them. Links keep their targets as they stand, and nothing is
-// written below a link or a file.
+// Names are those below the folder, without a slash before them. An absolute target of a link means the drive's root, and becomes
+// relative. Nothing is written below a link or a file, and no link that may lead out of the folder: who unpacks the next version over this
+// one has them already, and tar writes through what is there.
 type Writer struct {
 	tar    *tar.Writer
 	folder string   // "/" or "/dir/"
@@ -52,7 +54,7 @@ func (t *Writer) File(item hyperdrive.Item) (io.WriteCloser, error) {
 	return file, nil
 }
 
-// Link writes a symbolic link. Its error is as that of File; a target that no tar can say is refused, too.
+// Link writes a symbolic link. Its error is as that of File; a target that no tar can say, or that may lead out, is refused, too.
 func (t *Writer) Link(item hyperdrive.Item) error {
 	if err := t.place(item.Name); err != nil {
 		return err
@@ -62,8 +64,21 @@ func (t *Writer) Link(item hyperdrive.Item) error {
 		return fmt.Errorf("%w: %.300q: it is a link to %.300q", hyperdrive.ErrName, item.Name, target)
 	}
 	header := t.header(item)
-	header.Typeflag, header.Linkname, header.Mode = tar.TypeSymlink, target, 0o777
+	below, inside := t.below(target)
+	if !inside || !hyperdrive.LinkStaysInside(header.Name, below) {
+		return fmt.Errorf("%w: %.300q: it is a link to %.300q, which may lead out of the folder", hyperdrive.ErrName, item.Name, target)
+	}
+	header.Typeflag, header.Linkname, header.Mode = tar.TypeSymlink, hyperdrive.LinkTarget(header.Name, below), 0o777
 	return t.write(t.tar.WriteHeader(header))
+}
+
+// below returns the target of a link with the folder for its root, and whether an absolute one is in the folder.
+func (t *Writer) below(target string) (string, bool) {
+	if !strings.HasPrefix(target, "/") {
+		return target, true
+	}
+	inside, ok := strings.CutPrefix(strings.TrimSuffix(path.Clean(target), "/")+"/", t.folder)
+	return "/" + inside, ok
 }
 
 // Close writes the end of the archive.

@@ -76,7 +76,7 @@ func TestWriter(t *testing.T) {
 	executable.Entry.Executable = true
 	putFile(t, w, executable, pattern(2))
 	sizes["/dir/i"] = 2
-	if err := w.Link(linkOf("/dir/j", "../a/ä")); err != nil {
+	if err := w.Link(linkOf("/dir/j", "a/ä")); err != nil {
 		t.Fatal(err)
 	}
 	putFile(t, w, fileOf(long, 3, meta), pattern(3))
@@ -103,7 +103,7 @@ func TestWriter(t *testing.T) {
 		name := "/dir/" + h.Name
 		switch {
 		case name == "/dir/j":
-			if h.Typeflag != tar.TypeSymlink || h.Linkname != "../a/ä" {
+			if h.Typeflag != tar.TypeSymlink || h.Linkname != "a/ä" {
 				t.Errorf("%+v", h)
 			}
 		case !bytes.Equal(content, pattern(sizes[name])):
@@ -161,6 +161,43 @@ func TestWriterRefuses(t *testing.T) {
 	} {
 		if err := add(c.item); errors.Is(err, hyperdrive.ErrName) != c.bad || !c.bad && err != nil {
 			t.Errorf("%s: %v", c.item.Name, err)
+		}
+	}
+}
+
+// TestWriterLinks: what is unpacked has no link that leads out, wherever it is unpacked.
+func TestWriterLinks(t *testing.T) {
+	for _, c := range []struct{ folder, name, target, want string }{
+		{"/", "/l", "x/y", "x/y"},
+		{"/", "/a/l", "../x", "../x"},
+		{"/", "/a/b/l", "/x/y", "../../x/y"},
+		{"/", "/l", "/", "."},
+		{"/", "/l", "../victim", ""},
+		{"/", "/a/l", "../../x", ""},
+		{"/", "/a/l", "b/../../../x", ""},
+		{"/a", "/a/l", "x", "x"},
+		{"/a", "/a/l", "../x", ""}, // inside of the drive, but not of what is unpacked
+		{"/a", "/a/b/l", "../x", "../x"},
+		{"/a", "/a/b/l", "/a/x", "../x"},
+		{"/a", "/a/b/l", "/a", ".."},
+		{"/a", "/a/l", "/x", ""},
+		{"/a", "/a/l", "/ab/x", ""},
+		{"/a", "/a/l", "/a/../../etc", ""},
+	} {
+		var out bytes.Buffer
+		err := NewWriter(&out, c.folder).Link(linkOf(c.name, c.target))
+		if c.want == "" {
+			if !errors.Is(err, hyperdrive.ErrName) || out.Len() > 0 {
+				t.Errorf("%s in %s, a link to %s: %v", c.name, c.folder, c.target, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s in %s, a link to %s: %v", c.name, c.folder, c.target, err)
+			continue
+		}
+		if h, err := tar.NewReader(&out).Next(); err != nil || h.Linkname != c.want {
+			t.Errorf("%s in %s, a link to %s: %+v, %v, want %s", c.name, c.folder, c.target, h, err, c.want)
 		}
 	}
 }

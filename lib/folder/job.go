@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hc/lib/hyperdrive"
 	"io"
 	"io/fs"
 	"os"
@@ -69,7 +70,7 @@ func newLost(path string, r *record) *job {
 
 // isLink reports whether it is a link that the drive has.
 func (j *job) isLink() bool {
-	return j.target != "" && (j.known.Target == j.target || LinkTarget(j.path(), j.known.Target) == j.target)
+	return j.target != "" && (j.known.Target == j.target || hyperdrive.LinkTarget(j.path(), j.known.Target) == j.target)
 }
 
 // record returns what is known of it now, for the next import.

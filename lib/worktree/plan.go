@@ -359,7 +359,7 @@ func (d *onDisk) isLink(item hyperdrive.Item) (bool, error) {
 		return false, nil
 	}
 	target, err := d.root.Readlink(d.path)
-	return target == folder.LinkTarget(d.path, *item.Entry.Link), err
+	return target == hyperdrive.LinkTarget(d.path, *item.Entry.Link), err
 }
 
 // digest returns the sha256 of the file.

@@ -158,7 +158,7 @@ func edited(ctx context.Context, version *drive.Drive, file *hereFile) (*drive.C
 	}
 	change.Old = &old
 	if item.Kind == stream.KindLink {
-		if old.Entry.Link != nil && (*old.Entry.Link == item.Target || folder.LinkTarget(item.Path, *old.Entry.Link) == item.Target) {
+		if old.Entry.Link != nil && (*old.Entry.Link == item.Target || hyperdrive.LinkTarget(item.Path, *old.Entry.Link) == item.Target) {
 			return nil, nil
 		}
 		return change, nil
