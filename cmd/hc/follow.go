@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -52,6 +53,7 @@ type following struct {
 	came          atomic.Int64  // bytes that came over the wire in all
 	files, wrote  atomic.Int64  // written in all, and their bytes
 	named, lost   atomic.Int64  // peers
+	losses        sync.Map      // those that are lost, by name
 }
 
 // counts are shown while it goes on.
@@ -83,7 +85,7 @@ func follow(c *urfave.Context, std *cli.IO, tree *worktree.Tree, ref keys.Ref, l
 			NoDedup: c.Bool("no-dedup"),
 			Dropped: f.dropped,
 			Trace:   f.trace,
-			Worked:  network.Remembers(std, c, tree.Store(), tree.Key()),
+			Worked:  f.worked(network.Remembers(std, c, tree.Store(), tree.Key())),
 			More:    found.More(),
 		}},
 		Update: worktree.UpdateOptions{
@@ -163,9 +165,22 @@ func (f *following) trace(sent bool, proof *merkle.Proof) {
 	f.came.Add(int64(len(proof.Block.Value)))
 }
 
-func (f *following) dropped(_ string, reason error) {
-	f.lost.Add(1)
+// dropped is told of a peer that is lost, for each of the drive's cores.
+func (f *following) dropped(peer string, reason error) {
+	if _, already := f.losses.LoadOrStore(peer, true); !already {
+		f.lost.Add(1)
+	}
 	f.std.Log.Warn("lost a peer", "reason", reason)
+}
+
+// worked returns what is told of a peer that is of use, be it again.
+func (f *following) worked(remember func(peer string)) func(peer string) {
+	return func(peer string) {
+		if _, lost := f.losses.LoadAndDelete(peer); lost {
+			f.lost.Add(-1)
+		}
+		remember(peer)
+	}
 }
 
 func (f *following) refuse(name string, why error) {

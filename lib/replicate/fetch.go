@@ -46,7 +46,7 @@ type Dialer struct {
 	Name string
 	Dial func(ctx context.Context) (peer.Conn, error)
 
-	line *line // one connection for several fetches; nil: one for each
+	line *lines // one connection for several fetches; nil: one for each
 }
 
 const (
@@ -121,7 +121,9 @@ type fetcher struct {
 	cursor      uint64   // next block to ask for
 	from, to    uint64   // wanted, to exclusive; proof.Open while the log's end is the end
 	ranged      bool     // from and to are known
-	failures    []error  // of sessions that are gone
+	failures    []error  // of sessions that are gone, the last one of each peer
+	failed      []string // which peers these are
+	away        []away   // of these, those that are tried again
 	recent      uint64   // bytes of a block, near the most that came lately
 	usual       uint64   // likewise, as most that came lately have
 	gathered    []event  // of gather
@@ -299,6 +301,7 @@ func (f *fetcher) handleAll(ctx context.Context, e event) error {
 // look drops peers that misbehave, and says what could not be said before.
 func (f *fetcher) look(ctx context.Context, now time.Time) error {
 	f.passSlow(ctx, now)
+	f.redial(ctx, now)
 	for _, s := range f.sessions {
 		if s.dropped {
 			continue

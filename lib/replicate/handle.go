@@ -288,8 +288,12 @@ func (f *fetcher) gone(ctx context.Context, s *session, err error) error {
 	default:
 		err = fmt.Errorf("%s: %w: %w", s.name, ErrLost, err)
 	}
-	f.failures = append(f.failures, err)
-	if f.options.Dropped != nil {
+	if at := slices.Index(f.failed, s.name); at >= 0 {
+		f.failed, f.failures = slices.Delete(f.failed, at, at+1), slices.Delete(f.failures, at, at+1)
+	}
+	f.failed, f.failures = append(f.failed, s.name), append(f.failures, err)
+	f.goneAway(s, err)
+	if f.options.Dropped != nil && (s.synced || s.waited == 0) { // who was lost already is not lost again
 		f.options.Dropped(s.name, err)
 	}
 	return f.unpark(ctx)

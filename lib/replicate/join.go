@@ -13,8 +13,9 @@ const (
 )
 
 // begin starts a session with a peer. Its end comes as an event.
-func (f *fetcher) begin(ctx context.Context, p Dialer) {
+func (f *fetcher) begin(ctx context.Context, p Dialer) *session {
 	s := f.add(ctx, p.Name)
+	s.peer = p
 	f.running.Go(func() {
 		ended := event{session: s, closed: true, err: s.run(p)}
 		select {
@@ -22,6 +23,7 @@ func (f *fetcher) begin(ctx context.Context, p Dialer) {
 		case <-ctx.Done(): // nobody listens, and nothing is lost
 		}
 	})
+	return s
 }
 
 // join lets a peer that was found take part, unless it does already. found is nil when nobody looks any more.
@@ -30,13 +32,8 @@ func (f *fetcher) join(ctx context.Context, p Dialer, found bool) {
 		f.more = nil
 		return
 	}
-	if len(f.sessions) >= maxJoined {
+	if len(f.sessions) >= maxJoined || f.takesPart(p) {
 		return
-	}
-	for _, s := range f.sessions {
-		if s.name == p.Name {
-			return
-		}
 	}
 	f.alone = time.Time{}
 	f.begin(ctx, p)

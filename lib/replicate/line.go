@@ -24,38 +24,65 @@ type line struct {
 	handshakeHash [64]byte
 
 	// Of a line that is shared.
-	ctx   context.Context // ends it
-	start sync.Once
-	ready chan struct{} // closed when mux is set, or the line has ended
-	ended chan struct{} // closed when it has ended
-	err   error         // why, once it has ended
+	ctx     context.Context // ends it
+	running *sync.WaitGroup // of all of them
+	start   sync.Once
+	ready   chan struct{} // closed when mux is set, or the line has ended
+	ended   chan struct{} // closed when it has ended
+	err     error         // why, once it has ended
 }
 
 func newLine(p Dialer, limits limits, pool *lent.Pool) *line {
 	return &line{peer: p, limits: limits, pool: pool}
 }
 
+// lines are the connections to a peer, one behind the other, that several fetches share.
+type lines struct {
+	mu   sync.Mutex // guards last
+	last *line
+}
+
 // share returns the peers with one connection each for all fetches that are given them. It is made at the first need, and
 // lives until ctx ends; then wait returns.
 func share(ctx context.Context, peers []Dialer, limits limits) (shared []Dialer, wait func()) {
+	running := new(sync.WaitGroup)
 	for _, p := range peers {
-		l := newLine(p, limits, nil)
-		l.ctx, l.ready, l.ended = ctx, make(chan struct{}), make(chan struct{})
-		p.line = l
+		of := &line{peer: p, limits: limits, ctx: ctx, running: running}
+		p.line = &lines{last: of.again()}
 		shared = append(shared, p)
 	}
-	return shared, func() {
-		for _, p := range shared {
-			p.line.start.Do(func() { close(p.line.ended) }) // never used
-			<-p.line.ended
-		}
+	return shared, running.Wait
+}
+
+// now returns the connection, be it one that has ended.
+func (l *lines) now() *line {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
+}
+
+// renew puts another connection in the place of one that has ended.
+func (l *lines) renew() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-l.last.ended:
+		l.last = l.last.again()
+	default:
 	}
+}
+
+// again returns a shared line to the same peer.
+func (l *line) again() *line {
+	next := newLine(l.peer, l.limits, nil)
+	next.ctx, next.running, next.ready, next.ended = l.ctx, l.running, make(chan struct{}), make(chan struct{})
+	return next
 }
 
 // use waits until channels can be opened on a shared line.
 func (l *line) use(ctx context.Context) error {
 	l.start.Do(func() {
-		go func() {
+		l.running.Go(func() {
 			opened := sync.OnceFunc(func() { close(l.ready) })
 			l.err = l.run(l.ctx, func(*protomux.Mux, [64]byte) error {
 				opened()
@@ -63,7 +90,7 @@ func (l *line) use(ctx context.Context) error {
 			})
 			close(l.ended)
 			opened()
-		}()
+		})
 	})
 	select {
 	case <-l.ready:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+	"time"
 
 	"hc/lib/keys"
 	"hc/lib/lent"
@@ -48,6 +49,8 @@ func (e *event) release() {
 // session is the fetcher's side of one connection. Its read loop decodes and hands on events.
 type session struct {
 	name    string
+	peer    Dialer        // of whom it began with
+	waited  time.Duration // before it was tried again; 0: it is the first time
 	link    link
 	limits  limits
 	events  chan<- event
@@ -81,7 +84,7 @@ type session struct {
 func (s *session) run(p Dialer) error {
 	if p.line != nil {
 		s.shared = true
-		return s.runOn(p.line)
+		return s.runOn(p.line.now())
 	}
 	own := newLine(p, s.limits, s.pool)
 	s.read = &own.read
