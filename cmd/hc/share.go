@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	urfave "github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
@@ -63,6 +64,7 @@ the key.
 What .hcignore files name, in the syntax of gitignore(5), is left out, and so is every .hc. The files stay as they are; the
 store beside them holds their versions, compressed, each chunk once.
 
+A device, a named pipe or a name that is not UTF-8 ends it, but with --skip-special; what comes to be there later is named, and left out.
 A file that something writes to whenever it is read is named, and stays in the drive as it was until it keeps still; --once and 'hc sync' end
 with exit code 3 then.
 `
@@ -264,8 +266,16 @@ func serverWhile(ctx context.Context, server *replicate.Server, do func(context.
 }
 
 // watch publishes the folder each time that something in it changes. What fails is told, and tried again at the next change:
-// a file that is being written is no reason to stop serving.
+// a file that is being written is no reason to stop serving. Nor is a pipe that somebody makes there a reason to publish nothing else.
 func (s *sharing) watch(ctx context.Context) error {
+	options := s.options
+	options.Folder.SkipSpecial = true
+	var said sync.Map
+	options.Folder.Warn = func(text string) { // each time that something changes, again
+		if _, again := said.LoadOrStore(text, true); !again {
+			s.std.Warnf("%s", text)
+		}
+	}
 	changed, err := s.tree.Watch(ctx, func(why error) {
 		s.std.Warnf("looking for changes every two seconds: the system does not tell of them: %v", why)
 	})
@@ -275,13 +285,13 @@ func (s *sharing) watch(ctx context.Context) error {
 	for range changed {
 		before := s.left
 		s.left = nil
-		result, err := s.tree.Publish(ctx, s.options)
+		result, err := s.tree.Publish(ctx, options)
 		s.sayLeft(before)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			s.std.Warnf("not published: %v", err)
+			s.std.Warnf("nothing was published, and it is tried again at the next change: %v", err)
 			continue
 		case result.Added+result.Changed+result.Removed == 0:
 			continue

@@ -306,10 +306,13 @@ func (im *importer) write(ctx context.Context) error {
 // mostSeconds are those from 1970 on that fit into 64 bits of nanoseconds.
 const mostSeconds = math.MaxInt64 / int64(time.Second)
 
-// nanoseconds returns t as a stream has it.
-func nanoseconds(t time.Time) (int64, error) {
-	if s := t.Unix(); s <= -mostSeconds || s >= mostSeconds {
-		return 0, fmt.Errorf("its time, in the year %d, does not fit into 64 bits of nanoseconds", t.Year())
+// nanoseconds returns t as a stream has it, and whether it is too far away for that: then it is the last such time, or the first.
+func nanoseconds(t time.Time) (ns int64, far bool) {
+	switch s := t.Unix(); {
+	case s >= mostSeconds:
+		return math.MaxInt64, true
+	case s <= -mostSeconds:
+		return math.MinInt64, true
 	}
-	return t.UnixNano(), nil
+	return t.UnixNano(), false
 }

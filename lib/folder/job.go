@@ -39,13 +39,10 @@ type job struct {
 }
 
 // newJob makes a job of what was found, and finds out by what is known, without reading, whether the drive has it.
-func newJob(ctx context.Context, f *found, r *record, opt *Options) (*job, error) {
+func newJob(ctx context.Context, f *found, r *record, opt *Options) *job {
 	j := &job{found: *f, ctx: ctx}
-	if err := f.stat.near(); err != nil {
-		return nil, fmt.Errorf("%q: %w", f.path(), err)
-	}
 	if r == nil {
-		return j, nil
+		return j
 	}
 	j.had.drive = r.drive
 	if known, ok := r.known(); ok {
@@ -55,7 +52,7 @@ func newJob(ctx context.Context, f *found, r *record, opt *Options) (*job, error
 		j.sum, j.summed = r.entry.SHA256, true
 	}
 	j.keep = j.known != nil && (j.isLink() || j.summed && j.same())
-	return j, nil
+	return j
 }
 
 // newLost makes a job of a path that the drive has, and the folder not.
@@ -157,7 +154,7 @@ func (j *job) lookAgain(opt *Options, changed error) error {
 	}
 	opt.warn("%q %v: reading it again", j.path(), ErrChanged)
 	j.stat = stat
-	return stat.near()
+	return nil
 }
 
 func (j *job) statAgain() (fileStat, error) {

@@ -379,8 +379,7 @@ func TestImportGoneWhileRead(t *testing.T) {
 		check(t, err)
 		r := record{path: []byte(name)}
 		r.hold(entryOf(item))
-		j, err := newJob(t.Context(), f, &r, &p.opt)
-		check(t, err)
+		j := newJob(t.Context(), f, &r, &p.opt)
 		check(t, p.opt.prepare())
 		j.known = nil // so that the large one is not compared first
 		saved, err := os.ReadFile(filepath.Join(dir, name))

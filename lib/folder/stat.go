@@ -9,7 +9,7 @@ import (
 // A fileStat is what is seen of a file, a folder or a link without reading it, never of what a link points to.
 type fileStat struct {
 	mode          fs.FileMode // type and permission bits
-	far           bool        // its time does not fit, and mtime is in seconds
+	far           bool        // its time does not fit, and mtime is the last or the first one that does
 	size          int64
 	mtime, ctime  int64 // nanoseconds since 1970
 	inode, device uint64
@@ -18,15 +18,6 @@ type fileStat struct {
 
 // telling reports whether the stat tells that a file was not touched since another one was taken.
 func (s fileStat) telling() bool { return s.info == nil && !s.far }
-
-// near refuses a time that no stream can have.
-func (s fileStat) near() error {
-	if !s.far {
-		return nil
-	}
-	_, err := nanoseconds(time.Unix(s.mtime, 0))
-	return err
-}
 
 // sameAs reports whether two stats are of one file.
 func (s fileStat) sameAs(other fileStat) bool {

@@ -27,10 +27,6 @@ func fstat(file *os.File) (fileStat, error) {
 
 // statOf is the stat that a FileInfo tells.
 func statOf(info fs.FileInfo) fileStat {
-	s := fileStat{mode: info.Mode(), size: info.Size(), info: info}
-	var err error
-	if s.mtime, err = nanoseconds(info.ModTime()); err != nil {
-		s.far, s.mtime = true, info.ModTime().Unix()
-	}
-	return s
+	mtime, far := nanoseconds(info.ModTime())
+	return fileStat{mode: info.Mode(), far: far, size: info.Size(), mtime: mtime, info: info}
 }

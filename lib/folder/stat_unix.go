@@ -5,6 +5,7 @@ package folder
 import (
 	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -40,16 +41,12 @@ func fstat(file *os.File) (fileStat, error) {
 }
 
 func unixStat(st *unix.Stat_t) fileStat {
-	seconds, _ := st.Mtim.Unix()
-	s := fileStat{
-		mode: unixMode(uint32(st.Mode)), far: seconds <= -mostSeconds || seconds >= mostSeconds,
-		size: st.Size, mtime: st.Mtim.Nano(), ctime: st.Ctim.Nano(),
+	mtime, far := nanoseconds(time.Unix(st.Mtim.Unix()))
+	return fileStat{
+		mode: unixMode(uint32(st.Mode)), far: far,
+		size: st.Size, mtime: mtime, ctime: st.Ctim.Nano(),
 		inode: uint64(st.Ino), device: uint64(st.Dev),
 	}
-	if s.far {
-		s.mtime = seconds
-	}
-	return s
 }
 
 // unixTypes are the types of files, behind those of folders and plain files.

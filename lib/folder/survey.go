@@ -127,12 +127,11 @@ func (s *survey) look(ctx context.Context, f *found) error {
 		}
 		return s.pass()
 	}
-	j, err := newJob(ctx, f, r, s.opt)
-	if err == nil && r != nil {
-		err = s.pass()
-	}
-	if err != nil {
-		return err
+	j := newJob(ctx, f, r, s.opt)
+	if r != nil {
+		if err := s.pass(); err != nil {
+			return err
+		}
 	}
 	return s.found(j)
 }

@@ -131,10 +131,7 @@ func (t *tarImport) special(path string, why error) error {
 }
 
 func (t *tarImport) file(path string, h *tar.Header) error {
-	mtime, err := nanoseconds(h.ModTime)
-	if err != nil {
-		return fmt.Errorf("%q: %w", path, err)
-	}
+	mtime, _ := nanoseconds(h.ModTime)
 	if err := t.out.w.File(fs.FileMode(h.Mode)&fs.ModePerm, mtime, path); err != nil {
 		return err
 	}
