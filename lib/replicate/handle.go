@@ -130,6 +130,8 @@ func (f *fetcher) refused(ctx context.Context, s *session, m messages.NoData) er
 	switch {
 	case a.probe && s.refutal != nil:
 		f.drop(s, s.refutal)
+	case a.probe && f.sameFork(s):
+		s.declined = true // to be compared, which nobody has promised
 	case a.request.Block != nil:
 		s.refuse(a.request.Block.Index)
 	case a.checks != nil:

@@ -47,9 +47,14 @@ func (f *fetcher) compareHeads() error {
 // uncompared reports whether a peer is to be asked for its head, where another peer, or this store's own writer, has one that it may not
 // be of.
 func (f *fetcher) uncompared(s *session) bool {
-	length, fork := f.d.Length()
+	length, _ := f.d.Length()
 	several := f.met > 1 || f.d.Owned()
-	return several && s.offers() && !s.declined && s.remote.Fork == fork && 0 < s.remote.Length && s.remote.Length <= length && s.remote.Length != s.compared
+	return several && s.offers() && !s.declined && f.sameFork(s) && 0 < s.remote.Length && s.remote.Length <= length && s.remote.Length != s.compared
+}
+
+func (f *fetcher) sameFork(s *session) bool {
+	_, fork := f.d.Length()
+	return s.remote.Fork == fork
 }
 
 // awaitsHead reports whether it is waited for what a peer's head is, as one that is there to be compared with ours is for a while only.
@@ -57,8 +62,7 @@ func (f *fetcher) awaitsHead(s *session) bool {
 	if s.probe == nil {
 		return s.compared == 0 && f.uncompared(s)
 	}
-	_, fork := f.d.Length()
-	return s.refutal != nil || s.remote.Fork != fork || f.d.Owned() || time.Since(s.probe.at) < patience
+	return s.refutal != nil || !f.sameFork(s) || f.d.Owned() || time.Since(s.probe.at) < patience
 }
 
 // probe asks for the peer's head from nothing, to see whether the key signed a history that differs from ours: the head
