@@ -11,15 +11,19 @@ import (
 
 	"hc/lib/keys"
 	"hc/lib/store/blockmap"
+	"hc/lib/store/census"
 	"hc/lib/store/checkpoint"
 	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
+	"hc/lib/store/positions"
 	"hc/lib/store/runs"
+	"hc/lib/store/smallfile"
 )
 
 const (
-	roundBytes   = 4 << 30 // bytes of new packs that are made before derived files follow
-	collectTries = 4
+	roundBytes    = 4 << 30 // bytes of new packs that are made before derived files follow
+	collectTries  = 4
+	scratchFolder = "gc"
 )
 
 // GCOptions are for GC. The zero value rewrites packs of which a tenth is dead.
@@ -68,8 +72,8 @@ type collector struct {
 	repack   *RepackOptions // nil: GC
 	recoder  *runs.Recoder  // of repack; nil: nothing was compressed again yet
 	lock     *packlog.Lock
-	scratch  *scratch
-	census   *census
+	scratch  *positions.Scratch
+	census   *census.Census
 	view     packlog.View
 	packs    []packlog.Pack
 	replaced map[uint64]bool // packs, since the census
@@ -107,7 +111,7 @@ func (g *collector) run() error {
 	if err := g.begin(); err != nil {
 		return err
 	}
-	defer g.scratch.remove() // else the next one does
+	defer g.scratch.Remove() // else the next one does
 	if err := g.look(); err != nil {
 		return err
 	}
@@ -153,7 +157,7 @@ func (g *collector) begin() (err error) {
 			return err
 		}
 	}
-	if g.scratch, err = s.newScratch(); err != nil {
+	if g.scratch, err = positions.NewScratch(s.fs, filepath.Join(s.dir, scratchFolder), s.files.Cores); err != nil {
 		return err
 	}
 	g.replaced = make(map[uint64]bool)
@@ -171,14 +175,35 @@ func (g *collector) begin() (err error) {
 	if err := s.checkpointLocked(g.ctx, nil); err != nil {
 		return err
 	}
-	g.census, err = s.takeCensus(g.ctx, g.scratch)
+	g.census, err = g.takeCensus()
 	return err
+}
+
+// takeCensus looks how far the log goes while no append is under way, if that can be had, and counts what is dead up to where it is derived.
+func (g *collector) takeCensus() (*census.Census, error) {
+	s := g.store
+	use, err := s.tryLock(g.ctx, packlog.LockUse)
+	if err != nil {
+		return nil, err
+	}
+	view, err := s.log.View(g.ctx)
+	if use != nil {
+		err = errors.Join(err, use.Unlock())
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, d, err := s.openApplied()
+	if err != nil {
+		return nil, err
+	}
+	return census.Take(g.ctx, census.Source{Log: s.log, Runs: s.reader, Derived: d, View: view, NoneGo: use != nil, Scratch: g.scratch})
 }
 
 // sweep gives back what can be had without room for anything new: a full disk may be full of just that.
 func (g *collector) sweep() error {
 	s := g.store
-	if err := removeFolder(s.fs, filepath.Join(s.dir, scratchFolder)); err != nil { // of one that died
+	if err := smallfile.RemoveFolder(s.fs, filepath.Join(s.dir, scratchFolder)); err != nil { // of one that died
 		return err
 	}
 	freed, err := s.log.Sweep(g.ctx)
@@ -207,7 +232,7 @@ func (g *collector) supposeSwept() {
 		p := &g.packs[i]
 		stays := p.Counted
 		switch {
-		case !g.census.noneGo || p.Through < readable.Pack:
+		case !g.census.NoneGo || p.Through < readable.Pack:
 		case p.First.Pack > readable.Pack:
 			stays = min(stays, p.First.Offset)
 		default:
@@ -292,7 +317,7 @@ func (g *collector) rewriteSmallest(packs []candidate, full error) error {
 func (g *collector) round(groups [][]candidate) (err error) {
 	r := &rewriting{
 		collector: g,
-		places:    &positionSet{ctx: g.ctx, of: g.scratch, schema: movesSchema},
+		places:    positions.NewMoves(g.ctx, g.scratch),
 		moves:     checkpoint.Moves{Packs: make(map[uint64]checkpoint.MovedPack), First: make(map[packlog.AppendID]packlog.Position)},
 	}
 	defer func() {
@@ -300,7 +325,7 @@ func (g *collector) round(groups [][]candidate) (err error) {
 			w.Abort()
 		}
 	}()
-	if g.view.Closer != g.census.view.Closer { // a recovery may have found the head of what was taken for void
+	if g.view.Closer != g.census.View.Closer { // a recovery may have found the head of what was taken for void
 		return packlog.ErrOvertaken
 	}
 	if err := g.store.checkpointLocked(g.ctx, nil); err != nil { // so that none of it ends in a pack that is rewritten
@@ -322,12 +347,12 @@ func (g *collector) round(groups [][]candidate) (err error) {
 		return nil
 	}
 	g.rest()
-	table, err := r.places.finish()
+	table, err := r.places.Finish()
 	if err != nil {
 		return err
 	}
 	r.moves.Find = func(ctx context.Context, run packlog.Position) (now place, ok bool, err error) {
-		value, ok, err := table.Get(ctx, positionKey(run))
+		value, ok, err := table.Get(ctx, positions.Key(run))
 		if ok {
 			now = blockmap.DecodePlace(value)
 		}
@@ -377,7 +402,7 @@ func (s *Store) sweepOrphans(ctx context.Context) error {
 		}
 		ref, ok := folders[name]
 		if !ok {
-			if err := removeFolder(s.fs, filepath.Join(parent, name)); err != nil {
+			if err := smallfile.RemoveFolder(s.fs, filepath.Join(parent, name)); err != nil {
 				return err
 			}
 			continue

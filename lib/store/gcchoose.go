@@ -43,9 +43,9 @@ func (g *collector) candidates() []candidate {
 	for _, p := range g.packs {
 		c := candidate{Pack: p, barred: p.Damaged}
 		dead := p.Bytes - min(p.Bytes, p.Counted)
-		if counted := g.census.packs[p.First.Pack]; counted != nil {
-			dead += counted.dead
-			c.barred = c.barred || counted.damaged && !g.options.damaged[p.First.Pack]
+		if counted := g.census.Packs[p.First.Pack]; counted != nil {
+			dead += counted.Dead
+			c.barred = c.barred || counted.Damaged && !g.options.damaged[p.First.Pack]
 		}
 		c.live = p.Bytes - min(p.Bytes, dead)
 		switch {

@@ -5,8 +5,10 @@ import (
 	"errors"
 
 	"hc/lib/hash"
+	"hc/lib/store/census"
 	"hc/lib/store/checkpoint"
 	"hc/lib/store/packlog"
+	"hc/lib/store/positions"
 	"hc/lib/store/records"
 )
 
@@ -21,7 +23,7 @@ const (
 // rewriting is new packs on their way.
 type rewriting struct {
 	*collector
-	places *positionSet // of runs
+	places *positions.Set // of runs
 	moves  checkpoint.Moves
 	done   []*packlog.Rewrite
 	packs  int // that they stand for
@@ -70,17 +72,15 @@ type copier struct {
 	*rewriting
 	to   *packlog.Rewrite
 	in   map[uint64]bool // packs that it stands for
-	dead *positionReader
+	dead *positions.Reader
 }
 
 func (c *copier) copy(from packlog.Position) (err error) {
-	c.dead, err = readPositions(c.ctx, c.census.dead, from)
-	if c.dead != nil {
-		defer c.dead.stop()
-	}
+	c.dead, err = positions.NewReader(c.ctx, c.census.Dead, from)
 	if err != nil {
 		return err
 	}
+	defer c.dead.Stop()
 	take, flush := c.add, func() error { return nil }
 	if c.repack != nil {
 		j := newJoiner(c)
@@ -105,19 +105,19 @@ func (c *copier) copy(from packlog.Position) (err error) {
 }
 
 func (c *copier) isDead(record *packlog.Record) (bool, error) {
-	if f := c.census.drops[record.Position]; f != nil {
+	if f := c.census.Drops[record.Position]; f != nil {
 		return c.canForget(f), nil
 	}
-	return c.dead.has(record.Position, nil)
+	return c.dead.Has(record.Position, nil)
 }
 
 // canForget reports whether a drop is not needed any more: nothing older of its core is left anywhere. Its record and its
 // head go together.
-func (c *copier) canForget(f *coreFate) bool {
-	if f.pinned || !c.in[f.drop.Pack] || !c.in[f.dropped.Pack] {
+func (c *copier) canForget(f *census.Fate) bool {
+	if f.Pinned || !c.in[f.Drop.Pack] || !c.in[f.Dropped.Pack] {
 		return false
 	}
-	for pack := range f.older {
+	for pack := range f.Older {
 		if c.store.options.tuning.leaveOut == withoutKilling {
 			break
 		}
@@ -139,7 +139,7 @@ func (c *copier) add(record *packlog.Record) error {
 	if record.Kind != packlog.KindRun {
 		return nil
 	}
-	return c.places.add(record.Position, place{Run: at})
+	return c.places.Add(record.Position, place{Run: at})
 }
 
 // publish puts the new packs in their places, unless something that they left out is needed now.
@@ -167,7 +167,7 @@ func (r *rewriting) check(view packlog.View) error {
 	if err != nil {
 		return err
 	}
-	return r.store.log.Scan(r.ctx, view, r.census.at, false, func(record packlog.Record) error {
+	return r.store.log.Scan(r.ctx, view, r.census.At, false, func(record packlog.Record) error {
 		if record.Kind != packlog.KindRun && record.Kind != packlog.KindSpan {
 			return nil
 		}
@@ -209,7 +209,7 @@ func (r *rewriting) checkRun(ctx context.Context, run packlog.Position) error {
 	if _, replaced := r.moves.Packs[run.Pack]; !replaced {
 		return nil
 	}
-	_, dead, err := r.census.dead.Get(ctx, positionKey(run))
+	_, dead, err := r.census.Dead.Get(ctx, positions.Key(run))
 	if err == nil && dead {
 		return errReferenced
 	}

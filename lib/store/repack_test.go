@@ -129,7 +129,7 @@ func TestRepackOrder(t *testing.T) {
 	if err := g.begin(); err != nil {
 		t.Fatal(err)
 	}
-	defer g.scratch.remove()
+	defer g.scratch.Remove()
 	for range 3 {
 		more()
 	}

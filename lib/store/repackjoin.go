@@ -48,18 +48,18 @@ func newJoiner(c *copier) *joiner {
 
 // take takes the next record that is live.
 func (j *joiner) take(record *packlog.Record) error {
-	if !record.Position.Less(j.census.at) {
+	if !record.Position.Less(j.census.At) {
 		if err := j.flush(); err != nil { // heads stay in their order
 			return err
 		}
 		return j.add(record)
 	}
-	if j.census.late[record.Append] {
+	if j.census.Late[record.Append] {
 		return j.add(record)
 	}
 	h := j.held[record.Append]
 	if h == nil {
-		h = &heldRecords{plain: j.census.torn[record.Append]}
+		h = &heldRecords{plain: j.census.Torn[record.Append]}
 		j.held[record.Append] = h
 	}
 	if record.Commit {
@@ -132,7 +132,7 @@ func (j *joiner) end(h *heldRecords, head *packlog.Record) error {
 	if err != nil {
 		return records.DamagedAt(head.Position, err)
 	}
-	if f := j.census.core(key); !h.plain && !f.seen && !f.gone(head.Position) {
+	if f := j.census.Core(key); !h.plain && !f.Seen && !f.Gone(head.Position) {
 		a, err := j.understandShort(key, h.records)
 		if err != nil {
 			return err
@@ -215,12 +215,18 @@ func (a *shortAppend) whole() bool {
 	return true
 }
 
+// oldRun is where a run was, and which block of a joined one is its first.
+type oldRun struct {
+	at   packlog.Position
+	from uint32
+}
+
 // joinedAppend is several appends on their way to be one, with one run.
 type joinedAppend struct {
 	meta  records.Run
 	raw   []byte
 	lines bool // all blocks are lines, and end with LF but for the last
-	olds  []positionRow
+	olds  []oldRun
 	spans []*records.Span
 	head  packlog.Record
 	bytes int
@@ -267,7 +273,7 @@ func (o *joinedAppend) add(a *shortAppend) {
 	for _, r := range a.runs {
 		delta := uint32(o.meta.Count)
 		deltas[r.meta.Ordinal] = delta
-		o.olds = append(o.olds, positionRow{r.at, place{At: delta}})
+		o.olds = append(o.olds, oldRun{r.at, delta})
 		o.addRun(r)
 	}
 	for _, span := range a.spans {
@@ -368,7 +374,7 @@ func (j *joiner) flushRun(o *joinedAppend) error {
 		return err
 	}
 	for _, old := range o.olds {
-		if err := j.places.add(old.at, place{Run: at, At: old.to.At}); err != nil {
+		if err := j.places.Add(old.at, place{Run: at, At: old.from}); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package store
+package census
 
 import (
 	"errors"
@@ -7,80 +7,79 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
+	"hc/lib/store/positions"
 	"hc/lib/store/records"
 )
 
 var errCensusEnd = errors.New("end of the census")
 
 // findDead goes through the log again and writes down what nothing needs.
-func (c *census) findDead() error {
-	live, err := readPositions(c.ctx, c.live, packlog.Position{})
-	if live != nil {
-		defer live.stop()
-	}
+func (c *Census) findDead() error {
+	live, err := positions.NewReader(c.ctx, c.live, packlog.Position{})
 	if err != nil {
 		return err
 	}
-	w, err := c.scratch.create(setSchema)
+	defer live.Stop()
+	w, err := c.source.Scratch.CreateSet()
 	if err != nil {
 		return err
 	}
 	defer w.Abort()
 	kept := make(map[packlog.AppendID]bool) // whether a record of an append stays, until its head comes
-	err = c.store.log.Scan(c.ctx, c.view, packlog.Position{}, false, func(r packlog.Record) error {
-		if !r.Position.Less(c.at) {
+	err = c.source.Log.Scan(c.ctx, c.View, packlog.Position{}, false, func(r packlog.Record) error {
+		if !r.Position.Less(c.At) {
 			return errCensusEnd
 		}
 		dead, err := c.isDead(r, live, kept)
 		if err != nil || !dead {
 			return err
 		}
-		c.pack(r.Position.Pack).dead += packlog.RecordSize(&r)
-		return w.Add(positionKey(r.Position), []byte{1})
+		c.pack(r.Position.Pack).Dead += packlog.RecordSize(&r)
+		return w.Add(r.Position)
 	})
 	if err != nil && !errors.Is(err, errCensusEnd) {
 		return err
 	}
-	if _, err := live.has(c.at, c.lost); err != nil {
+	if _, err := live.Has(c.At, c.lost); err != nil {
 		return err
 	}
-	damage := c.store.log.Damage()
+	damage := c.source.Log.Damage()
 	if len(damage) >= packlog.MaxDamage {
-		return fmt.Errorf("%w: more than can be told apart: check the store first", ErrDamaged)
+		return fmt.Errorf("%w: more than can be told apart: check the store first", packlog.ErrDamaged)
 	}
 	for _, d := range damage {
 		c.lost(d.Position.Pack)
 	}
 	c.countDrops()
-	c.dead, err = w.finish()
+	c.Dead, err = w.Finish()
 	return err
 }
 
 // countDrops counts the drops that stand for nothing any more.
-func (c *census) countDrops() {
-	for at, f := range c.drops {
-		if at == f.drop && !f.pinned && len(f.older) == 0 {
-			c.pack(f.drop.Pack).dead += f.sizes[0]
-			c.pack(f.dropped.Pack).dead += f.sizes[1]
+func (c *Census) countDrops() {
+	for at, f := range c.Drops {
+		if at == f.Drop && !f.Pinned && len(f.Older) == 0 {
+			c.pack(f.Drop.Pack).Dead += f.sizes[0]
+			c.pack(f.Dropped.Pack).Dead += f.sizes[1]
 		}
 	}
 }
 
 // lost is called for packs that do not have what they should: they are left as they are.
-func (c *census) lost(pack uint64) { c.pack(pack).damaged = true }
+func (c *Census) lost(pack uint64) { c.pack(pack).Damaged = true }
 
-func (c *census) isDead(r packlog.Record, live *positionReader, kept map[packlog.AppendID]bool) (dead bool, err error) {
+func (c *Census) isDead(r packlog.Record, live *positions.Reader, kept map[packlog.AppendID]bool) (dead bool, err error) {
 	switch {
 	case r.Kind == packlog.KindRun:
-		used, err := live.has(r.Position, c.lost)
+		used, err := live.Has(r.Position, c.lost)
 		if err != nil {
 			return false, err
 		}
 		if used && c.void[r.Append] {
 			return false, fmt.Errorf("%w: the run at %v is used, and void", derived.ErrDamaged, r.Position)
 		}
-		dead = !used && !c.late[r.Append]
-	case c.late[r.Append]:
+		dead = !used && !c.Late[r.Append]
+	case c.Late[r.Append]:
 		return false, nil
 	case c.void[r.Append]:
 		return true, nil
@@ -91,48 +90,48 @@ func (c *census) isDead(r packlog.Record, live *positionReader, kept map[packlog
 			return false, err
 		}
 	}
-	if _, drop := c.drops[r.Position]; !dead && !drop {
+	if _, drop := c.Drops[r.Position]; !dead && !drop {
 		kept[r.Append] = true
 	}
 	return dead, nil
 }
 
 // isDeadHead reports on a head: that of a core stays, and one that makes something count.
-func (c *census) isDeadHead(r packlog.Record, kept map[packlog.AppendID]bool) (bool, error) {
+func (c *Census) isDeadHead(r packlog.Record, kept map[packlog.AppendID]bool) (bool, error) {
 	stays := kept[r.Append]
 	delete(kept, r.Append)
 	key, _, err := records.DecodeHead(r.Meta)
 	if err != nil {
 		return false, nil
 	}
-	f := c.core(key)
+	f := c.Core(key)
 	switch {
-	case r.Position == f.dropped:
+	case r.Position == f.Dropped:
 		if stays {
-			f.pinned = true // a run of another's use in the append of the drop
+			f.Pinned = true // a run of another's use in the append of the drop
 		}
-		c.drops[r.Position], f.sizes[1] = f, packlog.RecordSize(&r)
+		c.Drops[r.Position], f.sizes[1] = f, packlog.RecordSize(&r)
 		return false, nil
-	case f.gone(r.Position):
+	case f.Gone(r.Position):
 		f.leave(r.Position)
-		f.pinned = f.pinned || stays
+		f.Pinned = f.Pinned || stays
 		return !stays, nil
 	}
-	return !stays && r.Position != f.head && !f.seen, nil
+	return !stays && r.Position != f.head && !f.Seen, nil
 }
 
 // isDeadEntry reports on what stands before a head, but for runs.
-func (c *census) isDeadEntry(r packlog.Record) (bool, error) {
+func (c *Census) isDeadEntry(r packlog.Record) (bool, error) {
 	e, err := records.Decode(r)
 	if err != nil {
 		return false, nil // damaged, or of a newer program
 	}
-	f := c.core(e.Key)
+	f := c.Core(e.Key)
 	switch {
-	case r.Position == f.drop:
-		c.drops[r.Position], f.sizes[0] = f, packlog.RecordSize(&r)
+	case r.Position == f.Drop:
+		c.Drops[r.Position], f.sizes[0] = f, packlog.RecordSize(&r)
 		return false, nil
-	case f.gone(r.Position):
+	case f.Gone(r.Position):
 		f.leave(r.Position)
 		return true, nil
 	case e.Kind != packlog.KindSpan && e.Kind != packlog.KindNodes:
@@ -149,7 +148,7 @@ func (c *census) isDeadEntry(r packlog.Record) (bool, error) {
 }
 
 // isDeadSpan reports whether no block of a span is held any more.
-func (c *census) isDeadSpan(e *records.Entry, f *coreFate, core *derived.Core) (bool, error) {
+func (c *Census) isDeadSpan(e *records.Entry, f *Fate, core *derived.Core) (bool, error) {
 	left := f.left(e.At)
 	for _, p := range e.Span.Parts {
 		if p.First >= left {
@@ -164,7 +163,7 @@ func (c *census) isDeadSpan(e *records.Entry, f *coreFate, core *derived.Core) (
 }
 
 // areDeadNodes reports whether all nodes of a record were cut off, or follow from the blocks that are held.
-func (c *census) areDeadNodes(e *records.Entry, f *coreFate, core *derived.Core) (bool, error) {
+func (c *Census) areDeadNodes(e *records.Entry, f *Fate, core *derived.Core) (bool, error) {
 	left := f.left(e.At)
 	for _, n := range e.Nodes {
 		first, last := merkle.FirstBlock(n.Index), merkle.LastBlock(n.Index)

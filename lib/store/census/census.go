@@ -1,4 +1,4 @@
-package store
+package census
 
 import (
 	"context"
@@ -11,59 +11,69 @@ import (
 	"hc/lib/store/derived"
 	"hc/lib/store/packlog"
 	"hc/lib/store/passages"
+	"hc/lib/store/positions"
 	"hc/lib/store/records"
+	"hc/lib/store/runs"
 	"hc/lib/store/table"
 )
 
-// census finds out which records of the log up to one position nothing needs any more. Which runs are live it takes from
-// what is derived up to there, the rest from the log itself. Memory grows with cores, packs, and appends that never ended;
+// Census says which records of the log up to one position nothing needs any more. Which runs are live is taken from what is derived up to
+// there, the rest from the log itself. Memory grows with cores, packs, and appends that never ended;
 // all else is on disk.
 //
 // A record that is dead may stay where it is for ever, if its pack is not worth rewriting. So whatever makes an older
 // record of its core count no more (truncate, clear, a head that settles a conflict) is live as long as the core is; a drop, while an older
 // record of its core is left.
-type census struct {
-	ctx     context.Context
-	store   *Store
-	scratch *scratch
-	derived *derived.Tables
-	at      packlog.Position // what is derived ends here; what comes behind is left alone
-	view    packlog.View     // of the log, not before at
-	noneGo  bool             // no append that is not committed in view goes on
-	from    packlog.Position // of the first record of an append in late; zero: there is none
+type Census struct {
+	source Source
+	ctx    context.Context
+	At     packlog.Position // what is derived ends here; what comes behind is left alone
+	View   packlog.View     // as in Source
+	NoneGo bool             // as in Source
 
-	cores map[keys.Key]*coreFate
-	void  map[packlog.AppendID]bool // begun before at, never committed
-	late  map[packlog.AppendID]bool // begun before at, and committed behind it, or perhaps still to be
-	torn  map[packlog.AppendID]bool // its records are in several packs
-	used  *positionSet
+	Late  map[packlog.AppendID]bool // begun before At, and committed behind it, or perhaps still to be
+	Torn  map[packlog.AppendID]bool // its records are in several packs
+	Dead  *table.Table              // positions of records that are dead, but for those of drops; of the scratch
+	Drops map[packlog.Position]*Fate
+	Packs map[uint64]*Pack // by their sequences; one that has nothing dead need not be in it
+
+	cores map[keys.Key]*Fate
+	void  map[packlog.AppendID]bool // begun before At, never committed
+	from  packlog.Position          // of the first record of an append in Late; zero: there is none
+	used  *positions.Set
 	live  *table.Table // all of used: runs
 	files derived.CoreCache
-
-	dead  *table.Table // records, but for those of drops
-	drops map[packlog.Position]*coreFate
-	packs map[uint64]*packCensus
 }
 
-// packCensus counts the bytes of a pack's records.
-type packCensus struct {
-	dead    uint64
-	damaged bool
+// Pack is what is found of a pack.
+type Pack struct {
+	Dead    uint64 // bytes of records
+	Damaged bool   // it does not have what it should
 }
 
-// takeCensus needs derived files up to a position that is synced, and the checkpoint lock, so that they stay.
-func (s *Store) takeCensus(ctx context.Context, sc *scratch) (*census, error) {
-	c := &census{
-		ctx: ctx, store: s, scratch: sc,
-		cores: make(map[keys.Key]*coreFate),
+// Source is what a census is taken of.
+type Source struct {
+	Log     *packlog.Log
+	Runs    *runs.Reader
+	Derived *derived.Tables // up to a position that is synced; they must stay until the census is taken
+	View    packlog.View    // of the log, not before that position
+	NoneGo  bool            // no append that is not committed in View goes on
+	Scratch *positions.Scratch
+}
+
+// Take takes a census. The error wraps packlog.ErrDamaged if there is more damage than can be told apart, derived.ErrDamaged if what is derived is not
+// what the log says.
+func Take(ctx context.Context, of Source) (*Census, error) {
+	c := &Census{
+		source: of, ctx: ctx, At: of.Derived.Applied.Position, View: of.View, NoneGo: of.NoneGo,
+		cores: make(map[keys.Key]*Fate),
 		void:  make(map[packlog.AppendID]bool),
-		late:  make(map[packlog.AppendID]bool),
-		torn:  make(map[packlog.AppendID]bool),
-		drops: make(map[packlog.Position]*coreFate),
-		packs: make(map[uint64]*packCensus),
-	}
-	if err := c.begin(); err != nil {
-		return nil, err
+		Late:  make(map[packlog.AppendID]bool),
+		Torn:  make(map[packlog.AppendID]bool),
+		Drops: make(map[packlog.Position]*Fate),
+		Packs: make(map[uint64]*Pack),
+		used:  positions.NewSet(ctx, of.Scratch),
+		files: derived.CoreCache{Files: of.Derived.Files.Beside(), Applied: of.Derived.Applied},
 	}
 	defer c.files.Close()
 	for _, step := range []func() error{c.surveyAppends, c.markNamed, c.markLive, c.findDead} {
@@ -74,45 +84,21 @@ func (s *Store) takeCensus(ctx context.Context, sc *scratch) (*census, error) {
 	return c, nil
 }
 
-// begin opens what is derived, and looks how far the log goes while no append is under way, if that can be had.
-func (c *census) begin() error {
-	s := c.store
-	use, err := s.tryLock(c.ctx, packlog.LockUse)
-	if err != nil {
-		return err
-	}
-	c.view, err = s.log.View(c.ctx)
-	if use != nil {
-		c.noneGo = true
-		err = errors.Join(err, use.Unlock())
-	}
-	if err != nil {
-		return err
-	}
-	_, d, err := s.openApplied()
-	if err != nil {
-		return err
-	}
-	c.derived, c.at = d, d.Applied.Position
-	c.used = &positionSet{ctx: c.ctx, of: c.scratch, schema: setSchema}
-	c.files = derived.CoreCache{Files: s.files.Beside(), Applied: d.Applied}
-	return nil
-}
-
-func (c *census) core(key keys.Key) *coreFate {
+// Core returns what the log says about a core; of one that it does not have, nothing.
+func (c *Census) Core(key keys.Key) *Fate {
 	f := c.cores[key]
 	if f == nil {
-		f = &coreFate{}
+		f = &Fate{}
 		c.cores[key] = f
 	}
 	return f
 }
 
-func (c *census) pack(number uint64) *packCensus {
-	p := c.packs[number]
+func (c *Census) pack(number uint64) *Pack {
+	p := c.Packs[number]
 	if p == nil {
-		p = &packCensus{}
-		c.packs[number] = p
+		p = &Pack{}
+		c.Packs[number] = p
 	}
 	return p
 }
@@ -140,16 +126,16 @@ func (f *appendFacts) take(r packlog.Record) {
 }
 
 // surveyAppends goes through the log once: which appends count, and what they do to their cores.
-func (c *census) surveyAppends() error {
+func (c *Census) surveyAppends() error {
 	open := make(map[packlog.AppendID]*appendFacts)
-	err := c.store.log.Scan(c.ctx, c.view, packlog.Position{}, false, func(r packlog.Record) error {
-		f, before := open[r.Append], r.Position.Less(c.at)
+	err := c.source.Log.Scan(c.ctx, c.View, packlog.Position{}, false, func(r packlog.Record) error {
+		f, before := open[r.Append], r.Position.Less(c.At)
 		if f == nil {
 			f = &appendFacts{at: r.Position}
 			open[r.Append] = f
 		}
 		if f.at.Pack != r.Position.Pack {
-			c.torn[r.Append] = true
+			c.Torn[r.Append] = true
 		}
 		f.old = f.old || before
 		switch {
@@ -169,7 +155,7 @@ func (c *census) surveyAppends() error {
 	})
 	for id, f := range open {
 		switch {
-		case f.old && c.noneGo:
+		case f.old && c.NoneGo:
 			c.void[id] = true
 		case f.old:
 			c.addLate(id, f)
@@ -178,8 +164,8 @@ func (c *census) surveyAppends() error {
 	return err
 }
 
-func (c *census) addLate(id packlog.AppendID, f *appendFacts) {
-	c.late[id] = true
+func (c *Census) addLate(id packlog.AppendID, f *appendFacts) {
+	c.Late[id] = true
 	if c.from.IsZero() || f.at.Less(c.from) {
 		c.from = f.at
 	}
@@ -187,16 +173,16 @@ func (c *census) addLate(id packlog.AppendID, f *appendFacts) {
 
 // markNamed marks the runs of the blocks that appends in late name in what they have written before the census: what they write behind it
 // is read when a pack is about to be replaced. What was looked up when an append began may have been dropped since.
-func (c *census) markNamed() error {
+func (c *Census) markNamed() error {
 	if c.from.IsZero() {
 		return nil
 	}
-	search := passages.NewSearch(c.store.log, c.view)
-	err := c.store.log.Scan(c.ctx, c.view, c.from, false, func(r packlog.Record) error {
+	search := passages.NewSearch(c.source.Log, c.View)
+	err := c.source.Log.Scan(c.ctx, c.View, c.from, false, func(r packlog.Record) error {
 		switch {
-		case !r.Position.Less(c.at):
+		case !r.Position.Less(c.At):
 			return errCensusEnd
-		case r.Kind != packlog.KindSpan || !c.late[r.Append]:
+		case r.Kind != packlog.KindSpan || !c.Late[r.Append]:
 			return nil
 		}
 		e, err := records.Decode(r)
@@ -212,46 +198,46 @@ func (c *census) markNamed() error {
 }
 
 // markPassages marks the runs of the passages of the span that e is.
-func (c *census) markPassages(search *passages.Search, e *records.Entry) error {
+func (c *Census) markPassages(search *passages.Search, e *records.Entry) error {
 	if !e.Span.HasPassages() {
 		return nil
 	}
-	finder := passages.Finder{Log: c.store.log, Reader: c.store.reader}
-	places, err := search.Locate(c.ctx, e, func(x *records.Passage) (place, bool, error) {
-		return finder.Indexed(c.ctx, c.derived.Index, x)
+	finder := passages.Finder{Log: c.source.Log, Reader: c.source.Runs}
+	places, err := search.Locate(c.ctx, e, func(x *records.Passage) (runs.Place, bool, error) {
+		return finder.Indexed(c.ctx, c.source.Derived.Index, x)
 	})
 	for _, at := range places {
-		err = errors.Join(err, c.used.add(at.Run, place{}))
+		err = errors.Join(err, c.used.Add(at.Run, runs.Place{}))
 	}
 	return err
 }
 
 // committed takes in a whole append. One whose head cannot be understood is left alone.
-func (c *census) committed(r packlog.Record, f *appendFacts) {
+func (c *Census) committed(r packlog.Record, f *appendFacts) {
 	key, _, err := records.DecodeHead(r.Meta)
 	if r.Kind != packlog.KindHead || err != nil {
-		c.late[r.Append] = true
+		c.Late[r.Append] = true
 		return
 	}
-	core := c.core(key)
+	core := c.Core(key)
 	core.head = r.Position
 	for _, cut := range f.cuts {
 		core.addCut(cut)
 	}
-	core.seen = core.seen || f.seen
+	core.Seen = core.Seen || f.seen
 	if f.drop.IsZero() {
 		return
 	}
-	if !core.drop.IsZero() {
-		core.leave(core.drop)
-		core.leave(core.dropped)
+	if !core.Drop.IsZero() {
+		core.leave(core.Drop)
+		core.leave(core.Dropped)
 	}
-	core.drop, core.dropped = f.drop, r.Position
-	core.cuts, core.seen = nil, false
+	core.Drop, core.Dropped = f.drop, r.Position
+	core.cuts, core.Seen = nil, false
 }
 
 // markBase marks what a run needs to be read.
-func (c *census) markBase(r packlog.Record) error {
+func (c *Census) markBase(r packlog.Record) error {
 	if r.Kind != packlog.KindRun || len(r.Meta) < 2 || r.Meta[1] != records.CodecDelta {
 		return nil
 	}
@@ -263,8 +249,8 @@ func (c *census) markBase(r packlog.Record) error {
 }
 
 // markLive finds the runs that hold a block of a core.
-func (c *census) markLive() error {
-	for _, ref := range c.derived.Applied.Cores {
+func (c *Census) markLive() error {
+	for _, ref := range c.source.Derived.Applied.Cores {
 		core, err := c.files.Core(ref.Key)
 		if err != nil {
 			return err
@@ -274,13 +260,13 @@ func (c *census) markLive() error {
 		}
 	}
 	var err error
-	c.live, err = c.used.finish()
+	c.live, err = c.used.Finish()
 	return err
 }
 
-func (c *census) markRow(core *derived.Core, r blockmap.Row) error {
+func (c *Census) markRow(core *derived.Core, r blockmap.Row) error {
 	if r.Kind == blockmap.Placed {
-		return c.used.add(r.Place.Run, place{})
+		return c.used.Add(r.Place.Run, runs.Place{})
 	}
 	for b := r.First; b < r.End() && r.Kind == blockmap.ByLeaf; b++ {
 		n, ok, err := core.Node(c.ctx, 2*b)
@@ -298,13 +284,13 @@ func (c *census) markRow(core *derived.Core, r blockmap.Row) error {
 }
 
 // markLeaf marks the run that a look-up of a block finds.
-func (c *census) markLeaf(leaf hash.Digest) error {
+func (c *Census) markLeaf(leaf hash.Digest) error {
 	var adding error
-	err := c.derived.Index.Places(c.ctx, leaf, func(p place) bool {
-		if !c.view.Current(p.Run) {
+	err := c.source.Derived.Index.Places(c.ctx, leaf, func(p runs.Place) bool {
+		if !c.View.Current(p.Run) {
 			return true
 		}
-		adding = c.used.add(p.Run, place{})
+		adding = c.used.Add(p.Run, runs.Place{})
 		return false
 	})
 	return errors.Join(err, adding)
