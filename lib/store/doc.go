@@ -33,5 +33,6 @@
 // lib/store/records, which of them count lib/store/commits, where passages are lib/store/passages; blocks get into them and out again by
 // lib/store/runs, compressed by lib/store/codec. What is derived from the log is made by lib/store/checkpoint and read by
 // lib/store/derived: tables, lib/store/table, of trees' nodes, lib/store/treetable, and of where blocks are, lib/store/blockmap, and small
-// files, lib/store/smallfile. What nothing needs any more is found by lib/store/census, with lib/store/positions, and left out here.
+// files, lib/store/smallfile. What nothing needs any more is found by lib/store/census, with lib/store/positions, and
+// left out here; lib/store/coalesce makes one append of short ones meanwhile.
 package store

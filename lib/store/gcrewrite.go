@@ -7,9 +7,11 @@ import (
 	"hc/lib/hash"
 	"hc/lib/store/census"
 	"hc/lib/store/checkpoint"
+	"hc/lib/store/coalesce"
 	"hc/lib/store/packlog"
 	"hc/lib/store/positions"
 	"hc/lib/store/records"
+	"hc/lib/store/runs"
 )
 
 // What tests leave out, to see that they notice.
@@ -83,8 +85,11 @@ func (c *copier) copy(from packlog.Position) (err error) {
 	defer c.dead.Stop()
 	take, flush := c.add, func() error { return nil }
 	if c.repack != nil {
-		j := newJoiner(c)
-		take, flush = j.take, j.flush
+		if c.recoder == nil {
+			c.recoder = runs.NewRecoder(c.repack.Cold)
+		}
+		j := coalesce.New(coalesce.Output{Census: c.census, Recoder: c.recoder, Add: c.add, AddRun: c.addJoined})
+		take, flush = j.Take, j.Flush
 	}
 	var record packlog.Record // one for all, as it would be allocated each time
 	err = c.to.Scan(c.ctx, func(r packlog.Record) error {
@@ -140,6 +145,20 @@ func (c *copier) add(record *packlog.Record) error {
 		return nil
 	}
 	return c.places.Add(record.Position, place{Run: at})
+}
+
+// addJoined writes a run in which others are.
+func (c *copier) addJoined(run *packlog.Record, olds []coalesce.OldRun) error {
+	at, err := c.to.Add(run)
+	if err != nil {
+		return err
+	}
+	for _, old := range olds {
+		if err := c.places.Add(old.At, place{Run: at, At: old.First}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // publish puts the new packs in their places, unless something that they left out is needed now.
