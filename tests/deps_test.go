@@ -21,7 +21,7 @@ var layers = []struct {
 	{"connections", []string{"lib/peer", "lib/protomux", "lib/secretstream", "lib/discovery"}},
 	{"data", []string{"lib/stream", "lib/hyperbee", "lib/hyperdrive", "lib/proof", "lib/keyfile", "lib/keylock", "lib/store/packlog", "lib/store/packlog/memfs",
 		"lib/store/table", "lib/store/treetable", "lib/store/records", "lib/store/codec", "lib/store/runs", "lib/store/blockmap",
-		"lib/store/derived", "lib/store/commits", "lib/store/passages", "lib/store/checkpoint", "lib/store/positions", "lib/store/census", "lib/store/coalesce",
+		"lib/store/derived", "lib/store/commits", "lib/store/passages", "lib/store/checkpoint", "lib/store/positions", "lib/store/census", "lib/store/coalesce", "lib/store/dedup",
 		"lib/store/smallfile", "lib/store", "lib/hypercore"}},
 	{"capabilities", []string{"lib/folder", "lib/drivetar", "lib/replicate/messages", "lib/replicate/publish", "lib/replicate/bitfield", "lib/replicate/answers", "lib/replicate/copies", "lib/replicate", "lib/drive", "lib/objects", "lib/worktree"}},
 	{"what binaries share", []string{"lib/cli", "lib/cli/network"}},

@@ -18,16 +18,20 @@ func (tx *Tx) Has(ctx context.Context, leaf hash.Digest) (bool, error) {
 	if err := tx.check(); err != nil {
 		return false, err
 	}
-	if _, ok := tx.own.get(leaf); ok {
+	if _, ok := tx.own.Get(leaf); ok {
 		return true, nil
 	}
 	_, ok, err := tx.lookUp(ctx, leaf)
 	return ok, err
 }
 
+// Expect says which blocks will be put next, about, and in which order: so they are looked for together, which costs far less in a
+// store that has much. leaves is not changed by the caller until the next time.
+func (tx *Tx) Expect(leaves []hash.Digest) { tx.expected.Set(leaves) }
+
 // lookUp returns where the store has a block. A damaged index has none: blocks are stored again until it is mended.
 func (tx *Tx) lookUp(ctx context.Context, leaf hash.Digest) (known, bool, error) {
-	if at, ok := tx.near.get(leaf); ok {
+	if at, ok := tx.near.Get(leaf); ok {
 		return known{place: at}, true, nil
 	}
 	at, ok, err := tx.view.state.lookUpExpected(ctx, tx.store.log, leaf, &tx.expected)
@@ -36,7 +40,7 @@ func (tx *Tx) lookUp(ctx context.Context, leaf hash.Digest) (known, bool, error)
 		return known{}, false, nil
 	}
 	if ok {
-		tx.near.learn(ctx, tx.store.reader, at.Run)
+		tx.near.Learn(ctx, tx.store.reader, at.Run)
 	}
 	return known{at, ok}, ok, err
 }
@@ -68,7 +72,7 @@ func (tx *Tx) AppendAll(ctx context.Context, leaves []hash.Digest, blocks [][]by
 		tx.Expect(nil)
 	}()
 	for i, block := range blocks {
-		tx.expected.next = i
+		tx.expected.GoOn(i)
 		var sum checksum.Sum
 		if sums != nil {
 			sum = sums[i]
@@ -90,14 +94,14 @@ func (tx *Tx) add(ctx context.Context, leaf hash.Digest, data []byte, sum checks
 	if tx.options.Short {
 		return tx.settleNew(ctx, b.node, data, sum)
 	}
-	_, own := tx.own.get(leaf)
+	_, own := tx.own.Get(leaf)
 	if !own {
 		at, found, err := tx.lookUp(ctx, leaf)
 		if err != nil {
 			return err
 		}
 		if !found {
-			tx.own.add(leaf, len(data))
+			tx.own.Add(leaf, len(data))
 			return tx.addNew(ctx, b, data, sum)
 		}
 		if err := tx.deltas.found(ctx, at.place); err != nil {

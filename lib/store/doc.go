@@ -31,8 +31,8 @@
 //
 // What is in the files is in FORMAT.md. What needs no store stands below it: the log is lib/store/packlog, what its records say
 // lib/store/records, which of them count lib/store/commits, where passages are lib/store/passages; blocks get into them and out again by
-// lib/store/runs, compressed by lib/store/codec. What is derived from the log is made by lib/store/checkpoint and read by
-// lib/store/derived: tables, lib/store/table, of trees' nodes, lib/store/treetable, and of where blocks are, lib/store/blockmap, and small
-// files, lib/store/smallfile. What nothing needs any more is found by lib/store/census, with lib/store/positions, and
-// left out here; lib/store/coalesce makes one append of short ones meanwhile.
+// lib/store/runs, compressed by lib/store/codec, and most look-ups of whether they are there are spared by lib/store/dedup. What is derived
+// from the log is made by lib/store/checkpoint and read by lib/store/derived: tables, lib/store/table, of trees' nodes, lib/store/treetable,
+// and of where blocks are, lib/store/blockmap, and small files, lib/store/smallfile. What nothing needs any more is found by
+// lib/store/census, with lib/store/positions, and left out here; lib/store/coalesce makes one append of short ones meanwhile.
 package store

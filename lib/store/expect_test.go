@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"hc/lib/hash"
+	"hc/lib/store/dedup"
 )
 
 // expectStore returns a store with so many blocks, in tables of its index and behind them.
@@ -67,10 +68,11 @@ func TestExpect(t *testing.T) {
 			t.Fatal(err)
 		}
 		tx.Expect(test.expected)
-		alone := expected{leaves: test.expected}
+		var alone dedup.Expected
+		alone.Set(test.expected)
 		looked := 0
 		for i := 0; i < len(mixed); i += test.step {
-			absent, err := alone.absent(t.Context(), tx.view.state.derived.Index, mixed[i])
+			absent, err := alone.Absent(t.Context(), tx.view.state.derived.Index, mixed[i])
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -84,7 +84,7 @@ func (tx *Tx) putTogether(ctx context.Context, c cameTogether, asCame bool) erro
 	}
 	for i, block := range c.blocks {
 		if !tx.options.Short {
-			tx.own.add(c.leaves[i], len(block))
+			tx.own.Add(c.leaves[i], len(block))
 		}
 		p := putBlock{block: c.first + uint64(i), ref: records.LeafRef{Size: uint64(len(block)), Leaf: c.leaves[i]}, run: run, at: uint32(i)}
 		if err := tx.putInto(ctx, p); err != nil {

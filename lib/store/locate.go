@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"hc/lib/hash"
+	"hc/lib/store/dedup"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/runs"
@@ -76,8 +77,8 @@ func (st *state) lookUp(ctx context.Context, log *packlog.Log, leaf hash.Digest)
 
 // lookUpExpected is lookUp for a block that may be one of those expected. Of such a one that the index is known not to have only the tail
 // is asked.
-func (st *state) lookUpExpected(ctx context.Context, log *packlog.Log, leaf hash.Digest, e *expected) (at place, ok bool, err error) {
-	absent, err := e.absent(ctx, st.derived.Index, leaf)
+func (st *state) lookUpExpected(ctx context.Context, log *packlog.Log, leaf hash.Digest, e *dedup.Expected) (at place, ok bool, err error) {
+	absent, err := e.Absent(ctx, st.derived.Index, leaf)
 	if err != nil {
 		return place{}, false, err
 	}

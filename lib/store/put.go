@@ -62,7 +62,7 @@ func (tx *Tx) putBy(ctx context.Context, block uint64, leaf hash.Digest, data []
 			return err
 		}
 		if !tx.options.Short {
-			tx.own.add(leaf, len(data))
+			tx.own.Add(leaf, len(data))
 		}
 	}
 	return tx.putInto(ctx, p)
@@ -83,7 +83,7 @@ func (tx *Tx) knows(ctx context.Context, p *putBlock, must bool) (bool, error) {
 	if tx.options.Short && !must {
 		return false, nil
 	}
-	if size, ok := tx.own.get(p.ref.Leaf); ok {
+	if size, ok := tx.own.Get(p.ref.Leaf); ok {
 		p.ref.Size = uint64(size)
 		return true, nil
 	}

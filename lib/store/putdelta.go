@@ -34,7 +34,7 @@ func (tx *Tx) putDelta(ctx context.Context, block uint64, b *newBlock) error {
 	if err != nil {
 		return err
 	}
-	tx.own.add(b.leaf, len(b.data))
+	tx.own.Add(b.leaf, len(b.data))
 	return tx.putInto(ctx, putBlock{block: block, ref: records.LeafRef{Size: uint64(len(b.data)), Leaf: b.leaf}, run: run})
 }
 

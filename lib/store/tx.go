@@ -11,6 +11,7 @@ import (
 	"hc/lib/store/blockmap"
 	"hc/lib/store/codec"
 	"hc/lib/store/commits"
+	"hc/lib/store/dedup"
 	"hc/lib/store/packlog"
 	"hc/lib/store/records"
 	"hc/lib/store/runs"
@@ -54,9 +55,9 @@ type Tx struct {
 	err     error // the first one; the transaction is dead
 	done    bool
 
-	own      recent                 // leaf hashes of blocks that this transaction wrote
-	near     near                   // and of those that it found
-	expected expected               // of Expect
+	own      dedup.Recent           // leaf hashes of blocks that this transaction wrote
+	near     dedup.Nearby           // and of those that it found
+	expected dedup.Expected         // of Expect
 	deltas   deltas                 // of Append
 	span     spanBuilder            // of Append
 	roots    *merkle.Roots          // of Grow
@@ -313,5 +314,5 @@ func (tx *Tx) Abort() {
 	tx.deltas.workers.Wait()
 	tx.runs.Wait()
 	tx.release()
-	tx.own, tx.near, tx.wrote, tx.expected = recent{}, near{}, commits.Written{}, expected{} // a checkpoint may follow, and the caller hold the transaction
+	tx.own, tx.near, tx.wrote, tx.expected = dedup.Recent{}, dedup.Nearby{}, commits.Written{}, dedup.Expected{} // a checkpoint may follow, and the caller hold the transaction
 }

@@ -1,4 +1,4 @@
-package store
+package dedup
 
 import (
 	"context"
@@ -13,9 +13,9 @@ const (
 	expectedReach  = 64       // how many blocks may not come that were expected before one that comes
 )
 
-// expected is the blocks that a transaction is about to get, of which those that the index has not are found out together. Its zero value
+// Expected is the blocks that a transaction is about to get, of which those that the index has not are found out together. Its zero value
 // expects none.
-type expected struct {
+type Expected struct {
 	leaves []hash.Digest
 	next   int // the first one that may come
 	batch  table.Batch
@@ -23,16 +23,18 @@ type expected struct {
 	asked  int // of leaves, behind the last one of the batch
 }
 
-// Expect says which blocks will be put next, about, and in which order: so they are looked for together, which costs far less in a
-// store that has much. leaves is not changed by the caller until the next time.
-func (tx *Tx) Expect(leaves []hash.Digest) {
-	e := &tx.expected
+// Set has blocks with these leaf hashes expected, in this order, in place of those before. leaves is not changed until the next call.
+func (e *Expected) Set(leaves []hash.Digest) {
 	e.leaves, e.next, e.first, e.asked = leaves, 0, 0, 0
 	e.batch.Reset()
 }
 
-// absent reports whether it is certain that the index has no block with that leaf hash.
-func (e *expected) absent(ctx context.Context, in derived.Index, leaf hash.Digest) (bool, error) {
+// GoOn says which of them comes next, by its number.
+func (e *Expected) GoOn(next int) { e.next = next }
+
+// Absent reports whether it is certain that an index has no block with that leaf hash. The error is that of looking, behind which nothing is
+// expected any more.
+func (e *Expected) Absent(ctx context.Context, in derived.Index, leaf hash.Digest) (bool, error) {
 	for i := e.next; i < min(e.next+expectedReach, len(e.leaves)); i++ {
 		if e.leaves[i] != leaf {
 			continue
@@ -49,7 +51,7 @@ func (e *expected) absent(ctx context.Context, in derived.Index, leaf hash.Diges
 }
 
 // ask asks the index for the blocks from number first on.
-func (e *expected) ask(ctx context.Context, in derived.Index, first int) error {
+func (e *Expected) ask(ctx context.Context, in derived.Index, first int) error {
 	e.first, e.asked = first, min(first+expectedBlocks, len(e.leaves))
 	e.batch.Reset()
 	for i := e.first; i < e.asked; i++ {

@@ -1,4 +1,4 @@
-package store
+package dedup
 
 import (
 	"encoding/binary"
@@ -13,9 +13,9 @@ const (
 	recentChunk = 1 << 10  // blocks for which there is room at a time
 )
 
-// recent is the sizes of the blocks that came last, recentLimit of them, by leaf hash. It takes some 45 bytes for each: two maps, of which
+// Recent is the sizes of the blocks that came last, recentLimit of them, by leaf hash. It takes some 45 bytes for each: two maps, of which
 // one is filled while the other one is still looked into, take four times as much. Its zero value is empty.
-type recent struct {
+type Recent struct {
 	chunks [recentLimit / recentChunk]*[recentChunk]recentBlock // the last of the newest ones is where the next one goes; full, they are a ring
 	count  int                                                  // that came in all
 	first  []uint32                                             // of each bucket the newest block, by its place in the ring, plus 1; a power of two of them
@@ -28,7 +28,8 @@ type recentBlock struct {
 	next uint32 // the next older one of its bucket, as in first
 }
 
-func (r *recent) get(leaf hash.Digest) (size uint32, ok bool) {
+// Get returns how many bytes the block with a leaf hash has, if it is one of them.
+func (r *Recent) Get(leaf hash.Digest) (size uint32, ok bool) {
 	if r.count == 0 {
 		return 0, false
 	}
@@ -43,15 +44,16 @@ func (r *recent) get(leaf hash.Digest) (size uint32, ok bool) {
 }
 
 // at returns a block by its place, plus 1.
-func (r *recent) at(place uint32) *recentBlock {
+func (r *Recent) at(place uint32) *recentBlock {
 	return &r.chunks[(place-1)/recentChunk][(place-1)%recentChunk]
 }
 
-func (r *recent) bucket(leaf *hash.Digest) uint64 {
+func (r *Recent) bucket(leaf *hash.Digest) uint64 {
 	return binary.LittleEndian.Uint64(leaf[:]) * r.factor >> (64 - bits.Len(uint(len(r.first)-1)))
 }
 
-func (r *recent) add(leaf hash.Digest, size int) {
+// Add takes in a block, which may have come before.
+func (r *Recent) Add(leaf hash.Digest, size int) {
 	r.makeRoom()
 	place := uint32(r.count%recentLimit) + 1
 	chunk := &r.chunks[(place-1)/recentChunk]
@@ -66,14 +68,14 @@ func (r *recent) add(leaf hash.Digest, size int) {
 	r.count++
 }
 
-func (r *recent) link(place uint32) {
+func (r *Recent) link(place uint32) {
 	b := r.at(place)
 	bucket := &r.first[r.bucket(&b.leaf)]
 	b.next, *bucket = *bucket, place
 }
 
 // forget takes the oldest block of all out of its bucket, in which it is the last one.
-func (r *recent) forget(place uint32) {
+func (r *Recent) forget(place uint32) {
 	at := &r.first[r.bucket(&r.at(place).leaf)]
 	for *at != place {
 		at = &r.at(*at).next
@@ -82,7 +84,7 @@ func (r *recent) forget(place uint32) {
 }
 
 // makeRoom makes more buckets where there are fewer than blocks.
-func (r *recent) makeRoom() {
+func (r *Recent) makeRoom() {
 	if r.count < len(r.first) || len(r.first) == recentLimit {
 		return
 	}

@@ -1,4 +1,4 @@
-package store
+package dedup
 
 import (
 	"encoding/binary"
@@ -14,13 +14,13 @@ func TestRecent(t *testing.T) {
 		binary.LittleEndian.PutUint64(leaf[20:], uint64(i))
 		return leaf
 	}
-	var r recent
-	if _, ok := r.get(leaf(0)); ok {
+	var r Recent
+	if _, ok := r.Get(leaf(0)); ok {
 		t.Fatal("it knows a block before any came")
 	}
 	const last = 3*recentLimit + 1000
 	for i := range last {
-		r.add(leaf(i), i%1000)
+		r.Add(leaf(i), i%1000)
 		if i > 5000 && i%7777 > 0 {
 			continue
 		}
@@ -28,17 +28,17 @@ func TestRecent(t *testing.T) {
 			if back > i {
 				continue
 			}
-			size, ok := r.get(leaf(i - back))
+			size, ok := r.Get(leaf(i - back))
 			if want := back < recentLimit; ok != want || ok && size != uint32((i-back)%1000) {
 				t.Fatalf("of %d blocks the one %d before the last: %d, %v", i+1, back, size, ok)
 			}
 		}
-		if _, ok := r.get(leaf(i + 1)); ok {
+		if _, ok := r.Get(leaf(i + 1)); ok {
 			t.Fatalf("of %d blocks it knows one more", i+1)
 		}
 	}
-	r.add(leaf(last-5), 7)
-	if size, ok := r.get(leaf(last - 5)); !ok || size != 7 {
+	r.Add(leaf(last-5), 7)
+	if size, ok := r.Get(leaf(last - 5)); !ok || size != 7 {
 		t.Errorf("a block that came again: %d, %v, expected what came last", size, ok)
 	}
 }
