@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"hc/lib/store/blockmap"
-	"hc/lib/store/packlog"
 	"hc/lib/store/table"
 )
 
@@ -15,22 +14,8 @@ import (
 func TestRowFoundLast(t *testing.T) {
 	const length = 300
 	for seed := range uint64(30) {
-		random, dir, cache := rand.New(rand.NewPCG(seed, 1)), t.TempDir(), table.NewCache(1<<20, 0)
-		var runs []Limited
-		for number := range 1 + random.IntN(4) {
-			path := filepath.Join(dir, fmt.Sprint(number))
-			writeRuns(t, path, random, length)
-			open, err := table.Open(packlog.OS(), path, blockmap.RunsSchema, cache)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer open.Close()
-			limit := uint64(blockmap.NoLimit)
-			if random.IntN(3) == 0 {
-				limit = random.Uint64N(length)
-			}
-			runs = append(runs, Limited{open, limit})
-		}
+		random := rand.New(rand.NewPCG(seed, 1))
+		runs := openRuns(t, random, length)
 		core := &Core{Runs: runs}
 		for range 40 {
 			for block := random.Uint64N(length); block < length && random.IntN(50) > 0; block++ {
@@ -48,26 +33,37 @@ func TestRowFoundLast(t *testing.T) {
 	}
 }
 
-// writeRuns writes a table of runs with gaps between them.
-func writeRuns(t *testing.T, path string, random *rand.Rand, length uint64) {
+// openRuns returns tables of runs, newest first, with gaps between their rows, which overlap those of others, and limits.
+func openRuns(t *testing.T, random *rand.Rand, length uint64) (runs []Limited) {
 	t.Helper()
-	w, err := table.Create(packlog.OS(), path, blockmap.RunsSchema)
-	if err != nil {
-		t.Fatal(err)
+	dir, cache := t.TempDir(), table.NewCache(1<<20, 0)
+	for number := range 1 + random.IntN(4) {
+		open := writeTable(t, filepath.Join(dir, fmt.Sprint(number)), blockmap.RunsSchema, cache, func(w *table.Writer) error {
+			return writeRuns(w, random, length)
+		})
+		limit := uint64(blockmap.NoLimit)
+		if random.IntN(3) == 0 {
+			limit = random.Uint64N(length)
+		}
+		runs = append(runs, Limited{open, limit})
 	}
+	return runs
+}
+
+// writeRuns writes rows with gaps between them.
+func writeRuns(w *table.Writer, random *rand.Rand, length uint64) error {
 	out := blockmap.NewWriter(w)
 	for first := random.Uint64N(length); first < length; first += random.Uint64N(length / 4) {
 		r := blockmap.Row{First: first, Count: 1 + random.Uint64N(20), Kind: blockmap.Placed}
-		r.Place.Run.Offset, r.Place.At = 8*random.Uint64N(1<<20), uint32(random.IntN(100))
+		if random.IntN(4) == 0 {
+			r.Kind = blockmap.Cleared
+		} else {
+			r.Place.Run.Offset, r.Place.At = 8*random.Uint64N(1<<20), uint32(random.IntN(100))
+		}
 		if err := out.Add(r); err != nil {
-			t.Fatal(err)
+			return err
 		}
 		first = r.End()
 	}
-	if err := out.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Finish(); err != nil {
-		t.Fatal(err)
-	}
+	return out.Flush()
 }

@@ -38,34 +38,15 @@ func mergeLimited(ctx context.Context, w *table.Writer, tables []Limited) error 
 // mergedRows gives the rows of tables, newest first, of each key the newest. A row is valid until the next one.
 func mergedRows(ctx context.Context, tables []Limited) iter.Seq2[table.Row, error] {
 	return func(yield func(table.Row, error) bool) {
-		type source struct {
-			next func() (table.Row, error, bool)
-			row  table.Row
-		}
-		var sources []*source
-		advance := func(s *source) (ok bool, err error) {
-			s.row, err, ok = s.next()
-			return ok && err == nil, err
-		}
-		for _, t := range tables {
-			rows := limitedRows(ctx, t)
-			if t.Limit == blockmap.NoLimit {
-				rows = t.Scan(ctx, nil)
+		sources, stop, err := pull(tables, func(t Limited) iter.Seq2[table.Row, error] {
+			if t.Limit == blockmap.NoLimit { // also where keys are no numbers
+				return t.Scan(ctx, nil)
 			}
-			next, stop := iter.Pull2(rows)
-			defer stop()
-			s := &source{next: next}
-			ok, err := advance(s)
-			if err != nil {
-				yield(table.Row{}, err)
-				return
-			}
-			if ok {
-				sources = append(sources, s)
-			}
-		}
+			return limitedRows(ctx, t)
+		})
+		defer stop()
 		var key, value []byte
-		for len(sources) > 0 {
+		for err == nil && len(sources) > 0 {
 			lowest := sources[0]
 			for _, s := range sources[1:] {
 				if bytes.Compare(s.row.Key, lowest.row.Key) < 0 {
@@ -76,21 +57,15 @@ func mergedRows(ctx context.Context, tables []Limited) iter.Seq2[table.Row, erro
 			if !yield(table.Row{Key: key, Value: value}, nil) {
 				return
 			}
-			left := sources[:0]
-			for _, s := range sources {
-				ok := true
-				if bytes.Equal(s.row.Key, key) {
-					var err error
-					if ok, err = advance(s); err != nil {
-						yield(table.Row{}, err)
-						return
-					}
+			sources, err = advance(sources, func(s *source[table.Row]) (bool, error) {
+				if !bytes.Equal(s.row.Key, key) {
+					return true, nil
 				}
-				if ok {
-					left = append(left, s)
-				}
-			}
-			sources = left
+				return s.next()
+			})
+		}
+		if err != nil {
+			yield(table.Row{}, err)
 		}
 	}
 }
@@ -133,67 +108,89 @@ func RunRows(ctx context.Context, t Limited) iter.Seq2[blockmap.Row, error] {
 // MergeRuns calls emit for what tables of runs, newest first, say: of each block what the newest does. Rows of blocks that are not held are left
 // out if nothing is older.
 func MergeRuns(ctx context.Context, tables []Limited, oldest bool, emit func(blockmap.Row) error) error {
-	type head struct {
-		next func() (blockmap.Row, error, bool)
-		row  blockmap.Row
-	}
-	advance := func(h *head) (bool, error) {
-		r, err, ok := h.next()
-		h.row = r
-		return ok, err
-	}
-	var heads []*head // newest first, each on what is left of its row
-	for _, t := range tables {
-		next, stop := iter.Pull2(RunRows(ctx, t))
-		defer stop()
-		h := &head{next: next}
-		ok, err := advance(h)
-		if err != nil {
-			return err
-		}
-		if ok {
-			heads = append(heads, h)
-		}
-	}
-	for len(heads) > 0 {
-		first := heads[0]
-		end := uint64(blockmap.NoLimit)
-		for _, h := range heads[1:] {
-			if h.row.First < first.row.First {
-				first = h
-			}
-		}
-		end = first.row.End()
-		for _, h := range heads { // a newer one takes over where it begins
-			if h == first {
-				break
-			}
-			end = min(end, h.row.First)
-		}
-		piece := first.row.Part(first.row.First, end)
+	sources, stop, err := pull(tables, func(t Limited) iter.Seq2[blockmap.Row, error] { return RunRows(ctx, t) })
+	defer stop()
+	for err == nil && len(sources) > 0 {
+		piece := firstPiece(sources)
 		if piece.Held() || !oldest {
 			if err := emit(piece); err != nil {
 				return err
 			}
 		}
-		left := heads[:0]
-		for _, h := range heads {
-			ok := true
-			for ok && h.row.End() <= end {
-				var err error
-				if ok, err = advance(h); err != nil {
-					return err
-				}
-			}
-			if !ok {
-				continue
-			}
-			if h.row.First < end {
-				h.row = h.row.Part(end, h.row.End())
-			}
-			left = append(left, h)
-		}
-		heads = left
+		sources, err = advance(sources, func(s *source[blockmap.Row]) (bool, error) { return goBehind(s, piece.End()) })
 	}
-	return nil
+	return err
+}
+
+// firstPiece returns of the rows of some sources, newest first, what comes first, as far as none that is newer takes over.
+func firstPiece(sources []*source[blockmap.Row]) blockmap.Row {
+	first := 0
+	for i, s := range sources {
+		if s.row.First < sources[first].row.First {
+			first = i
+		}
+	}
+	row := sources[first].row
+	end := row.End()
+	for _, newer := range sources[:first] {
+		end = min(end, newer.row.First)
+	}
+	return row.Part(row.First, end)
+}
+
+// goBehind takes a source to what it says of blocks from end on; ok is false if that is nothing.
+func goBehind(s *source[blockmap.Row], end uint64) (ok bool, err error) {
+	for s.row.End() <= end {
+		if ok, err := s.next(); !ok || err != nil {
+			return false, err
+		}
+	}
+	if s.row.First < end {
+		s.row = s.row.Part(end, s.row.End())
+	}
+	return true, nil
+}
+
+// source is a table that is gone through along with others, at a row of it.
+type source[T any] struct {
+	pull func() (T, error, bool)
+	row  T
+}
+
+// next goes on to the next row; ok is false if there is none.
+func (s *source[T]) next() (ok bool, err error) {
+	s.row, err, ok = s.pull()
+	return ok && err == nil, err
+}
+
+// pull returns the tables that have a row, each at its first. stop must be called, also behind an error.
+func pull[T any](tables []Limited, rows func(Limited) iter.Seq2[T, error]) (sources []*source[T], stop func(), err error) {
+	var stops []func()
+	stop = func() {
+		for _, stop := range stops {
+			stop()
+		}
+	}
+	for _, t := range tables {
+		next, stopOne := iter.Pull2(rows(t))
+		stops = append(stops, stopOne)
+		sources = append(sources, &source[T]{pull: next})
+	}
+	sources, err = advance(sources, (*source[T]).next)
+	return sources, stop, err
+}
+
+// advance takes all sources on by a function that reports whether they have a row, and returns those that do.
+func advance[T any](sources []*source[T], on func(*source[T]) (bool, error)) ([]*source[T], error) {
+	left := sources[:0]
+	for _, s := range sources {
+		ok, err := on(s)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			left = append(left, s)
+		}
+	}
+	return left, nil
 }
