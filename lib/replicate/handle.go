@@ -45,9 +45,11 @@ func (f *fetcher) handle(ctx context.Context, e event) error {
 		s.spent++
 		return f.heardState(s, *e.sync)
 	case e.have != nil:
+		s.told = true
 		s.spent += s.blocks.Set(e.have.Start, e.have.Length, !e.have.Drop)
 		s.announced(e.have.Start, e.have.Length)
 	case e.bitfield != nil:
+		s.told = true
 		s.spent += s.blocks.SetBits(e.bitfield.Start, e.bitfield.Words)
 		s.announced(e.bitfield.Start, 32*uint64(len(e.bitfield.Words)))
 	case e.noData != nil:

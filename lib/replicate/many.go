@@ -267,6 +267,7 @@ func (f *fetcher) given(ctx context.Context, s *session, g *gift) error {
 		return f.unpark(ctx)
 	}
 	delete(s.questions, g.id)
+	s.told = true
 	s.timed(a)
 	if a.question.runs || g.runs != nil {
 		f.heardRuns(s, a, g)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"hc/lib/proof"
 	"hc/lib/protomux"
 	"hc/lib/replicate/answers"
+	"hc/lib/replicate/messages"
 )
 
 // falseGiver is a liar's channel for many blocks.
@@ -347,5 +349,38 @@ func TestFloodOfQuestions(t *testing.T) {
 		t.Errorf("dropped because of %v", reason)
 	}
 	for range n.got {
+	}
+}
+
+// A peer whose word of what it has comes a little behind its state is not asked for each block, or leaf hash, by itself meanwhile.
+func TestAnnouncedBehindTheState(t *testing.T) {
+	for _, checked := range []bool{false, true} {
+		core := bulky(t)
+		var questions atomic.Int32
+		var channel *protomux.Channel
+		honest := answering(nil, nil)
+		peer := &liar{
+			capable: true,
+			onOpen:  func(_ *liar, ch *protomux.Channel) error { channel = ch; return nil },
+			onObjects: func(l *liar, g *giver, kind uint64, body []byte) error {
+				if questions.Add(1) == 1 {
+					if err := channel.Send(messages.TypeRange, messages.Range{Length: l.length}.Append(nil)); err != nil {
+						return err
+					}
+				}
+				return honest(l, g, kind, body)
+			},
+		}
+		into := newStore(t)
+		if checked {
+			into = onceFilled(t, core).store
+		}
+		got, err := read(t, into, core.key, proof.Claim{}, FetchOptions{}, core.lying(peer))
+		if err != nil || !bytes.Equal(got, core.bytes()) {
+			t.Fatalf("%d bytes, %v", len(got), err)
+		}
+		if n := questions.Load(); n == 0 || n > 20 {
+			t.Errorf("checked=%v: %d questions for %d blocks", checked, n, len(core.blocks))
+		}
 	}
 }

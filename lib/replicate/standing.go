@@ -19,6 +19,7 @@ type standing struct {
 	untold  bool          // our state has to be said yet
 	remote  messages.Sync // its state, once synced
 	blocks  bitfield.Remote
+	told    bool            // it has said something of what it has, or answered a question
 	lacks   map[uint64]bool // blocks that it answered noData for, since it last announced them
 	wanted  uint64          // segments that it was asked about
 
@@ -142,6 +143,9 @@ func (s *session) offers() bool { return s.synced && !s.dropped && s.refutal == 
 
 // room reports whether the peer can be sent one more request without waiting for it to read.
 func (s *session) room() bool {
+	if s.objects != nil && !s.told && !s.adopted && len(s.questions) > 0 { // its word comes right behind its state, and until then each block is asked for by itself
+		return false
+	}
 	if s.objects != nil && s.atOnce < mostQuestion && len(s.questions) >= fewQuestions && s.questionBytes() >= fewQuestions*firstQuestion {
 		return false
 	}
