@@ -165,6 +165,20 @@ func TestCloneHostileNames(t *testing.T) {
 	}
 }
 
+// TestCloneHostileMap: a map of 64 million pieces, in a store of 60 KB, is named and left out, and costs neither time nor memory.
+func TestCloneHostileMap(t *testing.T) {
+	t.Parallel()
+	block := hyperdrive.EncodeMapBlock(slices.Repeat([]hyperdrive.Piece{{Length: 4}}, 1_000_000))
+	mapped := fileOf(1, 64, 4, 64*uint64(len(block)))
+	mapped.Blob.Map = true
+	entries := map[string]hyperdrive.Entry{"/good": fileOf(0, 1, 0, 4), "/bomb": mapped}
+	h := newHostile(t, tree(t, entries), append([][]byte{[]byte("good")}, slices.Repeat([][]byte{block}, 64)...))
+	if said := h.clone(4); !strings.Contains(said, "bomb") {
+		t.Errorf("it is not named in\n%s", said)
+	}
+	h.wrote("good")
+}
+
 // TestCloneStockHostileVector: what stock lets be written, and lists without a word.
 func TestCloneStockHostileVector(t *testing.T) {
 	t.Parallel()

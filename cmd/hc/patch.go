@@ -21,10 +21,14 @@ const mostPatch = 256 << 10
 // printPatch prints where a file's chunks differ between two versions, and what changed in lines of text.
 func printPatch(ctx context.Context, out io.Writer, before, after *drive.Drive, change drive.Change) error {
 	old, err := chunksOf(ctx, before, change.Old)
-	if err != nil {
+	var fresh []drive.Chunk
+	if err == nil {
+		fresh, err = chunksOf(ctx, after, change.New)
+	}
+	if errors.Is(err, drive.ErrManyChunks) {
+		_, err = fmt.Fprintf(out, "  (not compared: it has %v)\n", err)
 		return err
 	}
-	fresh, err := chunksOf(ctx, after, change.New)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package drive
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"slices"
 
@@ -76,28 +77,37 @@ type Chunk struct {
 	Block  uint64 // of the blobs
 }
 
+// MaxChunks is how many blocks of a file are looked at: as many as a map of stock's writers lists.
+const MaxChunks = 512 << 10
+
+// ErrManyChunks is returned for a file that has more blocks than MaxChunks.
+var ErrManyChunks = fmt.Errorf("more than %d chunks", MaxChunks)
+
 // Chunks returns the blocks of a file, without reading them. store.ErrBlockMissing or merkle.ErrNodeMissing where the tree
-// is not here.
+// is not here, ErrManyChunks if there are too many to hold.
 func (d *Drive) Chunks(ctx context.Context, item hyperdrive.Item) (chunks []Chunk, err error) {
 	if item.Entry.Blob == nil {
 		return nil, nil
 	}
-	runs, err := hyperdrive.BlobRuns(ctx, d.blobs, *item.Entry.Blob)
-	if err != nil {
-		return nil, err
-	}
 	offset := uint64(0)
-	for _, run := range runs {
+	err = hyperdrive.EachRun(ctx, d.blobs, *item.Entry.Blob, func(run hyperdrive.Run) error {
+		if run.Count > uint64(MaxChunks-len(chunks)) {
+			return ErrManyChunks
+		}
 		for block := run.First; block < run.First+run.Count; block++ {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			node, err := d.blobs.node(ctx, merkle.Index(0, block))
 			if err != nil {
-				return nil, err
+				return err
 			}
 			chunks = append(chunks, Chunk{Leaf: node.Hash, Offset: offset, Size: node.Size, Block: block})
 			offset += node.Size
 		}
-	}
-	return chunks, nil
+		return nil
+	})
+	return chunks, err
 }
 
 // Region is where two versions of a file differ: chunks of the old one that chunks of the new one stand for.

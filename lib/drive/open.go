@@ -190,6 +190,9 @@ func (b viewBlobs) Length() uint64 {
 // Blocks hands on blocks, which are there.
 func (b viewBlobs) Blocks(ctx context.Context, first, count uint64, each func(index uint64, data []byte) error) error {
 	for index := first; index < first+count; index++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		data, err := b.view.Block(ctx, index)
 		if err != nil {
 			return err

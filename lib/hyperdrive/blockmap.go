@@ -18,9 +18,10 @@ import (
 // Limits of maps.
 const (
 	MaxMapBlocks = 64                        // of one file: stock's readers refuse more
-	MaxPieces    = MaxMapBlocks * mostAtOnce // of a file that is written
+	MaxPieces    = MaxMapBlocks * mostAtOnce // of one file
 	piecesAtOnce = 8192                      // in a map block of stock's
 	mostAtOnce   = 64 << 10                  // in one that is written; stock's readers put each into one call, which may have some 120,000 arguments
+	mostRead     = 128 << 10                 // in one that is read
 )
 
 // Piece is one block of a mapped file.
@@ -50,16 +51,19 @@ func EncodeMapBlock(pieces []Piece) []byte {
 	return block
 }
 
-// DecodeMap reads one block of a map. The error wraps [ErrContent]: another version, more pieces than fit into the block,
-// bytes behind the last one.
+// DecodeMap reads one block of a map. The error wraps [ErrContent]: another version, more pieces than fit into the block, or
+// than stock's readers take, pieces longer than a block may be, bytes behind the last one.
 func DecodeMap(block []byte) ([]Piece, error) {
 	d := compact.NewDecoder(block)
 	if version := d.Uint(); version != 0 {
 		d.Fail("unknown version %d", version)
 	}
-	pieces := make([]Piece, d.ArrayLen(2, compact.MaxArray))
+	pieces := make([]Piece, d.ArrayLen(2, mostRead))
 	for i := range pieces {
 		pieces[i] = Piece{Block: d.Uint(), Length: d.Uint()}
+		if length := pieces[i].Length; length > maxBlock {
+			d.Fail("a piece of %d bytes", length)
+		}
 	}
 	if n := d.Left(); n > 0 {
 		d.Fail("%d bytes behind the last piece", n)
@@ -74,14 +78,17 @@ func DecodeMap(block []byte) ([]Piece, error) {
 type Run struct{ First, Count uint64 }
 
 // Runs joins the pieces whose blocks follow each other. One run means that no map is needed.
-func Runs(pieces []Piece) []Run {
-	var runs []Run
+func Runs(pieces []Piece) (runs []Run) {
 	for _, p := range pieces {
-		if last := len(runs) - 1; last >= 0 && runs[last].First+runs[last].Count == p.Block {
-			runs[last].Count++
-			continue
-		}
-		runs = append(runs, Run{First: p.Block, Count: 1})
+		runs = appendRun(runs, Run{First: p.Block, Count: 1})
 	}
 	return runs
+}
+
+func appendRun(runs []Run, run Run) []Run {
+	if last := len(runs) - 1; last >= 0 && runs[last].First+runs[last].Count == run.First {
+		runs[last].Count += run.Count
+		return runs
+	}
+	return append(runs, run)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -77,6 +78,36 @@ func TestDecodeMapRefuses(t *testing.T) {
 	} {
 		if pieces, err := DecodeMap(unhex(t, in)); !errors.Is(err, ErrContent) || !strings.Contains(err.Error(), why) {
 			t.Errorf("DecodeMap(%s) = %v, %v, want ErrContent with %q", in, pieces, err, why)
+		}
+	}
+}
+
+// A block of a map may list as many pieces as stock's readers take, and a whole map as many as a writer may.
+func TestMapsOfTooMuchAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		pieces int
+		length uint64
+		why    string
+	}{{mostRead, maxBlock, ""}, {mostRead + 1, 1, "array of"}, {1, maxBlock + 1, "a piece of"}} {
+		block := EncodeMapBlock(slices.Repeat([]Piece{{Length: c.length}}, c.pieces))
+		if _, err := DecodeMap(block); (c.why == "") != (err == nil) || err != nil && (!errors.Is(err, ErrContent) || !strings.Contains(err.Error(), c.why)) {
+			t.Errorf("%d pieces of %d bytes: %v, want %q", c.pieces, c.length, err, c.why)
+		}
+	}
+	for _, c := range []struct {
+		count uint64
+		is    error
+	}{{MaxPieces / mostRead, nil}, {MaxPieces/mostRead + 1, ErrContent}} {
+		block := EncodeMapBlock(slices.Repeat([]Piece{{Length: 1}}, mostRead))
+		stored := blocks(slices.Repeat([][]byte{block}, int(c.count)))
+		blob := Blob{BlockLength: c.count, ByteLength: c.count * uint64(len(block)), Map: true}
+		pieces := uint64(0)
+		err := EachRun(t.Context(), stored, blob, func(run Run) error {
+			pieces += run.Count
+			return nil
+		})
+		if !errors.Is(err, c.is) || pieces != MaxPieces {
+			t.Errorf("%d blocks of %d pieces: %d pieces, %v, want %d, %v", c.count, mostRead, pieces, err, MaxPieces, c.is)
 		}
 	}
 }

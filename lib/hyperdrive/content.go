@@ -111,10 +111,7 @@ func Size(ctx context.Context, blobs Blobs, item Item) (size uint64, err error) 
 	}
 	err = ofFile(item, func(blob Blob) error {
 		return readMap(ctx, blobs, blob, func(pieces []Piece) error {
-			for _, p := range pieces { // 64 blocks of 2^20 pieces below 2^37 bytes: no overflow
-				if p.Length > maxBlock {
-					return fmt.Errorf("%w: map: a piece of %d bytes", ErrContent, p.Length)
-				}
+			for _, p := range pieces { // MaxPieces of maxBlock: no overflow
 				size += p.Length
 			}
 			return nil
@@ -280,7 +277,7 @@ func readMap(ctx context.Context, blobs Blobs, blob Blob, each func(pieces []Pie
 	if err := checkRun(ctx, blobs, blob); err != nil {
 		return err
 	}
-	left := blob.ByteLength
+	left, count := blob.ByteLength, 0
 	for i := range blob.BlockLength {
 		var pieces []Piece
 		err := blobs.Blocks(ctx, blob.BlockOffset+i, 1, func(_ uint64, data []byte) (err error) {
@@ -294,6 +291,12 @@ func readMap(ctx context.Context, blobs Blobs, blob Blob, each func(pieces []Pie
 			pieces, err = DecodeMap(data)
 			return err
 		})
+		if count += len(pieces); err == nil && count > MaxPieces {
+			err = fmt.Errorf("%w: a map of more than %d pieces", ErrContent, MaxPieces)
+		}
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err == nil {
 			err = each(pieces)
 		}

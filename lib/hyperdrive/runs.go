@@ -14,16 +14,30 @@ func ItemOf(found hyperbee.Entry) Item { return itemOf(found) }
 
 // BlobRuns returns where the blocks of a file's content are, in their order, and reads no block but those of a map.
 func BlobRuns(ctx context.Context, blobs Blobs, blob Blob) (runs []Run, err error) {
-	if blob.Empty() {
-		return nil, nil
-	}
-	if !blob.Map {
-		return []Run{{First: blob.BlockOffset, Count: blob.BlockLength}}, checkRun(ctx, blobs, blob)
-	}
-	var pieces []Piece
-	err = readMap(ctx, blobs, blob, func(more []Piece) error {
-		pieces = append(pieces, more...)
+	err = EachRun(ctx, blobs, blob, func(run Run) error {
+		runs = appendRun(runs, run)
 		return nil
 	})
-	return Runs(pieces), err
+	return runs, err
+}
+
+// EachRun is BlobRuns for who need not hold all: runs of two blocks of a map come apart.
+func EachRun(ctx context.Context, blobs Blobs, blob Blob, each func(Run) error) error {
+	if blob.Empty() {
+		return nil
+	}
+	if !blob.Map {
+		if err := checkRun(ctx, blobs, blob); err != nil {
+			return err
+		}
+		return each(Run{First: blob.BlockOffset, Count: blob.BlockLength})
+	}
+	return readMap(ctx, blobs, blob, func(pieces []Piece) error {
+		for _, run := range Runs(pieces) {
+			if err := each(run); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

@@ -161,6 +161,27 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
+// A map that lists the same blocks over and over costs as much memory as these.
+func TestPlanOfWhatIsListedOverAndOver(t *testing.T) {
+	plan, most := DrivePlan{}, 0
+	for i := range uint64(10 * mostApart) {
+		plan.addRun(2*(i%1000), 1)
+		most = max(most, len(plan.runs))
+	}
+	plan.joinRuns()
+	if most > 2*mostApart || len(plan.runs) != 1000 || plan.most != 1999 {
+		t.Errorf("%d runs at most, in the end %d up to %d, want 1000 up to 1999", most, len(plan.runs), plan.most)
+	}
+	apart := DrivePlan{}
+	for i := range uint64(3 * mostApart) {
+		apart.addRun(2*(3*mostApart-i), 1)
+	}
+	apart.joinRuns()
+	if len(apart.runs) != 3*mostApart || apart.runs[0].First != 2 {
+		t.Errorf("of %d runs that are apart there are %d", 3*mostApart, len(apart.runs))
+	}
+}
+
 // That the peers are lost is told as such, not as blobs that nobody has.
 func TestDriveWhosePeersAreLost(t *testing.T) {
 	noLeaks(t)

@@ -21,9 +21,13 @@ type DrivePlan struct {
 	Blocks  uint64 // of the blobs, each counted once
 	Missing uint64 // of these, are not here
 
-	runs []hypercore.BlockRange // ascending, apart
+	runs []hypercore.BlockRange // ascending, apart, once they are joined
+	join int                    // how many there may be before they are joined, if more than mostApart
 	most uint64                 // length of the blobs that has them all
 }
+
+// mostApart is from how many runs on they are joined before all are there: a map may list the same blocks over and over.
+const mostApart = 64 << 10
 
 // Plan reads all names below a folder, "/" for all, and the maps of the files that have one, and says what their content
 // takes. Of "/" it fetches the names as a whole, with their history.
@@ -81,11 +85,29 @@ func (p *DrivePlan) add(blob hyperdrive.Blob) {
 func (p *DrivePlan) addRun(first, count uint64) {
 	end := first + count
 	p.most = max(p.most, end)
-	if last := len(p.runs) - 1; last >= 0 && p.runs[last].End == first {
-		p.runs[last].End = end
+	if last := len(p.runs) - 1; last >= 0 && p.runs[last].First <= first && first <= p.runs[last].End {
+		p.runs[last].End = max(p.runs[last].End, end)
 		return
 	}
+	if len(p.runs) >= max(p.join, mostApart) {
+		p.joinRuns()
+		p.join = 2 * len(p.runs)
+	}
 	p.runs = append(p.runs, hypercore.BlockRange{First: first, End: end})
+}
+
+// joinRuns sorts the runs, and joins those that touch.
+func (p *DrivePlan) joinRuns() {
+	slices.SortFunc(p.runs, func(a, b hypercore.BlockRange) int { return cmp.Compare(a.First, b.First) })
+	joined := p.runs[:0]
+	for _, r := range p.runs {
+		if last := len(joined) - 1; last >= 0 && r.First <= joined[last].End {
+			joined[last].End = max(joined[last].End, r.End)
+			continue
+		}
+		joined = append(joined, r)
+	}
+	p.runs = joined
 }
 
 // planMapped reads the maps, all of which are asked for at once, and adds what they list.
@@ -130,18 +152,9 @@ func (d *Drive) planMapped(ctx context.Context, plan *DrivePlan, mapped []hyperd
 	return nil
 }
 
-// count sorts and joins the runs, and counts their blocks.
+// count joins the runs, and counts their blocks.
 func (d *Drive) count(ctx context.Context, plan *DrivePlan) error {
-	runs := plan.runs
-	slices.SortFunc(runs, func(a, b hypercore.BlockRange) int { return cmp.Compare(a.First, b.First) })
-	plan.runs = nil
-	for _, r := range runs {
-		if last := len(plan.runs) - 1; last >= 0 && r.First <= plan.runs[last].End {
-			plan.runs[last].End = max(plan.runs[last].End, r.End)
-			continue
-		}
-		plan.runs = append(plan.runs, r)
-	}
+	plan.joinRuns()
 	for _, r := range plan.runs {
 		plan.Blocks += r.End - r.First
 	}
