@@ -28,8 +28,11 @@ func (c *Checker) checkLog(ctx context.Context) error {
 	}
 	if fault != nil {
 		c.marred = true
-		c.found(Finding{Harm: HarmDerived, File: fault.File, Offset: fault.Offset, Length: fault.Length,
-			What: fault.Reason.Error(), Next: "whoever writes to the store next mends it, or hc fsck --repair"})
+		next := "whoever writes to the store next mends it, or hc fsck --repair"
+		if fault.Offset > 0 { // behind it, where no writer looks
+			next = "hc fsck --repair cuts them off"
+		}
+		c.found(Finding{Harm: HarmDerived, File: fault.File, Offset: fault.Offset, Length: fault.Length, What: fault.Reason.Error(), Next: next})
 	}
 	if !c.store.log.HasLocks() {
 		c.marred = true

@@ -176,6 +176,26 @@ func TestRepairDeleted(t *testing.T) {
 	}
 }
 
+func TestRepairLongMark(t *testing.T) {
+	w := newCheckWorld(t)
+	mark, err := w.machine.Process().OpenFile("/store/mark", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := mark.WriteAt([]byte("behind its end"), 128); err != nil {
+		t.Fatal(err)
+	}
+	if found := w.repair(t); len(found) != 1 || found[0].File != "mark" || found[0].Offset != 128 || found[0].Length != 14 {
+		t.Errorf("found: %+v", found)
+	}
+	if left, _ := w.check(t); len(left) > 0 {
+		t.Errorf("left: %+v", left)
+	}
+	if size := len(w.machine.Read("/store/mark")); size != 128 {
+		t.Errorf("the mark has %d bytes", size)
+	}
+}
+
 // damageRecord flips a bit in the header of the last record of a kind that has a predicate, or in its payload.
 func (w *checkWorld) damageRecord(t testing.TB, payload bool, choose func(*records.Entry) bool) packlog.Position {
 	t.Helper()

@@ -135,7 +135,8 @@ func (l *Log) HasLocks() bool {
 	return err == nil && dir
 }
 
-// CheckMark returns what is wrong with the mark, nil if nothing is. Whoever writes next mends it.
+// CheckMark returns what is wrong with the mark, nil if nothing is. Whoever writes next mends it, but for bytes behind its end, where no
+// writer looks: Mend cuts these off.
 func (l *Log) CheckMark(ctx context.Context) (*Fault, error) {
 	_, err := l.Mark(ctx)
 	if errors.Is(err, errMark) {
@@ -144,11 +145,11 @@ func (l *Log) CheckMark(ctx context.Context) (*Fault, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := l.readStart(markFile, markSize+1)
-	if err == nil && len(b) > markSize {
-		return &Fault{File: markFile, Offset: markSize, Reason: errors.New("there are bytes behind its end")}, nil
+	size, _, err := l.fs.Stat(l.path(markFile))
+	if err == nil && size > markSize {
+		return &Fault{File: markFile, Offset: markSize, Length: uint64(size) - markSize, Reason: errors.New("there are bytes behind its end")}, nil
 	}
-	return nil, err
+	return nil, ignoreGone(err)
 }
 
 // Check reads every byte of the packs up to where the log has been written whole: fault is called with each place that is

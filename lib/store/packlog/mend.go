@@ -57,8 +57,8 @@ func ignoreGone(err error) error {
 	return err
 }
 
-// Mend does what the next writer would: it recovers if that is needed, which writes a new mark. Then it writes the copies
-// of pack headers again that are not valid, from the good ones beside them.
+// Mend does what the next writer would: it recovers if that is needed, which writes a new mark. Then it cuts off what stands behind
+// the mark, and writes the copies of pack headers again that are not valid, from the good ones beside them.
 func (l *Log) Mend(ctx context.Context) error {
 	if err := l.fs.MkdirAll(l.path(locksDir), dirPerm); err != nil {
 		return err
@@ -70,6 +70,9 @@ func (l *Log) Mend(ctx context.Context) error {
 		return err
 	}
 	defer l.unlockAppend()
+	if err := l.cutMark(); err != nil {
+		return err
+	}
 	l.forget()
 	l.mu.Lock()
 	clear(l.headers) // a header that was read before it was damaged hides that
@@ -92,6 +95,15 @@ func (l *Log) Mend(ctx context.Context) error {
 	l.mu.Unlock()
 	_, err = l.load(ctx)
 	return err
+}
+
+func (l *Log) cutMark() error {
+	size, err := l.mark.Size()
+	if err != nil || size <= markSize {
+		return err
+	}
+	l.markDirty = true
+	return l.mark.Truncate(markSize)
 }
 
 // mendHeader writes the sector of the bad copy alone, so that nothing can happen to the good one. The last pack is not
