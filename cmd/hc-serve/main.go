@@ -222,7 +222,7 @@ func serverOptions(c *urfave.Context, std *cli.IO) (options replicate.ServerOpti
 		options.MaxBytes = uint64(most)
 	}
 	limiter, stall, err := network.Limiter(c, c.Int("max-peers"))
-	options.Stall = stall
+	options.Stall, options.Peers = stall, c.Int("max-peers")
 	return options, limiter, err
 }
 
@@ -364,7 +364,7 @@ func (s serving) listen(ctx context.Context, address string, most, untilSynced i
 		defer stop()
 	}
 	var had atomic.Int64
-	return peer.Serve(ctx, listener, most, func(ctx context.Context, conn peer.Conn, remote net.Addr) {
+	return peer.Serve(ctx, listener, most+replicate.Comers, func(ctx context.Context, conn peer.Conn, remote net.Addr) {
 		conn = s.limiter.Writing(conn)
 		if untilSynced == 0 {
 			_ = s.server.Serve(ctx, remote.String(), conn) // told by Dropped

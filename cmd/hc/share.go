@@ -331,6 +331,7 @@ func newDriveServer(ctx context.Context, std *cli.IO, in *store.Store, tree *wor
 	}
 	return replicate.NewServer(in, replicate.ServerOptions{
 		Keys:    cores,
+		Peers:   maxPeers,
 		Dropped: func(_ string, reason error) { std.Log.Warn("lost a peer", "reason", reason) },
 		Failed:  func(reason error) { std.Log.Error("cannot serve", "reason", reason) },
 	}), nil
@@ -358,7 +359,7 @@ func listenFor(ctx context.Context, std *cli.IO, server *replicate.Server, addre
 			defer stop()
 		}
 	}
-	return peer.Serve(ctx, listener, maxPeers, func(ctx context.Context, conn peer.Conn, remote net.Addr) {
+	return peer.Serve(ctx, listener, maxPeers+replicate.Comers, func(ctx context.Context, conn peer.Conn, remote net.Addr) {
 		_ = server.Serve(ctx, remote.String(), conn) // told by Dropped
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -36,7 +37,7 @@ func CheckListen(address string) error {
 }
 
 // Serve accepts connections and gives each to handle, in a goroutine of its own, until ctx ends; while max are being
-// handled the next ones wait in the system's queue. It closes the listener, and each connection when its handle has
+// handled the next ones wait in the system's queue, and no more than a half of them are from one address. It closes the listener, and each connection when its handle has
 // returned. It returns when all have: handle must look at the context that it is given, which ends with ctx. The error
 // is nil if ctx has ended, else why nothing could be accepted any more.
 func Serve(ctx context.Context, l net.Listener, max int, handle func(ctx context.Context, c Conn, remote net.Addr)) error {
@@ -49,6 +50,7 @@ func Serve(ctx context.Context, l net.Listener, max int, handle func(ctx context
 	defer handlers.Wait()
 	defer cancel() // before the wait: whoever is left ends now
 	free := make(chan struct{}, max)
+	sources := sources{most: (max + 1) / 2, conns: map[netip.Prefix]int{}}
 	for {
 		select {
 		case free <- struct{}{}:
@@ -65,8 +67,15 @@ func Serve(ctx context.Context, l net.Listener, max int, handle func(ctx context
 		if err != nil {
 			return err
 		}
+		source, ok := sources.enter(conn.RemoteAddr())
+		if !ok {
+			conn.Close()
+			<-free
+			continue
+		}
 		handlers.Go(func() {
 			defer func() { <-free }()
+			defer sources.leave(source)
 			defer conn.Close()
 			handle(ctx, socket{conn}, conn.RemoteAddr())
 		})

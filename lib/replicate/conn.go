@@ -33,6 +33,7 @@ type serverConn struct {
 	handshakeHash [64]byte
 	initiator     bool
 	ctx           context.Context
+	place         *place        // nil: we made the connection
 	goal          *goal         // what the peer is to have; nil: nobody waits for that
 	failure       chan error    // of a push: why it cannot go on; nil: it is no push
 	doubts        atomic.Int64  // of a push: cores that the peer has not said to take

@@ -49,10 +49,11 @@ func (c *serverConn) openObjects(id keys.Key) {
 
 // OnOpen checks the peer's capability, then says what can be asked.
 func (g *giver) OnOpen(channel *protomux.Channel, remote []byte) error {
-	g.channel = channel
 	if err := g.link.checkCapability(remote); err != nil {
 		return err
 	}
+	g.channel = channel
+	g.conn.place.opened()
 	return channel.Send(objects.TypeKnows, objects.Knows{Bits: objects.KnowsCopies | objects.KnowsDeltas | objects.KnowsRuns | objects.KnowsMaps}.Append(nil))
 }
 
@@ -97,6 +98,9 @@ func (g *giver) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error {
 // OnClose gives the core back.
 func (g *giver) OnClose(*protomux.Channel, error) {
 	g.closed.Store(true)
+	if g.channel != nil {
+		g.conn.place.closed()
+	}
 	g.conn.server.leave(g.core)
 }
 

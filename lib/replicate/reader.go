@@ -45,6 +45,7 @@ func (r *reader) OnOpen(channel *protomux.Channel, remote []byte) error {
 		return err
 	}
 	r.channel = channel
+	r.conn.place.opened()
 	r.tracks = r.core.accepted || r.core.guarded || r.conn.goal != nil
 	r.core.listen(r, true)
 	r.conn.tell(r)
@@ -53,6 +54,9 @@ func (r *reader) OnOpen(channel *protomux.Channel, remote []byte) error {
 
 // OnClose forgets what the peer asked for.
 func (r *reader) OnClose(_ *protomux.Channel, err error) {
+	if r.channel != nil {
+		r.conn.place.closed()
+	}
 	r.endSink()
 	r.conn.refused(r, err)
 	r.core.listen(r, false)

@@ -31,6 +31,7 @@ func (g *granter) OnOpen(channel *protomux.Channel, remote []byte) error {
 		return err
 	}
 	g.channel = channel
+	g.conn.place.opened()
 	g.conn.mu.Lock()
 	if g.conn.granters == nil {
 		g.conn.granters = map[keys.Key]*granter{}
@@ -54,6 +55,9 @@ func (g *granter) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error
 
 // OnClose gives the core back.
 func (g *granter) OnClose(*protomux.Channel, error) {
+	if g.channel != nil {
+		g.conn.place.closed()
+	}
 	g.conn.mu.Lock()
 	delete(g.conn.granters, g.core.key)
 	g.conn.mu.Unlock()

@@ -32,6 +32,7 @@ type ServerOptions struct {
 	// one. An error is told to Failed.
 	Guard func(ctx context.Context, proved hypercore.Proved) error
 
+	Peers     int           // connections at once: see [Comers]; one on which no core is open gives way to the next; 0: no limit
 	Handshake time.Duration // a peer that has not shaken hands by then is dropped; 0: 15 s
 	Stall     time.Duration // a peer that takes no byte of what waits for it for so long is dropped; 0: 1 min
 	Trace     Trace
@@ -44,6 +45,7 @@ type ServerOptions struct {
 type Server struct {
 	store   *store.Store
 	options ServerOptions
+	places  *places
 
 	mu       sync.Mutex // guards all below
 	accept   map[keys.Key]bool
@@ -60,6 +62,7 @@ func NewServer(of *store.Store, options ServerOptions) *Server {
 	s := &Server{
 		store:    of,
 		options:  options,
+		places:   newPlaces(options.Peers),
 		cores:    map[keys.Key]*servedCore{},
 		conns:    map[*serverConn]bool{},
 		registry: registry{byID: map[keys.Key]keys.Key{}, known: map[keys.Key]bool{}, stale: true},
@@ -209,8 +212,14 @@ func (s *Server) ServeUntil(ctx context.Context, name string, conn peer.Conn, co
 	return err
 }
 
-// serve runs a connection until it ends.
-func (s *Server) serve(ctx context.Context, c *serverConn, conn peer.Conn) error {
+// serve runs a connection until it ends, when there is a place for it.
+func (s *Server) serve(ctx context.Context, c *serverConn, conn peer.Conn) (err error) {
+	ctx, drop := context.WithCancelCause(ctx)
+	defer drop(nil)
+	if c.place, err = s.places.enter(ctx, drop); err != nil {
+		return err
+	}
+	defer c.place.leave()
 	run, err := s.connect(ctx, c, conn)
 	if err != nil {
 		return err
