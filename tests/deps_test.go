@@ -18,7 +18,7 @@ var layers = []struct {
 	packages []string
 }{
 	{"primitives", []string{"lib/hash", "lib/hash/simd", "lib/checksum", "lib/compact", "lib/chunk", "lib/merkle", "lib/keys", "lib/hidden", "lib/lent", "lib/gather", "lib/zstdframe"}},
-	{"connections", []string{"lib/peer", "lib/protomux", "lib/secretstream", "lib/discovery"}},
+	{"connections", []string{"lib/budget", "lib/peer", "lib/protomux", "lib/secretstream", "lib/discovery"}},
 	{"data", []string{"lib/stream", "lib/hyperbee", "lib/hyperdrive", "lib/proof", "lib/keyfile", "lib/keylock", "lib/store/packlog", "lib/store/packlog/memfs",
 		"lib/store/table", "lib/store/treetable", "lib/store/records", "lib/store/codec", "lib/store/runs", "lib/store/blockmap",
 		"lib/store/derived", "lib/store/commits", "lib/store/passages", "lib/store/checkpoint", "lib/store/positions", "lib/store/census", "lib/store/coalesce", "lib/store/dedup",

@@ -14,6 +14,7 @@ import (
 	"hc/lib/replicate/answers"
 	"hc/lib/replicate/messages"
 	"hc/lib/replicate/publish"
+	"hc/lib/secretstream"
 	"hc/lib/store"
 )
 
@@ -22,6 +23,12 @@ import (
 const (
 	maxQueued = 8192 // requests that wait for their turn, over all cores; what comes behind them is not read yet
 	maxSought = 1024 // vain questions that are remembered
+
+	// strangerMessage is how many bytes a message has of a peer who has not proved to know the key of a core that is here: room for the opens
+	// of all channels that it may have, which stock sends in one.
+	strangerMessage = 512 << 10
+
+	maxFrames = 256 << 20 // bytes of long frames that are coming, over all connections
 )
 
 // serverConn is the server's side of one connection. What is to be sent is made and sent by one goroutine, in order, so
@@ -30,6 +37,7 @@ type serverConn struct {
 	server        *Server
 	name          string
 	mux           *protomux.Mux
+	secret        *secretstream.Conn
 	handshakeHash [64]byte
 	initiator     bool
 	ctx           context.Context
@@ -76,6 +84,12 @@ func (c *serverConn) pair(protocol string, id, _ []byte) {
 	case protocol == publish.Protocol:
 		c.openPublish(keys.Key(id))
 	}
+}
+
+// proved notes that the peer has proved to know the key of a core that is here, on a channel that it has opened. The read loop calls it.
+func (c *serverConn) proved() {
+	c.place.opened()
+	c.secret.LimitMessages(secretstream.MaxMessage)
 }
 
 // openPublish lets a signer reserve a length, if we accept the core.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"hc/lib/budget"
 	"hc/lib/lent"
 	"hc/lib/peer"
 	"hc/lib/protomux"
@@ -14,8 +15,9 @@ import (
 
 // limits are how long the other end of a connection may do nothing. Zero fields take the defaults.
 type limits struct {
-	handshake time.Duration // how long a stranger may keep a connection without having shaken hands
-	stall     time.Duration // how long a peer may take not a byte of what waits for it
+	handshake time.Duration  // how long a stranger may keep a connection without having shaken hands
+	stall     time.Duration  // how long a peer may take not a byte of what waits for it
+	long      *budget.Budget // of the long frames that come; nil: no limit
 }
 
 func (l limits) withDefaults() limits {
@@ -32,7 +34,7 @@ func (l limits) withDefaults() limits {
 func connect(ctx context.Context, conn peer.Conn, initiator bool, limits limits, pool *lent.Pool) (*protomux.Mux, *secretstream.Conn, error) {
 	limits = limits.withDefaults()
 	shaking, cancel := context.WithTimeout(ctx, limits.handshake)
-	secret, err := secretstream.Handshake(shaking, conn, secretstream.Options{Initiator: initiator, Memory: pool, Shaken: cancel})
+	secret, err := secretstream.Handshake(shaking, conn, secretstream.Options{Initiator: initiator, Memory: pool, Long: limits.long, Shaken: cancel})
 	if err != nil {
 		if errors.Is(shaking.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
 			err = fmt.Errorf("no handshake within %v: %w", limits.handshake, err)

@@ -53,7 +53,7 @@ func (g *giver) OnOpen(channel *protomux.Channel, remote []byte) error {
 		return err
 	}
 	g.channel = channel
-	g.conn.place.opened()
+	g.conn.proved()
 	return channel.Send(objects.TypeKnows, objects.Knows{Bits: objects.KnowsCopies | objects.KnowsDeltas | objects.KnowsRuns | objects.KnowsMaps}.Append(nil))
 }
 

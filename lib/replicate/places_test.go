@@ -8,7 +8,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"hc/lib/keys"
 	"hc/lib/proof"
+	"hc/lib/protomux"
+	"hc/lib/replicate/messages"
 )
 
 // Peers who shake hands and say nothing, as many as there are places, keep nobody from reading; who reads is not sent away for others.
@@ -121,4 +124,26 @@ func TestWaitsForAPlace(t *testing.T) {
 		}
 		last.leave()
 	})
+}
+
+// A stranger sends nothing long: only who knows the key of a core may.
+func TestStrangersSendShortMessages(t *testing.T) {
+	noLeaks(t)
+	core := newCore(t, 5)
+	for _, opens := range []bool{true, false} {
+		a := ask(t, core.serving(ServerOptions{}), core.key)
+		if opens {
+			a.open().await(typeOpened)
+		}
+		var id keys.Key // which nobody has
+		for _, size := range []int{strangerMessage - 200, strangerMessage + 1} {
+			if _, err := a.mux.Open(messages.Protocol, id[:], make([]byte, size), a); err != nil {
+				t.Fatal(err)
+			}
+			why := string(a.await(typeClosed))
+			if rejected := why == protomux.ErrRejected.Error(); rejected != (opens || size < strangerMessage) {
+				t.Errorf("knows a key: %v: a message of %d bytes: %s", opens, size, why)
+			}
+		}
+	}
 }

@@ -45,7 +45,7 @@ func (r *reader) OnOpen(channel *protomux.Channel, remote []byte) error {
 		return err
 	}
 	r.channel = channel
-	r.conn.place.opened()
+	r.conn.proved()
 	r.tracks = r.core.accepted || r.core.guarded || r.conn.goal != nil
 	r.core.listen(r, true)
 	r.conn.tell(r)

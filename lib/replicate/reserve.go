@@ -31,7 +31,7 @@ func (g *granter) OnOpen(channel *protomux.Channel, remote []byte) error {
 		return err
 	}
 	g.channel = channel
-	g.conn.place.opened()
+	g.conn.proved()
 	g.conn.mu.Lock()
 	if g.conn.granters == nil {
 		g.conn.granters = map[keys.Key]*granter{}

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"hc/lib/budget"
 	"hc/lib/hypercore"
 	"hc/lib/keys"
 	"hc/lib/peer"
@@ -46,6 +47,7 @@ type Server struct {
 	store   *store.Store
 	options ServerOptions
 	places  *places
+	frames  *budget.Budget // of those that come
 
 	mu       sync.Mutex // guards all below
 	accept   map[keys.Key]bool
@@ -63,6 +65,7 @@ func NewServer(of *store.Store, options ServerOptions) *Server {
 		store:    of,
 		options:  options,
 		places:   newPlaces(options.Peers),
+		frames:   budget.New(maxFrames),
 		cores:    map[keys.Key]*servedCore{},
 		conns:    map[*serverConn]bool{},
 		registry: registry{byID: map[keys.Key]keys.Key{}, known: map[keys.Key]bool{}, stale: true},
@@ -230,13 +233,16 @@ func (s *Server) serve(ctx context.Context, c *serverConn, conn peer.Conn) (err 
 // connect shakes hands, and returns what runs the connection until it ends.
 func (s *Server) connect(ctx context.Context, c *serverConn, conn peer.Conn) (run func() error, err error) {
 	c.read, c.work, c.sought = new(atomic.Int64), make(chan struct{}, 1), map[keys.Key]bool{}
-	limits := limits{handshake: s.options.Handshake, stall: s.options.Stall}
+	limits := limits{handshake: s.options.Handshake, stall: s.options.Stall, long: s.frames}
 	mux, secret, err := connect(ctx, counted{conn, c.read}, c.initiator, limits, nil)
 	if err != nil {
 		return nil, err
 	}
+	if c.place != nil {
+		secret.LimitMessages(strangerMessage)
+	}
 	ctx, stop := context.WithCancel(ctx)
-	c.ctx, c.mux, c.handshakeHash = ctx, mux, secret.HandshakeHash()
+	c.ctx, c.mux, c.secret, c.handshakeHash = ctx, mux, secret, secret.HandshakeHash()
 	mux.OnPair(c.pair)
 	s.mu.Lock()
 	s.conns[c] = true

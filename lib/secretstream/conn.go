@@ -1,10 +1,13 @@
 package secretstream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"sync"
+	"sync/atomic"
 
 	"hc/lib/lent"
 )
@@ -15,7 +18,8 @@ const MaxMessage = maxFrame - overhead
 // Why a connection cannot go on; also [io.ErrUnexpectedEOF], where the stream ends inside a frame.
 var (
 	ErrHandshake = errors.New("handshake failed")
-	ErrFrame     = errors.New("bad frame")           // a length or a MAC is wrong
+	ErrFrame     = errors.New("bad frame") // a length or a MAC is wrong
+	ErrSlow      = errors.New("a long frame comes too slowly, and others wait for the memory")
 	ErrTooLong   = errors.New("message is too long") // one of ours, over MaxMessage: nothing was sent
 )
 
@@ -28,17 +32,27 @@ type Conn struct {
 	in     *sealer // nil until the peer's header is here
 	out    *sealer
 	inKey  [32]byte
+	most   int               // bytes of a frame
+	cut    atomic.Bool       // see tooSlow
 	shaken func(error) error // ends the handshake, and says how it ended
 
 	initiator bool
 	hash      [64]byte
 	remote    [pointSize]byte
-	readErr   error // of ReadMessage, for ever
+	readErr   error           // of ReadMessage, for ever
+	ctx       context.Context // ends with Close, whose cause is why
+	cancel    context.CancelCauseFunc
 	close     func() error
 }
 
 func newConn(rw io.ReadWriteCloser, pool *lent.Pool) *Conn {
-	return &Conn{rw: rw, reader: newFrameReader(rw, pool), writer: newFrameWriter(rw), close: sync.OnceValue(rw.Close)}
+	c := &Conn{rw: rw, reader: newFrameReader(rw, pool), writer: newFrameWriter(rw), most: maxFrame}
+	c.ctx, c.cancel = context.WithCancelCause(context.Background())
+	c.close = sync.OnceValue(func() error {
+		c.cancel(net.ErrClosed)
+		return rw.Close()
+	})
+	return c
 }
 
 // ReadMessage returns the next message that is not empty (empty ones only keep a connection alive). It is decrypted in
@@ -49,9 +63,13 @@ func (c *Conn) ReadMessage() ([]byte, error) {
 		c.readErr = c.shaken(c.receiveHeader())
 	}
 	for c.readErr == nil {
-		frame, err := c.reader.next(overhead, maxFrame)
+		frame, err := c.reader.next(overhead, c.most)
 		if err != nil {
 			c.readErr = err
+			c.reader.share.Release()
+			if c.cut.Load() {
+				c.readErr = ErrSlow
+			}
 			break
 		}
 		frame[0] = frame[scratch] // the encrypted tag, to where a sealer has it
@@ -64,6 +82,15 @@ func (c *Conn) ReadMessage() ([]byte, error) {
 		}
 	}
 	return nil, c.readErr
+}
+
+// LimitMessages refuses messages of more bytes from now on, with [ErrFrame]. It is for who calls ReadMessage.
+func (c *Conn) LimitMessages(bytes int) { c.most = min(bytes, MaxMessage) + overhead }
+
+// tooSlow ends the connection of a peer for whose long frame others wait.
+func (c *Conn) tooSlow() {
+	c.cut.Store(true)
+	c.Close()
 }
 
 // Own lets the caller of ReadMessage keep the message that it returned last: that is valid, and not to be changed any more, until the

@@ -10,6 +10,7 @@ import (
 
 	"github.com/flynn/noise"
 
+	"hc/lib/budget"
 	"hc/lib/hash"
 	"hc/lib/lent"
 )
@@ -34,9 +35,10 @@ var (
 // Options says who we are in a handshake. The zero value is a responder with new keys.
 type Options struct {
 	Initiator bool
-	Static    *[32]byte  // seed of our static Ed25519 key pair; nil: a new one
-	Rand      io.Reader  // seeds and the header are read from it, in the order static (if new), ephemeral, header; nil: crypto/rand
-	Memory    *lent.Pool // of what is read, see Conn.Own; nil: nothing of it can be kept
+	Static    *[32]byte      // seed of our static Ed25519 key pair; nil: a new one
+	Rand      io.Reader      // seeds and the header are read from it, in the order static (if new), ephemeral, header; nil: crypto/rand
+	Memory    *lent.Pool     // of what is read, see Conn.Own; nil: nothing of it can be kept
+	Long      *budget.Budget // of frames over 512 KiB that come, which connections share: [ErrSlow]; nil: there is no limit
 
 	// Shaken is told once when the handshake is over, or has failed. Where it is set, an initiator does not wait a round trip for the
 	// peer's header, without which he can write already: his first ReadMessage does, as a part of the handshake. nil: he waits.
@@ -48,6 +50,7 @@ type Options struct {
 // [io.ErrUnexpectedEOF] where the peer hung up.
 func Handshake(ctx context.Context, rw io.ReadWriteCloser, opt Options) (*Conn, error) {
 	c := newConn(rw, opt.Memory)
+	c.reader.ration(c.ctx, opt.Long, c.tooSlow)
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	c.shaken = func(err error) error {
 		if !stop() {

@@ -1,10 +1,13 @@
 package secretstream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
+	"hc/lib/budget"
 	"hc/lib/lent"
 )
 
@@ -47,10 +50,35 @@ type frameReader struct {
 	owned      bool  // somebody else holds the memory of the last frame, too
 	filled     bool  // the last read took all the room there was
 	err        error // of src, behind the last byte
+
+	// Of a budget for long frames, if there is one.
+	long  *budget.Budget
+	ctx   context.Context // ends the waiting
+	peer  budget.Peer
+	share *budget.Share // of the frame at hand, or the buffer that is left of the last one
+	read  atomic.Uint64 // bytes
 }
 
 func newFrameReader(src io.Reader, pool *lent.Pool) *frameReader {
 	return &frameReader{src: src, pool: pool}
+}
+
+// ration makes long frames wait until a budget has room for them.
+func (r *frameReader) ration(ctx context.Context, long *budget.Budget, drop func()) {
+	r.ctx, r.long, r.peer = ctx, long, budget.Peer{Progress: r.read.Load, Drop: drop}
+}
+
+// admit waits for room for a frame of so many bytes. Up to the length of a buffer that is kept in any case, none is needed.
+func (r *frameReader) admit(bytes int) (err error) {
+	if bytes <= keepBuffer || bytes <= r.share.Bytes() || r.long == nil {
+		return nil
+	}
+	if len(r.buf) > 2*keepBuffer { // which would be nobody's while we wait
+		r.replace(max(readBuffer, headroom+r.end-r.start))
+	}
+	r.share.Release()
+	r.share, err = r.long.Take(r.ctx, bytes, r.peer)
+	return err
 }
 
 // own gives the memory of the last frame a second holder: the caller, until he releases it. It is nil where copying is better: of a
@@ -75,6 +103,10 @@ func (r *frameReader) settle() {
 		r.start, r.end = headroom, headroom
 	}
 	r.owned = false
+	if len(r.buf) <= 2*keepBuffer {
+		r.share.Release()
+		r.share = nil
+	}
 }
 
 // release lets go of the buffer.
@@ -108,6 +140,9 @@ func (r *frameReader) next(least, most int) ([]byte, error) {
 		}
 		return nil, fmt.Errorf("%w: length %d is not within %d and %d", ErrFrame, n, least, most)
 	}
+	if err := r.admit(n); err != nil {
+		return nil, err
+	}
 	if err := r.fill(lengthSize + n); err != nil {
 		return nil, err
 	}
@@ -129,6 +164,7 @@ func (r *frameReader) fill(need int) error {
 		n, err := r.src.Read(r.buf[r.end:r.until(need)])
 		if n > 0 {
 			r.end += n
+			r.read.Add(uint64(n))
 			r.filled = r.end == len(r.buf)
 			idle = 0
 		}

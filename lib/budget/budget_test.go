@@ -1,0 +1,128 @@
+package budget
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// peer is one whose bytes a test moves, who gives back his share when he is dropped.
+type peer struct {
+	moved   atomic.Uint64
+	dropped atomic.Bool
+	share   *Share
+}
+
+func take(t *testing.T, b *Budget, bytes int) *peer {
+	t.Helper()
+	p := &peer{}
+	var err error
+	if p.share, err = b.Take(t.Context(), bytes, Peer{p.moved.Load, p.drop}); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (p *peer) drop() {
+	p.dropped.Store(true)
+	p.share.Release()
+}
+
+// Who comes when all is taken waits, in the order of coming, and is not overtaken by one who needs less.
+func TestTakeInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(100)
+		first := take(t, b, 80)
+		got := make(chan int, 4)
+		for _, bytes := range []int{50, 10, 300, 5} {
+			go func() {
+				p := take(t, b, bytes)
+				got <- bytes
+				time.Sleep(time.Millisecond)
+				p.share.Release()
+				p.share.Release()
+			}()
+			synctest.Wait()
+		}
+		if len(got) != 0 {
+			t.Errorf("%d did not wait", <-got)
+		}
+		first.share.Release()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if <-got+<-got != 60 || <-got != 300 || <-got != 5 || b.used != 0 {
+			t.Errorf("they came to their turn in another order, or %d bytes are taken", b.used)
+		}
+	})
+}
+
+// As long as nobody waits a peer may take all the time there is. When somebody does, who is too slow goes, and nobody else.
+func TestSlowOnesGoForOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(100)
+		slow, fast := take(t, b, 50), take(t, b, 50)
+		quarter := func(times int) {
+			for range times {
+				time.Sleep(window / 4)
+				slow.moved.Add(leastRate * uint64(window/time.Second) / 5)
+				fast.moved.Add(leastRate * uint64(window/time.Second) / 4)
+			}
+		}
+		quarter(40)
+		if slow.dropped.Load() || fast.dropped.Load() {
+			t.Fatal("one was dropped for nobody")
+		}
+		var third *peer
+		go func() { third = take(t, b, 20) }()
+		quarter(9)
+		synctest.Wait()
+		if !slow.dropped.Load() || fast.dropped.Load() || third == nil {
+			t.Errorf("slow: dropped %v, fast: dropped %v, the third: %v", slow.dropped.Load(), fast.dropped.Load(), third)
+		}
+		fast.share.Release()
+		third.share.Release()
+	})
+}
+
+// Who gives up waiting leaves nothing behind, and those behind him come to their turn.
+func TestGiveUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(100)
+		first := take(t, b, 80)
+		ctx, stop := context.WithCancel(t.Context())
+		gaveUp := make(chan error, 1)
+		go func() {
+			_, err := b.Take(ctx, 50, Peer{first.moved.Load, first.drop})
+			gaveUp <- err
+		}()
+		synctest.Wait()
+		var third *peer
+		go func() { third = take(t, b, 20) }()
+		synctest.Wait()
+		if third != nil {
+			t.Error("overtaken")
+		}
+		stop()
+		if err := <-gaveUp; !errors.Is(err, context.Canceled) {
+			t.Errorf("%v, want %v", err, context.Canceled)
+		}
+		synctest.Wait()
+		if third == nil || b.used != 100 {
+			t.Errorf("the third: %v, %d bytes are taken", third, b.used)
+		}
+		first.share.Release()
+		third.share.Release()
+	})
+}
+
+// No budget bounds nothing.
+func TestNoBudget(t *testing.T) {
+	var b *Budget
+	share, err := b.Take(t.Context(), 1<<40, Peer{})
+	if share.Release(); err != nil || share.Bytes() != 0 {
+		t.Errorf("%d bytes, %v", share.Bytes(), err)
+	}
+}
