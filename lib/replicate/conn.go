@@ -28,7 +28,8 @@ const (
 	// of all channels that it may have, which stock sends in one.
 	strangerMessage = 512 << 10
 
-	maxFrames = 256 << 20 // bytes of long frames that are coming, over all connections
+	maxFrames   = 256 << 20 // bytes of long frames that are coming, over all connections
+	maxHoldings = 128 << 20 // bytes of what all readers are known to have, beyond what most logs need
 )
 
 // serverConn is the server's side of one connection. What is to be sent is made and sent by one goroutine, in order, so

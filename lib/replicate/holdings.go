@@ -64,6 +64,9 @@ func (r *reader) note(kind uint64, body []byte) error {
 		if err != nil {
 			return err
 		}
+		if !r.counts() {
+			break
+		}
 		if r.spent += r.theirs.Set(m.Start, m.Length, !m.Drop); m.Drop {
 			r.confirmed = 0
 		}
@@ -71,6 +74,9 @@ func (r *reader) note(kind uint64, body []byte) error {
 		m, err := messages.DecodeBitfield(body)
 		if err != nil {
 			return err
+		}
+		if !r.counts() {
+			break
 		}
 		r.spent += r.theirs.SetBits(m.Start, m.Words)
 		r.confirmed = 0
@@ -85,6 +91,9 @@ func (r *reader) note(kind uint64, body []byte) error {
 	}
 	return nil
 }
+
+// counts reports whether it matters which blocks the reader has. Of a core that is only written here its length does.
+func (r *reader) counts() bool { return r.core.accepted || r.conn.goal != nil }
 
 // askHoldings asks a reader that is waited for which blocks it has.
 func (r *reader) askHoldings(length uint64) error {

@@ -46,6 +46,9 @@ func (r *reader) OnOpen(channel *protomux.Channel, remote []byte) error {
 	}
 	r.channel = channel
 	r.conn.proved()
+	r.mu.Lock()
+	r.theirs.Within(r.conn.server.holdings)
+	r.mu.Unlock()
 	r.tracks = r.core.accepted || r.core.guarded || r.conn.goal != nil
 	r.core.listen(r, true)
 	r.conn.tell(r)
@@ -61,6 +64,9 @@ func (r *reader) OnClose(_ *protomux.Channel, err error) {
 	r.conn.refused(r, err)
 	r.core.listen(r, false)
 	r.conn.forget(r)
+	r.mu.Lock()
+	r.theirs.Forget()
+	r.mu.Unlock()
 	r.conn.server.leave(r.core)
 }
 

@@ -14,6 +14,7 @@ import (
 	"hc/lib/hypercore"
 	"hc/lib/keys"
 	"hc/lib/peer"
+	"hc/lib/replicate/bitfield"
 	"hc/lib/replicate/copies"
 	"hc/lib/store"
 )
@@ -44,10 +45,11 @@ type ServerOptions struct {
 // Server answers for the cores of a store. Run it, and give it connections with Serve, as many as there are. Safe for
 // concurrent use.
 type Server struct {
-	store   *store.Store
-	options ServerOptions
-	places  *places
-	frames  *budget.Budget // of those that come
+	store    *store.Store
+	options  ServerOptions
+	places   *places
+	frames   *budget.Budget // of those that come
+	holdings *bitfield.Room // of what readers have
 
 	mu       sync.Mutex // guards all below
 	accept   map[keys.Key]bool
@@ -66,6 +68,7 @@ func NewServer(of *store.Store, options ServerOptions) *Server {
 		options:  options,
 		places:   newPlaces(options.Peers),
 		frames:   budget.New(maxFrames),
+		holdings: bitfield.NewRoom(maxHoldings),
 		cores:    map[keys.Key]*servedCore{},
 		conns:    map[*serverConn]bool{},
 		registry: registry{byID: map[keys.Key]keys.Key{}, known: map[keys.Key]bool{}, stale: true},

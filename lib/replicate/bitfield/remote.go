@@ -12,19 +12,41 @@ const (
 
 type page [pageWords]uint64
 
+// whole is every page all of whose blocks a peer has, so that a range costs little, however long. It is copied before a bit is taken back.
+var whole = func() (p page) {
+	for i := range p {
+		p[i] = ^uint64(0)
+	}
+	return p
+}()
+
 // Remote is what a peer said that it has: a prefix, and pages of bits beyond it, which do not count below it. The zero value has nothing.
 // Not safe for concurrent use.
 type Remote struct {
 	prefix uint64
 	pages  map[uint64]*page
+	room   *Room
+	bytes  int // that the pages take
+}
+
+// Within makes what is remembered from now on share a limit with others, until [Remote.Forget].
+func (r *Remote) Within(room *Room) { r.room = room }
+
+// Forget gives back what was taken of the shared limit, and makes a Remote that has nothing.
+func (r *Remote) Forget() {
+	r.room.give(r.bytes - freeBytes)
+	*r = Remote{}
 }
 
 // Clone returns a copy that shares nothing.
 func (r *Remote) Clone() Remote {
 	c := Remote{prefix: r.prefix, pages: make(map[uint64]*page, len(r.pages))}
 	for number, p := range r.pages {
-		bits := *p
-		c.pages[number] = &bits
+		if p != &whole {
+			bits := *p
+			p = &bits
+		}
+		c.pages[number] = p
 	}
 	return c
 }
@@ -84,30 +106,64 @@ func (r *Remote) fill(start, end uint64, has bool) (cost int) {
 	for number := first; number <= last && cost < maxPages; number++ {
 		cost++
 		p := r.pages[number]
-		if p == nil && has && len(r.pages) < maxPages {
-			p = r.add(number)
+		if p == nil && !has {
+			continue
 		}
-		if p != nil {
-			r.fillPage(number, p, start, end, has)
-		}
+		r.fillPage(number, p, start, end, has)
 	}
 	return cost
 }
 
-func (r *Remote) add(number uint64) *page {
-	if r.pages == nil {
+// put makes p a page, in place of the one that there is, or nil: none. It reports whether there was room for it.
+func (r *Remote) put(number uint64, p *page) bool {
+	before := r.pages[number]
+	cost := bytesOf(p) - bytesOf(before)
+	if before == nil && p != nil && len(r.pages) >= maxPages || !r.afford(cost) {
+		return false
+	}
+	switch {
+	case p == nil:
+		delete(r.pages, number)
+		return true
+	case r.pages == nil:
 		r.pages = map[uint64]*page{}
 	}
-	p := new(page)
 	r.pages[number] = p
-	return p
+	return true
+}
+
+// own returns a page whose bits may be changed: that which there is, a copy of it, or a new one; nil if there is no room. What was known of it is
+// forgotten then.
+func (r *Remote) own(number uint64) *page {
+	p := r.pages[number]
+	if p != nil && p != &whole {
+		return p
+	}
+	changed := new(page)
+	if p != nil {
+		*changed = *p
+	}
+	if !r.put(number, changed) {
+		r.put(number, nil)
+		return nil
+	}
+	return changed
 }
 
 func (r *Remote) fillPage(number uint64, p *page, start, end uint64, has bool) {
 	begin := number * pageBlocks
 	from, to := max(start, begin)-begin, min(end-begin, pageBlocks)
-	if !has && from == 0 && to == pageBlocks {
-		delete(r.pages, number)
+	switch all := from == 0 && to == pageBlocks; {
+	case all && !has:
+		r.put(number, nil)
+		return
+	case all:
+		r.put(number, &whole)
+		return
+	case has && p == &whole:
+		return
+	}
+	if p = r.own(number); p == nil {
 		return
 	}
 	for word := from / 64; word*64 < to; word++ {
@@ -154,11 +210,11 @@ func (r *Remote) touchPrefix(start, ones uint64) (cost int) {
 
 func (r *Remote) setWord(start uint64, word uint32) {
 	p := r.pages[start/pageBlocks]
-	if p == nil && (word == 0 || start+32 <= r.prefix || len(r.pages) >= maxPages) {
+	if p == nil && (word == 0 || start+32 <= r.prefix) || p == &whole && word == 1<<32-1 {
 		return
 	}
-	if p == nil {
-		p = r.add(start / pageBlocks)
+	if p = r.own(start / pageBlocks); p == nil {
+		return
 	}
 	shift := start % 64
 	at := &p[start%pageBlocks/64]
