@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 
 	"hc/lib/keys"
-	"hc/lib/merkle"
 	"hc/lib/objects"
 	"hc/lib/protomux"
 	"hc/lib/replicate/answers"
@@ -18,10 +17,8 @@ import (
 	"hc/lib/store"
 )
 
-// Limits of what one peer may ask for. Stock keeps 48 requests under way as a rule, but asks for all blocks of a large file of
-// a drive at once; we keep 256.
+// Limits of what peers make us remember.
 const (
-	maxQueued = 8192 // requests that wait for their turn, over all cores; what comes behind them is not read yet
 	maxSought = 1024 // vain questions that are remembered
 
 	// strangerMessage is how many bytes a message has of a peer who has not proved to know the key of a core that is here: room for the opens
@@ -57,16 +54,8 @@ type serverConn struct {
 	granters map[keys.Key]*granter // of cores that the peer may reserve
 	sought   map[keys.Key]bool     // discovery keys that were asked for and are not here (yet)
 	news     []*reader             // those that have to be told of the newest state; goes before jobs
-	jobs     []job
+	jobs     jobs
 	room     chan struct{} // closed when there is room for another job; nil: nobody waits for that
-}
-
-// job is something that a peer asked for.
-type job struct {
-	reader  *reader
-	request merkle.Request
-	want    *messages.Want // instead of a request
-	do      func() error   // instead of both
 }
 
 func (c *serverConn) link(key keys.Key) link {
@@ -190,13 +179,13 @@ func (c *serverConn) enqueue(j job) error {
 func (c *serverConn) tryEnqueue(j job) (room <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.jobs) >= maxQueued {
+	if c.jobs.full() {
 		if c.room == nil {
 			c.room = make(chan struct{})
 		}
 		return c.room
 	}
-	c.jobs = append(c.jobs, j)
+	c.jobs.add(j)
 	c.wake()
 	return nil
 }
@@ -210,7 +199,7 @@ func (c *serverConn) full() bool {
 
 // makeRoom lets those go on that wait for room, if there is some. c.mu is held.
 func (c *serverConn) makeRoom() {
-	if c.room != nil && len(c.jobs) < maxQueued {
+	if c.room != nil && !c.jobs.full() {
 		close(c.room)
 		c.room = nil
 	}
@@ -220,7 +209,7 @@ func (c *serverConn) makeRoom() {
 func (c *serverConn) cancel(r *reader, id uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.jobs = slices.DeleteFunc(c.jobs, func(j job) bool { return j.reader == r && j.want == nil && j.do == nil && j.request.ID == id })
+	c.jobs.cancel(r, id)
 	c.makeRoom()
 }
 
@@ -228,7 +217,7 @@ func (c *serverConn) cancel(r *reader, id uint64) {
 func (c *serverConn) forget(r *reader) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.jobs = slices.DeleteFunc(c.jobs, func(j job) bool { return j.reader == r })
+	c.jobs.forget(r)
 	c.makeRoom()
 	c.news = slices.DeleteFunc(c.news, func(other *reader) bool { return other == r })
 }
@@ -273,13 +262,10 @@ func (c *serverConn) next() func() error {
 		c.news = slices.Delete(c.news, 0, 1)
 		return c.behindAnswers(r.tellNews)
 	}
-	if len(c.jobs) == 0 {
-		c.jobs = nil
+	j := c.jobs.next()
+	if j == nil {
 		return nil
 	}
-	j := c.jobs[0]
-	c.jobs[0] = job{}
-	c.jobs = c.jobs[1:]
 	c.makeRoom()
 	if j.want != nil {
 		return c.behindAnswers(func() error { return j.reader.showHeld(*j.want) })

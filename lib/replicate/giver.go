@@ -66,31 +66,31 @@ func (g *giver) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error {
 		if err != nil {
 			return err
 		}
-		return g.enqueue(m.ID, func(s *hypercore.Snapshot) error { return g.giveLeaves(s, m) })
+		return g.enqueue(m.ID, nodeBytes*len(m.Nodes), func(s *hypercore.Snapshot) error { return g.giveLeaves(s, m) })
 	case objects.TypeAskBlocks:
 		m, err := objects.DecodeAskBlocks(body)
 		if err != nil {
 			return err
 		}
-		return g.enqueue(m.ID, func(s *hypercore.Snapshot) error { return g.giveBlocks(s, m, nil) })
+		return g.enqueue(m.ID, spanBytes*len(m.Spans)+nodeBytes*len(m.Nodes), func(s *hypercore.Snapshot) error { return g.giveBlocks(s, m, nil) })
 	case objects.TypeAskDeltas:
 		m, err := objects.DecodeAskDeltas(body)
 		if err != nil {
 			return err
 		}
-		return g.enqueue(m.ID, func(s *hypercore.Snapshot) error { return g.giveDeltas(s, m) })
+		return g.enqueue(m.ID, spanBytes*(len(m.Spans)+len(m.Held))+nodeBytes*len(m.Nodes), func(s *hypercore.Snapshot) error { return g.giveDeltas(s, m) })
 	case objects.TypeAskCopies:
 		m, err := objects.DecodeAskCopies(body)
 		if err != nil {
 			return err
 		}
-		return g.enqueue(m.ID, func(s *hypercore.Snapshot) error { return g.giveCopies(s, m) })
+		return g.enqueue(m.ID, spanBytes*len(m.Held)+nodeBytes*len(m.Nodes), func(s *hypercore.Snapshot) error { return g.giveCopies(s, m) })
 	case objects.TypeAskRuns:
 		m, err := objects.DecodeAskRuns(body)
 		if err != nil {
 			return err
 		}
-		return g.enqueue(m.ID, func(s *hypercore.Snapshot) error { return g.giveRuns(s, m) })
+		return g.enqueue(m.ID, 0, func(s *hypercore.Snapshot) error { return g.giveRuns(s, m) })
 	}
 	return nil
 }
@@ -104,8 +104,15 @@ func (g *giver) OnClose(*protomux.Channel, error) {
 	g.conn.server.leave(g.core)
 }
 
-func (g *giver) enqueue(id uint64, give func(*hypercore.Snapshot) error) error {
-	return g.conn.enqueue(job{do: func() error {
+// What a question takes for each span and node that it names, in bytes.
+const (
+	spanBytes = 16
+	nodeBytes = 8
+)
+
+// enqueue has a question answered that takes so many bytes of memory.
+func (g *giver) enqueue(id uint64, bytes int, give func(*hypercore.Snapshot) error) error {
+	return g.conn.enqueue(job{bytes: bytes, do: func() error {
 		if g.closed.Load() {
 			return nil
 		}

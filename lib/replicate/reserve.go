@@ -50,7 +50,7 @@ func (g *granter) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error
 	if err != nil {
 		return err
 	}
-	return g.conn.enqueue(job{do: func() error { return g.answer(m) }})
+	return g.conn.enqueue(job{bytes: len(body), do: func() error { return g.answer(m) }})
 }
 
 // OnClose gives the core back.

@@ -162,7 +162,7 @@ func TestCancel(t *testing.T) {
 	c.cancel(one, 2)
 	c.forget(two)
 	var left []uint64
-	for _, j := range c.jobs {
+	for j := c.jobs.next(); j != nil; j = c.jobs.next() {
 		left = append(left, j.request.ID)
 	}
 	if !slices.Equal(left, []uint64{0, 1, 3}) {
