@@ -48,7 +48,11 @@ func ask(t *testing.T, conn *net.TCPConn, key keys.Key) *asking {
 		t.Fatal(err)
 	}
 	a.mux, a.link = mux, link{key: key, handshakeHash: secret.HandshakeHash(), initiator: true}
-	mux.OnPair(func(protocol string, id, _ []byte) { _, _ = mux.Open(protocol, id, a.link.open(), a) })
+	mux.OnPair(func(protocol string, id, _ []byte) {
+		if protocol == messages.Protocol {
+			_, _ = mux.Open(protocol, id, a.link.open(), a)
+		}
+	})
 	background(t, func(ctx context.Context) { a.ended <- mux.Run(ctx) })
 	return a
 }

@@ -320,3 +320,32 @@ func TestServeUntil(t *testing.T) {
 		t.Fatal("the mirror has something else")
 	}
 }
+
+// Whoever knows the public key can say that he has more, and bring nothing: the signer does not wait for such.
+func TestPushBesideThoseWhoBringNothing(t *testing.T) {
+	noLeaks(t)
+	core := newCore(t, 20)
+	dropped := make(chan error, maxCoreSinks)
+	mirror := newMirror(t, ServerOptions{Accept: []keys.Key{core.key}, Dropped: func(_ string, reason error) { dropped <- reason }})
+	for range maxCoreSinks {
+		conn, err := mirror.dial().Dial(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := ask(t, conn.(*net.TCPConn), core.key).open()
+		a.await(typeOpened)
+		a.send(messages.TypeSync, messages.Sync{Uploading: true, Downloading: true, CanUpgrade: true, Length: 1000}.Append(nil))
+		a.await(messages.TypeRequest)
+	}
+	if err := core.push(mirror.dial(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(mirror.content(core.key), core.bytes()) {
+		t.Error("the mirror has something else")
+	}
+	for range len(dropped) {
+		if err := <-dropped; !errors.Is(err, store.ErrOvertaken) { // by the push
+			t.Errorf("the push waited until one was dropped who brought nothing: %v", err)
+		}
+	}
+}

@@ -23,6 +23,7 @@ type granter struct {
 	core    *servedCore
 	link    link
 	channel *protomux.Channel // set by OnOpen
+	granted bool              // a reservation was; guarded by conn.mu
 }
 
 // OnOpen checks the peer's capability, then says what is here.
@@ -78,6 +79,14 @@ func (c *serverConn) disown(seen *hypercore.SeenError) {
 	c.mux.Close(nil) // when that is sent
 }
 
+// signs reports whether the peer has reserved a head of the core, which only its signer can.
+func (c *serverConn) signs(key keys.Key) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.granters[key]
+	return g != nil && g.granted
+}
+
 func (g *granter) sayState() error {
 	snapshot, err := g.core.open(g.conn.ctx)
 	if err != nil {
@@ -98,6 +107,9 @@ func (g *granter) answer(m publish.Reserve) error {
 	var taken *store.Taken
 	switch {
 	case err == nil:
+		g.conn.mu.Lock()
+		g.granted = true
+		g.conn.mu.Unlock()
 		return g.channel.Send(publish.TypeAnswer, publish.AppendAnswer(nil, publish.Granted, m.Next))
 	case !errors.As(err, &taken):
 		g.conn.server.failed(g.conn.ctx, err)

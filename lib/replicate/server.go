@@ -58,6 +58,7 @@ type Server struct {
 	conns    map[*serverConn]bool
 	registry registry
 	sinks    int            // that run
+	signers  int            // likewise, of those who reserved what they bring
 	leaves   copies.Indexes // of cores that are read
 }
 

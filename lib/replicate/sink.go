@@ -12,16 +12,19 @@ import (
 	"hc/lib/store"
 )
 
-// How many peers at once a mirror takes blocks from. Others wait: what they bring is most often the same.
+// How many peers at once a mirror takes blocks from. Others wait: what they bring is most often the same. Whoever knows a core's public key can
+// come and bring nothing, so those who proved to have the secret one, by a reservation, have places of their own.
 const (
 	maxSinks     = 8 // over all cores
 	maxCoreSinks = 2 // of one core, so that a peer that is slow to give what it announced does not hold up the next
+	maxSigners   = 8 // that have reserved what they bring, over all cores
 )
 
 // sink takes a core that we accept from a peer that came to us with it.
 type sink struct {
 	session *session
 	stop    context.CancelFunc
+	leave   func()            // gives back its place
 	objects *protomux.Channel // for many blocks at once; nil: none
 }
 
@@ -54,7 +57,11 @@ func (r *reader) errand() errand {
 // startSink begins to take what the reader has, if that is more than what is here and there is room for one more.
 func (r *reader) startSink() {
 	what := r.errand()
-	if what == nothing || !r.conn.server.enterSink(r.core) {
+	if what == nothing {
+		return
+	}
+	leave, ok := r.conn.server.enterSink(r.core, r.conn.signs(r.core.key))
+	if !ok {
 		return
 	}
 	ctx, stop := context.WithCancel(r.conn.ctx)
@@ -62,20 +69,20 @@ func (r *reader) startSink() {
 	if err != nil {
 		r.conn.server.failed(ctx, err)
 		stop()
-		r.conn.server.leaveSink(r.core)
+		leave()
 		return
 	}
 	r.mu.Lock()
 	if r.sink != nil { // begun by another goroutine meanwhile
 		r.mu.Unlock()
 		stop()
-		r.conn.server.leaveSink(r.core)
+		leave()
 		return
 	}
 	remote := r.remote
 	s.blocks = r.theirs.Clone()
 	s.nextID, s.late = r.lastID, r.late
-	r.sink = &sink{session: s, stop: stop}
+	r.sink = &sink{session: s, stop: stop, leave: leave}
 	if what == toTake {
 		r.sink.objects, _ = s.openObjects() // one that is open already is for the other direction
 	}
@@ -226,6 +233,7 @@ func (r *reader) endOf(ctx context.Context, s *session, err error, exhausted boo
 		err = s.reason
 	}
 	r.mu.Lock()
+	leave := r.sink.leave
 	r.sink.stop()
 	if r.sink.objects != nil {
 		r.sink.objects.Close()
@@ -239,7 +247,7 @@ func (r *reader) endOf(ctx context.Context, s *session, err error, exhausted boo
 		r.late[id] = true
 	}
 	r.mu.Unlock()
-	r.conn.server.leaveSink(r.core)
+	leave()
 	if ctx.Err() != nil && err == nil {
 		return
 	}
@@ -264,23 +272,31 @@ func (r *reader) endSink() {
 	}
 }
 
-// enterSink counts one more sink of the core, if there may be one.
-func (s *Server) enterSink(core *servedCore) bool {
+// enterSink counts one more sink of the core, if there may be one, for a signer or for anybody else.
+func (s *Server) enterSink(core *servedCore, signer bool) (leave func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.sinks >= maxSinks || core.sinks >= maxCoreSinks {
-		return false
+	switch {
+	case signer && s.signers < maxSigners:
+		s.signers++
+		return func() { s.leaveSink(func() { s.signers-- }) }, true
+	case s.sinks >= maxSinks || core.sinks >= maxCoreSinks:
+		return nil, false
 	}
 	s.sinks++
 	core.sinks++
-	return true
+	return func() {
+		s.leaveSink(func() {
+			s.sinks--
+			core.sinks--
+		})
+	}, true
 }
 
-// leaveSink takes one off, and lets others begin that had to wait.
-func (s *Server) leaveSink(core *servedCore) {
+// leaveSink counts one off, and lets others begin that had to wait.
+func (s *Server) leaveSink(countOff func()) {
 	s.mu.Lock()
-	s.sinks--
-	core.sinks--
+	countOff()
 	cores := make([]*servedCore, 0, len(s.cores))
 	for _, other := range s.cores {
 		cores = append(cores, other)
