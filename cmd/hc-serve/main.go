@@ -200,6 +200,9 @@ func open(c *urfave.Context, std *cli.IO, mirror bool) (*store.Store, error) {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && !mirror {
 		return nil, cli.Exitf(cli.ErrNotFound, "there is no store %q: append something first, or name another with -C", dir)
 	}
+	if !mirror {
+		_ = store.MendMark(c.Context, dir) // what may not be written to is served as far as can be
+	}
 	return store.Open(c.Context, dir, store.Options{ReadOnly: !mirror, Create: mirror})
 }
 

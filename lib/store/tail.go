@@ -129,6 +129,19 @@ func (c *coreTail) at(seq uint64) *coreTail {
 	return c
 }
 
+// asOf returns the core and its head as they were at a commit; ErrNotFound if it was not there, or had no head.
+func (c *coreTail) asOf(seq uint64) (*coreTail, Head, error) {
+	then := c.at(seq)
+	if then == nil {
+		return nil, Head{}, ErrNotFound
+	}
+	head, ok := then.headAt(seq)
+	if !ok {
+		return nil, Head{}, ErrNotFound
+	}
+	return then, head, nil
+}
+
 // headAt returns the head at a commit; ok is false if there was none yet.
 func (c *coreTail) headAt(seq uint64) (Head, bool) {
 	i := sort.Search(len(c.heads), func(i int) bool { return c.heads[i].seq > seq })

@@ -46,10 +46,24 @@ func (s *Store) checkpointAfter(ctx context.Context, blocks uint64, wrote *commi
 	s.checkpoint = err
 }
 
-// catchUp makes a checkpoint where an earlier process left much to be read: a tail is held in memory.
+// MendMark mends the mark of the store in dir where it is not valid, for who is about to open that to be read only: the newest heads of
+// what is signed there are not told without it.
+func MendMark(ctx context.Context, dir string) error {
+	s, err := Open(ctx, dir, Options{tuning: tuning{never: true}})
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.log.MendMark(ctx), s.Close())
+}
+
+// catchUp mends a mark that is not valid, so that a signer's own log, of which only what is synced is told, is all there, and
+// makes a checkpoint where an earlier process left much to be read: a tail is held in memory.
 func (s *Store) catchUp(ctx context.Context) error {
 	if s.options.ReadOnly || s.options.tuning.never {
 		return nil
+	}
+	if err := s.log.MendMark(ctx); err != nil {
+		return err
 	}
 	view, err := s.log.View(ctx)
 	if err != nil {

@@ -33,7 +33,8 @@ type View struct {
 	head  Head
 }
 
-// View returns the core as it is now; with durable only what a power cut cannot take back. ErrNotFound if there is none.
+// View returns the core as it is now; with durable only what a power cut cannot take back. ErrNotFound if there is none; with durable
+// ErrDamaged where only the log's mark would tell whether the newest head is that, and it is not valid.
 func (s *Store) View(ctx context.Context, key keys.Key, durable bool) (*View, error) {
 	return s.viewFrom(ctx, nil, key, durable)
 }
@@ -52,6 +53,9 @@ func (s *Store) viewFrom(ctx context.Context, seen *packlog.View, key keys.Key, 
 	return v, nil
 }
 
+// errUnmarked says that the newest head of a core is not known to be synced, as it would be by the mark.
+var errUnmarked = fmt.Errorf("%w: the store's mark is gone or not valid, and without it nothing tells that what was committed last is on the disk: 'hc fsck --repair' mends it, as does whoever writes to the store next", ErrDamaged)
+
 func (s *Store) view(ctx context.Context, seen *packlog.View, key keys.Key, durable bool) (*View, *state, error) {
 	st, bound, err := s.currentFrom(ctx, seen)
 	if err != nil {
@@ -59,20 +63,22 @@ func (s *Store) view(ctx context.Context, seen *packlog.View, key keys.Key, dura
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	seq := uint64(len(st.commits))
-	if durable {
-		seq = st.durable(bound.Synced)
-	}
-	core, err := st.core(key)
+	tail, err := st.core(key)
 	if err != nil {
 		return nil, st, err
 	}
-	if core = core.at(seq); core == nil {
-		return nil, st, ErrNotFound
+	seq := uint64(len(st.commits))
+	core, head, err := tail.asOf(seq)
+	if durable {
+		newest := head
+		seq = st.durable(bound.Synced)
+		core, head, err = tail.asOf(seq)
+		if bound.Unmarked && (head.Fork != newest.Fork || head.Length != newest.Length) {
+			err = errUnmarked
+		}
 	}
-	head, ok := core.headAt(seq)
-	if !ok {
-		return nil, st, ErrNotFound
+	if err != nil {
+		return nil, st, err
 	}
 	return &View{store: s, state: st, core: core, key: key, seq: seq, head: head}, st, nil
 }

@@ -57,6 +57,17 @@ func ignoreGone(err error) error {
 	return err
 }
 
+// MendMark recovers where the mark is not valid, as whoever writes next would: without it nothing tells that the last commits are synced.
+func (l *Log) MendMark(ctx context.Context) error {
+	if l.notYet() {
+		return nil
+	}
+	if _, err := l.Mark(ctx); !errors.Is(err, errMark) {
+		return err
+	}
+	return l.asWriter(ctx, func() error { return nil })
+}
+
 // Mend does what the next writer would: it recovers if that is needed, which writes a new mark. Then it cuts off what stands behind
 // the mark, and writes the copies of pack headers again that are not valid, from the good ones beside them.
 func (l *Log) Mend(ctx context.Context) error {

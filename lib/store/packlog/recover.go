@@ -49,7 +49,7 @@ func (l *Log) recover(ctx context.Context) error {
 }
 
 func (l *Log) recoverFrom(ctx context.Context, c *chain, mark *Mark) error {
-	s, err := l.surveyLog(ctx, c, mark, true, true)
+	s, err := l.surveyLog(ctx, c, mark, true)
 	if err != nil {
 		return err
 	}

@@ -97,9 +97,8 @@ func (s *surveyor) result() *survey {
 }
 
 // surveyLog finds what counts. mark is nil if its checksum does not hold. With synced the folder has just been synced;
-// else the last pack may go with a power loss, unless something says that its name was synced. Without payloads only
-// synced is right: nothing is known about what lies behind it.
-func (l *Log) surveyLog(ctx context.Context, c *chain, mark *Mark, synced, payloads bool) (*survey, error) {
+// else the last pack may go with a power loss, unless something says that its name was synced.
+func (l *Log) surveyLog(ctx context.Context, c *chain, mark *Mark, synced bool) (*survey, error) {
 	s := &surveyor{chain: c}
 	applied := l.applied()
 	if n := len(c.extents); n > 0 && !synced {
@@ -117,7 +116,7 @@ func (l *Log) surveyLog(ctx context.Context, c *chain, mark *Mark, synced, paylo
 			s.name(e.info.synced)
 		}
 	}
-	if err := l.walk(ctx, c, s.synced, Position{}, payloads, s.see); err != nil {
+	if err := l.walk(ctx, c, s.synced, Position{}, true, s.see); err != nil {
 		return nil, err
 	}
 	return s.result(), nil

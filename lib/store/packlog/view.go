@@ -15,6 +15,7 @@ import (
 type View struct {
 	Synced   Position // what stands before it survives power loss, and may be announced
 	Readable Position // what stands at or behind it is not seen; not before Synced
+	Unmarked bool     // the mark is not valid, so more may be synced than is known
 	Closer   uint64   // changes when somebody recovers; then what was read behind Synced may not count any more
 
 	chain *chain
@@ -79,8 +80,8 @@ func (l *Log) Mark(ctx context.Context) (Mark, error) {
 	return m, err
 }
 
-// View returns what may be read now. It takes no lock. After a restart of the machine it finds in memory what a recovery
-// would, unless somebody has recovered.
+// View returns what may be read now. It takes no lock. After a restart of the machine, and where the mark is not valid, it finds in memory
+// what a recovery would, unless somebody has recovered.
 func (l *Log) View(ctx context.Context) (View, error) {
 	if l.notYet() {
 		return View{}, nil
@@ -130,16 +131,11 @@ func (l *Log) view(ctx context.Context, mark Mark, valid bool) (candidate, error
 	if err != nil {
 		return candidate{}, err
 	}
-	reboot := valid && mark.Boot != l.boot
-	s, err := l.surveyForView(ctx, c, mark, valid, reboot)
+	s, err := l.surveyForView(ctx, c, mark, valid)
 	if err != nil {
 		return candidate{}, err
 	}
-	v := View{Synced: s.synced, Readable: s.synced, Closer: c.closer, chain: c}
-	if reboot {
-		v.Readable = s.torn
-	}
-	return candidate{View: v}, nil
+	return candidate{View: View{Synced: s.synced, Readable: s.torn, Unmarked: !valid, Closer: c.closer, chain: c}}, nil
 }
 
 // viewByMark is for a valid mark of this boot; it reports false where the folder contradicts it. last is the pack of the mark's
@@ -198,18 +194,17 @@ func (l *Log) agrees(c *chain, mark Mark, last File) (end uint64, ok bool, err e
 	return end, c.counts(mark.Synced), nil
 }
 
-// cachedSurvey saves a reader after a restart from reading the unsynced end again and again.
+// cachedSurvey saves a reader after a restart, or without a valid mark, from reading the unsynced end again and again.
 type cachedSurvey struct {
 	mark    Mark
 	valid   bool
-	reboot  bool
 	applied Position
 	last    string // name and size of the last pack
 	result  *survey
 }
 
-func (l *Log) surveyForView(ctx context.Context, c *chain, mark Mark, valid, reboot bool) (*survey, error) {
-	key := cachedSurvey{mark: mark, valid: valid, reboot: reboot, applied: l.applied()}
+func (l *Log) surveyForView(ctx context.Context, c *chain, mark Mark, valid bool) (*survey, error) {
+	key := cachedSurvey{mark: mark, valid: valid, applied: l.applied()}
 	if c.last.name != "" {
 		size, _, err := l.fs.Stat(l.path(packsDir, c.last.name))
 		if err != nil {
@@ -229,7 +224,7 @@ func (l *Log) surveyForView(ctx context.Context, c *chain, mark Mark, valid, reb
 	if valid {
 		trusted = &mark
 	}
-	s, err := l.surveyLog(ctx, c, trusted, false, reboot)
+	s, err := l.surveyLog(ctx, c, trusted, false)
 	if err != nil {
 		return nil, err
 	}
