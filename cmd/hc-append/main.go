@@ -231,6 +231,7 @@ func (j job) run(c *urfave.Context, std *cli.IO) error {
 	}
 	progress := cli.NewProgress(std, cli.ProgressOptions{Total: size})
 	defer progress.Done()
+	defer warnOfDamage(std, in)
 	if j.drive {
 		return j.importFolder(c, in, std, progress)
 	}
@@ -240,6 +241,14 @@ func (j job) run(c *urfave.Context, std *cli.IO) error {
 	}
 	progress.Done()
 	return tell(std, result, result.Key, result.Length)
+}
+
+// warnOfDamage tells whoever appends, and may not look at the store for long, of what was met that is damaged. Where it may have cost the log its
+// newest head nothing was appended.
+func warnOfDamage(std *cli.IO, in *store.Store) {
+	if damage := in.Damage(); len(damage) > 0 {
+		std.Warnf("the store is damaged, in what was here before: %v: 'hc fsck' says what is hurt", damage[0])
+	}
 }
 
 // errUntold says that what was appended could not be told.

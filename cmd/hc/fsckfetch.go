@@ -90,11 +90,20 @@ func (r *fsckRun) fetchPart(ctx context.Context, in *store.Store, key keys.Key, 
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if err != nil && part.First < part.End {
+		missing, viewErr := missing(ctx, in, key, part)
+		if viewErr != nil {
+			return viewErr
+		}
+		r.lost += missing
+		r.away = r.away || away || !isAnswer(err)
+		if missing == 0 && isAnswer(err) { // all of it is here, and the check that follows says whether it is whole
+			err = nil
+		}
+	}
 	if err != nil {
 		r.std.Warnf("%v", err)
-		r.lost += part.End - part.First
 		r.fetchErr = errors.Join(r.fetchErr, err)
-		r.away = r.away || part.First < part.End && (away || !isAnswer(err))
 	}
 	for _, t := range told {
 		r.tell(key, t)
@@ -103,6 +112,24 @@ func (r *fsckRun) fetchPart(ctx context.Context, in *store.Store, key keys.Key, 
 		r.unheard = true
 	}
 	return nil
+}
+
+// missing counts the blocks of a part that the store does not hold now: some may have come, or have been here all along.
+func missing(ctx context.Context, in *store.Store, key keys.Key, part store.BlockRange) (blocks uint64, err error) {
+	blocks = part.End - part.First
+	view, err := in.View(ctx, key, false)
+	if errors.Is(err, store.ErrNotFound) {
+		return blocks, nil
+	}
+	for at := part.First; err == nil && at < part.End; {
+		first, end, ok, haveErr := view.Have(ctx, at)
+		if haveErr != nil || !ok || first >= part.End {
+			return blocks, haveErr
+		}
+		blocks -= min(end, part.End) - first
+		at = end
+	}
+	return blocks, err
 }
 
 // isAnswer reports whether an error says what a peer has, or that he is not to be believed, and not that he could not be asked.

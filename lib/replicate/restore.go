@@ -14,7 +14,8 @@ import (
 
 // Restore fetches a part of a core again that the store has lost, see store.Checker. It does not build on what the store still
 // has of the core's tree, which may be what is lost. A *hypercore.SeenError where the peers have another
-// history of a core that this store writes, or a longer one, unless the part goes beyond the head that is here. Then each
+// history of a core that this store writes, or a longer one, unless the part goes beyond the head that is here. Of a part that goes beyond the peers'
+// heads what they have is taken, and the error wraps proof.ErrPartial. Where it goes beyond the head that is here each
 // peer is asked for its head, and the newest one is taken: told is what they said. One that was not heard may have a newer one;
 // if that is all of them, nothing is fetched, which is no other error.
 func Restore(ctx context.Context, in *store.Store, key keys.Key, part store.BlockRange, peers []Dialer, options FetchOptions) (told []Told, err error) {
@@ -31,10 +32,29 @@ func Restore(ctx context.Context, in *store.Store, key keys.Key, part store.Bloc
 	case part.First == part.End:
 		claim = proof.Claim{Kind: proof.KindHead}
 	}
-	if err := refetch(ctx, in, key, claim, peers, options); err != nil {
+	err = refetch(ctx, in, key, claim, peers, options)
+	if errors.Is(err, proof.ErrPartial) && !part.Beyond && part.First < part.End {
+		if shorterErr := refetchShorter(ctx, in, key, claim, peers, options); shorterErr != nil {
+			err = shorterErr // that somebody lacks the rest must not hide that who has the part could not give it
+		}
+	}
+	if err != nil {
 		return told, err
 	}
 	return told, in.Sync(ctx, key) // a core that is signed here is not shown before
+}
+
+// refetchShorter takes what peers have of the part where the log that they have ends inside of it: of more than that none gives anything.
+func refetchShorter(ctx context.Context, in *store.Store, key keys.Key, claim proof.Claim, peers []Dialer, options FetchOptions) error {
+	from, best, err := newestOf(ctx, key, peers, options)
+	if length := best.Head.Length; err != nil || length <= claim.From || length > claim.To {
+		return err
+	}
+	claim.To = best.Head.Length - 1
+	if err := refetch(ctx, in, key, claim, []Dialer{from}, options); err != nil {
+		return err
+	}
+	return in.Sync(ctx, key)
 }
 
 // whoHave returns the peers that have something of a core.

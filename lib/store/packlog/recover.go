@@ -56,6 +56,9 @@ func (l *Log) recoverFrom(ctx context.Context, c *chain, mark *Mark) error {
 	for _, d := range s.damage {
 		l.report(d)
 	}
+	if err := l.reportCut(c, mark); err != nil {
+		return err
+	}
 	if err := unreadable(c, s); err != nil {
 		return err
 	}
@@ -87,6 +90,27 @@ func (l *Log) recoverFrom(ctx context.Context, c *chain, mark *Mark) error {
 	return l.loadLocked(ctx)
 }
 
+// reportCut reports what is missing at the end of a pack that the mark says is synced, of which there is no record to be found damaged. Behind
+// this recovery the mark does not tell that any more. Whether a head may have stood there is for those to say who read up to it.
+func (l *Log) reportCut(c *chain, mark *Mark) error {
+	if mark == nil {
+		return nil
+	}
+	at := mark.Synced
+	e := c.find(at.Pack)
+	if e == nil || e.bad != nil || e.info.id != at.ID {
+		return nil
+	}
+	size, _, err := l.fs.Stat(e.path)
+	if err != nil || uint64(size) >= at.Offset {
+		return err
+	}
+	cut := at
+	cut.Offset = uint64(size)
+	l.report(&DamageError{Position: cut, Length: at.Offset - cut.Offset, Reason: errCut, Known: true})
+	return nil
+}
+
 // unreadable tells what is torn from what the disk does not give now: nothing is closed because of that.
 func unreadable(c *chain, s *survey) error {
 	if s.tear != nil && isBadSector(s.tear.Reason) {
@@ -109,7 +133,10 @@ func (l *Log) nextSequence(c *chain, mark *Mark) uint64 {
 	return last + 1
 }
 
-var errSyncFailed = errors.New("syncing the recovered pack")
+var (
+	errSyncFailed = errors.New("syncing the recovered pack")
+	errCut        = errors.New("the file ends there, and the mark said that it goes on")
+)
 
 // copyWhole writes the fresh pack under its temporary name, syncs it, and sets info.synced to the end of the copies.
 func (l *Log) copyWhole(ctx context.Context, c *chain, s *survey, info *packInfo) (File, error) {

@@ -398,3 +398,32 @@ func TestCommitErrors(t *testing.T) {
 		t.Errorf("after a failed sync a record is at %v", at)
 	}
 }
+
+// TestCutPack has the last pack cut short in front of what is derived, where nobody scans: who recovers says so all the same.
+func TestCutPack(t *testing.T) {
+	m := memfs.New(1)
+	writer, err := packlog.Open(t.Context(), storeDir, packlog.Options{FS: m.Process(), Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, writer, "kept", "1", true)
+	kept, err := writer.View(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, writer, "lost", "2", true)
+	all, err := writer.View(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Edit(path.Join(storeDir, "packs/1.0.pack"), func(b []byte) []byte { return b[:kept.Synced.Offset] })
+	another, err := packlog.Open(t.Context(), storeDir, packlog.Options{FS: m.Process(), Applied: func() packlog.Position { return all.Synced }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, another, "next", "3", true)
+	damage := another.Damage()
+	if len(damage) != 1 || damage[0].Position != kept.Synced || damage[0].Length != all.Synced.Offset-kept.Synced.Offset {
+		t.Errorf("damage: %v, expected from %v to %v", damage, kept.Synced, all.Synced)
+	}
+}
