@@ -149,14 +149,59 @@ func (g *collector) run() error {
 	return nil
 }
 
-// begin syncs what is readable, brings derived files up to there, and takes the census.
-func (g *collector) begin() (err error) {
-	s := g.store
+// begin sweeps, and takes the census.
+func (g *collector) begin() error {
 	if !g.options.DryRun {
 		if err := g.sweep(); err != nil {
 			return err
 		}
 	}
+	return g.wanting(g.prepare())
+}
+
+// wanting tells of a disk that is full how much room a gc takes before it can give any back.
+func (g *collector) wanting(err error) error {
+	if !packlog.IsFull(err) {
+		return err
+	}
+	st, _, stateErr := g.store.current(g.ctx)
+	if stateErr != nil {
+		return err
+	}
+	st.mu.RLock()
+	bytes := prepareBytes + tailBlockBytes*st.blocks
+	st.mu.RUnlock()
+	return fmt.Errorf("to find what can be given back takes about %d bytes of this disk, and then as much as is left of one pack: %w", bytes+g.derivedBytes(), err)
+}
+
+// What a checkpoint and a census write, about: at first, and for each block in the tail. What is derived already may have to be merged.
+const (
+	prepareBytes   = 64 << 10
+	tailBlockBytes = 200
+)
+
+// derivedBytes returns how much derived files take, as far as that can be told.
+func (g *collector) derivedBytes() (bytes uint64) {
+	s := g.store
+	folders := []string{filepath.Join(s.dir, "index")}
+	cores := filepath.Join(s.dir, "cores")
+	names, _ := s.fs.ReadDir(cores)
+	for _, name := range names {
+		folders = append(folders, filepath.Join(cores, name))
+	}
+	for _, folder := range folders {
+		names, _ := s.fs.ReadDir(folder)
+		for _, name := range names {
+			size, _, _ := s.fs.Stat(filepath.Join(folder, name))
+			bytes += uint64(size)
+		}
+	}
+	return bytes
+}
+
+// prepare syncs what is readable, brings derived files up to there, and takes the census.
+func (g *collector) prepare() (err error) {
+	s := g.store
 	if g.scratch, err = positions.NewScratch(s.fs, filepath.Join(s.dir, scratchFolder), s.files.Cores); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	mathrand "math/rand/v2"
 	"syscall"
@@ -170,4 +171,39 @@ func TestFullDiskPackByPack(t *testing.T) {
 		}
 		w.sound(t)
 	}
+}
+
+// TestFullDiskToBegin has a disk so full that a gc cannot even find what is dead: it says how much room that takes, and that is enough.
+func TestFullDiskToBegin(t *testing.T) {
+	w := newFullWorld(t)
+	var err error
+	if w.store, err = Open(t.Context(), "/store", Options{fs: w.machine.Process(), packSize: 4 << 20}); err != nil { // tables of usual size
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.store.Close() })
+	gone := newSigned(t, 2)
+	for range 20 {
+		gone.append(t, w.store, false, randomBlocks(w.random, 20, 6000)...)
+	}
+	if err := w.store.Drop(t.Context(), gone.key()); err != nil {
+		t.Fatal(err)
+	}
+	full := w.machine.Used()
+	w.machine.Room = full
+	_, err = w.store.GC(t.Context(), GCOptions{})
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	const words = "collecting garbage: to find what can be given back takes about %d bytes of this disk"
+	wanted := 0
+	if n, _ := fmt.Sscanf(err.Error(), words, &wanted); n != 1 || wanted > full/4 {
+		t.Fatalf("%d bytes of %d: %v", wanted, full, err)
+	}
+	const left = 5*5000 + 10_000 // of the pack
+	w.machine.Room = w.machine.Used() + wanted + left
+	report, err := w.store.GC(t.Context(), GCOptions{})
+	if err != nil || w.machine.Used() > full/4 {
+		t.Errorf("with %d bytes of room: %d of %d are used, %+v, %v", wanted+left, w.machine.Used(), full, report, err)
+	}
+	w.sound(t)
 }
