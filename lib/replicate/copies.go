@@ -9,7 +9,12 @@ import (
 // A reader of a log's second version has most of its blocks from the first one. He is told which, in place of leaf hashes.
 
 func (g *giver) giveCopies(snapshot *hypercore.Snapshot, m objects.AskCopies) error {
+	done, err := g.conn.server.turns.take(g.conn.ctx)
+	if err != nil {
+		return err
+	}
 	answer, err := g.copies(snapshot, m)
+	done()
 	if err != nil {
 		return err
 	}

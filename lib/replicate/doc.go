@@ -13,7 +13,7 @@
 // Where to look, by what it is about:
 //
 //   - a connection: connect.go; who knows a core's key: link.go; one for several cores: line.go
-//   - a [Server]: server.go; which cores it has: registry.go; one of them: served.go; how many there are: places.go; the memory that slow ones take: hc/lib/budget; one connection: conn.go, with the channels of a core, stock's:
+//   - a [Server]: server.go; which cores it has: registry.go; one of them: served.go; how many there are: places.go; the memory that slow ones take: hc/lib/budget; one connection: conn.go, what waits for its turn on it: jobs.go, turns.go; the channels of a core, stock's:
 //     reader.go, and hc's: giver.go, copies.go, deltas.go, runs.go; what a reader has: holdings.go, compare.go; what is taken of him: sink.go
 //   - a [Server.Push]: push.go, reserve.go
 //   - a [Fetch]: fetch.go; peers that come later: join.go; a peer's channels: session.go, taker.go; how he stands: standing.go

@@ -164,7 +164,12 @@ func (g *giver) check(head store.Head, fork, end uint64, nodes []uint64) error {
 }
 
 func (g *giver) giveLeaves(snapshot *hypercore.Snapshot, m objects.AskLeaves) error {
+	done, err := g.conn.server.turns.take(g.conn.ctx)
+	if err != nil {
+		return err
+	}
 	answer, err := g.leaves(snapshot, m)
+	done()
 	if err != nil {
 		return err
 	}

@@ -48,6 +48,7 @@ type Server struct {
 	store    *store.Store
 	options  ServerOptions
 	places   *places
+	turns    turns          // of dear questions
 	frames   *budget.Budget // of those that come
 	holdings *bitfield.Room // of what readers have
 
@@ -68,6 +69,7 @@ func NewServer(of *store.Store, options ServerOptions) *Server {
 		store:    of,
 		options:  options,
 		places:   newPlaces(options.Peers),
+		turns:    newTurns(),
 		frames:   budget.New(maxFrames),
 		holdings: bitfield.NewRoom(maxHoldings),
 		cores:    map[keys.Key]*servedCore{},
