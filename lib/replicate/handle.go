@@ -281,8 +281,10 @@ func (f *fetcher) drop(s *session, reason error) {
 // gone takes a session off, and what it owed back.
 func (f *fetcher) gone(ctx context.Context, s *session, err error) error {
 	f.sessions = slices.DeleteFunc(f.sessions, func(other *session) bool { return other == s })
+	dropped, doubts := s.dropped, s.doubt()
 	f.drop(s, err)
 	err = s.reason
+	closed := !dropped && closedByPeer(err)
 	switch {
 	case err == nil:
 		err = fmt.Errorf("%s: %w: the peer closed it", s.name, ErrLost)
@@ -291,6 +293,12 @@ func (f *fetcher) gone(ctx context.Context, s *session, err error) error {
 		err = fmt.Errorf("%s: %w", s.name, err)
 	default:
 		err = fmt.Errorf("%s: %w: %w", s.name, ErrLost, err)
+	}
+	if closed && f.dialAgain(ctx, s, doubts) {
+		return f.unpark(ctx)
+	}
+	if s.doubts != nil && errors.Is(err, peer.ErrUnreachable) { // it was reached before
+		err = fmt.Errorf("%s: %w: the peer closed it, and dialled again: %w", s.name, ErrLost, err)
 	}
 	if at := slices.Index(f.failed, s.name); at >= 0 {
 		f.failed, f.failures = slices.Delete(f.failed, at, at+1), slices.Delete(f.failures, at, at+1)

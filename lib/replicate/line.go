@@ -61,10 +61,14 @@ func (l *lines) now() *line {
 	return l.last
 }
 
-// renew puts another connection in the place of one that has ended.
-func (l *lines) renew() {
+// renew puts another connection in the place of one that has ended, or is this one, which is of no more use.
+func (l *lines) renew(useless *line) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.last == useless {
+		l.last = l.last.again()
+		return
+	}
 	select {
 	case <-l.last.ended:
 		l.last = l.last.again()

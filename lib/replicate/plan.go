@@ -177,7 +177,7 @@ func (f *fetcher) askBlocks(ctx context.Context) (missing bool, err error) {
 		}
 		way := f.expected.climb(ctx, f.d, 2*block, length)
 		s := f.pick(block, way.anchor)
-		if s != nil && !s.leafless && !s.givesMany(length) && f.checks(s, block, limit, length) {
+		if s != nil && s.doubts == nil && !s.leafless && !s.givesMany(length) && f.checks(s, block, limit, length) {
 			asked, more, err := f.checkFirst(ctx, s, block, limit, length)
 			if err != nil || asked && !more {
 				return false, err
@@ -268,7 +268,7 @@ func (f *fetcher) pick(block, anchor uint64) *session {
 		if !s.mayHave(block, anchor, fork) || s.undecidedYet() {
 			continue
 		}
-		if !s.room() {
+		if !s.room() || s.doubts.suspect(block) && s.owed() > 0 {
 			busy = busy || !s.behind()
 			continue
 		}

@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"syscall"
 	"time"
 
+	"hc/lib/merkle"
 	"hc/lib/peer"
 )
 
 // A peer that a live fetch has lost is tried again while others are there. Where none is left the fetch ends, and says why.
+//
+// A peer that ends the connection when it is asked for something that it cannot prove, as stock does where blocks were cleared, is dialled
+// again at once by a fetch that is not live. What was under way is asked for one by one then, so that it is found which question that was.
 
 // How long it is waited before that.
 const (
@@ -45,12 +50,85 @@ func (f *fetcher) redial(ctx context.Context, now time.Time) {
 		}
 		if !f.takesPart(a.peer) {
 			if a.peer.line != nil {
-				a.peer.line.renew()
+				a.peer.line.renew(nil)
 			}
 			f.begin(ctx, a.peer).waited = a.wait
 		}
 		return true
 	})
+}
+
+// mostAgain is how often a peer is dialled again at once.
+const mostAgain = 64
+
+// doubts are what a peer may have ended connections for. They outlive its sessions.
+type doubts struct {
+	dialled  int               // again
+	suspects map[uint64]bool   // blocks that were under way, with others, when a connection ended
+	fatal    map[uint64]uint64 // blocks that were alone under way then, and the node that the proof was to climb to
+}
+
+// suspect reports whether a block has to be asked for while nothing else is.
+func (d *doubts) suspect(block uint64) bool { return d != nil && d.suspects[block] }
+
+// isFatal reports whether a connection ended for a proof of a block that climbs as high, or not as high as this one.
+func (d *doubts) isFatal(block, anchor uint64) bool {
+	if d == nil {
+		return false
+	}
+	to, ok := d.fatal[block]
+	return ok && merkle.Leaves(anchor) >= merkle.Leaves(to)
+}
+
+// about returns the first block that an answer is about; ok is false if it is about none.
+func (a *asked) about() (block uint64, ok bool) {
+	switch {
+	case a.request.Block != nil:
+		return a.request.Block.Index, true
+	case a.request.Hash != nil:
+		return merkle.FirstBlock(a.request.Hash.Index), true
+	}
+	return 0, false
+}
+
+// doubt takes in what was under way on a session that has ended.
+func (s *session) doubt() *doubts {
+	d := s.doubts
+	if d == nil {
+		d = &doubts{suspects: map[uint64]bool{}, fatal: map[uint64]uint64{}}
+	}
+	for _, a := range s.requests {
+		block, ok := a.about()
+		if !ok {
+			continue
+		}
+		if len(s.requests) == 1 {
+			d.fatal[block] = a.anchor
+			delete(d.suspects, block)
+		} else {
+			d.suspects[block] = true
+		}
+	}
+	return d
+}
+
+// closedByPeer reports whether a session ended with the peer's end of the connection, and not with something wrong that was on it.
+func closedByPeer(err error) bool {
+	return err == nil || errors.Is(err, ErrLost) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// dialAgain begins anew with a peer that was of use before it ended the connection, and reports whether it did.
+func (f *fetcher) dialAgain(ctx context.Context, s *session, d *doubts) bool {
+	if f.options.Live || !(s.worked || s.synced && len(d.suspects)+len(d.fatal) > 0) || s.adopted || s.objects != nil || s.peer.Dial == nil || d.dialled == mostAgain {
+		return false
+	}
+	d.dialled++
+	if s.peer.line != nil {
+		s.peer.line.renew(s.line)
+	}
+	next := f.begin(ctx, s.peer)
+	next.doubts, next.lacks, next.worked = d, s.lacks, true
+	return true
 }
 
 func (f *fetcher) takesPart(p Dialer) bool {

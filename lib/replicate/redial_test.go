@@ -13,6 +13,7 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/peer"
 	"hc/lib/proof"
+	"hc/lib/protomux"
 )
 
 // A live fetch, of a log or of a drive, tries a peer again that it has lost, while another one, who is behind for good, is there; and
@@ -66,6 +67,57 @@ func TestLostPeerIsRedialled(t *testing.T) {
 				t.Errorf("dialled %d times, %d more losses told", dials.Load(), len(lost))
 			}
 			<-conns
+			stop()
+			fetching.Wait()
+			hangUp()
+		})
+	}
+}
+
+// A peer that ends the connection when it is asked for some blocks is dialled again at once, also by fetches that share the connection, and
+// gives all others; not without end.
+func TestFatalQuestionsAreFound(t *testing.T) {
+	noLeaks(t)
+	core := newCore(t, 40)
+	for name, c := range map[string]struct {
+		fatal, missing uint64 // each block that this divides; 0: none
+		shared         bool
+	}{
+		"none":              {0, 0, false},
+		"some":              {13, 4, false},
+		"some, shared line": {13, 4, true},
+		"all":               {1, 40, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, stop := context.WithTimeout(t.Context(), waitLimit)
+			defer stop()
+			var dials atomic.Int64
+			peers, hangUp := []Dialer{{Name: "stock", Dial: func(context.Context) (peer.Conn, error) {
+				dials.Add(1)
+				return core.lying(&liar{capable: true, onRequest: func(l *liar, ch *protomux.Channel, r merkle.Request) error {
+					if c.fatal > 0 && r.Block != nil && r.Block.Index%c.fatal == 0 {
+						return errors.New("no such node")
+					}
+					return l.honest(ch, r, nil)
+				}}), nil
+			}}}, func() {}
+			if c.shared {
+				peers, hangUp = share(ctx, peers, limits{})
+			}
+			d, err := hypercore.NewDownload(ctx, core.key, hypercore.DownloadOptions{Store: newStore(t), Scattered: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var fetching sync.WaitGroup
+			fetching.Go(func() { _ = Fetch(ctx, d, peers, FetchOptions{Claim: proof.Claim{Kind: proof.KindHead}}) })
+			d.Want(hypercore.BlockRange{End: 40})
+			if err := d.AwaitWants(ctx); err != nil {
+				t.Error(err)
+			}
+			missing, err := d.Missing(ctx, hypercore.BlockRange{End: 40})
+			if err != nil || missing != c.missing || uint64(dials.Load()) > 2*c.missing+2 {
+				t.Errorf("%d blocks are missing, %v, want %d; dialled %d times", missing, err, c.missing, dials.Load())
+			}
 			stop()
 			fetching.Wait()
 			hangUp()

@@ -50,6 +50,7 @@ func (e *event) release() {
 type session struct {
 	name    string
 	peer    Dialer        // of whom it began with
+	line    *line         // that is shared, once it runs
 	waited  time.Duration // before it was tried again; 0: it is the first time
 	link    link
 	limits  limits
@@ -93,6 +94,7 @@ func (s *session) run(p Dialer) error {
 
 // runOn uses a connection that others use, too: it is left to them, unless the peer has to be dropped.
 func (s *session) runOn(l *line) error {
+	s.line = l
 	s.read = &l.read
 	if err := l.use(s.ctx); err != nil {
 		return err

@@ -20,6 +20,7 @@ type standing struct {
 	remote  messages.Sync // its state, once synced
 	blocks  bitfield.Remote
 	told    bool            // it has said something of what it has, or answered a question
+	doubts  *doubts         // nil: none
 	lacks   map[uint64]bool // blocks that it answered noData for, since it last announced them
 	wanted  uint64          // segments that it was asked about
 
@@ -118,6 +119,9 @@ func (s *session) answered(id uint64) *asked {
 	}
 	delete(s.requests, id)
 	s.freeIDs = append(s.freeIDs, id)
+	if block, ok := a.about(); ok && s.doubts != nil {
+		delete(s.doubts.suspects, block)
+	}
 	s.timed(a)
 	switch a {
 	case s.probe:
@@ -149,7 +153,7 @@ func (s *session) room() bool {
 	if s.objects != nil && s.atOnce < mostQuestion && len(s.questions) >= fewQuestions && s.questionBytes() >= fewQuestions*firstQuestion {
 		return false
 	}
-	return s.owed() < maxRequests && s.channel.Queued() < maxBacklog
+	return !s.asksSuspect() && s.owed() < maxRequests && s.channel.Queued() < maxBacklog
 }
 
 // questionBytes returns how many bytes are expected of the questions for many blocks that are under way.
@@ -169,7 +173,19 @@ func (s *session) mayUpgrade(length, fork uint64) bool {
 // mayHave reports whether the peer may have a block, and can prove it up to a tree node: that it can only if the node is
 // in its own, maybe shorter, log.
 func (s *session) mayHave(block, anchor, fork uint64) bool {
-	return s.offers() && s.remote.Fork == fork && merkle.LastBlock(anchor) < s.remote.Length && !s.lacks[block]
+	return s.offers() && s.remote.Fork == fork && merkle.LastBlock(anchor) < s.remote.Length && !s.lacks[block] && !s.doubts.isFatal(block, anchor)
+}
+
+// asksSuspect reports whether something is under way beside which nothing else may be.
+func (s *session) asksSuspect() bool {
+	if s.doubts == nil || len(s.requests) != 1 {
+		return false
+	}
+	for _, a := range s.requests {
+		block, ok := a.about()
+		return ok && s.doubts.suspect(block)
+	}
+	return false
 }
 
 // refuse notes that the peer does not have a block after all.

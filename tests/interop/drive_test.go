@@ -267,3 +267,18 @@ func TestFollowStocksTruncatedDrive(t *testing.T) {
 		t.Errorf("fetched %q; stderr: %s", out, stderr)
 	}
 }
+
+// A stock peer that has cleared a file ends the connection when it is asked for blocks beside those that it has no tree nodes of. It is dialled
+// again; what it gives is written, and what it does not give is named.
+func TestCloneOfStocksClearedDrive(t *testing.T) {
+	drive := startDrive(t, "--listen")
+	for _, name := range []string{"one", "two", "three"} {
+		drive.do("put", "put /%s %s", name, strings.Repeat(name, 100_000))
+	}
+	drive.do("cleared", "clear /two")
+	dir := t.TempDir()
+	_, stderr := sh(t, dir, 3, fmt.Sprintf("hc clone %s copy --peer %s", drive.Ready.Key, drive.address()))
+	if _, err := os.Stat(filepath.Join(dir, "copy", "three")); err != nil || !strings.Contains(stderr, `left out: "two"`) {
+		t.Errorf("%v; it said %s", err, stderr)
+	}
+}

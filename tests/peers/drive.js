@@ -15,6 +15,7 @@
 //   put NAME WORDS        one file                                                                -> put
 //   link NAME TARGET      a symbolic link                                                         -> put
 //   del NAME                                                                                      -> deleted
+//   clear NAME            forget the blocks of one file                                           -> cleared
 //   truncate VERSION      cut back, under a new fork of both cores                                -> truncated
 //   get NAME              one file, whole                                                         -> file
 //   ls                    every entry, with the sha256 of its content                             -> ls
@@ -97,6 +98,9 @@ async function command (drive, verb, words) {
     case 'del':
       await drive.del(words[0])
       return emit('deleted', { length: drive.version, at: Date.now() })
+    case 'clear':
+      await drive.clear(words[0])
+      return emit('cleared', {})
     case 'truncate':
       await drive.truncate(Number(words[0]))
       return emit('truncated', { length: drive.version, fork: drive.core.fork })
