@@ -67,8 +67,8 @@ func TestSlowOnesGoForOthers(t *testing.T) {
 		quarter := func(times int) {
 			for range times {
 				time.Sleep(window / 4)
-				slow.moved.Add(leastRate * uint64(window/time.Second) / 5)
-				fast.moved.Add(leastRate * uint64(window/time.Second) / 4)
+				slow.moved.Add(leastRate * uint64(window/time.Second) / 8)
+				fast.moved.Add(leastRate * uint64(window/time.Second) / 2)
 			}
 		}
 		quarter(40)
