@@ -114,9 +114,7 @@ func (f *fetcher) apply(ctx context.Context, a *asked, p *merkle.Proof, memory *
 	}
 	f.settled(a)
 	f.proved(a.session)
-	if a.session.broken > 0 {
-		a.session.broken--
-	}
+	a.session.answeredWell()
 	if p.Block != nil {
 		delete(f.hashed, p.Block.Index)
 		f.recent = max(uint64(len(p.Block.Value)), f.recent-f.recent/16)

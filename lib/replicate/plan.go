@@ -166,8 +166,11 @@ func (f *fetcher) askBlocks(ctx context.Context) (missing bool, err error) {
 			return false, nil
 		}
 		block, ok, err := f.nextBlock(ctx, limit, length)
-		if err != nil || !ok {
+		if err != nil || !ok || ctx.Err() != nil {
 			return false, err
+		}
+		if (f.options.keep || !f.inRange(block)) && !f.hashed[block].here && f.passLacked(block) {
+			continue
 		}
 		if f.hashed[block].here {
 			if more, err := f.copyHere(ctx, block, limit, length); err != nil || !more {

@@ -60,6 +60,7 @@ type standing struct {
 	sinceRead    int64     // bytes read at that time
 	spent        int       // what its announcements cost since the last look
 	broken       int       // what it announced, and then refused
+	refused      int       // what it did not announce, and refused
 }
 
 // segment is how many blocks one want asks about: stock's.
@@ -72,6 +73,8 @@ const (
 	maxLacks    = 1 << 16   // refusals that are remembered
 	lacksPart   = 64        // so many of them are looked up for what one page of bits costs
 	maxSpent    = 1 << 17   // pages of bits that its announcements may touch between two looks
+	maxRefused  = 1 << 15   // refusals of what it did not announce, less what answers make good; then only what it announces is asked for ahead
+	goodAnswer  = 1 << 10   // so many of them an answer makes good
 	maxBroken   = 4096      // refusals of what it announced, not made good by answers; some count more than once:
 	headBroken  = 256       // that of a head
 	overflow    = 16        // an answer that could not wait for what it builds on
@@ -192,11 +195,34 @@ func (s *session) asksSuspect() bool {
 func (s *session) refuse(block uint64) {
 	if s.blocks.Has(block) {
 		s.broken++
+	} else {
+		s.refused++
 	}
 	if len(s.lacks) >= maxLacks {
 		clear(s.lacks)
 	}
 	s.lacks[block] = true
+}
+
+// answeredWell notes an answer that verified.
+func (s *session) answeredWell() {
+	s.broken = max(0, s.broken-1)
+	s.refused = max(0, s.refused-goodAnswer)
+}
+
+// nextToAsk returns the first block at or behind one that the peer may be asked for ahead; ok is false if there is none.
+func (s *session) nextToAsk(block, fork uint64) (next uint64, ok bool) {
+	switch {
+	case !s.offers() || s.remote.Fork != fork:
+		return 0, false
+	case s.refused < maxRefused:
+		next = block
+	default:
+		if next, ok = s.blocks.Next(block); !ok {
+			return 0, false
+		}
+	}
+	return next, next < s.remote.Length
 }
 
 // announced forgets refusals of blocks that the peer has announced meanwhile.

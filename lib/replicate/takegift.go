@@ -63,9 +63,7 @@ func (f *fetcher) takeGift(ctx context.Context, a *asked, g *gift) error {
 	}
 	f.settled(a)
 	f.proved(a.session)
-	if a.session.broken > 0 {
-		a.session.broken--
-	}
+	a.session.answeredWell()
 	if a.question.leaves {
 		return f.lookUp(ctx, a.question, g)
 	}

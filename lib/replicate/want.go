@@ -1,6 +1,9 @@
 package replicate
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // A scattered reader (see hypercore.Download.Want) has no range: what it wants are spans, which are asked for in turn. What
 // nobody has is passed over until the reader stands before it.
@@ -57,6 +60,38 @@ func (f *fetcher) nextWanted(length uint64) (block uint64, ok bool) {
 		*spans = nil
 	}
 	return 0, false
+}
+
+// passLacked passes over the blocks from one on, which was taken off, that nobody is to be asked for before a reader stands before them, and
+// reports whether this is one of them.
+func (f *fetcher) passLacked(block uint64) bool {
+	_, fork := f.d.Length()
+	next, heard := uint64(math.MaxUint64), false
+	for _, s := range f.sessions {
+		if s.dropped {
+			continue
+		}
+		if !s.offers() || s.undecidedYet() {
+			return false
+		}
+		heard = true
+		if at, ok := s.nextToAsk(block, fork); ok {
+			next = min(next, at)
+		}
+	}
+	if !heard || next == block {
+		return false
+	}
+	if f.cursor == block+1 {
+		f.cursor = min(next, max(f.to, f.cursor))
+	}
+	for _, spans := range [][]span{f.soon, f.later} {
+		if len(spans) > 0 && spans[0].start == block+1 {
+			spans[0].start = min(next, max(spans[0].end, block+1))
+			break
+		}
+	}
+	return true
 }
 
 // wantedFrom returns how many neighbouring blocks are wanted from one on that was taken off.

@@ -66,6 +66,40 @@ func (r *Remote) Has(block uint64) bool {
 	return p != nil && p[block%pageBlocks/64]>>(block%64)&1 != 0
 }
 
+// Next returns the first block at or behind from that the peer has; ok is false if there is none.
+func (r *Remote) Next(from uint64) (block uint64, ok bool) {
+	if from < r.prefix {
+		return from, true
+	}
+	number := from / pageBlocks
+	if p := r.pages[number]; p != nil {
+		if at, ok := p.next(from % pageBlocks); ok {
+			return number*pageBlocks + at, true
+		}
+	}
+	for n, p := range r.pages {
+		if n <= number || ok && n >= block/pageBlocks {
+			continue
+		}
+		if at, has := p.next(0); has {
+			block, ok = n*pageBlocks+at, true
+		}
+	}
+	return block, ok
+}
+
+// next returns the first bit at or behind from that is set.
+func (p *page) next(from uint64) (at uint64, ok bool) {
+	mask := ^uint64(0) << (from % 64)
+	for word := from / 64; word < pageWords; word++ {
+		if set := p[word] & mask; set != 0 {
+			return word*64 + uint64(bits.TrailingZeros64(set)), true
+		}
+		mask = ^uint64(0)
+	}
+	return 0, false
+}
+
 // Set notes that the peer has, or no longer has, the blocks [start, start+length). It returns what that cost, in pages that were looked at, at
 // least 1.
 func (r *Remote) Set(start, length uint64, has bool) (cost int) {

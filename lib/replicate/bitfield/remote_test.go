@@ -78,9 +78,17 @@ func TestRemoteBlocksAsAModel(t *testing.T) {
 					model[first+i] = words[i/32]>>(i%32)&1 != 0
 				}
 			}
-			for block := range uint64(blocks) {
+			next, some := uint64(0), false
+			for block := uint64(blocks); block > 0; {
+				block--
 				if r.Has(block) != model[block] {
 					t.Fatalf("seed %d, step %d: has(%d) = %v", seed, step, block, r.Has(block))
+				}
+				if model[block] {
+					next, some = block, true
+				}
+				if at, ok := r.Next(block); at != next || ok != some {
+					t.Fatalf("seed %d, step %d: behind %d the next one is %d, %v, want %d, %v", seed, step, block, at, ok, next, some)
 				}
 			}
 		}
