@@ -116,7 +116,7 @@ func makeFolder(t *testing.T) (dir string) {
 	for i := range 40 {
 		put(fmt.Sprintf("many/%d/file %d", i%3, i), 0o644, random(100*i, byte(i)))
 	}
-	for name, target := range map[string]string{"bin/alias": "run", "up": "bin/../readme", "nowhere": "not/there"} {
+	for name, target := range map[string]string{"bin/alias": "run", "bin/up": "../readme", "nowhere": "not/there"} {
 		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
