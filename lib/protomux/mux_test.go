@@ -129,10 +129,12 @@ func TestNumberIsNotFreeBeforeTheAnswer(t *testing.T) {
 	if got := first.wait(0); len(got) != 0 {
 		t.Errorf("the closed channel was told %q", got)
 	}
-	c3 := mustOpen(t, d.a, "p", "y", "3", newRecorder())
+	third := newRecorder()
+	c3 := mustOpen(t, d.a, "p", "y", "3", third)
 	if c3.local != c1.local {
 		t.Errorf("number %d, want %d, which is free again", c3.local, c1.local)
 	}
+	wantEvents(t, "third", third, "open for 3") // before the end of the connection, which the other side's open would meet
 }
 
 func TestNumbersAreAStack(t *testing.T) {
@@ -150,7 +152,9 @@ func TestNumbersAreAStack(t *testing.T) {
 	all[2].Close()
 	var got []uint64
 	for i := range 3 {
-		got = append(got, mustOpen(t, d.a, "p", fmt.Sprint(i+10), "", newRecorder()).local)
+		r := newRecorder()
+		got = append(got, mustOpen(t, d.a, "p", fmt.Sprint(i+10), "", r).local)
+		r.wait(1)
 	}
 	if !slices.Equal(got, []uint64{3, 2, 5}) {
 		t.Errorf("numbers %d, want 3, 2, 5", got)
