@@ -84,7 +84,12 @@ var (
 
 // DecodeRecord reads one record that begins b, in a pack of that id, at that offset.
 func DecodeRecord(b []byte, at Position) (Record, uint64, error) {
-	h, raw, err := readRecord(readerAt(b), Position{at.Pack, 0, at.ID}, uint64(len(b)), wholeRecord)
+	return DecodeRecordIn(b, at, uint64(len(b)))
+}
+
+// DecodeRecordIn is DecodeRecord for a file that was said to have so many bytes from the record on.
+func DecodeRecordIn(b []byte, at Position, room uint64) (Record, uint64, error) {
+	h, raw, err := readRecord(readerAt(b), Position{at.Pack, 0, at.ID}, room, wholeRecord)
 	if err != nil {
 		return Record{}, 0, err
 	}

@@ -300,6 +300,26 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
+// A record is whole, whatever is cut off behind it while it is read: an append that is taken back, or zeros.
+func TestReadWhileCutBack(t *testing.T) {
+	at := packlog.Position{Pack: 1, ID: 7}
+	for _, size := range []int{10, 3000, 9000} {
+		b := packlog.EncodeRecord(packlog.Record{Kind: packlog.KindRun, Meta: []byte("m"), Payload: make([]byte, size)}, at)
+		for _, behind := range []uint64{0, 8, 4096, 1 << 20} {
+			r, _, err := packlog.DecodeRecordIn(b, at, uint64(len(b))+behind)
+			if err != nil || len(r.Payload) != size {
+				t.Errorf("a record of %d bytes, %d behind it: %v", size, behind, err)
+			}
+			if _, _, err := packlog.DecodeRecordIn(b[:len(b)-8], at, uint64(len(b))+behind); err == nil {
+				t.Errorf("a record of %d bytes is read without its end", size)
+			}
+			if _, _, err := packlog.DecodeRecordIn(b[:8], at, uint64(len(b))+behind); err == nil {
+				t.Errorf("a record of %d bytes is read of its first 8", size)
+			}
+		}
+	}
+}
+
 func FuzzPack(f *testing.F) {
 	for name, b := range smallStore(f) {
 		if strings.HasPrefix(name, "packs/") {

@@ -191,9 +191,14 @@ func readRecord(file io.ReaderAt, at Position, room uint64, wanted extentOfRead)
 		return header{}, nil, errShort
 	}
 	b := make([]byte, min(firstRead, room))
-	if err := readFull(file, b, at.Offset); err != nil {
+	have, err := file.ReadAt(b, int64(at.Offset))
+	if have < len(b) && err != io.EOF {
 		return header{}, nil, err
 	}
+	if have < recordHeader {
+		return header{}, nil, errShort
+	}
+	b = b[:have] // less than there was room for: what stood behind the record, and never counted, was cut off meanwhile
 	h, err := decodeHeader(b, room)
 	if err != nil {
 		return header{}, nil, err
