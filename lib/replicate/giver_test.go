@@ -16,6 +16,7 @@ import (
 	"hc/lib/objects"
 	"hc/lib/proof"
 	"hc/lib/replicate/answers"
+	"hc/lib/replicate/replicatetest"
 	"hc/lib/secretstream"
 	"hc/lib/store"
 )
@@ -24,14 +25,14 @@ import (
 // sent, and none is used by two. The blocks are of all kinds that a frame has, those of one answer have more lengths than fit before it.
 func TestFramesAreNotShared(t *testing.T) {
 	core := &testCore{t: t, store: newStore(t)}
-	core.blocks = blocksOf(60, 50_000)
+	core.blocks = replicatetest.Blocks(60, 50_000)
 	for i := range 20_000 {
 		core.blocks = append(core.blocks, fmt.Appendf(nil, "%d,", i))
 	}
 	core.append(core.blocks...)
 	connect := core.server(ServerOptions{})
 	noise := &testCore{t: t, store: newStore(t)}
-	noise.append(blocksOf(30, 64<<10)...)
+	noise.append(replicatetest.Blocks(30, 64<<10)...)
 	other, err := hypercore.OpenSnapshot(t.Context(), noise.store, noise.key)
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +74,7 @@ func TestFramesAreNotShared(t *testing.T) {
 func TestCrowdedReader(t *testing.T) {
 	noLeaks(t)
 	core := &testCore{t: t, store: newStore(t)}
-	core.blocks = blocksOf(1200, 64<<10)
+	core.blocks = replicatetest.Blocks(1200, 64<<10)
 	core.append(core.blocks...)
 	server := NewServer(core.store, ServerOptions{})
 	background(t, func(ctx context.Context) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"runtime/pprof"
@@ -22,6 +21,7 @@ import (
 	"hc/lib/proof"
 	"hc/lib/protomux"
 	"hc/lib/replicate/messages"
+	"hc/lib/replicate/replicatetest"
 	"hc/lib/store"
 )
 
@@ -37,12 +37,7 @@ type testCore struct {
 
 func newStore(t *testing.T) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), t.TempDir()+"/.hc", store.Options{Create: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	return s
+	return replicatetest.NewStore(t)
 }
 
 func newCore(t *testing.T, count int) *testCore {
@@ -255,45 +250,4 @@ func sendBlocks(channel *protomux.Channel, answer objects.Blocks) error {
 func pack(blocks [][]byte, try bool) objects.Piece {
 	piece, _ := objects.Pack(nil, blocks, try)
 	return piece
-}
-
-// frames is a connection that keeps what is written, and where nothing comes.
-type frames struct {
-	written chan []byte
-	closed  chan struct{}
-}
-
-func (f *frames) ReadMessage() ([]byte, error) {
-	<-f.closed
-	return nil, io.EOF
-}
-
-func (f *frames) WriteMessage(parts ...[]byte) error {
-	f.written <- bytes.Join(parts, nil)
-	return nil
-}
-
-func (f *frames) Flush() error { return nil }
-
-func (f *frames) Close() error {
-	close(f.closed)
-	return nil
-}
-
-// unhearing is a handler whose peer says nothing.
-type unhearing struct{}
-
-func (unhearing) OnOpen(*protomux.Channel, []byte) error            { return nil }
-func (unhearing) OnMessage(*protomux.Channel, uint64, []byte) error { return nil }
-func (unhearing) OnClose(*protomux.Channel, error)                  {}
-
-// blocksOf returns that many blocks, of so many random bytes each.
-func blocksOf(count, size int) (blocks [][]byte) {
-	random := rand.NewChaCha8([32]byte{byte(count)})
-	for range count {
-		block := make([]byte, size)
-		_, _ = random.Read(block)
-		blocks = append(blocks, block)
-	}
-	return blocks
 }

@@ -13,6 +13,7 @@ import (
 	"hc/lib/proof"
 	"hc/lib/protomux"
 	"hc/lib/replicate/answers"
+	"hc/lib/replicate/replicatetest"
 )
 
 // inserted is blocks of a file, and what an import of its next version appends: the block that is new, and the map in which it stands among
@@ -174,8 +175,8 @@ func TestMapAnswersItsOwnQuestion(t *testing.T) {
 	s := f.add(t.Context(), "server")
 	s.heldLength = func(_ context.Context, block uint64) (int, error) { return len(first[block]), nil }
 	var err error
-	mux := protomux.New(&frames{make(chan []byte, 1), make(chan struct{})}, protomux.Options{})
-	if s.objects, err = mux.Open(objects.Protocol, make([]byte, 32), nil, unhearing{}); err != nil {
+	mux := protomux.New(replicatetest.NewFrames(1), protomux.Options{})
+	if s.objects, err = mux.Open(objects.Protocol, make([]byte, 32), nil, replicatetest.Unhearing{}); err != nil {
 		t.Fatal(err)
 	}
 	for id, held := range []uint64{2900, 3000} {

@@ -15,6 +15,7 @@ import (
 	"hc/lib/proof"
 	"hc/lib/protomux"
 	"hc/lib/replicate/publish"
+	"hc/lib/replicate/replicatetest"
 	"hc/lib/store"
 )
 
@@ -174,7 +175,7 @@ func TestPushWithholds(t *testing.T) {
 
 // owner has all of a core, says that it signs that itself, and hangs up.
 type owner struct {
-	unhearing
+	replicatetest.Unhearing
 	mux *protomux.Mux
 	has keys.Head
 }

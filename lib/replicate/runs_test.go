@@ -12,6 +12,7 @@ import (
 	"hc/lib/objects"
 	"hc/lib/proof"
 	"hc/lib/protomux"
+	"hc/lib/replicate/replicatetest"
 )
 
 // worded is a core of text that takes many runs.
@@ -131,8 +132,8 @@ func TestRunsAreKnownBefore(t *testing.T) {
 	s := f.add(t.Context(), "server")
 	s.tellsRuns = true
 	var err error
-	mux := protomux.New(&frames{make(chan []byte, 1), make(chan struct{})}, protomux.Options{})
-	if s.objects, err = mux.Open(objects.Protocol, make([]byte, 32), nil, unhearing{}); err != nil {
+	mux := protomux.New(replicatetest.NewFrames(1), protomux.Options{})
+	if s.objects, err = mux.Open(objects.Protocol, make([]byte, 32), nil, replicatetest.Unhearing{}); err != nil {
 		t.Fatal(err)
 	}
 	const length, each = 10_000, 4 // blocks, of them in a run

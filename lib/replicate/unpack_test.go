@@ -12,6 +12,7 @@ import (
 	"hc/lib/lent"
 	"hc/lib/objects"
 	"hc/lib/protomux"
+	"hc/lib/replicate/replicatetest"
 )
 
 // As much is unpacked at a time as there are processors; the end waits for it, and lets nothing begin behind it.
@@ -63,7 +64,7 @@ func TestAnswersAreUnpackedBeside(t *testing.T) {
 	f := newFetcher(mustDownload(t), FetchOptions{})
 	f.pool = lent.NewPool(1) // full as long as anything is out
 	s := f.add(t.Context(), "peer")
-	s.mux = protomux.New(&frames{make(chan []byte, 1), make(chan struct{})}, protomux.Options{})
+	s.mux = protomux.New(replicatetest.NewFrames(1), protomux.Options{})
 	text := bytes.Repeat([]byte("a line of text\n"), 4000)
 	whole, _ := objects.Pack(nil, [][]byte{text[:30000], text[30000:]}, true)
 	broken := whole

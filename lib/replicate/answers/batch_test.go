@@ -11,37 +11,8 @@ import (
 	"hc/lib/objects"
 	"hc/lib/protomux"
 	"hc/lib/replicate/messages"
+	"hc/lib/replicate/replicatetest"
 )
-
-// frames is a connection that keeps what is written, and where nothing comes.
-type frames struct {
-	written chan []byte
-	closed  chan struct{}
-}
-
-func (f *frames) ReadMessage() ([]byte, error) {
-	<-f.closed
-	return nil, io.EOF
-}
-
-func (f *frames) WriteMessage(parts ...[]byte) error {
-	f.written <- bytes.Join(parts, nil)
-	return nil
-}
-
-func (f *frames) Flush() error { return nil }
-
-func (f *frames) Close() error {
-	close(f.closed)
-	return nil
-}
-
-// unhearing is a handler whose peer says nothing.
-type unhearing struct{}
-
-func (unhearing) OnOpen(*protomux.Channel, []byte) error            { return nil }
-func (unhearing) OnMessage(*protomux.Channel, uint64, []byte) error { return nil }
-func (unhearing) OnClose(*protomux.Channel, error)                  {}
 
 // value returns the block's value, nil if there is none.
 func value(p *merkle.Proof) []byte {
@@ -102,15 +73,15 @@ func TestAnswersFitTheirFrame(t *testing.T) {
 
 // Answers go together, as many as are to, each whole; a block that is too long for a batch goes by itself.
 func TestAnswersTogether(t *testing.T) {
-	conn := &frames{make(chan []byte, 100), make(chan struct{})}
+	conn := replicatetest.NewFrames(100)
 	mux := protomux.New(conn, protomux.Options{})
-	channel, err := mux.Open(messages.Protocol, make([]byte, 32), nil, unhearing{})
+	channel, err := mux.Open(messages.Protocol, make([]byte, 32), nil, replicatetest.Unhearing{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- mux.Run(t.Context()) }()
-	<-conn.written // the open
+	<-conn.Written // the open
 	for name, c := range map[string]struct {
 		sizes []int // of blocks; 0: an answer without one
 		want  []int // answers in each frame
@@ -138,7 +109,7 @@ func TestAnswersTogether(t *testing.T) {
 		}
 		next := 0
 		for _, want := range c.want {
-			frame := <-conn.written
+			frame := <-conn.Written
 			proofs, batch := data(t, frame)
 			if len(proofs) != want || batch != (want > 1) {
 				t.Fatalf("%s: a frame of %d answers, want %d", name, len(proofs), want)

@@ -3,61 +3,23 @@ package answers
 import (
 	"bytes"
 	"fmt"
-	"math/rand/v2"
 	"runtime"
 	"testing"
 
-	"hc/lib/hypercore"
 	"hc/lib/objects"
 	"hc/lib/protomux"
-	"hc/lib/store"
+	"hc/lib/replicate/replicatetest"
 )
-
-// snapshotOf returns a core with these blocks, in a store of its own.
-func snapshotOf(t *testing.T, blocks [][]byte) *hypercore.Snapshot {
-	t.Helper()
-	in, err := store.Open(t.Context(), t.TempDir()+"/.hc", store.Options{Create: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { in.Close() })
-	w, err := hypercore.OpenWriter(t.Context(), in, "log", hypercore.AppendOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Append(t.Context(), blocks...); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Commit(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	snapshot, err := hypercore.OpenSnapshot(t.Context(), in, w.Key())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return snapshot
-}
-
-// blocksOf returns that many blocks, of so many random bytes each.
-func blocksOf(count, size int) (blocks [][]byte) {
-	random := rand.NewChaCha8([32]byte{byte(count)})
-	for range count {
-		block := make([]byte, size)
-		_, _ = random.Read(block)
-		blocks = append(blocks, block)
-	}
-	return blocks
-}
 
 // An answer's payloads stand in its frame, one behind the other and as they are told, whether they are runs as they are stored, parts of
 // such, or one block that is too large for a frame that is kept.
 func TestAnswerIsMadeInItsFrame(t *testing.T) {
-	want := blocksOf(20, 64<<10)
+	want := replicatetest.Blocks(20, 64<<10)
 	for i := range 40 {
 		want = append(want, bytes.Repeat(fmt.Appendf(nil, "%d,", i), 2000))
 	}
-	want = append(want, blocksOf(1, 3<<20)...)
-	snapshot := snapshotOf(t, want)
+	want = append(want, replicatetest.Blocks(1, 3<<20)...)
+	snapshot := replicatetest.Snapshot(t, want)
 	frame := Take(objects.MaxRaw)
 	for _, spans := range [][]objects.Span{{{First: 0, Count: 20}}, {{First: 1, Count: 30}}, {{First: 3, Count: 2}, {First: 19, Count: 9}, {First: 40, Count: 1}}, {{First: 60, Count: 1}}} {
 		pieces, _, err := Pack(t.Context(), snapshot, spans, frame, PackOptions{Most: objects.MaxRaw})
@@ -97,7 +59,7 @@ func TestAnswerIsMadeInItsFrame(t *testing.T) {
 
 // An answer of blocks that are stored as they are allocates nothing for their bytes, given a frame.
 func TestAnswerAllocatesNoBlocks(t *testing.T) {
-	snapshot := snapshotOf(t, blocksOf(32, 64<<10-100))
+	snapshot := replicatetest.Snapshot(t, replicatetest.Blocks(32, 64<<10-100))
 	frame := &Frame{make([]byte, frontRoom, longFrame)}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -137,7 +99,7 @@ func TestAnswerWithLongHead(t *testing.T) {
 // Where few are connected an answer is as long as one may be. Where many are it is short, in a short frame, and ends where a run does; but what
 // is larger by itself comes all the same.
 func TestCrowdedAnswers(t *testing.T) {
-	snapshot := snapshotOf(t, append(blocksOf(40, 64<<10), blocksOf(1, 3<<20/2)...))
+	snapshot := replicatetest.Snapshot(t, append(replicatetest.Blocks(40, 64<<10), replicatetest.Blocks(1, 3<<20/2)...))
 	connected := func(conns, want int) {
 		t.Helper()
 		if most := Most(conns); most != want {

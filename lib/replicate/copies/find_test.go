@@ -2,46 +2,20 @@ package copies
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"hc/lib/hypercore"
 	"hc/lib/merkle"
 	"hc/lib/objects"
-	"hc/lib/store"
+	"hc/lib/replicate/replicatetest"
 )
 
 // twice returns a core that has so many blocks, none like another, and then the same once more.
 func twice(t *testing.T, count int) *hypercore.Snapshot {
 	t.Helper()
-	in, err := store.Open(t.Context(), t.TempDir()+"/.hc", store.Options{Create: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { in.Close() })
-	w, err := hypercore.OpenWriter(t.Context(), in, "log", hypercore.AppendOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	random := rand.NewChaCha8([32]byte{1})
-	var blocks [][]byte
-	for range count {
-		block := make([]byte, 1000)
-		_, _ = random.Read(block)
-		blocks = append(blocks, block)
-	}
-	if err := w.Append(t.Context(), slices.Concat(blocks, blocks)...); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Commit(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	snapshot, err := hypercore.OpenSnapshot(t.Context(), in, w.Key())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return snapshot
+	blocks := replicatetest.Blocks(count, 1000)
+	return replicatetest.Snapshot(t, slices.Concat(blocks, blocks))
 }
 
 // Blocks whose leaf hashes begin alike are not taken for one another, and what the reader does not hold is no copy.
