@@ -13,7 +13,8 @@ import (
 	"hc/lib/store/records"
 )
 
-// Has reports whether a block is in the store or came earlier in this transaction (of the last 64 Ki at least).
+// Has reports whether a block is in the store or came earlier in this transaction (among the last 64 Ki blocks at
+// least).
 func (tx *Tx) Has(ctx context.Context, leaf hash.Digest) (bool, error) {
 	if err := tx.check(); err != nil {
 		return false, err
@@ -25,8 +26,8 @@ func (tx *Tx) Has(ctx context.Context, leaf hash.Digest) (bool, error) {
 	return ok, err
 }
 
-// Expect says which blocks will be put next, about, and in which order: so they are looked for together, which costs far less in a
-// store that has much. leaves is not changed by the caller until the next time.
+// Expect announces roughly which blocks will be put next, and in which order. They are then looked up together, which
+// is far cheaper in a large store. The caller must not change leaves until the next call.
 func (tx *Tx) Expect(leaves []hash.Digest) { tx.expected.Set(leaves) }
 
 // lookUp returns where the store has a block. A damaged index has none: blocks are stored again until it is mended.
@@ -45,13 +46,13 @@ func (tx *Tx) lookUp(ctx context.Context, leaf hash.Digest) (known, bool, error)
 	return known{at, ok}, ok, err
 }
 
-// Grow hands over the roots of the log as it is before the first Append. They grow by what Append adds, and are whole when Commit asks for
-// the head: so nobody needs to hash the tree a second time.
+// Grow hands over the roots of the log as it is before the first Append. They grow with each Append and are complete
+// when Commit asks for the head, so nobody needs to hash the tree a second time.
 func (tx *Tx) Grow(roots *merkle.Roots) { tx.roots = roots }
 
-// Append adds the next block, at most 15 MiB. leaf is its leaf hash, which is trusted. data is not kept after the return.
-// A block that the store has is not stored again, unless the transaction is short. One that stands where the store has a similar one,
-// between blocks that it has, is stored as what it differs from that.
+// Append adds the next block, at most 15 MiB. leaf is its leaf hash, which is trusted. data is not kept after the
+// return. A block that the store has is not stored again, unless the transaction is short. A block that lies between
+// blocks that the store has, where the store has a similar one, is stored as a delta to that.
 func (tx *Tx) Append(ctx context.Context, leaf hash.Digest, data []byte) error {
 	if err := tx.check(); err != nil {
 		return err
@@ -59,8 +60,8 @@ func (tx *Tx) Append(ctx context.Context, leaf hash.Digest, data []byte) error {
 	return tx.failed("appending to", tx.add(ctx, leaf, data, checksum.Sum{}))
 }
 
-// AppendAll is Append for many blocks, which are written from where they are: so it is cheaper than one by one. sums has the
-// checksum of each block, if that is known; nil: of none. It returns how many were added.
+// AppendAll is Append for many blocks, which are written from where they are; that is cheaper than one by one. sums has
+// the checksum of each block, if known; nil: of none. It returns how many were added.
 func (tx *Tx) AppendAll(ctx context.Context, leaves []hash.Digest, blocks [][]byte, sums []checksum.Sum) (int, error) {
 	if err := tx.check(); err != nil {
 		return 0, err
@@ -115,8 +116,8 @@ func (tx *Tx) add(ctx context.Context, leaf hash.Digest, data []byte, sum checks
 	return tx.settleKnown(ctx, b.node, b.at)
 }
 
-// addNew adds a block that the store does not have. What may have stood in its place decides how it is stored, so it waits until
-// that is known.
+// addNew adds a block that the store does not have. An earlier block in its place may become its base, so it waits
+// until that is known.
 func (tx *Tx) addNew(ctx context.Context, b appended, data []byte, sum checksum.Sum) error {
 	if tx.deltas.takes(len(data)) {
 		b.block = &newBlock{leaf: b.node.Hash, data: bytes.Clone(data), sum: sum}
@@ -128,7 +129,7 @@ func (tx *Tx) addNew(ctx context.Context, b appended, data []byte, sum checksum.
 	return tx.settleNew(ctx, b.node, data, sum)
 }
 
-// settleAll waits for what becomes of all blocks that came.
+// settleAll waits until it is decided how each block so far is stored.
 func (tx *Tx) settleAll(ctx context.Context) error {
 	if err := tx.deltas.endGap(ctx, nil); err != nil {
 		return err
@@ -136,7 +137,7 @@ func (tx *Tx) settleAll(ctx context.Context) error {
 	return tx.deltas.settle(ctx, 0)
 }
 
-// settleKnown makes the next block of the span one that the store has.
+// settleKnown adds a block that the store has to the span.
 func (tx *Tx) settleKnown(ctx context.Context, node merkle.Node, at known) error {
 	if !at.indexed && tx.span.mayBegin(at.place) {
 		now, ok, err := tx.view.state.lookUp(ctx, tx.store.log, node.Hash)
@@ -149,7 +150,7 @@ func (tx *Tx) settleKnown(ctx context.Context, node merkle.Node, at known) error
 	return tx.boundSpan(ctx)
 }
 
-// settleNew makes the next block of the span one that is stored with its neighbours.
+// settleNew adds a block that is stored with its neighbours to the span.
 func (tx *Tx) settleNew(ctx context.Context, node merkle.Node, data []byte, sum checksum.Sum) error {
 	put := tx.runs.Add
 	if tx.lends {
@@ -163,7 +164,7 @@ func (tx *Tx) settleNew(ctx context.Context, node merkle.Node, data []byte, sum 
 	return tx.boundSpan(ctx)
 }
 
-// settleDelta makes the next block of the span one that is stored as what it differs from its base.
+// settleDelta adds a block that is stored as a delta to the span.
 func (tx *Tx) settleDelta(ctx context.Context, node merkle.Node, b *newBlock) error {
 	run, err := tx.runs.AddDelta(ctx, b.leaf, len(b.data), b.base, b.frame, false)
 	if err != nil {

@@ -21,30 +21,30 @@ import (
 type Harm int
 
 const (
-	HarmNone    Harm = iota // nothing depends on it: what was never whole, or is not referred to any more
+	HarmNone    Harm = iota // nothing depends on it: it was never complete, or nothing refers to it any more
 	HarmDerived             // everything is still there, and Repair makes this whole
 	HarmData                // something that was stored cannot be read any more
 )
 
-// Finding is one thing that a check found to be wrong.
+// Finding is one thing that a check found wrong.
 type Finding struct {
 	Harm   Harm
 	File   string // below the store's folder; empty: no single one
 	Offset uint64 // of the first byte in it that cannot be used, as far as can be told
-	Length uint64 // bytes that cannot be used; 0: not known
+	Length uint64 // bytes that cannot be used; 0: unknown
 	Core   keys.Key
 	HasKey bool // Core is one
 	First  uint64
-	End    uint64 // blocks First … End-1 of Core are hurt; none where both are the same
+	End    uint64 // blocks First … End-1 of Core are damaged; none if both are the same
 	What   string // what is wrong
 	Next   string // what to do about it; empty: nothing
 }
 
 // CheckOptions say how a store is checked.
 type CheckOptions struct {
-	Found    func(Finding)           // is told of each finding, one at a time; must be there
-	Progress func(bytes, blocks int) // is told of what was read of packs, one call at a time; nil: nobody is
-	Scratch  string                  // folder for what does not fit into memory, removed at the end
+	Found    func(Finding)           // called with each finding, one at a time; required
+	Progress func(bytes, blocks int) // called with what was read of packs, one call at a time; nil: not called
+	Scratch  string                  // folder for data that does not fit into memory, removed at the end
 	Repair   bool                    // Repair may be called, which writes to the store
 
 	fs        packlog.FS // nil: the real one
@@ -52,10 +52,10 @@ type CheckOptions struct {
 	tuning    tuning
 }
 
-// Checker checks one store. It reads every byte of it: each record against its checksums, each block against its leaf
-// hash, each tree against its head, that against its signature; and all derived files against what the log says. Its
-// memory does not grow with the store. It works on the store as it was when Run began, whoever writes to it meanwhile.
-// Not for concurrent use.
+// Checker checks one store. It reads every byte: it checks each record against its checksums, each block against its
+// leaf hash, each tree against its head, each head against its signature, and all derived files against the log. Its
+// memory does not grow with the store. It checks the store as it was when Run began, whatever is written to it
+// meanwhile. Not for concurrent use.
 type Checker struct {
 	dir     string
 	options CheckOptions
@@ -64,34 +64,34 @@ type Checker struct {
 	view    packlog.View
 	scratch string // folder of this checker in options.Scratch; empty: none yet
 	shadow  *Store // what the log says, with derived files of its own
-	shadows int    // that were made so far
+	shadows int    // shadows made so far
 
 	told      map[Finding]bool
-	malformed map[string]bool                  // errors about records that were told
-	badRuns   map[packlog.Position]*badRun     // whose blocks cannot be read
+	malformed map[string]bool                  // errors about records that were reported
+	badRuns   map[packlog.Position]*badRun     // runs whose blocks cannot be read
 	headless  map[packlog.AppendID]*lostAppend // appends without a head, so far
-	unknown   []*packlog.Fault                 // places where any record may have been
-	gone      map[keys.Key][]blockmap.Range    // blocks that spans name, and whose runs are not there
+	unknown   []*packlog.Fault                 // places that any record may have been in
+	gone      map[keys.Key][]blockmap.Range    // blocks that spans name, whose runs are not there
 	hurt      map[keys.Key][]blockmap.Range    // blocks whose bytes are lost, by core
-	moved     map[keys.Key][]blockmap.Range    // blocks whose own run is damaged, and that another run has
+	moved     map[keys.Key][]blockmap.Range    // blocks whose own run is damaged, but which another run has
 	short     map[keys.Key]uint64              // cores whose newest head may be lost, and their lengths without it
-	absent    map[keys.Key]bool                // cores that have a name or a secret key, and no record
+	absent    map[keys.Key]bool                // cores that have a name or a secret key, but no record
 	doubted   map[keys.Key]uint64              // cores with a secret key whose newest head may be lost without a trace, and their lengths
-	wanted    map[hash.Digest]bool             // leaf hashes of hurt blocks, as far as they are known
+	wanted    map[hash.Digest]bool             // leaf hashes of hurt blocks, as far as known
 	was       map[keys.Key]coreWas             // cores at the position of the store's derived files
-	witness   map[keys.Key]bool                // cores of which derived files say what the log does not
+	witness   map[keys.Key]bool                // cores about which derived files know more than the log
 	broken    map[keys.Key]BlockRange          // cores whose tree, head or manifest is wrong, and the blocks that may mend it
 	deltas    bool                             // there are runs with a base
-	derived   bool                             // derived files have to be built again
-	marred    bool                             // the mark, or a copy of a pack's header, has to be written again
-	secrets   []keys.Key                       // whose file is damaged
+	derived   bool                             // derived files must be built again
+	marred    bool                             // the mark, or a copy of a pack's header, must be written again
+	secrets   []keys.Key                       // those whose file is damaged
 }
 
 // badRun is a run whose payload cannot be read.
 type badRun struct {
 	fault  *packlog.Fault
 	meta   *records.Run // nil: it is damaged, too
-	blocks uint64       // of cores, that are told to be hurt by it
+	blocks uint64       // of cores, that are reported as hurt by it
 }
 
 // lostAppend is an append whose head has not come.
@@ -102,8 +102,9 @@ type lostAppend struct {
 	at         packlog.Position
 }
 
-// NewChecker opens the store in dir to be checked. Close must be called. ErrNotStore if it holds none. A store whose format
-// file is damaged is mended at once where options.Repair is set; else it cannot be looked into: Found is told.
+// NewChecker opens the store in dir for a check. Close must be called. It returns ErrNoStore or ErrNotStore if dir holds
+// no store. If the store's format file is damaged and options.Repair is set, the file is mended at once; otherwise the
+// damage is reported to Found, and nothing else can be checked.
 func NewChecker(ctx context.Context, dir string, options CheckOptions) (*Checker, error) {
 	c := &Checker{dir: dir, options: options, fs: options.fs, told: make(map[Finding]bool)}
 	if c.fs == nil {
@@ -113,7 +114,7 @@ func NewChecker(ctx context.Context, dir string, options CheckOptions) (*Checker
 		return nil, err
 	}
 	tuning := options.tuning
-	tuning.never = true // no checkpoint comes between what is compared
+	tuning.never = true // no checkpoint may come between what is compared
 	var err error
 	c.store, err = Open(ctx, dir, Options{ReadOnly: !options.Repair, fs: options.fs, tuning: tuning})
 	return c, err
@@ -148,7 +149,7 @@ func (c *Checker) checkFormat() error {
 	return packlog.MendFormat(c.fs, c.dir)
 }
 
-// Close removes what the checker wrote beside the store, and lets go of the store.
+// Close removes what the checker wrote beside the store, and closes the store.
 func (c *Checker) Close() error {
 	var errs []error
 	if c.shadow != nil {
@@ -163,10 +164,10 @@ func (c *Checker) Close() error {
 	return errors.Join(errs...)
 }
 
-// Bytes returns about how many bytes Run will tell Progress of.
+// Bytes returns roughly how many bytes Run will report to Progress.
 func (c *Checker) Bytes() (total int64) {
 	dir := filepath.Join(c.dir, "packs")
-	names, _ := c.fs.ReadDir(dir) // Run will say so
+	names, _ := c.fs.ReadDir(dir) // Run will report the error
 	for _, name := range names {
 		if size, _, err := c.fs.Stat(filepath.Join(dir, name)); err == nil {
 			total += size
@@ -175,10 +176,10 @@ func (c *Checker) Bytes() (total int64) {
 	return total
 }
 
-// moveTries is how often a check begins again since packs were rewritten meanwhile.
+// moveTries is how often a check begins again because packs were rewritten meanwhile.
 const moveTries = 5
 
-// Run checks everything. It returns an error where it could not go on, not for what it found. It may be called again.
+// Run checks everything. It returns an error if it could not continue, not for its findings. It may be called again.
 func (c *Checker) Run(ctx context.Context) error {
 	c.told = make(map[Finding]bool)
 	for try := 1; ; try++ {
@@ -219,7 +220,7 @@ func (c *Checker) run(ctx context.Context) error {
 	return nil
 }
 
-// found tells of a finding, once: a check may have begun again.
+// found reports a finding, once: a check may have begun again.
 func (c *Checker) found(f Finding) {
 	if !c.told[f] {
 		c.told[f] = true
@@ -233,8 +234,8 @@ func (c *Checker) progress(bytes, blocks int) {
 	}
 }
 
-// missing notes which blocks of a core the log names without having them. A core that is dropped has nothing in common with what comes
-// under its key behind that.
+// missing notes blocks of a core that the log names but does not have. A dropped core has nothing in common with a
+// later one under the same key.
 func (c *Checker) missing(key keys.Key, r blockmap.Range, lost bool) {
 	if r == checkpoint.EveryBlock {
 		delete(c.was, key)

@@ -17,7 +17,8 @@ import (
 	"hc/lib/store/table"
 )
 
-// compare compares what a names with the shadow, which is at the same position: all but the trees, see storedTree.
+// compare compares what a names with the shadow, which is at the same position: everything but the trees, see
+// storedTree.
 func (d *derivedCheck) compare(a *derived.Applied) error {
 	c := d.checker
 	stored, err := derived.Open(c.store.files, a)
@@ -101,8 +102,8 @@ func (d *derivedCheck) index(stored, log *derived.Tables) error {
 	return err
 }
 
-// mayLack reports whether the index may be without a row: one of a delta is left out where the block was stored without a base, too, which a
-// gc may have taken since.
+// mayLack reports whether the index may lack a row. That of a delta is left out if the block was stored without a base,
+// too, in a run which a gc may have removed since.
 func (d *derivedCheck) mayLack(r table.Row) (bool, error) {
 	e, err := d.checker.store.reader.Meta(d.ctx, blockmap.DecodePlace(r.Value).Run, packlog.KindRun)
 	if errors.Is(err, ErrDamaged) || errors.Is(err, packlog.ErrMoved) {
@@ -111,7 +112,7 @@ func (d *derivedCheck) mayLack(r table.Row) (bool, error) {
 	return err == nil && e.Run.Codec == records.CodecDelta, err
 }
 
-// sameBlock reports whether a place has the block of that row: there may be more than one.
+// sameBlock reports whether a place has the block of that row: more than one may.
 func (d *derivedCheck) sameBlock(r table.Row) (bool, error) {
 	at := blockmap.DecodePlace(r.Value)
 	e, err := d.checker.store.reader.Meta(d.ctx, at.Run, packlog.KindRun)
@@ -124,7 +125,7 @@ func (d *derivedCheck) sameBlock(r table.Row) (bool, error) {
 	return int(at.At) < len(e.Run.Leaves) && bytes.Equal(e.Run.Leaves[at.At][:], r.Key), nil
 }
 
-// coreCompare compares the derived files of one core, but for its tree.
+// coreCompare compares the derived files of one core, except its tree.
 type coreCompare struct {
 	*derivedCheck
 	key         keys.Key
@@ -159,7 +160,7 @@ func (k *coreCompare) run() error {
 	return err
 }
 
-// ranges gives the ranges of held blocks.
+// ranges yields the ranges of held blocks.
 func (k *coreCompare) ranges(t *derived.Core) iter.Seq2[blockmap.Row, error] {
 	return func(yield func(blockmap.Row, error) bool) {
 		for r, err := range t.AllRanges(k.ctx) {
@@ -170,7 +171,7 @@ func (k *coreCompare) ranges(t *derived.Core) iter.Seq2[blockmap.Row, error] {
 	}
 }
 
-// rows gives what is said of the blocks that are held.
+// rows yields the rows about blocks that are held.
 func (k *coreCompare) rows(t *derived.Core) iter.Seq2[blockmap.Row, error] {
 	return func(yield func(blockmap.Row, error) bool) {
 		err := t.EachRow(k.ctx, func(r blockmap.Row) error {
@@ -205,8 +206,8 @@ func (k *coreCompare) sameBlocks(a, b place, count uint64) (bool, error) {
 	return len(leaves[0]) > 0 && slices.Equal(leaves[0], leaves[1]), nil
 }
 
-// sameSequence reports whether two sequences of rows say the same of every block, or else of which not. alike compares blocks that are
-// in different places.
+// sameSequence reports whether two sequences of rows say the same about every block, and if not, about which one they
+// differ. alike compares blocks that are in different places.
 func sameSequence(a, b iter.Seq2[blockmap.Row, error], alike func(a, b place, count uint64) (bool, error)) (at uint64, same bool, err error) {
 	next, stop := iter.Pull2(a)
 	defer stop()
@@ -251,7 +252,7 @@ func tailOf(r blockmap.Row, from uint64) blockmap.Row {
 	return r.Part(from, r.End())
 }
 
-// coreWas is what was known of a core at the position up to which the store's derived files go.
+// coreWas is what was known of a core at the position that the store's derived files have reached.
 type coreWas struct {
 	number uint64 // of the shadow's file
 	head   Head

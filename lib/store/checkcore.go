@@ -17,7 +17,7 @@ import (
 	"hc/lib/store/treetable"
 )
 
-// checkCores looks at every core as the log has it.
+// checkCores checks every core as the log has it.
 func (c *Checker) checkCores(ctx context.Context) error {
 	d, err := c.openShadow()
 	if err != nil {
@@ -37,7 +37,7 @@ func (c *Checker) checkCores(ctx context.Context) error {
 }
 
 // coreCheck goes through one core's blocks in order, computes the tree over those that are held, and compares it with
-// all that is known of it.
+// everything that is known of it.
 type coreCheck struct {
 	checker *Checker
 	ctx     context.Context
@@ -48,7 +48,7 @@ type coreCheck struct {
 
 	told     *treetable.Stream // of log
 	computed []merkle.Node     // waiting for their siblings
-	next     uint64            // block behind the last one that was computed
+	next     uint64            // the block after the last one that was computed
 	wrong    error             // the first contradiction
 	losses   []loss            // hurt blocks, ascending
 }
@@ -56,7 +56,7 @@ type coreCheck struct {
 // loss is neighbouring blocks that cannot be read, for one reason.
 type loss struct {
 	blockmap.Range
-	run *badRun // nil: nothing is where they should be
+	run *badRun // nil: nothing is where it should be
 	why string
 }
 
@@ -87,7 +87,7 @@ func (k *coreCheck) run() error {
 	return nil
 }
 
-// row takes in blocks that the log says are held.
+// row takes in blocks that are held according to the log.
 func (k *coreCheck) row(r blockmap.Row) error {
 	length := k.log.File.Head.Length
 	if r.First >= length {
@@ -119,12 +119,12 @@ func (k *coreCheck) row(r blockmap.Row) error {
 	return k.placed(r, e.Run)
 }
 
-// isGone tells what is lost from a failure to look.
+// isGone reports whether an error means that data is lost, not that it could not be looked for.
 func isGone(err error) bool {
 	return errors.Is(err, ErrDamaged) || errors.Is(err, ErrBlockMissing)
 }
 
-// placed takes in blocks of a run that can be read: checkLog has compared them with their leaf hashes, where it has any.
+// placed takes in blocks of a run that can be read: checkLog has compared them with their leaf hashes, if it has any.
 func (k *coreCheck) placed(r blockmap.Row, meta *records.Run) error {
 	var short *runs.Decoded
 	if meta.Short {
@@ -148,7 +148,7 @@ func (k *coreCheck) placed(r blockmap.Row, meta *records.Run) error {
 	return nil
 }
 
-// byLeaf takes in blocks that are in the store for another reason.
+// byLeaf takes in blocks that some run has, which only their leaf hashes name.
 func (k *coreCheck) byLeaf(r blockmap.Row) error {
 	for block := r.First; block < r.End(); block++ {
 		n, ok, err := k.log.Node(k.ctx, 2*block)
@@ -176,7 +176,7 @@ func (k *coreCheck) byLeaf(r blockmap.Row) error {
 	return nil
 }
 
-// findLeaf reports whether a block can be read, or else in which damaged run it is.
+// findLeaf reports whether a block can be read and, if not, returns the damaged run that has it, if there is one.
 func (k *coreCheck) findLeaf(leaf hash.Digest) (found bool, bad *badRun, err error) {
 	err = k.index.Index.Places(k.ctx, leaf, func(p place) bool {
 		if run := k.checker.badRuns[p.Run]; run != nil {
@@ -189,7 +189,7 @@ func (k *coreCheck) findLeaf(leaf hash.Digest) (found bool, bad *badRun, err err
 	return found, bad, err
 }
 
-// badRun takes in blocks whose run cannot be read: those that are elsewhere, too, are not lost.
+// badRun takes in blocks whose run cannot be read: those that another run has, too, are not lost.
 func (k *coreCheck) badRun(r blockmap.Row, bad *badRun) error {
 	for i := range r.Count {
 		block := r.First + i
@@ -216,7 +216,7 @@ func (k *coreCheck) badRun(r blockmap.Row, bad *badRun) error {
 	return nil
 }
 
-// want notes a leaf hash that is looked for when the store is repaired.
+// want notes a leaf hash to look for when the store is repaired.
 func (k *coreCheck) want(leaf hash.Digest) {
 	if len(k.checker.wanted) < maxWanted {
 		k.checker.wanted[leaf] = true
@@ -237,7 +237,7 @@ func (k *coreCheck) lose(l loss) {
 	k.gap()
 }
 
-// add takes in the leaf of the next block, and all nodes that it completes.
+// add takes in the leaf of the next block, with all nodes that it completes.
 func (k *coreCheck) add(n merkle.Node) error {
 	for {
 		if err := k.compare(n); err != nil {
@@ -253,7 +253,7 @@ func (k *coreCheck) add(n merkle.Node) error {
 	}
 }
 
-// compare compares a node that was computed with what the log, and the store's own tables, say.
+// compare compares a computed node with the log's and with that of the store's own tables.
 func (k *coreCheck) compare(n merkle.Node) error {
 	number := treetable.Number(n.Index)
 	told, err := k.told.To(number, func(between merkle.Node) error { return k.stored.expect(between) })
@@ -288,7 +288,7 @@ func (k *coreCheck) rest() error {
 	return k.stored.finish()
 }
 
-// head compares the roots with the newest head, and that with its signature.
+// head compares the roots with the newest head, and verifies the head's signature.
 func (k *coreCheck) head() error {
 	file := k.log.File
 	head := file.Head
@@ -301,7 +301,7 @@ func (k *coreCheck) head() error {
 		}
 	}
 	if head.Length == 0 && len(head.Signature) == 0 {
-		return nil // made, and not signed yet
+		return nil // created, but not signed yet
 	}
 	if err := verifyHead(k.key, file.Manifest, head); err != nil {
 		k.coreFinding(fmt.Sprintf("its head of %d blocks, fork %d, is not what its key signed: %v", head.Length, head.Fork, err), k.fetchAgain())
@@ -332,7 +332,7 @@ func (k *coreCheck) head() error {
 	return nil
 }
 
-// wantRest notes which blocks tell the roots that are missing: all behind those that are held from the first one on.
+// wantRest notes which blocks would give the missing roots: all after the first range that is held.
 func (k *coreCheck) wantRest() error {
 	r, ok, err := k.log.RangeAt(k.ctx, 0)
 	if !ok || r.First > 0 {
@@ -344,7 +344,7 @@ func (k *coreCheck) wantRest() error {
 	return err
 }
 
-// verifyHead returns nil if the core's key signed that head.
+// verifyHead returns nil if the core's key signed head.
 func verifyHead(key keys.Key, manifest []byte, head Head) error {
 	auth, err := keys.NewAuth(key, manifest)
 	if err != nil {
@@ -353,7 +353,7 @@ func verifyHead(key keys.Key, manifest []byte, head Head) error {
 	return auth.Verify(keys.Head{Fork: head.Fork, Length: head.Length, TreeHash: head.TreeHash}, head.Signature)
 }
 
-// treeFinding tells of a tree that is wrong. Where blocks are lost as well, that is why.
+// treeFinding reports a tree that is wrong. If blocks are lost as well, that is why.
 func (k *coreCheck) treeFinding(what string) { k.coreFinding(what, k.fetchAgain()) }
 
 func (k *coreCheck) coreFinding(what, next string) {
@@ -365,7 +365,7 @@ func (k *coreCheck) coreFinding(what, next string) {
 
 func (k *coreCheck) fetchAgain() string { return "hc fsck --repair --peer ADDR fetches it again" }
 
-// tell notes the blocks that are lost, with those whose run the log does not have at all.
+// tell reports the lost blocks, including those whose run the log does not have at all.
 func (k *coreCheck) tell() {
 	c := k.checker
 	for _, r := range c.gone[k.key] {

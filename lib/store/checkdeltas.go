@@ -10,8 +10,8 @@ import (
 	"hc/lib/store/records"
 )
 
-// checkDeltas reads the runs that are told from a base, now that it is known where these are, and which are damaged. Where is asked of the
-// shadow: the store's derived files may be what is wrong.
+// checkDeltas reads the runs that have a base, now that it is known where the bases are, and which are damaged. The
+// shadow says where: the store's derived files may be wrong.
 func (c *Checker) checkDeltas(ctx context.Context) error {
 	if !c.deltas {
 		return nil
@@ -31,7 +31,7 @@ func (c *Checker) checkDeltas(ctx context.Context) error {
 	return errors.Join(err, k.wait())
 }
 
-// delta looks at one run with a base, unless that it is damaged is known.
+// delta checks one run with a base, unless it is already known to be damaged.
 func (k *logCheck) delta(at packlog.Position) error {
 	k.mu.Lock()
 	known := k.checker.badRuns[at] != nil
@@ -45,7 +45,7 @@ func (k *logCheck) delta(at packlog.Position) error {
 	}
 	e, err := records.Decode(record)
 	if err != nil {
-		return nil // told
+		return nil // reported already
 	}
 	return k.check(&record, e)
 }

@@ -15,8 +15,8 @@ import (
 	"hc/lib/store/treetable"
 )
 
-// maxHeldTables is how many of the store's tables stay open after they were read, so that a checkpoint of another process
-// does not take them away before the cores are compared.
+// maxHeldTables is how many of the store's tables stay open after they were read, so that a checkpoint of another
+// process does not remove them before the cores are compared.
 const maxHeldTables = 512
 
 const rebuilds = "hc fsck --repair builds it again from the packs"
@@ -37,19 +37,19 @@ func (d *derivedCheck) name(path string) string {
 	return filepath.ToSlash(name)
 }
 
-// fault tells of a derived file that is not what it should be.
+// fault reports a derived file that is damaged or wrong.
 func (d *derivedCheck) fault(path string, offset int64, err error) {
 	d.bad = true
 	d.checker.derived = true
 	d.checker.found(Finding{Harm: HarmDerived, File: d.name(path), Offset: uint64(offset), What: err.Error(), Next: rebuilds})
 }
 
-// mismatch tells of a file that is whole, and says something else than the log.
+// mismatch reports a file that is whole, but contradicts the log.
 func (d *derivedCheck) mismatch(path, format string, args ...any) {
 	d.fault(path, 0, fmt.Errorf("it does not say what the log says: "+format, args...))
 }
 
-// applied reads all derived files. It returns nil where there is nothing to be compared: there are none, they are stale, or
+// applied reads all derived files. It returns nil if there is nothing to compare: there are none, they are stale, or
 // they cannot be read.
 func (d *derivedCheck) applied() (*derived.Applied, error) {
 	c := d.checker
@@ -66,7 +66,7 @@ func (d *derivedCheck) applied() (*derived.Applied, error) {
 	}
 	for _, p := range a.Packs {
 		if !c.store.log.Current(p) {
-			return nil, nil // a pack was rewritten: it is all built again, by its own rule
+			return nil, nil // a pack was rewritten: it is all built again, by that rule
 		}
 	}
 	for _, ref := range a.Index {
@@ -85,7 +85,7 @@ func (d *derivedCheck) applied() (*derived.Applied, error) {
 	return a, nil
 }
 
-// moved tells a file that is gone from one that a checkpoint of another process has removed.
+// moved distinguishes a file that is missing from one that a checkpoint of another process has removed.
 func (d *derivedCheck) moved(a *derived.Applied, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -9,7 +9,7 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// judge tells of the places in packs that are damaged, now that it is known what they cost.
+// judge reports the damaged places in packs, now that it is known what they cost.
 func (c *Checker) judge(ctx context.Context) error {
 	for _, bad := range c.badRuns {
 		if bad.blocks == 0 {
@@ -17,7 +17,7 @@ func (c *Checker) judge(ctx context.Context) error {
 				"its blocks are stored elsewhere, or nothing refers to them any more", bad.fault.Reason)))
 		}
 	}
-	lost := false // a head may be
+	lost := false // a head may be lost
 	for _, f := range c.unknown {
 		lost = lost || !f.Torn && !f.Known
 		c.found(c.unknownFinding(f))
@@ -31,8 +31,8 @@ func (c *Checker) judge(ctx context.Context) error {
 	return c.judgeOurs()
 }
 
-// judgeOurs tells of logs that have a name or a secret key here, and no block: they may be lost with what is damaged; and of those
-// with a secret key that have some, for their end may be.
+// judgeOurs reports logs that have a name or a secret key here but no block: they may be lost to the damage. It also
+// reports logs with a secret key that have blocks, since their end may be lost.
 func (c *Checker) judgeOurs() error {
 	d, err := c.openShadow()
 	if err != nil {
@@ -67,7 +67,7 @@ func (c *Checker) judgeOurs() error {
 	return nil
 }
 
-// judgeEnds tells of logs with a secret key that may have been longer, for all that is known of what is damaged.
+// judgeEnds reports logs with a secret key that may have been longer, since nobody knows what the damaged places held.
 func (c *Checker) judgeEnds(ours []keys.Key, lengths map[keys.Key]uint64) {
 	for _, key := range ours {
 		if _, told := c.short[key]; told || lengths[key] == 0 {
@@ -86,7 +86,7 @@ func (c *Checker) placeFinding(f *packlog.Fault, harm Harm, what string) Finding
 	return Finding{Harm: harm, File: f.File, Offset: f.Offset, Length: f.Length, What: what, Next: leftBehind}
 }
 
-// unknownFinding is about bytes in a pack of which it is not known what they were.
+// unknownFinding is about bytes in a pack whose former content is unknown.
 func (c *Checker) unknownFinding(f *packlog.Fault) Finding {
 	switch {
 	case f.Torn:
@@ -114,7 +114,7 @@ func (c *Checker) unknownFinding(f *packlog.Fault) Finding {
 	return found
 }
 
-// judgeHeads tells which cores may be longer than it seems: the head of an append to them is not there.
+// judgeHeads reports which cores may be longer than it seems: the head of an append to them is missing.
 func (c *Checker) judgeHeads() error {
 	d, err := c.openShadow()
 	if err != nil {
@@ -142,7 +142,7 @@ func (c *Checker) judgeHeads() error {
 	return nil
 }
 
-// isPending reports whether an append without a head may simply go on: nothing behind its records is damaged.
+// isPending reports whether an append without a head may just continue: nothing after its records is damaged.
 func (c *Checker) isPending(a *lostAppend) bool {
 	for _, f := range c.unknown {
 		if !f.Torn && a.at.Less(f.Position) {
@@ -152,20 +152,20 @@ func (c *Checker) isPending(a *lostAppend) bool {
 	return true
 }
 
-// CoreHurt is a core of which something has to be fetched again.
+// CoreHurt is a core that has parts to be fetched again.
 type CoreHurt struct {
 	Key   keys.Key
 	Parts []BlockRange
 }
 
-// BlockRange is the blocks First … End-1 of a core; if both are the same, no block, but the head and what goes with it. Beyond: and all
-// that a longer head than the one here has.
+// BlockRange is the blocks First … End-1 of a core; if both are the same, no block, but the head and what goes with it.
+// Beyond: also everything that a longer head than the one here covers.
 type BlockRange struct {
 	First, End uint64
 	Beyond     bool
 }
 
-// CoresHurt returns what has to be fetched again, after Run or Repair, in ascending order.
+// CoresHurt returns what must be fetched again, after Run or Repair, in ascending order.
 func (c *Checker) CoresHurt() []CoreHurt {
 	parts := make(map[keys.Key][]BlockRange)
 	for key, part := range c.broken {

@@ -20,7 +20,7 @@ import (
 // maxHeadless is how many appends without a head are followed.
 const maxHeadless = 1 << 16
 
-// checkLog reads all of the packs, and the mark.
+// checkLog reads all packs, and the mark.
 func (c *Checker) checkLog(ctx context.Context) error {
 	fault, err := c.store.log.CheckMark(ctx)
 	if err != nil {
@@ -29,7 +29,7 @@ func (c *Checker) checkLog(ctx context.Context) error {
 	if fault != nil {
 		c.marred = true
 		next := "whoever writes to the store next mends it, or hc fsck --repair"
-		if fault.Offset > 0 { // behind it, where no writer looks
+		if fault.Offset > 0 { // after it, where no writer looks
 			next = "hc fsck --repair cuts them off"
 		}
 		c.found(Finding{Harm: HarmDerived, File: fault.File, Offset: fault.Offset, Length: fault.Length, What: fault.Reason.Error(), Next: next})
@@ -50,24 +50,24 @@ func (c *Checker) checkLog(ctx context.Context) error {
 	return errors.Join(err, k.wait())
 }
 
-// logCheck reads the log once, with its payloads: runs are decoded and hashed by several workers.
+// logCheck reads the log once, payloads included; several workers decode and hash runs.
 type logCheck struct {
 	checker *Checker
 	ctx     context.Context
-	index   *derived.Tables // where bases are; of checkDeltas
+	index   *derived.Tables // where bases are; set by checkDeltas
 	jobs    chan runCheck
-	pool    *lent.Pool // of payloads, and what they decode to
+	pool    *lent.Pool // memory for payloads, and for what they decode to
 	workers sync.WaitGroup
 
-	mu  sync.Mutex // guards what follows, and the checker while workers run
+	mu  sync.Mutex // guards the fields below, and the checker while workers run
 	err error      // the first one of a worker
 }
 
-// runCheck is one run that is to be read.
+// runCheck is one run to be read.
 type runCheck struct {
 	record  packlog.Record // its payload is the worker's
 	meta    *records.Run
-	memory  *lent.Memory // in which the payload lies, a hold; nil: the collector's
+	memory  *lent.Memory // which the payload is in, held; nil: the garbage collector's
 	payload []byte
 	size    int // bytes of the record's meta and payload
 }
@@ -75,7 +75,7 @@ type runCheck struct {
 func (k *logCheck) start() {
 	n := runtime.GOMAXPROCS(0)
 	k.jobs = make(chan runCheck)             // no queue: a worker's run may take 32 MiB
-	k.pool = lent.NewPool(2 * n * mostSpent) // a payload and what it decodes to, for each
+	k.pool = lent.NewPool(2 * n * mostSpent) // a payload and what it decodes to, for each worker
 	for range n {
 		k.workers.Go(func() {
 			for job := range k.jobs {
@@ -91,7 +91,7 @@ func (k *logCheck) wait() error {
 	return k.err
 }
 
-// record looks at one record that passed its checksums.
+// record checks one record that passed its checksums.
 func (k *logCheck) record(r *packlog.Record) error {
 	if r.Kind == packlog.KindSeal {
 		return nil
@@ -117,10 +117,11 @@ func (k *logCheck) record(r *packlog.Record) error {
 	return k.check(r, e)
 }
 
-// mostSpent is how many bytes of memory are kept for the next run: those of several small blocks have less, one large block is rare.
+// mostSpent is how many bytes of memory are kept for the next run: runs of several small blocks need less, one large
+// block is rare.
 const mostSpent = 2*runs.MostBytes + zstdframe.Slack
 
-// room returns room for so many bytes, with the memory that it is of.
+// room returns room for so many bytes, with the memory that it belongs to.
 func (k *logCheck) room(bytes int) ([]byte, *lent.Memory) {
 	if bytes > mostSpent {
 		return make([]byte, 0, bytes), nil
@@ -149,7 +150,7 @@ func (k *logCheck) failed() error {
 	return k.err
 }
 
-// malformed tells of a record that breaks a rule of records/FORMAT.md: its checksums hold, so it was written so.
+// malformed reports a record that breaks a rule of records/FORMAT.md: its checksums hold, so it was written like that.
 func (k *logCheck) malformed(r *packlog.Record, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -159,7 +160,7 @@ func (k *logCheck) malformed(r *packlog.Record, err error) {
 		What: fmt.Sprintf("a record (%v) that no reader takes: %v", r.Kind, err), Next: "report it, with the version of hc that wrote it"})
 }
 
-// follow notes which appends have records and no head.
+// follow notes which appends have records but no head.
 func (k *logCheck) follow(r *packlog.Record, e *records.Entry) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -230,14 +231,14 @@ func (k *logCheck) decode(job runCheck) error {
 	return compareLeaves(job.meta, data)
 }
 
-// compareLeaves holds the blocks of a run against their leaf hashes.
+// compareLeaves compares the blocks of a run with their leaf hashes.
 func compareLeaves(m *records.Run, data []byte) error {
 	ends, ok := m.Split(data)
 	if !ok {
 		return fmt.Errorf("%w: its blocks are not of the lengths that it says", ErrDamaged)
 	}
 	if m.Short {
-		return nil // it names none; the tree tells, see coreCheck
+		return nil // it has none; the tree decides, see coreCheck
 	}
 	for i, leaf := range runs.LeavesOf(data, ends) {
 		if leaf != m.Leaves[i] {
@@ -247,7 +248,7 @@ func compareLeaves(m *records.Run, data []byte) error {
 	return nil
 }
 
-// fault takes in a damaged place. What it hurts is known when the cores have been looked at; see judge.
+// fault takes in a damaged place. What it costs is known once the cores have been checked; see judge.
 func (k *logCheck) fault(f *packlog.Fault) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -267,7 +268,7 @@ func (k *logCheck) fault(f *packlog.Fault) error {
 	return k.err
 }
 
-// lostHeads are appends without a head, by core: they were given up, or their heads are damaged.
+// lostHeads returns appends without a head, by core: they were given up, or their heads are damaged.
 func (c *Checker) lostHeads() map[keys.Key]*lostAppend {
 	lost := make(map[keys.Key]*lostAppend)
 	for _, a := range c.headless {

@@ -16,12 +16,12 @@ import (
 	"hc/lib/store/smallfile"
 )
 
-// Repair makes whole, behind Run, what can be made whole from what is in the store:
+// Repair mends, after Run, what can be mended from the store itself:
 //
 //   - small files in which one bit has flipped, the mark, and second copies of pack headers,
 //   - blocks whose bytes are elsewhere in the store: they are stored again,
-//   - heads, blocks and manifests that only derived files still know: they are written to the log again, if their signature
-//     holds. Nothing new is ever signed,
+//   - heads, blocks and manifests that only derived files still know: they are written to the log again, if their
+//     signature holds. Nothing new is ever signed,
 //   - all derived files.
 //
 // Blocks that are nowhere stay as they are: they can be fetched again, see CoresHurt, before ClearLost gives them up.
@@ -36,14 +36,14 @@ func (c *Checker) Repair(ctx context.Context) error {
 	return nil
 }
 
-// Store returns the store that is checked, to fetch into what was lost: it knows which runs cannot be read, and so does not
-// take a block for stored that is there only in one of them. It is the checker's to close.
+// Store returns the store that is checked, to fetch lost blocks into. It knows which runs cannot be read, so it does
+// not consider a block stored that only one of these has. It is the checker's to close.
 func (c *Checker) Store() *Store { return c.store }
 
-// Discard leaves behind what is damaged in packs, by writing these again without it. It does so only if a second check finds that
-// nothing is missing any more: to be called behind Repair, and behind what had to be fetched. asked says that peers were asked
-// for newer heads: without, a pack that is lost as a whole is only given up where no log is lost with it, so that none
-// is begun again.
+// Discard writes damaged packs again, leaving the damage behind. It does so only if a second check finds that nothing
+// is missing any more: call it after Repair, and after fetching what was lost. asked says that peers were asked for
+// newer heads. Without that, a pack that is lost as a whole is given up only if no log is lost with it, so that nobody
+// begins a lost log again.
 func (c *Checker) Discard(ctx context.Context, asked bool) error {
 	if len(c.damagedPacks()) == 0 && !c.packsLost() {
 		return nil
@@ -54,7 +54,7 @@ func (c *Checker) Discard(ctx context.Context, asked bool) error {
 	c.options.Found = found
 	packs := c.damagedPacks()
 	giveUp := c.packsLost() && (asked || len(c.absent) == 0)
-	clear(c.absent) // they have been looked for
+	clear(c.absent) // peers were asked for them
 	clear(c.doubted)
 	if err != nil || len(c.CoresHurt()) > 0 || len(c.moved) > 0 {
 		return err
@@ -98,7 +98,7 @@ func (c *Checker) mendLog(ctx context.Context) error {
 
 func (c *Checker) checkpoint(ctx context.Context) error { return c.store.Checkpoint(ctx) }
 
-// mendDerived builds all derived files again where they are not right. What they alone knew is written to the log.
+// mendDerived builds all derived files again if any is wrong. What only they knew is written to the log.
 func (c *Checker) mendDerived(ctx context.Context) error {
 	bad := make(map[packlog.Position]bool, len(c.badRuns))
 	for at := range c.badRuns {
@@ -125,8 +125,8 @@ func (c *Checker) mendDerived(ctx context.Context) error {
 	return nil
 }
 
-// oldViews returns the cores of which derived files may know more than the log, as these have them. Views keep the files that
-// they are made from, whatever happens to their names.
+// oldViews returns the cores of which derived files may know more than the log, as seen through these files. Views keep
+// the files that they are made from open, whatever happens to their names.
 func (c *Checker) oldViews(ctx context.Context) []*View {
 	var views []*View
 	for key := range c.witness {
@@ -138,12 +138,12 @@ func (c *Checker) oldViews(ctx context.Context) []*View {
 	return views
 }
 
-// mendManifests writes the manifest of a core again that the log has lost, where the secret key here tells it.
+// mendManifests writes a manifest that the log has lost again, if the secret key here implies it.
 func (c *Checker) mendManifests(ctx context.Context) error {
 	for key := range c.broken {
 		secret, err := c.store.Secret(key)
 		if err != nil {
-			continue // not ours, or locked: a peer tells
+			continue // not ours, or locked: a peer has the manifest
 		}
 		manifest := keys.DefaultManifest(secret.Public())
 		view, err := c.store.View(ctx, key, false)
@@ -163,8 +163,8 @@ func (c *Checker) mendManifests(ctx context.Context) error {
 	return nil
 }
 
-// ClearLost clears, behind Repair, the blocks that cannot be read, and have not come back since: they are not held any more, so that
-// nobody is told they were.
+// ClearLost clears, after Repair, the blocks that cannot be read and have not come back since. They are then not held
+// any more, so nobody is told that they are.
 func (c *Checker) ClearLost(ctx context.Context) error {
 	for key, ranges := range c.hurt {
 		left, err := c.stillLost(ctx, key, ranges)
@@ -180,7 +180,7 @@ func (c *Checker) ClearLost(ctx context.Context) error {
 	return nil
 }
 
-// stillLost returns the blocks of some ranges that cannot be read.
+// stillLost returns the blocks of the ranges that still cannot be read.
 func (c *Checker) stillLost(ctx context.Context, key keys.Key, ranges []blockmap.Range) (left []blockmap.Range, err error) {
 	view, err := c.store.View(ctx, key, false)
 	if err != nil {
@@ -200,13 +200,13 @@ func (c *Checker) stillLost(ctx context.Context, key keys.Key, ranges []blockmap
 	return left, nil
 }
 
-// mendBlocks stores blocks again that are elsewhere in the store.
+// mendBlocks stores again blocks that are elsewhere in the store.
 func (c *Checker) mendBlocks(ctx context.Context) error {
 	places, err := c.elsewhere(ctx)
 	if err != nil {
 		return err
 	}
-	for key, ranges := range c.moved { // a reader finds them, by a detour
+	for key, ranges := range c.moved { // a reader finds them, but takes longer
 		if _, err := c.mendCore(ctx, key, ranges, places); err != nil {
 			return fmt.Errorf("core %v: %w", key, err)
 		}
@@ -222,7 +222,7 @@ func (c *Checker) mendBlocks(ctx context.Context) error {
 	return nil
 }
 
-// elsewhere looks through the whole log for runs that have one of the lost blocks and can be read.
+// elsewhere searches the whole log for readable runs that have one of the lost blocks.
 func (c *Checker) elsewhere(ctx context.Context) (map[hash.Digest]place, error) {
 	places := make(map[hash.Digest]place)
 	if len(c.wanted) == 0 {
@@ -238,7 +238,7 @@ func (c *Checker) elsewhere(ctx context.Context) (map[hash.Digest]place, error) 
 		}
 		run, err := records.DecodeRun(r.Meta)
 		if err != nil {
-			return nil // told
+			return nil // reported already
 		}
 		for i, leaf := range run.Leaves {
 			if c.wanted[leaf] {
@@ -250,7 +250,7 @@ func (c *Checker) elsewhere(ctx context.Context) (map[hash.Digest]place, error) 
 	return places, err
 }
 
-// mendCore stores the blocks of a core again that are found, and returns those that are not.
+// mendCore stores again the blocks of a core that were found, and returns the others.
 func (c *Checker) mendCore(ctx context.Context, key keys.Key, ranges []blockmap.Range, places map[hash.Digest]place) (rest []blockmap.Range, err error) {
 	if len(places) == 0 {
 		return ranges, nil
@@ -294,8 +294,8 @@ func (c *Checker) putAgain(ctx context.Context, tx *Tx, block uint64, places map
 	return true, tx.Put(ctx, block, leaf.Hash, data)
 }
 
-// mendSmallFiles turns back the one bit that has flipped in a name, a secret key or a promise: its checksum tells which, and
-// that it is no other.
+// mendSmallFiles turns back the one bit that has flipped in a name, a secret key or a promise: its checksum tells
+// which, and that no other bit would do.
 func (c *Checker) mendSmallFiles(ctx context.Context) error {
 	for _, f := range []struct {
 		folder string
@@ -328,7 +328,7 @@ func (c *Checker) mendSmallFiles(ctx context.Context) error {
 	return nil
 }
 
-// turnBack flips the one bit with which raw is good, and reports whether there is exactly one.
+// turnBack flips the one bit that makes raw good, and reports whether there is exactly one.
 func turnBack(raw []byte, good func([]byte) bool) bool {
 	found := -1
 	for bit := range 8 * len(raw) {

@@ -10,7 +10,7 @@ import (
 	"hc/lib/store/treetable"
 )
 
-// rescue writes to the log what an old view of a core knows beyond it.
+// rescue writes to the log what an old view of a core knows and the log does not.
 type rescue struct {
 	checker *Checker
 	ctx     context.Context
@@ -23,7 +23,7 @@ type rescue struct {
 func (r *rescue) run() error {
 	manifest := r.old.Manifest()
 	if verifyHead(r.old.key, manifest, r.old.head) != nil {
-		return nil // what it knows is not to be trusted
+		return nil // what it knows cannot be trusted
 	}
 	tx, err := r.checker.store.Begin(r.ctx, r.old.key, TxOptions{Manifest: manifest, Durable: true})
 	if err != nil {
@@ -37,7 +37,7 @@ func (r *rescue) run() error {
 	}
 	longer := r.old.head.Fork > now.Fork || r.old.head.Length > now.Length
 	if longer && r.old.head.Fork > now.Fork && now.Length > 0 {
-		return nil // the log cannot be told to have been cut back by it
+		return nil // the old files cannot make the log look cut back
 	}
 	if same, err := r.sameHistory(now); !same || err != nil {
 		return err
@@ -55,8 +55,8 @@ func (r *rescue) run() error {
 	return tx.Commit(r.ctx, func() (Head, error) { return r.old.head, nil })
 }
 
-// sameHistory reports whether nothing that both know says that the old head is of another history than the log has: two that one key
-// signed are not to be mixed.
+// sameHistory reports whether nothing that both know shows the old head to be of another history than the log's: two
+// histories that one key signed must not be mixed.
 func (r *rescue) sameHistory(now Head) (bool, error) {
 	if now.Length == r.old.head.Length && now.Length > 0 {
 		return now.TreeHash == r.old.head.TreeHash, nil
@@ -74,11 +74,11 @@ func (r *rescue) sameHistory(now Head) (bool, error) {
 	return true, nil
 }
 
-// contents stores again what the old head, which is signed, vouches for.
+// contents stores again what the signed old head vouches for.
 func (r *rescue) contents() (err error) {
 	r.roots, err = r.old.Roots(r.ctx)
 	if err != nil || merkle.TreeHash(r.roots) != r.old.head.TreeHash {
-		return passOver(err) // what is above the blocks is not to be trusted, so nor are they
+		return passOver(err) // the nodes above the blocks cannot be trusted, and so neither can the blocks
 	}
 	if err := r.blocks(); err != nil {
 		return err
@@ -86,7 +86,7 @@ func (r *rescue) contents() (err error) {
 	return r.tree()
 }
 
-// blocks stores the blocks again that the log does not have, and the nodes of those that cannot be read.
+// blocks stores again the blocks that the log lacks, and the nodes of those that cannot be read.
 func (r *rescue) blocks() error {
 	for at := uint64(0); ; {
 		first, end, ok, err := r.old.Have(r.ctx, at)
@@ -125,8 +125,8 @@ func (r *rescue) block(block uint64) error {
 	return r.tx.Nodes(r.ctx, []merkle.Node{leaf})
 }
 
-// tree writes the nodes again that the log does not have: the old head's roots, which no peer may tell who lacks the same
-// blocks, and what ties to them the blocks that are held.
+// tree writes again the nodes that the log lacks: the old head's roots, which a peer that lacks the same blocks may not
+// have, and the nodes that tie the blocks held to these.
 func (r *rescue) tree() error {
 	for _, root := range r.roots {
 		if err := r.node(root); err != nil {
@@ -141,14 +141,14 @@ func (r *rescue) tree() error {
 		if err := r.edge(first); err != nil {
 			return err
 		}
-		if err := r.edge(end - 1); err != nil { // between the two, all follows from the blocks
+		if err := r.edge(end - 1); err != nil { // everything between the two follows from the blocks
 			return err
 		}
 		at = end
 	}
 }
 
-// edge writes the siblings again on the way from a block to its root.
+// edge writes again the siblings on the way from a block to its root.
 func (r *rescue) edge(block uint64) error {
 	leaf, err := r.old.Node(r.ctx, 2*block)
 	if err != nil {
@@ -166,7 +166,8 @@ func (r *rescue) edge(block uint64) error {
 	return nil
 }
 
-// tie reports whether a node is in the tree of the old head, by the siblings on its way to a root, which it returns.
+// tie reports whether a node is in the tree of the old head. It returns the siblings on the way to the root, which show
+// it.
 func (r *rescue) tie(n merkle.Node) (siblings []merkle.Node, tied bool, err error) {
 	root := func() int {
 		return slices.IndexFunc(r.roots, func(root merkle.Node) bool { return root.Index == n.Index })
@@ -185,7 +186,7 @@ func (r *rescue) tie(n merkle.Node) (siblings []merkle.Node, tied bool, err erro
 	return siblings, merkle.Same(r.roots[root()], n), nil
 }
 
-// sibling returns a node's, of which a hint is as good as any: the root tells.
+// sibling returns a node's sibling. A hint will do: the root confirms it.
 func (r *rescue) sibling(n merkle.Node) (merkle.Node, error) {
 	index := merkle.Sibling(n.Index)
 	sibling, err := r.old.Node(r.ctx, index)
@@ -195,7 +196,7 @@ func (r *rescue) sibling(n merkle.Node) (merkle.Node, error) {
 	return sibling, err
 }
 
-// node writes a node again if the log does not have it.
+// node writes a node again if the log lacks it.
 func (r *rescue) node(n merkle.Node) error {
 	_, err := r.tx.view.Node(r.ctx, n.Index)
 	if err == nil {
@@ -208,7 +209,7 @@ func (r *rescue) node(n merkle.Node) error {
 	return r.tx.Nodes(r.ctx, []merkle.Node{n})
 }
 
-// passOver returns nil for what is damaged.
+// passOver returns nil for errors that mean damage.
 func passOver(err error) error {
 	if isGone(err) || errors.Is(err, merkle.ErrNodeMissing) {
 		return nil

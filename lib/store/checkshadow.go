@@ -16,15 +16,16 @@ import (
 	"hc/lib/store/runs"
 )
 
-// The shadow is what the log says, and nothing else: derived files of its own, made by a checkpoint that begins at the log's
-// first record, in a folder beside the store. Of appended blocks it has no tree but the roots of their spans: coreCheck
-// computes the rest from the blocks themselves.
+// The shadow is what the log says, and nothing else: derived files of its own, made by a checkpoint that begins at the
+// log's first record, in a folder beside the store. For appended blocks it has no tree but the roots of their spans:
+// coreCheck computes the rest from the blocks themselves.
 
-// shadowRows is how many rows the shadow gathers before they become a table: fewer than a checkpoint, which has one go and is over, for
-// they are most of what a check holds. It merges tables as they come, so that there are never many.
+// shadowRows is how many rows the shadow gathers before they become a table. It is fewer than for a checkpoint, which
+// is short while a check is long, and they are most of the memory that a check uses. Tables are merged as they come, so
+// there are never many.
 const shadowRows = 8 << 10
 
-// checkDerived reads the store's derived files, builds the shadow up to where they go, and compares the two.
+// checkDerived reads the store's derived files, builds the shadow up to the same position, and compares the two.
 func (c *Checker) checkDerived(ctx context.Context) error {
 	if err := c.newShadow(); err != nil {
 		return err
@@ -43,12 +44,12 @@ func (c *Checker) checkDerived(ctx context.Context) error {
 	return d.compare(a)
 }
 
-// finishShadow builds the rest of it.
+// finishShadow builds the rest of the shadow.
 func (c *Checker) finishShadow(ctx context.Context) error {
 	return c.extendShadow(ctx, c.view.Readable)
 }
 
-// newShadow begins an empty one.
+// newShadow begins an empty shadow.
 func (c *Checker) newShadow() error {
 	if c.scratch == "" && c.options.scratchFS == nil {
 		dir, err := os.MkdirTemp(c.options.Scratch, "hc-fsck-")
@@ -86,7 +87,7 @@ func (c *Checker) newShadow() error {
 	return nil
 }
 
-// extendShadow takes in the log up to a position.
+// extendShadow takes in the log up to position to.
 func (c *Checker) extendShadow(ctx context.Context, to packlog.Position) error {
 	a, err := c.shadowApplied()
 	if err != nil {
@@ -106,7 +107,7 @@ func (c *Checker) extendShadow(ctx context.Context, to packlog.Position) error {
 	return nil
 }
 
-// shadowCheckpoint returns the checkpoint that takes the shadow from where it is to a position.
+// shadowCheckpoint returns the checkpoint that takes the shadow from its position to another one.
 func (c *Checker) shadowCheckpoint(ctx context.Context, a *derived.Applied, to packlog.Position) (*checkpoint.Writer, error) {
 	s := c.shadow
 	if a.Next == 0 {
@@ -123,7 +124,7 @@ func (c *Checker) shadowCheckpoint(ctx context.Context, a *derived.Applied, to p
 	return checkpoint.New(ctx, source, old, view), nil
 }
 
-// unreadable is told of records that the replay passes over.
+// unreadable reports records that the replay skips.
 func (c *Checker) unreadable(err error) {
 	if !c.malformed[err.Error()] {
 		c.malformed[err.Error()] = true
@@ -148,7 +149,7 @@ func (c *Checker) openShadow() (*derived.Tables, error) {
 	return derived.Open(c.shadow.files, a)
 }
 
-// locate returns where the log has a block that can be read.
+// locate returns where the log has a readable copy of a block.
 func (c *Checker) locate(ctx context.Context, leaf hash.Digest) (at place, ok bool, err error) {
 	d, err := c.openShadow()
 	if err != nil {
@@ -163,7 +164,7 @@ func (c *Checker) locate(ctx context.Context, leaf hash.Digest) (at place, ok bo
 	return at, ok, err
 }
 
-// scratchFS syncs nothing: what is in it is gone when the checker is.
+// scratchFS syncs nothing: its files do not outlive the checker.
 type scratchFS struct{ packlog.FS }
 
 func (f scratchFS) OpenFile(name string, flag int, perm fs.FileMode) (packlog.File, error) {

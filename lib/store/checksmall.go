@@ -13,7 +13,7 @@ import (
 	"hc/lib/store/smallfile"
 )
 
-// eachFile calls fn with the name and the content of each file in a folder of small files, but for temporary ones.
+// eachFile calls fn with the name and the content of each file in a folder of small files, except temporary ones.
 func (c *Checker) eachFile(ctx context.Context, folder string, fn func(name string, raw []byte) error) error {
 	names, err := c.fs.ReadDir(filepath.Join(c.dir, folder))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -33,7 +33,7 @@ func (c *Checker) eachFile(ctx context.Context, folder string, fn func(name stri
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // removed meanwhile
 		}
-		if err != nil && !errors.Is(err, smallfile.ErrTooLong) { // which no content stands for: it is nothing good
+		if err != nil && !errors.Is(err, smallfile.ErrTooLong) { // a file that is too long is checked as an empty one: it is not valid either
 			return err
 		}
 		if err := fn(name, raw); err != nil {
@@ -47,7 +47,7 @@ func (c *Checker) eachFile(ctx context.Context, folder string, fn func(name stri
 func (c *Checker) checkNames(ctx context.Context) error {
 	return c.eachFile(ctx, namesFolder, func(name string, raw []byte) error {
 		if CheckName(name) != nil {
-			return nil // a stranger
+			return nil // not the store's
 		}
 		if _, err := openLine(nameMagic, raw); err != nil {
 			c.found(Finding{Harm: HarmData, File: namesFolder + "/" + name, Length: uint64(len(raw)),
@@ -57,12 +57,12 @@ func (c *Checker) checkNames(ctx context.Context) error {
 	})
 }
 
-// checkSecrets reads the secret keys, as far as that takes no passphrase.
+// checkSecrets reads the secret keys, as far as that needs no passphrase.
 func (c *Checker) checkSecrets(ctx context.Context) error {
 	return c.eachFile(ctx, keysFolder, func(name string, raw []byte) error {
 		key, err := keys.ParseKey(name)
 		if err != nil || key.String() != name {
-			return nil // a stranger
+			return nil // not the store's
 		}
 		if err := c.checkSecret(key, raw); err != nil {
 			c.secrets = append(c.secrets, key)
@@ -73,7 +73,8 @@ func (c *Checker) checkSecrets(ctx context.Context) error {
 	})
 }
 
-// checkSecret returns nil if raw is a secret key that may sign for the core, as far as can be told.
+// checkSecret returns nil if raw is a secret key that may sign for the core, as far as can be told without a
+// passphrase.
 func (c *Checker) checkSecret(key keys.Key, raw []byte) error {
 	file, err := keyfile.Decode(raw)
 	if err == nil {
@@ -105,7 +106,7 @@ func (c *Checker) mayOtherwiseSign(key keys.Key, secret keys.Secret) error {
 	}
 	manifest, err := keys.DecodeManifest(tables.File.Manifest)
 	if err != nil {
-		return nil // told as such
+		return nil // reported as such
 	}
 	for _, signer := range manifest.Signers {
 		if signer.PublicKey == secret.Public() {
@@ -115,7 +116,7 @@ func (c *Checker) mayOtherwiseSign(key keys.Key, secret keys.Secret) error {
 	return errors.New("it may not sign for this core")
 }
 
-// checkGrants reads what was promised to signers.
+// checkGrants reads the promises made to signers.
 func (c *Checker) checkGrants(ctx context.Context) error {
 	return c.eachFile(ctx, grantsFolder, func(name string, raw []byte) error {
 		if _, err := decodeGrant(raw); err != nil {
@@ -127,7 +128,7 @@ func (c *Checker) checkGrants(ctx context.Context) error {
 	})
 }
 
-// Names returns a local name of each core that has one, for reports: what cannot be read is left out.
+// Names returns a local name of each core that has one, for reports. Names that cannot be read are left out.
 func (c *Checker) Names() map[keys.Key]string {
 	names := make(map[keys.Key]string)
 	_ = c.eachFile(context.Background(), namesFolder, func(name string, raw []byte) error {

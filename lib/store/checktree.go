@@ -11,19 +11,19 @@ import (
 	"hc/lib/store/treetable"
 )
 
-// storedTree is the tree of a core in the store's own tables, to be compared with one that is computed.
+// storedTree is the tree of a core in the store's own tables, to be compared with a computed one.
 type storedTree struct {
 	checker *Checker
 	key     keys.Key
 	path    string
 	above   func(merkle.Node) (bool, error) // whether a node is above a block that is held
 	rows    *treetable.Stream
-	exact   bool // nothing came behind the position of the tables: what is computed is all there
+	exact   bool // nothing was appended after the position of the tables: they have everything that is computed
 	wrong   error
 	more    error // a node that does not follow from what the log has
 }
 
-// storedTree returns the tree to compare, nil if there is none.
+// storedTree returns the tree to compare with, nil if there is none.
 func (c *Checker) storedTree(ctx context.Context, key keys.Key, log *derived.Core) (*storedTree, error) {
 	was, ok := c.was[key]
 	if !ok || was.head.Fork != log.File.Head.Fork {
@@ -39,7 +39,7 @@ func (c *Checker) storedTree(ctx context.Context, key keys.Key, log *derived.Cor
 	return t, err
 }
 
-// expect looks for a node that is right; they come in post-order.
+// expect compares a computed node with the stored one. Nodes come in post-order.
 func (t *storedTree) expect(n merkle.Node) error {
 	if t == nil {
 		return nil
@@ -61,8 +61,8 @@ func (t *storedTree) expect(n merkle.Node) error {
 	return err
 }
 
-// aboveHeld returns a function that reports whether a block is held below a node. Nodes above cleared blocks only stay in
-// tables when a gc has taken the runs that they follow from out of the log.
+// aboveHeld returns a function that reports whether a block below a node is held. Nodes above cleared blocks only stay
+// in tables after a gc has removed the runs that they follow from.
 func aboveHeld(ctx context.Context, c *derived.Core) func(merkle.Node) (bool, error) {
 	return func(n merkle.Node) (bool, error) {
 		r, ok, err := c.RangeAt(ctx, merkle.FirstBlock(n.Index))
@@ -70,7 +70,8 @@ func aboveHeld(ctx context.Context, c *derived.Core) func(merkle.Node) (bool, er
 	}
 }
 
-// finish reads the rest, and tells what was found. What the log has lost may be in the tables still: that is no fault of theirs.
+// finish reads the rest, and reports what was found. The tables may still have what the log has lost: that is not their
+// fault.
 func (t *storedTree) finish() error {
 	if t == nil {
 		return nil
@@ -94,7 +95,7 @@ func (t *storedTree) finish() error {
 	return nil
 }
 
-// testify notes that derived files may know of a core's tree what the log has lost.
+// testify notes that derived files may know parts of a core's tree that the log has lost.
 func (c *Checker) testify(key keys.Key) {
 	if _, ok := c.was[key]; ok {
 		c.witness[key], c.derived = true, true

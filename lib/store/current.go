@@ -8,12 +8,12 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// current returns the store as it is now, and what of it is durable.
+// current returns the store as it is now, and a view of the log that says what of it is durable.
 func (s *Store) current(ctx context.Context) (*state, packlog.View, error) {
 	return s.currentFrom(ctx, nil)
 }
 
-// currentFrom is current for who has just looked at the log, unless more has happened since than that it became longer.
+// currentFrom is current for a caller that has just looked at the log, if at most new records came since.
 func (s *Store) currentFrom(ctx context.Context, seen *packlog.View) (st *state, view packlog.View, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -39,7 +39,7 @@ func (s *Store) currentFrom(ctx context.Context, seen *packlog.View) (st *state,
 	return st, view, nil
 }
 
-// outgrown reports whether the tail is long, and another process has made a checkpoint that makes it short.
+// outgrown reports whether the tail is long, and another process has made a checkpoint that would shorten it.
 func (s *Store) outgrown(st *state) bool {
 	t := s.options.tuning
 	if st.blocks < 2*t.blocks && st.replay.Bytes() < 2*t.bytes {
@@ -48,7 +48,7 @@ func (s *Store) outgrown(st *state) bool {
 	return st.derived.Applied.Position.Less(s.appliedPosition())
 }
 
-// load begins a state from what is derived. mu is held.
+// load begins a state from the derived files. mu is held.
 func (s *Store) load(ctx context.Context, view *packlog.View) (*state, error) {
 	for try := 0; ; try++ {
 		s.files.ForgetAll()
@@ -61,14 +61,14 @@ func (s *Store) load(ctx context.Context, view *packlog.View) (*state, error) {
 			st.view = *view
 			return st, nil
 		}
-		s.log.Reload() // another process has made a checkpoint, or rewritten packs, behind our look at the mark
+		s.log.Reload() // another process has made a checkpoint, or rewritten packs, since we looked at the mark
 		if *view, err = s.log.View(ctx); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// openApplied opens what is derived; nothing where it is not what it should be.
+// openApplied opens the derived files; it returns empty ones if they are damaged.
 func (s *Store) openApplied() (*derived.Applied, *derived.Tables, error) {
 	s.mu.Lock()
 	distrust := s.distrust
@@ -90,14 +90,14 @@ func (s *Store) openAppliedUnless(distrust bool, current func(packlog.Position) 
 		switch {
 		case !derived.IsFault(err):
 			return a, d, err
-		case try > 0: // nobody has replaced it in the meantime
+		case try > 0: // nobody has replaced the file in the meantime
 			distrust = true
 		}
 	}
 }
 
-// renew makes the next look at the store read everything anew, for an error that st gave; and without the derived
-// files where they had their chance.
+// renew makes the next look at the store read everything again, because of an error from st. With distrust it does
+// without the derived files if the error is their fault.
 func (s *Store) renew(st *state, err error, distrust bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,7 +109,7 @@ func (s *Store) renew(st *state, err error, distrust bool) {
 	}
 }
 
-// retry calls fn again where it fails since files were replaced in the meantime, and then without derived files.
+// retry calls fn again if it fails because files were replaced in the meantime, and finally without derived files.
 func (s *Store) retry(ctx context.Context, fn func() (*state, error)) error {
 	const times = 6
 	for try := 1; ; try++ {

@@ -12,23 +12,24 @@ import (
 	"hc/lib/store/codec"
 )
 
-// Bounds of what waits until it is known how it is stored.
+// Bounds of what waits until it is decided how it is stored.
 const (
 	gapBlocks     = 32
 	gapBytes      = 2 << 20
-	leadingBlocks = 4       // at the beginning of a log, where nothing tells yet whether it is another version of anything
+	leadingBlocks = 4       // at the beginning of a log, where nothing says yet whether it is another version of anything
 	queuedBytes   = 8 << 20 // of new blocks
 	queuedBlocks  = 16 << 10
 )
 
-// deltas finds for new blocks what stood in their place before: what is behind the last block that the store has, or before the next
-// one; or what Stood says. New blocks in a row are looked at together, beside the append; blocks are settled in their order.
+// deltas finds, for new blocks, the earlier blocks in their place: those after the last block that the store has, or
+// before the next such block, or those that Stood named. It examines new blocks in a row together, beside the append,
+// and settles blocks in their order.
 type deltas struct {
 	tx      *Tx
-	anchor  place    // where the last block was found that the store has, or the base of the last one that it has not; zero: none was
-	old     []uint64 // as Stood says
+	anchor  place    // where the store has the last known block, or the base of the last new one; zero: there was none
+	old     []uint64 // as Stood said
 	leading bool     // no block was found yet
-	gap     *gap     // new blocks, the last of which came last; nil: none
+	gap     *gap     // new blocks in a row, up to the newest block; nil: none
 
 	waiting []appended // in order
 	bytes   int        // of new blocks in waiting
@@ -40,8 +41,8 @@ type deltas struct {
 type appended struct {
 	node  merkle.Node
 	block *newBlock // nil: the store has it
-	at    known     // where
-	gap   *gap      // that the block is in
+	at    known     // where the store has it
+	gap   *gap      // which the block is in
 }
 
 // newBlock is a block that the store does not have.
@@ -55,7 +56,8 @@ type newBlock struct {
 
 func newDeltas(tx *Tx) deltas { return deltas{tx: tx, leading: true} }
 
-// Stood says which blocks of the core, as View has it, stood where those will stand that are appended next, about; nil: it is not known.
+// Stood says roughly which blocks of the core, as seen by View, were in the place of those that are appended next; nil:
+// unknown.
 func (tx *Tx) Stood(ctx context.Context, old []uint64) error {
 	if err := tx.check(); err != nil {
 		return err
@@ -68,7 +70,7 @@ func (tx *Tx) Stood(ctx context.Context, old []uint64) error {
 	return nil
 }
 
-// found is told of each block that the store has.
+// found takes note of each block that the store has.
 func (d *deltas) found(ctx context.Context, at place) error {
 	d.leading = false
 	err := d.endGap(ctx, &at)
@@ -76,7 +78,7 @@ func (d *deltas) found(ctx context.Context, at place) error {
 	return err
 }
 
-// takes reports whether a new block of that size is to be looked at.
+// takes reports whether a new block of that size is worth examining.
 func (d *deltas) takes(size int) bool {
 	return size <= codec.MaxDelta && (d.anchor != place{} || len(d.old) > 0 || d.leading)
 }
@@ -84,7 +86,7 @@ func (d *deltas) takes(size int) bool {
 // waits reports whether a block must wait for others before it.
 func (d *deltas) waits() bool { return len(d.waiting) > 0 }
 
-// queue adds a block that has to wait: a new one, or one behind new ones.
+// queue adds a block that has to wait: a new one, or one after new ones.
 func (d *deltas) queue(ctx context.Context, b appended) error {
 	if b.block != nil {
 		if d.gap == nil {
@@ -106,7 +108,8 @@ func (d *deltas) queue(ctx context.Context, b appended) error {
 	return d.settle(ctx, queuedBytes)
 }
 
-// endFull ends a gap that is as long as may be. What is behind it is looked at only if it was another version of something.
+// endFull ends a gap that has reached its limit. The blocks that follow are examined only if it was another version of
+// something.
 func (d *deltas) endFull(ctx context.Context) error {
 	g := d.gap
 	if err := d.endGap(ctx, nil); err != nil {
@@ -126,7 +129,7 @@ func (d *deltas) endFull(ctx context.Context) error {
 	return nil
 }
 
-// endGap has the new blocks looked at that came in a row. before is where the block behind them was found, if it was.
+// endGap has the new blocks of the current gap examined. before is where the next block is stored, if it is known.
 func (d *deltas) endGap(ctx context.Context, before *place) error {
 	g := d.gap
 	if g == nil {
@@ -147,14 +150,14 @@ func (d *deltas) endGap(ctx context.Context, before *place) error {
 		return ctx.Err()
 	}
 	d.workers.Go(func() {
-		g.findBases(context.WithoutCancel(ctx), d.tx.view) // a little work that goes on when the call, and its context, have ended
+		g.findBases(context.WithoutCancel(ctx), d.tx.view) // a short task, which may outlive the call and its context
 		<-d.slots
 		close(g.done)
 	})
 	return nil
 }
 
-// settle puts blocks into the span, in their order: those that are ready, and others until no more bytes than most wait.
+// settle puts blocks into the span, in their order: those that are ready, and others until at most `most` bytes wait.
 func (d *deltas) settle(ctx context.Context, most int) error {
 	done := 0
 	defer func() {

@@ -1,5 +1,5 @@
 // Package store keeps blocks, cores, keys and names in one folder. The store is itself one append-only log of records
-// (lib/store/packlog); all else is derived from it and can be built again.
+// (lib/store/packlog); everything else is derived from it and can be rebuilt.
 //
 // Open a store, then read a core through a View, or change it through a Tx:
 //
@@ -12,27 +12,30 @@
 //
 // # Guarantees
 //
-// A transaction is wholly there or not at all. A durable one, once Commit has returned, survives kill -9 and power loss; one
-// that is not durable survives the former, and is whole or gone after the latter. Commit that returned an error, or
-// never returned, may have succeeded: begin again and look. A failed sync is never taken for a good one.
+// A transaction is wholly there or not at all. Once Commit has returned, a durable one survives kill -9 and power loss;
+// one that is not durable survives kill -9, and after power loss it is whole or gone. A Commit that returned an error,
+// or never returned, may have succeeded: begin again and look. A failed sync is never taken for a good one.
 //
-// A block is stored once, whichever cores have it, by its leaf hash. The caller says what that hash is, and that heads and nodes
-// are verified: the store checks that bytes are those that were written, not who signed them.
+// A block is stored once, under its leaf hash, however many cores have it. The caller vouches for that hash, and for
+// heads and nodes: the store checks that bytes are the ones that were written, not who signed them.
 //
-// Many processes may use a store at once. A core has one writer at a time, which the others wait for (Options.LockWait) or are
-// told about; readers take no lock, and a View never changes. Store and View are safe for concurrent use, a Tx is not.
+// Many processes may use a store at once. A core has one writer at a time; others wait for it (Options.LockWait) or get
+// ErrLocked. Readers take no lock, and a View never changes. Store and View are safe for concurrent use, a Tx is not.
 //
-// Memory does not grow with the store, nor with the size of an append: runs go out as they come, tables are written as a stream,
-// and what is held of the log is bounded by checkpoints, which commits make by themselves. Derived files that are
-// damaged or gone cost time, no data. Damaged records cost the blocks in them: those are not held any more, and may be
-// put again; Store.Damage tells. A Checker reads everything, says what damage costs, and mends what can be mended.
+// Memory does not grow with the store, nor with the size of an append: runs are written as they fill up, tables are
+// written as a stream, and the part of the log held in memory is bounded by checkpoints, which commits make by
+// themselves. Damaged or missing derived files cost time, not data. Damaged records cost the blocks in them: these are
+// no longer held, and may be put again; Store.Damage reports them. A Checker reads everything, reports what damage
+// costs, and mends what can be mended.
 //
 // The folder must be on a local disk: see Store.NetworkFS.
 //
-// What is in the files is in FORMAT.md. What needs no store stands below it: the log is lib/store/packlog, what its records say
-// lib/store/records, which of them count lib/store/commits, where passages are lib/store/passages; blocks get into them and out again by
-// lib/store/runs, compressed by lib/store/codec, and most look-ups of whether they are there are spared by lib/store/dedup. What is derived
-// from the log is made by lib/store/checkpoint and read by lib/store/derived: tables, lib/store/table, of trees' nodes, lib/store/treetable,
-// and of where blocks are, lib/store/blockmap, and small files, lib/store/smallfile. What nothing needs any more is found by
-// lib/store/census, with lib/store/positions, and left out here; lib/store/coalesce makes one append of short ones meanwhile.
+// FORMAT.md specifies the files. The packages below this one need no store. lib/store/packlog is the log;
+// lib/store/records defines its records, and lib/store/commits decides which of them count. lib/store/runs puts blocks
+// into records and reads them back, compressed by lib/store/codec; lib/store/passages finds passages, and
+// lib/store/dedup spares most look-ups of whether a block is there. lib/store/checkpoint derives files from the log,
+// and lib/store/derived reads them: tables (lib/store/table) of tree nodes (lib/store/treetable) and of where blocks
+// are (lib/store/blockmap), and small files (lib/store/smallfile). lib/store/census, with lib/store/positions, finds
+// what nothing needs any more, and this package leaves it out; lib/store/coalesce joins short appends into one on that
+// occasion.
 package store

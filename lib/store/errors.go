@@ -7,7 +7,7 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// Sentinels to be told with errors.Is. Those of lib/store/packlog that a caller decides on are repeated here.
+// Errors to be tested for with errors.Is. Those of lib/store/packlog on which a caller decides are repeated here.
 var (
 	ErrNotFound     = errors.New("not found")                 // no such core, name or secret key
 	ErrBlockMissing = errors.New("block is not in the store") // the core may have it, this store does not

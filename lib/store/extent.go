@@ -12,17 +12,17 @@ import (
 
 // Extent says how neighbouring blocks are stored.
 type Extent struct {
-	Count uint64 // blocks that are neighbours in one run, too, from the one that was asked about on
-	Whole bool   // they are all of the run, so Payload returns it as it is stored
+	Count uint64 // blocks, from the one asked about on, that are neighbours in one run, too
+	Whole bool   // they are all of the run, so Payload returns it as stored
 	Raw   bool   // they are stored raw, as compressing them saves nothing
-	Delta bool   // it is one block, stored as what it differs from another: StoredDelta tells
+	Delta bool   // it is one block, stored as a delta: see StoredDelta
 	Bytes int    // of the run
 
 	run *records.Entry
 }
 
-// Extent tells how a block is stored, and as many of those behind it as are stored along with it, but none from end on.
-// ErrBlockMissing if it is not held.
+// Extent returns how a block is stored, together with as many of the blocks after it as are stored along with it, but
+// none from end on. ErrBlockMissing if it is not held.
 func (v *View) Extent(ctx context.Context, block, end uint64) (Extent, error) {
 	e, err := again(ctx, v, func(v *View) (Extent, error) { return v.extent(ctx, block, min(end, v.head.Length)) })
 	if err != nil {
@@ -81,7 +81,7 @@ func (v *View) extent(ctx context.Context, block, end uint64) (Extent, error) {
 	}, nil
 }
 
-// alike returns how many blocks of a row that are held by their leaf hashes are, in order, those of a run.
+// alike returns how many blocks of a row, held by their leaf hashes, follow one another in a run as well.
 func (v *View) alike(ctx context.Context, r blockmap.Row, at place, leaves []hash.Digest) (count uint64, err error) {
 	for count = 1; count < r.Count && uint64(at.At)+count < uint64(len(leaves)); count++ {
 		leaf, err := v.leafHash(ctx, r, r.First+count)
@@ -94,16 +94,16 @@ func (v *View) alike(ctx context.Context, r blockmap.Row, at place, leaves []has
 
 // StoredRun is a run as it is stored.
 type StoredRun struct {
-	Zstd, Lines bool // compressed, in one frame; every block ends behind its LF
+	Zstd, Lines bool // compressed, in one frame; every block ends after its LF
 	Raw         int  // bytes of the blocks
 	Lengths     []uint32
-	Payload     []byte // what was appended
+	Payload     []byte // the part that was appended
 }
 
-// Payload appends to b the run of an extent that is whole, which its record's checksum has been compared with, and returns b as it is
-// then. Where b has room for it, and for 7 bytes more, it is read to there, and nothing is allocated or copied. The store keeps nothing of
-// b; the lengths are not to be changed. The run may be gone or damaged although its blocks can be read, from elsewhere: then b is what it
-// was, but for the bytes behind it.
+// Payload appends the run of a whole extent to b, checked against its record's checksum, and returns the extended b. If
+// b has room for it and 7 bytes more, it is read into b directly, and nothing is allocated or copied. The store keeps
+// no reference to b; the lengths must not be changed. The run may be gone or damaged although its blocks can be read,
+// from elsewhere: then b is as before, except for the bytes after its end.
 func (v *View) Payload(ctx context.Context, of Extent, b []byte) (StoredRun, []byte, error) {
 	m := of.run.Run
 	if m.Codec == records.CodecDelta {
@@ -116,10 +116,10 @@ func (v *View) Payload(ctx context.Context, of Extent, b []byte) (StoredRun, []b
 // StoredDelta is a block as it is stored with a base.
 type StoredDelta struct {
 	Base  hash.Digest // leaf hash of the block that is the frame's dictionary
-	Frame []byte      // what was appended
+	Frame []byte      // the part that was appended
 }
 
-// StoredDelta appends to b the block of an extent that is a delta, as Payload does.
+// StoredDelta appends the block of an extent that is a delta to b, as Payload does.
 func (v *View) StoredDelta(ctx context.Context, of Extent, b []byte) (StoredDelta, []byte, error) {
 	m := of.run.Run
 	if m.Codec != records.CodecDelta || m.Count != 1 {
@@ -137,8 +137,9 @@ func (v *View) stored(ctx context.Context, of Extent, b []byte) (longer, appende
 	return longer, longer[len(b):], nil
 }
 
-// Object returns the bytes of the block with that leaf hash, of whatever core. ErrBlockMissing if the store does not hold it, or not any
-// more: nothing keeps it from being forgotten meanwhile. The caller compares them, and must not change them.
+// Object returns the bytes of the block with that leaf hash, from whatever core. It returns ErrBlockMissing if the
+// store does not hold it, or no longer: nothing keeps it from being forgotten. The caller verifies the bytes, and must
+// not change them.
 func (s *Store) Object(ctx context.Context, leaf hash.Digest) (data []byte, err error) {
 	err = s.retry(ctx, func() (*state, error) {
 		st, _, err := s.current(ctx)
@@ -160,7 +161,7 @@ func (s *Store) Object(ctx context.Context, leaf hash.Digest) (data []byte, err 
 	return data, nil
 }
 
-// Empty reports whether the store holds no core, so no block that another one could have, too.
+// Empty reports whether the store holds no core, and so no block that another core could share.
 func (s *Store) Empty(ctx context.Context) (bool, error) {
 	list, err := s.Cores(ctx)
 	return len(list) == 0, err

@@ -10,25 +10,25 @@ import (
 	"hc/lib/store/runs"
 )
 
-// leastFrame is the fewest bytes of blocks that are stored as a run of their own because they came as one. Fewer join their
-// neighbours: a run costs an entry of its own, and small frames compress badly.
+// leastFrame is the fewest bytes of blocks that are stored as a run of their own because they came as one. Smaller
+// groups join their neighbours: a run costs an entry of its own, and small frames compress badly.
 const leastFrame = 32 << 10
 
-// FrameFits reports whether neighbouring blocks that came compressed together may become a run as they came, going by their
-// number, their bytes, and those of the frame.
+// FrameFits reports whether neighbouring blocks that came compressed together may become a run as they came, given
+// their number, their total size, and the size of the frame.
 func FrameFits(count, raw, frame int) bool {
 	return count <= runs.MostShortBlocks && raw >= leastFrame && raw <= records.MaxBlock && (raw <= runs.MostBytes || count == 1) && codec.WorthIt(frame, raw)
 }
 
-// RawFits reports whether neighbouring blocks that came uncompressed together may become a run as they came, going by their number and
-// their bytes.
+// RawFits reports whether neighbouring blocks that came uncompressed together may become a run as they came, given
+// their number and total size.
 func RawFits(count, raw int) bool {
 	return count <= runs.MostShortBlocks && raw >= leastFrame && raw <= records.MaxBlock && (raw <= runs.MostBytes || count == 1)
 }
 
-// PutRaw is Put for neighbouring blocks, from first on, whose bytes stand one behind the other in payload, which is not to be changed
-// before the transaction has ended. Where they are new here, and look as if compressing them were a waste, they become a run of
-// their own, and are written from where they are; else it is Put.
+// PutRaw is Put for neighbouring blocks, from first on, whose bytes follow one another in payload, which must not be
+// changed before the transaction has ended. If all are new here and look incompressible, they become a run of their
+// own, written from where they are; otherwise PutRaw does what Put does.
 func (tx *Tx) PutRaw(ctx context.Context, first uint64, leaves []hash.Digest, blocks [][]byte, payload []byte) error {
 	if err := tx.check(); err != nil {
 		return err
@@ -37,7 +37,7 @@ func (tx *Tx) PutRaw(ctx context.Context, first uint64, leaves []hash.Digest, bl
 	return tx.failed("storing blocks of", tx.putTogether(ctx, cameTogether{first, leaves, blocks, payload, records.CodecRaw}, asCame))
 }
 
-// cameTogether is neighbouring blocks, and the payload that a run of just them has.
+// cameTogether is neighbouring blocks, with the payload of a run of just these.
 type cameTogether struct {
 	first   uint64
 	leaves  []hash.Digest
@@ -46,9 +46,9 @@ type cameTogether struct {
 	codec   byte
 }
 
-// PutFrame is Put for neighbouring blocks, from first on, that came compressed together, in a frame which the caller has decoded to
-// exactly these bytes. Where they are new here, and the frame is one that a run may have, it is stored as it is; else as by
-// Put. The frame is not to be changed before the transaction has ended.
+// PutFrame is Put for neighbouring blocks, from first on, that came compressed together, in a frame which the caller
+// has decoded to exactly these bytes. If all are new here and a run may have such a frame, it is stored as it came;
+// otherwise PutFrame does what Put does. The frame must not be changed before the transaction has ended.
 func (tx *Tx) PutFrame(ctx context.Context, first uint64, leaves []hash.Digest, blocks [][]byte, frame []byte) error {
 	if err := tx.check(); err != nil {
 		return err
@@ -61,7 +61,7 @@ func (tx *Tx) PutFrame(ctx context.Context, first uint64, leaves []hash.Digest, 
 	return tx.failed("storing blocks of", tx.putTogether(ctx, cameTogether{first, leaves, blocks, frame, records.CodecZstd}, asCame))
 }
 
-// putTogether stores blocks as a run of their own, if that is wanted and can be, else one by one.
+// putTogether stores blocks as a run of their own, if that is wanted and possible, else one by one.
 func (tx *Tx) putTogether(ctx context.Context, c cameTogether, asCame bool) error {
 	var err error
 	if asCame {
@@ -94,7 +94,7 @@ func (tx *Tx) putTogether(ctx context.Context, c cameTogether, asCame bool) erro
 	return nil
 }
 
-// allNew reports whether no block is in the store.
+// allNew reports whether none of the blocks is in the store.
 func (tx *Tx) allNew(ctx context.Context, c cameTogether) (bool, error) {
 	if len(c.blocks) == 0 || c.first+uint64(len(c.blocks)) > merkle.MaxLength {
 		return false, nil

@@ -10,19 +10,19 @@ import (
 	"hc/lib/store/records"
 )
 
-// Bounds of what is read to find out what stood in the place of new blocks.
+// Bounds of what is read to find out which blocks were in the place of new ones.
 const (
-	moreBases    = 4       // beside as many as there are new blocks
+	moreBases    = 4       // in addition to one for each new block
 	baseBytes    = 8 << 20 // of blocks that are compared
-	recordsAhead = 8       // of the log, behind the run with the last block that was found
+	recordsAhead = 8       // of the log, after the run with the last block that was found
 )
 
-// gap is new blocks in a row, and what tells which blocks stood there before.
+// gap is new blocks in a row, and where to look for the blocks that were there before.
 type gap struct {
 	blocks []*newBlock
 	bytes  int
 	behind *place   // where the block before them is stored
-	before *place   // where the block behind them is stored
+	before *place   // where the block after them is stored
 	old    []uint64 // blocks of the core
 	done   chan struct{}
 	last   *place // the base of the last of them that has one; nil: none has
@@ -49,7 +49,7 @@ func (g *gap) ready() bool {
 	}
 }
 
-// findBases looks for the bases of the blocks, and encodes them. It is a help: what cannot be read is passed over.
+// findBases finds bases for the blocks, and encodes them. It is only an optimization: what cannot be read is skipped.
 func (g *gap) findBases(ctx context.Context, view *View) {
 	c := baseSearch{ctx: ctx, view: view, most: len(g.blocks) + moreBases}
 	for _, block := range g.old {
@@ -92,7 +92,7 @@ type possibleBase struct {
 	data []byte
 }
 
-// add takes in the block of that leaf hash, if it can be a base.
+// add takes in the block with that leaf hash, if it can be a base.
 func (c *baseSearch) add(leaf hash.Digest) {
 	for i := range c.list {
 		if c.list[i].leaf == leaf {
@@ -120,7 +120,7 @@ func (c *baseSearch) add(leaf hash.Digest) {
 	c.bytes += len(data)
 }
 
-// addPlaced takes in a block that stands in a run, or its base.
+// addPlaced takes in a block of a run, or its base.
 func (c *baseSearch) addPlaced(run *records.Run, at uint32) {
 	switch {
 	case run.Codec == records.CodecDelta:
@@ -167,7 +167,8 @@ func (c *baseSearch) run(at packlog.Position) *records.Entry {
 	return e
 }
 
-// plain returns where a block stands among those that were its neighbours when it was first stored: of one with a base, the base.
+// plain returns the place of a block among its neighbours when it was first stored: for one with a base, that of the
+// base.
 func (c *baseSearch) plain(at place) (place, *records.Entry) {
 	e := c.run(at.Run)
 	if e == nil || e.Run.Codec != records.CodecDelta {
@@ -180,7 +181,7 @@ func (c *baseSearch) plain(at place) (place, *records.Entry) {
 	return base, c.run(base.Run)
 }
 
-// addBehind takes in the blocks behind a place: the rest of its run, and the first of those that stand behind it in the log.
+// addBehind takes in the blocks after a place: the rest of its run, and the first ones that follow in the log.
 func (c *baseSearch) addBehind(at place) {
 	at, e := c.plain(at)
 	left := c.most
@@ -193,7 +194,7 @@ func (c *baseSearch) addBehind(at place) {
 	}
 }
 
-// nextRun returns the run behind a record, nil if there is none near.
+// nextRun returns the next run after a record, nil if there is none nearby.
 func (c *baseSearch) nextRun(at packlog.Position) *records.Entry {
 	log, end := c.view.store.log, c.view.state.readable()
 	for range recordsAhead {

@@ -21,36 +21,37 @@ import (
 )
 
 const (
-	roundBytes    = 4 << 30 // bytes of new packs that are made before derived files follow
+	roundBytes    = 4 << 30 // bytes of new packs that are made before derived files are brought up to date
 	collectTries  = 4
 	scratchFolder = "gc"
 )
 
-// GCOptions are for GC. The zero value rewrites packs of which a tenth is dead.
+// GCOptions are options for GC. The zero value rewrites packs of which a tenth is dead.
 type GCOptions struct {
 	All      bool              // rewrite every pack of which anything is dead
 	DryRun   bool              // change no pack
-	damaged  map[uint64]bool   // rewrite these packs, and leave what is damaged in them behind: a check has found that nothing needs it
-	Progress func(bytes int64) // is told how many bytes were looked through; may be nil
+	damaged  map[uint64]bool   // rewrite these packs, leaving out what is damaged in them: a check has found that nothing needs it
+	Progress func(bytes int64) // called with the number of bytes read; may be nil
 }
 
-// GCReport says what came of a GC. Bytes are those of packs.
+// GCReport is the result of a GC. Bytes are those of packs.
 type GCReport struct {
-	Packs     int    // there were
-	Rewritten int    // of them; with DryRun: that would be
-	Damaged   int    // left as they are, for something in them is not readable
-	Before    uint64 // bytes of all packs, and of what was left of others
+	Packs     int    // all there were
+	Rewritten int    // of these; with DryRun: would be
+	Damaged   int    // left as they are because something in them cannot be read
+	Before    uint64 // bytes of all packs, and of leftovers
 	Dead      uint64 // bytes that nothing needed
 	After     uint64 // bytes of all packs
 }
 
-// Freed returns the bytes that were freed, or would be; below 0 if others wrote more meanwhile.
+// Freed returns the bytes that were freed, or would be; negative if others wrote more meanwhile.
 func (r GCReport) Freed() int64 { return int64(r.Before) - int64(r.After) }
 
-// GC gives back the room of what nothing needs any more: blocks that were cleared, cut off, or dropped with their core, what was written
-// by appends that came to no end, and records that later ones have replaced. It works beside readers and writers; while it puts a rewritten pack in its place
-// it needs a moment without appends (ErrLocked, naming who appends, if it does not come). It makes a checkpoint. Memory is flat.
-// An error leaves the store whole; what was freed before stays freed.
+// GC frees the room of everything that is not needed any more: blocks that were cleared, cut off, or dropped with their
+// core, records of appends that never finished, and records that later ones have replaced. It runs beside readers and
+// writers; while it puts a rewritten pack in its place it needs a moment without appends (if that does not come:
+// ErrLocked, naming the appender). It makes a checkpoint. Memory is flat. An error leaves the store whole; what was
+// freed before stays freed.
 func (s *Store) GC(ctx context.Context, options GCOptions) (GCReport, error) {
 	report, err := s.collect(ctx, options, nil)
 	if err != nil {
@@ -64,7 +65,7 @@ var (
 	errRetry      = fmt.Errorf("%w: others changed the store again and again: try once more", ErrConflict)
 )
 
-// collector is one GC or repack on its way.
+// collector is one GC or repack in progress.
 type collector struct {
 	ctx      context.Context
 	store    *Store
@@ -76,8 +77,8 @@ type collector struct {
 	census   *census.Census
 	view     packlog.View
 	packs    []packlog.Pack
-	replaced map[uint64]bool // packs, since the census
-	swept    uint64          // bytes that were freed before it
+	replaced map[uint64]bool // packs replaced since the census
+	swept    uint64          // bytes that were freed before the census
 	report   GCReport
 }
 
@@ -106,7 +107,7 @@ func (s *Store) collect(ctx context.Context, options GCOptions, repack *RepackOp
 	}
 }
 
-// run does all of it once; what it did stays also if it fails.
+// run does all of it once; what it has done remains even if it fails.
 func (g *collector) run() error {
 	if err := g.begin(); err != nil {
 		return err
@@ -159,7 +160,7 @@ func (g *collector) begin() error {
 	return g.wanting(g.prepare())
 }
 
-// wanting tells of a disk that is full how much room a gc takes before it can give any back.
+// wanting says, when the disk is full, how much room a gc needs before it can free any.
 func (g *collector) wanting(err error) error {
 	if !packlog.IsFull(err) {
 		return err
@@ -174,7 +175,8 @@ func (g *collector) wanting(err error) error {
 	return fmt.Errorf("to find what can be given back takes about %d bytes of this disk, and then as much as is left of one pack: %w", bytes+g.derivedBytes(), err)
 }
 
-// What a checkpoint and a census write, about: at first, and for each block in the tail. What is derived already may have to be merged.
+// What a checkpoint and a census write, roughly: initially, and for each block in the tail. Derived files may have to
+// be merged, too.
 const (
 	prepareBytes   = 64 << 10
 	tailBlockBytes = 200
@@ -199,7 +201,7 @@ func (g *collector) derivedBytes() (bytes uint64) {
 	return bytes
 }
 
-// prepare syncs what is readable, brings derived files up to there, and takes the census.
+// prepare syncs what is readable, brings derived files up to that position, and takes the census.
 func (g *collector) prepare() (err error) {
 	s := g.store
 	if g.scratch, err = positions.NewScratch(s.fs, filepath.Join(s.dir, scratchFolder), s.files.Cores); err != nil {
@@ -211,7 +213,7 @@ func (g *collector) prepare() (err error) {
 		return err
 	}
 	if !g.options.DryRun {
-		if view.Synced.Less(view.Readable) { // what is dead because of it must not go before it is synced
+		if view.Synced.Less(view.Readable) { // a record must be synced before what it makes dead may go
 			if err := s.log.Seal(g.ctx); err != nil {
 				return err
 			}
@@ -224,7 +226,8 @@ func (g *collector) prepare() (err error) {
 	return err
 }
 
-// takeCensus looks how far the log goes while no append is under way, if that can be had, and counts what is dead up to where it is derived.
+// takeCensus finds the end of the log, while no append is under way if possible, and counts what is dead up to the
+// derived position.
 func (g *collector) takeCensus() (*census.Census, error) {
 	s := g.store
 	use, err := s.tryLock(g.ctx, packlog.LockUse)
@@ -245,10 +248,10 @@ func (g *collector) takeCensus() (*census.Census, error) {
 	return census.Take(g.ctx, census.Source{Log: s.log, Runs: s.reader, Derived: d, View: view, NoneGo: use != nil, Scratch: g.scratch})
 }
 
-// sweep gives back what can be had without room for anything new: a full disk may be full of just that.
+// sweep frees what it can without room for anything new: that may be exactly what fills the disk.
 func (g *collector) sweep() error {
 	s := g.store
-	if err := smallfile.RemoveFolder(s.fs, filepath.Join(s.dir, scratchFolder)); err != nil { // of one that died
+	if err := smallfile.RemoveFolder(s.fs, filepath.Join(s.dir, scratchFolder)); err != nil { // left by a gc that died
 		return err
 	}
 	freed, err := s.log.Sweep(g.ctx)
@@ -269,8 +272,8 @@ func (g *collector) sweep() error {
 	return err
 }
 
-// supposeSwept takes from the packs, as they were read, what sweep would: what no close or newer pack leaves standing, and, if no append is under way,
-// what was written at the log's end and never committed.
+// supposeSwept subtracts from the packs, as they were read, what sweep would free: what a close or a newer pack voids
+// and, if no append is under way, what was written at the log's end and never committed.
 func (g *collector) supposeSwept() {
 	readable := g.view.Readable
 	for i := range g.packs {
@@ -315,7 +318,7 @@ func (s *Store) packSize() uint64 {
 	return packlog.DefaultPackSize
 }
 
-// rewriteAll makes the new packs, in the log's order, and puts them in their places, some at a time.
+// rewriteAll makes the new packs, in the log's order, and puts them in their places, several at a time.
 func (g *collector) rewriteAll(groups [][]candidate) error {
 	for len(groups) > 0 {
 		n, bytes := 0, uint64(0)
@@ -328,7 +331,7 @@ func (g *collector) rewriteAll(groups [][]candidate) error {
 		replaced, damaged := maps.Clone(g.replaced), g.report.Damaged
 		err := g.round(groups[:n])
 		if packlog.IsFull(err) {
-			g.replaced, g.report.Damaged = replaced, damaged // nothing came of it
+			g.replaced, g.report.Damaged = replaced, damaged // the round came to nothing
 			return g.rewriteSmallest(slices.Concat(groups...), err)
 		}
 		if err != nil {
@@ -339,8 +342,8 @@ func (g *collector) rewriteAll(groups [][]candidate) error {
 	return nil
 }
 
-// rewriteSmallest is for a disk that is too full for a round: each pack by itself, those before of which the least is left, as they make room
-// for the others. It returns full if none could be rewritten so.
+// rewriteSmallest is for a disk that is too full for a round. It rewrites each pack by itself, beginning with those
+// that have the least left, as they make room for the others. It returns full if not even one could be rewritten.
 func (g *collector) rewriteSmallest(packs []candidate, full error) error {
 	slices.SortStableFunc(packs, func(a, b candidate) int { return cmp.Compare(a.live, b.live) })
 	for i, c := range packs {
@@ -358,7 +361,8 @@ func (g *collector) rewriteSmallest(packs []candidate, full error) error {
 	return nil
 }
 
-// round makes new packs of some groups, and derived files that know of them, without locks; then puts both in their places.
+// round makes new packs of some groups, and derived files that refer to them, without locks; then it puts both in their
+// places.
 func (g *collector) round(groups [][]candidate) (err error) {
 	r := &rewriting{
 		collector: g,
@@ -370,10 +374,10 @@ func (g *collector) round(groups [][]candidate) (err error) {
 			w.Abort()
 		}
 	}()
-	if g.view.Closer != g.census.View.Closer { // a recovery may have found the head of what was taken for void
+	if g.view.Closer != g.census.View.Closer { // a recovery may have found the head of an append that was taken for void
 		return packlog.ErrOvertaken
 	}
-	if err := g.store.checkpointLocked(g.ctx, nil); err != nil { // so that none of it ends in a pack that is rewritten
+	if err := g.store.checkpointLocked(g.ctx, nil); err != nil { // so that none ends in a pack that is rewritten
 		return err
 	}
 	cp, err := g.store.newCheckpoint(g.ctx)
@@ -418,14 +422,15 @@ func (g *collector) round(groups [][]candidate) (err error) {
 	return nil
 }
 
-// rest lets go of what the next round makes anew in no time, before the tables of this one need room. Those of a cold encoder are kept.
+// rest releases what the next round can make again in no time, before this round's tables need room. A cold encoder is
+// kept.
 func (g *collector) rest() {
 	if g.repack != nil && !g.repack.Cold {
 		g.recoder = nil
 	}
 }
 
-// sweepOrphans removes derived files that nothing names: of checkpoints that died, and of cores that are gone.
+// sweepOrphans removes derived files that nothing names: those of checkpoints that died, and of cores that are gone.
 func (s *Store) sweepOrphans(ctx context.Context) error {
 	a, _, err := s.openApplied()
 	if err != nil || a.Position.IsZero() {

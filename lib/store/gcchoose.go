@@ -4,7 +4,7 @@ import "hc/lib/store/packlog"
 
 const (
 	deadShare = 10       // percent of a pack that must be dead before it is rewritten
-	tinyPack  = 64 << 10 // bytes; what is smaller joins a neighbour that is rewritten
+	tinyPack  = 64 << 10 // bytes; a smaller pack joins a neighbour that is rewritten
 )
 
 // candidate is a pack, and whether it is to be rewritten.
@@ -15,7 +15,7 @@ type candidate struct {
 	barred bool // must not be
 }
 
-// choose says which packs are worth it, and seals the last one if it is among them.
+// choose decides which packs are worth rewriting, and seals the last one if it is among them.
 func (g *collector) choose() ([]candidate, error) {
 	list := g.candidates()
 	last := &list[len(list)-1]
@@ -62,10 +62,10 @@ func (g *collector) candidates() []candidate {
 	return list
 }
 
-// emptyPack is more than the bytes of a pack without records.
+// emptyPack is more than the size of a pack without records.
 const emptyPack = 1024 + 64
 
-// tell adds up what was found.
+// tell adds up the report.
 func (g *collector) tell(list []candidate) {
 	g.report.Damaged, g.report.Dead = 0, 0
 	after := uint64(0)
@@ -83,7 +83,7 @@ func (g *collector) tell(list []candidate) {
 	g.report.After = after
 }
 
-// group joins chosen neighbours, and tiny ones beside them, up to the size of a pack.
+// group joins chosen neighbours, and tiny packs beside them, up to the size of a pack.
 func group(list []candidate, size uint64) [][]candidate {
 	for i := range list {
 		tiny := !list[i].barred && list[i].live <= min(tinyPack, size/16)

@@ -14,7 +14,7 @@ import (
 	"hc/lib/store/runs"
 )
 
-// What tests leave out, to see that they notice.
+// Steps that tests leave out, to make sure that they notice.
 const (
 	withoutUse       = "gc-without-use"
 	withoutRereading = "gc-without-rereading"
@@ -22,16 +22,16 @@ const (
 	withoutKilling   = "gc-forgets-drops"    // records that make others void go, whatever is left of these
 )
 
-// rewriting is new packs on their way.
+// rewriting is new packs in progress.
 type rewriting struct {
 	*collector
 	places *positions.Set // of runs
 	moves  checkpoint.Moves
 	done   []*packlog.Rewrite
-	packs  int // that they stand for
+	packs  int // that they replace
 }
 
-// group makes one pack of some neighbours. If they turn out to be damaged they stay as they are.
+// group makes one pack of some neighbours. If these turn out to be damaged they stay as they are.
 func (r *rewriting) group(packs []candidate) error {
 	first, last := packs[0].First.Pack, packs[len(packs)-1].First.Pack
 	w, err := r.store.log.NewRewrite(r.ctx, r.view, first, last)
@@ -73,7 +73,7 @@ func (r *rewriting) group(packs []candidate) error {
 type copier struct {
 	*rewriting
 	to   *packlog.Rewrite
-	in   map[uint64]bool // packs that it stands for
+	in   map[uint64]bool // packs that it replaces
 	dead *positions.Reader
 }
 
@@ -91,7 +91,7 @@ func (c *copier) copy(from packlog.Position) (err error) {
 		j := coalesce.New(coalesce.Output{Census: c.census, Recoder: c.recoder, Add: c.add, AddRun: c.addJoined})
 		take, flush = j.Take, j.Flush
 	}
-	var record packlog.Record // one for all, as it would be allocated each time
+	var record packlog.Record // one for all, since each would be allocated
 	err = c.to.Scan(c.ctx, func(r packlog.Record) error {
 		record = r
 		if c.options.Progress != nil {
@@ -116,8 +116,8 @@ func (c *copier) isDead(record *packlog.Record) (bool, error) {
 	return c.dead.Has(record.Position, nil)
 }
 
-// canForget reports whether a drop is not needed any more: nothing older of its core is left anywhere. Its record and its
-// head go together.
+// canForget reports whether a drop is not needed any more: nothing older of its core is left anywhere. Its record and
+// its head go together.
 func (c *copier) canForget(f *census.Fate) bool {
 	if f.Pinned || !c.in[f.Drop.Pack] || !c.in[f.Dropped.Pack] {
 		return false
@@ -147,7 +147,7 @@ func (c *copier) add(record *packlog.Record) error {
 	return c.places.Add(record.Position, place{Run: at})
 }
 
-// addJoined writes a run in which others are.
+// addJoined writes a run that other runs were joined into.
 func (c *copier) addJoined(run *packlog.Record, olds []coalesce.OldRun) error {
 	at, err := c.to.Add(run)
 	if err != nil {
@@ -161,7 +161,7 @@ func (c *copier) addJoined(run *packlog.Record, olds []coalesce.OldRun) error {
 	return nil
 }
 
-// publish puts the new packs in their places, unless something that they left out is needed now.
+// publish puts the new packs in their places, unless something that they left out is needed by now.
 func (r *rewriting) publish(derived func() error) error {
 	s := r.store
 	shared := s.options.tuning.leaveOut == withoutUse
@@ -176,8 +176,8 @@ func (r *rewriting) publish(derived func() error) error {
 	return errors.Join(err, use.Unlock())
 }
 
-// check reads what the log gained since the census: blocks that are named by their leaf hashes must not be in runs that are left out.
-// No append is under way, and none begins.
+// check reads what the log gained since the census: no block that is named by its leaf hash may be in a run that is
+// left out. No append is under way, and none begins.
 func (r *rewriting) check(view packlog.View) error {
 	if r.store.options.tuning.leaveOut == withoutRereading {
 		return nil
@@ -192,7 +192,7 @@ func (r *rewriting) check(view packlog.View) error {
 		}
 		e, err := records.Decode(record)
 		if err != nil {
-			return nil // it counts for nothing
+			return nil // it does not count
 		}
 		if err := e.EachPassage(func(x *records.Passage) error { return r.checkPassage(st, x) }); err != nil {
 			return err
@@ -215,7 +215,7 @@ func (r *rewriting) checkPassage(st *state, x *records.Passage) error {
 	}
 	at, err := st.locatePassage(r.ctx, r.store, x)
 	if isGone(err) {
-		return nil // it is damage, which is left where it is
+		return nil // it is damaged, and left as it is
 	}
 	if err != nil {
 		return err

@@ -8,9 +8,8 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// MayLackHeads returns an error, which wraps ErrDamaged, where a place of the log is damaged in which a newer head of any
-// core may have stood, as far as the log has been read: what Begin and View looked at. Who signs then may sign a length
-// for the second time.
+// MayLackHeads returns an error that wraps ErrDamaged if a newer head of any core may have been in a damaged place of
+// the log, as far as Begin and View have read it. A signature made then may be the second one for its length.
 func (s *Store) MayLackHeads() error {
 	for _, d := range s.log.Hidden() {
 		return d
@@ -18,14 +17,14 @@ func (s *Store) MayLackHeads() error {
 	return nil
 }
 
-// recall has the log remember what was found before derived files went beyond it, where nobody scans any more.
+// recall reminds the log of damage found before derived files went beyond it: nobody scans there any more.
 func (s *Store) recall(a *derived.Applied) {
 	for _, at := range a.Hidden {
 		s.log.Recall(at)
 	}
 }
 
-// giveUp leaves packs behind that are missing, or cannot be read at all.
+// giveUp leaves behind packs that are missing, or cannot be read at all.
 func (s *Store) giveUp(ctx context.Context) error {
 	lock, err := s.lockCheckpoint(ctx, false)
 	if err != nil {

@@ -15,12 +15,12 @@ import (
 // place is where a block is.
 type place = runs.Place
 
-// locate returns where a block is that the store holds. ErrBlockMissing if it does not.
+// locate returns where a block that the store holds is. ErrBlockMissing if it holds none.
 func (st *state) locate(ctx context.Context, s *Store, leaf hash.Digest) (place, error) {
 	return st.locateWhere(ctx, s, leaf, func(place) error { return nil })
 }
 
-// locatePlain returns where a block is that is stored without a base, so that it may be one.
+// locatePlain returns where a block is stored without a base, so that it may be one.
 func (st *state) locatePlain(ctx context.Context, s *Store, leaf hash.Digest) (place, error) {
 	return st.locateWhere(ctx, s, leaf, func(at place) error {
 		e, err := s.reader.Meta(ctx, at.Run, packlog.KindRun)
@@ -31,10 +31,10 @@ func (st *state) locatePlain(ctx context.Context, s *Store, leaf hash.Digest) (p
 	})
 }
 
-// locateWhere returns the newest place of a block that fn does not say anything against.
+// locateWhere returns the newest place of a block to which fn does not object.
 func (st *state) locateWhere(ctx context.Context, s *Store, leaf hash.Digest, fn func(place) error) (at place, err error) {
 	found := false
-	var why error // of the last place that does not do
+	var why error // of the last place that was rejected
 	ask := func(p place) bool {
 		why = fn(p)
 		if found = why == nil; found {
@@ -48,7 +48,7 @@ func (st *state) locateWhere(ctx context.Context, s *Store, leaf hash.Digest, fn
 	st.mu.RLock()
 	skipped, view := slices.Clone(st.skipped), st.view
 	st.mu.RUnlock()
-	for _, run := range skipped { // a tail that is longer than what is held of it; the next checkpoint mends that
+	for _, run := range skipped { // a tail longer than what is held of it; the next checkpoint mends that
 		e, err := s.reader.Meta(ctx, run, packlog.KindRun)
 		if err != nil {
 			return place{}, err
@@ -60,13 +60,13 @@ func (st *state) locateWhere(ctx context.Context, s *Store, leaf hash.Digest, fn
 	if why != nil {
 		return place{}, why
 	}
-	if !s.log.SamePacks(view) { // it may be in one that was rewritten
+	if !s.log.SamePacks(view) { // the block may be in a pack that was rewritten
 		return place{}, fmt.Errorf("leaf hash %v: %w", leaf, packlog.ErrMoved)
 	}
 	return place{}, fmt.Errorf("%w: nothing has leaf hash %v", ErrBlockMissing, leaf)
 }
 
-// lookUp returns where the index says that a block is.
+// lookUp returns where the index has a block.
 func (st *state) lookUp(ctx context.Context, log *packlog.Log, leaf hash.Digest) (at place, ok bool, err error) {
 	err = st.eachPlace(ctx, log, leaf, func(p place) bool {
 		at, ok = p, true
@@ -75,8 +75,8 @@ func (st *state) lookUp(ctx context.Context, log *packlog.Log, leaf hash.Digest)
 	return at, ok, err
 }
 
-// lookUpExpected is lookUp for a block that may be one of those expected. Of such a one that the index is known not to have only the tail
-// is asked.
+// lookUpExpected is lookUp for a block that may be an expected one. If the index is known not to have it, only the tail
+// is searched.
 func (st *state) lookUpExpected(ctx context.Context, log *packlog.Log, leaf hash.Digest, e *dedup.Expected) (at place, ok bool, err error) {
 	absent, err := e.Absent(ctx, st.derived.Index, leaf)
 	if err != nil {
@@ -89,7 +89,7 @@ func (st *state) lookUpExpected(ctx context.Context, log *packlog.Log, leaf hash
 	return at, ok, nil
 }
 
-// inTail returns where the tail says that a block is.
+// inTail returns where the tail has a block.
 func (st *state) inTail(log *packlog.Log, leaf hash.Digest) (at place, ok bool) {
 	st.mu.RLock()
 	at, ok = st.index[leaf]
@@ -97,7 +97,7 @@ func (st *state) inTail(log *packlog.Log, leaf hash.Digest) (at place, ok bool) 
 	return at, ok && log.Current(at.Run) && !st.derived.Files.Bad[at.Run]
 }
 
-// eachPlace calls fn for where the index says that a block is, newest first, until it returns false.
+// eachPlace calls fn with each place where the index has a block, newest first, until fn returns false.
 func (st *state) eachPlace(ctx context.Context, log *packlog.Log, leaf hash.Digest, fn func(place) bool) error {
 	bad := st.derived.Files.Bad
 	if at, ok := st.inTail(log, leaf); ok && !fn(at) {
@@ -108,7 +108,7 @@ func (st *state) eachPlace(ctx context.Context, log *packlog.Log, leaf hash.Dige
 	})
 }
 
-// readable returns up to where the log was read.
+// readable returns the position up to which the log was read.
 func (st *state) readable() packlog.Position {
 	st.mu.RLock()
 	defer st.mu.RUnlock()

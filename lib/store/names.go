@@ -28,8 +28,8 @@ type Name struct {
 	Key  keys.Key
 }
 
-// CheckName returns an error wrapping ErrName if a core cannot have that local name: 1 … 255 letters, digits, `.`, `_` and
-// `-`, not beginning with `.` or `-`, and not to be taken for a key.
+// CheckName returns an error wrapping ErrName if name is not a valid local name: 1 … 255 letters, digits, `.`, `_` and
+// `-`, not beginning with `.` or `-`, that cannot be taken for a key.
 func CheckName(name string) error {
 	switch {
 	case name == "":
@@ -65,7 +65,7 @@ func sealedLine(text string) []byte {
 	return fmt.Appendf(nil, "%s %08x\n", text, crc32.Checksum([]byte(text), castagnoli))
 }
 
-// openLine returns what follows magic in a file of one sealed line: so many hex digits.
+// openLine returns the 32 bytes in hex that follow magic in a file of one sealed line.
 func openLine(magic string, raw []byte) ([32]byte, error) {
 	var value [32]byte
 	text := strings.TrimSuffix(string(raw), "\n")
@@ -82,7 +82,8 @@ func openLine(magic string, raw []byte) ([32]byte, error) {
 	return value, nil
 }
 
-// Resolve returns the key that a local name stands for. ErrNotFound if it stands for none, ErrName if it cannot.
+// Resolve returns the key that a local name stands for. ErrNotFound if there is no such name, ErrName if it is not
+// valid.
 func (s *Store) Resolve(name string) (keys.Key, error) {
 	if err := CheckName(name); err != nil {
 		return keys.Key{}, err
@@ -102,7 +103,7 @@ func (s *Store) Resolve(name string) (keys.Key, error) {
 	return value, nil
 }
 
-// Names lists the local names, ascending. One that is damaged is an error.
+// Names lists the local names, ascending. A damaged one is an error.
 func (s *Store) Names() ([]Name, error) {
 	entries, err := s.fs.ReadDir(filepath.Join(s.dir, namesFolder))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -114,7 +115,7 @@ func (s *Store) Names() ([]Name, error) {
 	var names []Name
 	for _, name := range entries {
 		if CheckName(name) != nil {
-			continue // a temporary file, or a stranger
+			continue // a temporary file, or not the store's
 		}
 		key, err := s.Resolve(name)
 		if errors.Is(err, ErrNotFound) {
@@ -128,7 +129,7 @@ func (s *Store) Names() ([]Name, error) {
 	return names, nil
 }
 
-// SetName makes name stand for key, durably; what it stood for before is forgotten. See CheckName for names that can be.
+// SetName makes name stand for key, durably, in place of what it stood for before. See CheckName for valid names.
 func (s *Store) SetName(ctx context.Context, name string, key keys.Key) error {
 	if err := CheckName(name); err != nil {
 		return err
@@ -154,5 +155,5 @@ func (s *Store) keep(ctx context.Context, folder, name string, data []byte, dirP
 	if err := smallfile.Replace(s.fs, filepath.Join(dir, name), data, perm); err != nil {
 		return err
 	}
-	return smallfile.SyncFolder(s.fs, s.dir) // of the folder, which may be new: last, when that has reached the disk with its files, as a rule
+	return smallfile.SyncFolder(s.fs, s.dir) // of the folder, which may be new. It comes last: by then the folder has usually reached the disk with its files
 }

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Magic numbers of statfs(2) for file systems whose locks and syncs end at another machine.
+// Magic numbers of statfs(2) for file systems whose locks and syncs depend on another machine.
 var networkMagic = map[int64]bool{
 	unix.NFS_SUPER_MAGIC:   true,
 	unix.SMB_SUPER_MAGIC:   true,
@@ -24,7 +24,7 @@ var networkMagic = map[int64]bool{
 func networkFS(dir string) bool {
 	var st unix.Statfs_t
 	err := unix.Statfs(dir, &st)
-	for err == unix.ENOENT && dir != filepath.Dir(dir) { // it is made where the first one is that is there
+	for err == unix.ENOENT && dir != filepath.Dir(dir) { // it will be created below the first parent that exists
 		dir = filepath.Dir(dir)
 		err = unix.Statfs(dir, &st)
 	}

@@ -6,12 +6,12 @@ import (
 	"hc/lib/store/commits"
 )
 
-// mostLearnt is how many bytes of records, without payloads, are taken into the state at the commit that wrote them, whether or not somebody
-// looks at that again.
+// mostLearnt is how many bytes of records, without payloads, a commit takes into the state right away, whether or not
+// anybody looks at them later.
 const mostLearnt = 1 << 20
 
-// learnOwn takes what a transaction has just committed into the state, where it follows what is there: so nobody has to read it
-// back. The last record is its head.
+// learnOwn takes what a transaction has just committed into the state, if it follows directly on what is there, so that
+// nobody has to read it back. The last record is the transaction's head.
 func (s *Store) learnOwn(ctx context.Context, wrote *commits.Written) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,11 +8,11 @@ import (
 	"hc/lib/store/records"
 )
 
-// maxWhereabouts is of how many passages a tail remembers where they are.
+// maxWhereabouts is the number of passages whose places a tail remembers.
 const maxWhereabouts = 4 << 10
 
-// whereabouts is what is known of a passage: where it is, or that no run up to a position in the log has it. Without the latter
-// each block of it that somebody asks for would cost a search.
+// whereabouts is what is known of a passage: where it is, or that no run up to a position in the log has it. Without
+// the latter, each request for a block of it would cost a search.
 type whereabouts struct {
 	found   bool
 	at      place

@@ -13,13 +13,13 @@ import (
 	"hc/lib/store/smallfile"
 )
 
-// The file peers: where blocks of a core came from, newest first. It is a help, not the truth: one that is damaged, or that two
-// processes wrote at once, costs a search.
+// The file peers says where blocks of a core came from, newest first. It is only a hint: if it is damaged, or two
+// processes wrote it at once, that costs a search.
 const (
 	peersName    = "peers"
 	peersMagic   = "hc-peers 1"
 	maxPeers     = 512 // lines
-	maxCorePeers = 8   // of them of one core
+	maxCorePeers = 8   // lines of one core
 	maxPeer      = 255 // bytes of an address
 	maxPeersFile = (maxPeers + 1) * (64 + 1 + maxPeer + 1)
 )

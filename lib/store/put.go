@@ -22,9 +22,9 @@ type putBlock struct {
 	run, at uint32
 }
 
-// Put adds a verified block, at most 15 MiB, anywhere. data nil: a block of that leaf hash is in the store already
-// (ErrBlockMissing if not); data is not kept after the return. An empty block is not nil. A block that is put again replaces what
-// was there, which may be damaged.
+// Put adds a verified block, at most 15 MiB, anywhere. If data is nil, a block with that leaf hash must be in the store
+// already (ErrBlockMissing if not); an empty block is not nil. data is not kept after the return. A block that is put
+// again replaces the one that was there, which may be damaged.
 func (tx *Tx) Put(ctx context.Context, block uint64, leaf hash.Digest, data []byte) error {
 	if err := tx.check(); err != nil {
 		return err
@@ -32,8 +32,8 @@ func (tx *Tx) Put(ctx context.Context, block uint64, leaf hash.Digest, data []by
 	return tx.failed("storing a block of", tx.put(ctx, block, leaf, data))
 }
 
-// PutStaying is Put for data that is not changed before the transaction has ended. What is stored as it came is written from where
-// it is.
+// PutStaying is Put for data that does not change before the transaction has ended. A block that is stored as it came
+// is written directly from data.
 func (tx *Tx) PutStaying(ctx context.Context, block uint64, leaf hash.Digest, data []byte) error {
 	if err := tx.check(); err != nil {
 		return err
@@ -78,7 +78,7 @@ func (tx *Tx) putInto(ctx context.Context, p putBlock) error {
 	return nil
 }
 
-// knows reports whether a block is in the store, in a place that can be read, and fills in its size if it was not told.
+// knows reports whether a block is in the store, in a readable place, and fills in its size if that is not known.
 func (tx *Tx) knows(ctx context.Context, p *putBlock, must bool) (bool, error) {
 	if tx.options.Short && !must {
 		return false, nil
@@ -97,8 +97,8 @@ func (tx *Tx) knows(ctx context.Context, p *putBlock, must bool) (bool, error) {
 		}
 		return false, fmt.Errorf("block %d: %w", p.block, ErrBlockMissing)
 	}
-	// The block is read, and so its record compared with its checksums: what came must not be taken for stored because of a run
-	// that the disk has lost since.
+	// The block is read, and its record so checked against its checksums: a block must not be taken for stored because
+	// of a run that the disk has lost since.
 	var n merkle.Node
 	block, err := tx.store.reader.Lend(ctx, at.place)
 	if err == nil {
@@ -115,8 +115,8 @@ func (tx *Tx) knows(ctx context.Context, p *putBlock, must bool) (bool, error) {
 	return true, nil
 }
 
-// Nodes adds verified tree nodes that do not follow from blocks that are held. It may be given more: those that do follow are
-// left out.
+// Nodes adds verified tree nodes that do not follow from blocks that are held. Nodes that do follow may be among them,
+// and are left out.
 func (tx *Tx) Nodes(ctx context.Context, nodes []merkle.Node) error {
 	if err := tx.check(); err != nil {
 		return err
@@ -159,7 +159,7 @@ func (tx *Tx) knownNode(ctx context.Context, index uint64) (merkle.Node, bool, e
 	return tx.view.known(ctx, index)
 }
 
-// endPuts writes the blocks of Put and the nodes of Nodes that came since the last time.
+// endPuts writes the blocks of Put and the nodes of Nodes that were added since the last time.
 func (tx *Tx) endPuts(ctx context.Context) error {
 	slices.SortStableFunc(tx.puts, func(a, b putBlock) int {
 		switch {
@@ -185,7 +185,7 @@ func (tx *Tx) endPuts(ctx context.Context) error {
 	return tx.runs.Flush(ctx, records...)
 }
 
-// lastOfEach keeps of blocks that came several times the last.
+// lastOfEach keeps only the last put of each block.
 func lastOfEach(puts []putBlock) []putBlock {
 	kept := puts[:0]
 	for i, p := range puts {
@@ -197,8 +197,8 @@ func lastOfEach(puts []putBlock) []putBlock {
 	return kept
 }
 
-// putSpans returns spans of all puts. A reader forgets a run once a span begins behind it, so those that name older runs come
-// first, whatever their blocks.
+// putSpans returns spans of all puts. A reader forgets a run once a span begins after it, so spans that name older runs
+// come first, whatever their blocks.
 func (tx *Tx) putSpans() (spans []*records.Span) {
 	for puts := tx.puts; len(puts) > 0; {
 		span, n := tx.putSpan(puts)
@@ -209,14 +209,14 @@ func (tx *Tx) putSpans() (spans []*records.Span) {
 	return spans
 }
 
-// putSpan returns a span of the first n of puts.
+// putSpan returns a span of the first n puts.
 func (tx *Tx) putSpan(puts []putBlock) (m *records.Span, n int) {
 	m = &records.Span{Key: tx.key, First: puts[0].block}
 	var roots merkle.Cover
 	bytes := 0
 	for n = 0; n < len(puts) && bytes < spanBytes; n++ {
 		p := puts[n]
-		if tx.options.Short { // the run does not tell
+		if tx.options.Short { // the run has no leaf hashes
 			roots.Add(merkle.LeafNodeHash(p.block, p.ref.Size, p.ref.Leaf))
 			bytes += 48
 		}
@@ -241,15 +241,15 @@ func (tx *Tx) putSpan(puts []putBlock) (m *records.Span, n int) {
 	return m, n
 }
 
-// following returns which of the nodes that came follow from the blocks that came and the nodes that are known. It goes up level by
-// level, where siblings stand side by side: only one without the other is looked for.
+// following returns which of the new nodes follow from the new blocks and from known nodes. It goes up level by level,
+// where siblings are next to each other: only a sibling that is not there is looked up.
 func (tx *Tx) following(ctx context.Context) (follow []uint64, err error) {
 	level := make([]uint64, len(tx.puts))
 	for i, p := range tx.puts {
 		level[i] = 2 * p.block
 	}
 	for len(level) > 0 {
-		above := level[:0] // is written behind what was read
+		above := level[:0] // is written behind the read position
 		for i := 0; i < len(level); {
 			index, both := level[i], i+1 < len(level) && level[i+1] == merkle.Sibling(level[i])
 			i++
@@ -277,8 +277,7 @@ func (tx *Tx) following(ctx context.Context) (follow []uint64, err error) {
 	return follow, nil
 }
 
-// nodeRecords returns records of the nodes that came, but for those that follow from the blocks that came and the nodes
-// that are known.
+// nodeRecords returns records of the new nodes, except those that follow from the new blocks and from known nodes.
 func (tx *Tx) nodeRecords(ctx context.Context) ([]packlog.Record, error) {
 	follow, err := tx.following(ctx)
 	if err != nil {

@@ -14,17 +14,17 @@ import (
 	"hc/lib/store/smallfile"
 )
 
-// Drop forgets a core with all that the store has of it, durably. Its blocks take room until GC; those that other cores
-// have, too, stay. ErrNotFound if the store does not have the core, ErrLocked while somebody writes to it. Names and the
-// secret key are left alone: see RemoveName and RemoveSecret.
+// Drop forgets a core with everything the store has of it, durably. Its blocks take room until a GC; those that other
+// cores have, too, stay. ErrNotFound if the store does not have the core, ErrLocked while another writer is at work on
+// it. Names and the secret key are left alone: see RemoveName and RemoveSecret.
 func (s *Store) Drop(ctx context.Context, key keys.Key) error {
 	return s.forget(ctx, "dropping", key, func(tx *Tx) error {
 		return tx.record(ctx, packlog.KindDrop, records.EncodeDrop(key))
 	})
 }
 
-// Clear forgets the blocks first … end-1 of a core, durably, and keeps what proves the others. They take room until GC, and
-// may be downloaded again. Blocks that are not held are passed over. Errors are those of Drop.
+// Clear forgets the blocks first … end-1 of a core, durably, and keeps what the proofs of others need. They take room
+// until a GC, and may be downloaded again. Blocks that are not held are skipped. Errors are those of Drop.
 func (s *Store) Clear(ctx context.Context, key keys.Key, first, end uint64) error {
 	return s.forget(ctx, "clearing blocks of", key, func(tx *Tx) error {
 		return tx.clear(ctx, first, min(end, tx.view.head.Length))
@@ -34,7 +34,7 @@ func (s *Store) Clear(ctx context.Context, key keys.Key, first, end uint64) erro
 // errNothing says that a transaction has nothing to commit.
 var errNothing = errors.New("nothing to do")
 
-// forget commits what fn writes about a core that is there.
+// forget commits what fn writes about an existing core.
 func (s *Store) forget(ctx context.Context, what string, key keys.Key, fn func(*Tx) error) error {
 	tx, err := s.Begin(ctx, key, TxOptions{Durable: true})
 	if err != nil {
@@ -66,8 +66,9 @@ func (tx *Tx) clear(ctx context.Context, first, end uint64) error {
 	return tx.record(ctx, packlog.KindClear, records.Clear{Key: tx.key, First: first, End: end}.Encode())
 }
 
-// keepProofs writes the nodes that nothing tells any more once the blocks first … end-1 are gone, and that the proofs of
-// others need: the roots of the maximal subtrees over them, and all nodes above these, with their siblings.
+// keepProofs writes the nodes that cannot be computed any more once the blocks first … end-1 are gone, and that the
+// proofs of other blocks need: the roots of the maximal subtrees over them, and all nodes above these, with their
+// siblings.
 func (tx *Tx) keepProofs(ctx context.Context, first, end uint64) error {
 	var nodes []merkle.Node
 	flush := func() error {
@@ -97,7 +98,7 @@ func (tx *Tx) keepProofs(ctx context.Context, first, end uint64) error {
 			return nil
 		}
 		if start, _, ok, err := tx.view.Have(ctx, from); err != nil || !ok || start > to {
-			return err // nothing below it is held, so what is known of it is in nodes records already
+			return err // nothing below it is held, so nodes records already have what is known of it
 		}
 		left, right, inner := merkle.Children(index)
 		if !inner {
@@ -116,7 +117,7 @@ func (tx *Tx) keepProofs(ctx context.Context, first, end uint64) error {
 	return flush()
 }
 
-// RemoveName forgets a local name, durably. ErrNotFound if it stands for nothing. The core stays.
+// RemoveName forgets a local name, durably. ErrNotFound if there is no such name. The core stays.
 func (s *Store) RemoveName(ctx context.Context, name string) error {
 	if err := CheckName(name); err != nil {
 		return err
@@ -127,8 +128,8 @@ func (s *Store) RemoveName(ctx context.Context, name string) error {
 	return nil
 }
 
-// RemoveSecret forgets the secret key of a core, durably: nobody can append to the core any more who has no other copy.
-// ErrNotFound if it is not here.
+// RemoveSecret forgets the secret key of a core, durably: without another copy of it nobody can append to the core any
+// more. ErrNotFound if it is not here.
 func (s *Store) RemoveSecret(ctx context.Context, key keys.Key) error {
 	if err := s.unkeep(ctx, keysFolder, key.String()); err != nil {
 		return fmt.Errorf("removing the secret key of core %v: %w", key, err)
@@ -136,7 +137,7 @@ func (s *Store) RemoveSecret(ctx context.Context, key keys.Key) error {
 	return nil
 }
 
-// SecretPath returns the file that has the secret key of a core. ErrNotFound if there is none.
+// SecretPath returns the path of the file with the secret key of a core. ErrNotFound if there is none.
 func (s *Store) SecretPath(key keys.Key) (string, error) {
 	path := filepath.Join(s.dir, keysFolder, key.String())
 	_, _, err := s.fs.Stat(path)

@@ -20,10 +20,10 @@ const (
 	grantMagic   = "hc-grant 1"
 )
 
-// Taken is why a head cannot be reserved: another one is published, or reserved, in its place.
+// Taken says why a head cannot be reserved: another one is published, or reserved, in its place.
 type Taken struct {
 	By        keys.Head
-	Published bool // else it is reserved only
+	Published bool // else it is only reserved
 }
 
 func (t *Taken) Error() string {
@@ -34,13 +34,14 @@ func (t *Taken) Error() string {
 	return fmt.Sprintf("the core %s fork %d with %d blocks and tree hash %s", what, t.By.Fork, t.By.Length, t.By.TreeHash)
 }
 
-// Is makes it an ErrConflict.
+// Is makes a Taken an ErrConflict.
 func (t *Taken) Is(target error) bool { return target == ErrConflict }
 
-// Reserve promises, durably, that no other head of the core than next will be reserved at its fork and from its length on,
-// until next is committed here or a higher fork is reserved. base is the head that next goes on from, which must be the
-// one that is stored here; the zero Head if there is none. A *Taken, which is an ErrConflict, if that cannot be promised. The same reservation
-// is granted as often as it is asked for. Whoever asks must have proved that he may sign.
+// Reserve promises, durably, that no head of the core other than next will be reserved at its fork and from its length
+// on, until next is committed here or a higher fork is reserved. base is the head that next continues, which must be
+// the one stored here; the zero Head if there is none. Reserve returns a *Taken, which is an ErrConflict, if it cannot
+// promise that. It grants the same reservation as often as it is asked for. The caller must have made sure that the
+// signer may sign.
 func (s *Store) Reserve(ctx context.Context, key keys.Key, base, next keys.Head) error {
 	if err := s.reserve(ctx, key, base, next); err != nil {
 		return fmt.Errorf("reserving %d blocks of core %v: %w", next.Length, key, err)
@@ -80,12 +81,12 @@ func (s *Store) reserve(ctx context.Context, key keys.Key, base, next keys.Head)
 	return s.keep(ctx, grantsFolder, key.String(), encodeGrant(next), 0o755, 0o644)
 }
 
-// follows reports whether a head may come behind another one.
+// follows reports whether a head may come after another one.
 func follows(next, before keys.Head) bool {
 	return next.Fork > before.Fork || next.Fork == before.Fork && next.Length > before.Length
 }
 
-// published returns the head that is stored, and that no power cut takes back; the zero Head if there is none.
+// published returns the stored head, if a power cut cannot take it back; the zero Head if there is none.
 func (s *Store) published(ctx context.Context, key keys.Key) (keys.Head, error) {
 	view, err := s.View(ctx, key, true)
 	if errors.Is(err, ErrNotFound) {
@@ -101,7 +102,7 @@ func (s *Store) published(ctx context.Context, key keys.Key) (keys.Head, error) 
 	return keys.Head{Fork: head.Fork, Length: head.Length, TreeHash: head.TreeHash}, nil
 }
 
-// granted returns what was reserved last; the zero Head if nothing was.
+// granted returns the last reservation; the zero Head if there is none.
 func (s *Store) granted(key keys.Key) (keys.Head, error) {
 	path := filepath.Join(s.dir, grantsFolder, key.String())
 	raw, err := smallfile.Read(s.fs, path, 1024)

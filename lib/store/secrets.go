@@ -15,8 +15,8 @@ import (
 
 const keysFolder = "keys"
 
-// Secret returns the secret key of a core. ErrNotFound if the store does not have it; ErrPermission, with the command
-// that mends it, if others can get at the file; keyfile.ErrLocked if it takes a passphrase: see SecretFile.
+// Secret returns the secret key of a core. ErrNotFound if the store does not have it; ErrPermission, with a command
+// that mends it, if others can get at the file; keyfile.ErrLocked if a passphrase is needed: see SecretFile.
 func (s *Store) Secret(key keys.Key) (keys.Secret, error) {
 	file, err := s.SecretFile(key)
 	if err != nil {
@@ -52,13 +52,13 @@ func (s *Store) SecretFile(key keys.Key) (keyfile.File, error) {
 	return file, nil
 }
 
-// PutSecret keeps the secret key of a core, durably, in a file that only its owner can read.
+// PutSecret stores the secret key of a core, durably, in a file that only its owner can read.
 func (s *Store) PutSecret(ctx context.Context, key keys.Key, secret keys.Secret) error {
 	return s.PutSecretFile(ctx, keyfile.New(key, secret))
 }
 
-// PutSecretFile keeps a secret key as it is, plain or locked, durably, in a file that only its owner can read. What was
-// kept for its core before is gone. The file must say which core that is.
+// PutSecretFile stores a secret key as it is, plain or locked, durably, in a file that only its owner can read, in
+// place of the one stored for its core before. The file must say which core that is.
 func (s *Store) PutSecretFile(ctx context.Context, file keyfile.File) error {
 	key, ok := file.Key()
 	if !ok {
@@ -78,14 +78,14 @@ func (s *Store) Secrets() ([]keys.Key, error) {
 	}
 	var list []keys.Key
 	for _, name := range entries {
-		if key, err := keys.ParseKey(name); err == nil && key.String() == name { // else a temporary file, or a stranger
+		if key, err := keys.ParseKey(name); err == nil && key.String() == name { // else a temporary file, or not the store's
 			list = append(list, key)
 		}
 	}
 	return list, nil
 }
 
-// checkPrivate refuses a file that others than its owner can get at.
+// checkPrivate refuses a file that anybody but its owner can get at.
 func (s *Store) checkPrivate(path string) error {
 	if s.options.fs != nil {
 		return nil // not a disk with modes

@@ -12,11 +12,11 @@ type spanBuilder struct {
 	key   keys.Key
 	first uint64
 	count uint64
-	bytes int // of the meta, about
+	bytes int // of the meta, roughly
 	parts []builtPart
 	runs  int   // parts that are in a run
-	from  place // of the last part, if its blocks are together
-	alone int   // parts in a row, the last one apart, that began a passage and remained one block
+	from  place // of the last part, if its blocks form a passage
+	alone int   // parts in a row, not counting the last, that began a passage and remained one block
 
 	leaves []merkle.Node // not in roots yet
 	roots  merkle.Cover
@@ -25,7 +25,7 @@ type spanBuilder struct {
 // builtPart is a part of a span that is not written yet.
 type builtPart struct {
 	records.Part
-	together bool // what is in byLeaf is a passage, if it is long enough
+	together bool // the blocks in byLeaf are a passage, if it is long enough
 }
 
 // inRun adds the next block, which is in a run of this append.
@@ -41,14 +41,14 @@ func (b *spanBuilder) inRun(node merkle.Node, run, at uint32) {
 	b.add(node)
 }
 
-// known is where the store has a block; zero: only this transaction has it.
+// known is where the store has a block; zero if only this transaction has it.
 type known struct {
 	place
-	indexed bool // whoever looks for it finds it there
+	indexed bool // a look-up finds it there
 }
 
-// known adds the next block, which the store has. Those that stand one behind the other there become a passage, if the first of them is
-// where a reader will look for it.
+// known adds the next block, which the store has. Blocks that follow one another there become a passage, if the first
+// of them is where a reader will look for it.
 func (b *spanBuilder) known(node merkle.Node, at known) {
 	ref := records.LeafRef{Size: node.Size, Leaf: node.Hash}
 	n := len(b.parts) - 1
@@ -71,7 +71,7 @@ func (b *spanBuilder) known(node merkle.Node, at known) {
 	b.add(node)
 }
 
-// goesOn reports whether a block stands behind the last one of a passage.
+// goesOn reports whether a block follows the last one of a passage.
 func (b *spanBuilder) goesOn(at place) bool {
 	if len(b.parts) == 0 {
 		return false
@@ -80,10 +80,11 @@ func (b *spanBuilder) goesOn(at place) bool {
 	return last.together && last.Count < records.MostPassage && at.Run == b.from.Run && uint64(at.At) == uint64(b.from.At)+last.Count
 }
 
-// mostAlone is after how many blocks that stand alone nothing is looked up for a passage to begin: the blocks are in another order.
+// mostAlone is the number of single blocks in a row after which no more passages are looked for: the blocks are in
+// another order.
 const mostAlone = 4
 
-// mayBegin reports whether it is worth a look-up whether a passage can begin with a block.
+// mayBegin reports whether it is worth looking up whether a passage begins with a block.
 func (b *spanBuilder) mayBegin(at place) bool {
 	return at != (place{}) && b.alone < mostAlone && !b.goesOn(at)
 }
@@ -121,7 +122,7 @@ func (b *spanBuilder) add(leaf merkle.Node) {
 	}
 }
 
-// fewLeaves are hashed one by one: they are the sooner done.
+// fewLeaves are hashed one by one, which is faster for so few.
 const fewLeaves = 4
 
 func (b *spanBuilder) hash() {

@@ -19,14 +19,14 @@ import (
 
 const (
 	checkpointAfter = 64 << 10  // blocks in the tail
-	checkpointBytes = 256 << 20 // of log behind the applied position
-	maxDamage       = 64        // reports that are held
+	checkpointBytes = 256 << 20 // of log after the applied position
+	maxDamage       = 64        // reports that are kept
 )
 
 // Options say how a store is opened. The zero value opens an existing one for reading and writing.
 type Options struct {
 	Create   bool          // make the folder if it is not there
-	Late     bool          // with Create: not before something is kept, so that who fails sooner leaves no folder
+	Late     bool          // with Create: not before something is stored, so that a program that fails earlier leaves no folder
 	ReadOnly bool          // never write; works on a read-only disk
 	LockWait time.Duration // how long to wait for a lock; 0: a default of 10 s, negative: not at all
 
@@ -48,7 +48,7 @@ type tuning struct {
 	spanRuns   int    // of a span record
 	never      bool   // no checkpoints but those asked for
 	roundBytes uint64 // of a gc
-	leaveOut   string // a step of a gc, by the name of a test that it must fail
+	leaveOut   string // a step of a gc to leave out, for a test that must then fail
 }
 
 func (t tuning) withDefaults() tuning {
@@ -86,12 +86,12 @@ type Store struct {
 	reader  *runs.Reader
 
 	mu       sync.Mutex
-	state    *state // nil: to be made anew
-	distrust bool   // the derived files are not what they should be: do without them
+	state    *state // nil: to be made again
+	distrust bool   // the derived files are not as they should be: do without them
 
 	reports    sync.Mutex
 	damage     []error // guarded by reports
-	checkpoint error   // what the last checkpoint behind a commit came to; guarded by reports
+	checkpoint error   // the error of the last checkpoint after a commit; guarded by reports
 }
 
 // Open opens the store in folder dir.
@@ -128,7 +128,7 @@ func Open(ctx context.Context, dir string, options Options) (*Store, error) {
 	return s, nil
 }
 
-// appliedPosition tells a recovery what the derived files say is synced.
+// appliedPosition returns, for a recovery, the position up to which the derived files say that the log is synced.
 func (s *Store) appliedPosition() packlog.Position {
 	a, err := derived.LoadApplied(s.fs, s.dir)
 	if err != nil {
@@ -137,7 +137,7 @@ func (s *Store) appliedPosition() packlog.Position {
 	return a.Position
 }
 
-// Close lets go of all files. Views and transactions must be done with.
+// Close closes all files. No View or Tx may be in use any more.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	s.state = nil
@@ -148,7 +148,7 @@ func (s *Store) Close() error {
 // Dir returns the store's folder, as it was given to Open.
 func (s *Store) Dir() string { return s.dir }
 
-// Damage returns what was found to be damaged so far: records that were passed over, whose blocks are not held.
+// Damage returns the damage found so far: records that were skipped, whose blocks are not held.
 func (s *Store) Damage() []error {
 	s.reports.Lock()
 	damage := slices.Clone(s.damage)
@@ -217,7 +217,7 @@ func (st *state) keys() []keys.Key {
 	return list
 }
 
-// SeenHeads lists signed heads of the core that conflict with the one that is stored, oldest first; none if all is well.
+// SeenHeads lists signed heads of the core that conflict with the stored one, oldest first; none if all is well.
 func (s *Store) SeenHeads(ctx context.Context, key keys.Key) ([]Head, error) {
 	v, err := s.View(ctx, key, false)
 	if err != nil {
@@ -228,9 +228,10 @@ func (s *Store) SeenHeads(ctx context.Context, key keys.Key) ([]Head, error) {
 	return slices.Clone(v.core.seen), nil
 }
 
-// Watch returns a signal that comes, coalesced, whenever something was committed by any process. It is closed when ctx ends.
+// Watch returns a channel that signals, coalesced, whenever any process has committed something. It is closed when ctx
+// ends.
 func (s *Store) Watch(ctx context.Context) (<-chan struct{}, error) { return s.log.Watch(ctx) }
 
-// NetworkFS reports whether the store lies on a network file system, where locks and syncs cannot be relied on: as far as
-// the system tells, so false is no promise.
+// NetworkFS reports whether the store is on a network file system, where locks and syncs cannot be relied on. It goes
+// by what the system says, so false is no promise.
 func (s *Store) NetworkFS() bool { return networkFS(s.dir) }

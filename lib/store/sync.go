@@ -7,8 +7,8 @@ import (
 	"hc/lib/keys"
 )
 
-// Sync makes what the store has of a core survive a power cut, where a transaction that was not durable left it to the
-// system. It is nothing where that is so already, or the core is not here.
+// Sync makes everything that the store has of a core survive a power cut, if a transaction that was not durable left
+// that to the system. It does nothing if that is so already, or if the core is not here.
 func (s *Store) Sync(ctx context.Context, key keys.Key) error {
 	now, err := s.View(ctx, key, false)
 	if errors.Is(err, ErrNotFound) {

@@ -18,12 +18,12 @@ import (
 )
 
 const (
-	maxTailIndex = 160 << 10 // leaf hashes of the tail that are held; more are looked for in the log
-	maxComputed  = 32 << 10  // tree nodes of a core's tail that are held after they were computed
+	maxTailIndex = 160 << 10 // leaf hashes of the tail that are held; for more the log is searched
+	maxComputed  = 32 << 10  // tree nodes of a core's tail that are held once they are computed
 )
 
-// state is the store at one position: what is derived, and the tail of the log behind it, in memory. It only grows; a
-// recovery, or a checkpoint, begins another one.
+// state is the store at one position: the derived files, and in memory the tail of the log after them. It only grows;
+// after a recovery or a checkpoint a new one begins.
 type state struct {
 	derived *derived.Tables
 	log     *packlog.Log
@@ -31,8 +31,8 @@ type state struct {
 
 	mu      sync.RWMutex
 	replay  *commits.Reader
-	view    packlog.View       // the newest one that it was extended with; written with Store.mu held, too
-	scanned packlog.Position   // up to where the tail was read
+	view    packlog.View       // the newest one that it was extended to; written with Store.mu held, too
+	scanned packlog.Position   // the position up to which the tail was read
 	commits []packlog.Position // heads in the tail; a commit's seq is its number in it, plus 1
 	cores   map[keys.Key]*coreTail
 	index   map[hash.Digest]place
@@ -43,11 +43,11 @@ type state struct {
 	passages map[records.Passage]whereabouts // guarded by finding
 }
 
-// coreTail is a core: what the tail says, in front of what is derived. Guarded by the state's mu.
+// coreTail is a core as the tail has it, on top of the derived files. Guarded by the state's mu.
 type coreTail struct {
 	key      keys.Key
 	base     *derived.Core // nil: nothing
-	limit    uint64        // blocks of base from here on do not count
+	limit    uint64        // blocks of base from this one on do not count
 	dropped  bool
 	manifest []byte
 	heads    []headAt // ascending; the base's first
@@ -79,7 +79,7 @@ func newState(log *packlog.Log, d *derived.Tables, closer uint64, damaged func(e
 	}
 }
 
-// extend reads the log from where the tail ends. After an error the state must not be used any more.
+// extend reads the log on from the end of the tail. After an error the state must not be used any more.
 func (st *state) extend(ctx context.Context, view packlog.View) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -96,7 +96,7 @@ func (st *state) durable(synced packlog.Position) uint64 {
 	return uint64(sort.Search(len(st.commits), func(i int) bool { return !st.commits[i].Less(synced) }))
 }
 
-// core returns a core, nil if there is none. mu must be held for writing.
+// core returns a core, nil if it is not there. mu must be held for writing.
 func (st *state) core(key keys.Key) (*coreTail, error) {
 	if c := st.cores[key]; c != nil {
 		return c, nil
@@ -178,7 +178,7 @@ func (st *state) apply(ctx context.Context, c *commits.Commit) error {
 	return nil
 }
 
-// tailAppend is one append on its way into the tail.
+// tailAppend is one append that is being taken into the tail.
 type tailAppend struct {
 	ctx     context.Context
 	state   *state
@@ -247,7 +247,7 @@ func (st *state) addRun(ctx context.Context, e *records.Entry) error {
 	return nil
 }
 
-// hasPlace reports whether a block is in the index, so that a delta does not stand in the way of what may be a base. mu is held.
+// hasPlace reports whether a block is in the index already, so that a delta does not hide a possible base. mu is held.
 func (st *state) hasPlace(ctx context.Context, leaf hash.Digest) (known bool, err error) {
 	if _, known = st.index[leaf]; known {
 		return true, nil
@@ -288,7 +288,7 @@ func (a *tailAppend) span(e *records.Entry) error {
 		func(leaf func(merkle.Node) error) error { return a.runs.Leaves(e.Span, leaf) })
 }
 
-// node returns a node that is held; not one that would have to be computed.
+// node returns a node that is held, but none that would have to be computed.
 func (c *coreTail) node(ctx context.Context, index uint64) (merkle.Node, bool, error) {
 	if n, ok := c.nodes.Get(index); ok {
 		return n, true, nil
@@ -299,7 +299,7 @@ func (c *coreTail) node(ctx context.Context, index uint64) (merkle.Node, bool, e
 	return c.base.Node(ctx, index)
 }
 
-// learn takes a node, and all nodes above it that follow from it and what is here.
+// learn takes in a node, with all nodes above it that follow from it and those that are here.
 func (c *coreTail) learn(ctx context.Context, n merkle.Node) error {
 	return c.learnSubtree(ctx, []merkle.Node{n})
 }
@@ -309,7 +309,7 @@ func (c *coreTail) learnSubtree(ctx context.Context, leaves []merkle.Node) error
 	return treetable.Climb(leaves, func(index uint64) (merkle.Node, bool, error) { return c.node(ctx, index) }, &c.nodes)
 }
 
-// truncated returns a core of which only the first length blocks are left. c stays what it is, for its views.
+// truncated returns the core with only its first length blocks. c remains as it is, for its views.
 func (c *coreTail) truncated(length, seq uint64) *coreTail {
 	t := c.copied(seq)
 	t.limit = min(t.limit, length)
@@ -318,7 +318,7 @@ func (c *coreTail) truncated(length, seq uint64) *coreTail {
 	return t
 }
 
-// cleared returns a core without blocks first … end-1.
+// cleared returns the core without blocks first … end-1.
 func (c *coreTail) cleared(first, end, seq uint64) *coreTail {
 	t := c.copied(seq)
 	if n := len(c.heads); n > 0 {

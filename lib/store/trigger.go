@@ -13,18 +13,19 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// lockTry is how long a lock is tried that need not be had. It is tried once also where a busy machine takes longer to come to that.
+// lockTry is how long to try for an optional lock. It is tried at least once, even if a busy machine takes longer to
+// get there.
 const lockTry = 20 * time.Millisecond
 
-// CheckpointError returns what the last checkpoint behind a commit of this Store failed with, nil if it did not. The log has
-// all that was committed whether or not checkpoints succeed; without them opening takes longer and longer.
+// CheckpointError returns the error of the last checkpoint after a commit of this Store, nil if it succeeded. The log
+// has everything that was committed whether or not checkpoints succeed; without them opening takes longer and longer.
 func (s *Store) CheckpointError() error {
 	s.reports.Lock()
 	defer s.reports.Unlock()
 	return s.checkpoint
 }
 
-// longTail reports whether the log behind the applied position is long with what a transaction adds to it.
+// longTail reports whether the log after the applied position is long, counting what a transaction adds to it.
 func (s *Store) longTail(tx *Tx) bool {
 	t := s.options.tuning
 	st := tx.view.state
@@ -33,11 +34,12 @@ func (s *Store) longTail(tx *Tx) bool {
 	return st.blocks+tx.blocks >= t.blocks || st.replay.Bytes()+tx.bytes >= t.bytes
 }
 
-// checkpointAfter makes a checkpoint behind a commit of so many blocks, which wrote these records: the tail has become long. The
-// commit is made, so a failure is only told by CheckpointError.
+// checkpointAfter makes a checkpoint after a commit of so many blocks, which wrote these records: the tail has become
+// long. The commit has succeeded, so only CheckpointError reports a failure.
 func (s *Store) checkpointAfter(ctx context.Context, blocks uint64, wrote *commits.Written) {
 	if blocks >= uint64(s.options.tuning.bufferRows) {
-		// What the transaction held lies idle, in pieces that are too small for a checkpoint's rows: with it they would be the peak.
+		// The transaction's memory is idle, in pieces too small for a checkpoint's rows: together they would be the
+		// peak.
 		debug.FreeOSMemory()
 	}
 	err := s.makeCheckpoint(ctx, true, wrote)
@@ -46,8 +48,8 @@ func (s *Store) checkpointAfter(ctx context.Context, blocks uint64, wrote *commi
 	s.checkpoint = err
 }
 
-// MendMark mends the mark of the store in dir where it is not valid, for who is about to open that to be read only: the newest heads of
-// what is signed there are not told without it.
+// MendMark mends the mark of the store in dir if it is not valid. It is for a caller that is about to open the store
+// read-only: without a mark the newest heads of logs that are signed there are not reported.
 func MendMark(ctx context.Context, dir string) error {
 	s, err := Open(ctx, dir, Options{tuning: tuning{never: true}})
 	if err != nil {
@@ -56,8 +58,8 @@ func MendMark(ctx context.Context, dir string) error {
 	return errors.Join(s.log.MendMark(ctx), s.Close())
 }
 
-// catchUp mends a mark that is not valid, so that a signer's own log, of which only what is synced is told, is all there, and
-// makes a checkpoint where an earlier process left much to be read: a tail is held in memory.
+// catchUp mends a mark that is not valid, since only what is known to be synced of a signer's own log is reported. It
+// makes a checkpoint if an earlier process left much to read: a tail is held in memory.
 func (s *Store) catchUp(ctx context.Context) error {
 	if s.options.ReadOnly || s.options.tuning.never {
 		return nil
@@ -95,7 +97,8 @@ func (s *Store) Checkpoint(ctx context.Context) error {
 	return s.makeCheckpoint(ctx, false, nil)
 }
 
-// makeCheckpoint does nothing, with try, where another process is at it. own is what this process has just committed; nil: nothing.
+// makeCheckpoint, with try, does nothing if another process is making one. own is what this process has just committed;
+// nil: nothing.
 func (s *Store) makeCheckpoint(ctx context.Context, try bool, own *commits.Written) error {
 	lock, err := s.lockCheckpoint(ctx, try)
 	if lock == nil {
@@ -105,7 +108,7 @@ func (s *Store) makeCheckpoint(ctx context.Context, try bool, own *commits.Writt
 	return s.checkpointLocked(ctx, own)
 }
 
-// checkpointLocked makes a checkpoint under its lock.
+// checkpointLocked makes a checkpoint; its lock is held.
 func (s *Store) checkpointLocked(ctx context.Context, own *commits.Written) error {
 	cp, err := s.newCheckpoint(ctx)
 	if err != nil {
@@ -121,7 +124,7 @@ func (s *Store) checkpointLocked(ctx context.Context, own *commits.Written) erro
 	return nil
 }
 
-// newCheckpoint returns one of what the store has not taken into derived files.
+// newCheckpoint returns a checkpoint of what is not in derived files yet.
 func (s *Store) newCheckpoint(ctx context.Context) (*checkpoint.Writer, error) {
 	view, err := s.log.View(ctx)
 	if err != nil {
@@ -131,7 +134,7 @@ func (s *Store) newCheckpoint(ctx context.Context) (*checkpoint.Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.Next == 0 { // none, or a damaged one: begin where no file of an earlier life can be
+	if a.Next == 0 { // none, or damaged: begin at a number that no earlier file has
 		a.Next = 1 + rand.Uint64N(1<<48)
 	}
 	return checkpoint.New(ctx, s.checkpointSource(), old, view), nil
@@ -162,7 +165,7 @@ func (s *Store) lockCheckpoint(ctx context.Context, try bool) (*packlog.Lock, er
 	return s.tryLock(ctx, packlog.LockCheckpoint)
 }
 
-// tryLock returns nil if the lock is held by somebody.
+// tryLock returns nil if another process holds the lock.
 func (s *Store) tryLock(ctx context.Context, name string) (*packlog.Lock, error) {
 	lock, err := s.log.TryLock(ctx, lockTry, name)
 	if ctx.Err() == nil && errors.Is(err, ErrLocked) {

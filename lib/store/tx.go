@@ -17,19 +17,19 @@ import (
 	"hc/lib/store/runs"
 )
 
-// Effort is how much work a transaction puts into making runs small. Repack packs whatever was left with all of it.
+// Effort is how much work a transaction puts into making runs small. A later Repack makes up for a low one.
 type Effort = codec.Effort
 
-// What an Effort is.
+// The values of Effort.
 const (
-	Thorough = codec.Thorough // for what is written once
-	Quick    = codec.Quick    // half the time, and 3 to 6 % more room: for what comes faster than that
+	Thorough = codec.Thorough // for data that is written once
+	Quick    = codec.Quick    // half the time, and 3 to 6 % more room: for data that comes faster than Thorough can compress
 )
 
 // TxOptions say what a transaction is for.
 type TxOptions struct {
 	Manifest []byte // encoded; for a core whose manifest the store does not know yet, nil if it is a compat core
-	Durable  bool   // synced at the commit: own appends
+	Durable  bool   // synced at the commit: for own appends
 	Short    bool   // many small blocks such as lines: stored compactly, neither deduplicated nor found by Has
 	Effort   Effort // of compressing
 }
@@ -37,12 +37,12 @@ type TxOptions struct {
 const (
 	useLock    = "use"
 	spanBytes  = 2 << 20  // bytes of a span's meta
-	spanRuns   = 1 << 10  // parts of a span that are in a run: who reads it holds what all these runs say of themselves until it comes
+	spanRuns   = 1 << 10  // parts of a span that are in a run: a reader holds the metas of all these runs until the span comes
 	nodesFlush = 16 << 10 // nodes that are held before they are written
 )
 
-// Tx is one append to, or download into, one core. Not for concurrent use. End it with Commit or Abort. Its memory does not
-// depend on how much it writes.
+// Tx is one append to, or download into, one core. Not for concurrent use. End it with Commit or Abort. Its memory does
+// not depend on how much it writes.
 type Tx struct {
 	store   *Store
 	key     keys.Key
@@ -52,11 +52,11 @@ type Tx struct {
 	locks   []*packlog.Lock
 	both    [2]*packlog.Lock // room for locks
 	runs    *runs.Writer
-	err     error // the first one; the transaction is dead
+	err     error // the first one; the transaction has failed
 	done    bool
 
 	own      dedup.Recent           // leaf hashes of blocks that this transaction wrote
-	near     dedup.Nearby           // and of those that it found
+	near     dedup.Nearby           // leaf hashes near those that it found
 	expected dedup.Expected         // of Expect
 	deltas   deltas                 // of Append
 	span     spanBuilder            // of Append
@@ -64,16 +64,16 @@ type Tx struct {
 	puts     []putBlock             // of Put
 	nodes    map[uint64]merkle.Node // of Nodes; nil: none came yet
 	next     uint64                 // block that Append adds
-	limit    uint64                 // what the view knows of blocks from here on does not count: history was cut back
+	limit    uint64                 // blocks of the view from here on do not count: history was cut back
 	blocks   uint64                 // added
 	bytes    int                    // written
-	lends    bool                   // what is appended stays where it is until runs.keep
-	wrote    commits.Written        // before the last batch, to be taken in with it
-	long     bool                   // with it the tail is so long that a checkpoint is due
+	lends    bool                   // appended blocks stay where they are until runs.keep
+	wrote    commits.Written        // since the last batch, to be taken into the state with it
+	long     bool                   // with this transaction the tail is so long that a checkpoint is due
 }
 
-// Begin starts a transaction on the core: it is the core's only writer until Commit or Abort. ErrLocked (after the wait
-// of Options, naming the holder) if there is another one.
+// Begin starts a transaction on the core: until Commit or Abort it is the core's only writer. ErrLocked (after
+// Options.LockWait, naming the holder) if there is another one.
 func (s *Store) Begin(ctx context.Context, key keys.Key, options TxOptions) (*Tx, error) {
 	if len(options.Manifest) > records.MaxManifest {
 		return nil, fmt.Errorf("beginning a transaction on core %v: manifest of %d bytes, the limit is %d", key, len(options.Manifest), records.MaxManifest)
@@ -137,7 +137,7 @@ func (tx *Tx) introduce(ctx context.Context) error {
 	return tx.record(ctx, packlog.KindCore, records.EncodeCore(tx.key, tx.options.Manifest))
 }
 
-// noView returns the view of a core that is not there.
+// noView returns the view of a core that the store does not have yet.
 func (s *Store) noView(ctx context.Context, key keys.Key) (*View, error) {
 	var st *state
 	err := s.retry(ctx, func() (_ *state, err error) {
@@ -147,10 +147,10 @@ func (s *Store) noView(ctx context.Context, key keys.Key) (*View, error) {
 	return &View{store: s, state: st, key: key}, err
 }
 
-// release lets go of the locks, the last one first.
+// release unlocks the locks, the last one first.
 func (tx *Tx) release() {
 	for i := len(tx.locks) - 1; i >= 0; i-- {
-		_ = tx.locks[i].Unlock() // nothing was written under it that would not be there
+		_ = tx.locks[i].Unlock() // nothing written under it depends on this
 	}
 	tx.locks = nil
 	tx.done = true
@@ -172,7 +172,7 @@ func (tx *Tx) count(records []packlog.Record) {
 	}
 }
 
-// record writes one record behind all runs that came before it.
+// record writes one record, after all runs before it.
 func (tx *Tx) record(ctx context.Context, kind packlog.Kind, meta []byte) error {
 	return tx.runs.Flush(ctx, packlog.Record{Kind: kind, Meta: meta})
 }
@@ -197,10 +197,10 @@ func (tx *Tx) check() error {
 // View returns the core as it was when the transaction began.
 func (tx *Tx) View() *View { return tx.view }
 
-// Seen keeps a signed head of this core that conflicts with the stored one: it shows in SeenHeads after the commit.
+// Seen keeps a signed head of this core that conflicts with the stored one: SeenHeads lists it after the commit.
 func (tx *Tx) Seen(ctx context.Context, head Head) error { return tx.seen(ctx, head, false) }
 
-// Settle says that a head which was seen conflicts no longer: it does not show in SeenHeads after the commit.
+// Settle says that a seen head conflicts no longer: SeenHeads does not list it after the commit.
 func (tx *Tx) Settle(ctx context.Context, head Head) error { return tx.seen(ctx, head, true) }
 
 func (tx *Tx) seen(ctx context.Context, head Head, settled bool) error {
@@ -210,9 +210,9 @@ func (tx *Tx) seen(ctx context.Context, head Head, settled bool) error {
 	return tx.failed("keeping a head of", tx.record(ctx, packlog.KindSeen, records.EncodeSeen(tx.key, head, settled)))
 }
 
-// Truncate cuts the core back to length blocks, before anything else is done with the transaction. The blocks behind them
-// and all nodes above one of those are forgotten, and the head of Commit must be of that fork, which is higher than the
-// one before. merkle.ErrNodeMissing or merkle.ErrHint where the roots of that length are not known for certain.
+// Truncate cuts the core back to length blocks, before anything else is done with the transaction. The blocks from
+// there on and all nodes above them are forgotten, and Commit's head must be of that fork, which must be higher than
+// the one before. merkle.ErrNodeMissing or merkle.ErrHint if the roots at that length are not known for certain.
 func (tx *Tx) Truncate(ctx context.Context, fork, length uint64) error {
 	if err := tx.check(); err != nil {
 		return err
@@ -244,9 +244,9 @@ func (tx *Tx) cut(ctx context.Context, fork, length uint64) error {
 	return tx.record(ctx, packlog.KindTruncate, m.Encode())
 }
 
-// Commit makes all of the transaction visible at once under the head that it gets from head, which is called under the
-// append lock, behind the last check that nobody recovered: sign there. nil repeats the head of the View. After an error
-// nothing is visible; ErrOvertaken: begin again.
+// Commit makes all of the transaction visible at once. It gets the head from head, which is called under the append
+// lock, after the last check that nobody has recovered: sign there. If head is nil, the head of the View is repeated.
+// After an error nothing is visible; ErrOvertaken: begin again.
 func (tx *Tx) Commit(ctx context.Context, head func() (Head, error)) error {
 	if err := tx.check(); err != nil {
 		return err
@@ -298,7 +298,7 @@ func (tx *Tx) commit(ctx context.Context, head func() (Head, error)) error {
 		if err == nil {
 			tx.wrote.Add(append(records, last), positions)
 			tx.wrote.ID = tx.append.ID()
-			if !tx.checkpoints() { // else it is taken in by that
+			if !tx.checkpoints() { // else the checkpoint takes it in
 				tx.store.learnOwn(ctx, &tx.wrote)
 			}
 		}
@@ -314,5 +314,5 @@ func (tx *Tx) Abort() {
 	tx.deltas.workers.Wait()
 	tx.runs.Wait()
 	tx.release()
-	tx.own, tx.near, tx.wrote, tx.expected = dedup.Recent{}, dedup.Nearby{}, commits.Written{}, dedup.Expected{} // a checkpoint may follow, and the caller hold the transaction
+	tx.own, tx.near, tx.wrote, tx.expected = dedup.Recent{}, dedup.Nearby{}, commits.Written{}, dedup.Expected{} // a checkpoint may follow while the caller holds the transaction
 }

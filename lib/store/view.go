@@ -18,12 +18,12 @@ import (
 // Head is what a core's owner signed.
 type Head = records.Head
 
-// A LentBlock is a block that stays where it is until its memory is released, and is not to be changed.
+// A LentBlock is a block that stays where it is until its memory is released. It must not be changed.
 type LentBlock = runs.LentBlock
 
-// View is a core at one instant. What is appended, downloaded, truncated or cleared later does not change it, until a gc takes what
-// was forgotten: then it is missing here, too (ErrBlockMissing, ErrConflict, ErrNotFound). Safe for concurrent use.
-// It holds memory and open files as long as it is referred to; there is nothing to close.
+// View is a core at one instant. Later appends, downloads, truncations and clears do not change it, until a gc removes
+// what was forgotten: then that is missing here, too (ErrBlockMissing, ErrConflict, ErrNotFound). Safe for concurrent
+// use. It holds memory and open files as long as it is referred to; there is nothing to close.
 type View struct {
 	store *Store
 	state *state
@@ -33,13 +33,14 @@ type View struct {
 	head  Head
 }
 
-// View returns the core as it is now; with durable only what a power cut cannot take back. ErrNotFound if there is none; with durable
-// ErrDamaged where only the log's mark would tell whether the newest head is that, and it is not valid.
+// View returns the core as it is now, or, if durable, only what a power cut cannot take back. ErrNotFound if there is
+// no such core. If durable, ErrDamaged if only the log's mark could say whether the newest head is synced, and the mark
+// is not valid.
 func (s *Store) View(ctx context.Context, key keys.Key, durable bool) (*View, error) {
 	return s.viewFrom(ctx, nil, key, durable)
 }
 
-// viewFrom is View for who has just looked at the log.
+// viewFrom is View for a caller that has just looked at the log.
 func (s *Store) viewFrom(ctx context.Context, seen *packlog.View, key keys.Key, durable bool) (*View, error) {
 	var v *View
 	err := s.retry(ctx, func() (st *state, err error) {
@@ -53,7 +54,7 @@ func (s *Store) viewFrom(ctx context.Context, seen *packlog.View, key keys.Key, 
 	return v, nil
 }
 
-// errUnmarked says that the newest head of a core is not known to be synced, as it would be by the mark.
+// errUnmarked says that the newest head of a core is not known to be synced, which only the mark could tell.
 var errUnmarked = fmt.Errorf("%w: the store's mark is gone or not valid, and without it nothing tells that what was committed last is on the disk: 'hc fsck --repair' mends it, as does whoever writes to the store next", ErrDamaged)
 
 func (s *Store) view(ctx context.Context, seen *packlog.View, key keys.Key, durable bool) (*View, *state, error) {
@@ -83,8 +84,8 @@ func (s *Store) view(ctx context.Context, seen *packlog.View, key keys.Key, dura
 	return &View{store: s, state: st, core: core, key: key, seq: seq, head: head}, st, nil
 }
 
-// again calls fn with the view, and, where a pack was rewritten or derived files were hurt since, with a view of the
-// newest state, which says the same of what both have.
+// again calls fn with the view. If a pack was rewritten or derived files were damaged since, it then calls fn with a
+// view of the newest state, which agrees with v on everything that both have.
 func again[T any](ctx context.Context, v *View, fn func(*View) (T, error)) (T, error) {
 	const times = 6
 	value, err := fn(v)
@@ -123,7 +124,7 @@ func (v *View) Manifest() []byte {
 // Head returns the newest head; the zero Head if there is none. The caller must not change the signature.
 func (v *View) Head() Head { return v.head }
 
-// held reports whether a block is held, and up to which block that answer is the same for all.
+// held reports whether a block is held, and the end of the blocks for which the answer is the same.
 func (v *View) held(ctx context.Context, block uint64) (ok bool, end uint64, err error) {
 	v.state.mu.RLock()
 	rows := v.core.rows
@@ -167,7 +168,7 @@ func (v *View) Has(ctx context.Context, block uint64) (bool, error) {
 	})
 }
 
-// Have returns the next range of blocks [start, end) that are held, at or behind from, as long as it is. ok is false if
+// Have returns the next range of blocks [start, end) that are held, at or after from, in full length. ok is false if
 // there is none.
 func (v *View) Have(ctx context.Context, from uint64) (start, end uint64, ok bool, err error) {
 	if v.core == nil {
@@ -206,8 +207,8 @@ func (v *View) Contiguous(ctx context.Context) (uint64, error) {
 	return end, nil
 }
 
-// Block returns a block's bytes, which the caller must not change: they may be those that others get. ErrBlockMissing if it
-// is not held, ErrDamaged, with what and where, if the disk lost it. Blocks that are read one after another are
+// Block returns a block's bytes. The caller must not change them: they may be shared. ErrBlockMissing if the block is
+// not held; ErrDamaged, with what and where, if the disk lost it. Blocks that are read one after another are
 // decompressed once.
 func (v *View) Block(ctx context.Context, block uint64) ([]byte, error) {
 	b, err := v.Lend(ctx, block)
@@ -217,8 +218,8 @@ func (v *View) Block(ctx context.Context, block uint64) ([]byte, error) {
 	return b.Keep(), nil
 }
 
-// Lend is Block for who releases the memory when he is done with the bytes, which are not copied, and then those of other
-// blocks. Who holds many small blocks has to see to it that the memory of their runs does not become too much.
+// Lend is Block without a copy: the caller releases the memory when it is done with the bytes, and the memory is then
+// used for other blocks. A caller that holds many small blocks must make sure that their runs do not take too much memory.
 func (v *View) Lend(ctx context.Context, block uint64) (LentBlock, error) {
 	b, err := again(ctx, v, func(v *View) (LentBlock, error) { return v.block(ctx, block) })
 	if err != nil {
@@ -259,7 +260,7 @@ func (v *View) block(ctx context.Context, block uint64) (LentBlock, error) {
 	return LentBlock{}, ErrBlockMissing
 }
 
-// blockOfPassage returns a block that is named with its neighbours: as the run has it, or, where that is damaged, another one.
+// blockOfPassage returns a block of a passage: from the run that has it or, if that is damaged, from another one.
 func (v *View) blockOfPassage(ctx context.Context, r blockmap.Row, block uint64) (LentBlock, error) {
 	at, err := v.passagePlace(ctx, r.Place.Run, block)
 	if err != nil {
@@ -280,7 +281,7 @@ func (v *View) blockOfPassage(ctx context.Context, r blockmap.Row, block uint64)
 	return v.store.reader.Lend(ctx, other)
 }
 
-// blockElsewhere returns a block that is damaged at its place, if it was stored again since, for this core or another.
+// blockElsewhere returns a block that is damaged in its place, if it was stored again since, for this core or another.
 func (v *View) blockElsewhere(ctx context.Context, block uint64, damaged place, why error) (LentBlock, error) {
 	n, ok, err := v.known(ctx, 2*block)
 	if err != nil || !ok {
@@ -293,7 +294,7 @@ func (v *View) blockElsewhere(ctx context.Context, block uint64, damaged place, 
 	return v.store.reader.Lend(ctx, at)
 }
 
-// row returns what says where a block is.
+// row returns the row that says where a block is.
 func (v *View) row(ctx context.Context, block uint64) (blockmap.Row, error) {
 	v.state.mu.RLock()
 	r, ok := v.core.rows.At(block)
@@ -311,7 +312,7 @@ func (v *View) row(ctx context.Context, block uint64) (blockmap.Row, error) {
 	return r, err
 }
 
-// leafHash returns the name of a block that is held under it.
+// leafHash returns the leaf hash of a block that is held by it.
 func (v *View) leafHash(ctx context.Context, r blockmap.Row, block uint64) (hash.Digest, error) {
 	if r.Kind == blockmap.InPassage {
 		n, err := v.leafIn(ctx, r, block)

@@ -11,8 +11,8 @@ import (
 	"hc/lib/store/records"
 )
 
-// Node returns a tree node that is held or follows from what is held, else an error wrapping merkle.ErrNodeMissing. Nodes
-// above blocks that lie beyond the head are missing.
+// Node returns a tree node that is held or follows from what is held, else an error wrapping merkle.ErrNodeMissing.
+// Nodes above blocks beyond the head are missing.
 func (v *View) Node(ctx context.Context, index uint64) (merkle.Node, error) {
 	if v.core == nil || index >= 2*v.head.Length || merkle.LastBlock(index) >= v.head.Length {
 		return merkle.Node{}, fmt.Errorf("node %d of core %v: %w", index, v.key, merkle.ErrNodeMissing)
@@ -40,7 +40,7 @@ func (v *View) known(ctx context.Context, index uint64) (merkle.Node, bool, erro
 	return v.core.base.Node(ctx, index)
 }
 
-// compute returns a node inside a span of the tail, of which only the roots are held: from its blocks' leaf hashes.
+// compute computes a node inside a span of the tail, of which only the roots are held, from its blocks' leaf hashes.
 func (v *View) compute(ctx context.Context, index uint64) (merkle.Node, error) {
 	rows, ok := v.lazyRows(merkle.FirstBlock(index), merkle.LastBlock(index))
 	if !ok {
@@ -49,7 +49,7 @@ func (v *View) compute(ctx context.Context, index uint64) (merkle.Node, error) {
 	return v.computeIn(ctx, index, rows)
 }
 
-// lazyRows returns the rows that have the blocks first … last, if they all do and their nodes are to be computed.
+// lazyRows returns the rows that have the blocks first … last, if these are all there and their nodes must be computed.
 func (v *View) lazyRows(first, last uint64) ([]blockmap.Row, bool) {
 	v.state.mu.RLock()
 	defer v.state.mu.RUnlock()
@@ -91,7 +91,7 @@ func (v *View) computeIn(ctx context.Context, index uint64, rows []blockmap.Row)
 		return merkle.Node{}, err
 	}
 	n = merkle.ParentNode(l, r)
-	if merkle.Depth(index) >= 3 { // lower ones are made again faster than they are kept
+	if merkle.Depth(index) >= 3 { // lower ones are computed faster than they are kept
 		c.computing.Lock()
 		if len(c.computed) >= maxComputed {
 			clear(c.computed)
@@ -117,7 +117,7 @@ func (v *View) leafIn(ctx context.Context, r blockmap.Row, block uint64) (merkle
 	return merkle.LeafNodeHash(block, ref.Size, ref.Leaf), nil
 }
 
-// leafOfPassage returns the leaf of a block that is named with its neighbours. It is not known where no run has them any more.
+// leafOfPassage returns the leaf of a block of a passage. It is missing if no run has these blocks any more.
 func (v *View) leafOfPassage(ctx context.Context, r blockmap.Row, block uint64) (n merkle.Node, err error) {
 	at, err := v.passagePlace(ctx, r.Place.Run, block)
 	if err == nil {
@@ -141,7 +141,7 @@ func (v *View) leafRef(ctx context.Context, at packlog.Position, block uint64) (
 	return p.ByLeaf[block-p.First], nil
 }
 
-// passagePlace returns where a block is that the span record at a position names with its neighbours.
+// passagePlace returns where a block is that the span record at a position names in a passage.
 func (v *View) passagePlace(ctx context.Context, at packlog.Position, block uint64) (place, error) {
 	p, err := v.part(ctx, at, block)
 	if err == nil && p.Passage == nil {
