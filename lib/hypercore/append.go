@@ -21,49 +21,51 @@ type AppendOptions struct {
 	New          bool         // the name must not be taken yet
 	Compat       bool         // a new core's key is its public key, without a manifest
 	Short        bool         // many small blocks, such as lines: kept together, not deduplicated
-	ExpectLength *uint64      // fail with ErrConflict where the log has another length
-	IfChanged    bool         // append nothing where the log ends with just these blocks
-	Roots        RootsAt      // with IfChanged, of a log of which the store lacks them; nil: there is nobody to ask
-	Secret       *keys.Secret // instead of the one in the store; for a new core, instead of a fresh one
+	ExpectLength *uint64      // fail with ErrConflict if the log has another length
+	IfChanged    bool         // append nothing if the log already ends with exactly these blocks
+	Roots        RootsAt      // with IfChanged, asked for the roots of a log that the store lacks; nil: there is nobody to ask
+	Secret       *keys.Secret // used instead of the one in the store; for a new core, instead of a fresh one
 
-	// SecretFile is the secret key as it came, in place of Secret or beside it. It must be that of the core, if it says
-	// of which core it is, and a new core keeps it as it is, locked or not.
+	// SecretFile is the secret key in file form, instead of Secret or beside it. If it names a core, it must be this
+	// one. A new core keeps the file as it is, locked or not.
 	SecretFile *keyfile.File
 
-	// Unlock opens the secret key where it is locked; nil: that is an error wrapping keyfile.ErrLocked.
+	// Unlock opens a locked secret key; nil: a locked key is an error wrapping keyfile.ErrLocked.
 	Unlock Unlocker
 
-	// Ask returns heads that others have of the core. It is called before the core is locked, and not for one with a fresh
-	// key pair. A head that is longer than the stored one, or differs, is kept as seen, and a *SeenError.
+	// Ask returns the heads that others have of the core. It is called before the core is locked, and not for a core
+	// with a fresh key pair. A head that is longer than the stored one, or differs from it, is kept as seen and is a
+	// *SeenError.
 	Ask func(ctx context.Context, key keys.Key) ([]Proved, error)
 
-	// Signs is told of the head that is about to be signed, while the core is locked; an error keeps it from that.
+	// Signs is called with the head that is about to be signed, while the core is locked; an error prevents the
+	// signature.
 	Signs func(keys.Head) error
 
 	begun    bool   // the caller has just begun the core, or
-	signed   uint64 // it has signed this length of it: no newer head can be lost
-	recovers bool   // heads that were seen are what it is about
+	signed   uint64 // has signed it at this length: no newer head can be lost
+	recovers bool   // the append is a recovery from heads that were seen
 }
 
-// Writer appends to one core. All of it becomes visible with Commit, or nothing. Not for concurrent use.
+// Writer appends to one core. Commit makes everything visible, or nothing. It is not safe for concurrent use.
 type Writer struct {
 	store  *store.Store
 	tx     *store.Tx
 	auth   *keys.Auth
 	secret keys.Secret
-	kept   keyfile.File  // of a new core, the secret key as the store is to keep it
+	kept   keyfile.File  // of a new core, the secret key in the form that the store keeps
 	roots  *merkle.Roots // whole when the head is signed
-	length uint64        // with what was appended so far
+	length uint64        // including what was appended so far
 	bytes  uint64        // likewise
 	head   store.Head    // before this append
 	isNew  bool          // the core is not in the store yet
 	name   string        // to be given to a new core, "" if it has it already
-	sure   bool          // that no head of the core is lost: its key pair is fresh, or others have been asked
+	sure   bool          // no head of the core can be lost: its key pair is fresh, or others have been asked
 	ended  bool          // by Commit or Abort
-	leaves []hash.Digest // of Append, reused
-	ending *ending       // nil: what is appended is not compared
+	leaves []hash.Digest // used by Append, and reused
+	ending *ending       // nil: the appended blocks are not compared
 	peers  RootsAt
-	signs  func(keys.Head) error // nil: nobody is told
+	signs  func(keys.Head) error // nil: nobody is asked
 }
 
 var (
@@ -93,7 +95,7 @@ func OpenWriter(ctx context.Context, in *store.Store, word string, options Appen
 	return w, nil
 }
 
-// ask hears what others have of the core.
+// ask fetches the heads that others have of the core and checks each against the stored one.
 func (w *Writer) ask(ctx context.Context, options AppendOptions) error {
 	fresh := w.name != "" && options.Secret == nil && options.SecretFile == nil
 	w.sure = fresh || options.recovers || options.begun
@@ -113,7 +115,7 @@ func (w *Writer) ask(ctx context.Context, options AppendOptions) error {
 	return nil
 }
 
-// lockedBy names who holds the core's lock, in the words that the caller used for the core.
+// lockedBy names the holder of the core's lock, and the core as the caller named it.
 func lockedBy(word string, err error) error {
 	var locked *packlog.LockedError
 	if !errors.As(err, &locked) || !strings.HasPrefix(locked.Name, "core-") {
@@ -126,7 +128,7 @@ func lockedBy(word string, err error) error {
 	return fmt.Errorf("core %q is %w by %s: wait until that has ended", word, store.ErrLocked, by)
 }
 
-// identify finds out which core it is, and with which key it is signed.
+// identify finds out which core is meant, and with which key it is signed.
 func (w *Writer) identify(ctx context.Context, word string, options AppendOptions) error {
 	ref, err := Find(ctx, w.store, word)
 	switch {
@@ -150,7 +152,7 @@ func (w *Writer) identify(ctx context.Context, word string, options AppendOption
 	if w.auth, err = keys.NewAuth(ref.Key, manifest); err != nil {
 		return err
 	}
-	return checkSigner(w.auth, w.secret) // what does not fit is told now, not behind hours of input
+	return checkSigner(w.auth, w.secret) // a wrong key is reported now, not after hours of input
 }
 
 func (w *Writer) create(ctx context.Context, name string, options AppendOptions) (err error) {
@@ -176,7 +178,8 @@ func (w *Writer) create(ctx context.Context, name string, options AppendOptions)
 	return err
 }
 
-// keyOf returns the key of a core that is to be created: what its secret key file says, else what options do.
+// keyOf returns the key of a core that is to be created: the one that its secret key file names, else the one that
+// options imply.
 func keyOf(public keys.Key, options AppendOptions) keys.Key {
 	if options.Compat {
 		return public
@@ -221,9 +224,9 @@ func notSigner(key keys.Key) error {
 	return worded{ErrReadOnly, fmt.Sprintf("that is not the secret key of core %v", key)}
 }
 
-// manifestOf returns the manifest of a core: from the store, else, where it has a name already, the one that its key is
-// the hash of. By its key alone a core is not begun: who has only the key and the secret of a log would sign its length
-// 1 a second time.
+// manifestOf returns the manifest of a core: from the store, else, if the core has a name already, the one whose hash
+// is the key. A core is never begun by its key alone: a holder of only the key and the secret of a log would sign its
+// length 1 a second time.
 func (w *Writer) manifestOf(ctx context.Context, key keys.Key, named bool) ([]byte, error) {
 	manifest, err := storedManifest(ctx, w.store, key)
 	if !errors.Is(err, store.ErrNotFound) {
@@ -238,7 +241,7 @@ func (w *Writer) manifestOf(ctx context.Context, key keys.Key, named bool) ([]by
 	return manifest, nil
 }
 
-// load looks at the core under its lock: from here on it does not change.
+// load reads the core under its lock: from here on it does not change.
 func (w *Writer) load(ctx context.Context, word string, options AppendOptions) error {
 	seen, err := w.store.SeenHeads(ctx, w.auth.Key())
 	w.isNew = errors.Is(err, store.ErrNotFound)
@@ -290,16 +293,16 @@ func (w *Writer) Head() store.Head { return w.head }
 // Manifest returns the core's encoded manifest, nil for a compat core.
 func (w *Writer) Manifest() []byte { return w.auth.Manifest() }
 
-// Length returns the blocks of the log with those that were appended so far.
+// Length returns the number of blocks in the log, including those appended so far.
 func (w *Writer) Length() uint64 { return w.length }
 
-// ByteLength returns the bytes of the log with those that were appended so far.
+// ByteLength returns the number of bytes in the log, including those appended so far.
 func (w *Writer) ByteLength() uint64 { return w.bytes }
 
 // View returns the core as it was when it was opened, which is before this append.
 func (w *Writer) View() *store.View { return w.tx.View() }
 
-// Append adds blocks in order. They are not kept after the return. Many at a time are hashed in parallel.
+// Append adds blocks in order. It does not keep them after it returns. It hashes many of them in parallel.
 func (w *Writer) Append(ctx context.Context, blocks ...[]byte) error {
 	for _, block := range blocks {
 		if len(block) > MaxBlock {
@@ -314,12 +317,12 @@ func (w *Writer) Append(ctx context.Context, blocks ...[]byte) error {
 	return w.AppendHashed(ctx, leaves, blocks)
 }
 
-// AppendHashed is Append for who has the leaf hashes of the blocks already.
+// AppendHashed is Append for a caller that has the leaf hashes of the blocks already.
 func (w *Writer) AppendHashed(ctx context.Context, leaves []hash.Digest, blocks [][]byte) error {
 	return w.appendSummed(ctx, leaves, blocks, nil)
 }
 
-// appendSummed is AppendHashed for who has checksums, too; nil: he has none.
+// appendSummed is AppendHashed for a caller that may have checksums, too; nil: it has none.
 func (w *Writer) appendSummed(ctx context.Context, leaves []hash.Digest, blocks [][]byte, sums []checksum.Sum) error {
 	for _, block := range blocks {
 		if len(block) > MaxBlock {
@@ -340,16 +343,16 @@ func (w *Writer) appendSummed(ctx context.Context, leaves []hash.Digest, blocks 
 	return nil
 }
 
-// Stood says which blocks of the log, as View has it, stood in the place of those that are appended next, about: of these what differs is
-// stored. nil: nobody knows.
+// Stood says which blocks of the log, as View has it, the blocks that are appended next roughly replace: only the
+// difference from these is stored. nil: not known.
 func (w *Writer) Stood(ctx context.Context, old []uint64) error { return w.tx.Stood(ctx, old) }
 
 func (w *Writer) tooLarge(block []byte) error {
 	return fmt.Errorf("%w: block %d has %d bytes, the limit is %d", ErrTooLarge, w.length, len(block), MaxBlock)
 }
 
-// Commit signs the new head and makes the append durable. A log that nothing was appended to keeps its head; a new one
-// then exists, empty and unsigned.
+// Commit signs the new head and makes the append durable. If nothing was appended, the log keeps its head; a new core
+// is created, empty and unsigned.
 func (w *Writer) Commit(ctx context.Context) (store.Head, error) {
 	if w.ended {
 		return store.Head{}, errEnded
@@ -377,7 +380,7 @@ func (w *Writer) Commit(ctx context.Context) (store.Head, error) {
 }
 
 func (w *Writer) sign() (store.Head, error) {
-	if err := w.checkWhole(); err != nil { // what was recovered since may have met damage
+	if err := w.checkWhole(); err != nil { // a recovery since then may have met damage
 		return store.Head{}, err
 	}
 	head := store.Head{
@@ -400,7 +403,7 @@ func (w *Writer) sign() (store.Head, error) {
 	return head, nil
 }
 
-// Abort ends the append without a trace. After Commit it does nothing.
+// Abort ends the append and leaves no trace. After Commit it does nothing.
 func (w *Writer) Abort() {
 	w.ended = true
 	w.tx.Abort()

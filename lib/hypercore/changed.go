@@ -14,20 +14,21 @@ import (
 // RootsAt returns the roots of a core's tree at a length, proved by peers.
 type RootsAt func(ctx context.Context, key keys.Key, length uint64) ([]merkle.Node, error)
 
-// maxLeaves is how many leaf hashes of an input are held, 40 MiB, to see whether the log ends with just that.
+// maxLeaves is the number of leaf hashes of an input that are held, 40 MiB, to see whether the log ends with exactly
+// that input.
 const maxLeaves = 1 << 20
 
-// ending is what the blocks of an input look like at the end of a log. Up to a number of them its tree hash tells, which
-// takes no more of the log than the roots in front of them; of more than that all leaf hashes are compared, which takes a
-// store that has them.
+// ending is the blocks of an input, to be compared with the end of a log. Up to maxLeaves of them are compared by
+// tree hash, which needs only the roots of the log before them. If there are more, all leaf hashes are compared,
+// which needs a store that has them.
 type ending struct {
-	most  uint64 // leaves that are held: maxLeaves, or all blocks of a shorter log, which more of them cannot be the end of
+	most  uint64 // leaves that are held: maxLeaves, or the length of a shorter log, which cannot end with more
 	pages [][]leaf
 	count uint64
 	chain hash.Digest // over all leaves
 }
 
-const pageLeaves = 4096 // so that many leaves grow without being copied
+const pageLeaves = 4096 // many leaves grow without being copied
 
 type leaf struct {
 	size uint64
@@ -49,8 +50,8 @@ func (e *ending) add(node merkle.Node) {
 	e.pages[last] = append(e.pages[last], leaf{node.Size, node.Hash})
 }
 
-// unchanged reports whether the log that is stored ends with the blocks that were appended: then appending them a second
-// time is not meant.
+// unchanged reports whether the stored log ends with the appended blocks: then appending them a second time is not
+// meant.
 func (w *Writer) unchanged(ctx context.Context) (bool, error) {
 	e := w.ending
 	if e.count == 0 || e.count > w.head.Length {
@@ -75,7 +76,8 @@ func (w *Writer) unchanged(ctx context.Context) (bool, error) {
 	return w.endsBehind(roots)
 }
 
-// endsBehind reports whether the log has, behind roots, what was appended, and nothing else.
+// endsBehind reports whether the log consists of the blocks under roots followed by the appended ones, and nothing
+// else.
 func (w *Writer) endsBehind(roots []merkle.Node) (bool, error) {
 	tree, err := merkle.NewRoots(w.head.Length-w.ending.count, roots)
 	if err != nil {
@@ -89,7 +91,7 @@ func (w *Writer) endsBehind(roots []merkle.Node) (bool, error) {
 	return tree.TreeHash() == w.head.TreeHash, nil
 }
 
-// endsBehindStored does so with the roots that the store has. Where it lacks one nothing is told.
+// endsBehindStored is endsBehind with the roots that the store has. told is false if it lacks one.
 func (w *Writer) endsBehindStored(ctx context.Context) (same, told bool, err error) {
 	var roots []merkle.Node
 	for _, index := range merkle.FullRoots(w.head.Length - w.ending.count) {
@@ -109,8 +111,9 @@ func (w *Writer) endsBehindStored(ctx context.Context) (same, told bool, err err
 	return same, true, err
 }
 
-// settled returns a root in front of what was appended, whose size is only a hint, with the size that it has if the log ends
-// with that: of such a root and its sibling, which is behind it then, the sum is certain.
+// settled takes a root before the appended blocks, whose size is only a hint, and returns it with the size that it
+// has if the log ends with those blocks. Of such a root and its sibling, which then is one of theirs, the sum of the
+// sizes is certain.
 func (w *Writer) settled(ctx context.Context, root merkle.Node) (merkle.Node, error) {
 	at, sibling := w.head.Length-w.ending.count, merkle.Sibling(root.Index)
 	first, last := merkle.FirstBlock(sibling), merkle.LastBlock(sibling)
@@ -125,7 +128,7 @@ func (w *Writer) settled(ctx context.Context, root merkle.Node) (merkle.Node, er
 	for i := first - at; i <= last-at; i++ {
 		behind += w.ending.pages[i/pageLeaves][i%pageLeaves].size
 	}
-	root.Size, root.Hint = both-min(behind, both), false // where it does not fit, the tree hash will not
+	root.Size, root.Hint = both-min(behind, both), false // if the size does not fit, the tree hash will not
 	return root, nil
 }
 

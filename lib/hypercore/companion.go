@@ -10,9 +10,10 @@ import (
 	"hc/lib/store"
 )
 
-// OpenCompanion opens a core of another manifest for appending that the secret key of w signs, too: such as the blobs of a
-// drive, whose key follows from that of the drive. It is begun only beside a core that is begun itself, or has no block
-// but a header: one that the store merely lacks might have a history elsewhere, whose lengths would be signed a second time.
+// OpenCompanion opens a core of another manifest for appending that the secret key of w signs, too, such as the blobs
+// of a drive, whose key follows from that of the drive. It begins such a core only if the core of w is new or has no
+// block but a header. A companion that the store merely lacks might have a history elsewhere, whose lengths would be
+// signed a second time.
 func (w *Writer) OpenCompanion(ctx context.Context, key keys.Key, manifest []byte) (*Writer, error) {
 	auth, err := keys.NewAuth(key, manifest)
 	if err != nil {
@@ -45,8 +46,8 @@ func (w *Writer) mayBegin(ctx context.Context, companion keys.Key) error {
 	return fmt.Errorf("core %v, which belongs to core %v, is not in this store: fetch it before appending: %w", companion, w.Key(), err)
 }
 
-// companionSecret returns the secret key that signs a core which has none of its own in the store, but whose manifest
-// names the signer of one that has.
+// companionSecret returns the secret key of a core that has none of its own in the store: that of another core in the
+// store whose manifest names the same signer.
 func companionSecret(ctx context.Context, in *store.Store, key keys.Key) (keyfile.File, error) {
 	manifest, err := storedManifest(ctx, in, key)
 	if err != nil || manifest == nil {

@@ -9,10 +9,10 @@ import (
 	"hc/lib/store"
 )
 
-// Conflict verifies a head that was proved from nothing, which the key signed although it may not extend what is here, and
-// takes nothing in. It is one of another fork, or one whose log differs from ours: to show that, the proof's upgrade
-// must go from 0 to the shorter of the two lengths. ok is false where the two agree as far as can be told; that another
-// proof of the same peer did not verify is then the peer's fault, not the owner's.
+// Conflict verifies a head that was proved from nothing and that the key signed, although it may not extend the log
+// here. It takes nothing in. The head conflicts if it is of another fork, or if its log differs from ours: to show
+// that, the proof's upgrade must go from 0 to the shorter of the two lengths. ok is false if the two agree as far as
+// can be known; if another proof of the same peer did not verify, that is then the peer's fault, not the owner's.
 func (d *Download) Conflict(ctx context.Context, proof *merkle.Proof) (head store.Head, ok bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -50,7 +50,8 @@ func (d *Download) Conflict(ctx context.Context, proof *merkle.Proof) (head stor
 	return head, false, nil
 }
 
-// KeepSeen keeps a signed head that does not extend what is here, so that the owner hears of it before he signs again.
+// KeepSeen keeps a signed head that does not extend the log here, so that the owner learns of it before the next
+// signature.
 func (d *Download) KeepSeen(ctx context.Context, head store.Head) error {
 	if d.into == nil {
 		return nil
@@ -58,7 +59,7 @@ func (d *Download) KeepSeen(ctx context.Context, head store.Head) error {
 	return keepSeen(ctx, d.into, d.key, d.Manifest(), head)
 }
 
-// again calls do again where another process repaired the store meanwhile.
+// again repeats do if another process repaired the store meanwhile.
 func again(do func() error) error {
 	for tries := 1; ; tries++ {
 		if err := do(); tries == maxTries || !errors.Is(err, store.ErrOvertaken) {

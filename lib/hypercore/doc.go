@@ -1,12 +1,13 @@
-// Package hypercore is one signed, append-only log: appending to it, proving what it holds, and taking it from others.
+// Package hypercore is one signed, append-only log: appending to it, proving its contents, and downloading it from
+// others.
 //
-// Begin with OpenWriter to append, with OpenSnapshot to read or to prove, with NewDownload to take a core from peers.
+// Use OpenWriter to append, OpenSnapshot to read or to prove, and NewDownload to take a core from peers.
 //
-// A Writer's commit is durable and whole: once Commit has returned, the blocks survive a crash, and before that nobody
-// sees any of them. A Snapshot never changes. What a Download holds has been verified against the key; it becomes
-// durable in the sense of a copied file, at the next sync, unless DownloadOptions say otherwise.
+// A Writer's commit is atomic and durable: once Commit has returned, the blocks survive a crash, and until then
+// nobody sees any of them. A Snapshot never changes. Everything a Download holds has been verified against the key;
+// it becomes durable as a copied file does, at the next sync, unless DownloadOptions say otherwise.
 //
-// The formats are stock Hypercore's: the tree in lib/merkle, manifests and signatures in lib/keys.
+// The formats are those of stock Hypercore: the tree in lib/merkle, manifests and signatures in lib/keys.
 package hypercore
 
 import (
@@ -18,7 +19,7 @@ import (
 	"hc/lib/store"
 )
 
-// Sentinels to be told with errors.Is.
+// Sentinel errors, to be tested with errors.Is.
 var (
 	ErrConflict = errors.New("conflict")              // another length than expected, a name that is taken, another signed head
 	ErrReadOnly = errors.New("no secret key")         // the core is somebody else's
@@ -26,7 +27,7 @@ var (
 	ErrTooLarge = errors.New("block is too large")
 )
 
-// worded is an error that reads otherwise than the sentinel that it is.
+// worded is an error with a text of its own that wraps a sentinel.
 type worded struct {
 	is    error
 	words string
@@ -35,11 +36,11 @@ type worded struct {
 func (e worded) Error() string { return e.words }
 func (e worded) Unwrap() error { return e.is }
 
-// MaxBlock is the size, in bytes, of the largest block that can be appended: stock's limit.
+// MaxBlock is the size in bytes of the largest block that can be appended: stock's limit.
 const MaxBlock = 15 << 20
 
-// Find returns the core that word names: a key in any of its spellings, else a local name of the store (which may be
-// nil where there is none). keys.ErrKey and store.ErrName together where it can be neither.
+// Find returns the core that word names: a key in any of its spellings, else a local name in the store, which is nil
+// if there is none. The error wraps both keys.ErrKey and store.ErrName if word can be neither.
 func Find(ctx context.Context, from *store.Store, word string) (keys.Ref, error) {
 	ref, err := keys.ParseRef(word)
 	if err == nil {

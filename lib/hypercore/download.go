@@ -14,24 +14,25 @@ import (
 	"hc/lib/store"
 )
 
-// DownloadOptions say where a download is kept.
+// DownloadOptions say where a download is kept, and how it is read.
 type DownloadOptions struct {
 	Store *store.Store // nil: in memory, for as long as the reader needs it
 	Sync  bool         // each save is synced before Save returns
-	Adopt bool         // take a longer head of a core that this store writes, too
+	Adopt bool         // take a longer head even of a core that this store writes
 
 	Scattered bool // blocks are read in no order, see Download.Want
-	Returned  bool // the reader, who reads in order, gives each block back with Download.Return
+	Returned  bool // the reader, which reads in order, gives each block back with Download.Return
 }
 
-// Download is a core on its way from peers. Whoever talks to them gives it their proofs with Apply; what verified can be
-// read at once, and is kept with Save. It is also the source of a proof stream (see source methods): a reader moves on
-// block by block, and the download follows it. Safe for concurrent use; Save and Apply are for one goroutine.
+// Download is a core on its way from peers. The code that talks to them passes their proofs to Apply. Verified blocks
+// can be read at once; Save keeps them. A Download is also the source of a proof stream (see the source methods): a
+// reader moves on block by block, and the download follows it. It is safe for concurrent use, but only one goroutine
+// may call Save and Apply.
 type Download struct {
 	key   keys.Key
 	into  *store.Store
 	sync  bool
-	owned bool // the store writes this core, so any other head than its own is news
+	owned bool // the store writes this core, so any head other than its own is news
 	guard bool // a longer one is not taken
 
 	scattered bool // blocks are read in no order: the reader has no position
@@ -39,41 +40,41 @@ type Download struct {
 	mayHold   bool // the store was not empty
 	strict    bool // one hint was wrong; guarded by mu
 
-	mu       sync.Mutex // guards all below
-	auth     *keys.Auth // nil until the manifest, or that there is none, is known
+	mu       sync.Mutex // guards everything below
+	auth     *keys.Auth // nil until it is known whether there is a manifest, and which
 	state    merkle.State
 	head     store.Head
-	view     *store.View               // what the store holds, nil if nothing
-	base     store.Head                // that this download found in the store, or last put there
-	nodes    map[uint64]merkle.Node    // with a store: what came since the last save began
-	saving   map[uint64]merkle.Node    // what the save under way takes
-	lately   map[uint64]merkle.Node    // what the last save took, as far as it is certain: quicker than the view
-	absent   map[uint64]bool           // what the view is known to lack
-	ahead    map[uint64]aheadNode      // what came before the blocks below it, until these are saved
+	view     *store.View               // the core in the store, nil if it has none
+	base     store.Head                // the head that this download found in the store, or last stored there
+	nodes    map[uint64]merkle.Node    // with a store: those that came since the last save began
+	saving   map[uint64]merkle.Node    // those that the save under way takes
+	lately   map[uint64]merkle.Node    // those that the last save took and that are certain: quicker than the view
+	absent   map[uint64]bool           // those that the view is known to lack
+	ahead    map[uint64]aheadNode      // those that came before the blocks below them, until these are saved
 	ranges   []aheadRange              // of ahead, ascending
-	pruned   int                       // nodes that the last pruning left
-	blocks   map[uint64]held           // what the reader needs, and what is not saved
-	out      map[uint64][]*lent.Memory // of blocks that the reader has not given back, a hold of each
-	memory   int                       // what blocks cost, see cost
-	unread   int                       // of it, those at and behind the reader's position
-	read     int                       // what was read since that was told
+	pruned   int                       // nodes left by the last pruning
+	blocks   map[uint64]held           // those that the reader needs, and those not saved
+	out      map[uint64][]*lent.Memory // of blocks that the reader has not given back, one hold each
+	memory   int                       // cost of the blocks, see cost
+	unread   int                       // the part of memory at or after the reader's position
+	read     int                       // what was read since the last notification
 	unsaved  unsaved
 	saves    saves
 	reader   readerState
 	wants    wants
 	settled  bool
 	finished bool
-	failure  error         // with finished: why nothing more comes, nil if all has come
+	failure  error         // with finished: why nothing more comes, nil if everything has come
 	changed  chan struct{} // closed, and replaced, at every change
 }
 
-// unsaved is what verified and is not in the store yet.
+// unsaved is what has been verified and is not in the store yet.
 type unsaved struct {
 	blocks []merkle.Node // leaves; their bytes are in Download.blocks
-	frames []Frame       // as which some of them came
+	frames []Frame       // the frames in which some of them came
 	nodes  []merkle.Node
-	memory int // what the blocks cost
-	framed int // bytes of the frames
+	memory int // cost of the blocks
+	framed int // bytes in the frames
 	head   bool
 }
 
@@ -82,19 +83,19 @@ func (u unsaved) any() bool { return u.head || len(u.blocks) > 0 || len(u.nodes)
 // held is a verified block in memory.
 type held struct {
 	data   []byte
-	memory *lent.Memory // in which it lies, held for as long as it is among the blocks; nil: the collector's
+	memory *lent.Memory // where data lies, held while the block is in Download.blocks; nil: garbage-collected memory
 	saved  bool         // or there is nowhere to save it
-	read   bool         // by a scattered reader, whom no position tells; or it is saved, and counts as little
+	read   bool         // by a scattered reader, which has no position; or the block is saved and no longer counted as unread
 }
 
-// perBlock is what a block in memory costs beside its bytes: places in maps and lists, some tree nodes.
+// perBlock is what a block in memory costs besides its bytes: entries in maps and lists, some tree nodes.
 const perBlock = 640
 
 func cost(data []byte) int { return len(data) + perBlock }
 
-// readerState is where the reader of the proof stream stands.
+// readerState is the position of the proof stream's reader and what it waits for.
 type readerState struct {
-	start, position uint64  // blocks; what lies between them has been read
+	start, position uint64  // blocks; those in between have been read
 	node            waiting // for a tree node
 	block           waiting // for a block
 }
@@ -104,7 +105,7 @@ type waiting struct {
 	waits  bool
 }
 
-// NewDownload continues the download of a core with what the store holds of it.
+// NewDownload continues the download of a core from what the store holds of it.
 func NewDownload(ctx context.Context, key keys.Key, options DownloadOptions) (*Download, error) {
 	d := &Download{
 		key:       key,
@@ -175,7 +176,7 @@ func (d *Download) NeedsManifest() bool {
 // Owned reports whether the store writes this core, so that any other head of it is news.
 func (d *Download) Owned() bool { return d.owned }
 
-// Seen is the error for a head that conflicts with what is here. See KeepSeen.
+// Seen returns the error for a head that conflicts with the log here. See KeepSeen.
 func (d *Download) Seen(head store.Head) *SeenError {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -199,15 +200,15 @@ func (d *Download) Holds(ctx context.Context, block uint64) (bool, error) {
 	return d.view.Has(ctx, block)
 }
 
-// Lends reports whether blocks may lie in memory that is used again. Where they may not, those that are taken in must not be
-// in any: who reads them keeps them for as long as he likes.
+// Lends reports whether blocks may lie in memory that is used again. If not, blocks passed to Apply must not lie in
+// such memory: the reader keeps them for as long as it likes.
 func (d *Download) Lends() bool { return d.returned }
 
-// Apply verifies a proof and takes in what it brought; the block's bytes are kept, so the caller must not change them. If they
-// lie in memory that is lent, that is told, and held as long as they are needed; the caller's own hold may end when it returns.
-// merkle.ErrUnverified, keys.ErrSignature or keys.ErrManifest if it is not what the key signed. The first head may be of
-// any fork; behind it, a proof of another one is ErrForked. A longer head of a core that this store writes is kept as seen,
-// and is a *SeenError.
+// Apply verifies a proof and takes in what it brought. It keeps the block's bytes, so the caller must not change
+// them. If they lie in lent memory, that is passed too, and held as long as they are needed; the caller's own hold
+// may end when Apply returns. The error is merkle.ErrUnverified, keys.ErrSignature or keys.ErrManifest if the proof
+// is not of what the key signed. The first head may be of any fork; after it, a proof of another fork is ErrForked. A
+// longer head of a core that this store writes is kept as seen, and is a *SeenError.
 func (d *Download) Apply(ctx context.Context, proof *merkle.Proof, memory *lent.Memory) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -247,7 +248,7 @@ func prologue(auth *keys.Auth) *merkle.Prologue {
 	return &merkle.Prologue{Length: p.Length, TreeHash: p.TreeHash}
 }
 
-// authFor returns how to verify the proof's head: with the manifest that came with it, if one was needed.
+// authFor returns how to verify the proof's head: with the manifest in the proof, if one was needed.
 func (d *Download) authFor(proof *merkle.Proof) (*keys.Auth, error) {
 	if d.auth != nil || (proof.Upgrade == nil && proof.Manifest == nil) {
 		return d.auth, nil
@@ -294,7 +295,8 @@ func headOf(verified *merkle.Verified) store.Head {
 	}
 }
 
-// appendLasting adds the nodes that the store cannot compute: not those between a block and what it was climbed to.
+// appendLasting adds the nodes that the store cannot compute: those from a block up to the node that verified it are
+// left out.
 func appendLasting(to []merkle.Node, proof *merkle.Proof, verified *merkle.Verified) []merkle.Node {
 	for _, node := range verified.Nodes {
 		if proof.Block != nil && !verified.Upgraded && merkle.Contains(node.Index, 2*proof.Block.Index) {
@@ -305,7 +307,7 @@ func appendLasting(to []merkle.Node, proof *merkle.Proof, verified *merkle.Verif
 	return to
 }
 
-// notify wakes all who wait. d.mu is held.
+// notify wakes all waiters. d.mu is held.
 func (d *Download) notify() {
 	close(d.changed)
 	d.changed = make(chan struct{})

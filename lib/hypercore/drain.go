@@ -17,8 +17,8 @@ const ahead = 3
 type hashing struct {
 	stream.Batch
 	leaves []hash.Digest
-	hashed chan struct{} // closed when leaves are there
-	err    error         // what came behind the blocks; io.EOF at the end of the stream
+	hashed chan struct{} // closed when leaves are complete
+	err    error         // what followed the blocks; io.EOF at the end of the stream
 }
 
 // failed returns an error that is not the stream's end.
@@ -29,13 +29,13 @@ func (h *hashing) failed() error {
 	return h.err
 }
 
-// readHashing reads the next batch into h, and has it hashed beside whatever goes on. A batch goes to one processor: it has too
-// few blocks to fill the lanes of several, and others follow.
+// readHashing reads the next batch into h and has it hashed in the background. One processor hashes a batch: it has
+// too few blocks to fill the lanes of several, and others follow.
 func readHashing(reader *stream.Reader, h *hashing) *hashing {
 	h.err = reader.ReadBatch(&h.Batch, batchBytes, maxBatchBlocks)
 	h.hashed = make(chan struct{})
 	if h.failed() != nil {
-		close(h.hashed) // of that nothing will count
+		close(h.hashed) // the batch will not count
 		return h
 	}
 	h.leaves = slices.Grow(h.leaves[:0], len(h.Blocks))[:len(h.Blocks)]
@@ -46,16 +46,16 @@ func readHashing(reader *stream.Reader, h *hashing) *hashing {
 	return h
 }
 
-// Incoming is a stream on its way into a log: batches of it are read, and hashed, ahead of the one that is stored.
+// Incoming is a stream on its way into a log: batches of it are read and hashed ahead of the one that is stored.
 type Incoming struct {
 	read, empty chan *hashing
 	ended       <-chan struct{} // of the context
 	stop        context.CancelFunc
 }
 
-// Receive begins to read an hc-stream, for AppendTo: also while the store is opened. The stream may hang for as long as the other end of
-// the pipe likes; when the append has failed, or comes to nothing, nobody waits for it: the process ends, and the reading with it.
-// Otherwise it has ended before AppendTo returns.
+// Receive begins to read an hc-stream for AppendTo, even before the store is open. The stream may hang for as long as
+// the other end of the pipe likes. If the append fails, or comes to nothing, nobody waits for the reading: it ends
+// with the process. Otherwise it has ended before AppendTo returns.
 func Receive(ctx context.Context, from io.Reader) *Incoming {
 	ctx, stop := context.WithCancel(ctx)
 	i := &Incoming{ended: ctx.Done(), stop: stop}
@@ -67,7 +67,7 @@ func Receive(ctx context.Context, from io.Reader) *Incoming {
 	return i
 }
 
-// Close ends the reading, as soon as the stream says something more. To be called when nothing is appended.
+// Close ends the reading as soon as the stream delivers something more. Call it when nothing is appended.
 func (i *Incoming) Close() { i.stop() }
 
 // next returns the next batch.
@@ -82,7 +82,7 @@ func (i *Incoming) next(ctx context.Context) (*hashing, error) {
 	}
 }
 
-// drain appends a stream of which the first batch is there.
+// drain appends a stream whose first batch has been read.
 func (w *Writer) drain(ctx context.Context, from *Incoming, first *hashing, progress func(bytes, blocks int)) (uint64, error) {
 	total := uint64(0)
 	for h := first; ; {
@@ -104,13 +104,13 @@ func (w *Writer) drain(ctx context.Context, from *Incoming, first *hashing, prog
 	}
 }
 
-// newBatches returns channels that have room for all batches there are: those ahead, and the one that is stored. So nobody who gives one
-// back waits for somebody who may have gone.
+// newBatches returns channels with room for all batches: those read ahead, and the one that is stored. So returning
+// one never waits for a receiver that may be gone.
 func newBatches() (read, empty chan *hashing) {
 	return make(chan *hashing, ahead+1), make(chan *hashing, ahead+1)
 }
 
-// readAhead reads batches up to the one with the stream's end, or an error.
+// readAhead reads batches up to and including the one with the stream's end, or an error.
 func readAhead(ctx context.Context, reader *stream.Reader, empty <-chan *hashing, read chan<- *hashing) {
 	for {
 		select {
@@ -126,7 +126,7 @@ func readAhead(ctx context.Context, reader *stream.Reader, empty <-chan *hashing
 	}
 }
 
-// appendHashing stores a batch, unless it came before an error.
+// appendHashing stores a batch, unless an error follows it.
 func (w *Writer) appendHashing(ctx context.Context, h *hashing) error {
 	if h.failed() != nil {
 		return nil

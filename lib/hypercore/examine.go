@@ -20,10 +20,10 @@ type SeenHead struct {
 	Head     store.Head
 	Relation Relation
 	Compared bool   // its whole log was compared with ours, and
-	Common   uint64 // so many blocks, from the first one on, are the same
+	Common   uint64 // this many blocks, from the first one on, are the same
 }
 
-// Examine looks at the heads that were seen of a core.
+// Examine reports on the heads that were seen of a core.
 func Examine(ctx context.Context, in *store.Store, key keys.Key) (Diagnosis, error) {
 	d := Diagnosis{Key: key, Owned: Owned(in, key)}
 	seen, err := in.SeenHeads(ctx, key)
@@ -43,7 +43,7 @@ func Examine(ctx context.Context, in *store.Store, key keys.Key) (Diagnosis, err
 	return d, nil
 }
 
-// Compared notes how many blocks the log of a head shares with ours.
+// Compared records how many blocks the log of a head shares with ours.
 func (d *Diagnosis) Compared(head store.Head, common uint64) {
 	for i, seen := range d.Seen {
 		if sameHead(seen.Head, head) {
@@ -52,8 +52,9 @@ func (d *Diagnosis) Compared(head store.Head, common uint64) {
 	}
 }
 
-// Meet keeps a head that was proved elsewhere as seen, if it conflicts with the stored one, whose log shares the first common
-// blocks with its. Who only reads a core takes a longer log that goes on from his for what it is.
+// Meet keeps a head that was proved elsewhere as seen if it conflicts with the stored one. The two logs share the
+// first common blocks. A store that only reads the core does not count a longer log that extends its own as a
+// conflict.
 func Meet(ctx context.Context, in *store.Store, proved Proved, common uint64) error {
 	here, relation, err := relateStored(ctx, in, proved)
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 	"hc/lib/store"
 )
 
-// A Download is a proof.Source whose methods wait for what is on its way. One goroutine reads; another asks peers.
+// A Download is a proof.Source whose methods wait for data that is still on its way. One goroutine reads; another
+// asks peers.
 
 // Start sets the first block that the reader will want.
 func (d *Download) Start(block uint64) {
@@ -23,7 +24,7 @@ func (d *Download) Start(block uint64) {
 	d.notify()
 }
 
-// Position returns the block at which the reader stands: it has read all before it that it wanted.
+// Position returns the block at which the reader is: it has read all blocks before it that it wanted.
 func (d *Download) Position() uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -44,14 +45,14 @@ func (d *Download) WaitsForBlock() (block uint64, waits bool) {
 	return d.reader.block.number, d.reader.block.waits
 }
 
-// Changed returns a channel that is closed at the next change: something verified, or the reader moved.
+// Changed returns a channel that is closed at the next change: something was verified, or the reader moved.
 func (d *Download) Changed() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.changed
 }
 
-// Settle says that the newest head which the peers have is known.
+// Settle declares that the newest head that the peers have is known.
 func (d *Download) Settle() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -61,7 +62,8 @@ func (d *Download) Settle() {
 	}
 }
 
-// Finish says that nothing more will come: err nil if all was there, else why not. The first call counts.
+// Finish declares that nothing more will come. err is nil if everything was there, else the reason. Only the first
+// call counts.
 func (d *Download) Finish(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -72,7 +74,7 @@ func (d *Download) Finish(err error) {
 	d.notify()
 }
 
-// await calls ready under d.mu until it says that it is done, waiting for a change in between.
+// await calls ready under d.mu until it reports that it is done, and waits for a change in between.
 func (d *Download) await(ctx context.Context, ready func() (bool, error)) error {
 	for {
 		d.mu.Lock()
@@ -90,7 +92,7 @@ func (d *Download) await(ctx context.Context, ready func() (bool, error)) error 
 	}
 }
 
-// Manifest returns the encoded manifest, nil for a compat core. It is known when Head has returned.
+// Manifest returns the encoded manifest, nil for a compat core. It is known once Head has returned.
 func (d *Download) Manifest() []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -107,7 +109,7 @@ func (d *Download) Auth() *keys.Auth {
 	return d.auth
 }
 
-// Head waits until the newest head is known, and returns it; a zero one if nothing was signed.
+// Head waits until the newest head is known and returns it: the zero Head if nothing was signed.
 func (d *Download) Head(ctx context.Context) (head proof.Head, err error) {
 	err = d.await(ctx, func() (bool, error) {
 		head = proofHead(d.head)
@@ -119,7 +121,7 @@ func (d *Download) Head(ctx context.Context) (head proof.Head, err error) {
 	return head, err
 }
 
-// Next waits for a head that is longer than after; io.EOF when there will be none.
+// Next waits for a head that is longer than after. It returns io.EOF when there will be none.
 func (d *Download) Next(ctx context.Context, after proof.Head) (head proof.Head, err error) {
 	err = d.await(ctx, func() (bool, error) {
 		head = proofHead(d.head)
@@ -137,7 +139,7 @@ func (d *Download) Next(ctx context.Context, after proof.Head) (head proof.Head,
 	return head, err
 }
 
-// Node waits for a tree node, and until its size is certain, or gives up with proof.ErrPartial when it will not come.
+// Node waits for a tree node whose size is certain. It fails with proof.ErrPartial when the node will not come.
 func (d *Download) Node(ctx context.Context, index uint64) (node merkle.Node, err error) {
 	err = d.await(ctx, func() (bool, error) {
 		var err error
@@ -165,7 +167,7 @@ func (d *Download) wait(what *waiting, number uint64) {
 	}
 }
 
-// missing prefers the reason why nothing more came.
+// missing returns the reason why nothing more came, if there is one, instead of err.
 func (d *Download) missing(err error) error {
 	if d.failure != nil {
 		return d.failure
@@ -173,8 +175,8 @@ func (d *Download) missing(err error) error {
 	return err
 }
 
-// Block waits for a block, and tells that those before it have been read. Where the reader gives blocks back, see DownloadOptions, its
-// bytes are his until he does.
+// Block waits for a block and marks those before it as read. If the reader gives blocks back, see DownloadOptions,
+// the bytes are its own until it does.
 func (d *Download) Block(ctx context.Context, index uint64) (data []byte, err error) {
 	var view *store.View
 	err = d.await(ctx, func() (bool, error) {
@@ -212,7 +214,7 @@ func (d *Download) Block(ctx context.Context, index uint64) (data []byte, err er
 	return view.Block(ctx, index) // without d.mu: it may read the disk
 }
 
-// move lets the reader go on to the next block. A look at any other one, which makes a size certain, is not a step.
+// move advances the reader to the next block. A look at any other block, which makes a size certain, is not a step.
 // d.mu is held.
 func (d *Download) move(index uint64) {
 	if d.scattered || index != d.reader.position+1 {
@@ -224,7 +226,7 @@ func (d *Download) move(index uint64) {
 	d.countRead(before - d.unread)
 }
 
-// countRead tells from time to time that there is room for more. d.mu is held.
+// countRead notifies from time to time that there is room for more. d.mu is held.
 func (d *Download) countRead(memory int) {
 	d.read += memory
 	if d.read >= tellRead {
@@ -233,6 +235,6 @@ func (d *Download) countRead(memory int) {
 	}
 }
 
-// tellRead is how much the reader has to read, in bytes of memory, before that is told as a change. When there is nothing
-// left to read it waits, which is told, too.
+// tellRead is how much the reader has to read, in bytes of memory, before a change is notified. When nothing is left
+// to read, the reader waits, which is notified, too.
 const tellRead = 128 << 10

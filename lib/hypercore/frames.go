@@ -12,21 +12,21 @@ import (
 	"hc/lib/store"
 )
 
-// Frame is neighbouring blocks as they came, compressed together, or just together; or one block, as what it differs from another.
+// Frame is neighbouring blocks as they came, compressed or just concatenated; or one block as a delta from another.
 type Frame struct {
 	First uint64
 	Count int
 	Bytes []byte
-	Raw   bool // not compressed: the very bytes of the blocks, where these have them
+	Raw   bool // not compressed: the same bytes, in the same memory, as the blocks
 	Delta bool
-	Base  uint64 // with Delta, that block of the same core
+	Base  uint64 // with Delta: this block of the same core
 
-	Memory *lent.Memory // in which Bytes lie; nil: the collector's
+	Memory *lent.Memory // where Bytes lie; nil: garbage-collected memory
 }
 
-// KeepFrames hands over the frames as which blocks came that were taken in just now, and which decode to exactly these. They are stored
-// as they are where that can be; so nobody has to compress the blocks a second time. Without a store there is nothing to keep. Memory
-// is held as by Apply.
+// KeepFrames hands over the frames in which the blocks just taken in came, and which decode to exactly these. They
+// are stored unchanged if possible, so that nobody has to compress the blocks a second time. Without a store there is
+// nothing to keep. Memory is held as by Apply.
 func (d *Download) KeepFrames(frames ...Frame) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -40,7 +40,7 @@ func (d *Download) KeepFrames(frames ...Frame) {
 	}
 }
 
-// memory is what a frame costs beside its blocks, in bytes.
+// memory is what a frame costs in bytes besides its blocks.
 func (f Frame) memory() int {
 	if f.Raw {
 		return 0
@@ -48,10 +48,10 @@ func (f Frame) memory() int {
 	return len(f.Bytes)
 }
 
-// Stores reports whether what comes is stored.
+// Stores reports whether the download has a store.
 func (d *Download) Stores() bool { return d.into != nil }
 
-// put stores the blocks, ascending: those that came in one frame together, if nothing is amiss with it.
+// put stores the blocks in ascending order: those of one frame together, if the frame is intact.
 func (v *verifiedPart) put(ctx context.Context, tx *store.Tx) error {
 	slices.SortFunc(v.frames, func(a, b Frame) int { return cmp.Compare(a.First, b.First) })
 	frames := v.frames
@@ -60,7 +60,7 @@ func (v *verifiedPart) put(ctx context.Context, tx *store.Tx) error {
 		for len(frames) > 0 && frames[0].First < blocks[0].index {
 			frames = frames[1:]
 		}
-		held, err := tx.View().Has(ctx, blocks[0].index) // by another process meanwhile
+		held, err := tx.View().Has(ctx, blocks[0].index) // stored by another process meanwhile
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func (v *verifiedPart) put(ctx context.Context, tx *store.Tx) error {
 	return nil
 }
 
-// leaves returns the leaf hashes of the blocks, in their order; none where they are not looked for.
+// leaves returns the leaf hashes of the blocks in order, or nil if they are not looked up.
 func (v *verifiedPart) leaves() []hash.Digest {
 	if v.short() {
 		return nil

@@ -11,11 +11,11 @@ import (
 	"hc/lib/store"
 )
 
-// The fork guard: whoever restores an old copy of a log that he writes, or uses its key on two machines, must not sign a
-// second history without knowing. A signed head that does not belong to the log which is stored is kept, whichever tool
-// meets it, and Writers refuse to go on until the owner has taken one of the ways in recover.go.
+// The fork guard: an owner who restores an old copy of a log, or uses its key on two machines, must not sign a second
+// history unknowingly. Whichever tool meets a signed head that does not belong to the stored log keeps it, and
+// Writers then refuse to append until the owner has taken one of the ways in recover.go.
 
-// Proved is a signed head that was verified, with what proves it.
+// Proved is a signed head that was verified, with the data that proves it.
 type Proved struct {
 	Key      keys.Key
 	Manifest []byte     // nil for a compat core
@@ -23,7 +23,7 @@ type Proved struct {
 	Roots    []merkle.Node
 }
 
-// SeenError says that a core's key signed two heads of which one does not go on from the other, as far as is known. It is
+// SeenError says that a core's key signed two heads, and that one does not extend the other as far as is known. It is
 // ErrConflict and ErrForked.
 type SeenError struct {
 	Key         keys.Key
@@ -36,7 +36,7 @@ func (e *SeenError) Error() string {
 		e.Key, HeadWords(e.Here), HeadWords(e.There))
 }
 
-// Is makes it what callers tell apart.
+// Is reports whether target is ErrConflict or ErrForked.
 func (e *SeenError) Is(target error) bool { return target == ErrConflict || target == ErrForked }
 
 // Hint says what to do next.
@@ -50,7 +50,7 @@ func (e *SeenError) Hint() string {
 	return "ask its owner which one is right"
 }
 
-// HeadWords is a head in words, in which two that differ can be told apart.
+// HeadWords describes a head in words that tell two different heads apart.
 func HeadWords(head store.Head) string {
 	if head.Length == 0 {
 		return fmt.Sprintf("fork %d, length 0", head.Fork)
@@ -58,17 +58,17 @@ func HeadWords(head store.Head) string {
 	return fmt.Sprintf("fork %d, length %d, tree %.8s", head.Fork, head.Length, head.TreeHash)
 }
 
-// Relation is how a signed head stands to the log that is stored.
+// Relation is how a signed head relates to the stored log.
 type Relation int
 
 const (
-	Behind    Relation = iota // the stored log begins with it, or is it, or is of a higher fork
-	Untold                    // not longer, and the stored log has not the nodes to compare it by
-	Ahead                     // longer, of the same fork; whether it goes on from the stored one is not known
-	Different                 // of a higher fork, or of the same with another tree
+	Behind    Relation = iota // the stored log begins with it, or equals it, or is of a higher fork
+	Untold                    // not longer, and the stored log lacks the nodes to compare it by
+	Ahead                     // longer, of the same fork; whether it extends the stored one is not known
+	Different                 // of a higher fork, or of the same fork with another tree
 )
 
-// Relate compares a head with the log that a view has. nodes are some of the tree that the head is of, such as its roots.
+// Relate compares a head with the log in a view. nodes are some nodes of the head's tree, such as its roots.
 func Relate(ctx context.Context, view *store.View, head store.Head, nodes []merkle.Node) (Relation, error) {
 	stored := view.Head()
 	switch {
@@ -92,8 +92,8 @@ func Relate(ctx context.Context, view *store.View, head store.Head, nodes []merk
 	return relateRoots(ctx, view, head)
 }
 
-// relateRoots compares a head that is not longer than the stored log with the roots that this has at its length. If they
-// give the tree hash, they are right, hints or not.
+// relateRoots compares a head that is not longer than the stored log with the roots of that log at the head's length.
+// If they give the tree hash, they are right, hints or not.
 func relateRoots(ctx context.Context, view *store.View, head store.Head) (Relation, error) {
 	hints := false
 	roots := make([]merkle.Node, 0, 64)
@@ -117,7 +117,7 @@ func relateRoots(ctx context.Context, view *store.View, head store.Head) (Relati
 	return Different, nil
 }
 
-// certain returns a node of a view, if it is there and its size is certain.
+// certain returns a node of a view; known is false if the node is missing or its size is only a hint.
 func certain(ctx context.Context, view *store.View, index uint64) (node merkle.Node, known bool, err error) {
 	node, err = view.Node(ctx, index)
 	if errors.Is(err, merkle.ErrNodeMissing) {
@@ -126,8 +126,8 @@ func certain(ctx context.Context, view *store.View, index uint64) (node merkle.N
 	return node, err == nil && !node.Hint, err
 }
 
-// Guard holds a head that was proved elsewhere against the one that is stored. One that is longer, or differs, is kept as
-// seen, and the error is a *SeenError: who is about to sign must not go on.
+// Guard compares a head that was proved elsewhere with the stored one. One that is longer, or differs, is kept as
+// seen, and the error is a *SeenError: a writer that is about to sign must stop.
 func Guard(ctx context.Context, in *store.Store, proved Proved) error {
 	if proved.Head.Length == 0 {
 		return nil
@@ -157,13 +157,14 @@ func relateStored(ctx context.Context, in *store.Store, proved Proved) (here sto
 	return view.Head(), relation, err
 }
 
-// Owned reports whether a store writes a core: it holds its secret key, be it one that cannot be read.
+// Owned reports whether a store writes a core: it holds the secret key, even one that cannot be read.
 func Owned(in *store.Store, key keys.Key) bool {
 	_, err := in.Secret(key)
 	return !errors.Is(err, store.ErrNotFound)
 }
 
-// keepSeen keeps a signed head that conflicts with the stored one, unless that has left it behind meanwhile.
+// keepSeen keeps a signed head that conflicts with the stored one, unless the stored log has come to include it
+// meanwhile.
 func keepSeen(ctx context.Context, into *store.Store, key keys.Key, manifest []byte, head store.Head) error {
 	return again(func() error {
 		tx, err := into.Begin(ctx, key, store.TxOptions{Manifest: manifest, Durable: true})

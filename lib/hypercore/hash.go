@@ -7,8 +7,8 @@ import (
 	"hc/lib/hash"
 )
 
-// parallelFrom is the number of bytes from which it pays to hash on several processors: a goroutine costs about what
-// hashing 2 KiB does.
+// parallelFrom is the number of bytes from which hashing on several processors pays: a goroutine costs about as much
+// as hashing 2 KiB.
 const parallelFrom = 64 << 10
 
 // HashBlocks fills leaves with the leaf hashes of blocks, on all processors where there is enough to do.

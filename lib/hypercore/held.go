@@ -9,11 +9,11 @@ import (
 	"hc/lib/store"
 )
 
-// heldLooks is how many ranges of blocks are looked at for the largest ones.
+// heldLooks is the number of ranges of blocks among which Held looks for the largest ones.
 const heldLooks = 4096
 
-// HeldBlock returns a block that the store held when it was looked at last, which is to be compared. store.ErrBlockMissing if it is not
-// here any more.
+// HeldBlock returns a block, not yet compared with its leaf hash, that the store held when it was last looked at.
+// store.ErrBlockMissing if it is gone.
 func (d *Download) HeldBlock(ctx context.Context, block uint64) ([]byte, error) {
 	d.mu.Lock()
 	view := d.view
@@ -24,8 +24,8 @@ func (d *Download) HeldBlock(ctx context.Context, block uint64) ([]byte, error) 
 	return view.Block(ctx, block)
 }
 
-// HeldLength returns how many bytes a block has that the store held when it was looked at last. store.ErrBlockMissing or
-// merkle.ErrNodeMissing if that is not known.
+// HeldLength returns the size in bytes of a block that the store held when it was last looked at.
+// store.ErrBlockMissing or merkle.ErrNodeMissing if that is not known.
 func (d *Download) HeldLength(ctx context.Context, block uint64) (int, error) {
 	d.mu.Lock()
 	view := d.view
@@ -37,8 +37,8 @@ func (d *Download) HeldLength(ctx context.Context, block uint64) (int, error) {
 	return int(leaf.Size), err
 }
 
-// Held returns the largest ranges of blocks that the store holds of the core, at most so many, ascending and apart from one
-// another.
+// Held returns up to most of the largest ranges of the core's blocks that the store holds, ascending and apart from
+// one another.
 func (d *Download) Held(ctx context.Context, most int) (held []BlockRange, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

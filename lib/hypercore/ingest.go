@@ -9,7 +9,7 @@ import (
 	"hc/lib/store"
 )
 
-// Result is what an append came to.
+// Result describes what an append did.
 type Result struct {
 	Key    string `json:"key"`
 	Length uint64 `json:"length"`
@@ -23,13 +23,13 @@ const (
 	maxBatchBlocks = 16 << 10
 )
 
-// AppendStream appends an hc-stream to the core that word names, all of it or, where the stream is not whole, nothing.
-// progress, which may be nil, is told of each batch.
+// AppendStream appends an hc-stream to the core that word names: all of it or, if the stream is not whole, nothing.
+// progress, which may be nil, is called for each batch.
 func AppendStream(ctx context.Context, in *store.Store, word string, from io.Reader, options AppendOptions, progress func(bytes, blocks int)) (Result, error) {
 	return Receive(ctx, from).AppendTo(ctx, in, word, options, progress)
 }
 
-// AppendTo is AppendStream of what comes. It may be called once.
+// AppendTo is AppendStream for a stream that is already being read. It may be called once.
 func (i *Incoming) AppendTo(ctx context.Context, in *store.Store, word string, options AppendOptions, progress func(bytes, blocks int)) (Result, error) {
 	defer i.Close()
 	first, err := i.next(ctx)
@@ -39,7 +39,7 @@ func (i *Incoming) AppendTo(ctx context.Context, in *store.Store, word string, o
 	if err != nil {
 		return Result{}, err
 	}
-	w, err := OpenWriter(ctx, in, word, options) // behind the first batch: a pipe that fails at once takes no lock
+	w, err := OpenWriter(ctx, in, word, options) // after the first batch: a pipe that fails at once takes no lock
 	if err != nil {
 		return Result{}, err
 	}
@@ -52,7 +52,7 @@ func (i *Incoming) AppendTo(ctx context.Context, in *store.Store, word string, o
 	return w.result(ctx, before, bytes)
 }
 
-// AppendRaw appends everything that comes from a reader as one block.
+// AppendRaw appends everything that a reader delivers as one block.
 func AppendRaw(ctx context.Context, in *store.Store, word string, from io.Reader, options AppendOptions) (Result, error) {
 	data, err := io.ReadAll(io.LimitReader(from, MaxBlock+1))
 	if err != nil {
@@ -70,7 +70,7 @@ func AppendRaw(ctx context.Context, in *store.Store, word string, from io.Reader
 	}
 }
 
-// maxTries is how often something is begun again that another process got in the way of, where all it takes is at hand.
+// maxTries is how often a commit that another process got in the way of is tried when all its input is at hand.
 const maxTries = 4
 
 func appendOne(ctx context.Context, in *store.Store, word string, data []byte, options AppendOptions) (Result, error) {

@@ -16,8 +16,9 @@ import (
 // keepBytes is how much of a proof stream, in bytes of memory, is committed at a time.
 const keepBytes = 8 << 20
 
-// Keeper stores what a proof stream proved, as proof.Verify hands it on: a file with a proof is a bundle to carry. Call
-// Close at the end, also behind an error: what was verified until then is kept. For one stream.
+// Keeper stores what a proof stream proves, as proof.Verify hands it on: a file with a proof can carry a core from
+// one store to another. Call Close at the end, even after an error: everything verified until then is kept. A Keeper
+// serves one stream.
 type Keeper struct {
 	ctx  context.Context
 	into *store.Store
@@ -25,20 +26,20 @@ type Keeper struct {
 	key      keys.Key
 	manifest []byte
 	head     store.Head
-	view     *store.View // what the store held when the last head came; nil if nothing
+	view     *store.View // the core in the store when the last head came; nil if none
 	nodes    []merkle.Node
 	blocks   []verifiedBlock
-	memory   int // what the blocks cost
+	memory   int // cost of the blocks
 	dirty    bool
 	replaces bool
 }
 
-// NewKeeper returns a Keeper for one stream. ctx bounds all that it does.
+// NewKeeper returns a Keeper for one stream. ctx bounds everything it does.
 func NewKeeper(ctx context.Context, into *store.Store) *Keeper {
 	return &Keeper{ctx: ctx, into: into}
 }
 
-// Replace has it store also what the store has already, by its own account: it may be damaged there.
+// Replace makes it store also blocks that the store claims to hold: they may be damaged there.
 func (k *Keeper) Replace() { k.replaces = true }
 
 // Core implements proof.Sink.
@@ -47,8 +48,8 @@ func (k *Keeper) Core(key keys.Key, manifest []byte) error {
 	return nil
 }
 
-// Head implements proof.Sink. A head that does not go on from the stored one is kept as seen, and is a *SeenError; so is
-// one of a core that this store writes, if it is longer: only the owner says where that goes on.
+// Head implements proof.Sink. A head that does not extend the stored one is kept as seen, and is a *SeenError. So is
+// a longer head of a core that this store writes: only the owner says how that log continues.
 func (k *Keeper) Head(head proof.Head, roots []merkle.Node) error {
 	if err := k.save(); err != nil {
 		return err
@@ -76,7 +77,7 @@ func (k *Keeper) Head(head proof.Head, roots []merkle.Node) error {
 	return k.take(roots)
 }
 
-// take adds nodes, and refuses those of another history than the stored one.
+// take adds nodes, and refuses those of a history other than the stored one.
 func (k *Keeper) take(nodes []merkle.Node) error {
 	if k.view != nil {
 		stored := k.view.Head()
@@ -127,7 +128,7 @@ func (k *Keeper) Group(g *proof.Group) error {
 	return k.save()
 }
 
-// save commits what came since the last time, under the newer of the head it came with and the stored one.
+// save commits what came since the last save, under the head that it came with or the stored one, whichever is newer.
 func (k *Keeper) save() error {
 	if !k.dirty && len(k.blocks) == 0 && len(k.nodes) == 0 {
 		return nil

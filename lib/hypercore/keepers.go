@@ -10,17 +10,18 @@ import (
 	"hc/lib/store"
 )
 
-// Keepers stores what a proof stream proved of one log, or of several whose groups come by turns, such as the two of a drive. Call Close at
-// the end, also behind an error: what was verified until then is kept. For one stream.
+// Keepers stores what a proof stream proves of one log, or of several whose groups take turns, such as the two of a
+// drive. Call Close at the end, even after an error: everything verified until then is kept. A Keepers serves one
+// stream.
 type Keepers struct {
 	ctx  context.Context
 	into *store.Store
 	logs map[keys.Key]*Keeper
-	list []*Keeper // in the order in which they came
+	list []*Keeper // in order of arrival
 	now  *Keeper
 }
 
-// NewKeepers returns a Keepers for one stream. ctx bounds all that it does.
+// NewKeepers returns a Keepers for one stream. ctx bounds everything it does.
 func NewKeepers(ctx context.Context, into *store.Store) *Keepers {
 	return &Keepers{ctx: ctx, into: into, logs: map[keys.Key]*Keeper{}}
 }
@@ -50,7 +51,7 @@ func (k *Keepers) Block(index uint64, data []byte, first, end int) error {
 	return k.now.Block(index, data, first, end)
 }
 
-// Close keeps the rest, that of the blobs before that of the names.
+// Close keeps the rest: of a drive, the blobs before the names.
 func (k *Keepers) Close() error {
 	var err error
 	for i := len(k.list) - 1; i >= 0; i-- {

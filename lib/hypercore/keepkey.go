@@ -8,9 +8,9 @@ import (
 	"hc/lib/store"
 )
 
-// keepKey writes the secret key and the name before the core's first commit: a log whose key is lost ends there. It is
-// called under the store's append lock, so of two processes that give the same name to a new core each, one sees that it
-// came second; otherwise the other's core would have lost its name.
+// keepKey writes the secret key and the name before the core's first commit: a log whose key is lost ends there. It
+// is called under the store's append lock. So if two processes give the same name to a new core each, the second one
+// finds the name taken; otherwise the first one's core would have lost its name.
 func (w *Writer) keepKey(ctx context.Context) error {
 	if w.name == "" {
 		return nil
@@ -30,7 +30,7 @@ func (w *Writer) keepKey(ctx context.Context) error {
 	return nil
 }
 
-// keepSecret lets one that is locked already be: a core that is created by its secret key may be here under another name.
+// keepSecret leaves a locked key as it is: a core that is created from its secret key may be here under another name.
 func (w *Writer) keepSecret(ctx context.Context) error {
 	if file, err := w.store.SecretFile(w.auth.Key()); err == nil && file.Locked() {
 		return nil

@@ -6,8 +6,8 @@ import (
 	"hc/lib/keys"
 )
 
-// LackingError says that the store has lost something in which a newer head of a core that it writes may have been: whoever
-// signs now may sign a length for the second time. It is ErrConflict.
+// LackingError says that the store has lost data that may have included a newer head of a core that it writes: a
+// signature now may sign a length for the second time. It is ErrConflict.
 type LackingError struct {
 	Key    keys.Key
 	Reason error
@@ -17,7 +17,7 @@ func (e *LackingError) Error() string {
 	return fmt.Sprintf("the store is damaged, and a newer head of core %v may be lost with that: %v", e.Key, e.Reason)
 }
 
-// Is makes it what callers tell apart.
+// Is reports whether target is ErrConflict.
 func (e *LackingError) Is(target error) bool { return target == ErrConflict }
 
 // Hint says what to do next.
@@ -25,7 +25,8 @@ func (e *LackingError) Hint() string {
 	return "hc fsck --repair --peer ADDR brings back what a peer has; if nobody has more, hc fsck --repair"
 }
 
-// checkWhole reports whether the log of a core that is about to be signed may have been longer than it seems.
+// checkWhole returns a *LackingError if the log of a core that is about to be signed may have been longer than it
+// seems.
 func (w *Writer) checkWhole() error {
 	if w.sure {
 		return nil

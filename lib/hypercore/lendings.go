@@ -9,30 +9,31 @@ import (
 	"hc/lib/store"
 )
 
-// Bounds of the memory that small blocks keep from being used again: it is that of a whole run, and they may be of as many runs as
-// there are blocks.
+// Bounds on the memory that small blocks keep from being reused. A block holds the memory of its whole run, and every
+// block may be of another run.
 const (
-	mostLent  = 4 << 20 // bytes, beyond which a small block is copied, unless others are lent of the same memory
-	lentWhole = 8       // how many times as much memory as its own size a block may keep that is not small
+	mostLent  = 4 << 20 // bytes beyond which a small block is copied, unless other blocks in the same memory are lent
+	lentWhole = 8       // a block smaller than its memory by more than this factor is small
 )
 
-// lendings are the blocks that a reader has not given back, and the memory in which they lie. Safe for concurrent use.
+// lendings are the blocks that a reader has not given back, and the memory in which they lie. It is safe for
+// concurrent use.
 type lendings struct {
 	mu     sync.Mutex
-	blocks map[uint64][]loan // one for each time that he got the block
+	blocks map[uint64][]loan // one loan for each time that the reader got the block
 	all    map[*lent.Memory]*lentMemory
-	last   *lentMemory // in which the next block lies, as a rule
+	last   *lentMemory // in which the next block usually lies
 	bytes  int         // of all
 }
 
 // loan is a block that is out.
 type loan struct {
-	of     *lentMemory // nil: he has a copy
-	pack   io.ReaderAt // in which it stands, at offset; nil: in none
+	of     *lentMemory // nil: the reader has a copy
+	pack   io.ReaderAt // the file with the block at offset; nil: there is none
 	offset int64
 }
 
-// lentMemory is memory that is held for as long as blocks of it are out.
+// lentMemory is memory that is held for as long as blocks in it are out.
 type lentMemory struct {
 	memory *lent.Memory
 	blocks int
@@ -42,7 +43,7 @@ func newLendings() *lendings {
 	return &lendings{blocks: make(map[uint64][]loan), all: make(map[*lent.Memory]*lentMemory)}
 }
 
-// lend takes a block, with the caller's hold of the memory in which it lies, and returns what the reader gets.
+// lend takes a block, with the caller's hold on its memory, and returns the bytes for the reader.
 func (l *lendings) lend(index uint64, block store.LentBlock) []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -50,7 +51,7 @@ func (l *lendings) lend(index uint64, block store.LentBlock) []byte {
 	if from == nil {
 		from = l.begin(block.Memory, len(block.Data))
 	} else {
-		block.Memory.Release() // it is held
+		block.Memory.Release() // it is held already
 	}
 	l.blocks[index] = append(l.blocks[index], loan{from, block.Pack, block.Offset})
 	if from == nil {
@@ -61,7 +62,7 @@ func (l *lendings) lend(index uint64, block store.LentBlock) []byte {
 	return block.Data
 }
 
-// place returns where a block that is out stands in a file, if it does.
+// place returns where a lent block lies in a file, if it does.
 func (l *lendings) place(block uint64) (pack io.ReaderAt, offset int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -71,7 +72,7 @@ func (l *lendings) place(block uint64) (pack io.ReaderAt, offset int64) {
 	return nil, 0
 }
 
-// of returns memory as it is held if other blocks of it are out, else nil. mu is held.
+// of returns the entry of memory that is held because other blocks in it are out, else nil. mu is held.
 func (l *lendings) of(memory *lent.Memory) *lentMemory {
 	if l.last == nil || l.last.memory != memory {
 		l.last = l.all[memory]
@@ -79,7 +80,7 @@ func (l *lendings) of(memory *lent.Memory) *lentMemory {
 	return l.last
 }
 
-// begin begins to lend memory for a block of so many bytes; nil: it is too much memory for it. mu is held.
+// begin starts lending memory for a block of the given size; nil: the memory is too large for the block. mu is held.
 func (l *lendings) begin(memory *lent.Memory, block int) *lentMemory {
 	size := len(memory.Bytes())
 	if block < size/lentWhole && l.bytes+size > mostLent {
@@ -91,7 +92,7 @@ func (l *lendings) begin(memory *lent.Memory, block int) *lentMemory {
 	return l.last
 }
 
-// giveBack takes back a block; it does nothing where the reader has none.
+// giveBack takes back a block; it does nothing if the reader does not have it.
 func (l *lendings) giveBack(block uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -107,7 +108,7 @@ func (l *lendings) giveBack(block uint64) {
 	l.blocks[block] = out[1:]
 }
 
-// end ends the loan of one block, and with the last one that of the memory. mu is held.
+// end ends the loan of one block, and with the last one the loan of its memory. mu is held.
 func (l *lendings) end(from *lentMemory) {
 	if from == nil {
 		return

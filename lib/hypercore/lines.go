@@ -9,8 +9,8 @@ import (
 	"hc/lib/store"
 )
 
-// Flush says when lines that came are signed and published: after Count of them, or Interval behind the first that is
-// not yet. The zero value is DefaultFlush.
+// Flush says when lines are signed and published: after Count of them, or Interval after the first that is not yet.
+// The zero value is DefaultFlush.
 type Flush struct {
 	Count    uint64
 	Interval time.Duration
@@ -19,9 +19,9 @@ type Flush struct {
 // DefaultFlush is how long a line waits for others to share its signature and its sync.
 const DefaultFlush = 200 * time.Millisecond
 
-// AppendLines appends each line of a reader, with its LF, as one block (the last may lack the LF). What came is
-// published at every flush; an input that fails later, or the end of ctx, takes nothing back. The log is locked during a
-// flush only, so that an endless input lets others in. committed, which may be nil, is told of each flush.
+// AppendLines appends each line of a reader, with its LF, as one block (the last may lack the LF). Lines are
+// published at every flush; a later error of the input, or the end of ctx, takes nothing back. The log is locked only
+// during a flush, so an endless input lets others in. committed, which may be nil, is called at each flush.
 func AppendLines(ctx context.Context, in *store.Store, word string, from io.Reader, options AppendOptions, flush Flush, committed func(Result)) (Result, error) {
 	if flush == (Flush{}) {
 		flush.Interval = DefaultFlush
@@ -87,10 +87,10 @@ func (l *lineAppend) run(ctx context.Context, from io.Reader) (Result, error) {
 	}
 }
 
-// grace is how long, behind an interrupt, it may take to publish what came before.
+// grace is how long publishing the lines read so far may take after an interrupt.
 const grace = 3 * time.Second
 
-// outlasting returns a context that ends later than ctx by so much.
+// outlasting returns a context that ends grace later than ctx.
 func outlasting(ctx context.Context, grace time.Duration) (later context.Context, end func()) {
 	later, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
@@ -102,7 +102,7 @@ func outlasting(ctx context.Context, grace time.Duration) (later context.Context
 	}
 }
 
-// append adds lines, committing behind every Count of them.
+// append adds lines and commits after every Count of them.
 func (l *lineAppend) append(ctx context.Context, blocks [][]byte) error {
 	for len(blocks) > 0 {
 		if err := l.open(ctx); err != nil {
@@ -141,11 +141,11 @@ func (l *lineAppend) open(ctx context.Context) error {
 		if !w.isNew {
 			l.w, l.before, l.added = w, w.Length(), 0
 			l.word = w.Key().String()
-			l.options.New, l.options.ExpectLength, l.options.Ask, l.options.begun = false, nil, nil, false // they were about the first flush
+			l.options.New, l.options.ExpectLength, l.options.Ask, l.options.begun = false, nil, nil, false // they applied to the first flush
 			continue
 		}
-		// A log that is new begins empty: of two processes that have lines for it, the second one then goes on behind
-		// the first.
+		// A new log begins empty: of two processes that have lines for it, the second one then continues after the
+		// first.
 		if _, err := w.Commit(ctx); err == nil {
 			l.options.New, l.options.begun = false, w.sure
 		} else if l.options.New || !errors.Is(err, errNameTaken) {
@@ -174,7 +174,8 @@ func (l *lineAppend) commit(ctx context.Context) error {
 	return nil
 }
 
-// end commits what is left. An input without a line makes an empty log, as an empty stream does; one that failed does not.
+// end commits the rest. An input without lines creates an empty log, as an empty stream does; one that failed does
+// not.
 func (l *lineAppend) end(ctx context.Context, err error) (Result, error) {
 	if l.total.Key == "" && err == nil {
 		if openErr := l.open(ctx); openErr != nil {
@@ -187,7 +188,7 @@ func (l *lineAppend) end(ctx context.Context, err error) (Result, error) {
 	return l.total, err
 }
 
-// interrupted commits what came before ctx ended.
+// interrupted commits the lines that came before ctx ended.
 func (l *lineAppend) interrupted(ctx, work context.Context) (Result, error) {
 	if err := l.commit(work); err != nil {
 		return l.total, err

@@ -7,21 +7,21 @@ import (
 	"hc/lib/merkle"
 )
 
-// What a Download holds in memory: the reader's next blocks, what is not saved, and, without a store, the tree nodes
-// that are still of use.
+// What a Download holds in memory: the reader's next blocks, unsaved data and, without a store, the tree nodes that
+// are still of use.
 
-// pruneFrom is the number of nodes in memory from which it pays to look for some that nobody needs any more.
+// pruneFrom is the number of nodes in memory from which it pays to look for unneeded ones.
 const pruneFrom = 4096
 
-// How much of what is saved already is held for the reader, in bytes: the nearest blocks, and for one who reads in no order those that
-// came first. He finds the rest in the store, where it has to be decompressed again. Of who reads in order no more is asked for when he is
-// so much behind.
+// How many bytes of saved blocks are held for the reader: the nearest ones or, for a scattered reader, those that
+// came first. It finds the rest in the store, where it has to be decompressed again. A reader in order that is this
+// far behind gets no more blocks asked for.
 const (
 	keepSaved   = 4 << 20
 	keepOrdered = 8 << 20
 )
 
-// keeps is as much of that as goes for this reader.
+// keeps returns which of the two applies to this reader.
 func (d *Download) keeps() int {
 	if d.scattered {
 		return keepSaved
@@ -29,7 +29,7 @@ func (d *Download) keeps() int {
 	return keepOrdered
 }
 
-// Unread returns what the verified blocks in memory cost, in bytes, that the reader has not come past.
+// Unread returns the cost, in bytes, of the verified blocks in memory that the reader has not passed yet.
 func (d *Download) Unread() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -65,7 +65,8 @@ func (d *Download) letGo(block uint64) {
 	}
 }
 
-// lend notes that the reader has a block, if that lies in memory that he is to give back. d.mu is held.
+// lend records that the reader has a block, if the block lies in memory that the reader is to give back. d.mu is
+// held.
 func (d *Download) lend(block uint64, memory *lent.Memory) {
 	if memory == nil || !d.returned {
 		return
@@ -74,8 +75,8 @@ func (d *Download) lend(block uint64, memory *lent.Memory) {
 	d.out[block] = append(d.out[block], memory)
 }
 
-// Return gives a block back that Block returned: its bytes are not read any more. Of a block that was returned several times
-// each is given back.
+// Return gives back a block that Block returned: its bytes are not read any more. A block that Block returned several
+// times has to be given back as often.
 func (d *Download) Return(block uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -112,9 +113,9 @@ func (d *Download) moveTo(position uint64) {
 	}
 }
 
-// Evict forgets verified blocks that are saved nowhere until the rest costs at most limit bytes, those first that the
-// reader will come to last, and returns them: they have to be asked for again. Only without a store is there anything to
-// forget; what the reader waits for stays.
+// Evict forgets verified blocks that are saved nowhere, beginning with those that the reader will reach last, until
+// the rest costs at most limit bytes. It returns them: they have to be asked for again. The block that the reader
+// waits for stays. With a store there is nothing to forget.
 func (d *Download) Evict(limit int) (evicted []uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -138,8 +139,8 @@ func (d *Download) Evict(limit int) (evicted []uint64) {
 	return evicted
 }
 
-// saved marks blocks as kept, and drops those that have been read, and of the others those that are over what is held, the farthest
-// first. d.mu is held.
+// saved marks blocks as saved. It drops those that have been read and, if the others exceed the limit, the farthest
+// of them first. d.mu is held.
 func (d *Download) saved(leaves []merkle.Node) {
 	for _, leaf := range slices.Backward(leaves) {
 		block := leaf.Index / 2
@@ -150,7 +151,7 @@ func (d *Download) saved(leaves []merkle.Node) {
 		case block < d.reader.position || d.memory-d.unsaved.memory > d.keeps() || d.scattered && h.read:
 			d.letGo(block)
 		case d.scattered:
-			d.unread -= cost(h.data) // is in the store, too: nothing waits for it to be read
+			d.unread -= cost(h.data) // it is in the store, too: nothing waits for it to be read
 			d.countRead(cost(h.data))
 			h.saved, h.read = true, true
 			d.blocks[block] = h
@@ -161,7 +162,7 @@ func (d *Download) saved(leaves []merkle.Node) {
 	}
 }
 
-// prune drops nodes that only blocks which were read needed, where the store does not keep them. d.mu is held.
+// prune drops nodes that only blocks already read needed, if there is no store. d.mu is held.
 func (d *Download) prune() {
 	if d.into != nil || len(d.nodes) < max(pruneFrom, 2*d.pruned) {
 		return

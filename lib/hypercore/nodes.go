@@ -52,8 +52,8 @@ func (d *Download) node(ctx context.Context, index uint64) (merkle.Node, error) 
 	return node, err
 }
 
-// SettleNode makes the size of a node certain that is a hint, from what is below it. Where that does not do, it returns the first
-// block that it lacks, of which ok says that there is one.
+// SettleNode makes the size of a node certain that is only a hint, from the nodes below it. If these do not suffice,
+// it returns the first block that is missing, and ok is true.
 func (d *Download) SettleNode(ctx context.Context, index uint64) (block uint64, ok bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -102,7 +102,7 @@ func (d *Download) settleNode(ctx context.Context, index uint64) (merkle.Node, e
 	return made, nil
 }
 
-// maxAbsent bounds what is remembered of vain looks into the store.
+// maxAbsent bounds how many failed look-ups in the store are remembered.
 const maxAbsent = 64 << 10
 
 var errNodeMissing = fmt.Errorf("not verified yet: %w", merkle.ErrNodeMissing)

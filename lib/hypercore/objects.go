@@ -13,8 +13,8 @@ import (
 	"hc/lib/merkle"
 )
 
-// What a Download takes in from an hc peer: many neighbouring blocks that are verified together, and leaf hashes before their
-// blocks, so that those which the store holds already, in whatever core, need not come.
+// What a Download takes in from an hc peer: many neighbouring blocks that are verified together, and leaf hashes
+// ahead of their blocks, so that blocks which the store already holds, in whatever core, need not be sent.
 
 // aheadNode is a node that came before the blocks below it.
 type aheadNode struct {
@@ -25,23 +25,24 @@ type aheadNode struct {
 // aheadRange is blocks whose leaf hashes came together.
 type aheadRange struct {
 	first, end uint64
-	left       uint64 // of them that are not saved
+	left       uint64 // blocks of it that are not saved
 }
 
 // Needs is what it takes to verify neighbouring blocks together.
 type Needs struct {
-	Nodes   []uint64 // tree nodes that have to be told beside the blocks, in the order of merkle.RangeSiblings
-	Anchors []uint64 // nodes that are expected, on which it then builds
-	Brings  []uint64 // nodes that will be known by it and on which others may build
+	Nodes   []uint64 // tree nodes that have to be sent with the blocks, in the order of merkle.RangeSiblings
+	Anchors []uint64 // nodes that are expected and that the range is then built on
+	Brings  []uint64 // nodes that will be known once it is verified, and that others may build on
 }
 
-// Needs tells what it takes to verify the blocks first … end-1, given the nodes that are here and those that are expected.
+// Needs returns what it takes to verify the blocks first … end-1, given the nodes that are here and those that are
+// expected.
 func (d *Download) Needs(ctx context.Context, first, end uint64, expected func(node uint64) bool) (n Needs) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n.Nodes = merkle.RangeSiblings(first, end, d.state.Length, func(index uint64) bool {
 		switch {
-		case within(merkle.Parent(index), first, end): // is computed anyway
+		case within(merkle.Parent(index), first, end): // it is computed anyway
 			return false
 		case d.usable(ctx, index):
 			return true
@@ -74,8 +75,9 @@ func within(node, first, end uint64) bool {
 	return merkle.FirstBlock(node) >= first && merkle.LastBlock(node) < end
 }
 
-// Usable reports whether a range can be verified with the node. One whose size is a hint can: a wrong one would not climb to what is
-// verified. Then nothing more is built on hints, for nobody can tell any more who is to blame.
+// Usable reports whether a range can be verified with the node. A node whose size is a hint will do: with a wrong
+// size the range would not climb to verified nodes. Once that has happened nothing more is built on hints, since it
+// is unclear who is to blame.
 func (d *Download) Usable(ctx context.Context, index uint64) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -92,9 +94,9 @@ func (d *Download) certain(ctx context.Context, index uint64) bool {
 	return err == nil && !node.Hint
 }
 
-// ApplyBlocks verifies neighbouring blocks of the verified log, of which it is told the leaf hashes, together with those nodes
-// that it takes (more do no harm), and takes them in. memory, as for Apply, is that of each block, or nil.
-// merkle.ErrNodeMissing if what they build on is not here (any more).
+// ApplyBlocks verifies neighbouring blocks of the verified log together and takes them in. leaves are their leaf
+// hashes, nodes those that the verification needs (more do no harm). memory, as for Apply, is that of each block, or
+// nil. merkle.ErrNodeMissing if nodes that they build on are not here (any more).
 func (d *Download) ApplyBlocks(ctx context.Context, fork, first uint64, blocks [][]byte, leaves []hash.Digest, nodes []merkle.Node, memory []*lent.Memory) error {
 	told := make([]merkle.Node, len(blocks))
 	for i, block := range blocks {
@@ -123,7 +125,8 @@ func (d *Download) ApplyBlocks(ctx context.Context, fork, first uint64, blocks [
 	return nil
 }
 
-// climbRange ties leaves to what is known, and returns the nodes that were not, and those that had to be told. d.mu is held.
+// climbRange ties leaves to known nodes, and returns the nodes that are new and those that had to be sent. d.mu is
+// held.
 func (d *Download) climbRange(ctx context.Context, fork, first uint64, leaves, told []merkle.Node) (fresh, siblings []merkle.Node, err error) {
 	end := first + uint64(len(leaves))
 	if fork != d.state.Fork {
@@ -173,7 +176,7 @@ func (d *Download) climbRange(ctx context.Context, fork, first uint64, leaves, t
 	return slices.AppendSeq(fresh, maps.Values(hints)), siblings, err
 }
 
-// errHints says that something did not verify, maybe since what it built on was a hint.
+// errHints says that something did not verify, perhaps because it was built on a hint.
 var errHints = fmt.Errorf("built on hints: %w", merkle.ErrNodeMissing)
 
 // takeBlock holds a verified block. d.mu is held.
@@ -186,8 +189,8 @@ func (d *Download) takeBlock(leaf merkle.Node, data []byte, memory *lent.Memory)
 	}
 }
 
-// ApplyLeaves verifies the leaves of neighbouring blocks, whose sizes then still are hints, with those nodes that it takes, and holds
-// them until the blocks are saved. merkle.ErrNodeMissing as in ApplyBlocks. There must be a store.
+// ApplyLeaves verifies the leaves of neighbouring blocks, whose sizes remain hints, with the nodes that this needs.
+// It holds them until the blocks are saved. merkle.ErrNodeMissing as in ApplyBlocks. The download must have a store.
 func (d *Download) ApplyLeaves(ctx context.Context, fork, first uint64, leaves, nodes []merkle.Node) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -224,8 +227,8 @@ func (d *Download) Leaf(ctx context.Context, block uint64) (leaf merkle.Node, kn
 	return leaf, err == nil
 }
 
-// ApplyKnown takes in a block whose leaf hash, which is told, must be the one that is verified already: merkle.ErrUnverified if
-// it is another, merkle.ErrNodeMissing if none is here (any more). memory is as for Apply.
+// ApplyKnown takes in a block whose leaf hash, told, must be the one that is verified already: merkle.ErrUnverified
+// if it differs, merkle.ErrNodeMissing if none is here (any more). memory is as for Apply.
 func (d *Download) ApplyKnown(ctx context.Context, block uint64, data []byte, told hash.Digest, memory *lent.Memory) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -256,7 +259,7 @@ func (d *Download) learn(node merkle.Node) {
 	}
 }
 
-// settleSibling makes the size of a leaf's sibling certain, which is what the leaf leaves of their parent's.
+// settleSibling makes the size of a leaf's sibling certain: it is the parent's size less the leaf's.
 func (d *Download) settleSibling(ctx context.Context, leaf merkle.Node) error {
 	sibling, err := d.node(ctx, merkle.Sibling(leaf.Index))
 	if err != nil || !sibling.Hint {
@@ -284,11 +287,11 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// aheadBlocks is as many blocks as a range whose leaf hashes come ahead has, at most.
+// aheadBlocks is the largest number of blocks in a range whose leaf hashes come ahead.
 const aheadBlocks = 1024
 
-// keepBeside has those nodes saved that came ahead and stand beside the way up from a leaf: with them the block can be
-// proved to others, whether the blocks below them come or not. d.mu is held.
+// keepBeside has those nodes saved that came ahead and are siblings on the path up from a leaf: with them the block
+// can be proved to others, whether the blocks below them come or not. d.mu is held.
 func (d *Download) keepBeside(leaf uint64) {
 	if len(d.ahead) == 0 {
 		return
@@ -307,7 +310,7 @@ func (d *Download) keepBeside(leaf uint64) {
 	}
 }
 
-// forgetAhead lets go of the leaf hashes of a range when all its blocks are saved. d.mu is held.
+// forgetAhead drops the leaf hashes of a range once all its blocks are saved. d.mu is held.
 func (d *Download) forgetAhead(saved uint64) {
 	at := sort.Search(len(d.ranges), func(i int) bool { return d.ranges[i].end > saved })
 	if at == len(d.ranges) || d.ranges[at].first > saved {
@@ -328,7 +331,8 @@ func (d *Download) forgetAhead(saved uint64) {
 	d.ranges = slices.Delete(d.ranges, at, at+1)
 }
 
-// MayHold reports whether the store may hold blocks of this core without knowing it: those of others, or of an older part of it.
+// MayHold reports whether the store may hold blocks of this core unknowingly: in other cores, or in an older part of
+// this one.
 func (d *Download) MayHold() bool { return d.mayHold }
 
 // HoldsObject reports whether the store holds a block with that leaf hash, of whatever core.
@@ -336,7 +340,7 @@ func (d *Download) HoldsObject(ctx context.Context, leaf hash.Digest) (bool, err
 	return d.into.Has(ctx, leaf)
 }
 
-// Object returns the block with that leaf hash, which is to be compared. store.ErrBlockMissing if it is not here any more.
+// Object returns the block with that leaf hash, not yet compared with it. store.ErrBlockMissing if it is gone.
 func (d *Download) Object(ctx context.Context, leaf hash.Digest) ([]byte, error) {
 	data, err := d.into.Object(ctx, leaf)
 	if err != nil {

@@ -12,9 +12,10 @@ import (
 	"hc/lib/store"
 )
 
-// Onto reads a proof of a head (hc-proof/1, claim head) and keeps that head with its roots, which are all that it takes to
-// append, and with the roots of the length that the claim names with `at`, if it does. Where the store has a part of the log, the head must be one that it has already, or the stored log's beginning,
-// which then goes on from where it is; a longer or another one is kept as seen, and is a *SeenError.
+// Onto reads a proof of a head (hc-proof/1, claim head) and keeps that head with its roots, which suffice for
+// appending. If the claim names another length with `at`, it keeps the roots of that, too. If the store has a part of
+// the log, the head must be the stored one, or a beginning of the stored log, which then stays as it is. A longer or
+// a different one is kept as seen, and is a *SeenError.
 func Onto(ctx context.Context, in *store.Store, key keys.Key, from io.Reader) error {
 	var nodes headNodes
 	sum, err := proof.Verify(ctx, from, proof.Options{Key: &key, AnyClaim: true}, &nodes)
@@ -45,7 +46,8 @@ func Onto(ctx context.Context, in *store.Store, key keys.Key, from io.Reader) er
 	return nil
 }
 
-// maxHeadNodes bounds what is kept of a stream of many heads; one brings a few for each level of the tree.
+// maxHeadNodes bounds how many nodes are kept of a stream of many heads; one head brings a few for each level of the
+// tree.
 const maxHeadNodes = 1024
 
 var errNoHead = worded{proof.ErrUnverified, "what it proves is not a head: make one with hc-fetch KEY --head"}

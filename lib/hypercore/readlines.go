@@ -18,7 +18,7 @@ type batch struct {
 
 func newBatch() *batch { return &batch{buffer: make([]byte, 0, batchBytes)} }
 
-// reset makes room, and lets go of what large blocks took beside the buffer.
+// reset empties the batch, and frees a buffer that large blocks made grow.
 func (b *batch) reset() {
 	clear(b.blocks)
 	b.blocks, b.buffer, b.bytes = b.blocks[:0], b.buffer[:0], 0
@@ -27,13 +27,13 @@ func (b *batch) reset() {
 	}
 }
 
-// lineReader hands out lines in batches: what has come by the time that somebody asks.
+// lineReader hands out lines in batches: those that have come by the time somebody asks.
 type lineReader struct {
 	full, empty chan *batch
 	err         error // valid when full is closed; nil at the end of the input
 }
 
-// readLines starts reading. The goroutine ends with the input; when ctx ends first, as soon as its read returns.
+// readLines starts reading. The goroutine ends with the input, or as soon as its read returns after the end of ctx.
 func readLines(ctx context.Context, from io.Reader) *lineReader {
 	r := &lineReader{full: make(chan *batch), empty: make(chan *batch, 2)}
 	r.empty <- newBatch()
@@ -95,8 +95,8 @@ func lineBuffered(in *bufio.Reader) bool {
 	return bytes.IndexByte(waiting, '\n') >= 0
 }
 
-// appendLine copies the next line into the batch's buffer, which bounds it by MaxBlock. Where the buffer is too small,
-// only that line moves on to a larger one.
+// appendLine copies the next line, of at most MaxBlock bytes, into the batch's buffer. If the buffer is too small,
+// only that line moves to a larger one.
 func appendLine(in *bufio.Reader, b *batch) ([]byte, error) {
 	at := len(b.buffer)
 	for {

@@ -12,9 +12,9 @@ import (
 	"hc/lib/store"
 )
 
-// NewFork signs the log that is stored, as it is, under a fork above every one that was seen: of all heads that the key
-// signed, it is then the one to follow. It returns the head before, and the new one. ErrConflict where no other head was
-// seen, since readers that follow nothing by themselves would be stopped for nothing.
+// NewFork signs the stored log, as it is, under a fork above every one that was seen: of all heads that the key
+// signed, it is then the one to follow. It returns the head before and the new one. ErrConflict if no other head was
+// seen: the new fork would stop readers, which follow nothing by themselves, for no reason.
 func NewFork(ctx context.Context, in *store.Store, word string, options AppendOptions) (before, after store.Head, err error) {
 	options.recovers = true
 	w, err := OpenWriter(ctx, in, word, options)
@@ -49,7 +49,7 @@ func NewFork(ctx context.Context, in *store.Store, word string, options AppendOp
 	return before, after, err
 }
 
-// Settle settles those of the seen heads that the stored log has come to have, and returns the others.
+// Settle settles the seen heads that the stored log has come to include, and returns the others.
 func Settle(ctx context.Context, in *store.Store, key keys.Key) (left []store.Head, err error) {
 	seen, err := in.SeenHeads(ctx, key)
 	if err != nil || len(seen) == 0 {
@@ -87,7 +87,7 @@ func settle(ctx context.Context, in *store.Store, key keys.Key, seen []store.Hea
 	return left, tx.Commit(ctx, nil)
 }
 
-// Proved returns the newest verified head with its roots. Wait with Head for it.
+// Proved returns the newest verified head with its roots. Wait for it with Head.
 func (d *Download) Proved() Proved {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -98,7 +98,7 @@ func (d *Download) Proved() Proved {
 	return p
 }
 
-// Hash waits for the hash of a tree node, whose size may be no more than a hint, or gives up with proof.ErrPartial when it
+// Hash waits for the hash of a tree node, whose size may be only a hint. It fails with proof.ErrPartial when the node
 // will not come.
 func (d *Download) Hash(ctx context.Context, index uint64) (sum hash.Digest, err error) {
 	err = d.await(ctx, func() (bool, error) {
@@ -116,9 +116,9 @@ func (d *Download) Hash(ctx context.Context, index uint64) (sum hash.Digest, err
 	return sum, err
 }
 
-// Common returns how many blocks, from the first one on, the log of a view and another one share. It may be fewer than
-// there are where the view lacks nodes. hash gives the nodes of the other log, which has length blocks; O(log n) are
-// asked for.
+// Common returns how many blocks, from the first one on, the log of a view and another log share. The result may be
+// too low if the view lacks nodes. hash returns the nodes of the other log, which has length blocks; it is called for
+// O(log n) of them.
 func Common(ctx context.Context, view *store.View, length uint64, hash func(ctx context.Context, index uint64) (hash.Digest, error)) (uint64, error) {
 	w := walk{ours: view, hash: hash, limit: min(length, view.Head().Length)}
 	for _, root := range merkle.FullRoots(length) {
@@ -136,7 +136,7 @@ type walk struct {
 	common uint64 // blocks that both have; the walk goes from left to right
 }
 
-// under goes through the blocks below a node of the other log, and reports whether ours has all of them.
+// under walks the blocks below a node of the other log and reports whether ours has all of them.
 func (w *walk) under(ctx context.Context, index uint64) (all bool, err error) {
 	if merkle.FirstBlock(index) >= w.limit {
 		return false, nil
@@ -165,8 +165,8 @@ func (w *walk) under(ctx context.Context, index uint64) (all bool, err error) {
 	return w.under(ctx, right)
 }
 
-// Follow replaces the log that a view has, which is the newest one, by one of a higher fork: history is cut back to the
-// blocks that both share, and the new head is taken. ErrConflict where the store has moved on since.
+// Follow replaces the log of a view, which must be the newest, with one of a higher fork: it cuts history back to the
+// blocks that both share and takes the new head. ErrConflict if the store has changed since.
 func Follow(ctx context.Context, in *store.Store, view *store.View, proved Proved, common uint64) error {
 	return again(func() error {
 		tx, err := in.Begin(ctx, proved.Key, store.TxOptions{Manifest: proved.Manifest, Durable: true})

@@ -8,13 +8,13 @@ import (
 	"hc/lib/store"
 )
 
-// Drop forgets a core with all that the store has of it, durably; its secret key and its names stay. store.ErrLocked while
-// somebody writes to it. Its room comes back with store.GC.
+// Drop forgets a core with everything that the store has of it, durably; its secret key and its names stay.
+// store.ErrLocked while a process writes to it. store.GC reclaims the space.
 func Drop(ctx context.Context, in *store.Store, key keys.Key) error {
 	return byWhom(key, again(func() error { return in.Drop(ctx, key) }))
 }
 
-// byWhom names who holds the core's lock.
+// byWhom names the holder of the core's lock.
 func byWhom(key keys.Key, err error) error {
 	if errors.Is(err, store.ErrLocked) {
 		return lockedBy(key.String(), err)
@@ -22,8 +22,8 @@ func byWhom(key keys.Key, err error) error {
 	return err
 }
 
-// Clear forgets the blocks first … end-1 of a core, durably, and returns how many of them the store held. The others can be proved
-// as before, and those can be downloaded again.
+// Clear forgets the blocks first … end-1 of a core, durably, and returns how many of them the store held. The other
+// blocks can be proved as before, and the cleared ones downloaded again.
 func Clear(ctx context.Context, in *store.Store, key keys.Key, first, end uint64) (blocks uint64, err error) {
 	err = again(func() (err error) {
 		if blocks, err = heldIn(ctx, in, key, first, end); err != nil {

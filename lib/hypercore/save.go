@@ -15,18 +15,19 @@ import (
 	"hc/lib/store"
 )
 
-// Unsaved returns what the verified blocks that are not in the store yet cost in memory, in bytes, and whether there is
-// anything to save.
+// Unsaved returns the cost in memory, in bytes, of the verified blocks that are not in the store yet, and whether
+// there is anything to save.
 func (d *Download) Unsaved() (memory int, any bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.unsaved.memory + d.unsaved.framed, d.unsaved.any()
 }
 
-// AwaitSaved returns once all that has verified by now is saved, which it asks for. Without a store it returns at once.
+// AwaitSaved asks for a save and returns once everything verified by now is saved. Without a store it returns at
+// once.
 func (d *Download) AwaitSaved(ctx context.Context) error {
 	d.mu.Lock()
-	last := d.saves.begun + 1 // one that begins behind this moment has it all
+	last := d.saves.begun + 1 // a save that begins from now on includes everything
 	asked := d.into != nil && d.unsaved.any()
 	if asked {
 		d.saves.wanted = true
@@ -47,7 +48,7 @@ func (d *Download) AwaitSaved(ctx context.Context) error {
 
 var errUnsaved = errors.New("what has come could not be saved")
 
-// saves counts them, so that somebody can wait for one.
+// saves counts saves, so that a caller can wait for one.
 type saves struct {
 	begun, ended uint64
 	wanted       bool // one should begin soon
@@ -60,7 +61,7 @@ func (d *Download) SaveWanted() bool {
 	return d.saves.wanted
 }
 
-// Save commits what verified since the last time to the store. Without a store it does nothing.
+// Save commits to the store what was verified since the last save. Without a store it does nothing.
 func (d *Download) Save(ctx context.Context) error {
 	d.mu.Lock()
 	what, head := d.unsaved, d.head
@@ -112,13 +113,13 @@ func (d *Download) Save(ctx context.Context) error {
 	return nil
 }
 
-// verifiedPart is what verified of a core, on its way into a store.
+// verifiedPart is verified data of a core on its way into a store.
 type verifiedPart struct {
-	replaces bool // blocks that the store says it has: they may be damaged there
+	replaces bool // replace blocks that the store claims to hold: they may be damaged there
 	key      keys.Key
 	manifest []byte
 	head     store.Head
-	base     store.Head // an older head of the same log, on top of which this was verified; zero: none
+	base     store.Head // an older head of the same log that this was verified on top of; zero: none
 	nodes    []merkle.Node
 	blocks   []verifiedBlock
 	frames   []Frame
@@ -131,8 +132,8 @@ type verifiedBlock struct {
 	data  []byte
 }
 
-// Blocks of this many bytes on average, and so many of them, are kept as those of a log of lines are: not each on its own
-// in the store's index.
+// If there are at least shortBlocks blocks, of fewer than shortBlock bytes on average, they are kept like those of a
+// log of lines: without an entry each in the store's index.
 const (
 	shortBlock  = 512
 	shortBlocks = 64
@@ -146,8 +147,8 @@ func (v *verifiedPart) short() bool {
 	return len(v.blocks) >= shortBlocks && bytes < shortBlock*len(v.blocks)
 }
 
-// withoutCovered returns the nodes but for those all of whose blocks come with them: from these the store computes them.
-// Of a log of short lines that leaves few.
+// withoutCovered returns the nodes without those whose blocks are all here: these the store computes itself. For a
+// log of short lines few nodes are left.
 func (v *verifiedPart) withoutCovered(nodes []merkle.Node) []merkle.Node {
 	slices.SortFunc(v.blocks, func(a, b verifiedBlock) int { return cmp.Compare(a.index, b.index) })
 	v.blocks = slices.CompactFunc(v.blocks, func(a, b verifiedBlock) bool { return a.index == b.index })
@@ -163,7 +164,7 @@ func (v *verifiedPart) withoutCovered(nodes []merkle.Node) []merkle.Node {
 	return rest
 }
 
-// keep commits it, and returns the core as it then is.
+// keep commits the part, and returns the core as it then is.
 func (v *verifiedPart) keep(ctx context.Context, into *store.Store) (*store.View, error) {
 	if err := again(func() error { return v.commit(ctx, into) }); err != nil {
 		return nil, err
@@ -195,9 +196,10 @@ func (v *verifiedPart) commit(ctx context.Context, into *store.Store) error {
 	})
 }
 
-// sameLog refuses to mix two histories that one key signed: what another process stored meanwhile must be of the same
-// fork, and have the nodes and the blocks that were verified here, those too that need not be written. A head that this
-// part was verified against, or on top of, is of the same log; then nothing has to be looked up.
+// sameLog refuses to mix two histories that one key signed. A log that another process stored meanwhile must be of
+// the same fork and have the nodes and blocks that were verified here, including those that need not be written. If
+// its head is the one that this part was verified against, or on top of, the log is the same and nothing has to be
+// looked up.
 func (v *verifiedPart) sameLog(ctx context.Context, view *store.View, stored store.Head) error {
 	if stored.Length == 0 || sameHead(stored, v.head) || sameHead(stored, v.base) {
 		return nil

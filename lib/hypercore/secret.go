@@ -10,12 +10,13 @@ import (
 	"hc/lib/store"
 )
 
-// Unlocker returns the plain form of a secret key that is locked, as lib/keylock does with a passphrase.
+// Unlocker returns the plain form of a locked secret key, as lib/keylock does with a passphrase.
 type Unlocker func(context.Context, keyfile.File) (keyfile.File, error)
 
-// SecretOf returns the secret key of a core: from the file, if that is not nil, else from the store. Where it is locked,
-// unlock opens it; nil: that is an error wrapping keyfile.ErrLocked. ErrReadOnly if it is not here, or another core's. A
-// core without a secret key of its own, such as the blobs of a drive, is signed with that of the core beside it.
+// SecretOf returns the secret key of a core: from the file, if it is not nil, else from the store. unlock opens a
+// locked key; if it is nil, a locked key is an error wrapping keyfile.ErrLocked. ErrReadOnly if the key is not here,
+// or is another core's. A core without a secret key of its own, such as the blobs of a drive, is signed with that of
+// the core it belongs to.
 func SecretOf(ctx context.Context, in *store.Store, key keys.Key, from *keyfile.File, unlock Unlocker) (keys.Secret, error) {
 	if from != nil {
 		file, err := from.For(key)
@@ -53,8 +54,8 @@ func open(ctx context.Context, file keyfile.File, unlock Unlocker) (keys.Secret,
 	return opened.Secret()
 }
 
-// CheckSecret returns nil if a secret key signs for the core key: by the manifest that the store has of it, else by the
-// one that follows from the secret key. ErrReadOnly if it does not.
+// CheckSecret returns nil if a secret key signs for the core key, by the manifest in the store, else by the one that
+// follows from the secret key. ErrReadOnly if it does not.
 func CheckSecret(ctx context.Context, in *store.Store, key keys.Key, secret keys.Secret) error {
 	manifest, err := storedManifest(ctx, in, key)
 	if errors.Is(err, store.ErrNotFound) {
@@ -73,7 +74,7 @@ func CheckSecret(ctx context.Context, in *store.Store, key keys.Key, secret keys
 	return checkSigner(auth, secret)
 }
 
-// checkSigner asks for a signature of what is no head.
+// checkSigner tries to sign the zero head, which is no head.
 func checkSigner(auth *keys.Auth, secret keys.Secret) error {
 	_, err := auth.Sign(secret, keys.Head{})
 	if errors.Is(err, keys.ErrKey) {

@@ -12,26 +12,26 @@ import (
 	"hc/lib/store"
 )
 
-// Snapshot is a core of a store at one instant, with what it takes to prove its parts. Safe for concurrent use.
+// Snapshot is a core of a store at one instant, with the means to prove its parts. It is safe for concurrent use.
 type Snapshot struct {
 	*store.View
 	store    *store.Store
 	auth     *keys.Auth
 	writable bool
-	synced   bool // shows only what no power cut can take back
+	synced   bool // shows only data that no power cut can take back
 }
 
-// OpenSnapshot returns the core as it is now. A core that is signed here is shown only as far as no power cut can take
-// it back, since what was announced once must never be signed differently.
+// OpenSnapshot returns the core as it is now. A core that is signed here is shown only as far as no power cut can
+// take it back, since a head that was announced once must never be signed differently.
 func OpenSnapshot(ctx context.Context, in *store.Store, key keys.Key) (*Snapshot, error) {
 	_, err := in.Secret(key)
-	writable := !errors.Is(err, store.ErrNotFound) // one that cannot be read is one, too
+	writable := !errors.Is(err, store.ErrNotFound) // a key that cannot be read counts, too
 	s := &Snapshot{store: in, writable: writable, synced: writable}
 	return s.reopen(ctx, key)
 }
 
-// OpenSynced is OpenSnapshot for who acknowledges to others that the core is safe here: nothing is shown that a power cut
-// could take back, whoever signs the core.
+// OpenSynced is OpenSnapshot for a caller that acknowledges to others that the core is safe here: whoever signs the
+// core, it shows nothing that a power cut could take back.
 func OpenSynced(ctx context.Context, in *store.Store, key keys.Key) (*Snapshot, error) {
 	s, err := OpenSnapshot(ctx, in, key)
 	if err != nil || s.synced {
@@ -41,7 +41,7 @@ func OpenSynced(ctx context.Context, in *store.Store, key keys.Key) (*Snapshot, 
 	return s.reopen(ctx, key)
 }
 
-// Newest returns the core as it is now, at a lower price than OpenSnapshot.
+// Newest returns the core as it is now, at a lower cost than OpenSnapshot.
 func (s *Snapshot) Newest(ctx context.Context) (*Snapshot, error) { return s.reopen(ctx, s.Key()) }
 
 func (s *Snapshot) reopen(ctx context.Context, key keys.Key) (*Snapshot, error) {
@@ -65,10 +65,10 @@ func (s *Snapshot) Auth() *keys.Auth { return s.auth }
 // Writable reports whether this store holds the core's secret key.
 func (s *Snapshot) Writable() bool { return s.writable }
 
-// Prove answers a peer's request: the nodes that it asks for, the head's signature with an upgrade, and the block's
-// bytes. merkle.ErrInvalidRequest if no peer in its right mind asks that, merkle.ErrFork under another fork,
-// store.ErrBlockMissing, merkle.ErrNodeMissing or merkle.ErrHint where this store lacks what it takes. The block's bytes lie in the memory
-// that is returned, nil or not: its hold is the caller's.
+// Prove answers a peer's request: with the nodes that it asks for, the head's signature for an upgrade, and the
+// block's bytes. merkle.ErrInvalidRequest if no sane peer asks for that, merkle.ErrFork under another fork,
+// store.ErrBlockMissing, merkle.ErrNodeMissing or merkle.ErrHint if this store lacks what it takes. The block's bytes
+// lie in the returned memory, which may be nil; the caller gets a hold on it.
 func (s *Snapshot) Prove(ctx context.Context, request merkle.Request) (*merkle.Proof, *lent.Memory, error) {
 	head := s.Head()
 	if request.Block != nil {

@@ -12,19 +12,19 @@ import (
 	"hc/lib/store"
 )
 
-// Source is a core of a store as the source of a proof stream. It follows the store: Next waits for what other
-// processes append. For one reader.
+// Source is a core of a store as the source of a proof stream. It follows the store: Next waits until other processes
+// append. A Source has one reader.
 type Source struct {
 	store    *store.Store
 	snapshot *Snapshot
-	changes  <-chan struct{} // nil until somebody waits: a watch costs a file of the system's few
+	changes  <-chan struct{} // nil until somebody waits: a watch takes one of the system's few
 
 	out *lendings // nil: the reader gives no block back
 }
 
 // SourceOptions says how a Source is read.
 type SourceOptions struct {
-	Returned bool // the reader gives blocks back, by Return, when he does not read them any more
+	Returned bool // the reader gives blocks back, with Return, when it does not read them any more
 }
 
 // OpenSource opens the core for a proof stream.
@@ -52,7 +52,7 @@ func (s *Source) Head(context.Context) (proof.Head, error) { return proofHead(s.
 // Next waits for a head that is longer than after. It ends with ctx.
 func (s *Source) Next(ctx context.Context, after proof.Head) (proof.Head, error) {
 	if s.changes == nil {
-		changes, err := s.store.Watch(ctx) // before the next look, so that nothing falls between
+		changes, err := s.store.Watch(ctx) // before the next look, so that no change is missed
 		if err != nil {
 			return proof.Head{}, err
 		}
@@ -82,7 +82,7 @@ func (s *Source) Next(ctx context.Context, after proof.Head) (proof.Head, error)
 	}
 }
 
-// watchEnded is why there is no longer a watch: not io.EOF for one that was cancelled, or half a stream would look whole.
+// watchEnded returns why the watch ended: not io.EOF if it was cancelled, or half a stream would look whole.
 func watchEnded(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -95,8 +95,8 @@ func (s *Source) Node(ctx context.Context, index uint64) (merkle.Node, error) {
 	return s.snapshot.Node(ctx, index)
 }
 
-// Block returns a block, or proof.ErrBlockMissing if this store does not hold it. Where the reader gives blocks back, its bytes are his
-// until he does.
+// Block returns a block, or proof.ErrBlockMissing if this store does not hold it. If the reader gives blocks back,
+// the bytes are its own until it does.
 func (s *Source) Block(ctx context.Context, index uint64) ([]byte, error) {
 	data, err := s.block(ctx, index)
 	if errors.Is(err, store.ErrBlockMissing) {

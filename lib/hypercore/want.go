@@ -6,20 +6,21 @@ import (
 	"hc/lib/merkle"
 )
 
-// A scattered download is read in no order: a tree's nodes here and there, the blocks of one file and then of another. What
-// its reader will come to it says with Want, so that it is there by then; what was read is let go once it is saved.
+// A scattered download is read in no order: a tree's nodes here and there, the blocks of one file and then of
+// another. Its reader announces with Want what it will read, so that it is there by then. Blocks that were read are
+// dropped once saved.
 
-// wants is what the reader said that it will come to.
+// wants is what the reader announced.
 type wants struct {
-	soon, later []BlockRange // not yet taken by whom asks peers
-	open        bool         // something of all that was said is not settled yet
+	soon, later []BlockRange // not yet taken by the code that asks peers
+	open        bool         // some of what was announced is not settled yet
 }
 
-// BlockRange is the blocks from First to End, which is not included.
+// BlockRange is the blocks from First up to, but not including, End.
 type BlockRange struct{ First, End uint64 }
 
-// Want says that the reader will come to these blocks, behind all that it wanted before. They are asked for as far as there
-// is room for what is not read; one that nobody has is passed over, until it is read.
+// Want announces that the reader will read these blocks, after everything it wanted before. They are asked for as far
+// as there is room for unread blocks. A block that nobody has is passed over until it is read.
 func (d *Download) Want(blocks ...BlockRange) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -27,7 +28,7 @@ func (d *Download) Want(blocks ...BlockRange) {
 	d.wanted(blocks)
 }
 
-// WantSoon is Want for what the reader will come to before all that it wanted before.
+// WantSoon is Want for blocks that the reader will read before everything it wanted before.
 func (d *Download) WantSoon(blocks ...BlockRange) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -43,7 +44,7 @@ func (d *Download) wanted(blocks []BlockRange) {
 	d.notify()
 }
 
-// TakeWants returns what was wanted since the last call, for whom asks peers.
+// TakeWants returns what was wanted since the last call, for the code that asks peers.
 func (d *Download) TakeWants() (soon, later []BlockRange) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -52,7 +53,7 @@ func (d *Download) TakeWants() (soon, later []BlockRange) {
 	return soon, later
 }
 
-// WantsSettled says that all that was taken with TakeWants is here, or nowhere to be had.
+// WantsSettled declares that everything taken with TakeWants is here, or that nobody has it.
 func (d *Download) WantsSettled() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -62,8 +63,8 @@ func (d *Download) WantsSettled() {
 	}
 }
 
-// AwaitWants waits until all that was wanted is here, or nowhere to be had: see Missing. It returns why nothing more comes,
-// if that is before.
+// AwaitWants waits until everything wanted is here, or is known to be available nowhere: see Missing. If nothing more
+// comes before that, it returns the reason.
 func (d *Download) AwaitWants(ctx context.Context) error {
 	return d.await(ctx, func() (bool, error) {
 		if d.wants.open && d.finished {
@@ -73,7 +74,8 @@ func (d *Download) AwaitWants(ctx context.Context) error {
 	})
 }
 
-// AwaitLength waits until the log has so many blocks. It returns false if nothing more comes, or ctx has ended, before.
+// AwaitLength waits until the log has length blocks. It returns false if nothing more comes, or ctx ends, before
+// that.
 func (d *Download) AwaitLength(ctx context.Context, length uint64) bool {
 	err := d.await(ctx, func() (bool, error) { return d.state.Length >= length || d.finished, nil })
 	has, _ := d.Length()
@@ -85,7 +87,7 @@ func (d *Download) Missing(ctx context.Context, blocks BlockRange) (missing uint
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for at := blocks.First; at < blocks.End; {
-		start, end := blocks.End, blocks.End // what the store has next
+		start, end := blocks.End, blocks.End // the next range in the store
 		if d.view != nil {
 			from, to, ok, err := d.view.Have(ctx, at)
 			if err != nil {
@@ -101,7 +103,7 @@ func (d *Download) Missing(ctx context.Context, blocks BlockRange) (missing uint
 	return missing, nil
 }
 
-// inMemory counts the blocks from start to end (not included) that are in memory. d.mu is held.
+// inMemory counts the blocks in memory from start up to, but not including, end. d.mu is held.
 func (d *Download) inMemory(start, end uint64) (count uint64) {
 	if end-start > uint64(len(d.blocks)) {
 		for block := range d.blocks {
@@ -119,7 +121,7 @@ func (d *Download) inMemory(start, end uint64) (count uint64) {
 	return count
 }
 
-// markRead notes that a block which stays, as it is not saved yet, was read. d.mu is held.
+// markRead records that a block that stays, because it is not saved yet, was read. d.mu is held.
 func (d *Download) markRead(block uint64) {
 	h := d.blocks[block]
 	if h.read {
@@ -131,11 +133,12 @@ func (d *Download) markRead(block uint64) {
 	d.countRead(cost(h.data))
 }
 
-// maxScattered is how many tree nodes a scattered reader without a store holds. Then it forgets all but the roots: a proof
-// that builds on one of them brings it again.
+// maxScattered is how many tree nodes a scattered reader without a store holds. Beyond that it forgets all but the
+// roots: a proof that builds on a forgotten node brings it again.
 const maxScattered = 64 << 10
 
-// pruneScattered bounds the nodes in memory where no position tells which are of no more use. d.mu is held.
+// pruneScattered bounds the nodes in memory of a reader whose position does not tell which are no longer needed. d.mu
+// is held.
 func (d *Download) pruneScattered() {
 	if d.scattered && d.into == nil && len(d.nodes) >= maxScattered {
 		d.nodes = map[uint64]merkle.Node{}
