@@ -14,14 +14,14 @@ import (
 	"hc/lib/store"
 )
 
-// What is appended under a seed gives the heads that stock signs under it, byte for byte.
+// Blocks appended under a seed give the heads that stock signs under it, byte for byte.
 func TestHeadsAreStocks(t *testing.T) {
 	longest := map[string]uint64{}
 	for _, c := range stockCores(t) {
 		if c.Kind != "v1" && c.Kind != "compat" {
 			continue
 		}
-		for _, step := range []uint64{1, 7, 1000} { // blocks of one call of Append
+		for _, step := range []uint64{1, 7, 1000} { // blocks in one call of Append
 			in := newStore(t)
 			options := AppendOptions{Secret: c.secret(t), Compat: c.Kind == "compat"}
 			at := uint64(0)
@@ -163,8 +163,8 @@ func TestAppendRefuses(t *testing.T) {
 	}
 }
 
-// A secret key that is given for a name that is free may have a log under another name already: that one goes on, unless
-// a new one was asked for.
+// A secret key that is given for a free name may already have a log under another name: then that one is continued,
+// unless a new one was asked for.
 func TestSecretOfAnExistingLog(t *testing.T) {
 	in := newStore(t)
 	secret, _ := keys.NewSecret(strings.NewReader(strings.Repeat("y", 64)))
@@ -178,7 +178,7 @@ func TestSecretOfAnExistingLog(t *testing.T) {
 	}
 }
 
-// Of two processes that begin a log under one name, one is told: no log loses its name.
+// If two processes begin a log under one name, one of them fails: no log loses its name.
 func TestTwoBeginOneName(t *testing.T) {
 	dir := t.TempDir() + "/.hc"
 	a, b := openAt(t, dir), openAt(t, dir)
@@ -245,7 +245,7 @@ func TestManyBeginOneName(t *testing.T) {
 	}
 }
 
-// A name and a secret key that were written before a first commit that never was are gone on with.
+// A name and a secret key that were written before a first commit that never happened are used again.
 func TestNameWithoutItsLog(t *testing.T) {
 	for _, compat := range []bool{false, true} {
 		in := newStore(t)

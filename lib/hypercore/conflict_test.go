@@ -12,7 +12,7 @@ import (
 	"hc/lib/store"
 )
 
-// twoHistories returns two stores with one key's logs that begin alike and differ from block same on.
+// twoHistories returns two stores with logs of one key that begin alike and differ from block same on.
 func twoHistories(t *testing.T, same, first, second int) (one, two *store.Store, key keys.Key) {
 	t.Helper()
 	secret, err := keys.NewSecret(strings.NewReader(strings.Repeat("c", 64)))
@@ -64,7 +64,7 @@ func TestConflict(t *testing.T) {
 	}
 }
 
-// An owner hears of a second history before he signs on top of his own.
+// An owner learns of a second history before it signs on top of its own.
 func TestOwnerHearsOfASecondHistory(t *testing.T) {
 	one, two, key := twoHistories(t, 3, 10, 12)
 	d, err := NewDownload(t.Context(), key, DownloadOptions{Store: one})
@@ -90,7 +90,7 @@ func TestOwnerHearsOfASecondHistory(t *testing.T) {
 	}
 }
 
-// Two histories are not mixed in a store, whoever comes second.
+// Two histories are not mixed in a store, whichever comes second.
 func TestHistoriesAreNotMixed(t *testing.T) {
 	one, two, key := twoHistories(t, 3, 10, 10)
 	into := newStore(t)
@@ -123,7 +123,7 @@ func TestHistoriesAreNotMixed(t *testing.T) {
 	}
 }
 
-// Two processes that download the same core, one of them ahead, do not take each other back.
+// Two processes that download the same core, one of them ahead, do not undo each other's work.
 func TestTwoDownloadsOfOneCore(t *testing.T) {
 	from, into := newStore(t), newStore(t)
 	blocks := someBlocks(20)
@@ -152,8 +152,8 @@ func TestTwoDownloadsOfOneCore(t *testing.T) {
 	}
 }
 
-// The same where all blocks come in one save, so that the store could compute every node by itself, and the heads are of
-// different lengths: what is here is compared, not only what is written.
+// The same if all blocks come in one save, so that the store could compute every node by itself, and the heads are of
+// different lengths: the whole log here is compared, not only the part that is written.
 func TestWholeHistoriesAreNotMixed(t *testing.T) {
 	for _, lengths := range [][2]int{{4, 8}, {8, 4}, {5, 7}, {1, 2}} {
 		one, two, key := twoHistories(t, 0, lengths[0], lengths[1])

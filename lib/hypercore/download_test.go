@@ -13,7 +13,7 @@ import (
 	"hc/lib/store"
 )
 
-// asker takes parts of a core from a snapshot as a peer would, so that nothing comes between the proofs and the download.
+// asker takes parts of a core from a snapshot as a peer would, with nothing between the proofs and the download.
 type asker struct {
 	t    testing.TB
 	from *Snapshot
@@ -94,7 +94,7 @@ func download(t testing.TB, from, into *store.Store, key keys.Key) *Download {
 	return a.d
 }
 
-// known returns the tree nodes that somebody has, by number.
+// known returns the tree nodes in a source, by number.
 func known(t testing.TB, length uint64, nodes merkle.NodeSource) map[uint64]merkle.Node {
 	t.Helper()
 	all := map[uint64]merkle.Node{}
@@ -117,8 +117,8 @@ func (p peeking) Node(ctx context.Context, index uint64) (merkle.Node, error) {
 	return p.d.Peek(ctx, index)
 }
 
-// A random part of a log, in random order, with saves and reopenings between, loses neither a block nor a node, and can
-// be proved to others as far as it goes.
+// A random part of a log, in random order, with saves and reopenings in between, loses neither a block nor a node,
+// and can be proved to others as far as it goes.
 func TestSparseDownload(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for round := range 12 {
@@ -165,7 +165,7 @@ func TestSparseDownload(t *testing.T) {
 	}
 }
 
-// compareNodes checks that all that was known is known, and no more of it is a hint.
+// compareNodes checks that every node known before is known after, and that none has become a hint.
 func compareNodes(t *testing.T, before, after map[uint64]merkle.Node) {
 	t.Helper()
 	for index, node := range before {
@@ -176,7 +176,7 @@ func compareNodes(t *testing.T, before, after map[uint64]merkle.Node) {
 	}
 }
 
-// serveOn takes what a sparse store has into a third one.
+// serveOn copies the contents of a sparse store into a third one.
 func serveOn(t *testing.T, from *store.Store, key keys.Key, blocks [][]byte, taken map[uint64]bool) {
 	t.Helper()
 	a := newAsker(t, from, nil, key)
@@ -199,7 +199,7 @@ func serveOn(t *testing.T, from *store.Store, key keys.Key, blocks [][]byte, tak
 	}
 }
 
-// A whole download is the log, whatever its length.
+// A whole download equals the log, whatever its length.
 func TestWholeDownload(t *testing.T) {
 	for _, count := range []int{1, 2, 3, 5, 8, 100} {
 		from, into := newStore(t), newStore(t)

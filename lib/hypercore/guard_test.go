@@ -13,7 +13,7 @@ import (
 	"hc/lib/store"
 )
 
-// backup returns a store that was copied from another one, as a restored backup is.
+// backup returns a copy of another store, as a restored backup is.
 func backup(t *testing.T, of *store.Store) *store.Store {
 	t.Helper()
 	dir := t.TempDir() + "/.hc"
@@ -35,7 +35,7 @@ func backup(t *testing.T, of *store.Store) *store.Store {
 	return openAt(t, dir)
 }
 
-// staleCopy returns a store, and an older copy of it, which holds the key, too.
+// staleCopy returns a store and an older copy of it, which holds the key, too.
 func staleCopy(t *testing.T, before, more int) (now, old *store.Store, key keys.Key) {
 	t.Helper()
 	now = newStore(t)
@@ -60,7 +60,7 @@ func proofOf(t *testing.T, in *store.Store, key keys.Key, claim proof.Claim) *by
 	return &stream
 }
 
-// refusesToSign checks that a store's owner is kept from signing, and told of both heads.
+// refusesToSign checks that a store's owner cannot sign, and that the error names both heads.
 func refusesToSign(t *testing.T, in *store.Store, here, there string) {
 	t.Helper()
 	w, err := OpenWriter(t.Context(), in, "log", AppendOptions{})
@@ -106,7 +106,7 @@ func TestOwnersOldCopyIsNotSignedOn(t *testing.T) {
 	}
 }
 
-// Who reads a log follows it.
+// A store that only reads a log follows it.
 func TestReadersFollow(t *testing.T) {
 	now, old, key := staleCopy(t, 10, 5)
 	if err := os.RemoveAll(old.Dir() + "/keys"); err != nil {
@@ -118,7 +118,7 @@ func TestReadersFollow(t *testing.T) {
 	}
 }
 
-// What another process appended to the same store meanwhile is nothing that was seen elsewhere.
+// Blocks that another process appended to the same store meanwhile do not count as seen elsewhere.
 func TestOwnAppendsAreNoConflict(t *testing.T) {
 	in := newStore(t)
 	key, _ := appended(t, in, "log", AppendOptions{}, someBlocks(10)...)
@@ -133,7 +133,7 @@ func TestOwnAppendsAreNoConflict(t *testing.T) {
 	appended(t, in, "log", AppendOptions{}, someBlocks(1)...)
 }
 
-// A proof from before a new fork is refused, but it is no news that has to be dealt with.
+// A proof from before a new fork is refused, but it is not kept as news to deal with.
 func TestLowerForkIsNotKept(t *testing.T) {
 	one, two, key := twoHistories(t, 3, 10, 12)
 	old := proofOf(t, one, key, proof.Claim{Kind: proof.KindHead})

@@ -48,7 +48,7 @@ func appended(t testing.TB, in *store.Store, word string, options AppendOptions,
 	return w.Key(), head
 }
 
-// lines returns blocks of several sizes, empty ones included.
+// someBlocks returns blocks of several sizes, empty ones included.
 func someBlocks(count int) [][]byte {
 	blocks := make([][]byte, count)
 	for i := range blocks {
@@ -57,7 +57,7 @@ func someBlocks(count int) [][]byte {
 	return blocks
 }
 
-// readBlocks returns all blocks of a log that a store holds.
+// readBlocks returns all blocks of a log in a store.
 func readBlocks(t testing.TB, in *store.Store, key keys.Key) [][]byte {
 	t.Helper()
 	snapshot, err := OpenSnapshot(t.Context(), in, key)
@@ -85,7 +85,7 @@ func sameBlocks(a, b [][]byte) bool {
 	return true
 }
 
-// stockCore is one of the cores that stock made; tests/vectors/README.md says with which packages.
+// stockCore is one of the cores that stock made; tests/vectors/README.md names the packages.
 type stockCore struct {
 	Kind, Seed, Key string
 	ManifestEncoded string
@@ -164,7 +164,7 @@ func verified(t testing.TB, source proof.Source, claim proof.Claim) ([]byte, err
 	return out.Bytes(), err
 }
 
-// pipeWriter returns the input of an append that is fed from the test.
+// pipe returns the input of an append, and the writer that feeds it from the test.
 func pipe(t testing.TB) (io.Reader, *io.PipeWriter) {
 	t.Helper()
 	in, out := io.Pipe()

@@ -10,8 +10,9 @@ import (
 	"hc/lib/merkle"
 )
 
-// Whatever comes in whatever order, hashes alone, leaves ahead of their blocks, blocks together or by themselves: the size of a node
-// can be made certain once all blocks below it are here, and before that it is said which one it takes.
+// In whatever order things come, hashes alone, leaves ahead of their blocks, blocks together or one by one: the size
+// of a node can be made certain once all blocks below it are here, and until then SettleNode names a block that it
+// needs.
 func TestHintsOverBlocks(t *testing.T) {
 	from, blocks := newStore(t), someBlocks(21)
 	key, _ := appended(t, from, "log", AppendOptions{}, blocks...)
@@ -29,7 +30,7 @@ func TestHintsOverBlocks(t *testing.T) {
 	}
 }
 
-// anything takes in something at random.
+// anything takes in something random.
 func (a *asker) anything(r *rand.Rand, blocks [][]byte) string {
 	a.t.Helper()
 	ctx, length := a.t.Context(), uint64(len(blocks))

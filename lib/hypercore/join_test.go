@@ -7,8 +7,8 @@ import (
 	"hc/lib/merkle"
 )
 
-// An answer that ends early, wherever that is, can be verified with the nodes that were asked for and those over the rest:
-// also where what stands behind is known, but for its sizes.
+// An answer that ends early, wherever that is, can be verified with the nodes that were asked for and those over the
+// rest, even if the nodes after it are known but for their sizes.
 func TestAnswersThatEndEarly(t *testing.T) {
 	from, blocks := newStore(t), someBlocks(21)
 	key, _ := appended(t, from, "log", AppendOptions{}, blocks...)

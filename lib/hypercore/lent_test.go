@@ -13,7 +13,7 @@ import (
 	"hc/lib/proof"
 )
 
-// lend puts blocks into memory of a pool, and gives them to the download. The hold of who read them ends with that.
+// lend puts blocks into memory of a pool and gives them to the download. The caller's hold ends with that.
 func (a *asker) lend(pool *lent.Pool, first uint64, blocks ...[]byte) {
 	a.t.Helper()
 	memory := pool.Take(1)
@@ -40,7 +40,7 @@ func TestLentUntilSavedAndReturned(t *testing.T) {
 	for name, saveFirst := range map[string]bool{"saved first": true, "returned first": false} {
 		t.Run(name, func(t *testing.T) {
 			a, blocks := lending(t, 4)
-			pool := lent.NewPool(1) // full as long as anything is out
+			pool := lent.NewPool(1) // full while anything is out
 			a.lend(pool, 0, blocks[:2]...)
 			got, err := a.d.Block(t.Context(), 0)
 			if err != nil {
@@ -87,14 +87,15 @@ func TestLentUntilSavedAndReturned(t *testing.T) {
 	}
 }
 
-// moveOn lets the reader go to a block as if he asked for it.
+// moveOn moves the reader to a block as if it had asked for it.
 func (d *Download) moveOn(block uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.move(block)
 }
 
-// A block may come again while a save is writing it, or before: what is stored, and what the reader has, stay what they are.
+// A block may come again before a save, or while the save writes it: the stored block and the reader's bytes stay
+// unchanged.
 func TestLentTwice(t *testing.T) {
 	a, blocks := lending(t, 300)
 	pool := lent.NewPool(1 << 20)
@@ -131,7 +132,7 @@ func TestLentTwice(t *testing.T) {
 	}
 }
 
-// A reader who gives nothing back is lent nothing.
+// A reader that gives nothing back is lent nothing.
 func TestLendsOnlyWhoReturns(t *testing.T) {
 	from := newStore(t)
 	key, _ := appended(t, from, "log", AppendOptions{}, someBlocks(3)...)
@@ -146,8 +147,8 @@ func TestLendsOnlyWhoReturns(t *testing.T) {
 	}
 }
 
-// lending returns a download that lends blocks, with the head of a log of so many that are long enough to be stored as they come, three
-// at a time.
+// lending returns a download that lends blocks, with the head of a log of count blocks that are long enough to be
+// stored as they come, three at a time.
 func lending(t *testing.T, count int) (*asker, [][]byte) {
 	t.Helper()
 	blocks := make([][]byte, count)
@@ -186,7 +187,7 @@ func noise(seed uint64, bytes int) []byte {
 	return data
 }
 
-// A source that is given its blocks back has none that are out when the stream is written.
+// A source whose blocks are all given back has none out when the stream is written.
 func TestSourceLends(t *testing.T) {
 	in := newStore(t)
 	random := rand.NewChaCha8([32]byte{7})
@@ -218,7 +219,7 @@ func TestSourceLends(t *testing.T) {
 		t.Fatal(err)
 	}
 	source.Return(0)
-	for i := 8; i < len(blocks); i++ { // so that the store holds the first run no more, and would use its memory again
+	for i := 8; i < len(blocks); i++ { // the store no longer holds the first run, and would use its memory again
 		if _, err := source.Block(t.Context(), uint64(i)); err != nil {
 			t.Fatal(err)
 		}
@@ -234,7 +235,8 @@ func TestSourceLends(t *testing.T) {
 	}
 }
 
-// A block that is out is told to stand where the store has it as it is, for who can take it from there; one that is compressed, or not out, nowhere.
+// Place returns where the store has a lent block uncompressed, for a reader that can take it from there. A block that
+// is compressed, or not lent, has no place.
 func TestSourcePlaces(t *testing.T) {
 	in := newStore(t)
 	random, _ := appended(t, in, "random", AppendOptions{}, noise(1, 60_000), noise(2, 61_000), noise(3, 62_000))
@@ -289,7 +291,7 @@ func outOf(t *testing.T, s *Source) lentOut {
 	return out
 }
 
-// Small blocks of very many runs, as those of a log that is made up of others' blocks, do not keep all of these in memory.
+// Small blocks of very many runs, as in a log made up of other logs' blocks, do not keep all of these runs in memory.
 func TestSourceLendsFewRuns(t *testing.T) {
 	const inRun = 64 // blocks
 	in := newStore(t)

@@ -16,7 +16,7 @@ import (
 	"hc/lib/store"
 )
 
-// appendLines runs AppendLines beside the test.
+// appendLines runs AppendLines in the background.
 func appendLines(t *testing.T, ctx context.Context, in *store.Store, from io.Reader, options AppendOptions, flush Flush) (committed chan Result, done chan error) {
 	t.Helper()
 	committed, done = make(chan Result, 1000), make(chan error, 1)
@@ -85,7 +85,7 @@ func TestLinesAreBlocks(t *testing.T) {
 	}
 }
 
-// A line is published although no other follows, and the log is free for others then.
+// A line is published although no other follows, and the log is free for others after that.
 func TestLinesAreFlushedInTime(t *testing.T) {
 	noLeaks(t)
 	in := newStore(t)
@@ -134,7 +134,7 @@ func TestLinesAreFlushedByCount(t *testing.T) {
 	}
 }
 
-// What came before an interrupt is published, and the interrupt is an error all the same.
+// Lines that came before an interrupt are published, and the interrupt is an error all the same.
 func TestInterruptedLines(t *testing.T) {
 	noLeaks(t)
 	in := newStore(t)
@@ -214,7 +214,7 @@ func TestLinesWithASecretFromOutside(t *testing.T) {
 	}
 }
 
-// Memory does not grow with the lines, nor stay what one long line took.
+// Memory does not grow with the lines, nor keep the size of one long line.
 func TestLinesTakeLittleMemory(t *testing.T) {
 	in := newStore(t)
 	long := bytes.Repeat([]byte("x"), MaxBlock-1)
@@ -235,7 +235,7 @@ func TestLinesTakeLittleMemory(t *testing.T) {
 		}
 		return 0, io.EOF
 	})
-	defer debug.SetGCPercent(debug.SetGCPercent(20)) // so that little of the heap is garbage
+	defer debug.SetGCPercent(debug.SetGCPercent(20)) // little of the heap is garbage
 	runtime.GC()
 	var before runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Blocks and nodes leave memory when they are saved and read, also while others come during each save.
+// Blocks and nodes leave memory once they are saved and read, even while others come during each save.
 func TestDownloadForgets(t *testing.T) {
 	const count = 3000
 	from, into := newStore(t), newStore(t)
@@ -51,7 +51,8 @@ func sum(blocks map[uint64]held) (bytes int) {
 	return bytes
 }
 
-// Without a store, what does not fit is forgotten from the far end, and never what the reader waits for.
+// Without a store, blocks that do not fit are forgotten from the far end, and never the one that the reader waits
+// for.
 func TestEvict(t *testing.T) {
 	from := newStore(t)
 	blocks := make([][]byte, 64)
@@ -85,7 +86,7 @@ func TestEvict(t *testing.T) {
 	}
 }
 
-// A look at blocks out of order, as for their sizes, does not take the reader past others.
+// Looking at blocks out of order, as for their sizes, does not move the reader past others.
 func TestLookingAheadIsNoStep(t *testing.T) {
 	from := newStore(t)
 	key, _ := appended(t, from, "log", AppendOptions{}, someBlocks(20)...)

@@ -12,7 +12,7 @@ import (
 	"hc/lib/store"
 )
 
-// rootsOnly returns a store that holds no more of a log than its head's roots, and the log's secret key.
+// rootsOnly returns a store that holds only the roots of a log's head, and the log's secret key.
 func rootsOnly(t *testing.T, of *store.Store, key keys.Key) (*store.Store, AppendOptions) {
 	t.Helper()
 	secret, err := of.Secret(key)
@@ -26,7 +26,7 @@ func rootsOnly(t *testing.T, of *store.Store, key keys.Key) (*store.Store, Appen
 	return in, AppendOptions{Secret: &secret}
 }
 
-// With the roots and the secret key one signs what one would with all of the log.
+// With the roots and the secret key a writer signs the same head as with the whole log.
 func TestAppendOntoRoots(t *testing.T) {
 	for _, length := range []int{1, 2, 7, 8, 9, 100} {
 		for _, compat := range []bool{false, true} {
@@ -106,7 +106,7 @@ func TestIfChanged(t *testing.T) {
 	blocks := someBlocks(12)
 	cases := []struct {
 		name      string
-		log       int // the first blocks
+		log       int // its first blocks
 		input     [][]byte
 		unchanged bool
 	}{
@@ -150,7 +150,8 @@ func TestIfChanged(t *testing.T) {
 	}
 }
 
-// An input of more blocks than are held together is compared, too, and one that differs in its last block is another.
+// An input with more blocks than are held together is compared, too, and one that differs in its last block counts as
+// changed.
 func TestIfChangedOfManyBlocks(t *testing.T) {
 	in, blocks := newStore(t), someBlocks(3*pageLeaves)
 	appended(t, in, "log", AppendOptions{}, blocks...)
@@ -174,7 +175,8 @@ func TestIfChangedOfManyBlocks(t *testing.T) {
 	}
 }
 
-// Where only roots are here, what stands in front of the input is asked for; who lies about it makes nothing unchanged.
+// If only roots are here, the part before the input is asked for; a peer that lies about it cannot make the input
+// look unchanged.
 func TestIfChangedOntoRoots(t *testing.T) {
 	whole := newStore(t)
 	key, _ := appended(t, whole, "log", AppendOptions{}, someBlocks(11)...)
@@ -224,13 +226,13 @@ func TestIfChangedOntoRoots(t *testing.T) {
 	if result, err := try(roots); err != nil || result.Length != 18 {
 		t.Errorf("with forged roots: %+v, %v", result, err)
 	}
-	if result, err := try(nil); err != nil || result.Length != 18 { // what was appended here needs nobody
+	if result, err := try(nil); err != nil || result.Length != 18 { // a comparison with blocks appended here needs no peer
 		t.Errorf("again: %+v, %v", result, err)
 	}
 }
 
-// A proof of the head may bring the roots of an earlier length, and then nobody is asked, although of one of them the size is
-// a hint: if it was forged, the input tells.
+// A proof of the head may bring the roots of an earlier length. Then no peer is asked, although the size of one root
+// is a hint: a forged one does not fit the input.
 func TestIfChangedOntoEarlierRoots(t *testing.T) {
 	for _, length := range []uint64{2, 3, 8, 13} {
 		whole, blocks := newStore(t), someBlocks(int(length))
@@ -266,7 +268,7 @@ func TestIfChangedOntoEarlierRoots(t *testing.T) {
 	}
 }
 
-// What a lying prover may forge of such a proof, how two siblings share their bytes, does not matter.
+// The sizes of two siblings, which a lying prover may forge in such a proof, do not matter.
 func TestIfChangedWithForgedHint(t *testing.T) {
 	whole, part := newStore(t), newStore(t)
 	blocks := someBlocks(11)

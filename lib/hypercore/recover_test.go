@@ -50,7 +50,7 @@ func TestNewFork(t *testing.T) {
 	}
 }
 
-// A head that was seen is settled when the log has come to have it, and not before.
+// A head that was seen is settled once the log has come to include it, and not before.
 func TestSettle(t *testing.T) {
 	now, old, key := staleCopy(t, 10, 5)
 	if err := Onto(t.Context(), old, key, proofOf(t, now, key, proof.Claim{Kind: proof.KindHead})); !errors.Is(err, ErrConflict) {
@@ -116,7 +116,7 @@ func TestCommon(t *testing.T) {
 	}
 }
 
-// Follow replaces history by that of a higher fork, and goes on from what both share.
+// Follow replaces history with that of a higher fork and continues from the blocks that both share.
 func TestFollow(t *testing.T) {
 	one, two, key := twoHistories(t, 5, 10, 12)
 	if err := Onto(t.Context(), two, key, proofOf(t, one, key, proof.Claim{Kind: proof.KindHead})); !errors.Is(err, ErrConflict) {

@@ -41,7 +41,7 @@ func (a *asked) unlock(ctx context.Context, file keyfile.File) (keyfile.File, er
 
 var theirs = asked{passphrase: "correct horse battery staple"}
 
-// A secret key that comes locked is kept locked, and its passphrase is asked for at every append, once.
+// A secret key that comes locked is kept locked, and every append asks for its passphrase once.
 func TestLockedSecret(t *testing.T) {
 	in := newStore(t)
 	file, want, _ := lockedFile(t)
@@ -116,7 +116,7 @@ func TestLockedSecretOfLines(t *testing.T) {
 	}
 }
 
-// What a secret key file says of its core counts.
+// The core that a secret key file names counts.
 func TestSecretFile(t *testing.T) {
 	_, key, secret := lockedFile(t)
 	other, err := keys.NewSecret(strings.NewReader(strings.Repeat("o", 64)))
@@ -167,7 +167,7 @@ func TestSecretFile(t *testing.T) {
 	}
 }
 
-// A locked secret key stays so when its log gets another name by way of the plain one.
+// A locked secret key stays locked when its log gets another name by way of the plain one.
 func TestLockedSecretStaysLocked(t *testing.T) {
 	in := newStore(t)
 	file, key, secret := lockedFile(t)
@@ -180,7 +180,8 @@ func TestLockedSecretStaysLocked(t *testing.T) {
 	}
 }
 
-// Whether a secret key belongs to a core is told by the manifest that the store has, else by the one that follows from it.
+// Whether a secret key belongs to a core is decided by the manifest in the store, else by the one that follows from
+// the key.
 func TestCheckSecret(t *testing.T) {
 	kinds := map[string]int{}
 	for _, c := range stockCores(t) {

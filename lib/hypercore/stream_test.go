@@ -56,7 +56,7 @@ func TestBrokenStreamsAppendNothing(t *testing.T) {
 	}
 }
 
-// A stream that fails behind its first batches leaves neither blocks nor a name.
+// A stream that fails after its first batches leaves neither blocks nor a name.
 func TestLongBrokenStream(t *testing.T) {
 	noLeaks(t)
 	in := newStore(t)
@@ -91,7 +91,8 @@ func TestLongBrokenStream(t *testing.T) {
 	}
 }
 
-// Who reads ahead ends with the append, also where nobody takes what he has read any more, and all batches are his.
+// Reading ahead ends with the append, even if nobody takes the batches any more, and all batches belong to the
+// reader.
 func TestReadAheadEnds(t *testing.T) {
 	block := make([]byte, batchBytes)
 	whole := streamOf(t, block, block, block, block, block, block)
@@ -116,8 +117,8 @@ func TestReadAheadEnds(t *testing.T) {
 	})
 }
 
-// A stream is read before there is a store for it, as far as there are batches. Who waits for what hangs waits no longer than his own context
-// lasts, or that of who began to read, and the reading ends with what comes then.
+// A stream is read before there is a store for it, as far as there are batches. A wait for a stream that hangs ends
+// with the waiter's context, or with that of Receive, and the reading ends with the next data.
 func TestReceive(t *testing.T) {
 	block := make([]byte, batchBytes)
 	whole := streamOf(t, block, block, block, block, block, block)
@@ -206,7 +207,8 @@ func TestHashAll(t *testing.T) {
 	}
 }
 
-// What a proof stream proved is in the store, also the part of a larger log, and is proved on from there.
+// Everything that a proof stream proved is in the store, even if it is a part of a larger log, and can be proved from
+// there.
 func TestKeeper(t *testing.T) {
 	from := newStore(t)
 	blocks := someBlocks(5000)
@@ -246,7 +248,7 @@ func TestKeeper(t *testing.T) {
 	}
 }
 
-// Small blocks are kept in small commits, too: what a keeper holds does not grow with the stream.
+// Small blocks are kept in small commits, too: the memory of a keeper does not grow with the stream.
 func TestKeeperHoldsLittle(t *testing.T) {
 	from, into := newStore(t), newStore(t)
 	blocks := make([][]byte, 100_000)

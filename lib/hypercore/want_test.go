@@ -12,7 +12,7 @@ import (
 	"hc/lib/store"
 )
 
-// scattered returns what takes a core of some blocks from a snapshot, for a reader in no order.
+// scattered returns an asker for a core of some blocks, whose download has a reader in no order.
 func scattered(t *testing.T, blocks [][]byte, into *store.Store) *asker {
 	t.Helper()
 	from := newStore(t)
@@ -27,7 +27,7 @@ func scattered(t *testing.T, blocks [][]byte, into *store.Store) *asker {
 	return a
 }
 
-// What a scattered reader has read takes no memory, once it is saved or if there is nowhere to save it.
+// Blocks that a scattered reader has read take no memory, once they are saved or if there is nowhere to save them.
 func TestScatteredReader(t *testing.T) {
 	for name, into := range map[string]*store.Store{"store": newStore(t), "no store": nil} {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestScatteredReader(t *testing.T) {
 			if into == nil {
 				return
 			}
-			if got := a.d.Unread(); got != 0 { // what is saved keeps nothing from coming
+			if got := a.d.Unread(); got != 0 { // saved blocks keep nothing from coming
 				t.Errorf("%d bytes are unread after saving", got)
 			}
 			for _, block := range append(order[50:], order...) { // and again, from the store
@@ -74,7 +74,8 @@ func TestScatteredReader(t *testing.T) {
 	}
 }
 
-// Of what is saved, and was not read, so much stays in memory, those first that came first: the reader comes to them first.
+// Of the blocks that are saved but not read, a limited amount stays in memory, first those that came first: the
+// reader gets to them first.
 func TestScatteredReaderIsBehind(t *testing.T) {
 	blocks := make([][]byte, 24)
 	for i := range blocks {
@@ -104,7 +105,7 @@ func TestScatteredReaderIsBehind(t *testing.T) {
 	}
 }
 
-// For who reads in order as much as he may be behind stays, the nearest blocks.
+// For a reader in order, as much stays in memory as it may lag behind: the nearest blocks.
 func TestOrderedReaderIsBehind(t *testing.T) {
 	blocks := make([][]byte, 12)
 	for i := range blocks {
@@ -190,7 +191,7 @@ func TestAwaitLength(t *testing.T) {
 	}
 }
 
-// A scattered reader without a store forgets tree nodes, and goes on.
+// A scattered reader without a store forgets tree nodes, and continues.
 func TestScatteredNodesAreBounded(t *testing.T) {
 	blocks := someBlocks(64)
 	a := scattered(t, blocks, nil)
