@@ -8,8 +8,8 @@ import (
 	"os"
 )
 
-// headRoom is kept free in a pack before a commit's record is asked for, so that as a rule nothing is sealed behind a
-// signature.
+// headRoom is kept free in a pack before a commit's record is asked for, so that a pack is rarely sealed after
+// something was signed.
 const headRoom = 2 << 10 // bytes
 
 // tail is the last pack, open for writing.
@@ -18,13 +18,13 @@ type tail struct {
 	file File
 	end  uint64 // offset of the next record
 
-	size  uint64 // of the file, as it was when the append lock was taken, and since as zeros ahead made it
-	short int    // durable commits of this process in a row that were short
-	ahead bool   // it has written zeros ahead
-	begun uint64 // offset up to which writeback has been started; 0: not known
-	next  string // path of the pack that would follow; "" until it is asked for
+	size  uint64 // of the file when the append lock was taken, plus zeros ahead written since
+	short int    // short durable commits of this process in a row
+	ahead bool   // this process has written zeros ahead
+	begun uint64 // offset up to which writeback has been started; 0: unknown
+	next  string // path of the pack that would follow; "" until it is needed
 
-	commit   uint64 // where the first record that commits ends of those behind the mark's end; 0: there is none
+	commit   uint64 // end of the first commit record after the mark's end; 0: there is none
 	doubtful bool   // a sync of it has failed
 	followed bool   // the next pack may be there
 }
@@ -34,7 +34,7 @@ func (t *tail) position() Position {
 }
 
 // Write writes one batch, and returns where the records are. They do not count before Commit. Big payloads are not
-// copied. After an error other than ErrLocked the batch may be there in part; that is void, and harmless.
+// copied. After an error other than ErrLocked part of the batch may be there, which is void and harmless.
 func (a *Append) Write(ctx context.Context, records ...Record) ([]Position, error) {
 	if err := a.check(records); err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (a *Append) writeTidied(ctx context.Context, records []Record) ([]Position,
 	return positions, l.raise(m)
 }
 
-// check refuses what must not be written.
+// check refuses records that must not be written.
 func (a *Append) check(records []Record) error {
 	if a.done {
 		return errDone
@@ -86,7 +86,7 @@ func (a *Append) check(records []Record) error {
 	return nil
 }
 
-// batch writes records at the log's end, under the append lock, going on in a new pack where one is full.
+// batch writes records at the log's end, under the append lock. When a pack is full it continues in a new one.
 type batch struct {
 	l *Log
 	w *packWriter
@@ -94,7 +94,7 @@ type batch struct {
 
 func (l *Log) newBatch() *batch {
 	w := newPackWriter(l.tail.file, l.tail.position(), l.buffer)
-	if begun := l.tail.begun; begun > 0 && begun < w.begun { // batches are smaller than what the disk is set to work for
+	if begun := l.tail.begun; begun > 0 && begun < w.begun { // a batch alone is too small for writeback to be started
 		w.begun = begun
 	}
 	return &batch{l: l, w: w}
@@ -126,7 +126,7 @@ func (b *batch) addAll(ctx context.Context, id AppendID, records []Record) ([]Po
 	return positions, nil
 }
 
-// makeRoom seals the pack if a record of that size does not fit. A pack without records takes any.
+// makeRoom seals the pack if a record of that size does not fit. A pack without records has room for any record.
 func (b *batch) makeRoom(ctx context.Context, size uint64) error {
 	if b.w.at.Offset == packHeader || b.w.at.Offset+size+recordHeader <= b.l.packSize {
 		return nil
@@ -134,7 +134,7 @@ func (b *batch) makeRoom(ctx context.Context, size uint64) error {
 	return b.seal(ctx)
 }
 
-// seal ends the pack and goes on in a new one.
+// seal ends the pack and continues in a new one.
 func (b *batch) seal(ctx context.Context) error {
 	if err := b.w.add(&Record{Kind: KindSeal}, b.l.marked.Synced); err != nil {
 		return err
@@ -156,7 +156,7 @@ func (b *batch) flush() error {
 	return err
 }
 
-// sealed syncs the last pack, behind whose seal nothing stands, and goes on in a new one.
+// sealed syncs the last pack, which ends with its seal, and continues in a new one.
 func (l *Log) sealed(ctx context.Context) error {
 	if err := l.tail.cutAhead(); err != nil {
 		return err
@@ -185,7 +185,8 @@ func (l *Log) sealed(ctx context.Context) error {
 	return errors.Join(err, old.file.Close())
 }
 
-// syncTail makes the last pack durable. If that fails the file is not synced again: the log is recovered into another.
+// syncTail makes the last pack durable. If that fails, the file is not synced again: the log is recovered into another
+// one.
 func (l *Log) syncTail(ctx context.Context) error {
 	err := l.tail.file.Sync()
 	if err == nil {
@@ -211,7 +212,7 @@ func (l *Log) raise(m Mark) error {
 	return nil
 }
 
-// asWriter does something under the append lock, behind the recovery that may be needed.
+// asWriter calls do under the append lock, after a recovery if that is needed.
 func (l *Log) asWriter(ctx context.Context, do func() error) error {
 	if l.readOnly {
 		return fmt.Errorf("store %q: %w", l.dir, ErrReadOnly)
@@ -229,7 +230,7 @@ func (l *Log) asWriter(ctx context.Context, do func() error) error {
 	return do()
 }
 
-// tidy is what whoever gets the append lock does first: unless the mark says that all is well, it recovers.
+// tidy is the first step after getting the append lock: it recovers, unless the mark says that all is well.
 func (l *Log) tidy(ctx context.Context) error {
 	m, err := l.readMark()
 	if err != nil && !errors.Is(err, errMark) {
@@ -249,10 +250,11 @@ func (l *Log) tidy(ctx context.Context) error {
 	return l.recover(ctx)
 }
 
-// atEnd reports whether nothing stands behind the mark's end in the last pack's file, and opens that pack. Where the mark is the one
-// that this process has left, and the file ends there, no pack can have come behind that: one is made behind a seal, which makes the last one
-// longer, or by who recovers, and who does so and dies before the mark leaves in place what made him recover. Only a fault of the disk that
-// he alone met, and that went away before he died, is not seen. Where zeros follow, that may be such a fault.
+// atEnd reports whether nothing follows the mark's end in the last pack's file, and opens that pack. If the mark is the
+// one that this process left, and the file ends there, no later pack can exist. A pack is made after a seal, which
+// makes the one before it longer, or by a recovery; and a process that dies in a recovery before it writes the mark
+// leaves behind what made it recover. Only a disk fault that no other process met, and that went away before it died,
+// remains unnoticed. If zeros follow the end, there may have been such a fault.
 func (l *Log) atEnd(ctx context.Context, m Mark) (bool, error) {
 	if t := l.tail; t == nil || t.info.sequence != m.End.Pack || t.info.id != m.End.ID {
 		c, err := l.load(ctx)
@@ -282,7 +284,7 @@ func (l *Log) atEnd(ctx context.Context, m Mark) (bool, error) {
 	return !there, err
 }
 
-// isFollowed reports whether there is a pack behind another one.
+// isFollowed reports whether there is a pack after t.
 func (l *Log) isFollowed(t *tail) (bool, error) {
 	if t.next == "" {
 		t.next = l.pathBehind(t.info)
@@ -290,7 +292,7 @@ func (l *Log) isFollowed(t *tail) (bool, error) {
 	return l.isThere(t.next)
 }
 
-// pathBehind returns where the pack would be that follows another one.
+// pathBehind returns the path that the next pack would have.
 func (l *Log) pathBehind(info packInfo) string {
 	next := packInfo{sequence: info.through + 1}
 	return l.path(packsDir, next.name())

@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// Append is one append: records that count together, or not at all. It belongs to one goroutine.
+// Append is one append: records that all count, or none. It belongs to one goroutine.
 type Append struct {
 	log    *Log
 	id     AppendID
@@ -18,11 +18,11 @@ type Append struct {
 
 var errDone = errors.New("append is done")
 
-// Begin starts an append, after recovering if that is needed. Look things up behind it, not before: Write and Commit
-// return ErrOvertaken if somebody recovered since. An append that is given up needs no call.
+// Begin starts an append, after recovering if that is needed. Look things up after Begin, not before: Write and Commit
+// return ErrOvertaken if somebody has recovered since. An append that is given up needs no call.
 //
-// It takes the append lock only where something is to be recovered, or where that cannot be told without. Whatever it
-// makes of that, whoever writes looks again, under the lock.
+// It takes the append lock only if something must be recovered, or if it cannot tell without.
+// Whatever it finds, writers look again, under the lock.
 func (l *Log) Begin(ctx context.Context) (*Append, error) {
 	if l.readOnly {
 		return nil, fmt.Errorf("store %q: %w", l.dir, ErrReadOnly)
@@ -50,11 +50,11 @@ func (l *Log) Begin(ctx context.Context) (*Append, error) {
 // ID returns the append's id, which is in all its records.
 func (a *Append) ID() AppendID { return a.id }
 
-// View returns what could be read when the append began.
+// View returns what was readable when the append began.
 func (a *Append) View() View { return a.view }
 
-// viewTidy returns what may be read now if nothing is to be recovered: the mark is of this boot, and nothing stands behind its end in the
-// last pack's file, or this process is just writing there.
+// viewTidy returns what is readable now if nothing must be recovered: the mark is of this boot, and nothing follows its
+// end in the last pack's file, or this process is writing there just now.
 func (l *Log) viewTidy(ctx context.Context) (View, bool) {
 	m, err := l.readMark()
 	if err != nil || m.Boot != l.boot {
@@ -76,7 +76,7 @@ func (l *Log) viewTidy(ctx context.Context) (View, bool) {
 		}
 		known = false // see atEnd
 	}
-	if !known { // who recovers may have come to the new pack, and not to the mark
+	if !known { // a recovery may have made the new pack, but not written the mark yet
 		if there, err := l.isThere(v.chain.next); there || err != nil {
 			return View{}, false
 		}
@@ -84,7 +84,7 @@ func (l *Log) viewTidy(ctx context.Context) (View, bool) {
 	return v.View, v.chain.counts(m.Readable)
 }
 
-// keepQuiet notes a mark behind whose pack there was none, under the append lock.
+// keepQuiet notes, under the append lock, a mark whose pack is the last one.
 func (l *Log) keepQuiet(m Mark) {
 	l.marked = m
 	l.mu.Lock()
@@ -92,7 +92,7 @@ func (l *Log) keepQuiet(m Mark) {
 	l.quiet, l.quietFile = m, nil
 	if t := l.tail; t != nil && t.info.id == m.End.ID {
 		l.quietFile = t.file
-		t.commit = 0 // what was behind the mark's end is before it
+		t.commit = 0 // what was after the mark's end is before it now
 	}
 }
 
@@ -105,7 +105,7 @@ func (a *Append) beginLocked(ctx context.Context) error {
 	})
 }
 
-// loadLocked reads the folder under the append lock, unless it is as it was when that was done the last time.
+// loadLocked reads the folder under the append lock, unless it is unchanged since the last time.
 func (l *Log) loadLocked(ctx context.Context) error {
 	if l.folder == l.marked.Folder && l.known() != nil {
 		return nil

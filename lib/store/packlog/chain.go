@@ -16,8 +16,8 @@ const (
 	loadTries = 100 // of reading the folder while gc unlinks packs
 )
 
-// packHead is a pack in the folder and what its header says. bad is set where no header could be read; damage, where
-// one of its copies could not.
+// packHead is a pack in the folder and what its header says. bad is set if no header could be read; damage, if one of
+// its copies could not.
 type packHead struct {
 	info   packInfo // name's sequence and generation if bad
 	name   string
@@ -37,10 +37,10 @@ func (e *extent) start() Position {
 	return Position{Pack: e.info.sequence, Offset: packHeader, ID: e.info.id}
 }
 
-// chain is the folder as one log: the packs that count, in order, with the parts of them that do. It does not change.
+// chain is the folder as one log: the packs that count, in order, and which parts of them do. It does not change.
 type chain struct {
 	extents []extent
-	last    packHead // the highest sequence in the folder, also where it does not count
+	last    packHead // the highest sequence in the folder, even if it does not count
 	next    string   // path of the pack that would follow it
 	closer  uint64
 }
@@ -62,8 +62,8 @@ func (c *chain) find(sequence uint64) *extent {
 	return &c.extents[i]
 }
 
-// counts reports whether a position that something names as synced is to be believed: its pack is there under that id,
-// or its header cannot be read, or it is gone; and it does not lie behind a close.
+// counts reports whether a position that something names as synced is to be believed: its pack is there with that id,
+// or has no readable header, or is gone; and no close voids the position.
 func (c *chain) counts(p Position) bool {
 	if !p.valid() {
 		return false
@@ -100,7 +100,7 @@ func (l *Log) load(ctx context.Context) (*chain, error) {
 	}
 }
 
-// install makes a chain the known one, unless another goroutine has begun to read the folder later and is done.
+// install makes c the known chain, unless a read of the folder that began later is already done.
 func (l *Log) install(load uint64, c *chain, heads []packHead, names []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -122,18 +122,18 @@ func (l *Log) known() *chain {
 	return l.chain
 }
 
-// forget makes the next one who needs the folder read it: a pack is not where it was.
+// forget makes the next user of the folder read it: a pack is not where it was.
 func (l *Log) forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.chain = nil
 }
 
-// Reload makes the next View read the folder again, whatever the mark says of it: for who finds that something else has been
-// written for packs that he does not know.
+// Reload makes the next View read the folder again, whatever the mark says about it. It is for a caller that finds
+// files written for packs that it does not know.
 func (l *Log) Reload() { l.forget() }
 
-// loadFor returns the folder for a reader that has read the mark; fresh tells that it was read for that.
+// loadFor returns the folder for a reader that has read the mark; fresh says that it was read just now.
 func (l *Log) loadFor(ctx context.Context, folder uint64) (c *chain, fresh bool, err error) {
 	l.mu.Lock()
 	c = l.chain
@@ -149,7 +149,7 @@ func (l *Log) loadFor(ctx context.Context, folder uint64) (c *chain, fresh bool,
 	return c, true, nil
 }
 
-// sawFolder notes what the mark said before a chain was read.
+// sawFolder notes the mark's Folder from before a chain was read.
 func (l *Log) sawFolder(c *chain, folder uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -208,7 +208,7 @@ func (l *Log) loadHeads(heads []packHead) ([]packHead, error) {
 	return heads, nil
 }
 
-// readHead returns an error only where the file cannot be read at all; a bad header is noted in h.
+// readHead returns an error only if the file cannot be read at all; a bad header is noted in h.
 func (l *Log) readHead(h *packHead) error {
 	h.path = l.path(packsDir, h.name)
 	file, err := l.fs.OpenFile(h.path, os.O_RDONLY, 0)
@@ -241,7 +241,7 @@ func (l *Log) readHead(h *packHead) error {
 	return nil
 }
 
-// newChain puts packs in order and lets every close void what it closes.
+// newChain puts packs in order and applies their closes.
 func newChain(heads []packHead) *chain {
 	c := &chain{}
 	if len(heads) > 0 {
@@ -250,7 +250,7 @@ func newChain(heads []packHead) *chain {
 	next := uint64(1)
 	for _, head := range heads {
 		if head.info.sequence < next {
-			continue // another pack stands for it
+			continue // it is part of another pack
 		}
 		if head.info.sequence > next {
 			c.extents = append(c.extents, missing(next, head.info.sequence-1))
@@ -265,13 +265,13 @@ func newChain(heads []packHead) *chain {
 	return c
 }
 
-// missing stands for sequences that are not in the folder.
+// missing is the extent for sequences that are not in the folder.
 func missing(first, last uint64) extent {
 	info := packInfo{sequence: first, through: last}
 	return extent{packHead: packHead{info: info, bad: fmt.Errorf("pack %d is missing", first)}, limit: noLimit}
 }
 
-// close voids what lies at or behind a position in the extents so far.
+// close voids everything at or after a position in the extents so far.
 func (c *chain) close(at Position) {
 	if at.IsZero() {
 		return

@@ -8,19 +8,19 @@ import (
 	"os"
 )
 
-// Fault is a place in the log's files that is not what it should be.
+// Fault is a damaged place in the log's files.
 type Fault struct {
 	File   string // below the store's folder
 	Offset uint64 // of the first byte that cannot be used
 	Length uint64 // bytes that cannot be used; 0: something is missing there
 	Reason error
 
-	Position Position // of the record that stood there; zero if none can have
-	Kind     Kind     // what the record seems to be; 0: not known
-	Record   *Record  // header and meta, where only the payload is damaged
-	Torn     bool     // never written whole, as far as can be told: nobody was told that it was there
+	Position Position // of the record that was there; zero if there cannot have been one
+	Kind     Kind     // what the record seems to be; 0: unknown
+	Record   *Record  // header and meta, if only the payload is damaged
+	Torn     bool     // never completely written, as far as can be told: nobody was told that it was there
 	Spare    bool     // another copy of these bytes is good
-	Known    bool     // what stood there is known; else it may have been any records, whatever Kind the first one seems to be of
+	Known    bool     // what was there is known; else it may have been any records, whatever Kind the first one seems to be of
 }
 
 func (f *Fault) Error() string {
@@ -30,8 +30,8 @@ func (f *Fault) Error() string {
 // Unwrap returns what is wrong with the bytes.
 func (f *Fault) Unwrap() error { return f.Reason }
 
-// CheckFormat looks at the file that says which format a store has. The fault is nil if that is this one's; newer tells
-// that it may well be one that this program does not know. fs.ErrNotExist: there is no such file.
+// CheckFormat checks the file that says which format a store has. The fault is nil if this program knows the format;
+// newer says that it may well be one that this program does not know yet. fs.ErrNotExist: there is no such file.
 func CheckFormat(fsys FS, dir string) (fault *Fault, newer bool, err error) {
 	l := newLog(dir, Options{FS: fsys})
 	b, err := l.readStart(formatFile, len(formatText)+64)
@@ -71,7 +71,8 @@ func firstDifference(a, b []byte) uint64 {
 	return uint64(min(len(a), len(b)))
 }
 
-// CheckReach returns what is missing of what the mark says was written, nil if nothing is: a pack that is gone or too short.
+// CheckReach returns what is missing of the log that the mark says was written: a pack that is gone or too short. nil:
+// nothing.
 func (l *Log) CheckReach(ctx context.Context) (*Fault, error) {
 	for {
 		mark, err := l.Mark(ctx)
@@ -96,7 +97,7 @@ func (l *Log) CheckReach(ctx context.Context) (*Fault, error) {
 	}
 }
 
-// ignoreMark leaves it to CheckMark to tell of a mark that is not valid.
+// ignoreMark leaves it to CheckMark to report a mark that is not valid.
 func ignoreMark(err error) error {
 	if errors.Is(err, errMark) {
 		return nil
@@ -115,7 +116,7 @@ func (l *Log) reach(c *chain, mark Mark) (*Fault, error) {
 			return &Fault{File: packsDir + "/" + packInfo{sequence: p.Pack}.name(), Reason: errors.New("it is gone, and the mark says that the log goes on in it")}, nil
 		}
 		if e.bad != nil || e.info.id != p.ID {
-			continue // told otherwise, or rewritten
+			continue // reported elsewhere, or rewritten
 		}
 		size, _, err := l.fs.Stat(l.path(packsDir, e.name))
 		if err != nil {
@@ -129,14 +130,14 @@ func (l *Log) reach(c *chain, mark Mark) (*Fault, error) {
 	return nil, nil
 }
 
-// HasLocks reports whether the folder of the lock files is there, without which nobody can write. Mend makes it.
+// HasLocks reports whether the folder of the lock files exists, without which nobody can write. Mend makes it.
 func (l *Log) HasLocks() bool {
 	_, dir, err := l.fs.Stat(l.path(locksDir))
 	return err == nil && dir
 }
 
-// CheckMark returns what is wrong with the mark, nil if nothing is. Whoever writes next mends it, but for bytes behind its end, where no
-// writer looks: Mend cuts these off.
+// CheckMark returns what is wrong with the mark, nil if nothing is. The next writer mends it, except for bytes after
+// its end, where no writer looks: Mend cuts these off.
 func (l *Log) CheckMark(ctx context.Context) (*Fault, error) {
 	_, err := l.Mark(ctx)
 	if errors.Is(err, errMark) {
@@ -152,10 +153,10 @@ func (l *Log) CheckMark(ctx context.Context) (*Fault, error) {
 	return nil, ignoreGone(err)
 }
 
-// Check reads every byte of the packs up to where the log has been written whole: fault is called with each place that is
-// not valid, record with each record, in order; its bytes are valid until record returns. Records at or behind the view's
-// end come, too: they count for nothing yet, but have to be valid, as long as nobody writes there. What fault or record returns ends the check. ErrMoved,
-// as of Scan: take a new View.
+// Check reads every byte of the packs that has been completely written. It calls fault with each place that is not
+// valid, and record with each record, in order; its bytes are valid until record returns. Records at or after the
+// view's end are included: they do not count yet, but must be valid unless somebody is writing there. An error of fault
+// or record ends the check. ErrMoved, as from Scan: take a new View.
 func (l *Log) Check(ctx context.Context, view View, fault func(*Fault) error, record func(*Record) error) error {
 	c := view.chain
 	if c == nil {
@@ -181,7 +182,8 @@ func (l *Log) Check(ctx context.Context, view View, fault func(*Fault) error, re
 	return nil
 }
 
-// writtenEnd returns up to where everything was written whole; torn tells that a crash came since.
+// writtenEnd returns the position up to which everything was completely written; torn says that there was a crash
+// since.
 func (l *Log) writtenEnd(ctx context.Context, view View) (end Position, torn bool) {
 	m, err := l.Mark(ctx)
 	if err != nil || m.Boot != l.boot {
@@ -189,7 +191,7 @@ func (l *Log) writtenEnd(ctx context.Context, view View) (end Position, torn boo
 	}
 	e := view.chain.find(m.End.Pack)
 	if e == nil || e.info.id != m.End.ID || m.End.Less(view.Readable) {
-		return view.Readable, false // there is a newer pack, or it was recovered
+		return view.Readable, false // there is a newer pack, or a recovery
 	}
 	m.End.Offset = min(m.End.Offset, e.limit)
 	return m.End, false

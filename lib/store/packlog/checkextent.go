@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// extentCheck reads all of one pack that counts.
+// extentCheck reads one pack as far as it counts.
 type extentCheck struct {
 	extentWalk
 	log      *Log
@@ -35,7 +35,7 @@ func (k *extentCheck) run() error {
 	inner := k.extentWalk
 	damage := inner.damage
 	inner.extent = &extent{packHead: inner.packHead, limit: inner.limit, closed: inner.closed}
-	inner.extent.damage = nil // told above
+	inner.extent.damage = nil // reported above
 	err = k.log.walkExtent(k.ctx, inner, true, k.item(reader))
 	k.damage = damage
 	return err
@@ -50,7 +50,7 @@ func (k *extentCheck) file() string {
 	return packsDir + "/" + name
 }
 
-// header tells which of the two copies of the pack's header is bad, and where.
+// header finds which of the two copies of the pack's header is bad, and where, and reports it.
 func (k *extentCheck) header() error {
 	b, err := k.log.readStart(k.file(), packHeader)
 	if err != nil {
@@ -61,7 +61,7 @@ func (k *extentCheck) header() error {
 	})
 }
 
-// item passes on what a walk sees. reader reads headers once more; nil where the pack has none that can be read.
+// item passes on what a walk sees. reader reads headers again; nil if the pack has no readable header.
 func (k *extentCheck) item(reader *walker) func(item) error {
 	return func(it item) error {
 		if it.damage == nil {
@@ -87,8 +87,8 @@ func (k *extentCheck) item(reader *walker) func(item) error {
 	}
 }
 
-// takenBack reports whether what stood at a position may have been taken back since the check began, and something else be there: nobody could
-// read it then, and the log's end is another one now.
+// takenBack reports whether the bytes at a position may have been taken back since the check began, and replaced:
+// nobody could read them then, and the log's end has changed since.
 func (k *extentCheck) takenBack(at Position) bool {
 	if at.Less(k.readable) {
 		return false
@@ -97,7 +97,7 @@ func (k *extentCheck) takenBack(at Position) bool {
 	return err == nil && m.End != k.to
 }
 
-// guess finds out what record is damaged: surely, where only its payload is, else by what is left of its header.
+// guess finds out which record is damaged: for certain if only its payload is, else from what is left of its header.
 func (k *extentCheck) guess(w *walker, f *Fault, payload bool) {
 	w.limit = f.Offset + f.Length
 	if payload {

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// commitQueue holds the commits of this process that wait for the append lock. Whoever gets it makes all of them, with
-// one sync.
+// commitQueue holds the commits of this process that wait for the append lock. The goroutine that gets it makes all of
+// them, with one sync.
 type commitQueue struct {
 	mu      sync.Mutex
 	waiting []*commitRequest
@@ -42,7 +42,7 @@ func (q *commitQueue) withdraw(r *commitRequest) bool {
 	return i >= 0
 }
 
-// take returns all that wait if r is among them.
+// take returns all waiting requests if r is one of them.
 func (q *commitQueue) take(r *commitRequest) []*commitRequest {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -54,13 +54,15 @@ func (q *commitQueue) take(r *commitRequest) []*commitRequest {
 	return all
 }
 
-// Commit writes the append's last record, with the commit flag, and returns where it is. head makes it, under the append lock and
-// after any recovery: it is the place to sign, must not call the Log, and may be called by another goroutine that
-// commits at the same time. What it made must not leave the process before Commit has returned without an error.
+// Commit writes the append's last record, with the commit flag, and returns where it is. The record comes from head,
+// which is called under the append lock and after any recovery: it is the place to sign. head must not call the Log,
+// and may be called by another goroutine that commits at the same time. What it made must not leave the process before
+// Commit has returned without an error.
 //
-// A durable commit costs one fdatasync, shared with those that wait at the same time, and survives power loss from then on. One that is
-// not is readable at once and survives the process. After an error the append is not there, or is wholly there: begin again and
-// look; ErrUnsynced says that it may be there. ErrOvertaken says that somebody recovered since Begin.
+// A durable commit costs one fdatasync, shared with others that wait at the same time, and survives power loss. One
+// that is not durable is readable at once and survives the process. After an error the append is wholly there or not at
+// all: begin again and look; ErrUnsynced says that it may be there. ErrOvertaken says that somebody recovered since
+// Begin.
 func (a *Append) Commit(ctx context.Context, head func() (Record, error), durable bool) (Position, error) {
 	positions, err := a.WriteCommit(ctx, nil, head, durable)
 	if err != nil {
@@ -69,7 +71,8 @@ func (a *Append) Commit(ctx context.Context, head func() (Record, error), durabl
 	return positions[0], nil
 }
 
-// WriteCommit is Write, then Commit, in one go, which is faster for small appends. It returns where the records and the head are.
+// WriteCommit is Write and Commit in one step, which is faster for small appends. It returns where the records and the
+// head are.
 func (a *Append) WriteCommit(ctx context.Context, records []Record, head func() (Record, error), durable bool) ([]Position, error) {
 	if err := a.check(records); err != nil {
 		return nil, err
@@ -89,7 +92,7 @@ func (a *Append) WriteCommit(ctx context.Context, records []Record, head func() 
 	return r.positions, r.err
 }
 
-// commitWaiting lets go of the append lock, whatever a head function does.
+// commitWaiting makes the waiting commits and releases the append lock, even if a head function panics.
 func (l *Log) commitWaiting(ctx context.Context, r *commitRequest) {
 	defer l.unlockAppend()
 	if all := l.commits.take(r); all != nil {
@@ -102,7 +105,7 @@ var (
 	errPanic     = errors.New("another commit of this process panicked")
 )
 
-// commitAll makes commits under the append lock and tells each how it went.
+// commitAll makes commits under the append lock and tells each request how it went.
 func (l *Log) commitAll(ctx context.Context, all []*commitRequest) {
 	err := errPanic
 	defer func() {
@@ -118,7 +121,7 @@ func (l *Log) commitAll(ctx context.Context, all []*commitRequest) {
 	}
 }
 
-// only returns the append whose commit is the only one that is made, nil where there are several.
+// only returns the append that commits, nil if there are several.
 func only(all []*commitRequest) *Append {
 	if len(all) != 1 {
 		return nil
@@ -164,10 +167,10 @@ func (l *Log) commitTidied(ctx context.Context, all []*commitRequest) error {
 	return l.raise(m)
 }
 
-// errBatch is wrapped by what hurts all commits of a batch.
+// errBatch is wrapped by errors that affect all commits of a batch.
 var errBatch = errors.New("writing the log")
 
-// addCommit writes a request's records, asks for its head and writes that. If there is none its records are void.
+// addCommit writes a request's records, asks for its head and writes that. Without a head the records are void.
 func (l *Log) addCommit(ctx context.Context, b *batch, r *commitRequest) error {
 	if r.append.closer != l.tail.info.closer {
 		return ErrOvertaken
@@ -180,7 +183,7 @@ func (l *Log) addCommit(ctx context.Context, b *batch, r *commitRequest) error {
 		return fmt.Errorf("%w: %w", errBatch, err)
 	}
 	if r.durable {
-		b.w.setToWork(flushSize) // head may take some syncs of its own
+		b.w.setToWork(flushSize) // head may make some syncs of its own
 	}
 	record, err := r.head()
 	if err != nil {

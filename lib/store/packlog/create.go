@@ -38,7 +38,7 @@ func (l *Log) open(ctx context.Context, create bool) error {
 	return nil
 }
 
-// openLate opens a store that is there, and else looks whether it could be made.
+// openLate opens an existing store; if there is none, it checks whether one could be made.
 func (l *Log) openLate(ctx context.Context, create bool) error {
 	err := l.open(ctx, false)
 	if !create || !errors.Is(err, ErrNoStore) {
@@ -54,10 +54,11 @@ func (l *Log) openLate(ctx context.Context, create bool) error {
 		}
 		at = filepath.Dir(at)
 	}
-	return l.fs.Writable(at) // told now, not behind hours of input
+	return l.fs.Writable(at) // an error now is better than after hours of input
 }
 
-// Make makes a store that is to be made late, as every lock, append and Watch does; for who writes beside the log.
+// Make makes a store that is to be made late, as every lock, append and Watch does. It is for callers that write beside
+// the log.
 func (l *Log) Make(ctx context.Context) error {
 	if l.there.Load() {
 		return nil
@@ -73,16 +74,16 @@ func (l *Log) Make(ctx context.Context) error {
 	return nil
 }
 
-// notYet reports whether a store that was to be made late has not been made, by others neither.
+// notYet reports whether a store that is to be made late has not been made yet, not by others either.
 func (l *Log) notYet() bool {
 	return !l.there.Load() && errors.Is(l.checkFormat(), fs.ErrNotExist)
 }
 
-// checkEmpty refuses a folder that holds other things than a store that is not finished.
+// checkEmpty refuses a folder that holds anything but parts of an unfinished store.
 func (l *Log) checkEmpty() error {
 	names, err := l.fs.ReadDir(l.dir)
 	if err != nil {
-		return nil // it is to be made
+		return nil // it will be made
 	}
 	for _, name := range names {
 		if !slices.Contains([]string{packsDir, locksDir, markFile, formatFile, formatFile + ".tmp"}, name) {
@@ -92,9 +93,9 @@ func (l *Log) checkEmpty() error {
 	return nil
 }
 
-// create makes a store in an empty folder, or goes on where somebody died doing so. The format file comes when all before it
-// is there; the mark is valid when all folders are synced, so who finds it so must not wonder, and who does not
-// recovers, which syncs them.
+// create makes a store in an empty folder, or continues where another process died doing so. The format file comes once
+// everything else is there. The mark is valid once all folders are synced: a process that finds it valid can rely on
+// that, and one that does not recovers, which syncs them.
 func (l *Log) create(ctx context.Context) error {
 	if err := l.checkEmpty(); err != nil {
 		return err
@@ -109,14 +110,15 @@ func (l *Log) create(ctx context.Context) error {
 	}
 	defer l.unlockAppend()
 	if err := l.checkFormat(); !errors.Is(err, fs.ErrNotExist) {
-		return err // somebody else was faster, or it is bad
+		return err // somebody else was faster, or it is not valid
 	}
-	// Both files are there before the first sync, so that it brings most of them to the disk, too, and theirs have little to do.
+	// Both files are created before the first sync, so that it writes most of them to the disk, too, and their own
+	// syncs have little to do.
 	mark, err := l.beginFile(markFile, nil)
 	if err != nil {
 		return err
 	}
-	defer mark.Close() // it is synced
+	defer mark.Close() // synced already
 	format, err := l.beginFormat(formatText)
 	if err != nil {
 		return err
@@ -128,7 +130,7 @@ func (l *Log) create(ctx context.Context) error {
 	if err := mark.Sync(); err != nil {
 		return errors.Join(err, format.Close())
 	}
-	if err := l.placeFormat(format, l.syncFolders); err != nil { // for a disk may keep the format's name, and lose the others
+	if err := l.placeFormat(format, l.syncFolders); err != nil { // a disk may keep the format's name, and lose the others
 		return err
 	}
 	if err := l.syncFolders(); err != nil {
@@ -137,7 +139,7 @@ func (l *Log) create(ctx context.Context) error {
 	return l.writeFile(markFile, encodeMark(Mark{Boot: l.boot, Synced: first, Readable: first, End: first, Folder: first.ID}))
 }
 
-// syncFolders syncs the store's folder and those above it, any of which may be new.
+// syncFolders syncs the store's folder and its parents, any of which may be new.
 func (l *Log) syncFolders() error {
 	if err := l.fs.SyncDir(l.dir); err != nil {
 		return err
@@ -151,7 +153,8 @@ func (l *Log) syncFolders() error {
 	return nil
 }
 
-// cannotSync tells a folder that this process cannot have changed, or that never needs a sync, from one that failed.
+// cannotSync distinguishes a folder that this process cannot have changed, or that needs no sync, from one whose sync
+// failed.
 func cannotSync(err error) bool {
 	for _, reason := range []error{fs.ErrPermission, syscall.EROFS, syscall.EINVAL, syscall.ENOTSUP} {
 		if errors.Is(err, reason) {
@@ -161,8 +164,8 @@ func cannotSync(err error) bool {
 	return false
 }
 
-// firstPack makes the first pack anew, and returns where its records begin. Nobody can have written to one that is
-// there: the format file is synced before the first record is.
+// firstPack makes the first pack, again if need be, and returns where its records begin. Nobody can have written to one
+// that is there: the format file is synced before the first record.
 func (l *Log) firstPack() (Position, error) {
 	id, err := randomID()
 	if err != nil {
@@ -187,7 +190,7 @@ func (l *Log) writeFile(name string, b []byte) error {
 	return errors.Join(file.Sync(), file.Close())
 }
 
-// beginFile writes a whole small file, which is to be synced.
+// beginFile writes a whole small file, which the caller must sync.
 func (l *Log) beginFile(name string, b []byte) (File, error) {
 	file, err := l.fs.OpenFile(l.path(name), os.O_RDWR|os.O_CREATE|os.O_TRUNC, filePerm)
 	if err != nil || len(b) == 0 {
@@ -200,8 +203,8 @@ func (l *Log) beginFile(name string, b []byte) (File, error) {
 	return file, nil
 }
 
-// newPackFile opens a fresh file for a pack. What a dead process left there is removed, not overwritten: a sync of that
-// file may have failed.
+// newPackFile opens a fresh file for a pack. A file that a dead process left there is removed, not overwritten: a sync
+// of it may have failed.
 func (l *Log) newPackFile() (File, error) {
 	path := l.path(packsDir, newPack)
 	if err := l.fs.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -210,7 +213,7 @@ func (l *Log) newPackFile() (File, error) {
 	return l.fs.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, filePerm)
 }
 
-// syncTries is how often a new pack is written anew after a failed sync.
+// syncTries is how often a new pack is written before its failing syncs are an error.
 const syncTries = 3
 
 // makePack makes an empty pack under its temporary name, synced.

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-const maxOpenFiles = 64 // packs that are held open for reading, beside those in use
+const maxOpenFiles = 64 // packs kept open for reading, besides those in use
 
 // openPack is a pack that is open for reading.
 type openPack struct {
@@ -53,7 +53,7 @@ func (l *Log) giveFile(p *openPack) {
 	p.uses--
 	c := &l.files
 	if c.open[p.name] != p && p.uses == 0 {
-		_ = p.file.Close() // dropped meanwhile; it was only read
+		_ = p.file.Close() // dropped in the meantime; it was only read
 		return
 	}
 	if len(c.open) <= maxOpenFiles {
@@ -71,7 +71,7 @@ func (l *Log) giveFile(p *openPack) {
 	}
 }
 
-// keep closes packs that are not in the folder any more; those in use are closed by who uses them.
+// keep closes packs that are not in the folder any more; those in use are closed by their last user.
 func (c *fileCache) keep(names []string) {
 	for name, p := range c.open {
 		if _, found := slices.BinarySearch(names, name); !found {

@@ -9,13 +9,13 @@ import (
 	"os"
 )
 
-// What the format file says: version 2 may have records that a program which knows version 1 only cannot read.
+// The content of the format file. Version 2 may have records that a program that only knows version 1 cannot read.
 const (
 	formatText   = "hc-store 1\n"
 	formatRaised = "hc-store 2\n"
 )
 
-// checkFormat returns fs.ErrNotExist where there is no store.
+// checkFormat returns fs.ErrNotExist if there is no store.
 func (l *Log) checkFormat() error {
 	text, err := l.readFormat()
 	if err != nil {
@@ -43,7 +43,7 @@ func (l *Log) readFormat() (string, error) {
 	return string(b[:n]), nil
 }
 
-// RaiseFormat makes the store one of version 2, durably, before the first record is written that version 1 does not have.
+// RaiseFormat makes the store version 2, durably, before the first record is written that version 1 does not have.
 func (l *Log) RaiseFormat(ctx context.Context) error {
 	if l.raised.Load() {
 		return nil
@@ -74,7 +74,7 @@ func (l *Log) raiseFormat() error {
 			return err
 		}
 	}
-	return l.fs.SyncDir(l.dir) // also for who died before he did
+	return l.fs.SyncDir(l.dir) // even if another process has written the line: it may have died before its sync
 }
 
 const formatTemp = formatFile + ".tmp"
@@ -82,13 +82,13 @@ const formatTemp = formatFile + ".tmp"
 // beginFormat writes the format file, under a temporary name.
 func (l *Log) beginFormat(text string) (File, error) {
 	if err := l.fs.Remove(l.path(formatTemp)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err // a sync of what a dead process left may have failed
+		return nil, err // a sync of the file that a dead process left may have failed
 	}
 	return l.beginFile(formatTemp, []byte(text))
 }
 
-// placeFormat syncs the format file, closes it, and gives it its name behind before, which makes durable what must be there by then.
-// The caller syncs the folder.
+// placeFormat syncs and closes the format file, calls before, which makes durable what must be there by then, and gives
+// the file its name. The caller syncs the folder.
 func (l *Log) placeFormat(file File, before func() error) error {
 	if err := errors.Join(file.Sync(), file.Close()); err != nil {
 		return err

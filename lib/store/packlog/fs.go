@@ -5,11 +5,11 @@ import (
 	"io/fs"
 )
 
-// BootID names one run of the operating system: it changes when the machine starts again.
+// BootID identifies one run of the operating system: it changes when the machine starts again.
 type BootID [16]byte
 
-// FS is how a store reaches the disk. Paths are as in package os. OS is the real one; package memfs has one that
-// crashes for tests. All methods are safe for concurrent use, errors are as those of package os (errors.Is with
+// FS is how a store reaches the disk. Paths are as in package os. OS is the real one; package memfs has one for tests
+// that crashes. All methods are safe for concurrent use. Errors are like those of package os (errors.Is with
 // fs.ErrNotExist, fs.ErrExist, fs.ErrPermission).
 type FS interface {
 	// OpenFile takes the flags of os.OpenFile.
@@ -22,11 +22,11 @@ type FS interface {
 	MkdirAll(name string, perm fs.FileMode) error
 	// SyncDir makes the entries of a folder durable.
 	SyncDir(name string) error
-	// Stat returns a file's size, or that of a folder, which means nothing.
+	// Stat returns a file's size; for a folder the size is meaningless.
 	Stat(name string) (size int64, dir bool, err error)
 	// Watch signals, coalesced, that the file was written to. The file must exist.
 	Watch(name string) (Watcher, error)
-	// Writable returns why nothing can be made in a folder, as far as that can be told without trying.
+	// Writable returns why nothing can be created in a folder, as far as can be told without trying.
 	Writable(dir string) error
 	BootID() (BootID, error)
 }
@@ -39,10 +39,10 @@ type File interface {
 	Size() (int64, error)
 	// Truncate cuts the file.
 	Truncate(size int64) error
-	// Sync makes what was written, and the file's length, durable. After an error nothing is known about the file, and
-	// a second Sync may lie.
+	// Sync makes what was written, and the file's length, durable. After an error the file's state is unknown, and a
+	// second Sync may lie.
 	Sync() error
-	// StartWriteback hints that these bytes will be synced soon. It does not wait, and promises nothing.
+	// StartWriteback hints that these bytes will be synced soon. It does not wait, and guarantees nothing.
 	StartWriteback(offset, length int64)
 	// TryLock takes the file's lock and reports false if another open file has it; shared locks exclude exclusive ones.
 	TryLock(shared bool) (bool, error)

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bootID uses the boot session's UUID, and not kern.boottime, which moves when the clock is set.
+// bootID uses the boot session's UUID rather than kern.boottime, which moves when the clock is set.
 func bootID() (BootID, error) {
 	text, err := unix.Sysctl("kern.bootsessionuuid")
 	if err != nil {
@@ -15,7 +15,7 @@ func bootID() (BootID, error) {
 	return parseBootID(text)
 }
 
-// Sync is F_FULLFSYNC, which is what os.File.Sync does here: fsync alone leaves data in the drive's cache.
+// Sync is F_FULLFSYNC, as os.File.Sync is on this system: fsync alone leaves data in the drive's cache.
 func (f osFile) Sync() error { return f.File.Sync() }
 
 // StartWriteback has no system call here.

@@ -22,7 +22,7 @@ func bootID() (BootID, error) {
 	return parseBootID(string(bytes.TrimSpace(text)))
 }
 
-// Sync is fdatasync: data, and what of the metadata is needed to read it back, such as the length.
+// Sync is fdatasync: it syncs data, and the metadata that is needed to read it back, such as the length.
 func (f osFile) Sync() error {
 	if err := f.control(unix.Fdatasync); err != nil {
 		return &fs.PathError{Op: "fdatasync", Path: f.Name(), Err: err}
@@ -30,14 +30,14 @@ func (f osFile) Sync() error {
 	return nil
 }
 
-// StartWriteback does not wait, so it does not take an error away from the fdatasync that comes later.
+// StartWriteback does not wait, so it does not consume an error that a later fdatasync must return.
 func (f osFile) StartWriteback(offset, length int64) {
 	_ = f.control(func(fd int) error {
 		return unix.SyncFileRange(fd, offset, length, unix.SYNC_FILE_RANGE_WRITE)
 	})
 }
 
-// WritePiecesAt writes pieces one behind the other.
+// WritePiecesAt writes pieces one after another.
 func (f osFile) WritePiecesAt(pieces [][]byte, offset int64) error {
 	err := gather.WriteAll(slices.Clone(pieces), func(some [][]byte) (n int, err error) {
 		err = f.control(func(fd int) (err error) {

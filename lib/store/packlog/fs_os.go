@@ -54,7 +54,7 @@ func (osFS) SyncDir(name string) error {
 	return errors.Join(err, f.Close())
 }
 
-// Stat is what os.Stat does, but leaves nothing to collect: it is part of every commit.
+// Stat does what os.Stat does, but without garbage: it is part of every commit.
 func (osFS) Stat(name string) (int64, bool, error) {
 	var st unix.Stat_t
 	err := unix.Stat(name, &st)
@@ -81,7 +81,7 @@ type osFile struct {
 	conn syscall.RawConn
 }
 
-// Size moves the file's offset, which nobody uses: reads and writes say where.
+// Size moves the file's offset, which nobody uses: reads and writes name their own.
 func (f osFile) Size() (int64, error) { return f.Seek(0, io.SeekEnd) }
 
 func (f osFile) TryLock(shared bool) (bool, error) {
@@ -101,8 +101,8 @@ func (f osFile) TryLock(shared bool) (bool, error) {
 
 func (f osFile) Unlock() error { return f.flock(unix.LOCK_UN) }
 
-// flock, unlike control, leaves nothing to collect: it is called six times in every commit. Who locks a file does not close
-// it meanwhile.
+// flock, unlike control, makes no garbage: it is called six times in every commit. Nobody closes a file while locking
+// it.
 func (f osFile) flock(how int) error {
 	err := unix.Flock(int(f.Fd()), how)
 	for err == unix.EINTR {
@@ -112,7 +112,7 @@ func (f osFile) flock(how int) error {
 	return err
 }
 
-// control makes one system call on the file's descriptor, again while signals interrupt it.
+// control makes one system call on the file's descriptor, and repeats it while signals interrupt it.
 func (f osFile) control(call func(fd int) error) error {
 	var inner error
 	err := f.conn.Control(func(fd uintptr) {
@@ -145,7 +145,8 @@ func (osFS) Watch(name string) (Watcher, error) {
 	return w, nil
 }
 
-// run ends when Close closes fsnotify's channels. An error there is an overflow: events were lost, so it is a signal.
+// run ends when Close closes fsnotify's channels. An error there is an overflow: events were lost, which counts as a
+// signal.
 func (w *osWatcher) run() {
 	for {
 		var open bool

@@ -5,11 +5,11 @@ import (
 	"errors"
 )
 
-// errEarlier is what is known of damage that an earlier scan met.
+// errEarlier stands for the reason of damage that an earlier scan met.
 var errEarlier = errors.New("an earlier scan found no records there")
 
-// Hidden returns the damaged places that scans and recoveries have met, which still count, and where any record may have
-// stood, one that commits, too.
+// Hidden returns the damaged places that scans and recoveries have met, that still count, and in which any record may
+// have been, even one that commits.
 func (l *Log) Hidden() []*DamageError {
 	c := l.known()
 	if c == nil {
@@ -24,22 +24,22 @@ func (l *Log) Hidden() []*DamageError {
 	return hidden
 }
 
-// hides reports whether a damaged place is one of a pack that counts.
+// hides reports whether a damaged place is in a pack that counts.
 func (c *chain) hides(at Position) bool {
 	e := c.find(at.Pack)
 	return e != nil && (e.bad != nil || e.info.id == at.ID && at.Offset < e.limit)
 }
 
-// Recall tells of a hidden place that an earlier process met, for who does not scan what it lies in.
+// Recall notes a hidden place that an earlier process met, for a caller that does not scan that part of the log.
 func (l *Log) Recall(at Position) {
 	if c := l.known(); c != nil && c.hides(at) {
 		l.report(&DamageError{Position: at, Reason: errEarlier})
 	}
 }
 
-// GiveUp puts an empty pack in the place of each one that is missing, or has no header that can be read: what was in it
-// is gone for good then, and nobody is told of it any more. It leaves those that the disk only does not give now. The
-// caller holds the locks of who rewrites packs.
+// GiveUp puts an empty pack in the place of each one that is missing, or has no readable header: its contents are then
+// gone for good, and not reported any more. It leaves packs alone that the disk just cannot read now. The caller holds
+// the locks that rewriting packs requires.
 func (l *Log) GiveUp(ctx context.Context) error {
 	return l.asWriter(ctx, func() error { return l.giveUpTidied(ctx) })
 }

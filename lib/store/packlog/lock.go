@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Names of locks beside those of cores, which are "core-" and hex. This is their order.
+// Names of locks other than those of cores, which are "core-" and hex, in the order in which they are taken.
 const (
 	LockCheckpoint = "checkpoint"
 	LockUse        = "use"
@@ -24,14 +24,14 @@ const (
 	locksDir       = "locks"
 )
 
-// DefaultLockWait is how long a lock is waited for unless Options say otherwise.
+// DefaultLockWait is how long to wait for a lock unless Options say otherwise.
 const DefaultLockWait = 10 * time.Second
 
 const (
-	firstPause = 100 * time.Microsecond // between two tries for a lock
+	firstPause = 100 * time.Microsecond // between two attempts to take a lock
 	lastPause  = 20 * time.Millisecond
 	holderSize = 256                    // bytes of a lock file that are read and written
-	namedFor   = 100 * time.Millisecond // how long a holder's name that was seen in a lock file is taken to stand there
+	namedFor   = 100 * time.Millisecond // how long a holder's name, once seen in a lock file, is assumed to be there
 )
 
 // Lock is one held lock.
@@ -43,13 +43,13 @@ type Lock struct {
 	err  error
 }
 
-// lockFile is an open lock file. Only who took it uses it.
+// lockFile is an open lock file. Only the goroutine that took it uses it.
 type lockFile struct {
 	File
-	named time.Time // when this process was last seen to be named in it
+	named time.Time // when this process was last seen to be named in the file
 }
 
-// maxSpare is how many lock files that nobody holds are kept open for who takes them next.
+// maxSpare is how many unheld lock files are kept open for the next holder.
 const maxSpare = 16
 
 // spareLocks is lock files that are open and not locked. Safe for concurrent use.
@@ -101,7 +101,7 @@ func (s *spareLocks) close() error {
 	return errors.Join(errs...)
 }
 
-// lockRank is the place of a lock in the order in which locks are taken; 0 is no lock's name.
+// lockRank is a lock's place in the order in which locks are taken; 0 if there is no lock of that name.
 func lockRank(name string) int {
 	if hex, ok := strings.CutPrefix(name, lockCore); ok && isHex(hex) {
 		return 1
@@ -126,15 +126,16 @@ func isHex(text string) bool {
 	return text != ""
 }
 
-// Lock takes the lock of that name, waiting as long as Options.LockWait and ctx allow; then the error is a *LockedError.
-// It excludes other holders in this process, too. held are the locks that the caller has: it panics if they are not
-// of a lower rank (core, checkpoint, use, append), for that is how two processes wait for each other. Several cores'
-// locks may be held if they are taken in the order of their names.
+// Lock takes the lock of that name, waiting as long as Options.LockWait and ctx allow; then the error is a
+// *LockedError. It excludes other holders in this process, too. held are the locks that the caller has: Lock panics if
+// they are not of a lower rank (core, checkpoint, use, append), since otherwise two processes could wait for each
+// other. Locks of several cores may be held if they are taken in the order of their names.
 func (l *Log) Lock(ctx context.Context, name string, shared bool, held ...*Lock) (*Lock, error) {
 	return l.lockFor(ctx, l.lockWait, name, shared, held)
 }
 
-// TryLock is Lock for a lock that need not be had: it waits no longer than that, but tries once, however long it takes to come to that.
+// TryLock is Lock for an optional lock: it waits no longer than wait, but tries at least once, however late it gets
+// there.
 func (l *Log) TryLock(ctx context.Context, wait time.Duration, name string) (*Lock, error) {
 	return l.lockFor(ctx, min(wait, l.lockWait), name, false, nil)
 }
@@ -165,7 +166,7 @@ func (l *Log) lockFor(ctx context.Context, wait time.Duration, name string, shar
 	return &Lock{log: l, name: name, file: file}, nil
 }
 
-// Unlock lets go of the lock. It may be called more than once.
+// Unlock releases the lock. It may be called more than once.
 func (k *Lock) Unlock() error {
 	k.once.Do(func() {
 		if k.file.Unlock() != nil || !k.log.spare.put(k.name, k.file) {
@@ -175,8 +176,8 @@ func (k *Lock) Unlock() error {
 	return k.err
 }
 
-// openLock opens a lock's file, unless one is open that nobody uses: flock belongs to an open file, so two holders in one
-// process need two.
+// openLock opens a lock's file, or takes a spare open one: flock belongs to an open file, so two holders in one process
+// need two.
 func (l *Log) openLock(name string) (lockFile, error) {
 	if file, ok := l.spare.take(name); ok {
 		return file, nil
@@ -185,7 +186,7 @@ func (l *Log) openLock(name string) (lockFile, error) {
 	return lockFile{File: file}, err
 }
 
-// waitLock tries, with growing pauses, until the lock is had or the time is up.
+// waitLock tries, with growing pauses, until it has the lock or the time is up.
 func (l *Log) waitLock(ctx context.Context, wait time.Duration, name string, file *lockFile, shared bool) error {
 	deadline := time.Now().Add(wait)
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
@@ -219,14 +220,14 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// holder returns what this process writes into a lock's file: padded, so that one write replaces what was there.
+// holder returns what this process writes into a lock's file, padded so that one write replaces what was there.
 func holder(program string) []byte {
 	text := fmt.Sprintf("%d %s", os.Getpid(), program)
 	text = strings.ReplaceAll(text[:min(len(text), holderSize-1)], "\n", " ")
 	return fmt.Appendf(nil, "%-*s\n", holderSize-1, text)
 }
 
-// programName is for Options that do not give one.
+// programName is used if Options name no program.
 func programName() string {
 	name, err := os.Executable()
 	if err != nil {
@@ -235,8 +236,8 @@ func programName() string {
 	return filepath.Base(name)
 }
 
-// writeHolder names this process as the holder, of a shared lock as the last one that came. It is only for others' messages, so
-// that it fails is no matter, nor that it is not looked at for every one of many commits in a row.
+// writeHolder names this process as the holder, of a shared lock as the latest one. It only serves others' messages, so
+// errors do not matter, nor that it is skipped for most of many commits in a row.
 func (l *Log) writeHolder(file *lockFile) {
 	at := time.Now()
 	if at.Sub(file.named) < namedFor {
@@ -338,7 +339,7 @@ func (l *Log) lockAppendFile(ctx context.Context) error {
 	return l.waitLock(ctx, l.lockWait, LockAppend, &l.append.file, false)
 }
 
-// unlockAppend never fails: a lock that cannot be let go is let go by closing its file.
+// unlockAppend never fails: if a lock cannot be released, its file is closed, which releases it.
 func (l *Log) unlockAppend() {
 	l.tidied.Store(false)
 	if err := l.append.file.Unlock(); err != nil {

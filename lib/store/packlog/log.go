@@ -15,23 +15,23 @@ const (
 	packsDir   = "packs"
 	markFile   = "mark"
 	formatFile = "format"
-	newPack    = "new.tmp" // a pack that is being made, under the append lock
+	newPack    = "new.tmp" // a pack in the making, under the append lock
 )
 
-// Options are for Open. The zero value opens an existing store on the real disk for reading and writing.
+// Options are options for Open. The zero value opens an existing store on the real disk for reading and writing.
 type Options struct {
 	FS       FS            // nil: OS()
 	Create   bool          // make the store if there is none
-	Late     bool          // with Create: not before somebody locks or begins something, so that who fails sooner leaves nothing
+	Late     bool          // with Create: not before something is locked or begun, so that a program that fails earlier leaves nothing
 	ReadOnly bool          // nothing is written, no lock is taken
 	LockWait time.Duration // how long to wait for a lock; 0: DefaultLockWait; negative: not at all
 	PackSize uint64        // bytes at which a pack is full; 0: DefaultPackSize
-	Program  string        // named to others while a lock is held; empty: the executable's name
-	// Applied returns the position up to which derived state was made, zero if there is none: it counts among those
-	// known to be synced. It is called by View and by recoveries, from any goroutine, and must not call the Log.
+	Program  string        // shown to others while it holds a lock; empty: the executable's name
+	// Applied returns the position up to which derived state was made, zero if there is none: it counts among the
+	// positions known to be synced. View and recoveries call it, from any goroutine; it must not call the Log.
 	Applied func() Position
-	// OnDamage is told of each damaged place that a Scan or a recovery passes over; it may be called by several
-	// goroutines at once. See also Log.Damage.
+	// OnDamage is called with each damaged place that a Scan or a recovery skips, possibly by several goroutines at
+	// once. See also Log.Damage.
 	OnDamage func(*DamageError)
 }
 
@@ -54,36 +54,36 @@ type Log struct {
 
 	// While the append lock is held.
 	tail      *tail  // the last pack, as this process knows it
-	marked    Mark   // as it stands in the file
+	marked    Mark   // as it is in the file
 	folder    uint64 // marked.Folder when chain was last read under the lock
 	buffer    []byte // of a batch
 	own       ownBatches
 	markDirty bool
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	closed  bool
-	mark    File                 // nil while there is none (read-only); else set for good by Open
+	mark    File                 // nil if there is none (read-only); else set by Open and never changed
 	chain   *chain               // the folder as it was last read
-	seen    uint64               // Mark.Folder before that; 0 where the mark was not read
+	seen    uint64               // Mark.Folder before that; 0 if the mark was not read
 	loads   uint64               // begun
-	loaded  uint64               // the one that chain comes from
+	loaded  uint64               // the one that chain is from
 	headers map[string]*packHead // by file name
 	files   fileCache
 	damage  []*DamageError
 	survey  *cachedSurvey
 
-	quiet     Mark // the last one that this process met or wrote under the append lock, when nothing was to be recovered
-	quietFile File // the pack that its end lies in, which may be closed since; nil: not known
+	quiet     Mark // the last one that this process met or wrote under the append lock with nothing to recover
+	quietFile File // the pack that its end is in, which may be closed since; nil: unknown
 
 	making sync.Mutex  // held while the store is made late
-	there  atomic.Bool // the store is; else it is to be made late
+	there  atomic.Bool // the store exists; else it is to be made late
 
 	raised atomic.Bool // the format file says version 2, durably
 	tidied atomic.Bool // the append lock is held, and nothing had to be recovered
 }
 
-// Open opens the store in dir. Without Options.Create an error wrapping ErrNotStore says that there is none. An open log
-// may be used by other processes at the same time. A log that was not closed well is mended by whoever next writes to it.
+// Open opens the store in dir. Without Options.Create an error wrapping ErrNotStore says that there is none. Other
+// processes may use the same log at the same time. If a log was not closed properly, the next writer mends it.
 func Open(ctx context.Context, dir string, options Options) (*Log, error) {
 	l := newLog(dir, options)
 	boot, err := l.fs.BootID()
@@ -141,8 +141,8 @@ func (l *Log) path(parts ...string) string {
 // Dir returns the store's folder.
 func (l *Log) Dir() string { return l.dir }
 
-// Close syncs the mark, if this process has moved it, and releases all files. What an append has written and not
-// committed is void. It waits for calls that write; no other call may be made any more.
+// Close syncs the mark, if this process has moved it, and closes all files. Records that an append has written but not
+// committed are void. Close waits for calls that write; no call may be made after it.
 func (l *Log) Close() error {
 	l.append.gate <- struct{}{}
 	defer func() { <-l.append.gate }()
@@ -191,8 +191,8 @@ func (l *Log) report(d *DamageError) {
 	}
 }
 
-// remember takes in a damaged place. Where there are too many, one where a head may have stood takes the room of one where none can have:
-// who is about to sign must hear of it. mu is held.
+// remember keeps a damaged place. If there are too many, one that may have held a head replaces one that cannot have: a
+// signer must learn about it. mu is held.
 func (l *Log) remember(d *DamageError) {
 	of := func(other *DamageError) bool { return other.Position == d.Position }
 	i := slices.IndexFunc(l.damage, of)

@@ -25,16 +25,16 @@ const (
 
 var errMark = errors.New("mark is not valid")
 
-// Mark is what the mark file says: Synced ≤ Readable ≤ End.
+// Mark is the content of the mark file: Synced ≤ Readable ≤ End.
 type Mark struct {
 	Boot                  BootID
 	Synced, Readable, End Position
-	Folder                uint64 // another one whenever a pack came or went
+	Folder                uint64 // changes whenever a pack comes or goes
 }
 
 func encodeMark(m Mark) []byte { return appendMark(make([]byte, 0, markSize), m) }
 
-// appendMark is encodeMark into b, which is empty and has room for a mark.
+// appendMark is encodeMark into b, which is empty and has enough room.
 func appendMark(b []byte, m Mark) []byte {
 	b = append(b, markMagic...)
 	b = append(b, m.Boot[:]...)

@@ -9,8 +9,9 @@ import (
 	"os"
 )
 
-// MendFormat writes the file that says which format a store has, where the mark, or else the last pack's header, is one of this format: the
-// newest version, as the store may have such records. A format to come has another mark, see FORMAT.md, Versions.
+// MendFormat writes the format file, with the newest version, since the store may have records of that. It does so only
+// if the mark, or else the last pack's header, is one of this format: later formats have another mark, see FORMAT.md,
+// Versions.
 func MendFormat(fsys FS, dir string) error {
 	l := newLog(dir, Options{FS: fsys})
 	known, err := l.knowsFormat()
@@ -24,7 +25,7 @@ func MendFormat(fsys FS, dir string) error {
 	return l.writeFile(formatFile, []byte(formatRaised))
 }
 
-// knowsFormat reports whether anything but the format file tells that the store is of this format.
+// knowsFormat reports whether anything besides the format file shows that the store has this format.
 func (l *Log) knowsFormat() (bool, error) {
 	b, err := l.readStart(markFile, len(markMagic))
 	if err := ignoreGone(err); err != nil {
@@ -32,9 +33,9 @@ func (l *Log) knowsFormat() (bool, error) {
 	}
 	const name = len("hcmark")
 	switch {
-	case string(b) == markMagic: // whatever else of it is damaged
+	case string(b) == markMagic: // even if the rest of it is damaged
 		return true, nil
-	case len(b) > name && string(b[:name]) == markMagic[:name]: // of another format, or as good as that
+	case len(b) > name && string(b[:name]) == markMagic[:name]: // of another format, or just as unusable
 		return false, nil
 	}
 	names, err := l.fs.ReadDir(l.path(packsDir))
@@ -57,7 +58,8 @@ func ignoreGone(err error) error {
 	return err
 }
 
-// MendMark recovers where the mark is not valid, as whoever writes next would: without it nothing tells that the last commits are synced.
+// MendMark recovers if the mark is not valid, as the next writer would: without it the last commits are not known to be
+// synced.
 func (l *Log) MendMark(ctx context.Context) error {
 	if l.notYet() {
 		return nil
@@ -68,8 +70,8 @@ func (l *Log) MendMark(ctx context.Context) error {
 	return l.asWriter(ctx, func() error { return nil })
 }
 
-// Mend does what the next writer would: it recovers if that is needed, which writes a new mark. Then it cuts off what stands behind
-// the mark, and writes the copies of pack headers again that are not valid, from the good ones beside them.
+// Mend does what the next writer would: it recovers if that is needed, which writes a new mark. Then it cuts off what
+// follows the mark, and rewrites copies of pack headers that are not valid from the good ones beside them.
 func (l *Log) Mend(ctx context.Context) error {
 	if err := l.fs.MkdirAll(l.path(locksDir), dirPerm); err != nil {
 		return err
@@ -86,7 +88,7 @@ func (l *Log) Mend(ctx context.Context) error {
 	}
 	l.forget()
 	l.mu.Lock()
-	clear(l.headers) // a header that was read before it was damaged hides that
+	clear(l.headers) // a header read before it was damaged would hide the damage
 	l.mu.Unlock()
 	c, err := l.load(ctx)
 	if err != nil {
@@ -117,8 +119,8 @@ func (l *Log) cutMark() error {
 	return l.mark.Truncate(markSize)
 }
 
-// mendHeader writes the sector of the bad copy alone, so that nothing can happen to the good one. The last pack is not
-// synced: what a sync there fails on may be another's batch, whose next commit would not hear of it.
+// mendHeader writes only the sector of the bad copy, so that nothing can happen to the good one. It does not sync the
+// last pack: a sync there could take an error that is another process's, whose next commit would then miss it.
 func (l *Log) mendHeader(e *extent, last bool) error {
 	file, err := l.fs.OpenFile(l.path(packsDir, e.name), os.O_RDWR, 0)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A pack's header, 128 bytes at offset 0 and again at 512; all else before 1024 is zero:
+// A pack's header, 128 bytes at offset 0 and again at 512; the rest up to 1024 is zero:
 //
 //	offset  size  field
 //	     0     8  magic       "hcpack1\n"
@@ -28,7 +28,7 @@ const (
 	packFields     = 128  // bytes of one copy
 	packMagic      = "hcpack1\n"
 	packSuffix     = ".pack"
-	// DefaultPackSize is where a pack is full unless Options say otherwise.
+	// DefaultPackSize is the size at which a pack is full unless Options say otherwise.
 	DefaultPackSize = 4 << 30 // bytes
 )
 
@@ -38,7 +38,7 @@ var (
 	errPackName   = errors.New("pack header and file name differ")
 )
 
-// packInfo is what a pack's header says.
+// packInfo is the content of a pack's header.
 type packInfo struct {
 	id         uint64
 	sequence   uint64
@@ -92,8 +92,8 @@ func encodePackHeader(p packInfo) []byte {
 	return b
 }
 
-// decodePackHeader reads a pack's first bytes. Where only one copy is valid, or bytes beside them are not zero, it
-// returns what is valid together with an error wrapping errPackCopy.
+// decodePackHeader decodes a pack's first bytes. If only one copy is valid, or the other bytes are not all zero, it
+// returns the valid fields together with an error wrapping errPackCopy.
 func decodePackHeader(b []byte) (packInfo, error) {
 	if len(b) < packHeader {
 		return packInfo{}, fmt.Errorf("%w: file is too short", errPackHeader)

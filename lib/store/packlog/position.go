@@ -8,17 +8,17 @@ import (
 // PositionSize is how many bytes AppendPosition writes.
 const PositionSize = 24
 
-// maxNumber is above every sequence, generation and offset, so that one more is no overflow.
+// maxNumber is above every sequence, generation and offset, so that adding one does not overflow.
 const maxNumber = 1 << 62
 
-// Position is a place in the log: a byte offset, a multiple of 8, in one pack. ID is that pack's random id; a position
-// whose ID is not that of the pack's newest generation is not current, and is never read at. The zero Position stands
-// before everything.
+// Position is a place in the log: a byte offset, a multiple of 8, in one pack. ID is that pack's random id. A position
+// with another ID than the pack's newest generation is not current, and is never read. The zero Position is before
+// everything.
 type Position struct {
 	Pack, Offset, ID uint64
 }
 
-// Less reports whether p stands before q in the log's order. It does not look at the ids.
+// Less reports whether p is before q in the log's order. It ignores the ids.
 func (p Position) Less(q Position) bool {
 	return p.Pack < q.Pack || p.Pack == q.Pack && p.Offset < q.Offset
 }

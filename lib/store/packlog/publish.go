@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// Publish puts finished rewrites, in the log's order, in the place of the old packs. The caller holds the lock "use" alone, so no append is
-// under way; Publish takes "append", recovers if that is needed, and calls check with what may be read then: an error of it
-// leaves everything as it is. derived is called when the new packs are durable and before the old ones are gone. ErrOvertaken says that
-// somebody recovered since the view of NewRewrite.
+// Publish puts finished rewrites, in the log's order, in the place of the old packs. The caller holds the lock "use"
+// alone, so no append is under way. Publish takes "append", recovers if that is needed, and calls check with what is
+// readable then; an error from check leaves everything as it is. derived is called when the new packs are durable and
+// before the old ones are gone. ErrOvertaken says that somebody recovered since the view of NewRewrite.
 func (l *Log) Publish(ctx context.Context, rewrites []*Rewrite, check func(View) error, derived func() error) error {
 	return l.asWriter(ctx, func() error { return l.publishTidied(ctx, rewrites, check, derived) })
 }
@@ -30,7 +30,7 @@ func (l *Log) publishTidied(ctx context.Context, rewrites []*Rewrite, check func
 	return l.publish(ctx, rewrites, derived)
 }
 
-// fits reports whether the folder still has what the rewrite was made from.
+// fits reports whether the folder still has the packs that the rewrite was made from.
 func (r *Rewrite) fits(c *chain) bool {
 	if c.closer != r.closer {
 		return false
@@ -55,7 +55,7 @@ func (l *Log) publish(ctx context.Context, rewrites []*Rewrite, derived func() e
 		}
 		r.done = true
 		_ = r.file.Close() // it is synced
-		// One by one: what a pack has left out may rest on what one before it has.
+		// One by one: what a pack left out may depend on what an earlier one has.
 		if err := l.fs.SyncDir(l.path(packsDir)); err != nil {
 			return err
 		}

@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// ifGone turns a file that is not there into ErrMoved.
+// ifGone turns the error for a file that does not exist into ErrMoved.
 func (l *Log) ifGone(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		l.forget()
@@ -18,7 +18,7 @@ func (l *Log) ifGone(err error) error {
 	return err
 }
 
-// Current reports whether a position lies in the newest generation of its pack, and not behind a close, as far as this
+// Current reports whether a position is in the newest generation of its pack, and not voided by a close, as far as this
 // process knows. Only Begin, View and a failed read look at the folder again: while a caller holds the lock "use", what
 // Begin saw stays true.
 func (l *Log) Current(at Position) bool {
@@ -26,7 +26,7 @@ func (l *Log) Current(at Position) bool {
 	return c != nil && c.at(at) != nil
 }
 
-// at returns the extent in which records at a position count.
+// at returns the extent in which the record at a position counts, nil if it does not.
 func (c *chain) at(p Position) *extent {
 	e := c.find(p.Pack)
 	if e == nil || e.bad != nil || e.info.sequence != p.Pack || e.info.id != p.ID || p.Offset < packHeader || p.Offset%8 != 0 || p.Offset >= e.limit {
@@ -35,9 +35,9 @@ func (c *chain) at(p Position) *extent {
 	return e
 }
 
-// ReadRecord returns the record at a position, payload included, all checked; the caller owns it. Records that are not
-// readable yet can be read by who wrote them. The error is a *DamageError if the record is not valid, ErrMoved if
-// the position is not current.
+// ReadRecord returns the record at a position, payload included, all checked; the caller owns it. A record that is not
+// readable yet can be read by the process that wrote it. The error is a *DamageError if the record is not valid,
+// ErrMoved if the position is not current.
 func (l *Log) ReadRecord(ctx context.Context, at Position) (Record, error) {
 	return l.readAt(ctx, at, wholeRecord)
 }
@@ -47,8 +47,8 @@ func (l *Log) ReadMeta(ctx context.Context, at Position) (Record, error) {
 	return l.readAt(ctx, at, onlyMeta)
 }
 
-// ReadShort is ReadRecord where one look at the file brings all of the record, else ReadMeta: then the payload is nil, and
-// [Log.AppendPayload] reads it to where it is wanted.
+// ReadShort is ReadRecord if the first read brings the whole record, else ReadMeta: then the payload is nil, and
+// [Log.AppendPayload] reads it into its final place.
 func (l *Log) ReadShort(ctx context.Context, at Position) (Record, error) {
 	return l.readAt(ctx, at, wholeIfShort)
 }
@@ -59,9 +59,9 @@ func (l *Log) ReadPayload(ctx context.Context, at Position) ([]byte, error) {
 	return r.Payload, err
 }
 
-// AppendPayload appends to b the payload of a record that was read before, by [Log.ReadMeta] or ReadRecord, checked as ReadRecord does:
-// where b has room for it, and for 7 bytes more, it is read to there, and nothing is allocated or copied. On an error b is what it
-// was, but for the bytes behind it. The log keeps nothing of b.
+// AppendPayload appends the payload of a record that was read by [Log.ReadMeta] or ReadRecord to b, checked as by
+// ReadRecord. If b has room for it and 7 bytes more, it is read into b directly, and nothing is allocated or copied. On
+// an error b is as before, except for the bytes after its end. The log keeps no reference to b.
 func (l *Log) AppendPayload(ctx context.Context, of Payload, b []byte) ([]byte, error) {
 	n := len(b)
 	b = slices.Grow(b, of.padded())
@@ -82,8 +82,8 @@ func (l *Log) AppendPayload(ctx context.Context, of Payload, b []byte) ([]byte, 
 	return b[:n+of.length], nil
 }
 
-// File returns the file in which a payload stands, and its offset there; nil if that cannot be told. The log may close the file at any time, which
-// then gives nothing more.
+// File returns the file that a payload is in, and its offset there; nil if that is unknown. The log may close the file
+// at any time, after which reads from it fail.
 func (l *Log) File(ctx context.Context, of Payload) (pack io.ReaderAt, offset int64) {
 	_ = l.readIn(ctx, of.at, func(file io.ReaderAt, _ uint64) (uint64, error) {
 		pack = file
@@ -118,8 +118,8 @@ func (l *Log) readAt(ctx context.Context, at Position, wanted extentOfRead) (r R
 	return r, nil
 }
 
-// readIn calls read for the pack that a position lies in; room is how many bytes there are from it on, length those of the record.
-// What read finds invalid is damage.
+// readIn calls read for the pack that a position is in. room is how many bytes the pack has from there on, length the
+// size of the record. What read finds invalid is damage.
 func (l *Log) readIn(ctx context.Context, at Position, read func(file io.ReaderAt, room uint64) (length uint64, err error)) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -155,26 +155,26 @@ func (l *Log) readIn(ctx context.Context, at Position, read func(file io.ReaderA
 		return fmt.Errorf("position %v: %w", at, ErrMoved)
 	}
 	if isInvalid(err) {
-		d := &DamageError{Position: at, Length: length, Reason: err, Known: true} // to who named the position
+		d := &DamageError{Position: at, Length: length, Reason: err, Known: true} // known to whoever named the position
 		l.report(d)
 		return d
 	}
 	return err
 }
 
-// isVoided reports whether a position has ceased to count since the folder was read: its bytes may be cut off then.
+// isVoided reports whether a position has stopped counting since the folder was read: its bytes may have been cut off.
 func (l *Log) isVoided(ctx context.Context, at Position) bool {
 	c, err := l.load(ctx)
 	return err == nil && c.voids(at)
 }
 
-// voids reports whether what stood at a position does not count: it lies behind a close, or in a pack that was rewritten.
+// voids reports whether a position does not count: a close voids it, or its pack was rewritten.
 func (c *chain) voids(at Position) bool {
 	e := c.find(at.Pack)
 	return e == nil || e.bad == nil && (e.info.sequence != at.Pack || e.info.id != at.ID || at.Offset >= e.limit)
 }
 
-const firstRead = 4096 // bytes of a record that are read at once, in the hope that it is small
+const firstRead = 4096 // bytes of a record to read first, in the hope that it is small
 
 // extentOfRead says how much of a record is wanted.
 type extentOfRead int
@@ -185,7 +185,7 @@ const (
 	wholeRecord
 )
 
-// readRecord reads and checks one record, as far as it is wanted; room is how many bytes there are for it.
+// readRecord reads and checks one record, as far as wanted; room is how many bytes there are for it.
 func readRecord(file io.ReaderAt, at Position, room uint64, wanted extentOfRead) (header, []byte, error) {
 	if room < recordHeader {
 		return header{}, nil, errShort
@@ -198,7 +198,7 @@ func readRecord(file io.ReaderAt, at Position, room uint64, wanted extentOfRead)
 	if have < recordHeader {
 		return header{}, nil, errShort
 	}
-	b = b[:have] // less than there was room for: what stood behind the record, and never counted, was cut off meanwhile
+	b = b[:have] // less than there was room for: bytes after the record, which never counted, were cut off in the meantime
 	h, err := decodeHeader(b, room)
 	if err != nil {
 		return header{}, nil, err

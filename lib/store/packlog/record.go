@@ -46,11 +46,11 @@ type Record struct {
 	PayloadLen int      // set when read
 	Stored     Payload  // set when read by its position
 
-	Pieces [][]byte     // of a record that is to be written: what of its payload stands behind Payload
-	Sum    checksum.Sum // likewise: of the payload, if it is known
+	Pieces [][]byte     // only for writing: the parts of the payload that follow Payload
+	Sum    checksum.Sum // only for writing: of the payload, if known
 }
 
-// Length returns the bytes of the payload of a record that is to be written.
+// Length returns the size of the payload of a record to be written.
 func (r *Record) Length() int {
 	n := len(r.Payload)
 	for _, piece := range r.Pieces {
@@ -59,7 +59,7 @@ func (r *Record) Length() int {
 	return n
 }
 
-// Payload says where a record's payload stands, and what its bytes have to be: it is for [Log.AppendPayload].
+// Payload says where a record's payload is, and what its checksum must be, for [Log.AppendPayload].
 type Payload struct {
 	at     Position // of the record
 	before int      // bytes of it before the payload
@@ -67,10 +67,10 @@ type Payload struct {
 	sum    uint32
 }
 
-// Len returns how many bytes the payload has.
+// Len returns the size of the payload in bytes.
 func (p Payload) Len() int { return p.length }
 
-// Room returns how many bytes of capacity [Log.AppendPayload] needs to read it without allocating.
+// Room returns how much capacity [Log.AppendPayload] needs to read the payload without allocating.
 func (p Payload) Room() int { return p.padded() }
 
 // A record's header:
@@ -120,7 +120,7 @@ type header struct {
 	sum        uint32
 }
 
-// size returns the bytes from the record's first to the next record's first.
+// size returns the distance in bytes from the record's beginning to the next record's.
 func (h header) size() uint64 {
 	return uint64(h.unpadded() + padding(h.unpadded()))
 }
@@ -129,9 +129,9 @@ func (h header) unpadded() int { return recordHeader + h.meta + h.payload }
 
 func padding(n int) int { return -n & 7 }
 
-// seed is what every checksum in a pack starts from.
+// seed is the value from which every checksum of a record starts.
 func seed(at Position) uint32 {
-	crc := ^uint32(0) // by hand, for crc32.Update would move the bytes to the heap
+	crc := ^uint32(0) // by hand, since crc32.Update would move the bytes to the heap
 	for _, n := range [...]uint64{at.ID, at.Offset} {
 		for range 8 {
 			crc = castagnoli[byte(crc)^byte(n)] ^ crc>>8
@@ -157,7 +157,7 @@ func payloadSum(at Position, r *Record, length int) uint32 {
 	return crc32.Update(sum, castagnoli, zeros[:padding(recordHeader+len(r.Meta)+length)])
 }
 
-// appendHeader appends the header and the meta of a record that will stand at that position.
+// appendHeader appends the header and the meta of a record that will be at that position.
 func appendHeader(b []byte, at Position, r *Record, synced Position) []byte {
 	start, length := len(b), r.Length()
 	flags := byte(0)
@@ -177,7 +177,7 @@ func appendHeader(b []byte, at Position, r *Record, synced Position) []byte {
 	return append(b, r.Meta...)
 }
 
-// Behind returns where the next record stands, in the same pack, if r stands at a position.
+// Behind returns the position of the next record in the same pack, given that of r.
 func (r *Record) Behind(at Position) Position {
 	at.Offset += recordSize(r)
 	return at
@@ -201,8 +201,8 @@ func checkRecord(r *Record) error {
 	return nil
 }
 
-// decodeHeader checks all of a header but the checksum, from its 64 bytes. room is how many bytes there are for the
-// record.
+// decodeHeader decodes a header from its 64 bytes, and checks everything but the checksum. room is how many bytes there
+// are for the record.
 func decodeHeader(b []byte, room uint64) (header, error) {
 	if string(b[:4]) != recordMagic {
 		return header{}, errMagic
@@ -244,12 +244,12 @@ func (h header) check(at Position, b []byte) error {
 // checkPayload checks payload and padding of a record at that position; b holds both, no more.
 func (h header) checkPayload(at Position, b []byte) error { return h.stored(at).check(b) }
 
-// stored says where the payload of a record at that position is.
+// stored returns where the payload of a record at that position is.
 func (h header) stored(at Position) Payload {
 	return Payload{at: at, before: recordHeader + h.meta, length: h.payload, sum: h.payloadSum}
 }
 
-// padded returns the bytes of the payload, and the padding behind it.
+// padded returns the size of the payload and of the padding after it.
 func (p Payload) padded() int { return p.length + padding(p.before+p.length) }
 
 // check checks payload and padding; b holds both, no more.

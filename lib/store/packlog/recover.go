@@ -6,13 +6,13 @@ import (
 	"fmt"
 )
 
-// errChanged says that bytes which were valid a moment ago are not: the pages were lost after a failed sync.
+// errChanged says that bytes that were valid a moment ago are not: the pages were lost after a failed sync.
 var errChanged = errors.New("the log changed while it was recovered")
 
 const recoverTries = 3
 
-// recover copies what is whole behind the synced position into a fresh pack that closes the log there. Under the append
-// lock. A crash at any place in it leaves what the next one can recover from.
+// recover copies the whole appends after the synced position into a fresh pack that closes the log there. The append
+// lock is held. A crash at any point leaves something that the next recovery can start from.
 func (l *Log) recover(ctx context.Context) error {
 	if err := l.fs.SyncDir(l.path(packsDir)); err != nil {
 		return err
@@ -21,7 +21,7 @@ func (l *Log) recover(ctx context.Context) error {
 	trusted := &mark
 	if errors.Is(err, errMark) {
 		trusted = nil
-		err = l.syncFolders() // who made the store may have died short of it
+		err = l.syncFolders() // the maker of the store may have died before syncing them
 	}
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func (l *Log) recoverFrom(ctx context.Context, c *chain, mark *Mark) error {
 	old := l.tail
 	l.tail = &tail{info: info, file: file, end: info.synced.Offset}
 	if old != nil {
-		_ = old.file.Close() // nothing of ours is unwritten there that counts
+		_ = old.file.Close() // nothing of ours that counts is unwritten there
 	}
 	end := info.synced
 	if err := l.raise(Mark{Boot: l.boot, Synced: end, Readable: end, End: end, Folder: id}); err != nil {
@@ -90,8 +90,9 @@ func (l *Log) recoverFrom(ctx context.Context, c *chain, mark *Mark) error {
 	return l.loadLocked(ctx)
 }
 
-// reportCut reports what is missing at the end of a pack that the mark says is synced, of which there is no record to be found damaged. Behind
-// this recovery the mark does not tell that any more. Whether a head may have stood there is for those to say who read up to it.
+// reportCut reports bytes that the mark says are synced, but that are missing at the end of a pack, where no damaged
+// record can be found. After this recovery the mark does not say so any more. Whether a head may have been there is for
+// readers of that part to decide.
 func (l *Log) reportCut(c *chain, mark *Mark) error {
 	if mark == nil {
 		return nil
@@ -111,7 +112,8 @@ func (l *Log) reportCut(c *chain, mark *Mark) error {
 	return nil
 }
 
-// unreadable tells what is torn from what the disk does not give now: nothing is closed because of that.
+// unreadable returns an error for what the disk cannot read now, as opposed to a torn end: nothing is closed because of
+// that.
 func unreadable(c *chain, s *survey) error {
 	if s.tear != nil && isBadSector(s.tear.Reason) {
 		return s.tear
@@ -124,7 +126,7 @@ func unreadable(c *chain, s *survey) error {
 	return nil
 }
 
-// nextSequence is higher than that of any pack that is, or is said to be, there.
+// nextSequence returns a sequence above that of any pack that exists, or is said to exist.
 func (l *Log) nextSequence(c *chain, mark *Mark) uint64 {
 	last := max(c.last.info.through, l.applied().Pack)
 	if mark != nil {

@@ -10,14 +10,14 @@ import (
 	"os"
 )
 
-// Pack is a pack that counts, as who rewrites packs sees it.
+// Pack is a pack that counts, as gc sees it.
 type Pack struct {
 	First   Position // where its records begin
-	Through uint64   // the last of the sequences that it, or nothing, stands for
-	Bytes   uint64   // that it takes on disk, with packs behind it that do not count
+	Through uint64   // the last sequence before the next pack
+	Bytes   uint64   // its size on disk, including packs after it that do not count
 	Counted uint64   // offset up to which records count
-	Last    bool     // it grows
-	Damaged bool     // it has no header, or does not exist
+	Last    bool     // it still grows
+	Damaged bool     // it has no valid header, or is missing
 }
 
 // Packs lists the packs of a view, in order.
@@ -73,7 +73,7 @@ func RecordSize(r *Record) uint64 {
 	return header{meta: len(r.Meta), payload: max(len(r.Payload), r.PayloadLen)}.size()
 }
 
-// SamePacks reports whether all packs that an earlier view saw are what they were, so that positions in them still count.
+// SamePacks reports whether all packs of an earlier view are unchanged, so that positions in them still count.
 func (v View) SamePacks(earlier View) bool {
 	if v.chain == earlier.chain || earlier.chain == nil {
 		return true
@@ -88,17 +88,17 @@ func (v View) SamePacks(earlier View) bool {
 	return true
 }
 
-// SamePacks is that of View, with the folder as it was last read.
+// SamePacks is View.SamePacks for the folder as it was last read.
 func (l *Log) SamePacks(earlier View) bool {
 	c := l.known()
 	return c != nil && View{chain: c}.SamePacks(earlier)
 }
 
-// Current reports whether a position lies in a pack that counts in this view, and not behind a close.
+// Current reports whether a position is in a pack that counts in this view, and not voided by a close.
 func (v View) Current(at Position) bool { return v.chain != nil && v.chain.at(at) != nil }
 
-// Seal ends the last pack and goes on in a new one, so that all of it can be rewritten, and syncs what was written. A pack
-// without records is left.
+// Seal syncs and ends the last pack, and continues in a new one, so that all of the old one can be rewritten. A pack
+// without records is left as it is.
 func (l *Log) Seal(ctx context.Context) error {
 	return l.asWriter(ctx, func() error {
 		if l.tail.end == packHeader {
@@ -114,8 +114,8 @@ func (l *Log) Seal(ctx context.Context) error {
 // rewriteSuffix ends the temporary names of packs that are being rewritten.
 const rewriteSuffix = ".gc.tmp"
 
-// Rewrite is the next generation of a pack, or of neighbours, on its way. It counts for nothing before Publish. For one
-// goroutine; end it with Publish or Abort.
+// Rewrite is the next generation of a pack, or of neighbours, in the making. It does not count before Publish. It is
+// for one goroutine; end it with Publish or Abort.
 type Rewrite struct {
 	log     *Log
 	extents []extent
@@ -126,12 +126,12 @@ type Rewrite struct {
 	w       *packWriter
 	done    bool
 
-	passOver bool // damage
+	passOver bool // skip damage
 }
 
-// NewRewrite begins the next generation of the packs from the one that begins with sequence first to the one that begins
-// with last; neither is the last one of the log. It takes no lock: only one process at a time may rewrite, which is the
-// caller's to see to, as is that appends under way are not lost.
+// NewRewrite begins the next generation of the packs from the one that begins with sequence first to the one that
+// begins with last; neither may be the last one of the log. It takes no lock: the caller must make sure that only one
+// process at a time rewrites, and that appends under way are not lost.
 func (l *Log) NewRewrite(ctx context.Context, view View, first, last uint64) (*Rewrite, error) {
 	if l.readOnly {
 		return nil, fmt.Errorf("store %q: %w", l.dir, ErrReadOnly)
@@ -159,7 +159,7 @@ func (l *Log) NewRewrite(ctx context.Context, view View, first, last uint64) (*R
 	return r, nil
 }
 
-// choose takes the extents of a chain and what of their headers goes on.
+// choose takes the extents to rewrite from a chain, and what the new header keeps of theirs.
 func (r *Rewrite) choose(c *chain, first, last uint64) error {
 	for i := range c.extents {
 		e := &c.extents[i]
@@ -177,7 +177,7 @@ func (r *Rewrite) choose(c *chain, first, last uint64) error {
 		if at := e.info.close; !at.IsZero() && at.Pack < first && (r.info.close.IsZero() || at.Less(r.info.close)) {
 			r.info.close = at
 		}
-		r.info.through = c.extents[i+1].info.sequence - 1 // what lies between was closed
+		r.info.through = c.extents[i+1].info.sequence - 1 // packs in between are closed
 	}
 	if len(r.extents) == 0 || r.extents[0].info.sequence != first {
 		return fmt.Errorf("packs %d to %d: %w", first, last, ErrMoved)
@@ -197,8 +197,8 @@ func (r *Rewrite) create() error {
 	return err
 }
 
-// Scan calls fn for the records of the old packs that count, payloads included, in order. Damage ends it, with a *DamageError: what
-// is damaged stays as it is.
+// Scan calls fn for the records of the old packs that count, payloads included, in order. Damage ends it with a
+// *DamageError: damaged packs stay as they are.
 func (r *Rewrite) Scan(ctx context.Context, fn func(Record) error) error {
 	for i := range r.extents {
 		err := r.log.walkExtent(ctx, extentWalk{extent: &r.extents[i]}, true, func(it item) error {
@@ -220,7 +220,7 @@ func (r *Rewrite) Scan(ctx context.Context, fn func(Record) error) error {
 	return nil
 }
 
-// PassOverDamage says whether Scan passes over what is damaged, which then is gone for good, instead of ending there.
+// PassOverDamage says whether Scan skips damage, which is then gone for good, instead of ending there.
 func (r *Rewrite) PassOverDamage(pass bool) { r.passOver = pass }
 
 // Add writes a record, with its append's id and its commit flag, and returns where it will be. Its bytes are not kept.
@@ -257,5 +257,5 @@ func (r *Rewrite) Abort() {
 	}
 	r.done = true
 	_ = r.file.Close()
-	_ = r.log.fs.Remove(r.log.path(packsDir, r.temp)) // else the next one does
+	_ = r.log.fs.Remove(r.log.path(packsDir, r.temp)) // else the next sweep does
 }

@@ -8,13 +8,13 @@ import (
 	"io/fs"
 )
 
-// Scan calls fn for each record from a position to the view's end, in order; its bytes are valid until fn returns, whose
-// error ends the scan. A zero position stands for the log's begin, and one whose pack has been rewritten since for the begin of
-// that pack. Without payloads these are not read, nor checked.
+// Scan calls fn for each record from a position to the view's end, in order. A record's bytes are valid until fn
+// returns; an error of fn ends the scan. A zero position means the beginning of the log, and one whose pack has been
+// rewritten since means the beginning of that pack. Without payloads these are neither read nor checked.
 //
-// fn sees void records, too: those of appends of which no record has the commit flag (yet). The records of one append
-// may begin before from. Damaged places are passed over, and told to Options.OnDamage and Damage. The error is
-// ErrOvertaken if from lies behind a close, and ErrMoved if a pack was rewritten since the view: take a new View.
+// fn sees void records, too: those of appends without a record that has the commit flag (yet). The records of an append
+// may begin before from. Damaged places are skipped, and reported to Options.OnDamage and Damage. The error is
+// ErrOvertaken if a close voids from, and ErrMoved if a pack was rewritten since the view: take a new View.
 func (l *Log) Scan(ctx context.Context, view View, from Position, payloads bool, fn func(Record) error) error {
 	c := view.chain
 	if c == nil {
@@ -38,7 +38,7 @@ func (l *Log) Scan(ctx context.Context, view View, from Position, payloads bool,
 	})
 }
 
-// walk goes through the packs of a chain. A zero to is the end of the last one's file.
+// walk goes through the packs of a chain. A zero to means the end of the last one's file.
 func (l *Log) walk(ctx context.Context, c *chain, from, to Position, payloads bool, fn func(item) error) error {
 	for i := range c.extents {
 		e := &c.extents[i]
@@ -62,7 +62,7 @@ type extentWalk struct {
 	last     bool
 }
 
-// bounds returns where to begin and what the pack's length must be, or noLimit.
+// bounds returns where to begin, and what length the pack must have, or noLimit.
 func (x extentWalk) bounds() (first, length uint64, err error) {
 	first, length = packHeader, x.limit
 	if x.to.Pack == x.info.sequence {
@@ -135,7 +135,7 @@ func (w *walker) all(fn func(item) error) (sealed bool, err error) {
 	}
 }
 
-// walkBad gives all of a pack without a valid header as one damaged place.
+// walkBad passes a whole pack without a valid header to fn, as one damaged place.
 func (l *Log) walkBad(x extentWalk, fn func(item) error) error {
 	size := int64(0)
 	if x.name != "" {

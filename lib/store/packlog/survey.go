@@ -5,10 +5,10 @@ import "context"
 // survey is what counts after a crash.
 type survey struct {
 	synced Position              // the highest position known to be synced
-	torn   Position              // the first invalid place at or behind it, or the log's end
+	torn   Position              // the first invalid place at or after it, or the log's end
 	whole  map[AppendID]struct{} // appends whose commit record lies between the two
 	damage []*DamageError        // before synced
-	tear   *DamageError          // what makes torn the end, if anything does
+	tear   *DamageError          // the damage that makes torn the end, if any does
 }
 
 type commitAt struct {
@@ -19,7 +19,7 @@ type commitAt struct {
 // surveyor collects what a walk sees.
 type surveyor struct {
 	chain   *chain
-	doubted *extent // its name may not be synced, so no position in it is known to be
+	doubted *extent // its name may not be synced, so no position in it counts as synced
 	synced  Position
 	end     Position
 	commits []commitAt
@@ -36,7 +36,7 @@ func (s *surveyor) name(p Position) {
 	}
 }
 
-// trust ends the doubt: whoever writes behind what a new pack began with has synced its name.
+// trust ends the doubt: a process that writes more to a new pack has synced its name.
 func (s *surveyor) trust() {
 	if e := s.doubted; e != nil {
 		s.doubted = nil
@@ -73,7 +73,7 @@ func (s *surveyor) see(it item) error {
 	return nil
 }
 
-// result is made when all has been seen: synced may rise until then.
+// result is called after everything has been seen: until then synced may rise.
 func (s *surveyor) result() *survey {
 	r := &survey{synced: s.synced, torn: later(s.end, s.synced), whole: map[AppendID]struct{}{}}
 	for _, d := range s.damage {
@@ -96,8 +96,8 @@ func (s *surveyor) result() *survey {
 	return r
 }
 
-// surveyLog finds what counts. mark is nil if its checksum does not hold. With synced the folder has just been synced;
-// else the last pack may go with a power loss, unless something says that its name was synced.
+// surveyLog finds what counts. mark is nil if its checksum is wrong. If synced, the folder has just been synced;
+// otherwise the last pack may go with a power loss, unless something says that its name was synced.
 func (l *Log) surveyLog(ctx context.Context, c *chain, mark *Mark, synced bool) (*survey, error) {
 	s := &surveyor{chain: c}
 	applied := l.applied()

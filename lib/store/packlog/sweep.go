@@ -8,10 +8,11 @@ import (
 	"strings"
 )
 
-// Sweep removes what processes that died, or were interrupted, left among the packs: temporary files, packs that newer ones
-// stand for, what a close voids at the end of a pack, and zeros ahead. Only one process at a time may sweep or rewrite. It returns the bytes freed.
+// Sweep removes what processes that died, or were interrupted, left among the packs: temporary files, packs that newer
+// ones replace, void ends of closed packs, and zeros ahead. Only one process at a time may sweep or rewrite. It returns
+// the bytes freed.
 //
-// It takes next to no room: a full disk may be full of just that.
+// It needs almost no room: that may be exactly what fills the disk.
 func (l *Log) Sweep(ctx context.Context) (freed uint64, err error) {
 	if freed, err = l.sweepRewrites(); err != nil {
 		return freed, err
@@ -28,8 +29,8 @@ func (l *Log) Sweep(ctx context.Context) (freed uint64, err error) {
 	return freed, err
 }
 
-// CloseVoid voids for good what was written at the log's end and never committed, for Sweep to cut it off, if there is any. The caller holds the lock
-// "use" alone, so that no append is under way.
+// CloseVoid voids for good what was written at the log's end and never committed, if there is any, so that Sweep cuts
+// it off. The caller holds the lock "use" alone, so that no append is under way.
 func (l *Log) CloseVoid(ctx context.Context) (closed bool, err error) {
 	err = l.asWriter(ctx, func() error {
 		m := l.marked
@@ -37,7 +38,7 @@ func (l *Log) CloseVoid(ctx context.Context) (closed bool, err error) {
 			return nil
 		}
 		m.End = m.Readable
-		if err := l.raise(m); err != nil { // first: who dies on the way must leave behind what makes others recover
+		if err := l.raise(m); err != nil { // first: a process that dies on the way must leave behind what makes others recover
 			return err
 		}
 		closed = true
@@ -52,15 +53,16 @@ func (l *Log) CloseVoid(ctx context.Context) (closed bool, err error) {
 	return closed, err
 }
 
-// syncReadable syncs what was committed, so that a recovery leaves it where it is: a full disk may have no room for copies. It reports whether
-// that came about; the pack goes on behind the mark's end, so others know if it did not.
+// syncReadable syncs what was committed, so that a recovery leaves it where it is: a full disk may have no room for
+// copies. It reports whether that succeeded; the pack is longer than the mark's end, so others notice if it did not.
 func (l *Log) syncReadable() bool {
 	err := l.tail.file.Sync()
 	l.tail.doubtful = err != nil
 	return err == nil
 }
 
-// sweepRewrites removes packs that somebody was about to rewrite. They are the sweeper's: it needs no lock for that, nor a recovery.
+// sweepRewrites removes packs left by rewrites. Only the sweeper makes these, so it needs no lock for that, nor a
+// recovery.
 func (l *Log) sweepRewrites() (freed uint64, err error) {
 	names, err := l.fs.ReadDir(l.path(packsDir))
 	if err != nil {
@@ -79,7 +81,7 @@ func (l *Log) sweepRewrites() (freed uint64, err error) {
 	return freed, nil
 }
 
-// sweepAhead cuts off zeros ahead: whoever wrote them may have died.
+// sweepAhead cuts off zeros ahead: the process that wrote them may have died.
 func (l *Log) sweepAhead(context.Context) (freed uint64, err error) {
 	if t := l.tail; t.size > t.end {
 		freed = t.size - t.end
@@ -88,7 +90,8 @@ func (l *Log) sweepAhead(context.Context) (freed uint64, err error) {
 	return freed, err
 }
 
-// cutClosed cuts off what lies behind closes: whatever a power loss leaves of it is as void as it was. What closes it must stay.
+// cutClosed cuts off what closes void: if a power loss brings any of it back, it is still void. The packs that close it
+// must stay.
 func (l *Log) cutClosed(ctx context.Context) (freed uint64, err error) {
 	c, err := l.load(ctx)
 	if err != nil {
@@ -130,7 +133,7 @@ func (l *Log) sweepTidied(ctx context.Context) (freed uint64, err error) {
 	if err != nil || len(rubbish) == 0 {
 		return 0, err
 	}
-	if err := l.fs.SyncDir(l.path(packsDir)); err != nil { // what stands for them must stay
+	if err := l.fs.SyncDir(l.path(packsDir)); err != nil { // the packs that replace them must stay
 		return 0, err
 	}
 	for _, name := range rubbish {
@@ -170,7 +173,7 @@ func (l *Log) remove(name string) error {
 	return nil
 }
 
-// rubbish lists temporary files, and packs for which a newer one with a good header stands.
+// rubbish lists temporary files, and packs that a newer one with a good header replaces.
 func (l *Log) rubbish(ctx context.Context) ([]string, error) {
 	c, err := l.load(ctx)
 	if err != nil {

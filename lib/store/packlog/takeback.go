@@ -7,14 +7,14 @@ import (
 	"syscall"
 )
 
-// A disk that is full is full of what the append that failed on it has written. Nothing of that counts, nobody can have
+// When a disk is full, that may be due to the append that failed on it. Nothing that it wrote counts, nobody can have
 // read it, and this process, which holds the append lock, knows where it begins: so the process gives the room back.
 
-// stubSize is how many bytes of what is taken back stay until the rest is gone for good: fewer than any record has, and enough for
-// whoever comes by then to see that the pack does not end where the mark says.
+// stubSize is how many of the bytes taken back stay until the rest is gone for good: fewer than any record has, but
+// enough for another process to see that the pack does not end at the mark's end.
 const stubSize = 8
 
-// ownBatches is what one append has written last: from there up to the mark's end nothing is of anybody else.
+// ownBatches is what one append has written last: from there up to the mark's end everything is its own.
 type ownBatches struct {
 	append    AppendID
 	from, end Position
@@ -27,13 +27,14 @@ func (l *Log) claim(id AppendID) {
 	}
 }
 
-// IsFull reports whether an error says that there is no room: on the disk, of a quota, or in one file.
+// IsFull reports whether an error means that there is no room: on the disk, in a quota, or in one file.
 func IsFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
-// takeBack is told, under the append lock, how a write went. Where the disk was full it gives back the room of what is behind the mark's
-// end, and of what one append, if it is named, has written before that: that append is over then. It returns what it was told.
+// takeBack is called under the append lock with the result of a write. If the disk was full, it gives back the room of
+// what follows the mark's end, and of what append a, unless nil, has written before that: a is then over. It returns
+// err.
 func (l *Log) takeBack(ctx context.Context, a *Append, err error) error {
 	if !IsFull(err) {
 		return err
@@ -49,14 +50,15 @@ func (l *Log) takeBack(ctx context.Context, a *Append, err error) error {
 	return err
 }
 
-// ownFrom returns where, in the last pack, what only an append has written begins; the mark's end where that is not its own.
+// ownFrom returns where, in the last pack, the records begin that only this append has written; the mark's end if there
+// are none.
 func (l *Log) ownFrom(id AppendID) Position {
 	end := l.marked.End
 	if l.own.append != id || l.own.end != end {
 		return end
 	}
 	from := l.own.from
-	if from.Pack != end.Pack || from.ID != end.ID { // it has sealed the one before
+	if from.Pack != end.Pack || from.ID != end.ID { // it has sealed the pack before
 		from = Position{Pack: end.Pack, Offset: packHeader, ID: end.ID}
 	}
 	if from.Less(l.marked.Readable) {
@@ -65,12 +67,14 @@ func (l *Log) ownFrom(id AppendID) Position {
 	return from
 }
 
-// cutBack makes the last pack end at a position, from where on nothing counts, or ever did. It leaves a pack in which a record that
-// commits may stand behind it, of which a sync has failed, or behind which another may have come, to who recovers.
+// cutBack cuts the last pack at a position from which on nothing counts, or ever did. It leaves the pack to a recovery
+// if a record that commits may be after it, if a sync of the pack has failed, or if another pack may have come after
+// it.
 //
-// What was there must be gone for good before anything else is written in its place: else a power loss might leave some of both, and
-// the one's commit with the other's records. So it is synced in between; until then the pack is longer than the mark says, as with
-// every sync of a pack: if that fails, or the process dies in it, that is how others know.
+// What was there must be gone for good before anything else is written in its place: otherwise a power loss could leave
+// some of both, and the commit of one with the records of the other. So the pack is synced in between. Until then it is
+// longer than the mark says, as with every sync of a pack: if the sync fails, or the process dies, others know from
+// that.
 func (l *Log) cutBack(ctx context.Context, to Position) error {
 	t, m := l.tail, l.marked
 	if t == nil || t.doubtful || t.followed || t.info.id != to.ID {
@@ -86,7 +90,7 @@ func (l *Log) cutBack(ctx context.Context, to Position) error {
 	}
 	if m.End != to {
 		m.End = to
-		if err := l.raise(m); err != nil { // first: the mark's end is never behind that of the file
+		if err := l.raise(m); err != nil { // first: the mark's end never exceeds the file's
 			return err
 		}
 	}

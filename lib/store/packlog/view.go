@@ -13,18 +13,18 @@ import (
 
 // View is a bound for scans: the log up to Readable, as it was at one moment.
 type View struct {
-	Synced   Position // what stands before it survives power loss, and may be announced
-	Readable Position // what stands at or behind it is not seen; not before Synced
+	Synced   Position // everything before it survives power loss, and may be announced
+	Readable Position // nothing at or after it is seen; not before Synced
 	Unmarked bool     // the mark is not valid, so more may be synced than is known
-	Closer   uint64   // changes when somebody recovers; then what was read behind Synced may not count any more
+	Closer   uint64   // changes with every recovery; then what was read after Synced may not count any more
 
 	chain *chain
 }
 
-// markPauses are between tries to read an invalid mark: a write to it may be half done.
+// markPauses are the pauses between attempts to read an invalid mark: a write to it may be half done.
 var markPauses = []time.Duration{0, 0, 0, 100 * time.Microsecond, time.Millisecond, 5 * time.Millisecond}
 
-// readMark reads the mark once. An error wraps errMark if its content is not valid.
+// readMark reads the mark once. The error wraps errMark if its content is not valid.
 func (l *Log) readMark() (Mark, error) {
 	file, err := l.openMark()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -44,7 +44,7 @@ func (l *Log) readMark() (Mark, error) {
 
 var marks = sync.Pool{New: func() any { return new([markSize]byte) }}
 
-// openMark returns the mark's file, which stays open. For a reader it may appear later than the log was opened.
+// openMark returns the mark's file, which stays open. A reader may find it only some time after it opened the log.
 func (l *Log) openMark() (File, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -80,8 +80,8 @@ func (l *Log) Mark(ctx context.Context) (Mark, error) {
 	return m, err
 }
 
-// View returns what may be read now. It takes no lock. After a restart of the machine, and where the mark is not valid, it finds in memory
-// what a recovery would, unless somebody has recovered.
+// View returns what is readable now. It takes no lock. After a restart of the machine, or if the mark is not valid, it
+// finds in memory what a recovery would, unless somebody has recovered.
 func (l *Log) View(ctx context.Context) (View, error) {
 	if l.notYet() {
 		return View{}, nil
@@ -116,8 +116,8 @@ func (l *Log) View(ctx context.Context) (View, error) {
 
 type candidate struct {
 	View
-	final bool   // need not read the mark again
-	end   uint64 // bytes of the pack that the mark's end lies in
+	final bool   // no need to read the mark again
+	end   uint64 // size of the pack that the mark's end is in
 }
 
 func (l *Log) view(ctx context.Context, mark Mark, valid bool) (candidate, error) {
@@ -138,8 +138,8 @@ func (l *Log) view(ctx context.Context, mark Mark, valid bool) (candidate, error
 	return candidate{View: View{Synced: s.synced, Readable: s.torn, Unmarked: !valid, Closer: c.closer, chain: c}}, nil
 }
 
-// viewByMark is for a valid mark of this boot; it reports false where the folder contradicts it. last is the pack of the mark's
-// end, if it is open.
+// viewByMark is for a valid mark of this boot; it returns false if the folder contradicts the mark. last is the pack of
+// the mark's end, if it is open.
 func (l *Log) viewByMark(ctx context.Context, mark Mark, last File) (candidate, bool, error) {
 	c, fresh, err := l.loadFor(ctx, mark.Folder)
 	if err != nil {
@@ -163,13 +163,13 @@ func (l *Log) viewByMark(ctx context.Context, mark Mark, last File) (candidate, 
 	return candidate{v, c.last.info.sequence == mark.End.Pack, end}, true, nil
 }
 
-// agrees reports whether the mark's positions are those of packs that are there, and not behind their files' ends; end is that of the
-// file that the mark's end lies in, which is last, if that is open.
+// agrees reports whether the mark's positions are in packs that exist, and within their files. end is the size of the
+// file that the mark's end is in; last is that file, if it is open.
 func (l *Log) agrees(c *chain, mark Mark, last File) (end uint64, ok bool, err error) {
-	behind := Position{} // one whose file is known to reach to it
+	behind := Position{} // a position that its file is known to reach
 	for _, p := range []Position{mark.End, mark.Readable, mark.Synced} {
 		if p.Pack == behind.Pack && p.ID == behind.ID {
-			continue // not behind the mark's end
+			continue // not after the mark's end
 		}
 		e := c.find(p.Pack)
 		if e == nil || e.bad != nil || e.info.id != p.ID {
@@ -235,8 +235,8 @@ func (l *Log) surveyForView(ctx context.Context, c *chain, mark Mark, valid bool
 	return s, nil
 }
 
-// Watch signals, coalesced, whenever the mark moves: somebody has written, committed or recovered. There is a first
-// signal at once, for what moved before. The channel is closed when ctx ends.
+// Watch returns a channel that signals, coalesced, whenever the mark moves: somebody has written, committed or
+// recovered. The first signal comes at once, for earlier moves. The channel is closed when ctx ends.
 func (l *Log) Watch(ctx context.Context) (<-chan struct{}, error) {
 	if err := l.Make(ctx); err != nil {
 		return nil, err

@@ -9,10 +9,10 @@ import (
 )
 
 const (
-	walkChunk    = 256 << 10 // bytes that are read at once
-	skipChunk    = 32 << 10  // the same, where payloads are skipped,
-	skippedChunk = 4 << 10   // and behind one that ended beyond what was read: the next one does, as a rule
-	sector       = 4096      // bytes that are passed over where the disk cannot read
+	walkChunk    = 256 << 10 // bytes to read at once
+	skipChunk    = 32 << 10  // the same, if payloads are skipped,
+	skippedChunk = 4 << 10   // and after a payload that ended beyond what was read: usually the next one does, too
+	sector       = 4096      // bytes to skip where the disk cannot read
 )
 
 func isBadSector(err error) bool { return errors.Is(err, syscall.EIO) }
@@ -29,7 +29,7 @@ type walker struct {
 	start uint64
 }
 
-// item is one record, or one place where there is none.
+// item is one record, or one damaged place.
 type item struct {
 	header  header
 	record  Record // its bytes are valid until the next step
@@ -67,7 +67,7 @@ func (w *walker) bytes(offset uint64, n int) ([]byte, error) {
 	return nil, err
 }
 
-// header reads and checks header and meta at an offset. The bytes are both.
+// header reads and checks header and meta at an offset, and also returns their bytes.
 func (w *walker) header(at Position) (header, []byte, error) {
 	if w.limit-at.Offset < recordHeader {
 		return header{}, nil, errShort
@@ -86,7 +86,8 @@ func (w *walker) header(at Position) (header, []byte, error) {
 	return h, b, h.check(at, b)
 }
 
-// next returns the next record or damaged place, io.EOF at the limit, or an error that is not the disk's content.
+// next returns the next record or damaged place, io.EOF at the limit, or an error that is not due to the disk's
+// content.
 func (w *walker) next() (item, error) {
 	if w.at.Offset >= w.limit {
 		return item{}, io.EOF
@@ -117,7 +118,7 @@ func (w *walker) next() (item, error) {
 	return it, nil
 }
 
-// isInvalid tells bytes that are no record, or that the disk cannot read, from a failure to look at them.
+// isInvalid distinguishes bytes that are no record, or that the disk cannot read, from other failures to read.
 func isInvalid(err error) bool {
 	for _, reason := range []error{errMagic, errFields, errLimit, errShort, errChecksum, errPayload, errSynced, errSeal} {
 		if errors.Is(err, reason) {
@@ -127,7 +128,7 @@ func isInvalid(err error) bool {
 	return isBadSector(err)
 }
 
-// damaged passes over what is no record, up to the next place where header and meta are valid.
+// damaged skips bytes that are no record, up to the next valid header and meta.
 func (w *walker) damaged(reason error) (item, error) {
 	if !isInvalid(reason) {
 		return item{}, reason
@@ -141,7 +142,7 @@ func (w *walker) damaged(reason error) (item, error) {
 	return item{damage: &DamageError{Position: at, Length: offset - at.Offset, Reason: reason}}, nil
 }
 
-// resume returns the offset of the first valid header at or behind an offset, or the limit.
+// resume returns the offset of the first valid header at or after an offset, or the limit.
 func (w *walker) resume(offset uint64) (uint64, error) {
 	for offset < w.limit && w.limit-offset >= recordHeader {
 		b, err := w.bytes(offset, int(min(skipChunk, w.limit-offset)))

@@ -1,29 +1,29 @@
 package packlog
 
 const (
-	flushSize     = 1 << 20 // bytes of a batch that are written at once
+	flushSize     = 1 << 20 // bytes of a batch to write at once
 	copyPayload   = 4 << 10 // bytes; longer ones are written from where they are
-	writebackSize = 8 << 20 // bytes that are written before the disk is set to work
+	writebackSize = 8 << 20 // bytes to write before writeback is started
 )
 
-// packWriter writes records one behind the other into a pack, gathering small ones.
+// packWriter writes records one after another into a pack, gathering small ones.
 type packWriter struct {
 	file    File
 	at      Position // of the next record
-	buf     []byte   // what was put together of what is not written yet
-	pieces  [][]byte // all that is not written yet, in order, but for the end of buf
+	buf     []byte   // gathered bytes that are not written yet
+	pieces  [][]byte // everything that is not written yet, in order, except the end of buf
 	taken   int      // how much of buf is in pieces
 	waiting int      // bytes that are not written yet
-	lent    bool     // some of them are a record's own
+	lent    bool     // some of them belong to a record
 	begun   uint64   // offset up to which writeback has been started
-	written uint64   // offset of what is not written yet
+	written uint64   // offset of the first byte that is not written yet
 }
 
 func newPackWriter(file File, at Position, buf []byte) *packWriter {
 	return &packWriter{file: file, at: at, buf: buf[:0], begun: at.Offset, written: at.Offset}
 }
 
-// add takes the record's bytes before it returns.
+// add is done with the record's bytes when it returns.
 func (w *packWriter) add(r *Record, synced Position) error {
 	if err := w.put(r, synced); err != nil || !w.lent {
 		return err
@@ -31,7 +31,7 @@ func (w *packWriter) add(r *Record, synced Position) error {
 	return w.flush()
 }
 
-// put is add for a record whose bytes stay as they are until the next flush has returned.
+// put is add for a record whose bytes do not change until the next flush has returned.
 func (w *packWriter) put(r *Record, synced Position) error {
 	before := len(w.buf)
 	w.buf = appendHeader(w.buf, w.at, r, synced)
@@ -60,7 +60,7 @@ func (w *packWriter) putPayload(b []byte) {
 	w.pieces, w.lent = append(w.pieces, b), true
 }
 
-// takeBuf makes the end of buf a piece. Where buf moves when it grows, what was taken stays where it was.
+// takeBuf makes the end of buf a piece. If buf moves when it grows, pieces keep the old memory.
 func (w *packWriter) takeBuf() {
 	if w.taken < len(w.buf) {
 		w.pieces = append(w.pieces, w.buf[w.taken:len(w.buf):len(w.buf)])
@@ -84,7 +84,7 @@ func (w *packWriter) flush() error {
 	return nil
 }
 
-// setToWork sets the disk to work where so many bytes are written that it has not been set to.
+// setToWork starts writeback if at least so many bytes are written for which it has not been started.
 func (w *packWriter) setToWork(least uint64) {
 	if n := w.written - w.begun; n >= least {
 		w.file.StartWriteback(int64(w.begun), int64(n))
@@ -92,7 +92,7 @@ func (w *packWriter) setToWork(least uint64) {
 	}
 }
 
-// piecesWriter is a File that writes many pieces, one behind the other, at once.
+// piecesWriter is a File that writes many pieces, one after another, in one call.
 type piecesWriter interface {
 	WritePiecesAt(pieces [][]byte, offset int64) error
 }

@@ -1,15 +1,15 @@
 // Package memfs is a machine in memory for tests of crash safety: processes that can be killed at any call, a disk that
-// after a power loss has any part of what was not synced, syncs that fail, locks that go with their process.
+// after a power loss has any part of the unsynced data, syncs that fail, and locks that go with their process.
 //
 //	machine := memfs.New(seed)
 //	process := machine.Process()          // a packlog.FS
 //	machine.Fault = func(c memfs.Call) memfs.Outcome { ... }
 //	machine.PowerLoss()                   // all processes are gone; the disk is what survived
 //
-// What the disk does: a sector of unsynced data is there in any of the versions that were written since the last sync, or
-// not at all; a file's length may be there without its data; each change of a folder is there or not, by itself, unless the folder
-// was synced. After a failed Sync the file counts as clean: a later Sync does not write those bytes. All of it is decided
-// by a seeded generator, so a history can be repeated.
+// The disk works like this: a sector of unsynced data is there in any of the versions written since the last sync, or
+// not at all; a file's length may be there without its data; each change of a folder is there or not, by itself, unless
+// the folder was synced. After a failed Sync the file counts as clean: a later Sync does not write those bytes. A
+// seeded generator decides all of this, so a history can be repeated.
 package memfs
 
 import (
@@ -23,18 +23,18 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// ErrKilled is what all calls of a killed process return.
+// ErrKilled is returned by all calls of a killed process.
 var ErrKilled = errors.New("memfs: process was killed")
 
-const sector = 64 // bytes that reach the disk as one; small, so that small records are torn
+const sector = 64 // bytes that reach the disk as a unit; small, so that small records are torn
 
 // Machine is a computer: one disk, and processes.
 type Machine struct {
-	// Fault, if set, is asked before each call, without any lock held. Set it while no process runs.
+	// Fault, if set, is called before each call, without any lock held. Set it while no process runs.
 	Fault func(Call) Outcome
 
-	// Room, if set, is how many bytes the disk has for what is in files. A write that finds less is done in part. Set it while no
-	// process runs.
+	// Room, if set, is how many bytes the disk has for the contents of files. A write that does not fit is done in
+	// part. Set it while no process runs.
 	Room int
 
 	mu     sync.Mutex
@@ -50,12 +50,12 @@ type Call struct {
 	Process int
 	Op      string // open create read write truncate sync rename remove readdir mkdir syncdir stat lock unlock
 	Path    string
-	N       int // counts calls that change something, from 1; 0 if this does not
+	N       int // counts calls that change something, from 1; 0 if this one does not
 }
 
 // Outcome is what becomes of a call. The zero Outcome lets it happen.
 type Outcome struct {
-	Err   error // it fails so; a write may have been done in part, a sync leaves the file clean and perhaps evicted
+	Err   error // the call fails with it; a write may have been done in part, a sync leaves the file clean and perhaps evicted
 	Kill  bool  // the process dies; a write may have been done in part
 	Crash bool  // the power fails; a write may have been done in part
 }
@@ -81,7 +81,7 @@ func (m *Machine) Calls() int {
 	return m.calls
 }
 
-// PowerLoss ends all processes and leaves what survived. The next boot has another id.
+// PowerLoss ends all processes; what survived remains. The next boot has another id.
 func (m *Machine) PowerLoss() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -96,14 +96,14 @@ func (m *Machine) powerLoss() {
 	m.boot++
 }
 
-// Used returns how many bytes the files have.
+// Used returns the total size of the files in bytes.
 func (m *Machine) Used() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.root.used()
 }
 
-// room returns how many of the bytes of a write there is room for.
+// room returns how many bytes of a write fit.
 func (m *Machine) room(n *node, offset, length int) int {
 	if m.Room == 0 {
 		return length
@@ -112,7 +112,8 @@ func (m *Machine) room(n *node, offset, length int) int {
 	return length - max(0, more-max(0, m.Room-m.root.used()))
 }
 
-// Edit changes a file's bytes, in the cache and on the disk alike: bit rot. It reports whether the file is there.
+// Edit changes a file's bytes, in the cache and on the disk alike, as bit rot would. It reports whether the file
+// exists.
 func (m *Machine) Edit(name string, edit func([]byte) []byte) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -125,7 +126,7 @@ func (m *Machine) Edit(name string, edit func([]byte) []byte) bool {
 	return true
 }
 
-// Read returns a file's bytes as processes see them, nil if it is not there.
+// Read returns a file's bytes as processes see them, nil if it does not exist.
 func (m *Machine) Read(name string) []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -140,7 +141,7 @@ func (m *Machine) bootID() (id packlog.BootID) {
 	return id
 }
 
-// enter is called with m.mu held at the begin of each call, and lets go of it while Fault is asked.
+// enter is called with m.mu held at the beginning of each call, and releases it while it calls Fault.
 func (m *Machine) enter(p *Process, op, path string, changes bool) (Outcome, error) {
 	if p.dead {
 		return Outcome{}, ErrKilled
@@ -162,7 +163,7 @@ func (m *Machine) enter(p *Process, op, path string, changes bool) (Outcome, err
 	return out, nil
 }
 
-// fail does what an outcome says, for calls that happen or not; it returns nil if the call is to happen.
+// fail applies an outcome, for calls that happen completely or not at all; it returns nil if the call is to happen.
 func (m *Machine) fail(p *Process, out Outcome) error {
 	switch {
 	case out.Crash:

@@ -25,7 +25,7 @@ type change struct {
 	node     *node
 }
 
-// write is one write, or, where data is nil, a cut.
+// write is one write or, if data is nil, a truncation.
 type write struct {
 	offset int
 	data   []byte
@@ -117,7 +117,7 @@ func resize(b []byte, length int) []byte {
 	return append(b, make([]byte, length-len(b))...)
 }
 
-// reach lets any part of what is dirty reach the disk: nothing, all, or any sectors of it.
+// reach lets any part of the dirty data reach the disk: nothing, all, or any sectors of it.
 func (n *node) reach(random *rand.Rand) {
 	switch random.IntN(3) {
 	case 0:

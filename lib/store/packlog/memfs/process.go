@@ -12,7 +12,7 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// Process is one process's way to the disk.
+// Process is one process's access to the disk.
 type Process struct {
 	machine *Machine
 	id      int
@@ -22,10 +22,10 @@ type Process struct {
 
 var _ packlog.FS = (*Process)(nil)
 
-// ID is the number that Call.Process carries.
+// ID returns the number that Call.Process has.
 func (p *Process) ID() int { return p.id }
 
-// Kill ends the process at once: its locks are free, its calls fail.
+// Kill ends the process at once: its locks are released, its calls fail.
 func (p *Process) Kill() {
 	p.machine.mu.Lock()
 	defer p.machine.mu.Unlock()
@@ -54,7 +54,7 @@ func pathError(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: name, Err: err}
 }
 
-// begin takes the machine's lock; the caller lets go of it with done, whatever begin returns.
+// begin takes the machine's lock; the caller releases it with done, whatever begin returns.
 func (p *Process) begin(op, name string, changes bool) (func(), error) {
 	m := p.machine
 	m.mu.Lock()
@@ -93,7 +93,7 @@ func (p *Process) OpenFile(name string, flag int, _ fs.FileMode) (packlog.File, 
 		n = &node{}
 		parent.change(change{to: filepath.Base(name), node: n})
 	case flag&os.O_TRUNC != 0:
-		n.data, n.dirty = nil, nil // what is on the disk may stay there
+		n.data, n.dirty = nil, nil // the content on the disk may stay there
 	}
 	f := &file{process: p, node: n, name: name}
 	p.files = append(p.files, f)
