@@ -20,48 +20,44 @@ const mostPatch = 256 << 10
 
 // printPatch prints where a file's chunks differ between two versions, and what changed in lines of text.
 func printPatch(ctx context.Context, out io.Writer, before, after *drive.Drive, change drive.Change) error {
-	old, err := chunksOf(ctx, before, change.Old)
-	var fresh []drive.Chunk
-	if err == nil {
-		fresh, err = chunksOf(ctx, after, change.New)
-	}
+	compared := drive.NewComparison(func(region drive.Region) error {
+		if _, err := fmt.Fprintf(out, "  @@ %s -> %s @@\n", extent(region.Old), extent(region.New)); err != nil {
+			return err
+		}
+		return printLines(ctx, out, before, after, region)
+	})
+	err := eachChunk(ctx, before, change.Old, compared.Old)
 	if errors.Is(err, drive.ErrManyChunks) {
-		_, err = fmt.Fprintf(out, "  (not compared: it has %v)\n", err)
+		_, err = fmt.Fprintf(out, "  (not compared: the version before has %v)\n", err)
 		return err
+	}
+	if err == nil {
+		err = eachChunk(ctx, after, change.New, compared.New)
 	}
 	if err != nil {
 		return err
 	}
-	for _, region := range drive.Regions(old, fresh) {
-		if _, err := fmt.Fprintf(out, "  @@ %s -> %s @@\n", extent(region.Old), extent(region.New)); err != nil {
-			return err
-		}
-		if err := printLines(ctx, out, before, after, region); err != nil {
-			return err
-		}
-	}
-	return nil
+	return compared.End()
 }
 
-// chunksOf returns the chunks of one side of a change; those of a file whose tree is not here are not known.
-func chunksOf(ctx context.Context, d *drive.Drive, item *hyperdrive.Item) ([]drive.Chunk, error) {
+// eachChunk hands on the chunks of one side of a change; those of a file whose tree is not here are not known.
+func eachChunk(ctx context.Context, d *drive.Drive, item *hyperdrive.Item, each func(drive.Chunk) error) error {
 	if item == nil || item.Err != nil {
-		return nil, nil
+		return nil
 	}
-	chunks, err := d.Chunks(ctx, *item)
+	err := d.EachChunk(ctx, *item, each)
 	if errors.Is(err, merkle.ErrNodeMissing) || errors.Is(err, store.ErrBlockMissing) || errors.Is(err, hyperdrive.ErrBehind) {
-		return nil, cli.Exitf(cli.ErrPartial, "%s: its blobs are not in this store: fetch the drive first", shown(item.Name))
+		return cli.Exitf(cli.ErrPartial, "%s: its blobs are not in this store: fetch the drive first", shown(item.Name))
 	}
-	return chunks, err
+	return err
 }
 
 // extent says where chunks are: bytes, and how many chunks.
-func extent(chunks []drive.Chunk) string {
-	if len(chunks) == 0 {
+func extent(e drive.Extent) string {
+	if e.Chunks == 0 {
 		return "nothing"
 	}
-	last := chunks[len(chunks)-1]
-	return fmt.Sprintf("bytes %d-%d, %d chunks", chunks[0].Offset, last.Offset+last.Size-1, len(chunks))
+	return fmt.Sprintf("bytes %d-%d, %d chunks", e.Offset, e.Offset+e.Size-1, e.Chunks)
 }
 
 // printLines prints the lines that two regions of text do not share at their beginning and end.
@@ -98,16 +94,12 @@ func printLines(ctx context.Context, out io.Writer, before, after *drive.Drive, 
 }
 
 // text returns the bytes of chunks, and false where they are no text that a terminal takes, or too long.
-func text(ctx context.Context, d *drive.Drive, chunks []drive.Chunk) ([]byte, bool, error) {
-	size := uint64(0)
-	for _, c := range chunks {
-		size += c.Size
-	}
-	if size > mostPatch {
+func text(ctx context.Context, d *drive.Drive, e drive.Extent) ([]byte, bool, error) {
+	if e.Size > mostPatch || !e.Whole() {
 		return nil, false, nil
 	}
 	var b bytes.Buffer
-	if err := d.ReadChunks(ctx, chunks, &b); err != nil {
+	if err := d.ReadBlocks(ctx, e.Blocks, &b); err != nil {
 		return nil, false, err
 	}
 	if !utf8.Valid(b.Bytes()) {

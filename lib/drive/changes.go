@@ -2,14 +2,9 @@ package drive
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"slices"
 
-	"hc/lib/hash"
 	"hc/lib/hyperbee"
 	"hc/lib/hyperdrive"
-	"hc/lib/merkle"
 )
 
 // Change is what happened to one name between two versions. Old is nil for what is new, New for what is gone.
@@ -67,97 +62,6 @@ func (d *Drive) History(ctx context.Context, from uint64, each func(Record) erro
 		}
 		return each(r)
 	})
-}
-
-// Chunk is a block of a file.
-type Chunk struct {
-	Leaf   hash.Digest
-	Offset uint64 // in the file
-	Size   uint64
-	Block  uint64 // of the blobs
-}
-
-// MaxChunks is how many blocks of a file are looked at: as many as a map of stock's writers lists.
-const MaxChunks = 512 << 10
-
-// ErrManyChunks is returned for a file that has more blocks than MaxChunks.
-var ErrManyChunks = fmt.Errorf("more than %d chunks", MaxChunks)
-
-// Chunks returns the blocks of a file, without reading them. store.ErrBlockMissing or merkle.ErrNodeMissing where the tree
-// is not here, ErrManyChunks if there are too many to hold.
-func (d *Drive) Chunks(ctx context.Context, item hyperdrive.Item) (chunks []Chunk, err error) {
-	if item.Entry.Blob == nil {
-		return nil, nil
-	}
-	offset := uint64(0)
-	err = hyperdrive.EachRun(ctx, d.blobs, *item.Entry.Blob, func(run hyperdrive.Run) error {
-		if run.Count > uint64(MaxChunks-len(chunks)) {
-			return ErrManyChunks
-		}
-		for block := run.First; block < run.First+run.Count; block++ {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			node, err := d.blobs.node(ctx, merkle.Index(0, block))
-			if err != nil {
-				return err
-			}
-			chunks = append(chunks, Chunk{Leaf: node.Hash, Offset: offset, Size: node.Size, Block: block})
-			offset += node.Size
-		}
-		return nil
-	})
-	return chunks, err
-}
-
-// Region is where two versions of a file differ: chunks of the old one that chunks of the new one stand for.
-type Region struct{ Old, New []Chunk }
-
-// Regions returns where two versions of a file differ, chunk by chunk. It looks for the chunks that both have, in order, as
-// diff does, but greedily: a chunk that comes back is taken where it comes back first.
-func Regions(before, after []Chunk) (regions []Region) {
-	last := make(map[hash.Digest][]int, len(before))
-	for i, c := range before {
-		last[c.Leaf] = append(last[c.Leaf], i)
-	}
-	at, from := 0, 0 // of before, of after
-	for i := 0; i <= len(after); i++ {
-		to := len(before)
-		if i < len(after) {
-			var found bool
-			if to, found = firstFrom(last[after[i].Leaf], at); !found {
-				continue
-			}
-		}
-		if at < to || from < i {
-			regions = append(regions, Region{Old: before[at:to], New: after[from:i]})
-		}
-		at, from = to+1, i+1
-	}
-	return regions
-}
-
-// firstFrom returns the first of ascending numbers that is not below from.
-func firstFrom(numbers []int, from int) (int, bool) {
-	i, _ := slices.BinarySearch(numbers, from)
-	if i == len(numbers) {
-		return 0, false
-	}
-	return numbers[i], true
-}
-
-// ReadChunks writes the bytes of chunks.
-func (d *Drive) ReadChunks(ctx context.Context, chunks []Chunk, w io.Writer) error {
-	for _, c := range chunks {
-		err := d.blobs.Blocks(ctx, c.Block, 1, func(_ uint64, data []byte) error {
-			_, err := w.Write(data)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Folder is a part of a listing: a file, or a folder that has files below it.

@@ -308,35 +308,3 @@ func TestImportAdds(t *testing.T) {
 		}
 	}
 }
-
-func TestRegions(t *testing.T) {
-	chunks := func(word string) (list []drive.Chunk) {
-		for i, r := range word {
-			list = append(list, drive.Chunk{Leaf: [32]byte{byte(r)}, Offset: uint64(i), Size: 1})
-		}
-		return list
-	}
-	show := func(list []drive.Chunk) (s string) {
-		for _, c := range list {
-			s += string(rune(c.Leaf[0]))
-		}
-		return s
-	}
-	for _, test := range []struct{ before, after, want string }{
-		{"abc", "abc", ""},
-		{"abc", "axc", "b>x "},
-		{"", "ab", ">ab "},
-		{"ab", "", "ab> "},
-		{"abcd", "bcde", "a> >e "},
-		{"aaaa", "aa", "aa> "},
-		{"abcabc", "abxabc", "c>x "},
-	} {
-		got := ""
-		for _, r := range drive.Regions(chunks(test.before), chunks(test.after)) {
-			got += show(r.Old) + ">" + show(r.New) + " "
-		}
-		if got != test.want {
-			t.Errorf("%s to %s: %q, want %q", test.before, test.after, got, test.want)
-		}
-	}
-}
