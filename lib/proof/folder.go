@@ -142,7 +142,7 @@ func blobsKey(names keys.Key, manifest, header []byte) (*keys.Key, error) {
 		return nil, nil
 	}
 	if errors.Is(err, hyperbee.ErrCorrupt) {
-		return nil, fmt.Errorf("core %v is no drive: %w", names, err)
+		return nil, fmt.Errorf("core %v is not a drive: %w", names, err)
 	}
 	return &key, err
 }

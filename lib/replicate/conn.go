@@ -17,20 +17,20 @@ import (
 	"hc/lib/store"
 )
 
-// Limits of what peers make us remember.
+// Limits on what peers can make us remember.
 const (
-	maxSought = 1024 // vain questions that are remembered
+	maxSought = 1024 // cores that a peer asked for and that are not here
 
-	// strangerMessage is how many bytes a message has of a peer who has not proved to know the key of a core that is here: room for the opens
-	// of all channels that it may have, which stock sends in one.
+	// strangerMessage is the most bytes of a message from a peer that has not proved yet that it knows the key of a core
+	// here. It has room for opening all channels that a peer may have, which stock does in one message.
 	strangerMessage = 512 << 10
 
-	maxFrames   = 256 << 20 // bytes of long frames that are coming, over all connections
-	maxHoldings = 128 << 20 // bytes of what all readers are known to have, beyond what most logs need
+	maxFrames   = 256 << 20 // bytes of long incoming frames, over all connections
+	maxHoldings = 128 << 20 // bytes to record what all readers have, beyond what most logs need
 )
 
-// serverConn is the server's side of one connection. What is to be sent is made and sent by one goroutine, in order, so
-// that a peer that does not read holds up nobody but itself, and costs the memory of one answer, or of some that go together.
+// serverConn is the server's side of one connection. One goroutine makes all answers and sends them in order. So a peer
+// that does not read holds up only itself, and costs the memory of one answer, or of a few that are sent together.
 type serverConn struct {
 	server        *Server
 	name          string
@@ -40,30 +40,30 @@ type serverConn struct {
 	initiator     bool
 	ctx           context.Context
 	place         *place        // nil: we made the connection
-	goal          *goal         // what the peer is to have; nil: nobody waits for that
-	failure       chan error    // of a push: why it cannot go on; nil: it is no push
-	doubts        atomic.Int64  // of a push: cores that the peer has not said to take
-	heard         atomic.Int64  // messages of readers
-	read          *atomic.Int64 // bytes that came
+	goal          *goal         // what the peer is to have; nil: nobody waits for it
+	failure       chan error    // of a push: why it cannot continue; nil: it is no push
+	doubts        atomic.Int64  // of a push: cores that the peer has not said it takes
+	heard         atomic.Int64  // messages from readers
+	read          *atomic.Int64 // bytes received
 	work          chan struct{} // holds a token while there may be something to do
 	sinks         sync.WaitGroup
-	answers       answers.Batch // the answering goroutine's own
+	answers       answers.Batch // belongs to the answering goroutine
 
 	mu       sync.Mutex            // guards all below
-	withheld map[keys.Key]bool     // discovery keys of what a push does not show before its length is reserved
+	withheld map[keys.Key]bool     // discovery keys of cores that a push does not show until their length is reserved
 	granters map[keys.Key]*granter // of cores that the peer may reserve
 	sought   map[keys.Key]bool     // discovery keys that were asked for and are not here (yet)
-	news     []*reader             // those that have to be told of the newest state; goes before jobs
+	news     []*reader             // those to be told of the newest state; they go before jobs
 	jobs     jobs
-	room     chan struct{} // closed when there is room for another job; nil: nobody waits for that
+	room     chan struct{} // closed when there is room for another job; nil: nobody waits for it
 }
 
 func (c *serverConn) link(key keys.Key) link {
 	return link{key: key, handshakeHash: c.handshakeHash, initiator: c.initiator}
 }
 
-// pair answers an open that we did not ask for: with our own, if the core is here. Otherwise it is rejected, and opened
-// from our side should the core come to be.
+// pair answers an open by the peer: with our own, if the core is here. Otherwise it is rejected, and we open the channel
+// ourselves should the core be created later.
 func (c *serverConn) pair(protocol string, id, _ []byte) {
 	switch {
 	case len(id) != keys.Size:
@@ -76,7 +76,8 @@ func (c *serverConn) pair(protocol string, id, _ []byte) {
 	}
 }
 
-// proved notes that the peer has proved to know the key of a core that is here, on a channel that it has opened. The read loop calls it.
+// proved notes that the peer has proved, on a channel it opened, that it knows the key of a core here. The read loop
+// calls it.
 func (c *serverConn) proved() {
 	c.place.opened()
 	c.secret.LimitMessages(secretstream.MaxMessage)
@@ -86,7 +87,7 @@ func (c *serverConn) proved() {
 func (c *serverConn) openPublish(id keys.Key) {
 	core, err := c.server.take(c.ctx, id)
 	if err != nil {
-		return // and the peer is told that nobody is here
+		return // and the peer's open is rejected
 	}
 	g := &granter{conn: c, core: core, link: c.link(core.key)}
 	if core.accepted {
@@ -97,7 +98,7 @@ func (c *serverConn) openPublish(id keys.Key) {
 	}
 }
 
-// open opens a core's channel if the core is here, else it remembers that it is sought.
+// open opens a core's channel if the core is here, and otherwise remembers that it is sought.
 func (c *serverConn) open(id keys.Key) {
 	c.mu.Lock()
 	withheld := c.withheld[id]
@@ -133,7 +134,7 @@ func (c *serverConn) openChannel(id keys.Key, core *servedCore) error {
 	return err
 }
 
-// retry opens the cores that were sought in vain and are here now.
+// retry opens the cores that were not here when they were asked for, and are now.
 func (c *serverConn) retry(ctx context.Context) {
 	c.mu.Lock()
 	sought := make([]keys.Key, 0, len(c.sought))
@@ -148,7 +149,7 @@ func (c *serverConn) retry(ctx context.Context) {
 	}
 }
 
-// tell has a reader told of the core's newest state. It never waits.
+// tell schedules a reader to be told the core's newest state. It never waits.
 func (c *serverConn) tell(r *reader) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -159,8 +160,8 @@ func (c *serverConn) tell(r *reader) {
 	c.wake()
 }
 
-// enqueue has a job done behind those that wait. While there are too many it holds up the reading of what the peer says, which
-// the peer feels as a connection that takes no more bytes. Who asks and does not read what is answered is dropped by the mux.
+// enqueue puts a job at the end of the queue. While the queue is full, nothing more is read from the peer, whose writes
+// then block. A peer that asks and does not read the answers is dropped by the mux.
 func (c *serverConn) enqueue(j job) error {
 	for {
 		room := c.tryEnqueue(j)
@@ -175,7 +176,7 @@ func (c *serverConn) enqueue(j job) error {
 	}
 }
 
-// tryEnqueue returns nil if it has taken the job, else what is closed when there is room for it.
+// tryEnqueue returns nil if it has taken the job, else a channel that is closed when there is room for it.
 func (c *serverConn) tryEnqueue(j job) (room <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -190,14 +191,14 @@ func (c *serverConn) tryEnqueue(j job) (room <-chan struct{}) {
 	return nil
 }
 
-// full reports whether there was no room for a job, and is none yet: what the peer says behind it is not read.
+// full reports whether a job is waiting for room: nothing more is read from the peer until it has some.
 func (c *serverConn) full() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.room != nil
 }
 
-// makeRoom lets those go on that wait for room, if there is some. c.mu is held.
+// makeRoom wakes those that wait for room, if there is some. c.mu is held.
 func (c *serverConn) makeRoom() {
 	if c.room != nil && !c.jobs.full() {
 		close(c.room)
@@ -205,7 +206,7 @@ func (c *serverConn) makeRoom() {
 	}
 }
 
-// cancel takes back a request, if it was not answered yet.
+// cancel withdraws a request, if it has not been answered yet.
 func (c *serverConn) cancel(r *reader, id uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -213,7 +214,7 @@ func (c *serverConn) cancel(r *reader, id uint64) {
 	c.makeRoom()
 }
 
-// forget takes back all that a reader asked for.
+// forget withdraws everything that a reader asked for.
 func (c *serverConn) forget(r *reader) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -230,7 +231,7 @@ func (c *serverConn) wake() {
 	}
 }
 
-// answer tells news and answers requests until the connection ends, or drops the peer.
+// answer announces news and answers requests until the connection ends. On an error it drops the peer.
 func (c *serverConn) answer() {
 	for {
 		select {
@@ -252,7 +253,7 @@ func (c *serverConn) answer() {
 	}
 }
 
-// next returns what is to be done next, nil if that is nothing.
+// next returns the next thing to do, nil if there is none.
 func (c *serverConn) next() func() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -276,7 +277,7 @@ func (c *serverConn) next() func() error {
 	return func() error { return j.reader.reply(j.request) }
 }
 
-// behindAnswers has what is gathered of answers sent first.
+// behindAnswers wraps do so that the answers gathered so far are sent first.
 func (c *serverConn) behindAnswers(do func() error) func() error {
 	return func() error {
 		if err := c.answers.Flush(); err != nil && !errors.Is(err, protomux.ErrClosed) {

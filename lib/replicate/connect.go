@@ -13,11 +13,11 @@ import (
 	"hc/lib/secretstream"
 )
 
-// limits are how long the other end of a connection may do nothing. Zero fields take the defaults.
+// limits bound what the other end of a connection may do. Zero durations stand for the defaults.
 type limits struct {
 	handshake time.Duration  // how long a stranger may keep a connection without having shaken hands
-	stall     time.Duration  // how long a peer may take not a byte of what waits for it
-	long      *budget.Budget // of the long frames that come; nil: no limit
+	stall     time.Duration  // how long a peer may take none of the bytes waiting for it
+	long      *budget.Budget // memory for incoming long frames; nil: no limit
 }
 
 func (l limits) withDefaults() limits {
@@ -30,7 +30,7 @@ func (l limits) withDefaults() limits {
 	return l
 }
 
-// connect shakes hands and puts a multiplexer on the connection. What is read lies in memory of a pool, if there is one.
+// connect shakes hands and puts a multiplexer on the connection. It reads into memory of the pool, if there is one.
 func connect(ctx context.Context, conn peer.Conn, initiator bool, limits limits, pool *lent.Pool) (*protomux.Mux, *secretstream.Conn, error) {
 	limits = limits.withDefaults()
 	shaking, cancel := context.WithTimeout(ctx, limits.handshake)

@@ -6,7 +6,7 @@ import (
 	"hc/lib/replicate/copies"
 )
 
-// A reader of a log's second version has most of its blocks from the first one. He is told which, in place of leaf hashes.
+// A reader of a log's second version has most of its blocks from the first one. It is told which, in place of leaf hashes.
 
 func (g *giver) giveCopies(snapshot *hypercore.Snapshot, m objects.AskCopies) error {
 	done, err := g.conn.server.turns.take(g.conn.ctx)
@@ -36,14 +36,14 @@ func (g *giver) copies(snapshot *hypercore.Snapshot, m objects.AskCopies) (answe
 	return answer, nil
 }
 
-// indexOf returns the index in which blocks that a reader holds are found, extended for one who asks for count blocks from first on.
+// indexOf returns the index of blocks that a reader holds, extended for a question about count blocks from first on.
 func (g *giver) indexOf(snapshot *hypercore.Snapshot, fork uint64, held []objects.Span, first, count uint64) *copies.Index {
 	index := g.conn.server.leafIndex(g.core, fork)
 	index.Extend(g.conn.ctx, snapshot, held, first, count)
 	return index
 }
 
-// leafIndex returns the index of a core under a fork; one without room if nobody reads the core any more.
+// leafIndex returns the index of a core at a fork; an empty one without room if nobody reads the core any more.
 func (s *Server) leafIndex(core *servedCore, fork uint64) *copies.Index {
 	s.mu.Lock()
 	defer s.mu.Unlock()

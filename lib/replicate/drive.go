@@ -19,46 +19,45 @@ import (
 
 // DriveOptions say where a drive comes from.
 type DriveOptions struct {
-	Store *store.Store  // where it is kept; nil: in memory, as long as it is of use
-	Peers []Dialer      // at least one; each is connected to once, whatever is read
-	Sync  bool          // what is kept is synced, too
-	Live  bool          // Next waits for what is appended later; what is not to be had is waited for
-	Names bool          // all of them will be read, with their history: they are asked for at once
-	Files bool          // some will be read: the blobs are opened as soon as it is known which core they are
-	Wait  time.Duration // for blobs that are behind the names of a version, once in vain; 0: 10 s
+	Store *store.Store  // where it is kept; nil: in memory, as long as it is needed
+	Peers []Dialer      // at least one; each gets one connection, whatever is read
+	Sync  bool          // sync the store when saving
+	Live  bool          // Next waits for newer versions; reads wait for blocks that no peer has
+	Names bool          // all names will be read, with their history: they are asked for at once
+	Files bool          // some files will be read: the blobs are opened as soon as their core is known
+	Wait  time.Duration // how long to wait for blobs that lag behind the names of a version, until a wait has failed; 0: 10 s
 	Fetch FetchOptions  // Claim and Live are not used
 }
 
-// defaultWait is how long the blobs may be behind the names: they are two logs, and a peer may have less of one.
+// defaultWait is how long the blobs may lag behind the names: they are two logs, and a peer may have less of one.
 const defaultWait = 10 * time.Second
 
-// Drive is a drive on its way from peers. What is read of it comes when it is read, and nothing else, or before, where
-// somebody said that he will: the names, node by node of their tree, and then the blobs of what is read. Safe for concurrent
-// use, but for Next.
+// Drive reads a drive from peers. It fetches only what is read, when it is read, or earlier if the caller announced it:
+// first the names, node by node of their tree, then the blobs of the files. Safe for concurrent use, except for Next.
 type Drive struct {
 	key     keys.Key
 	options DriveOptions
-	ctx     context.Context // of all that fetches
+	ctx     context.Context // of all fetches
 	stop    context.CancelFunc
 	peers   []Dialer
 	hangUp  func()
 	running sync.WaitGroup
 
 	names  *arriving
-	fresh  bool // the store had nothing when the names were opened: what it has since is theirs, and none of it is a file's
+	fresh  bool // the store was empty when the names were opened: what it has now are names, and no file's blocks
 	header []byte
 	head   proof.Head
 	files  *hyperdrive.Drive
 
 	mu      sync.Mutex // guards all below
 	blobs   *arriving  // nil until they are first needed
-	waiting time.Time  // until when they are waited for where they are behind; zero: they have not been, or have come
+	waiting time.Time  // how long to wait while they lag behind; zero: they did not lag yet, or have caught up
 }
 
 // OpenDrive connects to peers and returns their newest version of a drive, or the one that ref pins. Close it.
 //
-// proof.ErrPartial if nothing was signed yet, or not that much; hyperbee.ErrCorrupt if the core is no drive's; else what Fetch
-// returns.
+// The error is proof.ErrPartial if nothing was signed yet, or not that much; hyperbee.ErrCorrupt if the core is not a
+// drive's; else one from Fetch.
 func OpenDrive(ctx context.Context, ref keys.Ref, options DriveOptions) (*Drive, error) {
 	if options.Wait == 0 {
 		options.Wait = defaultWait
@@ -88,7 +87,7 @@ func (d *Drive) open(ctx context.Context, ref keys.Ref) (err error) {
 	version := head.Length
 	switch {
 	case head.Length == 0:
-		return fmt.Errorf("%w: nothing of drive %v was signed yet", proof.ErrPartial, d.key)
+		return fmt.Errorf("%w: nothing of drive %v is signed yet", proof.ErrPartial, d.key)
 	case ref.Pinned && head.Fork != ref.Fork:
 		return fmt.Errorf("%w: %v is of fork %d, the core is at fork %d", hypercore.ErrForked, ref, ref.Fork, head.Fork)
 	case ref.Pinned:
@@ -98,7 +97,7 @@ func (d *Drive) open(ctx context.Context, ref keys.Ref) (err error) {
 		return fmt.Errorf("%w: length %d is not there: the drive has %d blocks", proof.ErrPartial, version, head.Length)
 	}
 	switch {
-	case d.options.Names: // also what is behind the first head, if another peer had a longer one
+	case d.options.Names: // also the blocks after the first head, if another peer had a longer one
 		d.names.Want(hypercore.BlockRange{End: version})
 	case version > 0: // every look-up begins there
 		d.names.WantSoon(hypercore.BlockRange{First: version - 1, End: version})
@@ -110,14 +109,14 @@ func (d *Drive) open(ctx context.Context, ref keys.Ref) (err error) {
 		return err
 	}
 	if _, err := hyperbee.ParseHeader(d.header); err != nil {
-		return fmt.Errorf("core %v is no drive: %w", d.key, err)
+		return fmt.Errorf("core %v is not a drive: %w", d.key, err)
 	}
 	d.head, d.files = head, hyperdrive.Open(d.names, version)
 	d.openAhead()
 	return nil
 }
 
-// askAhead asks for what is needed whatever the head is, so that it comes right behind that.
+// askAhead asks for the blocks that are needed whatever the head is, so that they arrive right after it.
 func (d *Drive) askAhead(ctx context.Context, ref keys.Ref) error {
 	switch {
 	case !d.options.Names:
@@ -137,14 +136,14 @@ func (d *Drive) askAhead(ctx context.Context, ref keys.Ref) error {
 	return err
 }
 
-// openAhead opens the blobs before a file is read. What is wrong with them, who reads one is told.
+// openAhead opens the blobs before a file is read. An error is reported to whoever reads one.
 func (d *Drive) openAhead() {
 	if d.options.Files {
 		_, _ = d.openBlobs()
 	}
 }
 
-// checkTree compares the tree hash that a citation has.
+// checkTree compares the tree with the tree hash of a citation.
 func (d *Drive) checkTree(ctx context.Context, ref keys.Ref) error {
 	if ref.TreeHash == nil {
 		return nil
@@ -159,7 +158,7 @@ func (d *Drive) checkTree(ctx context.Context, ref keys.Ref) error {
 	return nil
 }
 
-// fetch begins to fetch what will be read of a core.
+// fetch begins to fetch a core, of which only the blocks that are read will come.
 func (d *Drive) fetch(key keys.Key) (*arriving, error) {
 	download, err := hypercore.NewDownload(d.ctx, key, hypercore.DownloadOptions{Store: d.options.Store, Sync: d.options.Sync, Scattered: true})
 	if err != nil {
@@ -173,7 +172,7 @@ func (d *Drive) fetch(key keys.Key) (*arriving, error) {
 	return a, nil
 }
 
-// Close ends all that fetches, and returns once what has come is kept. It returns why something of it is not.
+// Close ends all fetches, and returns once everything received is saved. An error says what is not.
 func (d *Drive) Close() error {
 	d.stop()
 	d.running.Wait()
@@ -183,7 +182,7 @@ func (d *Drive) Close() error {
 	var failures []error
 	for _, a := range []*arriving{d.names, d.blobs} {
 		var gone *peersGone
-		if a != nil && a.err != nil && !errors.As(a.err, &gone) { // who read has been told of lost peers
+		if a != nil && a.err != nil && !errors.As(a.err, &gone) { // readers have been told of lost peers
 			failures = append(failures, a.err)
 		}
 	}
@@ -193,10 +192,10 @@ func (d *Drive) Close() error {
 // Key returns the drive's key.
 func (d *Drive) Key() keys.Key { return d.key }
 
-// Files returns the names, at the drive's version.
+// Files returns the tree of names at the drive's version.
 func (d *Drive) Files() *hyperdrive.Drive { return d.files }
 
-// Next waits for a newer version and goes over to it; io.EOF if there will be none. For a drive that is Live.
+// Next waits for a newer version and switches to it. It returns io.EOF if there will be none. For a drive that is Live.
 func (d *Drive) Next(ctx context.Context) error {
 	head, err := d.names.Next(ctx, d.head)
 	if err != nil {
@@ -207,7 +206,7 @@ func (d *Drive) Next(ctx context.Context) error {
 	return nil
 }
 
-// Blobs returns the blobs core. It is not asked for before that.
+// Blobs returns the blobs core, and begins to fetch it if that has not happened yet.
 func (d *Drive) Blobs() (hyperdrive.Blobs, error) {
 	blobs, err := d.openBlobs()
 	if err != nil {
@@ -230,7 +229,7 @@ func (d *Drive) openBlobs() (*arriving, error) {
 	return d.blobs, err
 }
 
-// Content writes a file's bytes, as hyperdrive.Content does, having waited for blobs that are behind the names.
+// Content writes a file's bytes, as hyperdrive.Content does. It first waits for blobs that lag behind the names.
 func (d *Drive) Content(ctx context.Context, item hyperdrive.Item, w io.Writer) error {
 	blobs, err := d.openBlobs()
 	if err != nil {
@@ -244,12 +243,12 @@ func (d *Drive) Content(ctx context.Context, item hyperdrive.Item, w io.Writer) 
 	return hyperdrive.Content(ctx, arrivingBlobs{blobs}, item, w)
 }
 
-// reach waits until the blobs have so many blocks: until the peers have said what they have, and then for Wait. Who has waited for so
-// long in vain waits no more, whatever else is behind.
+// reach waits until the blobs have length blocks: first until the peers have said what they have, then for Wait. Once a
+// wait has failed, nothing that lags behind is waited for again.
 func (d *Drive) reach(ctx context.Context, blobs *arriving, length uint64) error {
-	if !d.options.Live { // where one that has nothing is no answer
+	if !d.options.Live { // a live fetch takes no peer's empty log for an answer
 		_, err := blobs.Head(ctx)
-		if errors.Is(err, hypercore.ErrForked) { // of two histories none is to be chosen here
+		if errors.Is(err, hypercore.ErrForked) { // it is not up to us to choose between two histories
 			return err
 		}
 		if err != nil && ctx.Err() == nil {
@@ -262,7 +261,7 @@ func (d *Drive) reach(ctx context.Context, blobs *arriving, length uint64) error
 	waiting, stop := context.WithDeadline(ctx, d.patience())
 	defer stop()
 	if blobs.AwaitLength(waiting, length) {
-		d.newPatience() // not in vain: others that are behind are waited for as long
+		d.newPatience() // they came: the next wait may take as long
 		return nil
 	}
 	if ctx.Err() != nil {
@@ -274,10 +273,10 @@ func (d *Drive) reach(ctx context.Context, blobs *arriving, length uint64) error
 		}
 	}
 	has, _ := blobs.Length()
-	return fmt.Errorf("%w: they have %d blocks at the peers, the names speak of %d", hyperdrive.ErrBehind, has, length)
+	return fmt.Errorf("%w: the peers have %d blocks, the names refer to %d", hyperdrive.ErrBehind, has, length)
 }
 
-// patience returns until when blobs that are behind are waited for.
+// patience returns the time until which to wait for blobs that lag behind.
 func (d *Drive) patience() time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -287,7 +286,7 @@ func (d *Drive) patience() time.Time {
 	return d.waiting
 }
 
-// newPatience has what is behind from here on waited for anew.
+// newPatience starts the time to wait over, for blobs that lag behind from here on.
 func (d *Drive) newPatience() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -12,25 +12,25 @@ import (
 	"hc/lib/proof"
 )
 
-// DrivePlan is what it takes to have all files below a folder.
+// DrivePlan lists what all files below a folder need.
 type DrivePlan struct {
 	Files   int    // with content or without
-	Links   int    // symbolic ones
-	Refused int    // entries that no one should write to a disk
+	Links   int    // symbolic links
+	Refused int    // entries that should not be written to any disk
 	Bytes   uint64 // of all files
 	Blocks  uint64 // of the blobs, each counted once
-	Missing uint64 // of these, are not here
+	Missing uint64 // blocks that are not here
 
-	runs []hypercore.BlockRange // ascending, apart, once they are joined
-	join int                    // how many there may be before they are joined, if more than mostApart
-	most uint64                 // length of the blobs that has them all
+	runs []hypercore.BlockRange // ascending and apart once they are joined
+	join int                    // the number from which runs are joined early, if more than mostApart
+	most uint64                 // the least length of the blobs that has all runs
 }
 
-// mostApart is from how many runs on they are joined before all are there: a map may list the same blocks over and over.
+// mostApart is the number of runs from which they are joined early: a map may list the same blocks over and over.
 const mostApart = 64 << 10
 
-// Plan reads all names below a folder, "/" for all, and the maps of the files that have one, and says what their content
-// takes. Of "/" it fetches the names as a whole, with their history.
+// Plan reads all names below a folder, "/" for all, and the maps of the files that have one, and returns what their
+// content needs. For "/" it fetches the whole core of names, with its history.
 func (d *Drive) Plan(ctx context.Context, folder string) (plan DrivePlan, err error) {
 	if err := d.expect(ctx, folder); err != nil {
 		return plan, err
@@ -55,7 +55,7 @@ func (d *Drive) Plan(ctx context.Context, folder string) (plan DrivePlan, err er
 		err = d.planMapped(ctx, &plan, mapped)
 	}
 	if err == nil && folder == "/" {
-		err = d.names.AwaitWants(ctx) // what of the history is nowhere to be had, no file needs
+		err = d.names.AwaitWants(ctx) // history that no peer has is not needed by any file
 	}
 	if err == nil {
 		err = d.count(ctx, &plan)
@@ -63,7 +63,7 @@ func (d *Drive) Plan(ctx context.Context, folder string) (plan DrivePlan, err er
 	return plan, err
 }
 
-// expect asks for all names below a folder, of "/" with their history.
+// expect asks for all names below a folder, for "/" with their history.
 func (d *Drive) expect(ctx context.Context, folder string) error {
 	if folder != "/" {
 		return d.files.Prefetch(ctx, folder)
@@ -110,7 +110,7 @@ func (p *DrivePlan) joinRuns() {
 	p.runs = joined
 }
 
-// planMapped reads the maps, all of which are asked for at once, and adds what they list.
+// planMapped reads the maps, which are asked for all at once, and adds the blocks that they list.
 func (d *Drive) planMapped(ctx context.Context, plan *DrivePlan, mapped []hyperdrive.Item) error {
 	if len(mapped) == 0 {
 		return nil
@@ -140,7 +140,7 @@ func (d *Drive) planMapped(ctx context.Context, plan *DrivePlan, mapped []hyperd
 			}
 			return nil
 		})
-		if errors.Is(err, hyperdrive.ErrContent) { // a file that is none; who reads it is told
+		if errors.Is(err, hyperdrive.ErrContent) { // not a file after all; whoever reads it gets the error
 			plan.Files--
 			plan.Refused++
 			continue
@@ -181,11 +181,11 @@ func (d *Drive) missing(ctx context.Context, plan *DrivePlan) (missing uint64, e
 	return missing, nil
 }
 
-// FetchAll brings all that a plan lists into the store, in the order of the blobs core. Where the peers do not have all of
-// it, it brings the rest, and returns an error that wraps proof.ErrPartial.
+// FetchAll brings all blocks of a plan into the store, in the order of the blobs core. If the peers do not have all of
+// them, it brings the rest, and returns an error that wraps proof.ErrPartial.
 func (d *Drive) FetchAll(ctx context.Context, plan DrivePlan) error {
 	if d.options.Store == nil {
-		return errors.New("fetching a drive as a whole takes a store to keep it in")
+		return errors.New("fetching a whole drive needs a store to keep it in")
 	}
 	if plan.Missing == 0 {
 		return nil
@@ -209,7 +209,7 @@ func (d *Drive) FetchAll(ctx context.Context, plan DrivePlan) error {
 	case missing > 0 && short != nil:
 		return fmt.Errorf("%w: %d of %d blocks: %w", proof.ErrPartial, missing, plan.Blocks, short)
 	case missing > 0:
-		return fmt.Errorf("%w: %d of %d blocks are nowhere to be had", proof.ErrPartial, missing, plan.Blocks)
+		return fmt.Errorf("%w: no peer has %d of %d blocks", proof.ErrPartial, missing, plan.Blocks)
 	}
 	return nil
 }

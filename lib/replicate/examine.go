@@ -8,8 +8,8 @@ import (
 	"hc/lib/store"
 )
 
-// Examine looks at the heads that were seen of a core, and asks peers, each of which has to answer, how theirs stands to
-// the stored one. One that conflicts is kept as seen.
+// Examine looks at the heads that were seen of a core, and asks peers how their heads relate to the stored one. Every
+// peer has to answer. A conflicting head is kept as seen.
 func Examine(ctx context.Context, in *store.Store, key keys.Key, peers []Dialer, options FetchOptions) (hypercore.Diagnosis, error) {
 	found, err := hypercore.Examine(ctx, in, key)
 	if err != nil || len(peers) == 0 {

@@ -17,31 +17,31 @@ import (
 	"hc/lib/store"
 )
 
-// FetchOptions say what is wanted of a core. The zero value is all of it, once.
+// FetchOptions say what to fetch of a core. The zero value is all of it, once.
 type FetchOptions struct {
 	Claim     proof.Claim   // what the reader of the proof stream asks for
-	Live      bool          // go on with what is appended later
+	Live      bool          // continue with blocks that are appended later
 	Window    int           // bytes that may be under way or unread; 0: 8 MiB
-	Handshake time.Duration // a peer that has not shaken hands by then is dropped; 0: 15 s
-	Stall     time.Duration // a peer that owes answers and is silent for so long is dropped; 0: 30 s
+	Handshake time.Duration // a peer that has not shaken hands within this time is dropped; 0: 15 s
+	Stall     time.Duration // a peer that owes answers and is silent for this long is dropped; 0: 30 s
 	Trace     Trace
-	Dropped   func(peer string, reason error) // told of each peer that is lost; nil: nobody
-	Worked    func(peer string)               // told of each peer that has sent something which verified; nil: nobody
+	Dropped   func(peer string, reason error) // called for each peer that is lost; may be nil
+	Worked    func(peer string)               // called for each peer that has sent something that verified; may be nil
 
-	// More is called once for each fetch, and returns peers that are found meanwhile, until ctx ends. As long as it is open a fetch
-	// waits for one, if it has no other.
+	// More is called once for each fetch. It returns a channel of peers that are found meanwhile, until ctx ends. While the
+	// channel is open, a fetch without peers waits for one.
 	More func(ctx context.Context) <-chan Dialer
 
-	NoDedup bool                          // ask for every block, also for those that the store has from elsewhere
-	Copied  func(block uint64, bytes int) // told of each block that the store had from elsewhere; nil: nobody
+	NoDedup bool                          // ask for every block, even for those that the store has from elsewhere
+	Copied  func(block uint64, bytes int) // called for each block that the store had from elsewhere; may be nil
 
-	fresh    bool // nothing of what the first head has is in the store under other names, whatever is there by then
+	fresh    bool // the store had no blocks to dedup against: none of the first head's are looked for there
 	lonely   time.Duration
 	keep     bool   // nobody reads: take what there is, and end
 	maxBytes uint64 // of the log; 0: no limit
 }
 
-// Dialer makes the connection to one peer, which errors call by its name.
+// Dialer makes connections to one peer. Errors refer to the peer by Name.
 type Dialer struct {
 	Name string
 	Dial func(ctx context.Context) (peer.Conn, error)
@@ -52,19 +52,19 @@ type Dialer struct {
 const (
 	defaultWindow = 8 << 20
 	defaultStall  = 30 * time.Second
-	patience      = 3 * time.Second // for one peer to say what it has, while another one has said so
-	saveBytes     = 4 << 20         // of memory that verified blocks take, which are saved together
+	patience      = 3 * time.Second // for one peer to say what it has, when another has already said so
+	saveBytes     = 4 << 20         // bytes of memory of verified blocks that are worth a save
 	saveEvery     = time.Second
 	lookEvery     = saveEvery / 4
 	maxUnsaved    = 9 << 20
 	maxAhead      = 64 << 10  // blocks asked for ahead of the reader
-	planBehind    = 256 << 10 // bytes of an answer's blocks that the next questions do not wait behind
-	lentWindows   = 3         // halves of a window that may lie where they were read, unread or unsaved; more is copied
+	planBehind    = 256 << 10 // bytes of an answer from which the next questions are asked right after it
+	lentWindows   = 3         // half windows of unread or unsaved blocks that may stay in the memory they were read into; the rest is copied
 )
 
-// Fetch takes the core from peers until ctx ends, which is how the reader of the download says that it has all it wants;
-// what verified by then is saved. It tells the download when nothing more will come, and returns why: nil where all that
-// was wanted is here.
+// Fetch downloads the core from peers until nothing more can come, or until ctx ends: that is how the reader of the
+// download says that it has all it wants. Everything verified by then is saved. Fetch tells the download when nothing
+// more will come, and returns why: nil if everything wanted is here.
 func Fetch(ctx context.Context, d *hypercore.Download, peers []Dialer, options FetchOptions) error {
 	f := newFetcher(d, options)
 	ctx, stop := context.WithCancel(ctx)
@@ -82,7 +82,7 @@ func Fetch(ctx context.Context, d *hypercore.Download, peers []Dialer, options F
 	return err
 }
 
-// finish saves what verified.
+// finish saves everything that has been verified.
 func (f *fetcher) finish(ctx context.Context, err error) error {
 	f.saver.Wait()
 	if f.unwelcome {
@@ -94,64 +94,64 @@ func (f *fetcher) finish(ctx context.Context, err error) error {
 	return err
 }
 
-// fetcher is the one goroutine that decides what is asked of whom.
+// fetcher decides what to ask of which peer. One goroutine runs it.
 type fetcher struct {
 	d        *hypercore.Download
 	options  FetchOptions
 	sessions []*session
-	met      int            // peers that took part so far
-	running  sync.WaitGroup // of them
-	more     <-chan Dialer  // peers that are found; nil: nobody looks
-	alone    time.Time      // since when there is no peer
+	met      int            // peers that have taken part so far
+	running  sync.WaitGroup // of the sessions
+	more     <-chan Dialer  // peers found meanwhile; nil: nobody looks for any
+	alone    time.Time      // since when there has been no peer
 	waited   waited
 	events   chan event
 	gate     *gate
 	unpacks  *unpackers
-	pool     *lent.Pool // of what is read; nil: who reads the blocks keeps them
+	pool     *lent.Pool // memory to read into; nil: the reader keeps the blocks
 	began    time.Time
 
 	expected    expected
 	asking      map[uint64]bool // blocks that are under way, or parked
-	underWay    int             // bytes that are expected of them
+	underWay    int             // bytes expected of requests under way
 	parked      []parked        // proofs whose anchor another answer will bring
 	parkedBytes int
 	retry       []uint64 // blocks whose request failed, ascending
-	anew        []uint64 // what of that is to be asked for once more, ascending
-	soon, later []span   // what a scattered reader wants, those of soon first
+	anew        []uint64 // blocks of a scattered reader to ask for again, ascending
+	soon, later []span   // blocks that a scattered reader wants, those of soon first
 	cursor      uint64   // next block to ask for
-	from, to    uint64   // wanted, to exclusive; proof.Open while the log's end is the end
+	from, to    uint64   // wanted range, to exclusive; to is proof.Open if the range ends with the log
 	ranged      bool     // from and to are known
 	failures    []error  // of sessions that are gone, the last one of each peer
-	failed      []string // which peers these are
-	away        []away   // of these, those that are tried again
-	recent      uint64   // bytes of a block, near the most that came lately
-	usual       uint64   // likewise, as most that came lately have
+	failed      []string // the names of these peers
+	away        []away   // those of them that are tried again
+	recent      uint64   // bytes of a block, near the largest of those that came lately
+	usual       uint64   // bytes of a typical block among those that came lately
 	gathered    []event  // of gather
 	patience    *time.Timer
 	pace        pace
-	unwelcome   bool // what verified is not to be saved
+	unwelcome   bool // verified blocks are not to be saved
 
 	mayHold bool              // the store may have blocks from elsewhere
-	lacking uint64            // of these, at the log's beginning, it has none
+	lacking uint64            // blocks at the log's beginning of which it has none
 	hashed  map[uint64]hashed // blocks whose leaf hashes came before them
 	hashing int               // blocks whose leaf hashes are under way
 	credit  int               // bytes that leaf hashes may cost
-	atOnce  int               // leaf hashes that are asked for at once
+	atOnce  int               // leaf hashes to ask for at once
 
-	held      []objects.Span // what the store had of the core
-	heldAt    uint64         // when the log had this length
-	forgetful bool           // it did not have all of that
+	held      []objects.Span // blocks of the core that the store had
+	heldAt    uint64         // the log's length at that time
+	forgetful bool           // not all blocks of held were really there
 
 	saver    sync.WaitGroup
-	saved    chan error // result of the save under way
+	saved    chan error // the result of the save under way
 	saving   bool
 	nextSave time.Time
 }
 
 type parked struct {
 	proof  *merkle.Proof
-	memory *lent.Memory // of proof, a hold
-	gift   *gift        // instead, with holds
+	memory *lent.Memory // a hold on the memory of proof
+	gift   *gift        // instead of proof; holds its own memory
 	asked  *asked
 }
 
@@ -210,13 +210,13 @@ func (f *fetcher) add(ctx context.Context, name string) *session {
 	return s
 }
 
-// loop runs until ctx ends or nothing more can come. A nil error means that nothing that was wanted is missing.
+// loop runs until ctx ends or nothing more can come. A nil error means that nothing wanted is missing.
 func (f *fetcher) loop(ctx context.Context) error {
 	defer f.unpacks.end()
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
-		if ctx.Err() != nil { // before the sessions' ends, which it brings, are taken for losses
+		if ctx.Err() != nil { // checked first: it ends the sessions, too, which are then no losses
 			return nil
 		}
 		changed := f.d.Changed()
@@ -229,7 +229,7 @@ func (f *fetcher) loop(ctx context.Context) error {
 		}
 		if over {
 			f.d.Finish(nil)
-			changed = nil // nothing more is asked; wait for the reader
+			changed = nil // nothing more to ask; wait for the reader
 		}
 		select {
 		case <-ctx.Done():
@@ -246,7 +246,7 @@ func (f *fetcher) loop(ctx context.Context) error {
 		case <-changed:
 		case err := <-f.saved:
 			f.saving = false
-			if errors.Is(err, store.ErrLocked) { // by an append, say; there is time
+			if errors.Is(err, store.ErrLocked) { // by an append, say: save later
 				err, f.nextSave = nil, time.Now().Add(2*saveEvery)
 			}
 			if err != nil {
@@ -260,13 +260,13 @@ func (f *fetcher) loop(ctx context.Context) error {
 	}
 }
 
-// listen starts a save if it is time for one, and returns where events come from: nothing is taken in while the disk is
-// behind.
+// listen starts a save if it is time for one, and returns the channel to take events from. It is nil, so that nothing is
+// taken in, while the disk lags behind.
 func (f *fetcher) listen(ctx context.Context) <-chan event {
 	memory, any := f.d.Unsaved()
 	if now := time.Now(); any && !f.saving && (f.d.SaveWanted() || memory >= saveBytes && !now.Before(f.nextSave.Add(-saveEvery)) || now.After(f.nextSave)) {
 		f.saving, f.nextSave = true, now.Add(saveEvery)
-		ctx = context.WithoutCancel(ctx) // what was begun is a few MiB; given up, it would only leave them as waste in the log
+		ctx = context.WithoutCancel(ctx) // a save is a few MiB; abandoning it would leave them in the log as waste
 		f.saver.Go(func() { f.saved <- f.d.Save(ctx) })
 	}
 	if memory >= maxUnsaved {
@@ -275,8 +275,8 @@ func (f *fetcher) listen(ctx context.Context) <-chan event {
 	return f.events
 }
 
-// handleAll takes in an event and what else has come already, so that planning is not done for each block. Behind many blocks it is: the
-// peer gets his next question while those that come behind them are unpacked.
+// handleAll takes in an event and all others that have arrived by now, to avoid planning for each block. After a large
+// answer it returns early: the peer gets its next question while the answers that follow are unpacked.
 func (f *fetcher) handleAll(ctx context.Context, e event) error {
 	for n := 1; ; n++ {
 		events := f.gather(ctx, e)
@@ -298,7 +298,7 @@ func (f *fetcher) handleAll(ctx context.Context, e event) error {
 	}
 }
 
-// look drops peers that misbehave, and says what could not be said before.
+// look drops peers that misbehave, and sends the state that could not be sent before.
 func (f *fetcher) look(ctx context.Context, now time.Time) error {
 	f.passSlow(ctx, now)
 	f.redial(ctx, now)
@@ -317,29 +317,29 @@ func (f *fetcher) look(ctx context.Context, now time.Time) error {
 	return f.unpark(ctx)
 }
 
-// peersGone is why no peer is left.
+// peersGone tells why no peer is left.
 type peersGone struct{ error }
 
 func (e *peersGone) Unwrap() error { return e.error }
 
-// lost decides what it means that no peer is left: that is the end, unless all that was wanted is here.
+// lost decides what follows when no peer is left: the fetch has failed, unless everything wanted is here.
 func (f *fetcher) lost() (over bool, err error) {
 	reason := &peersGone{f.reason()}
 	if f.options.Live || !f.complete() {
 		return true, reason
 	}
 	f.d.Settle()
-	f.d.Finish(reason) // told only where the reader looks for more than it said
+	f.d.Finish(reason) // reported only if the reader looks for more than it asked for
 	return true, nil
 }
 
-// reason returns what to tell when no peer is left.
+// reason returns the error to report when no peer is left.
 func (f *fetcher) reason() error {
 	if len(f.failures) == 0 {
 		return ErrLost
 	}
 	unreachable := true
-	for _, failure := range f.failures { // verification stands before network
+	for _, failure := range f.failures { // verification errors go before network errors
 		if errors.Is(failure, merkle.ErrUnverified) || errors.Is(failure, keys.ErrSignature) || errors.Is(failure, keys.ErrManifest) {
 			return failure
 		}

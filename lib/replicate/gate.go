@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// gate bounds the bytes of messages that were read and are not handled yet, whatever the peers send: who comes when it
-// is full waits, and so does his peer. Safe for concurrent use.
+// gate bounds the bytes of messages that were read and are not handled yet, whatever the peers send. When it is full, a
+// read loop waits, and so does its peer. Safe for concurrent use.
 type gate struct {
 	limit int
 
@@ -17,7 +17,7 @@ type gate struct {
 
 func newGate(limit int) *gate { return &gate{limit: limit, freed: make(chan struct{})} }
 
-// enter waits until there is room for so many bytes. One message that is over the limit passes alone.
+// enter waits until there is room for so many bytes. A single message over the limit passes alone.
 func (g *gate) enter(ctx context.Context, bytes int) error {
 	for {
 		g.mu.Lock()

@@ -7,25 +7,25 @@ import (
 	"hc/lib/hash"
 )
 
-// Of the answers that come at once, so many are hashed together, which costs a third of what it does one by one, and so many
-// bytes at most are taken beyond what the gate lets in. It is twice as many as package hash works on side by side: blocks differ in
-// length, and a lane whose block ends goes on with another. What comes next on a connection may be for another core's fetch, so
-// it is not waited for beyond the time that takes.
+// Answers that arrive together are hashed together, up to hashTogether of them: that costs a third of hashing them one by
+// one. Up to gatheredBytes are taken beyond what the gate lets in. hashTogether is twice the number that package hash works
+// on side by side: blocks differ in length, and a lane whose block ends continues with another. The next message on a
+// connection may be for another core's fetch, so it is waited for no longer than gatherWait.
 const (
 	hashTogether  = 16
 	gatheredBytes = 2 << 20
 	gatherWait    = time.Millisecond
 )
 
-// A peer that answers block by block, each as soon as it has it, as stock does, never has two here at once. Where it owes many it
-// is waited for a few, so that they are hashed together, too.
+// A peer that answers block by block, as soon as it has each, as stock does, never has two answers here at once. If it owes
+// many, a few are waited for, and hashed together, too.
 const (
 	owesMany = hashTogether
 	manyWait = 5 * time.Millisecond // for all of them
 )
 
-// gather returns an event with those that come behind it at once, and hashes the blocks in them. All but maybe the last
-// have left the gate.
+// gather returns an event with those that follow it at once, and hashes the blocks in them. All but the last have left the
+// gate; the last may have, too.
 func (f *fetcher) gather(ctx context.Context, e event) []event {
 	f.gathered = append(f.gathered[:0], e)
 	bytes, many := e.bytes, f.owesMany(e)
@@ -52,7 +52,7 @@ func (f *fetcher) gather(ctx context.Context, e event) []event {
 	return f.gathered
 }
 
-// owesMany reports whether an event is an answer of a peer that has given some, and is to give many more.
+// owesMany reports whether an event is an answer from a peer that has given many, and owes many more.
 func (f *fetcher) owesMany(e event) bool {
 	s := e.session
 	return e.proof != nil && e.proof.Block != nil && !s.dropped && len(s.requests) >= owesMany && s.answers.Load() >= owesMany

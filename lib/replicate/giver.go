@@ -16,7 +16,7 @@ import (
 	"hc/lib/store"
 )
 
-// giver answers what an hc peer asks on a core's channel of its own kind: lib/objects/FORMAT.md.
+// giver answers an hc peer on hc's own channel of a core: lib/objects/FORMAT.md.
 type giver struct {
 	conn    *serverConn
 	core    *servedCore
@@ -24,12 +24,12 @@ type giver struct {
 	channel *protomux.Channel // set by OnOpen
 	closed  atomic.Bool
 
-	// The answering goroutine's own.
+	// These belong to the answering goroutine.
 	invalid int
 	tail    copies.Tail
 }
 
-// openObjects answers the open of a reader's channel for a core that is here, and that he may see.
+// openObjects answers a reader's open, if the core is here and the reader may see it.
 func (c *serverConn) openObjects(id keys.Key) {
 	c.mu.Lock()
 	withheld := c.withheld[id]
@@ -39,7 +39,7 @@ func (c *serverConn) openObjects(id keys.Key) {
 	}
 	core, err := c.server.take(c.ctx, id)
 	if err != nil {
-		return // the core's own channel tells
+		return // reported on the core's own channel
 	}
 	g := &giver{conn: c, core: core, link: c.link(core.key)}
 	if _, err := c.mux.Open(objects.Protocol, id[:], g.link.capability(), g); err != nil {
@@ -104,13 +104,13 @@ func (g *giver) OnClose(*protomux.Channel, error) {
 	g.conn.server.leave(g.core)
 }
 
-// What a question takes for each span and node that it names, in bytes.
+// Bytes of memory that a question takes for each span and node it names.
 const (
 	spanBytes = 16
 	nodeBytes = 8
 )
 
-// enqueue has a question answered that takes so many bytes of memory.
+// enqueue queues a question that takes so many bytes of memory.
 func (g *giver) enqueue(id uint64, bytes int, give func(*hypercore.Snapshot) error) error {
 	return g.conn.enqueue(job{bytes: bytes, do: func() error {
 		if g.closed.Load() {
@@ -127,7 +127,7 @@ func (g *giver) enqueue(id uint64, bytes int, give func(*hypercore.Snapshot) err
 	}})
 }
 
-// refuse answers that there is no answer, as reader.refuse does.
+// refuse answers a question with a refusal, as reader.refuse does.
 func (g *giver) refuse(id uint64, cause error) error {
 	reason := uint64(objects.ReasonNotHere)
 	switch {
@@ -147,7 +147,7 @@ func (g *giver) refuse(id uint64, cause error) error {
 	return g.channel.Send(objects.TypeNone, objects.None{ID: id, Reason: reason}.Append(nil))
 }
 
-// check refuses a question about another fork, or about what no log of that length has.
+// check refuses a question about another fork, or about blocks or nodes beyond the log.
 func (g *giver) check(head store.Head, fork, end uint64, nodes []uint64) error {
 	if fork != head.Fork {
 		return fmt.Errorf("%w: %d asked for, %d here", merkle.ErrFork, fork, head.Fork)
@@ -176,7 +176,7 @@ func (g *giver) giveLeaves(snapshot *hypercore.Snapshot, m objects.AskLeaves) er
 	return g.sendLeaves(objects.TypeLeaves, answer, answer.Leaves, answer.Nodes)
 }
 
-// sendLeaves sends an answer in which there are no blocks, but leaf hashes and nodes.
+// sendLeaves sends an answer of leaf hashes and nodes, without blocks.
 func (g *giver) sendLeaves(kind uint64, answer interface{ Append([]byte) []byte }, leaves, nodes []merkle.Node) error {
 	if trace := g.conn.server.options.Trace; trace != nil {
 		trace(true, tracedNodes(leaves, nodes))
@@ -213,7 +213,7 @@ func (g *giver) nodes(snapshot *hypercore.Snapshot, indexes []uint64) ([]merkle.
 	return nodes, nil
 }
 
-// giveBlocks answers with blocks. deltas is the question if it is for deltas, too.
+// giveBlocks answers with blocks. deltas is the question, if it allows deltas.
 func (g *giver) giveBlocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas *objects.AskDeltas) error {
 	most := g.conn.mostRaw()
 	frame := answers.Take(most)
@@ -234,7 +234,7 @@ func (g *giver) giveBlocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, de
 	return frame.Send(g.channel, answer)
 }
 
-// blocks makes an answer, of about so many bytes of blocks at most, whose payloads are in the frame.
+// blocks makes an answer of up to about most bytes of blocks, whose payloads are in the frame.
 func (g *giver) blocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas *objects.AskDeltas, most int, frame *answers.Frame) (answer objects.Blocks, err error) {
 	answer.ID = m.ID
 	last := m.Spans[len(m.Spans)-1]
@@ -252,7 +252,7 @@ func (g *giver) blocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas
 	if count == 0 {
 		return answer, err
 	}
-	if err != nil && !errors.Is(err, store.ErrBlockMissing) { // what came before it is good
+	if err != nil && !errors.Is(err, store.ErrBlockMissing) { // the blocks before it are good
 		g.conn.server.failed(g.conn.ctx, err)
 	}
 	wanted := m.Nodes
@@ -264,14 +264,14 @@ func (g *giver) blocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas
 	return answer, err
 }
 
-// mostRaw is how many bytes of blocks an answer has, at most, if it has several runs.
+// mostRaw returns the limit in bytes of the blocks of an answer that has several runs.
 func (c *serverConn) mostRaw() int {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	return answers.Most(len(c.server.conns))
 }
 
-// tracedBlocks are the blocks of an answer as a Trace sees them.
+// tracedBlocks returns the blocks of an answer as a Trace sees them.
 func tracedBlocks(spans []objects.Span, count int) (all []*merkle.Proof) {
 	for _, span := range spans {
 		for block := span.First; block < span.First+span.Count && len(all) < count; block++ {
@@ -281,7 +281,7 @@ func tracedBlocks(spans []objects.Span, count int) (all []*merkle.Proof) {
 	return all
 }
 
-// tracedNodes are leaf hashes and their siblings, as a Trace sees them.
+// tracedNodes returns leaf hashes and their siblings as a Trace sees them.
 func tracedNodes(leaves, nodes []merkle.Node) *merkle.Proof {
 	return &merkle.Proof{Hash: &merkle.HashProof{Nodes: append(append([]merkle.Node(nil), leaves...), nodes...)}}
 }

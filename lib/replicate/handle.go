@@ -14,7 +14,7 @@ import (
 	"hc/lib/replicate/messages"
 )
 
-// handle takes in one event. An error ends the fetch; what only one peer did wrong drops that peer.
+// handle takes in one event. An error ends the fetch; a single peer's fault only drops that peer.
 func (f *fetcher) handle(ctx context.Context, e event) error {
 	s := e.session
 	defer e.release()
@@ -22,7 +22,7 @@ func (f *fetcher) handle(ctx context.Context, e event) error {
 		e.gift.await()
 	}
 	switch {
-	case e.closed && ctx.Err() != nil: // which is why it has ended: no loss
+	case e.closed && ctx.Err() != nil: // it ended because the fetch did: no loss
 		return nil
 	case e.closed:
 		return f.gone(ctx, s, e.err)
@@ -60,8 +60,8 @@ func (f *fetcher) handle(ctx context.Context, e event) error {
 	return nil
 }
 
-// sayState tells the peer what we have verified; it acknowledges its head, too. It never waits for a peer that does not
-// read: that is told later.
+// sayState tells the peer what we have verified, and acknowledges its head. It never waits for a peer that does not
+// read; that peer is told later.
 func (f *fetcher) sayState(s *session) error {
 	if s.adopted {
 		return nil
@@ -77,7 +77,7 @@ func (f *fetcher) sayState(s *session) error {
 	return ignoreClosed(s.channel.Send(messages.TypeSync, state.Append(nil)))
 }
 
-// ignoreClosed leaves it to the session's own end to tell that it is gone.
+// ignoreClosed drops the error of a closed channel: the session reports its own end.
 func ignoreClosed(err error) error {
 	if errors.Is(err, protomux.ErrClosed) {
 		return nil
@@ -85,8 +85,8 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-// heardState takes in a peer's state. A fork is not believed before a head of it is proved: at length 0 every peer is
-// asked for his own.
+// heardState takes in a peer's state. A fork is not believed until a head of it is proved: at length 0 every peer is
+// asked for its own.
 func (f *fetcher) heardState(s *session, m messages.Sync) error {
 	if !s.synced {
 		s.synced = true
@@ -101,7 +101,7 @@ func (f *fetcher) heardState(s *session, m messages.Sync) error {
 	return f.want(s)
 }
 
-// want asks which blocks of the segments that matter the peer has.
+// want asks the peer which blocks it has of the segments that matter.
 func (f *fetcher) want(s *session) error {
 	if !f.ranged || !s.offers() {
 		return nil
@@ -118,7 +118,7 @@ func (f *fetcher) want(s *session) error {
 	return nil
 }
 
-// refused handles the answer that there is none.
+// refused handles a refusal.
 func (f *fetcher) refused(ctx context.Context, s *session, m messages.NoData) error {
 	a := s.answered(m.Request)
 	if a == nil && s.wasOwed(m.Request) {
@@ -133,7 +133,7 @@ func (f *fetcher) refused(ctx context.Context, s *session, m messages.NoData) er
 	case a.probe && s.refutal != nil:
 		f.drop(s, s.refutal)
 	case a.probe && f.sameFork(s):
-		s.declined = true // to be compared, which nobody has promised
+		s.declined = true // it refused the comparison, which no peer has to answer
 	case a.request.Block != nil:
 		s.refuse(a.request.Block.Index)
 	case a.checks != nil:
@@ -147,7 +147,7 @@ func (f *fetcher) refused(ctx context.Context, s *session, m messages.NoData) er
 	return f.unpark(ctx)
 }
 
-// again puts a block back on the list of what is to be asked for.
+// again puts a block back on the list of blocks to ask for.
 func (f *fetcher) again(block uint64) {
 	if !f.inRange(block) {
 		f.wantAgain(block)
@@ -158,7 +158,7 @@ func (f *fetcher) again(block uint64) {
 	}
 }
 
-// takeBack lets what a request was for be asked for again, and no longer counts on what it was to bring.
+// takeBack has the blocks of a request asked for again, and stops counting on the nodes it was to bring.
 func (f *fetcher) takeBack(a *asked) {
 	f.settled(a)
 	switch {
@@ -173,7 +173,7 @@ func (f *fetcher) takeBack(a *asked) {
 	}
 }
 
-// settled takes a request off the books.
+// settled removes a request from the accounts.
 func (f *fetcher) settled(a *asked) {
 	f.expected.remove(a.brings)
 	f.underWay -= a.bytes
@@ -194,7 +194,7 @@ func (f *fetcher) settled(a *asked) {
 	}
 }
 
-// unpark applies the proofs whose anchor has come, and asks again for those whose anchor will not.
+// unpark applies the parked proofs whose anchor has arrived, and asks again for those whose anchor is not coming.
 func (f *fetcher) unpark(ctx context.Context) error {
 	for i := 0; i < len(f.parked); {
 		item := f.parked[i]
@@ -213,7 +213,7 @@ func (f *fetcher) unpark(ctx context.Context) error {
 		}
 		i = 0 // others may build on it
 	}
-	if f.underWayCount() == 0 { // what is left builds on one another
+	if f.underWayCount() == 0 { // those left build only on each other
 		for _, item := range f.parked {
 			f.takeBack(item.asked)
 			item.release()
@@ -223,7 +223,7 @@ func (f *fetcher) unpark(ctx context.Context) error {
 	return nil
 }
 
-// buildsOn reports whether what an answer builds on is here, else whether all of that is on its way.
+// buildsOn reports whether the nodes that an answer builds on are here and, if not, whether all of them are on their way.
 func (f *fetcher) buildsOn(ctx context.Context, a *asked) (known, coming bool) {
 	if a.question == nil {
 		return f.d.Knows(ctx, a.anchor), f.expected[a.anchor] > 0
@@ -263,7 +263,7 @@ func verification(err error) bool {
 	return errors.Is(err, merkle.ErrUnverified) || errors.Is(err, keys.ErrSignature) || errors.Is(err, keys.ErrManifest)
 }
 
-// drop ends a session for a reason. Its end comes as an event; what it owes is asked of others at once.
+// drop ends a session for a reason. Its end arrives as an event; the answers it owes are asked of other peers at once.
 func (f *fetcher) drop(s *session, reason error) {
 	if s.dropped {
 		return
@@ -278,7 +278,7 @@ func (f *fetcher) drop(s *session, reason error) {
 	s.upgrade, s.probe = nil, nil
 }
 
-// gone takes a session off, and what it owed back.
+// gone removes a session, and takes back its requests.
 func (f *fetcher) gone(ctx context.Context, s *session, err error) error {
 	f.sessions = slices.DeleteFunc(f.sessions, func(other *session) bool { return other == s })
 	dropped, doubts := s.dropped, s.doubt()
@@ -288,8 +288,8 @@ func (f *fetcher) gone(ctx context.Context, s *session, err error) error {
 	switch {
 	case err == nil:
 		err = fmt.Errorf("%s: %w: the peer closed it", s.name, ErrLost)
-	case errors.Is(err, peer.ErrUnreachable): // names it
-	case verification(err), errors.Is(err, ErrNotOffered), errors.Is(err, ErrPeer), errors.Is(err, ErrLost): // says it
+	case errors.Is(err, peer.ErrUnreachable): // names the peer
+	case verification(err), errors.Is(err, ErrNotOffered), errors.Is(err, ErrPeer), errors.Is(err, ErrLost): // says why
 		err = fmt.Errorf("%s: %w", s.name, err)
 	default:
 		err = fmt.Errorf("%s: %w: %w", s.name, ErrLost, err)
@@ -298,14 +298,14 @@ func (f *fetcher) gone(ctx context.Context, s *session, err error) error {
 		return f.unpark(ctx)
 	}
 	if s.doubts != nil && errors.Is(err, peer.ErrUnreachable) { // it was reached before
-		err = fmt.Errorf("%s: %w: the peer closed it, and dialled again: %w", s.name, ErrLost, err)
+		err = fmt.Errorf("%s: %w: the peer closed it, and dialling again failed: %w", s.name, ErrLost, err)
 	}
 	if at := slices.Index(f.failed, s.name); at >= 0 {
 		f.failed, f.failures = slices.Delete(f.failed, at, at+1), slices.Delete(f.failures, at, at+1)
 	}
 	f.failed, f.failures = append(f.failed, s.name), append(f.failures, err)
 	f.goneAway(s, err)
-	if f.options.Dropped != nil && (s.synced || s.waited == 0) { // who was lost already is not lost again
+	if f.options.Dropped != nil && (s.synced || s.waited == 0) { // a peer that was already lost is not reported again
 		f.options.Dropped(s.name, err)
 	}
 	return f.unpark(ctx)

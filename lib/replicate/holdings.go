@@ -13,26 +13,26 @@ import (
 	"hc/lib/store"
 )
 
-// holdings is what a server knows of what one reader has of a core: where we accept the core, or write it, or wait until the
-// reader has all of it. The reader's mu guards it, but for tracks.
+// holdings is what a server knows of the blocks and heads that one reader has of a core. It is kept if we accept the core,
+// or write it, or wait until the reader has all of it. The reader's mu guards it, except for tracks.
 type holdings struct {
 	tracks    bool // set by OnOpen
 	theirs    bitfield.Remote
-	confirmed uint64          // what we have below that block, it has, too
-	sink      *sink           // takes what it has; nil: nothing is taken
-	exhausted bool            // the last sink took all there was; nothing was announced since
+	confirmed uint64          // the reader has every block below this one that we have
+	sink      *sink           // takes blocks from it; nil: nothing is taken
+	exhausted bool            // the last sink took everything, and nothing has been announced since
 	lastID    uint64          // of a request that a sink made
-	late      map[uint64]bool // requests whose answer no sink waited for
-	hearings  int             // sinks that asked for no more than the head
-	same      keys.Head       // a head of ours that its log was found to have, or to go on from
+	late      map[uint64]bool // requests whose answers no sink waited for
+	hearings  int             // sinks that asked only for the head
+	same      keys.Head       // a head of ours that its log was found to have, or to extend
 	given     keys.Head       // a head of ours that was proved to it, on top of what it had
-	vain      bool            // it did not prove its head when it was asked; nothing was announced since
+	vain      bool            // it did not prove its head when asked, and has announced nothing since
 
-	spent   int // what its announcements cost since the time below
+	spent   int // the cost of its announcements since spentAt
 	spentAt time.Time
 }
 
-// heed takes in what the peer says that it has, and hands a sink what it answers.
+// heed takes in the peer's announcements, and passes its messages to the sink, if there is one.
 func (r *reader) heed(channel *protomux.Channel, kind uint64, body []byte) error {
 	if !r.tracks {
 		return nil
@@ -92,10 +92,10 @@ func (r *reader) note(kind uint64, body []byte) error {
 	return nil
 }
 
-// counts reports whether it matters which blocks the reader has. Of a core that is only written here its length does.
+// counts reports whether it matters which blocks the reader has. Of a core that we only write, only its length matters.
 func (r *reader) counts() bool { return r.core.accepted || r.conn.goal != nil }
 
-// askHoldings asks a reader that is waited for which blocks it has.
+// askHoldings asks the reader which blocks it has, if somebody waits for it to have all.
 func (r *reader) askHoldings(length uint64) error {
 	if r.conn.goal == nil {
 		return nil
@@ -108,7 +108,7 @@ func (r *reader) askHoldings(length uint64) error {
 	return nil
 }
 
-// checkGoal tells the connection's goal when the reader has all that is here.
+// checkGoal tells the connection's goal once the reader has everything that is here.
 func (r *reader) checkGoal() error {
 	if !r.conn.goal.wants(r.core.key) {
 		return nil
@@ -121,7 +121,7 @@ func (r *reader) checkGoal() error {
 	return nil
 }
 
-// hasAll reports whether the reader has our head, or one that goes on from it, and every block that is here.
+// hasAll reports whether the reader has our head, or one that extends it, and every block that is here.
 func (r *reader) hasAll(ctx context.Context) (bool, error) {
 	snapshot, _ := r.core.current()
 	head := headOf(snapshot)
@@ -147,12 +147,13 @@ func (r *reader) hasAll(ctx context.Context) (bool, error) {
 		r.confirmed = end
 	}
 	if !r.shown(signedHead(head)) && r.vain {
-		return false, fmt.Errorf("%w: it says that it has all of core %v, and does not prove its head", ErrPeer, r.core.key)
+		return false, fmt.Errorf("%w: it says it has all of core %v, and does not prove its head", ErrPeer, r.core.key)
 	}
 	return r.shown(signedHead(head)), nil
 }
 
-// gave notes that our head was proved to the reader, from a length on. Who asks from nothing, and has more, only compares.
+// gave notes that our head was proved to the reader, from a length on. A reader that has blocks and asks from length 0 only
+// compares.
 func (r *reader) gave(head store.Head, start uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -161,13 +162,14 @@ func (r *reader) gave(head store.Head, start uint64) {
 	}
 }
 
-// shown reports whether the reader's log is known to have our head. r.mu is held. Where nothing depends on it but a count of
-// readers, it is enough to have proved that head to him, who may hang up as soon as he has all: he takes no other.
+// shown reports whether the reader's log is known to have our head. r.mu is held. Unless this is a push, only a count of
+// readers depends on it. Then having proved the head to the reader is enough: it takes no other head, and may hang up as
+// soon as it has everything.
 func (r *reader) shown(head keys.Head) bool {
 	return r.same == head || r.conn.failure == nil && r.given == head
 }
 
-// goal is what a peer is to have: all that is here of some cores. Safe for concurrent use.
+// goal is what a peer is to have: everything that is here of some cores. Safe for concurrent use.
 type goal struct {
 	done func()
 
@@ -183,7 +185,7 @@ func newGoal(cores []keys.Key, done func()) *goal {
 	return g
 }
 
-// wants reports whether the peer is to have a core, and did not so far. A nil goal wants nothing.
+// wants reports whether the peer is to have a core, and does not have all of it yet. A nil goal wants nothing.
 func (g *goal) wants(key keys.Key) bool {
 	if g == nil {
 		return false

@@ -7,12 +7,12 @@ import (
 	"hc/lib/replicate/messages"
 )
 
-// Limits of what one peer may ask for. Stock keeps 48 requests under way as a rule, but asks for all blocks of a large file of
+// Limits on what one peer may ask for. Stock usually keeps 48 requests under way, but asks for all blocks of a large file of
 // a drive at once; we keep 256.
 const (
-	maxQueued      = 8192    // requests that wait for their turn, over all cores; what comes behind them is not read yet
-	maxQueuedBytes = 2 << 20 // that they take; likewise
-	perJob         = 192     // bytes, beside what one names
+	maxQueued      = 8192    // requests that wait for their turn, over all cores; beyond that nothing more is read
+	maxQueuedBytes = 2 << 20 // bytes that they take; likewise
+	perJob         = 192     // bytes that each takes, without the spans and nodes it names
 )
 
 // job is something that a peer asked for.
@@ -21,30 +21,30 @@ type job struct {
 	request merkle.Request
 	want    *messages.Want // instead of a request
 	do      func() error   // instead of both
-	bytes   int            // that it takes beyond perJob
+	bytes   int            // bytes that it takes beyond perJob
 }
 
-// cancellable reports whether the peer can take it back.
+// cancellable reports whether the peer can withdraw it.
 func (j *job) cancellable() bool { return j.reader != nil && j.want == nil && j.do == nil }
 
-// requestID is what a peer calls a request.
+// requestID identifies a request of a peer.
 type requestID struct {
 	reader *reader
 	id     uint64
 }
 
-// jobs are those that wait, in order. The zero value has none.
+// jobs is a queue of jobs. The zero value is empty.
 type jobs struct {
-	list  []*job // nil: it was taken back
-	gone  int    // that are nil
+	list  []*job // nil: it was withdrawn
+	gone  int    // how many are nil
 	bytes int
-	first int               // where the list begins, counted from when it was made
-	at    map[requestID]int // where a request is, counted likewise; of several of one name the last
+	first int               // number of the first job in list, counted since the queue was last empty or rebuilt
+	at    map[requestID]int // number of a request, counted likewise; of several with one id, that of the last
 }
 
 func (q *jobs) len() int { return len(q.list) - q.gone }
 
-// full reports whether there is no room for one more. However much one takes, there is room for it alone.
+// full reports whether there is no room for one more. There is always room for a single job, however large.
 func (q *jobs) full() bool {
 	return q.len() >= maxQueued || q.len() > 0 && q.bytes >= maxQueuedBytes
 }
@@ -60,7 +60,7 @@ func (q *jobs) add(j job) {
 	q.bytes += perJob + j.bytes
 }
 
-// next takes the first one out; nil if there is none.
+// next removes and returns the first job, nil if there is none.
 func (q *jobs) next() *job {
 	for len(q.list) > 0 {
 		j := q.list[0]
@@ -79,7 +79,7 @@ func (q *jobs) next() *job {
 	return nil
 }
 
-// count takes a job off that was at a place.
+// count removes a job that had number at from the counts.
 func (q *jobs) count(j *job, at int) {
 	q.bytes -= perJob + j.bytes
 	if id := (requestID{j.reader, j.request.ID}); j.cancellable() && q.at[id] == at {
@@ -87,7 +87,7 @@ func (q *jobs) count(j *job, at int) {
 	}
 }
 
-// cancel takes a request out. It looks at no other: whoever cancels costs as little as who asks.
+// cancel removes a request. It looks at no other, so that cancelling costs as little as asking.
 func (q *jobs) cancel(r *reader, id uint64) {
 	at, ok := q.at[requestID{r, id}]
 	if !ok {
@@ -102,12 +102,12 @@ func (q *jobs) cancel(r *reader, id uint64) {
 	}
 }
 
-// forget takes out all that a reader asked for.
+// forget removes everything that a reader asked for.
 func (q *jobs) forget(r *reader) {
 	q.keep(func(j *job) bool { return j.reader != r })
 }
 
-// keep makes the list anew, of those that are to stay.
+// keep rebuilds the queue from the jobs that stay.
 func (q *jobs) keep(stays func(*job) bool) {
 	kept := slices.DeleteFunc(q.list, func(j *job) bool { return j == nil || !stays(j) })
 	*q = jobs{}

@@ -12,20 +12,20 @@ import (
 	"hc/lib/protomux"
 )
 
-// line is a connection to a peer, on which cores are fetched, each on a channel of its own. What the peer opens by itself is
-// rejected: a reader opens what it wants to read, a stock server what it has.
+// line is a connection to a peer, on which cores are fetched, each on a channel of its own. Channels that the peer opens
+// are rejected: a reader opens those it wants to read, a stock server those it has.
 type line struct {
 	peer   Dialer
 	limits limits
-	pool   *lent.Pool   // of what is read; nil: none
-	read   atomic.Int64 // bytes that came
+	pool   *lent.Pool   // memory to read into; nil: none
+	read   atomic.Int64 // bytes received
 
-	mux           *protomux.Mux // set, with the hash, when the channels can be opened
+	mux           *protomux.Mux // set, with the hash, once channels can be opened
 	handshakeHash [64]byte
 
-	// Of a line that is shared.
+	// For a shared line.
 	ctx     context.Context // ends it
-	running *sync.WaitGroup // of all of them
+	running *sync.WaitGroup // of all shared lines
 	start   sync.Once
 	ready   chan struct{} // closed when mux is set, or the line has ended
 	ended   chan struct{} // closed when it has ended
@@ -36,14 +36,14 @@ func newLine(p Dialer, limits limits, pool *lent.Pool) *line {
 	return &line{peer: p, limits: limits, pool: pool}
 }
 
-// lines are the connections to a peer, one behind the other, that several fetches share.
+// lines are the connections to a peer, one after the other, that several fetches share.
 type lines struct {
 	mu   sync.Mutex // guards last
 	last *line
 }
 
-// share returns the peers with one connection each for all fetches that are given them. It is made at the first need, and
-// lives until ctx ends; then wait returns.
+// share returns the peers with one connection each, shared by all fetches that use them. A connection is made when it is
+// first needed, and lives until ctx ends. wait returns when all have ended.
 func share(ctx context.Context, peers []Dialer, limits limits) (shared []Dialer, wait func()) {
 	running := new(sync.WaitGroup)
 	for _, p := range peers {
@@ -54,14 +54,14 @@ func share(ctx context.Context, peers []Dialer, limits limits) (shared []Dialer,
 	return shared, running.Wait
 }
 
-// now returns the connection, be it one that has ended.
+// now returns the latest connection, which may have ended.
 func (l *lines) now() *line {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.last
 }
 
-// renew puts another connection in the place of one that has ended, or is this one, which is of no more use.
+// renew replaces the latest connection if it has ended, or if it is the given useless one.
 func (l *lines) renew(useless *line) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -120,7 +120,7 @@ func (l *line) run(ctx context.Context, open func(mux *protomux.Mux, handshakeHa
 	}
 	defer conn.Close()
 	mux, secret, err := connect(ctx, counted{conn, &l.read}, true, l.limits, l.pool)
-	if errors.Is(err, peer.ErrUnreachable) { // a command that ended without a word; how it did is why
+	if errors.Is(err, peer.ErrUnreachable) { // a command that ended silently; its exit tells why
 		if closeErr := conn.Close(); closeErr != nil {
 			return closeErr
 		}

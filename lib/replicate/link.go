@@ -24,7 +24,7 @@ func capability(handshakeHash [64]byte, key keys.Key, initiator bool) [32]byte {
 	return hash.Keyed(handshakeHash[:], namespace[:], key[:])
 }
 
-// link is one core's channel on one connection, what both roles share.
+// link is what both roles share of one core's channel on one connection.
 type link struct {
 	key           keys.Key
 	handshakeHash [64]byte
@@ -44,7 +44,7 @@ func (l link) check(remote []byte) error {
 	return l.checkCapability(theirs.Capability[:])
 }
 
-// capability is ours, for a channel whose handshake has nothing else.
+// capability returns ours, for a channel whose handshake holds nothing else.
 func (l link) capability() []byte {
 	c := capability(l.handshakeHash, l.key, l.initiator)
 	return c[:]

@@ -12,27 +12,27 @@ import (
 	"hc/lib/replicate/messages"
 )
 
-// Many blocks at once are asked of peers that have the channel for it.
+// Many blocks at once are asked of peers that have a channel for it.
 
-// question is what is asked of an hc peer at once.
+// question is one question to an hc peer, usually about many blocks.
 type question struct {
 	leaves bool           // only leaf hashes
 	runs   bool           // only where runs end; about no block
-	held   []objects.Span // with leaves: those of blocks that are like these need not come
-	lent   []objects.Span // without: blocks may come as what they differ from these
-	prove  bool           // leaf hashes are not known
+	held   []objects.Span // with leaves: those of blocks equal to one of these may be left out
+	lent   []objects.Span // without leaves: blocks may come as deltas against these
+	prove  bool           // the leaf hashes are not known
 	spans  []objects.Span
 	hypercore.Needs
 }
 
 // Sizes of a question, in bytes of blocks.
 const (
-	firstQuestion = 256 << 10      // that a peer is asked for at once in the beginning; twice as much each time that he has answered
-	mostQuestion  = objects.MaxRaw // of what is expected
-	fillPart      = 6              // of what may come, so much less is asked for: what does not fit has to be asked for again
-	fewQuestions  = 8              // questions under way as long as they are not that large, or more if these are for few bytes
+	firstQuestion = 256 << 10      // the first one to a peer; it doubles with each answer
+	mostQuestion  = objects.MaxRaw // the largest, by the bytes expected
+	fillPart      = 6              // a question asks for 1/6 less than may come: blocks that do not fit are asked for again
+	fewQuestions  = 8              // under way until they have grown to mostQuestion; more if they are for few bytes
 
-	longerPart = 32 // of a question, by which the next one is longer, once the peer gave less than it was asked for
+	longerPart = 32 // once a peer gave less than it was asked for, the next question grows by 1/32 only
 )
 
 // each calls do for each block.
@@ -51,7 +51,7 @@ func (m *question) count() (count uint64) {
 	return count
 }
 
-// neighbours returns the block that is number at of those asked for, and how many neighbours are asked for from it on.
+// neighbours returns the block number at of those asked for, and how many neighbouring blocks are asked for from it on.
 func (m *question) neighbours(at int) (first uint64, count int) {
 	for _, span := range m.spans {
 		if at < int(span.Count) {
@@ -81,12 +81,12 @@ func (s *session) givesMany(length uint64) bool {
 	return s.objects != nil && s.remote.Length >= length
 }
 
-// undecidedYet reports whether it has to be waited for what the peer says of the channel for many blocks.
+// undecidedYet reports whether the peer may still say whether it has the channel for many blocks.
 func (s *session) undecidedYet() bool {
 	return !s.undecided.IsZero() && time.Now().Before(s.undecided)
 }
 
-// sizeOf is how many bytes a block is likely to have.
+// sizeOf returns how many bytes a block is likely to have, rather too many than too few.
 func (f *fetcher) sizeOf(block, length uint64) int {
 	if h, ok := f.hashed[block]; ok {
 		return int(min(h.size, messages.MaxBlock))
@@ -94,7 +94,7 @@ func (f *fetcher) sizeOf(block, length uint64) int {
 	return int(min(max(f.d.ByteLength()/max(length, 1), f.recent), messages.MaxBlock))
 }
 
-// usuallyOf is how many bytes a block is likely to have, if those of many are added up.
+// usuallyOf returns how many bytes a block is likely to have on average, for a sum over many blocks.
 func (f *fetcher) usuallyOf(block, length uint64) int {
 	if h, ok := f.hashed[block]; ok {
 		return int(min(h.size, messages.MaxBlock))
@@ -102,7 +102,7 @@ func (f *fetcher) usuallyOf(block, length uint64) int {
 	return int(min(max(f.d.ByteLength()/max(length, 1), f.usual), messages.MaxBlock))
 }
 
-// askMany asks a peer for a block and those behind it. more is false if the window is full.
+// askMany asks a peer for a block and those after it. more is false if the window is full.
 func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) (more bool, err error) {
 	length, _ := f.d.Length()
 	most := min(s.atOnce, f.options.Window/4)
@@ -140,16 +140,16 @@ func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) 
 	return true, f.sendMany(s, m, min(bytes, max(most, f.sizeOf(block, length))))
 }
 
-// together makes a question for a block and as many of those behind it as are likely to come with it, where at most so many bytes of blocks
-// come. It returns how many bytes the blocks may have.
+// together makes a question for a block and as many of those after it as are likely to fit into an answer of most bytes.
+// It returns how many bytes the blocks may have.
 func (f *fetcher) together(ctx context.Context, s *session, block, limit uint64, most int) (m *question, bytes int, err error) {
 	length, fork := f.d.Length()
 	_, known := f.hashed[block]
 	m = &question{prove: !known}
 	m.add(block)
-	var here []uint64 // that lie between, and need not come
+	var here []uint64 // blocks in between that are here already
 	likely, room := f.usuallyOf, most-most/fillPart
-	if s.runs.asked && !s.runs.knows(block) { // a question that ends anywhere cuts a run: until it is known where they end few should be asked for
+	if s.runs.asked && !s.runs.knows(block) { // until run ends are known, ask for less: a question may end inside a run, and cut it
 		likely, room = f.sizeOf, most
 	}
 	bytes = f.sizeOf(block, length)
@@ -201,14 +201,14 @@ func (f *fetcher) askOne(ctx context.Context, s *session, block, length uint64) 
 
 func (f *fetcher) expects(node uint64) bool { return f.expected[node] > 0 }
 
-// sendMany asks, and counts on what that will bring.
+// sendMany sends a question, and counts on the nodes that it will bring.
 func (f *fetcher) sendMany(s *session, m *question, bytes int) error {
 	_, fork := f.d.Length()
 	a := &asked{question: m, session: s, bytes: bytes}
 	a.request.Fork = fork
-	whole := s.fits == 0 || bytes <= s.fits // else what comes may prove less; whoever needs that meanwhile asks for it, too
+	whole := s.fits == 0 || bytes <= s.fits // else a shorter answer may not bring all nodes: other requests ask for them, too
 	for _, node := range m.Brings {
-		if whole && (!m.leaves || node&1 == 1) { // a leaf that comes without its block is not certain
+		if whole && (!m.leaves || node&1 == 1) { // a leaf without its block is not certain
 			a.brings = append(a.brings, node)
 		}
 	}
@@ -219,7 +219,7 @@ func (f *fetcher) sendMany(s *session, m *question, bytes int) error {
 	return ignoreClosed(s.sendQuestion(m, id, fork))
 }
 
-// newQuestion gives a question an id of its own.
+// newQuestion records a question under a new id, and returns the id.
 func (s *session) newQuestion(a *asked) uint64 {
 	if s.owed() == 0 {
 		s.count(time.Now())
@@ -233,7 +233,7 @@ func (s *session) newQuestion(a *asked) uint64 {
 // owed returns how many answers the peer owes.
 func (s *session) owed() int { return len(s.requests) + len(s.questions) }
 
-// decide takes in whether the peer has the channel for many blocks, or has it no longer.
+// decide takes in the peer's channel for many blocks; nil if it has none, or no longer.
 func (f *fetcher) decide(s *session, channel *protomux.Channel) {
 	s.objects, s.undecided = channel, time.Time{}
 	if channel == nil {
@@ -248,13 +248,13 @@ func (f *fetcher) takeBackQuestions(s *session) {
 	clear(s.questions)
 }
 
-// given takes in an answer of an hc peer.
+// given takes in an answer from an hc peer.
 func (f *fetcher) given(ctx context.Context, s *session, g *gift) error {
 	if g.err != nil {
 		f.drop(s, g.err)
 		return f.unpark(ctx)
 	}
-	if s.objects == nil { // it was closed; this came before
+	if s.objects == nil { // sent before the channel was closed
 		return nil
 	}
 	a := s.questions[g.id]
@@ -279,7 +279,7 @@ func (f *fetcher) given(ctx context.Context, s *session, g *gift) error {
 			s.refuse(a.question.spans[0].First)
 		} else {
 			s.objects.Close()
-			f.decide(s, nil) // it may tell the rest on the core's own channel
+			f.decide(s, nil) // it may answer the rest on the core's own channel
 		}
 		return f.unpark(ctx)
 	}
@@ -311,7 +311,7 @@ func (f *fetcher) given(ctx context.Context, s *session, g *gift) error {
 	return f.unpark(ctx)
 }
 
-// ready reports whether all that the answer builds on is here.
+// ready reports whether every node that the answer builds on is here.
 func (f *fetcher) ready(ctx context.Context, a *asked) bool {
 	return !slices.ContainsFunc(a.question.Anchors, func(n uint64) bool { return !f.d.Usable(ctx, n) })
 }

@@ -2,31 +2,31 @@ package replicate
 
 import "time"
 
-// Over a long way more has to be under way than has room in the window, or peers wait for questions most of the time. What is on its
-// way takes no memory here: that is bounded by what is taken in, see gate, and by what may be unread or unsaved. So the window goes by
-// what comes within a round trip, and is what it was where that is short.
+// If round trips are long, more has to be under way than fits into the window, or peers wait for questions most of the time.
+// Bytes under way take no memory here: the gate bounds what is taken in, and other limits what is unread or unsaved. So the
+// bytes that may be under way follow what arrives within a round trip. For short round trips they are one window.
 
 const (
-	farTrip   = 5 * time.Millisecond // of a round trip, from which on a peer is far away; the disk may take as long
-	mostWider = 4                    // times the window
+	farTrip   = 5 * time.Millisecond // shortest round trip of a peer that is far away; the disk may take as long
+	mostWider = 4                    // windows that may be under way
 )
 
-// pace is how much comes.
+// pace measures how much arrives.
 type pace struct {
 	since time.Time
-	came  int // bytes that were expected of what has come since
+	came  int // expected bytes of the answers that have come since
 	wide  int // bytes that may be under way
 }
 
-// timed notes how long an answer took: the shortest time is that of the way.
+// timed notes how long an answer took. The shortest time stands for the round trip.
 func (s *session) timed(a *asked) {
 	if took := time.Since(a.at); s.trip == 0 || took < s.trip {
 		s.trip = max(took, 1)
 	}
 }
 
-// underWayMost returns how many bytes may be under way: twice as many as came within the last round trip. Without a store what comes has to
-// stay in memory until it is read, so that is no more than the window.
+// underWayMost returns how many bytes may be under way: twice as many as came within the last round trip. Without a store,
+// blocks stay in memory until they are read, so it is no more than the window.
 func (f *fetcher) underWayMost() int {
 	trip := time.Duration(0)
 	for _, s := range f.sessions {

@@ -7,41 +7,42 @@ import (
 	"time"
 )
 
-// A connection costs its peer a handshake, for which no key is needed. So one on which no core was opened by somebody who knows its key
-// counts for less than the next that comes: it has to go when there is no place left, and after a while in any case. A stock peer opens what it
-// shares at once; one of a swarm that shares nothing with us comes again.
+// A connection costs its peer a handshake, for which no key is needed. So a connection is idle until its peer opens a core
+// here whose key it knows. An idle one is dropped when its place is needed, and after a while in any case. A stock peer
+// opens what it shares at once; one of a swarm that shares nothing with us comes again.
 const (
-	idleCrowded = 15 * time.Second // without such a core, where most places are taken
-	idleAlone   = 2 * time.Minute  // where they are not
+	idleCrowded = 15 * time.Second // longest idle time while most places are taken
+	idleAlone   = 2 * time.Minute  // likewise, while they are not
 )
 
-// Comers is how many connections beyond [ServerOptions].Peers a listener should take: they wait for a place, or take that of another.
+// Comers is how many connections beyond [ServerOptions].Peers a listener should take: they wait for a place, or take that
+// of an idle one.
 const Comers = 16
 
-// places are those of a server's connections. Safe for concurrent use.
+// places are the places for a server's connections. Safe for concurrent use.
 type places struct {
 	most int // 0: any number, for as long as they like
 
 	mu    sync.Mutex // guards all below, and the places
 	taken map[*place]bool
-	freed chan struct{} // closed, and replaced, when somebody who waits may have one
+	freed chan struct{} // closed, and replaced, when one may be had
 }
 
-// place is one connection's. A nil one is of a connection that we made.
+// place is one connection's place. It is nil for a connection that we made.
 type place struct {
 	of    *places
 	drop  context.CancelCauseFunc
-	cores int         // channels that are open, of peers who proved to know the key
-	since time.Time   // there are none
-	looks *time.Timer // whether that is for too long
+	cores int         // open channels on which the peer proved that it knows the key
+	since time.Time   // when cores became 0
+	looks *time.Timer // checks whether it has been idle for too long
 }
 
 func newPlaces(most int) *places {
 	return &places{most: most, taken: map[*place]bool{}, freed: make(chan struct{})}
 }
 
-// enter takes a place, if need be that of the connection which has been of no use for the longest time, or waits for one. drop ends
-// the connection.
+// enter takes a place, if need be that of the connection that has been idle the longest, or waits for one. drop ends the
+// connection.
 func (p *places) enter(ctx context.Context, drop context.CancelCauseFunc) (*place, error) {
 	for {
 		taken, freed := p.tryEnter(drop)
@@ -74,7 +75,7 @@ func (p *places) tryEnter(drop context.CancelCauseFunc) (taken *place, freed <-c
 	return taken, nil
 }
 
-// longestIdle returns the place that has been of no use for the longest time, nil if all are of use. p.mu is held.
+// longestIdle returns the place that has been idle the longest, nil if none is idle. p.mu is held.
 func (p *places) longestIdle() (longest *place) {
 	for other := range p.taken {
 		if other.cores == 0 && (longest == nil || other.since.Before(longest.since)) {
@@ -84,7 +85,7 @@ func (p *places) longestIdle() (longest *place) {
 	return longest
 }
 
-// changed lets those look again who wait. p.mu is held.
+// changed wakes those that wait for a place. p.mu is held.
 func (p *places) changed() {
 	close(p.freed)
 	p.freed = make(chan struct{})
@@ -94,7 +95,7 @@ func (p *places) changed() {
 func (l *place) end(why string) {
 	delete(l.of.taken, l)
 	l.of.changed()
-	l.drop(fmt.Errorf("%w: it has opened no core that is here for %v: %s", ErrPeer, time.Since(l.since).Round(time.Second), why))
+	l.drop(fmt.Errorf("%w: for %v it has had no core of ours open: %s", ErrPeer, time.Since(l.since).Round(time.Second), why))
 }
 
 // leave frees the place when the connection has ended.
@@ -120,7 +121,7 @@ func (l *place) opened() {
 	l.cores++
 }
 
-// closed takes one off.
+// closed counts one channel less.
 func (l *place) closed() {
 	if l == nil {
 		return
@@ -137,7 +138,7 @@ func (l *place) closed() {
 	l.of.changed()
 }
 
-// look drops the connection if it has been of no use for too long.
+// look drops the connection if it has been idle for too long.
 func (l *place) look() {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()

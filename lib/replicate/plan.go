@@ -9,7 +9,7 @@ import (
 	"hc/lib/replicate/messages"
 )
 
-// setRange takes the wanted blocks from the claim, as far as it tells them; a range of bytes is looked up later.
+// setRange takes the wanted blocks from the claim, as far as it names them; a range of bytes is looked up later.
 func (f *fetcher) setRange() {
 	claim := f.options.Claim
 	f.from, f.to, f.ranged = 0, proof.Open, true
@@ -33,13 +33,13 @@ func (f *fetcher) setRange() {
 func (f *fetcher) start() {
 	f.cursor = f.from
 	if f.options.keep {
-		f.d.Start(merkle.MaxLength) // all is behind a reader who is beyond the end
+		f.d.Start(merkle.MaxLength) // a reader beyond the end waits for nothing
 		return
 	}
 	f.d.Start(f.from)
 }
 
-// plan asks for what is wanted next. over says that nothing more can come.
+// plan asks for the blocks that are wanted next. over says that nothing more can come.
 func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
 	if len(f.sessions) == 0 && f.awaitsPeers() {
 		return false, nil
@@ -47,7 +47,7 @@ func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
 	if len(f.sessions) == 0 {
 		return f.lost()
 	}
-	if s := f.sessions[0]; s.adopted && s.dropped { // the only one; no read loop of its own tells of its end
+	if s := f.sessions[0]; s.adopted && s.dropped { // the only one; it has no read loop of its own to report its end
 		return false, s.reason
 	}
 	if err := f.askUpgrade(); err != nil {
@@ -65,7 +65,7 @@ func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
 			return false, err
 		}
 	}
-	if settled && f.ranged { // a reader that came earlier would look for the bytes itself, on sizes that are hints yet
+	if settled && f.ranged { // not before: a reader would look for the bytes itself, by sizes that are only hints yet
 		f.d.Settle()
 	}
 	f.takeWants()
@@ -96,8 +96,8 @@ func (f *fetcher) underWayCount() (count int) {
 	return count
 }
 
-// askUpgrade asks the peer that tells of the longest log to prove its head: one at a time, unless that one takes its time.
-// Before there is a head, a greater fork goes before a longer log.
+// askUpgrade asks the peer that announces the longest log to prove its head. It asks one peer at a time, and another if
+// that one is slow. A greater fork goes before a longer log.
 func (f *fetcher) askUpgrade() error {
 	length, fork := f.d.Length()
 	var best *session
@@ -125,7 +125,7 @@ func (f *fetcher) askUpgrade() error {
 	}})
 }
 
-// newest reports whether no peer has a longer head than ours. Who says nothing is waited for, but not for long.
+// newest reports whether no peer has a longer head than ours. It waits for a silent peer, but not for long.
 func (f *fetcher) newest() bool {
 	length, fork := f.d.Length()
 	heard := false
@@ -145,14 +145,14 @@ func (f *fetcher) newest() bool {
 	return heard && (length > 0 || !f.options.Live)
 }
 
-// complete reports whether all that was wanted of the verified log is here.
+// complete reports whether everything wanted of the verified log is here.
 func (f *fetcher) complete() bool {
 	length, _ := f.d.Length()
 	return length > 0 && f.ranged && f.cursor >= min(f.to, length) && len(f.retry) == 0 && len(f.parked) == 0
 }
 
-// askBlocks asks for blocks in order, as far ahead of the reader as the window goes. missing says that a block, which the
-// reader is at or will come to, is nowhere to be had; nothing behind it is asked for then.
+// askBlocks asks for blocks in order, as far ahead of the reader as the window allows. missing says that no peer has a
+// block that the reader is at or will come to; nothing after that block is asked for.
 func (f *fetcher) askBlocks(ctx context.Context) (missing bool, err error) {
 	length, _ := f.d.Length()
 	limit := min(f.to, length)
@@ -196,7 +196,7 @@ func (f *fetcher) askBlocks(ctx context.Context) (missing bool, err error) {
 			continue
 		}
 		if s == nil && (f.options.keep || !f.inRange(block)) && f.nobodyHas(block, way.anchor) {
-			continue // what is behind it is worth having
+			continue // the blocks after it are worth having
 		}
 		if s == nil || !f.fitsWindow(block, f.estimate(way, length)) {
 			f.again(block)
@@ -208,8 +208,8 @@ func (f *fetcher) askBlocks(ctx context.Context) (missing bool, err error) {
 	}
 }
 
-// estimate is how many bytes a block is likely to have: what the tree says, or less, going by the log's average and by
-// what came lately.
+// estimate returns how many bytes a block is likely to have: what the tree says, or less, judged by the log's average
+// and by the blocks that came lately.
 func (f *fetcher) estimate(way climb, length uint64) int {
 	size := max(f.d.ByteLength()/max(length, 1), f.recent)
 	switch {
@@ -221,7 +221,7 @@ func (f *fetcher) estimate(way climb, length uint64) int {
 	return int(min(size, messages.MaxBlock))
 }
 
-// fitsWindow reports whether a block of about so many bytes may be asked for. What the reader waits for always may.
+// fitsWindow reports whether a block of about size bytes may be asked for. The block that the reader waits for always may.
 func (f *fetcher) fitsWindow(block uint64, size int) bool {
 	here := f.parkedBytes + f.d.Unread()
 	taken := f.underWay + here
@@ -232,8 +232,8 @@ func (f *fetcher) fitsWindow(block uint64, size int) bool {
 	return waits && waited == block
 }
 
-// nextBlock returns the next block below limit, or that is wanted of a log of length blocks, which is not here and not
-// asked for.
+// nextBlock returns the next block that is neither here nor asked for: one below limit, or one that a scattered reader
+// wants of a log of length blocks.
 func (f *fetcher) nextBlock(ctx context.Context, limit, length uint64) (block uint64, ok bool, err error) {
 	for {
 		switch {
@@ -261,8 +261,8 @@ func (f *fetcher) nextBlock(ctx context.Context, limit, length uint64) (block ui
 	}
 }
 
-// pick returns the least busy peer that has the block and can prove it up to the anchor, or one that might. One that is behind is
-// not asked because others are busy.
+// pick returns the least busy peer that has, or may have, the block and can prove it up to the anchor. It does not turn
+// to a peer that lags behind only because the others are busy.
 func (f *fetcher) pick(block, anchor uint64) *session {
 	_, fork := f.d.Length()
 	var best *session
@@ -286,7 +286,7 @@ func (f *fetcher) pick(block, anchor uint64) *session {
 }
 
 // nobodyHas reports whether every peer has said that it lacks the block, or is too short to prove it. A peer that is
-// being dropped does not count; the end of the last one tells why.
+// being dropped does not count; the end of the last one says why.
 func (f *fetcher) nobodyHas(block, anchor uint64) bool {
 	_, fork := f.d.Length()
 	heard := false
@@ -302,7 +302,7 @@ func (f *fetcher) nobodyHas(block, anchor uint64) bool {
 	return heard
 }
 
-// ask requests a block with the hashes that are missing and not under way.
+// ask requests a block, with the hashes that are neither here nor under way.
 func (f *fetcher) ask(ctx context.Context, s *session, block uint64, way climb) error {
 	length, fork := f.d.Length()
 	f.expected.add(way.brings)

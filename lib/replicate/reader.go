@@ -12,7 +12,7 @@ import (
 	"hc/lib/store"
 )
 
-// maxInvalid is how many requests that no honest peer makes are answered; stock's number.
+// maxInvalid is the number of invalid requests at which a peer is dropped; stock's number.
 const maxInvalid = 64
 
 // reader is one peer's channel on one of our cores.
@@ -20,22 +20,22 @@ type reader struct {
 	conn    *serverConn
 	core    *servedCore
 	link    link
-	channel *protomux.Channel // set by OnOpen, before all that follows
+	channel *protomux.Channel // set by OnOpen, before anything else happens
 
-	hasNews bool // guarded by conn.mu: is in conn.news
+	hasNews bool // in conn.news; guarded by conn.mu
 
 	mu     sync.Mutex // guards the three below
 	remote messages.Sync
 	told   bool // it has told us its state
-	spoke  bool // it has told us its state since we told ours
+	spoke  bool // it has told us its state since we last told ours
 
-	holdings // what it has, where that matters
+	holdings // what it has, if that matters
 
-	// The answering goroutine's own.
+	// These belong to the answering goroutine.
 	opened  bool // we have told our state
 	said    messages.Sync
-	held    []span // that were announced
-	fork    uint64 // of these
+	held    []span // announced to it
+	fork    uint64 // the fork of held
 	invalid int
 }
 
@@ -70,7 +70,7 @@ func (r *reader) OnClose(_ *protomux.Channel, err error) {
 	r.conn.server.leave(r.core)
 }
 
-// OnMessage handles what a reader may say, and, where we take blocks of it, what it answers.
+// OnMessage handles a reader's messages and, if we take blocks from it, its answers.
 func (r *reader) OnMessage(channel *protomux.Channel, kind uint64, body []byte) error {
 	r.conn.heard.Add(1)
 	switch kind {
@@ -105,8 +105,8 @@ func (r *reader) OnMessage(channel *protomux.Channel, kind uint64, body []byte) 
 	return r.heed(channel, kind, body)
 }
 
-// tellNews says what changed since the last time. It also acknowledges a reader that is behind: such a one asks for an
-// upgrade only of whom it knows to know its length.
+// tellNews announces what has changed since the last time. It also acknowledges the length of a reader that lags behind:
+// such a reader asks for an upgrade only if it knows that we know its length.
 func (r *reader) tellNews() error {
 	snapshot, held := r.core.current()
 	r.mu.Lock()
@@ -141,7 +141,7 @@ func (r *reader) state(snapshot *hypercore.Snapshot, remote messages.Sync) (mess
 	head := headOf(snapshot)
 	state := messages.Sync{
 		Uploading:   true,
-		Downloading: true, // else stock closes the channel of a reader that has all
+		Downloading: true, // else stock closes the channel of a reader that has everything
 		HasManifest: snapshot != nil && !snapshot.Auth().Compat(),
 		Fork:        head.Fork,
 		Length:      head.Length,
@@ -155,7 +155,7 @@ func (r *reader) state(snapshot *hypercore.Snapshot, remote messages.Sync) (mess
 	case remote.Fork != head.Fork || remote.Length > head.Length:
 	case remote.Length == head.Length:
 		state.CanUpgrade = true
-	default: // only with all roots of the reader's length, which a sparse copy may lack
+	default: // only with all roots of the reader's length; a sparse copy may lack some
 		for _, root := range merkle.FullRoots(remote.Length) {
 			_, err := snapshot.Node(r.conn.ctx, root)
 			if errors.Is(err, merkle.ErrNodeMissing) {
@@ -170,13 +170,13 @@ func (r *reader) state(snapshot *hypercore.Snapshot, remote messages.Sync) (mess
 	return state, nil
 }
 
-// sayHeld announces what is here now and was not when it was last announced, and what is no longer.
+// sayHeld announces the blocks that have been added since the last announcement, and those that are gone.
 func (r *reader) sayHeld(held []span, fork uint64) error {
 	before := r.held
 	r.held = held
 	for _, gone := range without(before, held) {
 		if len(held) == maxSpans && gone.start >= held[maxSpans-1].end {
-			break // it may be here, the list does not tell
+			break // it may be here: the list ends before it
 		}
 		m := messages.Range{Drop: true, Start: gone.start, Length: gone.end - gone.start}
 		if err := r.channel.Send(messages.TypeRange, m.Append(nil)); err != nil {
@@ -188,7 +188,7 @@ func (r *reader) sayHeld(held []span, fork uint64) error {
 	}
 	fresh := without(held, before)
 	if len(fresh) > 0 && held[0].start == 0 && fresh[0].start < held[0].end {
-		prefix := held[0] // is one number on the other side
+		prefix := held[0] // the peer keeps a prefix as one number
 		for len(fresh) > 0 && fresh[0].start < prefix.end {
 			fresh = fresh[1:]
 		}
@@ -203,7 +203,7 @@ func (r *reader) sayHeld(held []span, fork uint64) error {
 	return nil
 }
 
-// showHeld says which blocks of a segment are here: with ranges where that is one prefix, else with a bitfield.
+// showHeld tells which blocks of a segment are here: as a range if a prefix of the log covers it, else as a bitfield.
 func (r *reader) showHeld(m messages.Want) error {
 	snapshot, held := r.core.current()
 	length := headOf(snapshot).Length
@@ -259,7 +259,7 @@ func (r *reader) reply(request merkle.Request) error {
 	return r.conn.answers.Add(r.channel, proof)
 }
 
-// refuse answers that there is no answer. Damage to our own disk is a refusal, too; the peer asks another.
+// refuse answers a request with a refusal. Damage on our own disk is a refusal, too; the peer asks elsewhere.
 func (r *reader) refuse(request merkle.Request, cause error) error {
 	reason := uint64(messages.ReasonNotAvailable)
 	switch {

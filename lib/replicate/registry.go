@@ -11,13 +11,13 @@ import (
 	"hc/lib/store"
 )
 
-// registry is the cores that are served, by the discovery key that peers know them by. The server's mu guards it.
+// registry holds the cores that are served, by the discovery key that peers know them by. The server's mu guards it.
 type registry struct {
 	byID  map[keys.Key]keys.Key
 	known map[keys.Key]bool
-	stale bool      // the store has changed since it was looked at
+	stale bool      // the store has changed since the last look
 	fixed bool      // only these are served
-	again time.Time // when to look again although nobody said that it has changed: the word may be on its way
+	again time.Time // when to look again without notice of a change: the notice may still be on its way
 }
 
 func (r *registry) add(list []keys.Key) {
@@ -31,8 +31,8 @@ func (r *registry) add(list []keys.Key) {
 
 func (r *registry) changed() { r.stale = !r.fixed }
 
-// key returns the core with that discovery key, or an error wrapping store.ErrNotFound. Asking for what is not there makes
-// the server read the store's list of cores, but leaves it most of its time.
+// key returns the core with that discovery key, or an error wrapping store.ErrNotFound. Asking for an unknown core makes
+// the server read the store's list of cores, but not so often that it would take up much of its time.
 func (s *Server) key(ctx context.Context, id keys.Key) (keys.Key, error) {
 	s.mu.Lock()
 	key, ok := s.registry.byID[id]
@@ -62,8 +62,8 @@ func (s *Server) key(ctx context.Context, id keys.Key) (keys.Key, error) {
 	return key, nil
 }
 
-// take returns the core with that discovery key for one more reader, who gives it back with leave. An error wraps
-// store.ErrNotFound if it is not here, or not served.
+// take returns the core with that discovery key for one more reader, which gives it back with leave. The error wraps
+// store.ErrNotFound if the core is not here, or not served.
 func (s *Server) take(ctx context.Context, id keys.Key) (*servedCore, error) {
 	s.mu.Lock()
 	core := s.cores[id]
@@ -92,11 +92,11 @@ func (s *Server) take(ctx context.Context, id keys.Key) (*servedCore, error) {
 	s.cores[id] = core
 	core.users++
 	s.mu.Unlock()
-	s.failed(ctx, core.refresh(ctx)) // what was committed between the look and now, nobody else would notice
+	s.failed(ctx, core.refresh(ctx)) // nobody else would notice commits made between the look and now
 	return core, nil
 }
 
-// leave gives a core back. One that nobody reads is not looked at any more.
+// leave gives a core back. A core without readers is no longer looked at.
 func (s *Server) leave(core *servedCore) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,10 +14,10 @@ type asked struct {
 	session  *session
 	at       time.Time // when it was asked
 	probe    bool      // asks for a head from nothing, to tell a rewritten log from a bad peer
-	question *question // instead: of blocks and leaf hashes together
-	checks   []uint64  // blocks that are waited with until this has brought their leaf hashes
-	climb              // of block and hash
-	bytes    int       // that its answer is expected to have
+	question *question // instead of request: for many blocks or leaf hashes
+	checks   []uint64  // blocks that are not asked for until this has brought their leaf hashes
+	climb              // of the block or hash
+	bytes    int       // expected of its answer
 }
 
 // climb is a way up the tree from a node.
@@ -25,11 +25,11 @@ type climb struct {
 	levels uint64
 	anchor uint64   // the node that the proof climbs to, which must be known when it is verified
 	known  bool     // the anchor is known already, not only on its way
-	size   uint64   // bytes below it, if it is known
-	brings []uint64 // tree nodes that will be known when the answer has verified
+	size   uint64   // bytes below the anchor, if it is known
+	brings []uint64 // tree nodes that will be known once the answer has verified
 }
 
-// expected counts, for each tree node, the requests under way that will bring it, so that no hash is asked for twice.
+// expected counts for each tree node the requests under way that will bring it, so that no hash is asked for twice.
 type expected map[uint64]int
 
 func (e expected) add(nodes []uint64) {
@@ -46,8 +46,8 @@ func (e expected) remove(nodes []uint64) {
 	}
 }
 
-// climb plans a proof of tree node n in a log of length blocks: how many levels to prove, up to which anchor, and which
-// nodes that brings.
+// climb plans a proof of tree node n in a log of length blocks: how many levels to prove, up to which anchor, and the
+// nodes that this brings.
 func (e expected) climb(ctx context.Context, d *hypercore.Download, n, length uint64) climb {
 	c := climb{anchor: n}
 	c.levels = merkle.NodesFor(n, length, func(index uint64) bool {

@@ -11,14 +11,14 @@ import (
 	"hc/lib/store"
 )
 
-// servedCore is a core with those who read it.
+// servedCore is a core and its readers.
 type servedCore struct {
 	key      keys.Key
 	store    *store.Store
-	guarded  bool // the store writes it, so whoever tells of a longer one is asked for its head
-	accepted bool // what peers have of it is taken, and shown only once it is synced
+	guarded  bool // the store writes it, so a peer that announces a longer one is asked for its head
+	accepted bool // blocks are taken from peers, and shown only once they are synced
 	users    int  // guarded by the server's mu
-	sinks    int  // that run; likewise
+	sinks    int  // running; likewise
 
 	refreshing sync.Mutex // one at a time, so that an older look does not come after a newer one
 
@@ -26,18 +26,18 @@ type servedCore struct {
 	snapshot *hypercore.Snapshot // nil: it is accepted, and not here yet
 	held     []span              // ranges of blocks that are here, at most maxSpans
 	readers  map[*reader]bool
-	met      store.Head // the newest that a reader proved, of those beyond ours
+	met      store.Head // the newest head beyond ours that a reader proved
 }
 
 // span is a range of blocks, end exclusive.
 type span struct{ start, end uint64 }
 
-// maxSpans bounds the ranges that are announced one by one; beyond it a peer learns of blocks by asking with want.
+// maxSpans bounds the ranges that are announced one by one; a peer learns of blocks beyond it with a want message.
 const maxSpans = 1024
 
 func openCore(ctx context.Context, of *store.Store, key keys.Key, accepted bool) (*servedCore, error) {
 	c := &servedCore{key: key, store: of, accepted: accepted, readers: map[*reader]bool{}}
-	if accepted { // what is not synced yet, as after a clone, would be taken for missing
+	if accepted { // blocks not synced yet, as after a clone, would be taken for missing
 		if err := of.Sync(ctx, key); err != nil && !errors.Is(err, store.ErrLocked) {
 			return c, err
 		}
@@ -50,7 +50,7 @@ func openCore(ctx context.Context, of *store.Store, key keys.Key, accepted bool)
 	return c, err
 }
 
-// open returns the core as it is; nil if it is accepted, and not here.
+// open returns the core as it is now, nil if it is accepted and not here.
 func (c *servedCore) open(ctx context.Context) (*hypercore.Snapshot, error) {
 	if !c.accepted {
 		return hypercore.OpenSnapshot(ctx, c.store, c.key)
@@ -76,7 +76,7 @@ func headOf(snapshot *hypercore.Snapshot) store.Head {
 	return snapshot.Head()
 }
 
-// signedHead is what of a head is signed; one of nothing is zero in all.
+// signedHead returns the signed fields of a head; the head of an empty log has none.
 func signedHead(h store.Head) keys.Head {
 	if h.Length == 0 {
 		return keys.Head{}
@@ -84,7 +84,7 @@ func signedHead(h store.Head) keys.Head {
 	return keys.Head{Fork: h.Fork, Length: h.Length, TreeHash: h.TreeHash}
 }
 
-// heldSpans lists the ranges of blocks that are here. known is one that is known to be among them.
+// heldSpans lists the ranges of blocks that are here. known is the beginning of that list, as far as it is known.
 func heldSpans(ctx context.Context, snapshot *hypercore.Snapshot, known []span) (held []span, err error) {
 	from := uint64(0)
 	for _, s := range known {
@@ -105,8 +105,8 @@ func heldSpans(ctx context.Context, snapshot *hypercore.Snapshot, known []span) 
 	return held, nil
 }
 
-// refresh takes in what was committed since, and tells the readers. It costs next to nothing for a core that has all its
-// blocks and was not appended to.
+// refresh takes in what has been committed since the last look, and tells the readers. It costs next to nothing for a
+// complete core to which nothing was appended.
 func (c *servedCore) refresh(ctx context.Context) error {
 	c.refreshing.Lock()
 	defer c.refreshing.Unlock()
@@ -168,7 +168,7 @@ func (c *servedCore) heard(head store.Head) {
 	c.met = newer(c.met, head)
 }
 
-// newestHeard returns ours, or what was heard of beyond it.
+// newestHeard returns ours, or the newest head beyond it that a reader proved.
 func (c *servedCore) newestHeard(ours store.Head) store.Head {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -19,27 +19,27 @@ import (
 	"hc/lib/store"
 )
 
-// ServerOptions say what is served. The zero value serves every core of the store.
+// ServerOptions configure a Server. The zero value serves every core of the store.
 type ServerOptions struct {
-	Keys        []keys.Key // only these; nil: all, those that are made later included
-	Accept      []keys.Key // of these it takes, synced, what a peer has and the store lacks; the store must be writable
-	FollowForks bool       // of these, to a higher fork that the key signed, too: what is behind the common blocks is forgotten
-	MaxBytes    uint64     // of a core that is accepted: a longer log is refused; 0: no limit
+	Keys        []keys.Key // only these; nil: all, including those created later
+	Accept      []keys.Key // cores for which blocks that a peer has and the store lacks are taken, and synced; needs a writable store
+	FollowForks bool       // accepted cores follow a higher fork that the key signed; blocks after the common ones are forgotten
+	MaxBytes    uint64     // limit for an accepted core: a longer log is refused; 0: no limit
 
-	// Beside returns the cores that belong to an accepted one, as the blobs of a drive do, which are then accepted, too. known
-	// is false while that cannot be told yet; it is asked again when the store has changed. nil: none belong to any.
+	// Beside returns the cores that belong to an accepted one, such as the blobs of a drive; they are accepted, too. known
+	// is false while that cannot be told yet; Beside is called again when the store has changed. nil: there are none.
 	Beside func(ctx context.Context, key keys.Key) (beside []keys.Key, known bool)
 
-	// Guard is told of each head beyond ours that a reader proved of a core which the store writes; nil: nobody is asked for
-	// one. An error is told to Failed.
+	// Guard is called with each head beyond ours that a reader proves of a core that the store writes. Its error goes to
+	// Failed. nil: readers are not asked for their heads.
 	Guard func(ctx context.Context, proved hypercore.Proved) error
 
-	Peers     int           // connections at once: see [Comers]; one on which no core is open gives way to the next; 0: no limit
-	Handshake time.Duration // a peer that has not shaken hands by then is dropped; 0: 15 s
-	Stall     time.Duration // a peer that takes no byte of what waits for it for so long is dropped; 0: 1 min
+	Peers     int           // connections at once: see [Comers]; one with no core open makes room for the next; 0: no limit
+	Handshake time.Duration // a peer that has not shaken hands within this time is dropped; 0: 15 s
+	Stall     time.Duration // a peer that takes none of the bytes waiting for it for this long is dropped; 0: 1 min
 	Trace     Trace
-	Dropped   func(peer string, reason error) // told of each connection that ended badly; nil: nobody
-	Failed    func(reason error)              // told of what this side could not do for a peer; nil: nobody
+	Dropped   func(peer string, reason error) // called for each connection that ended badly; may be nil
+	Failed    func(reason error)              // called with what this side could not do for a peer; may be nil
 }
 
 // Server answers for the cores of a store. Run it, and give it connections with Serve, as many as there are. Safe for
@@ -48,19 +48,19 @@ type Server struct {
 	store    *store.Store
 	options  ServerOptions
 	places   *places
-	turns    turns          // of dear questions
-	frames   *budget.Budget // of those that come
-	holdings *bitfield.Room // of what readers have
+	turns    turns          // for expensive questions
+	frames   *budget.Budget // memory for incoming long frames
+	holdings *bitfield.Room // memory for what readers have
 
 	mu       sync.Mutex // guards all below
 	accept   map[keys.Key]bool
-	alone    []keys.Key               // accepted cores of which it is not known yet what belongs to them
-	cores    map[keys.Key]*servedCore // by discovery key; those that somebody reads
+	alone    []keys.Key               // accepted cores whose companions are not known yet
+	cores    map[keys.Key]*servedCore // those with a reader, by discovery key
 	conns    map[*serverConn]bool
 	registry registry
-	sinks    int            // that run
-	signers  int            // likewise, of those who reserved what they bring
-	leaves   copies.Indexes // of cores that are read
+	sinks    int            // running
+	signers  int            // running sinks of peers that reserved the length they bring
+	leaves   copies.Indexes // of cores with a reader
 }
 
 // NewServer returns a server for the cores of a store.
@@ -91,14 +91,14 @@ func NewServer(of *store.Store, options ServerOptions) *Server {
 	return s
 }
 
-// accepts reports whether what peers have of a core is taken.
+// accepts reports whether blocks of a core are taken from peers.
 func (s *Server) accepts(key keys.Key) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.accept[key]
 }
 
-// widen accepts what belongs to accepted cores, as far as that is known by now. It reports whether there is anything new.
+// widen accepts the cores that belong to accepted ones, as far as they are known by now. It reports whether any are new.
 func (s *Server) widen(ctx context.Context) (more bool) {
 	s.mu.Lock()
 	alone := s.alone
@@ -120,12 +120,12 @@ func (s *Server) widen(ctx context.Context) (more bool) {
 	return more
 }
 
-// restFactor is how many times as long as a look at the store took the server rests before the next one, so that many
-// commits, cores and peers together cannot keep it busy with looking.
+// restFactor is how many times as long as its last look at the store the server rests before the next one, so that many
+// commits, cores and peers cannot keep it busy looking.
 const restFactor = 4
 
-// Run announces, until ctx ends, what is committed to the store by any process: new blocks to who reads their core, and
-// new cores to who has asked for them before.
+// Run announces, until ctx ends, what any process commits to the store: new blocks to the readers of their core, and new
+// cores to the peers that have asked for them before.
 func (s *Server) Run(ctx context.Context) error {
 	changes, err := s.store.Watch(ctx)
 	if err != nil {
@@ -159,8 +159,8 @@ func rest(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// refresh looks at every core that is read by somebody, and for cores that were asked for in vain. What fails with one
-// core does not keep others from being announced.
+// refresh looks at every core that has a reader, and for cores that were asked for and not here. A failure with one core
+// does not keep others from being announced.
 func (s *Server) refresh(ctx context.Context) {
 	s.mu.Lock()
 	s.registry.changed()
@@ -181,7 +181,7 @@ func (s *Server) refresh(ctx context.Context) {
 	}
 }
 
-// failed tells of an error, if it is one, and is ours.
+// failed reports an error, if there is one and it is not the end of ctx.
 func (s *Server) failed(ctx context.Context, err error) {
 	if err != nil && ctx.Err() == nil && s.options.Failed != nil {
 		s.options.Failed(err)
@@ -203,7 +203,7 @@ func (s *Server) Serve(ctx context.Context, name string, conn peer.Conn) error {
 	return s.ServeUntil(ctx, name, conn, nil, nil)
 }
 
-// ServeUntil is Serve which tells, once, when the peer has all that is here of all these cores.
+// ServeUntil is like Serve, and calls synced once, when the peer has everything that is here of the given cores.
 func (s *Server) ServeUntil(ctx context.Context, name string, conn peer.Conn, cores []keys.Key, synced func()) error {
 	defer conn.Close()
 	c := &serverConn{server: s, name: name}
@@ -211,7 +211,7 @@ func (s *Server) ServeUntil(ctx context.Context, name string, conn peer.Conn, co
 		c.goal = newGoal(cores, synced)
 	}
 	err := s.serve(ctx, c, conn)
-	if err == nil || ctx.Err() != nil || errors.Is(err, syscall.ECONNRESET) { // who hangs up with something unread resets
+	if err == nil || ctx.Err() != nil || errors.Is(err, syscall.ECONNRESET) { // a peer that hangs up with bytes unread resets
 		return nil
 	}
 	err = fmt.Errorf("%s: %w", name, err)
@@ -221,7 +221,7 @@ func (s *Server) ServeUntil(ctx context.Context, name string, conn peer.Conn, co
 	return err
 }
 
-// serve runs a connection until it ends, when there is a place for it.
+// serve waits for a place for the connection, and runs it until it ends.
 func (s *Server) serve(ctx context.Context, c *serverConn, conn peer.Conn) (err error) {
 	ctx, drop := context.WithCancelCause(ctx)
 	defer drop(nil)
@@ -236,7 +236,7 @@ func (s *Server) serve(ctx context.Context, c *serverConn, conn peer.Conn) (err 
 	return run()
 }
 
-// connect shakes hands, and returns what runs the connection until it ends.
+// connect shakes hands, and returns a function that runs the connection until it ends.
 func (s *Server) connect(ctx context.Context, c *serverConn, conn peer.Conn) (run func() error, err error) {
 	c.read, c.work, c.sought = new(atomic.Int64), make(chan struct{}, 1), map[keys.Key]bool{}
 	limits := limits{handshake: s.options.Handshake, stall: s.options.Stall, long: s.frames}
@@ -257,7 +257,7 @@ func (s *Server) connect(ctx context.Context, c *serverConn, conn peer.Conn) (ru
 		defer stop()
 		var answering sync.WaitGroup
 		answering.Go(func() {
-			defer stop() // else the reading of what the peer says might wait for ever for room among what is answered
+			defer stop() // else the read loop might wait for ever for room in the queue
 			c.answer()
 		})
 		err := mux.Run(ctx)

@@ -17,7 +17,7 @@ import (
 	"hc/lib/replicate/messages"
 )
 
-// event is what a session's read loop tells the fetcher. Exactly one of the pointers, or closed or opened, is set.
+// event is what a session's read loop reports to the fetcher. Exactly one of the pointers, or closed or opened, is set.
 type event struct {
 	session  *session
 	opened   bool
@@ -28,16 +28,16 @@ type event struct {
 	bitfield *messages.Bitfield
 	gift     *gift
 	knows    *objects.Knows
-	decided  bool              // whether the peer has the channel for many blocks:
-	objects  *protomux.Channel // this one
+	decided  bool              // it is known whether the peer has the channel for many blocks:
+	objects  *protomux.Channel // this one; nil: it has not
 	closed   bool
 	err      error        // with closed
-	bytes    int          // that the fetcher's gate let in, to be given back
-	more     bool         // with proof: the next message has come, too
-	memory   *lent.Memory // with proof: a hold of that in which it lies; nil: the collector's
+	bytes    int          // bytes that the fetcher's gate let in, to be given back
+	more     bool         // with proof: the next message has arrived, too
+	memory   *lent.Memory // with proof: a hold on the memory it lies in; nil: the collector's
 }
 
-// release ends the holds that came with an event, when it is dealt with.
+// release ends the holds that came with an event, once it has been handled.
 func (e *event) release() {
 	e.memory.Release()
 	if e.gift != nil {
@@ -46,39 +46,39 @@ func (e *event) release() {
 	}
 }
 
-// session is the fetcher's side of one connection. Its read loop decodes and hands on events.
+// session is the fetcher's side of one connection. Its read loop decodes messages and passes them on as events.
 type session struct {
 	name    string
-	peer    Dialer        // of whom it began with
-	line    *line         // that is shared, once it runs
-	waited  time.Duration // before it was tried again; 0: it is the first time
+	peer    Dialer        // that it began with
+	line    *line         // the shared connection, once it runs
+	waited  time.Duration // wait before this retry; 0: it is the first attempt
 	link    link
 	limits  limits
 	events  chan<- event
 	gate    *gate
 	unpacks *unpackers
-	pool    *lent.Pool      // of what is read on a connection of its own; nil: nobody may be lent blocks
+	pool    *lent.Pool      // memory to read into on a connection of its own; nil: blocks cannot be lent
 	ctx     context.Context // ends with the fetcher, or when the peer is dropped
 	stop    context.CancelCauseFunc
 
 	mux        *protomux.Mux     // set before the first event
 	channel    *protomux.Channel // likewise
 	ownObjects *protomux.Channel // for many blocks at once, if the peer opens it, too
-	stores     bool              // what comes is stored, as it came where that can be
-	lent       lendings          // blocks that the peer was told to be held, so that others may come as what they differ from these
-	adopted    bool              // the channel is a server's, which tells our state
+	stores     bool              // blocks are stored, in the form they arrive in if possible
+	lent       lendings          // blocks that the peer was told we hold, so that others may come as deltas against them
+	adopted    bool              // the channel is a server's, which reports our state
 	shared     bool              // other sessions have channels on the connection, too
-	ended      chan error        // of a shared one: why the channel has closed
+	ended      chan error        // if shared: why the channel has closed
 
-	heldBlock  func(ctx context.Context, block uint64) ([]byte, error) // one of these
-	heldLength func(ctx context.Context, block uint64) (int, error)    // its bytes
+	heldBlock  func(ctx context.Context, block uint64) ([]byte, error) // returns one of the blocks lent
+	heldLength func(ctx context.Context, block uint64) (int, error)    // returns its length
 
-	answers atomic.Int64  // answers that came
-	read    *atomic.Int64 // bytes that came
-	waiting atomic.Bool   // the read loop waits for us: that the peer is silent is not its fault
-	held    func() bool   // of a server's channel: whether the read loop waits for the server, which is no fault of its either
+	answers atomic.Int64  // answers received
+	read    *atomic.Int64 // bytes received
+	waiting atomic.Bool   // the read loop waits for us: the peer's silence is not its fault
+	held    func() bool   // of a server's channel: whether the read loop waits for the server, which is not the peer's fault either
 
-	standing // the fetcher's own goroutine's
+	standing // belongs to the fetcher's goroutine
 }
 
 // run opens the core on a connection to the peer and reads until the end.
@@ -92,7 +92,7 @@ func (s *session) run(p Dialer) error {
 	return own.run(s.ctx, s.open)
 }
 
-// runOn uses a connection that others use, too: it is left to them, unless the peer has to be dropped.
+// runOn uses a connection that others use, too. It leaves the connection open for them, unless the peer has to be dropped.
 func (s *session) runOn(l *line) error {
 	s.line = l
 	s.read = &l.read
@@ -118,7 +118,7 @@ func (s *session) runOn(l *line) error {
 	return cause
 }
 
-// open opens the core's channel on a connection that nobody else uses.
+// open opens the core's channel on a connection of its own.
 func (s *session) open(mux *protomux.Mux, handshakeHash [64]byte) error {
 	_, err := s.openOn(mux, handshakeHash)
 	return err
@@ -135,7 +135,7 @@ func (s *session) openOn(mux *protomux.Mux, handshakeHash [64]byte) (*protomux.C
 	return mux.Open(messages.Protocol, id[:], s.link.open(), s)
 }
 
-// emit hands on an event, and waits for room for it.
+// emit passes on an event, and waits until there is room for it.
 func (s *session) emit(e event) error {
 	e.session = s
 	select {
@@ -161,7 +161,7 @@ func (s *session) enter(bytes int) error {
 	return s.gate.enter(s.ctx, bytes)
 }
 
-// OnOpen checks that the peer knows the key, too.
+// OnOpen checks that the peer knows the key.
 func (s *session) OnOpen(channel *protomux.Channel, remote []byte) error {
 	if err := s.link.check(remote); err != nil {
 		return err
@@ -170,7 +170,7 @@ func (s *session) OnOpen(channel *protomux.Channel, remote []byte) error {
 	return s.unheard(s.emit(event{opened: true}))
 }
 
-// unheard lets nobody's listening any more be no reason to end a connection that others use.
+// unheard drops an error that only means that this session is over: that is no reason to end a shared connection.
 func (s *session) unheard(err error) error {
 	if s.shared && s.ctx.Err() != nil {
 		return nil
@@ -178,12 +178,12 @@ func (s *session) unheard(err error) error {
 	return err
 }
 
-// OnMessage hands on a message.
+// OnMessage passes on a message.
 func (s *session) OnMessage(channel *protomux.Channel, kind uint64, body []byte) error {
 	return s.unheard(s.heard(channel, kind, body))
 }
 
-// heard decodes a message. What a reader has no use for is ignored.
+// heard decodes a message. Kinds that a reader has no use for are ignored.
 func (s *session) heard(channel *protomux.Channel, kind uint64, body []byte) error {
 	switch kind {
 	case messages.TypeSync:
@@ -204,7 +204,7 @@ func (s *session) heard(channel *protomux.Channel, kind uint64, body []byte) err
 		}
 		m, err := messages.DecodeBitfield(body)
 		return s.emitDecoded(event{bitfield: &m, bytes: len(body)}, err)
-	case messages.TypeRequest: // of a 10.x peer, who asks without having been told that we have anything
+	case messages.TypeRequest: // a 10.x peer asks without having been told that we have anything
 		request, err := messages.DecodeRequest(body)
 		if err != nil {
 			return err
@@ -224,7 +224,7 @@ func (s *session) heardData(body []byte) error {
 		e.memory = s.own()
 	}
 	if e.memory == nil {
-		body = bytes.Clone(body) // the read loop uses its buffer again
+		body = bytes.Clone(body) // the read loop reuses its buffer
 	}
 	var err error
 	if e.proof, err = messages.DecodeData(body); err == nil && e.memory != nil {
@@ -233,10 +233,10 @@ func (s *session) heardData(body []byte) error {
 	return s.emitDecoded(e, err)
 }
 
-// leastHeld is how many bytes a message has at least that is worth a hold of what it came with.
+// leastHeld is the size in bytes from which a message is worth a hold on the memory it was read into.
 const leastHeld = 4 << 10
 
-// own returns a hold of the memory of the message at hand, or nil: it has to be copied.
+// own returns a hold on the memory of the current message, or nil if the message has to be copied.
 func (s *session) own() *lent.Memory {
 	if s.pool == nil {
 		return nil
@@ -244,7 +244,7 @@ func (s *session) own() *lent.Memory {
 	return s.mux.Own()
 }
 
-// cloneHead returns what of a proof outlives its block, without what it lies in.
+// cloneHead returns copies of the parts of a proof that outlive its block, independent of the memory it lies in.
 func cloneHead(p *merkle.Proof) (*merkle.UpgradeProof, []byte) {
 	if p.Upgrade == nil {
 		return nil, bytes.Clone(p.Manifest)
@@ -263,7 +263,7 @@ func (s *session) emitDecoded(e event, err error) error {
 	return s.emit(e)
 }
 
-// OnClose ends the connection with its only channel, or else tells why its own has closed.
+// OnClose ends the connection if this is its only channel, else reports why the channel has closed.
 func (s *session) OnClose(_ *protomux.Channel, err error) {
 	if errors.Is(err, protomux.ErrRejected) {
 		err = fmt.Errorf("%w: %v", ErrNotOffered, s.link.key)
@@ -272,7 +272,7 @@ func (s *session) OnClose(_ *protomux.Channel, err error) {
 		s.mux.Close(err)
 		return
 	}
-	if errors.Is(err, io.EOF) || errors.Is(err, protomux.ErrClosed) { // as Mux.Run tells it
+	if errors.Is(err, io.EOF) || errors.Is(err, protomux.ErrClosed) { // as Mux.Run reports it
 		err = nil
 	}
 	s.ended <- err

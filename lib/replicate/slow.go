@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// A peer that is slow must not hold up a reader while others are there: what it owes is asked of them.
+// A slow peer must not hold up a reader while there are others: the blocks that it owes are asked of them.
 
 const (
-	patienceForBlock = 2 * time.Second // for one that the reader stands before
-	maxSlow          = 3               // times that a peer is passed over, before it is asked only where there is no other
+	patienceForBlock = 2 * time.Second // for a block that the reader waits for
+	maxSlow          = 3               // times a peer is passed over before it is asked only if there is no other
 )
 
-// waited is the block that the reader stands before.
+// waited is the block that the reader waits for.
 type waited struct {
 	block uint64
 	since time.Time
 }
 
-// passSlow takes back what a peer owes that holds up the reader, where another one can be asked.
+// passSlow takes back the requests of a peer that holds up the reader, if another peer can be asked.
 func (f *fetcher) passSlow(ctx context.Context, now time.Time) {
 	block, waits := f.d.WaitsForBlock()
 	switch {
@@ -53,7 +53,7 @@ func (f *fetcher) owes(block uint64) *session {
 	return nil
 }
 
-// another reports whether a peer beside s can be asked for a block.
+// another reports whether a peer other than s can be asked for a block.
 func (f *fetcher) another(ctx context.Context, s *session, block uint64) bool {
 	length, fork := f.d.Length()
 	anchor := f.expected.climb(ctx, f.d, 2*block, length).anchor
@@ -65,7 +65,7 @@ func (f *fetcher) another(ctx context.Context, s *session, block uint64) bool {
 	return false
 }
 
-// passOver takes back the blocks that a peer owes. Its answers are too late then.
+// passOver takes back the blocks that a peer owes. Answers that it still gives are ignored.
 func (f *fetcher) passOver(s *session) {
 	for id, a := range s.requests {
 		if a.request.Block == nil {
@@ -88,12 +88,12 @@ func (f *fetcher) passOver(s *session) {
 	s.atOnce = firstQuestion
 }
 
-// behind reports whether the peer was passed over and has not caught up, or was so too often.
+// behind reports whether the peer was passed over and has not caught up yet, or was passed over too often.
 func (s *session) behind() bool {
 	return len(s.lateQuestions) > 0 || s.lateBlocks > 0 || s.slow >= maxSlow
 }
 
-// better reports whether a block is rather asked of s than of another peer.
+// better reports whether s is the better peer to ask for a block.
 func (s *session) better(than *session, block uint64) bool {
 	switch {
 	case s.blocks.Has(block) != than.blocks.Has(block):

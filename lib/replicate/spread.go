@@ -9,12 +9,12 @@ import (
 	"hc/lib/objects"
 )
 
-// The reader's side of copies.go: leaf hashes that he has need not come.
+// The reader's side of copies.go: leaf hashes that the reader has need not be sent.
 
-// tells reports whether a peer may be told what is held of the core, and makes use of it.
+// tells reports whether to tell the peer which blocks of the core are held: it makes use of that, and they are reliable.
 func (f *fetcher) tells(s *session) bool { return f.mayHold && s.copies && !f.forgetful }
 
-// heldFor returns what a peer is told to be held of the core, as it was when the log got that length; nil: he is told nothing.
+// heldFor returns the held blocks to tell a peer, as they were when the log got that length; nil: it is told none.
 func (f *fetcher) heldFor(ctx context.Context, s *session, length uint64) ([]objects.Span, error) {
 	if !f.tells(s) {
 		return nil, nil
@@ -33,14 +33,14 @@ func (f *fetcher) heldFor(ctx context.Context, s *session, length uint64) ([]obj
 	return f.held, nil
 }
 
-// errForgotten says that a leaf which should be here is not.
+// errForgotten says that a leaf that should be here is not.
 var errForgotten = errors.New("a leaf of a block that is held is missing")
 
-// spread puts the leaves that the reader has in between those that came, so that they are as many as were asked for.
+// spread merges the leaves that the reader has with those that came, which makes as many as were asked for.
 func (f *fetcher) spread(ctx context.Context, m *question, g *gift) error {
 	c := g.copies
 	if c.Count()+uint64(len(c.Leaves)) != m.count() {
-		return fmt.Errorf("%w: its answer %d has %d leaves and %d copies, where %d leaves were asked for", ErrPeer, c.ID, len(c.Leaves), c.Count(), m.count())
+		return fmt.Errorf("%w: its answer %d has %d leaves and %d copies, but %d leaves were asked for", ErrPeer, c.ID, len(c.Leaves), c.Count(), m.count())
 	}
 	g.nodes = c.Nodes
 	g.leaves, g.like = make([]merkle.Node, 0, m.count()), make([]uint64, 0, m.count())
@@ -54,7 +54,7 @@ func (f *fetcher) spread(ctx context.Context, m *question, g *gift) error {
 	for _, run := range c.Copies {
 		apart := run.At - uint64(len(g.leaves))
 		if apart > uint64(len(told)) || !objects.Within(m.held, run.From, run.Count) {
-			return fmt.Errorf("%w: its answer %d copies %d blocks from block %d to %d behind block %d", ErrPeer, c.ID, run.Count, run.From, run.At, m.spans[0].First)
+			return fmt.Errorf("%w: its answer %d copies %d blocks from block %d to %d after block %d", ErrPeer, c.ID, run.Count, run.From, run.At, m.spans[0].First)
 		}
 		tell(apart)
 		for block := run.From; block < run.From+run.Count; block++ {
@@ -69,7 +69,7 @@ func (f *fetcher) spread(ctx context.Context, m *question, g *gift) error {
 	return nil
 }
 
-// fill makes an answer about copies one about leaves. done says that there is nothing to go on with.
+// fill turns an answer about copies into one about leaves. done says that the answer needs no further handling.
 func (f *fetcher) fill(ctx context.Context, a *asked, g *gift) (done bool) {
 	if (a.question.held != nil) != (g.copies != nil) {
 		f.takeBack(a)
@@ -82,7 +82,7 @@ func (f *fetcher) fill(ctx context.Context, a *asked, g *gift) (done bool) {
 	err := f.spread(ctx, a.question, g)
 	f.credit -= leafCost * len(g.copies.Leaves)
 	switch {
-	case errors.Is(err, errForgotten): // nobody's fault; now all are asked for
+	case errors.Is(err, errForgotten): // nobody's fault; from now on all leaves are asked for
 		f.forgetful = true
 		f.takeBack(a)
 		return true

@@ -10,77 +10,77 @@ import (
 	"hc/lib/replicate/messages"
 )
 
-// standing is how a fetcher stands with one peer.
+// standing is what a fetcher knows of one peer.
 type standing struct {
 	opened  bool
 	synced  bool
 	dropped bool // its connection is being closed, or is
 	reason  error
-	untold  bool          // our state has to be said yet
+	untold  bool          // our state has not been sent yet
 	remote  messages.Sync // its state, once synced
 	blocks  bitfield.Remote
-	told    bool            // it has said something of what it has, or answered a question
+	told    bool            // it has announced blocks, or answered a question
 	doubts  *doubts         // nil: none
-	lacks   map[uint64]bool // blocks that it answered noData for, since it last announced them
+	lacks   map[uint64]bool // blocks that it answered noData for since it last announced them
 	wanted  uint64          // segments that it was asked about
 
 	requests map[uint64]*asked
 	nextID   uint64
 	freeIDs  []uint64
-	late     map[uint64]bool // requests of a sink before this one, whose answers may come yet
+	late     map[uint64]bool // requests of an earlier sink, or passed over, whose answers may still come
 	upgrade  *asked          // the request for a longer head under way, nil if there is none
 	probe    *asked          // the request for a head from nothing under way, nil if there is none
 
 	objects       *protomux.Channel // for many blocks at once; nil: it has none
-	copies        bool              // it answers which blocks are like others
-	deltas        bool              // and gives blocks as what they differ from others
-	maps          bool              // and as the maps that they are
+	copies        bool              // it answers which blocks are equal to others
+	deltas        bool              // and gives blocks as deltas against others
+	maps          bool              // and block maps in their own form
 	tellsRuns     bool              // it answers where its runs end
 	runs          runEnds
-	undecided     time.Time         // until then it is waited for whether there is one; zero: it is known
-	questions     map[uint64]*asked // that were asked for there
+	undecided     time.Time         // how long to wait until it is known whether objects exists; zero: it is known
+	questions     map[uint64]*asked // under way on objects
 	questionID    uint64            // of the last one
 	lateQuestions map[uint64]bool   // whose answers nobody waits for any more
-	lateBlocks    int               // of late, those that were passed over
+	lateBlocks    int               // those of late that were passed over
 	slow          int               // how often others were asked in its place
 	atOnce        int               // bytes of blocks to ask for at once
-	trip          time.Duration     // that its fastest answer took; 0: it gave none
-	fits          int               // bytes that it gave where it gave less than was asked for; 0: it has given the most since
+	trip          time.Duration     // time of its fastest answer; 0: it gave none
+	fits          int               // bytes it last gave when that was less than asked; 0: none, or since then it has given the most
 	worked        bool              // it sent something that verified
-	leafless      bool              // it does not tell leaf hashes
+	leafless      bool              // it does not give leaf hashes
 
-	compared   uint64    // length of its log at which that was found to be ours, or is being compared with ours; 0: none
+	compared   uint64    // length at which its log was found to be ours, or is being compared with ours; 0: none
 	comparedAt time.Time // when it was last asked for that
 
-	declined bool  // it answered noData for the head that its last sync tells of
+	declined bool  // it answered noData for the head that its last sync announced
 	refutal  error // a proof that did not verify, while the probe for its cause is under way
 
-	since        time.Time // since when it owes something, or answered last
+	since        time.Time // since when it owes something, or when it last answered
 	sinceAnswers int64     // answers at that time
 	sinceRead    int64     // bytes read at that time
-	spent        int       // what its announcements cost since the last look
-	broken       int       // what it announced, and then refused
-	refused      int       // what it did not announce, and refused
+	spent        int       // the cost of its announcements since the last look
+	broken       int       // refusals of blocks and heads that it had announced
+	refused      int       // refusals of blocks that it had not announced
 }
 
-// segment is how many blocks one want asks about: stock's.
+// segment is how many blocks one want message asks about: stock's number.
 const segment = 1 << 21
 
-// Limits of what is taken from one peer.
+// Limits on what is taken from one peer.
 const (
 	maxRequests = 256       // under way; stock keeps 48
-	maxBacklog  = 256 << 10 // bytes that wait to be sent; then nothing more is asked of it
+	maxBacklog  = 256 << 10 // bytes waiting to be sent, above which nothing more is asked of it
 	maxLacks    = 1 << 16   // refusals that are remembered
-	lacksPart   = 64        // so many of them are looked up for what one page of bits costs
+	lacksPart   = 64        // looking up this many of them costs as much as one page of bits
 	maxSpent    = 1 << 17   // pages of bits that its announcements may touch between two looks
-	maxRefused  = 1 << 15   // refusals of what it did not announce, less what answers make good; then only what it announces is asked for ahead
-	goodAnswer  = 1 << 10   // so many of them an answer makes good
-	maxBroken   = 4096      // refusals of what it announced, not made good by answers; some count more than once:
-	headBroken  = 256       // that of a head
-	overflow    = 16        // an answer that could not wait for what it builds on
+	maxRefused  = 1 << 15   // refused, less credit for answers, from which only announced blocks are asked for ahead
+	goodAnswer  = 1 << 10   // refusals that one good answer offsets
+	maxBroken   = 4096      // broken, less credit for answers, above which it is dropped; some count more than once:
+	headBroken  = 256       // the refusal of a head
+	overflow    = 16        // an answer that could not wait for the nodes it builds on
 )
 
-// Bounds of slowness: a peer that owes answers, and gives none for the stall time, may go on if bytes of one come at
+// Bounds of slowness: a peer that owes answers and completes none within the stall time may continue if bytes arrive at
 // slowestRate, but not for more than slowestFactor times as long.
 const (
 	slowestRate   = 4 << 10 // bytes a second
@@ -92,7 +92,7 @@ func (s *session) send(a *asked) error {
 	a.request.ID = s.newID()
 	a.session, a.at = s, time.Now()
 	if s.owed() == 0 {
-		s.count(time.Now()) // silence counts from when there is something to say
+		s.count(time.Now()) // silence counts from when it owes something
 	}
 	s.requests[a.request.ID] = a
 	switch {
@@ -114,7 +114,7 @@ func (s *session) newID() uint64 {
 	return s.nextID
 }
 
-// answered takes a request off the list of those under way; nil if there is none of that id.
+// answered removes a request from those under way, and returns it, nil if there is none of that id.
 func (s *session) answered(id uint64) *asked {
 	a := s.requests[id]
 	if a == nil {
@@ -135,7 +135,7 @@ func (s *session) answered(id uint64) *asked {
 	return a
 }
 
-// wasOwed reports whether an answer that nobody waits for was asked for by a sink before this one.
+// wasOwed reports whether an answer that nobody waits for was asked for by an earlier sink, or passed over.
 func (s *session) wasOwed(id uint64) bool {
 	owed := s.late[id]
 	delete(s.late, id)
@@ -145,12 +145,12 @@ func (s *session) wasOwed(id uint64) bool {
 	return owed
 }
 
-// offers reports whether something could be asked of the peer, now or later.
+// offers reports whether the peer can be asked for anything, now or later.
 func (s *session) offers() bool { return s.synced && !s.dropped && s.refutal == nil }
 
 // room reports whether the peer can be sent one more request without waiting for it to read.
 func (s *session) room() bool {
-	if s.objects != nil && !s.told && !s.adopted && len(s.questions) > 0 { // its word comes right behind its state, and until then each block is asked for by itself
+	if s.objects != nil && !s.told && !s.adopted && len(s.questions) > 0 { // its announcements follow its state; until then each block would be asked for by itself
 		return false
 	}
 	if s.objects != nil && s.atOnce < mostQuestion && len(s.questions) >= fewQuestions && s.questionBytes() >= fewQuestions*firstQuestion {
@@ -173,13 +173,13 @@ func (s *session) mayUpgrade(length, fork uint64) bool {
 		(length == 0 || s.remote.Fork == fork && s.remote.CanUpgrade)
 }
 
-// mayHave reports whether the peer may have a block, and can prove it up to a tree node: that it can only if the node is
-// in its own, maybe shorter, log.
+// mayHave reports whether the peer may have a block, and can prove it up to a tree node. It can only if the node is in its
+// own log, which may be shorter.
 func (s *session) mayHave(block, anchor, fork uint64) bool {
 	return s.offers() && s.remote.Fork == fork && merkle.LastBlock(anchor) < s.remote.Length && !s.lacks[block] && !s.doubts.isFatal(block, anchor)
 }
 
-// asksSuspect reports whether something is under way beside which nothing else may be.
+// asksSuspect reports whether a suspect block is under way, for which nothing else may be.
 func (s *session) asksSuspect() bool {
 	if s.doubts == nil || len(s.requests) != 1 {
 		return false
@@ -191,7 +191,7 @@ func (s *session) asksSuspect() bool {
 	return false
 }
 
-// refuse notes that the peer does not have a block after all.
+// refuse notes that the peer does not give a block.
 func (s *session) refuse(block uint64) {
 	if s.blocks.Has(block) {
 		s.broken++
@@ -210,7 +210,8 @@ func (s *session) answeredWell() {
 	s.refused = max(0, s.refused-goodAnswer)
 }
 
-// nextToAsk returns the first block at or behind one that the peer may be asked for ahead; ok is false if there is none.
+// nextToAsk returns the first block, from the given one on, that the peer may be asked for ahead; ok is false if there is
+// none.
 func (s *session) nextToAsk(block, fork uint64) (next uint64, ok bool) {
 	switch {
 	case !s.offers() || s.remote.Fork != fork:
@@ -225,7 +226,7 @@ func (s *session) nextToAsk(block, fork uint64) (next uint64, ok bool) {
 	return next, next < s.remote.Length
 }
 
-// announced forgets refusals of blocks that the peer has announced meanwhile.
+// announced forgets the refusals of blocks that the peer has just announced.
 func (s *session) announced(start, length uint64) {
 	s.spent += int(min(length, uint64(len(s.lacks)))) / lacksPart
 	if length < uint64(len(s.lacks)) {
@@ -243,24 +244,24 @@ func (s *session) announced(start, length uint64) {
 	}
 }
 
-// count begins to count the time for which the peer is silent.
+// count starts to measure how long the peer is silent.
 func (s *session) count(now time.Time) {
 	s.since, s.sinceAnswers, s.sinceRead = now, s.answers.Load(), s.read.Load()
 }
 
-// misbehaves returns why the peer is to be dropped, nil if it is not. It is asked from time to time.
+// misbehaves returns why the peer is to be dropped, nil if it is not. It is called from time to time.
 func (s *session) misbehaves(now time.Time, stall time.Duration) error {
 	spent := s.spent
 	s.spent = 0
 	switch {
 	case !s.synced && now.Sub(s.since) > stall:
-		return fmt.Errorf("%w: nothing was heard for %v", ErrLost, stall)
+		return fmt.Errorf("%w: nothing heard for %v", ErrLost, stall)
 	case !s.synced:
 		return nil
 	case spent > maxSpent:
 		return fmt.Errorf("%w: it announces more than anybody can take in", ErrPeer)
 	case s.broken > maxBroken:
-		return fmt.Errorf("%w: it refuses what it says that it has", ErrPeer)
+		return fmt.Errorf("%w: it refuses blocks that it announced", ErrPeer)
 	case s.owed() == 0 || s.waiting.Load() || s.answers.Load() != s.sinceAnswers || s.held != nil && s.held():
 		s.count(now)
 		return nil

@@ -10,10 +10,10 @@ import (
 	"hc/lib/merkle"
 )
 
-// complete checks that an answer has as much as was asked for, and no more, and numbers its nodes.
+// complete checks that an answer has what was asked for, and no more, and numbers its nodes.
 func (g *gift) complete(m *question) error {
 	wrong := func(what string, got int) error {
-		return fmt.Errorf("%w: its answer %d has %d %s, where %d blocks and %d nodes were asked for", ErrPeer, g.id, got, what, m.count(), len(m.Nodes))
+		return fmt.Errorf("%w: its answer %d has %d %s, but %d blocks and %d nodes were asked for", ErrPeer, g.id, got, what, m.count(), len(m.Nodes))
 	}
 	if m.leaves != (g.leaves != nil) {
 		return fmt.Errorf("%w: its answer %d is about something else", ErrPeer, g.id)
@@ -53,8 +53,8 @@ func (f *fetcher) takeGift(ctx context.Context, a *asked, g *gift) error {
 	if err != nil {
 		f.takeBack(a)
 		switch {
-		case errors.Is(err, merkle.ErrNodeMissing): // what it builds on has gone since: nobody's fault
-			a.question.each(func(block uint64) { delete(f.hashed, block) }) // else it would be asked for in the same way for ever
+		case errors.Is(err, merkle.ErrNodeMissing): // a node it builds on is gone: nobody's fault
+			a.question.each(func(block uint64) { delete(f.hashed, block) }) // else the same question would be asked for ever
 			return nil
 		case !verification(err):
 			return err
@@ -81,8 +81,8 @@ func (f *fetcher) takeGift(ctx context.Context, a *asked, g *gift) error {
 	return nil
 }
 
-// gave fits what is asked for at once to what the peer gives: a question that is not answered in full makes others, and those behind it
-// wait for what its answer was to bring.
+// gave adapts the size of questions to what the peer gives. A question that is not answered in full has to be asked again
+// in part, and questions after it wait for the nodes it was to bring.
 func (s *session) gave(a *asked, blocks int) {
 	switch count := int(a.question.count()); {
 	case blocks < count:

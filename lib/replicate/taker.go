@@ -15,39 +15,39 @@ import (
 )
 
 // taker is a session's second channel, on which hc peers answer: lib/objects/FORMAT.md. It decodes in the read loop,
-// and hands on events; see unpack.go.
+// and passes on events; see unpack.go.
 type taker struct{ session *session }
 
-// gift is an answer of an hc peer.
+// gift is an answer from an hc peer.
 type gift struct {
 	id     uint64
-	leaves []merkle.Node   // of leaf hashes
-	copies *objects.Copies // of leaf hashes, but for those that are here
-	like   []uint64        // which blocks the leaves are of, where they are not those of the block itself
-	blocks [][]byte        // else of blocks
-	hashes []hash.Digest   // of these
-	frames []giftFrame     // as which some of them came
+	leaves []merkle.Node   // leaf hashes
+	copies *objects.Copies // leaf hashes, except for those that are here
+	like   []uint64        // the block that each leaf is taken from, which may be an equal one
+	blocks [][]byte        // or blocks
+	hashes []hash.Digest   // of blocks
+	frames []giftFrame     // in which some of the blocks came
 	nodes  []merkle.Node
 	runs   *objects.Runs
-	none   bool // else there is none
-	maps   bool // some of the blocks came as the maps that they are
-	noBase bool // of one that came as what it differs from others, or as a map, these are not here: there are none
+	none   bool // or a refusal
+	maps   bool // some of the blocks came as block maps
+	noBase bool // a block came as a delta or as a map, and its base is not here: there are no blocks
 	reason uint64
 	wire   int            // bytes that it took
-	memory []*lent.Memory // of each block a hold of that in which it lies; nil: the collector's
+	memory []*lent.Memory // for each block a hold on the memory it lies in; nil: the collector's
 
-	unpacked chan struct{} // of one with blocks: closed when it has what it came with; nil: it has
-	err      error         // then: what is wrong with that
+	unpacked chan struct{} // with blocks: closed once they are unpacked; nil: there is nothing to unpack
+	err      error         // then: why that failed
 }
 
-// await waits until it has what it came with.
+// await waits until the answer is unpacked.
 func (g *gift) await() {
 	if g.unpacked != nil {
 		<-g.unpacked
 	}
 }
 
-// hold gets a hold of each of the answer's holds for one more.
+// hold takes every hold of the answer once more.
 func (g *gift) hold() {
 	for _, m := range g.memory {
 		m.Hold()
@@ -67,14 +67,14 @@ func (g *gift) release() {
 	}
 }
 
-// giftFrame is blocks of an answer that came together, compressed or not, or one as what it differs from another.
+// giftFrame holds blocks of an answer that came together, compressed or not, or one block as a delta.
 type giftFrame struct {
 	at, count int
 	data      []byte
-	raw       bool // they are what data has
+	raw       bool // data is the blocks themselves
 	delta     bool
 	base      uint64
-	memory    *lent.Memory // a hold of that in which data lies; nil: the collector's
+	memory    *lent.Memory // a hold on the memory of data; nil: the collector's
 }
 
 func (g *gift) bytes() (sum int) {
@@ -89,7 +89,7 @@ func (g *gift) bytes() (sum int) {
 	return sum
 }
 
-// openObjects opens the second channel. Nothing is asked of the peer before it is known whether he opens it, too, but for a while.
+// openObjects opens the second channel. For up to patience, nothing is asked of the peer until it has opened or rejected it.
 func (s *session) openObjects() (*protomux.Channel, error) {
 	id := keys.DiscoveryKey(s.link.key)
 	s.undecided = time.Now().Add(patience)
@@ -104,7 +104,7 @@ func (t *taker) OnOpen(channel *protomux.Channel, remote []byte) error {
 	return t.session.emit(event{decided: true, objects: channel})
 }
 
-// OnMessage decodes an answer. Who asks in place of answering is told that nobody gives here.
+// OnMessage decodes an answer. A question is refused: nobody answers here.
 func (t *taker) OnMessage(channel *protomux.Channel, kind uint64, body []byte) error {
 	err := t.heard(channel, kind, body)
 	if t.session.ctx.Err() != nil || errors.Is(err, errNobodyAsks) { // nobody waits for it any more
@@ -158,7 +158,7 @@ func refuseQuestion(channel *protomux.Channel, question []byte) error {
 	return channel.Send(objects.TypeNone, objects.None{ID: id, Reason: objects.ReasonInvalid}.Append(nil))
 }
 
-// heardBlocks has blocks unpacked, and hands the answer on meanwhile.
+// heardBlocks starts to unpack blocks, and passes the answer on meanwhile.
 func (t *taker) heardBlocks(body []byte) error {
 	s := t.session
 	m, err := objects.DecodeBlocks(body)
@@ -179,12 +179,12 @@ func (t *taker) heardBlocks(body []byte) error {
 	return s.emit(event{gift: g, bytes: raw})
 }
 
-// OnClose says that this is the end of it: a stock peer never opens the channel.
+// OnClose reports that the peer does not have the channel, or no longer: a stock peer never opens it.
 func (t *taker) OnClose(*protomux.Channel, error) {
-	_ = t.session.emit(event{decided: true}) // the session's own end tells of the connection's
+	_ = t.session.emit(event{decided: true}) // if the connection has ended, the session reports that
 }
 
-// mayStay reports whether the blocks of a piece may be stored as it came.
+// mayStay reports whether the blocks of a piece may be stored in the form they came in.
 func mayStay(p objects.Piece) bool {
 	switch {
 	case p.Zstd:

@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// A scattered reader (see hypercore.Download.Want) has no range: what it wants are spans, which are asked for in turn. What
-// nobody has is passed over until the reader stands before it.
+// A scattered reader (see hypercore.Download.Want) has no range: it wants spans, which are asked for in turn. Blocks that
+// nobody has are passed over until the reader waits for them.
 
-// takeWants takes over what the reader has said since.
+// takeWants takes over the wishes that the reader has added since the last call.
 func (f *fetcher) takeWants() {
 	soon, later := f.d.TakeWants()
 	for _, r := range soon {
@@ -19,11 +19,11 @@ func (f *fetcher) takeWants() {
 	}
 }
 
-// inRange reports whether a block is of those that are read in order.
+// inRange reports whether a block is one of those that are read in order.
 func (f *fetcher) inRange(block uint64) bool { return f.from <= block && block < f.to }
 
-// wantAgain puts a block back that nextWanted took off. It comes before all that was not taken off yet: what is known of it, such as its
-// leaf hash, would else wait for the rest, and keep that from being looked at.
+// wantAgain puts back a block that nextWanted took. It goes before all blocks not taken yet: otherwise what is known of
+// it, such as its leaf hash, would wait for the rest, and keep the rest from being looked at.
 func (f *fetcher) wantAgain(block uint64) {
 	for _, spans := range [][]span{f.soon, f.later} {
 		if len(spans) > 0 && spans[0].start == block+1 {
@@ -36,8 +36,7 @@ func (f *fetcher) wantAgain(block uint64) {
 	}
 }
 
-// nextWanted takes the next block off the spans that are wanted. Once there is a log, what is beyond its end is not waited
-// for.
+// nextWanted takes the next block from the wanted spans. Once there is a log, blocks beyond its end are not waited for.
 func (f *fetcher) nextWanted(length uint64) (block uint64, ok bool) {
 	if length == 0 {
 		return 0, false
@@ -62,8 +61,8 @@ func (f *fetcher) nextWanted(length uint64) (block uint64, ok bool) {
 	return 0, false
 }
 
-// passLacked passes over the blocks from one on, which was taken off, that nobody is to be asked for before a reader stands before them, and
-// reports whether this is one of them.
+// passLacked passes over the blocks, from one already taken on, that no peer should be asked for until a reader waits for
+// them. It reports whether that first block is one of them.
 func (f *fetcher) passLacked(block uint64) bool {
 	_, fork := f.d.Length()
 	next, heard := uint64(math.MaxUint64), false
@@ -94,7 +93,7 @@ func (f *fetcher) passLacked(block uint64) bool {
 	return true
 }
 
-// wantedFrom returns how many neighbouring blocks are wanted from one on that was taken off.
+// wantedFrom returns how many neighbouring blocks are wanted, from one already taken on.
 func (f *fetcher) wantedFrom(block, limit uint64) uint64 {
 	if f.inRange(block) {
 		return max(limit, block+1) - block
