@@ -11,15 +11,15 @@ import (
 	"hc/lib/zstdframe"
 )
 
-// WorthIt reports whether a frame of so many bytes is stored in place of those that it is of: zstd must save 1/32.
+// WorthIt reports whether a frame of so many bytes is stored in place of the raw bytes: zstd must save 1/32.
 func WorthIt(frame, raw int) bool { return frame <= raw-raw/32 }
 
 // Effort is how much work is put into making a run small.
 type Effort byte
 
 const (
-	Thorough Effort = iota // zstd's default level: for what is written once
-	Quick                  // its fastest level takes half the time, and 3 to 6 % more room: for what comes faster than that
+	Thorough Effort = iota // zstd's default level: for data that is written once
+	Quick                  // its fastest level takes half the time, and 3 to 6 % more room: for data that comes faster than Thorough can compress
 )
 
 // encoders compress one run at a time each, by Effort.
@@ -28,10 +28,10 @@ var encoders = [...]sync.Pool{
 	Quick:    {New: func() any { return zstdframe.NewEncoder(zstd.SpeedFastest, zstdframe.Window) }},
 }
 
-// NewThorough returns an encoder for CompressBy, as that of Thorough.
+// NewThorough returns an encoder for CompressBy that compresses like Thorough.
 func NewThorough() *zstd.Encoder { return zstdframe.NewEncoder(zstd.SpeedDefault, zstdframe.Window) }
 
-// Compress appends the frame of raw to dst, or returns nil where that does not save enough.
+// Compress appends the frame of raw to dst, or returns nil if that does not save enough.
 func Compress(dst, raw []byte, effort Effort) []byte {
 	if LooksRandom(raw) {
 		return nil
@@ -39,17 +39,17 @@ func Compress(dst, raw []byte, effort Effort) []byte {
 	return CompressAnyway(dst, raw, effort)
 }
 
-// CompressAnyway is compress where it was seen that raw does not look random.
+// CompressAnyway is Compress for bytes that are known not to look random.
 func CompressAnyway(dst, raw []byte, effort Effort) []byte {
 	e := encoders[effort].Get().(*zstd.Encoder)
 	defer encoders[effort].Put(e)
 	return CompressBy(e, dst, raw)
 }
 
-// CompressBy is CompressAnyway with an encoder of the caller's.
+// CompressBy is CompressAnyway with the caller's encoder.
 func CompressBy(e *zstd.Encoder, dst, raw []byte) []byte {
 	if len(raw) < 64 {
-		return nil // a frame's head and a sync'd record's padding eat it up
+		return nil // the frame's header and the record's padding would use up what it saves
 	}
 	frame := e.EncodeAll(raw, dst)
 	if !WorthIt(len(frame)-len(dst), len(raw)) {
@@ -63,8 +63,8 @@ var decoders = sync.Pool{New: func() any { return newDecoder() }}
 
 func newDecoder() *zstd.Decoder { return zstdframe.NewDecoder(records.MaxRaw, records.MaxWindow) }
 
-// Decompress returns the bytes of a run: the payload itself, if it is raw, or dst, which is empty, if that has room, else a slice of their
-// own. With zstdframe.Room it takes the least time. base is that of records.CodecDelta.
+// Decompress returns the bytes of a run: the payload itself if that is raw, else dst, which is empty, if it has enough
+// room, or a new slice. It is fastest if dst has zstdframe.Room. base is the base of a records.CodecDelta.
 func Decompress(dst []byte, m *records.Run, payload, base []byte) ([]byte, error) {
 	var raw []byte
 	var err error

@@ -10,21 +10,23 @@ import (
 	"hc/lib/zstdframe"
 )
 
-// Bounds of blocks that are stored as what they differ from another one, a base.
+// Bounds of blocks that are stored as a delta to another one, a base.
 const (
 	MinDelta = 1 << 10 // bytes
 	MaxDelta = 1 << 20 // bytes of the block, and of its base
 )
 
 const (
-	deltaCost = 160 // bytes of a record and its meta beside the frame
-	surely    = 16  // what zstd makes of no block, as a divisor: a delta below that needs no comparison
+	deltaCost = 160 // bytes of a record and its meta, besides the frame
+	surely    = 16  // zstd shrinks no block to this fraction: a delta smaller than that needs no comparison
 )
 
-// DeltaWorthIt reports whether a frame of so many bytes that needs a base is stored in place of so many that need none.
+// DeltaWorthIt reports whether a frame of so many bytes that needs a base is stored in place of one of alone bytes that
+// needs none.
 func DeltaWorthIt(frame, alone int) bool { return 2*(frame+deltaCost) <= alone }
 
-// smallBase is the bytes of a base up to which the small tables of the fast encoder find what matters, in a third of the time.
+// smallBase is the size in bytes up to which the fast encoder, with its small tables, finds the matches in a base, in a
+// third of the time.
 const smallBase = 64 << 10
 
 // deltaEncoders hold encoders for small and for large bases. A window of twice MaxDelta holds a base and a block.
@@ -37,8 +39,8 @@ func newDeltaEncoder(level zstd.EncoderLevel) *zstd.Encoder {
 	return zstdframe.NewEncoder(level, 2*MaxDelta, zstd.WithEncoderDictRaw(zstdframe.Dictionary, nil)) // one that takes dictionaries from the beginning
 }
 
-// EncodeDelta returns a frame of raw whose dictionary is base, or nil where that is not clearly smaller than what zstd makes of raw
-// alone: a reader has to read both.
+// EncodeDelta returns a frame of raw with base as its dictionary, or nil if that is not clearly smaller than zstd makes
+// raw alone: a reader has to read both blocks.
 func EncodeDelta(raw, base []byte) []byte {
 	frame := deltaFrame(raw, base)
 	if frame == nil {
@@ -54,7 +56,7 @@ func EncodeDelta(raw, base []byte) []byte {
 	}
 	back, err := Decompress(nil, &records.Run{Codec: records.CodecDelta, Raw: len(raw)}, frame, base)
 	if err != nil || !bytes.Equal(back, raw) {
-		return nil // the block is stored without it
+		return nil // the block is stored without a base
 	}
 	return frame
 }

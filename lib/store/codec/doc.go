@@ -1,6 +1,7 @@
-// Package codec makes the payload of a run of the bytes of its blocks, and these of it again: raw, a frame of zstd, or, for a block that
-// is like another one, a frame that has that as its dictionary. It also tells what is worth a try: whether bytes look random, and which of
-// some blocks another one resembles. All of it are functions of bytes, for any number of goroutines at once.
+// Package codec encodes the blocks of a run as its payload, and decodes them again. A payload is the raw bytes, a frame
+// of zstd, or, for a block that is like another one, a frame with that as its dictionary. The package also decides what
+// is worth a try: whether bytes look random, and which of some blocks another one resembles. Its functions only depend
+// on the bytes that they are given, and may be called by any number of goroutines at once.
 //
-// Begin with [Compress], or [EncodeDelta], and [Decompress]. What a run may have is in lib/store/records/FORMAT.md.
+// Begin with [Compress], or [EncodeDelta], and [Decompress]. lib/store/records/FORMAT.md says what a run may contain.
 package codec

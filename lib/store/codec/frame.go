@@ -6,8 +6,8 @@ import (
 	"hc/lib/store/records"
 )
 
-// IsFrame reports whether data is one frame and nothing else, as a run of so many bytes may have it (lib/store/records/FORMAT.md), going by
-// what can be seen without decoding it.
+// IsFrame reports whether data is one frame and nothing else, as a run of so many bytes may have it
+// (lib/store/records/FORMAT.md), as far as can be seen without decoding it.
 func IsFrame(data []byte, raw int) bool {
 	var h zstd.Header
 	if h.Decode(data) != nil || h.Skippable || h.DictionaryID != 0 || h.HasFCS && h.FrameContentSize != uint64(raw) {
@@ -24,7 +24,7 @@ func IsFrame(data []byte, raw int) bool {
 		}
 		word := uint32(data[at]) | uint32(data[at+1])<<8 | uint32(data[at+2])<<16
 		size := int(word >> 3)
-		if word>>1&3 == 1 { // one byte, so many times
+		if word>>1&3 == 1 { // one byte, repeated
 			size = 1
 		}
 		last = word&1 != 0

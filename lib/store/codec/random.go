@@ -3,20 +3,24 @@ package codec
 import "bytes"
 
 const (
-	stretches = 8        // of a run that are looked at
+	stretches = 8        // parts of a run that are examined
 	stretch   = 512      // bytes of each
-	twiceSeen = 8        // bytes that do not come twice in a stretch by chance
-	leastLook = 32 << 10 // the fewest bytes that are looked at
+	twiceSeen = 8        // bytes that do not occur twice in a stretch by chance
+	leastLook = 32 << 10 // fewer bytes than this are not examined
 )
 
-// LooksRandom reports whether the bytes of a large run are spread so evenly that trying to compress it is a waste, as it
-// is for what is encrypted, or compressed well, already: a try costs a third of what hashing the run does. The index of
-// coincidence over some stretches tells: its expectation for even bytes is n(n-1)/256, with a deviation of 0.55 % at this n. A period of
-// up to 2 KiB, one stretch of text, or bytes that could be coded in 0.2 % less raise it by more than 2 %, and more than that is asked of
-// a try. Counters, ramps and the colours of a gradient have every byte as often, which chance does not: they lower it by up to 6 %, or what
-// begins a stretch comes again in it. Of 2,500 runs of random bytes one or so is tried. Looking at more bytes finds periods of some KiB and
-// what is a small part of a run, of which there is next to nothing in real files, and costs more: four times as many took a quarter of what
-// hashing does.
+// LooksRandom reports whether the bytes of a large run are spread so evenly that trying to compress it would be a
+// waste, as with data that is encrypted, or compressed well already: a try costs a third of the time for hashing the
+// run.
+//
+// It computes the index of coincidence over some stretches: for evenly spread bytes its expectation is n(n-1)/256, with
+// a deviation of 0.55 % at this n. A period of up to 2 KiB, one stretch of text, or bytes that could be coded in 0.2 %
+// less raise it by more than 2 %, and a frame must save more than that to be kept. Counters, ramps and the colours of a
+// gradient have every byte equally often, unlike random bytes: they lower it by up to 6 %, or the beginning of a
+// stretch occurs again in it. About one in 2,500 runs of random bytes is tried.
+//
+// Examining more bytes would find periods of a few KiB, and compressible bytes that are a small part of a run, but real
+// files have almost none of these; and four times as many bytes took a quarter of the time for hashing.
 func LooksRandom(raw []byte) bool {
 	if len(raw) < leastLook {
 		return false
@@ -29,7 +33,7 @@ func LooksRandom(raw []byte) bool {
 	return evenlySpread(&looked)
 }
 
-// PiecesLookRandom is LooksRandom of bytes that stand in pieces, size in all.
+// PiecesLookRandom is LooksRandom for bytes in several pieces, of size bytes in all.
 func PiecesLookRandom(first []byte, more [][]byte, size int) bool {
 	if size < leastLook {
 		return false
@@ -45,7 +49,7 @@ func PiecesLookRandom(first []byte, more [][]byte, size int) bool {
 // stretchBegin returns where a stretch of so many bytes begins.
 func stretchBegin(i, size int) int { return i * (size - stretch) / (stretches - 1) }
 
-// stretchAt returns the stretch that begins at a byte: in scratch, where it stands in several pieces.
+// stretchAt returns the stretch that begins at byte at, in scratch if it crosses pieces.
 func stretchAt(first []byte, more [][]byte, at int, scratch []byte) []byte {
 	out := scratch[:0]
 	for i := -1; i < len(more) && len(out) < stretch; i++ {
@@ -66,10 +70,10 @@ func stretchAt(first []byte, more [][]byte, at int, scratch []byte) []byte {
 	return out
 }
 
-// evenlySpread is LooksRandom of the stretches that are looked at.
+// evenlySpread is LooksRandom for the stretches.
 func evenlySpread(looked *[stretches][]byte) bool {
 	const n = stretches * stretch
-	var counts [4][256]uint32 // a byte that comes again does not wait until it was counted
+	var counts [4][256]uint32 // four, so that a repeated byte does not wait for its last count
 	for _, s := range looked {
 		if bytes.Contains(s[twiceSeen:], s[:twiceSeen]) {
 			return false

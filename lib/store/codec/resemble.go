@@ -1,11 +1,12 @@
 package codec
 
-// Which of some blocks another one resembles is told by samples: of each, where a rolling fingerprint over 64 bytes has
-// sampleBits zeros. So content that has moved is found as well, and content that has nothing in common costs no attempt.
+// Samples tell which of some blocks another one resembles. A block is sampled wherever a rolling fingerprint over 64
+// bytes has sampleBits zeros. So content that has moved is found as well, and content that has nothing in common costs
+// no attempt.
 const (
 	sampleWindow = 64 // bytes; a bit of the fingerprint is shifted out with each
 	sampleBits   = 7
-	leastShare   = 4 // what two blocks must share of the samples, as a divisor
+	leastShare   = 4 // the share of the samples that two blocks must have in common, as a divisor
 )
 
 // gear is a random number for each byte.
@@ -37,13 +38,13 @@ func eachSample(data []byte, fn func(uint64)) {
 	}
 }
 
-// Resembling knows the samples of some blocks.
+// Resembling holds the samples of some blocks.
 type Resembling struct {
 	of    map[uint64]uint16 // sample → the first block that has it
 	count int
 }
 
-// Add takes in a block.
+// Add adds a block.
 func (r *Resembling) Add(block []byte) {
 	if r.of == nil {
 		r.of = make(map[uint64]uint16)
@@ -57,7 +58,7 @@ func (r *Resembling) Add(block []byte) {
 	})
 }
 
-// Best returns the number of the block that has most samples in common with another one, if these are enough.
+// Best returns the number of the block that has the most samples in common with another one, if these are enough.
 func (r *Resembling) Best(block []byte) (number int, ok bool) {
 	shared, all := make([]int, r.count), 0
 	eachSample(block, func(s uint64) {

@@ -13,7 +13,7 @@ import (
 	"hc/lib/store/smallfile"
 )
 
-// AppliedName is the name of the file that names all others, in a store's folder.
+// AppliedName is the name, in a store's folder, of the file that names all other derived files.
 const AppliedName = "applied"
 
 const (
@@ -21,19 +21,19 @@ const (
 	maxAppliedFile = 256 << 20 // bytes; a million cores take a sixth
 )
 
-// Applied is the small file that names all that is derived, and says up to where.
+// Applied is the small file that names all derived files, and the position that they have reached.
 type Applied struct {
 	Position packlog.Position
 	Next     uint64 // lowest number that no file has
 	Open     []OpenAppend
-	Packs    []packlog.Position // of one record each
+	Packs    []packlog.Position // one record's in each pack
 	Index    []TableRef         // newest first
 	Cores    []CoreRef          // ascending keys
 	Hidden   []packlog.Position // damaged places before Position where heads may have been lost
-	Stale    bool               // nothing else is set but Next, for packs that it spoke of are not there; not in the file
+	Stale    bool               // only Next is set, since packs that it referred to are gone; not in the file
 }
 
-// OpenAppend is an append with records before the applied position and no head there.
+// OpenAppend is an append with records before the applied position, but no head there.
 type OpenAppend struct {
 	ID    packlog.AppendID
 	First packlog.Position
@@ -42,18 +42,18 @@ type OpenAppend struct {
 // TableRef is a table file.
 type TableRef struct {
 	Level, Number uint64
-	Limit         uint64 // rows with keys from here on do not count; of trees and runs
+	Limit         uint64 // rows with keys from here on do not count; only of trees and runs
 	Rows          uint64 // of tables of the index only
 }
 
-// CoreRef is where the derived state of a core is.
+// CoreRef says where the derived state of a core is.
 type CoreRef struct {
 	Key    keys.Key
 	Number uint64
 }
 
-// LoadApplied reads the file in a store's folder. The error wraps fs.ErrNotExist if there is none, and smallfile.ErrTooLong or ErrDamaged if it
-// is not what it should be.
+// LoadApplied reads the file in a store's folder. The error wraps fs.ErrNotExist if there is none, and
+// smallfile.ErrTooLong or ErrDamaged if it is not valid.
 func LoadApplied(fsys packlog.FS, dir string) (*Applied, error) {
 	raw, err := smallfile.Read(fsys, filepath.Join(dir, AppliedName), maxAppliedFile)
 	if err != nil {
@@ -62,7 +62,7 @@ func LoadApplied(fsys packlog.FS, dir string) (*Applied, error) {
 	return decodeApplied(raw)
 }
 
-// Replace makes it the one in a store's folder, durably.
+// Replace durably replaces the file in a store's folder by a.
 func (a *Applied) Replace(fsys packlog.FS, dir string) error {
 	return smallfile.Replace(fsys, filepath.Join(dir, AppliedName), a.Encode(), 0o644)
 }

@@ -14,17 +14,17 @@ import (
 	"hc/lib/store/treetable"
 )
 
-// Core is what is derived of a core: its file, and the tables that this names, newest first. Immutable, but for what it remembers. Safe for
-// concurrent use.
+// Core is the derived state of a core: its file, and the tables that this names, newest first. It is immutable except
+// for a memory of the last row. Safe for concurrent use.
 type Core struct {
 	File       *CoreFile
 	Tree, Runs []Limited
 	ranges     *table.Table // nil: they are in the file
 
-	last atomic.Pointer[foundRow] // for who reads on from there
+	last atomic.Pointer[foundRow] // for a caller that reads on from there
 }
 
-// foundRow is a row that was found, and for which blocks nothing else would be.
+// foundRow is a row that was found, and the blocks for which a look-up would find the same row.
 type foundRow struct {
 	blockmap.Row
 	blocks blockmap.Range
@@ -89,7 +89,7 @@ func (c *Core) Row(ctx context.Context, block uint64) (r blockmap.Row, ok bool, 
 	return blockmap.Row{}, false, nil
 }
 
-// firstOf returns the first block that a table of runs speaks of.
+// firstOf returns the first block that a table of runs has a row for.
 func firstOf(t *table.Table) uint64 {
 	if t.Rows() == 0 {
 		return blockmap.NoLimit
@@ -123,7 +123,7 @@ func (c *Core) RangeAt(ctx context.Context, block uint64) (r blockmap.Range, ok 
 	return blockmap.Range{}, false, nil
 }
 
-// AllRanges gives the ranges of held blocks, ascending; of a core that is not there, nil, none.
+// AllRanges yields the ranges of held blocks, ascending; none for a nil Core.
 func (c *Core) AllRanges(ctx context.Context) iter.Seq2[blockmap.Range, error] {
 	return func(yield func(blockmap.Range, error) bool) {
 		if c == nil {
@@ -149,12 +149,12 @@ func (c *Core) AllRanges(ctx context.Context) iter.Seq2[blockmap.Range, error] {
 	}
 }
 
-// EachRow calls fn for the rows of blocks that are held, ascending.
+// EachRow calls fn for the rows of held blocks, ascending.
 func (c *Core) EachRow(ctx context.Context, fn func(blockmap.Row) error) error {
 	return MergeRuns(ctx, c.Runs, true, fn)
 }
 
-// Nodes gives the nodes of the core's tree, in post-order.
+// Nodes yields the nodes of the core's tree, in post-order.
 func (c *Core) Nodes(ctx context.Context) iter.Seq2[merkle.Node, error] {
 	return func(yield func(merkle.Node, error) bool) {
 		for r, err := range mergedRows(ctx, c.Tree) {

@@ -2,9 +2,10 @@ package derived
 
 import "hc/lib/keys"
 
-// CoreCache holds the tables of the cores that were looked at last, so that who goes through many has few files open. Not for concurrent use.
+// CoreCache holds the tables of the cores used most recently, so that going through many cores keeps few files open.
+// Not for concurrent use.
 type CoreCache struct {
-	Files   *Files // of nobody else
+	Files   *Files // used by nobody else
 	Applied *Applied
 	cores   map[keys.Key]*Core
 }

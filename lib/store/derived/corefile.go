@@ -13,17 +13,17 @@ const (
 	maxCoreFile = 32 << 20 // bytes
 )
 
-// Limits of what stands in a core's file.
+// Limits of a core's file.
 const (
 	MostInline = 1024 // ranges; more are in a table
 	MostSeen   = 16   // conflicting heads
 )
 
-// CoreFile is the file that says what is derived of a core, up to the applied position.
+// CoreFile is the file that describes the derived state of a core at the applied position.
 type CoreFile struct {
 	Key        keys.Key
 	Manifest   []byte
-	Known      bool // Head is one
+	Known      bool // Head is set
 	Head       records.Head
 	Tree, Runs []TableRef       // newest first
 	Ranges     []blockmap.Range // ascending, apart from one another; none if they are in a table

@@ -17,24 +17,24 @@ import (
 )
 
 const (
-	indexPages   = 1 << 20  // bytes of pages of the index that are held: few are asked for twice
-	indexFilters = 20 << 20 // bytes of its filters: of ten million blocks; there only where so many are, and are looked for
-	corePages    = 2 << 20  // bytes of pages of cores' tables: as much as a gigabyte of 64 KiB blocks has, so more take no more
+	indexPages   = 1 << 20  // bytes of the index's pages that are held: few are used twice
+	indexFilters = 20 << 20 // bytes of its filters, enough for ten million blocks; used only if there are so many, and they are looked up
+	corePages    = 2 << 20  // bytes of pages of cores' tables: the pages of a gigabyte of 64 KiB blocks; more would not help
 )
 
-// Files opens the derived files in one folder, tables once each. Safe for concurrent use.
+// Files opens the derived files in one folder, each table once. Safe for concurrent use.
 type Files struct {
 	Dir   string
 	FS    packlog.FS
-	Cores *table.Cache              // for all tables but those of the index: who reads a long log in order leaves the index its own
-	Bad   map[packlog.Position]bool // runs that cannot be read, as a check has found: nothing is looked for there; never changed
+	Cores *table.Cache              // for all tables except those of the index: reading a long log in order must not evict the index
+	Bad   map[packlog.Position]bool // runs that a check has found unreadable: no block is looked for there; never changed
 	index *table.Cache
 
 	mu   sync.Mutex
 	open map[string]*table.Table
 }
 
-// NewFiles returns those in a store's folder. Nothing is read yet.
+// NewFiles returns the files in a store's folder. It reads nothing yet.
 func NewFiles(fsys packlog.FS, dir string) *Files {
 	return &Files{
 		Dir: dir, FS: fsys, index: table.NewCache(indexPages, indexFilters), Cores: table.NewCache(corePages, 0),
@@ -42,7 +42,7 @@ func NewFiles(fsys packlog.FS, dir string) *Files {
 	}
 }
 
-// Beside returns files that share the memory, and nothing else: who closes them closes his own tables.
+// Beside returns files that share the memory of f, and nothing else: closing them only closes their own tables.
 func (f *Files) Beside() *Files {
 	return &Files{Dir: f.Dir, FS: f.FS, index: f.index, Cores: f.Cores, open: make(map[string]*table.Table)}
 }
@@ -57,12 +57,13 @@ func (f *Files) CoreDir(key keys.Key) string {
 	return filepath.Join(f.Dir, "cores", keys.DiscoveryKey(key).String())
 }
 
-// CorePath returns the path of a file of a core: what is tree, runs, ranges or core.
+// CorePath returns the path of a file of a core; what is tree, runs, ranges or core.
 func (f *Files) CorePath(key keys.Key, number uint64, what string) string {
 	return filepath.Join(f.CoreDir(key), strconv.FormatUint(number, 10)+"."+what)
 }
 
-// Table returns an open table, which stays so until it is dropped. The error wraps table.ErrDamaged if it is not what it should be.
+// Table returns an open table, which stays open until it is dropped. The error wraps table.ErrDamaged if the file is
+// not valid.
 func (f *Files) Table(path string, schema table.Schema) (*table.Table, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -98,7 +99,7 @@ func (f *Files) ForgetAll() {
 	clear(f.open)
 }
 
-// Discard drops a table whose file is removed, or about to be another one.
+// Discard drops a table whose file has been removed, or is about to be replaced.
 func (f *Files) Discard(path string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -108,7 +109,7 @@ func (f *Files) Discard(path string) {
 	delete(f.open, path)
 }
 
-// Close closes all tables, which nobody may read any more.
+// Close closes all tables; nobody may read them any more.
 func (f *Files) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -120,8 +121,8 @@ func (f *Files) Close() error {
 	return err
 }
 
-// ReadApplied returns the file that names all others, an empty one if there is none, or if it is not what it should be: then all
-// that is derived is built again. It is stale if packs were rewritten since.
+// ReadApplied returns the file that names all others, an empty one if there is none or it is not valid: then all
+// derived files are built again. It is stale if packs were rewritten since.
 func (f *Files) ReadApplied(current func(packlog.Position) bool) (*Applied, error) {
 	a, err := LoadApplied(f.FS, f.Dir)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, smallfile.ErrTooLong) || errors.Is(err, ErrDamaged) {
@@ -138,7 +139,7 @@ func (f *Files) ReadApplied(current func(packlog.Position) bool) (*Applied, erro
 	return a, nil
 }
 
-// ReadCore reads the file of a core. The error wraps ErrDamaged if it is not what it should be.
+// ReadCore reads the file of a core. The error wraps ErrDamaged if the file is not valid.
 func (f *Files) ReadCore(ref CoreRef) (*CoreFile, error) {
 	raw, err := smallfile.Read(f.FS, f.CorePath(ref.Key, ref.Number, "core"), maxCoreFile)
 	if err != nil {

@@ -11,14 +11,14 @@ import (
 	"hc/lib/store/table"
 )
 
-// IndexSchema is that of the tables of the index; by leaf hash a place. See FORMAT.md.
+// IndexSchema is the schema of the index's tables, which map leaf hashes to places. See FORMAT.md.
 var IndexSchema = table.Schema{Magic: [4]byte{'h', 'c', 'i', 'x'}, KeySize: hash.Size, ValueSize: blockmap.PlaceSize}
 
-// Index is the tables that say where blocks are, by their leaf hashes, newest first.
+// Index is the tables that map leaf hashes to the places of blocks, newest first.
 type Index []*table.Table
 
-// Places calls fn for the places of the block with that leaf hash, as far as the index has any, newest first, until it returns false. Their
-// runs may be in packs that are gone.
+// Places calls fn for the places that the index has for the block with that leaf hash, newest first, until fn returns
+// false. Their runs may be in packs that are gone.
 func (x Index) Places(ctx context.Context, leaf hash.Digest, fn func(runs.Place) bool) error {
 	for _, t := range x {
 		value, ok, err := t.Get(ctx, leaf[:])
@@ -32,7 +32,7 @@ func (x Index) Places(ctx context.Context, leaf hash.Digest, fn func(runs.Place)
 	return nil
 }
 
-// HasPlace reports whether the index knows a place of a block whose run is current.
+// HasPlace reports whether the index has a place for the block in a run that is current.
 func (x Index) HasPlace(ctx context.Context, leaf hash.Digest, current func(packlog.Position) bool) (known bool, err error) {
 	err = x.Places(ctx, leaf, func(p runs.Place) bool {
 		known = current(p.Run)
@@ -41,7 +41,8 @@ func (x Index) HasPlace(ctx context.Context, leaf hash.Digest, current func(pack
 	return known, err
 }
 
-// All gives the rows of all tables, ascending, of each leaf hash the newest. A row is valid until the next one.
+// All yields the rows of all tables in ascending order, only the newest for each leaf hash. A row is valid until the
+// next one.
 func (x Index) All(ctx context.Context) iter.Seq2[table.Row, error] {
 	list := make([]Limited, len(x))
 	for i, t := range x {

@@ -10,7 +10,7 @@ import (
 	"hc/lib/store/table"
 )
 
-// MergeTrees adds to a table what tables of a tree, newest first, say: of each node what the newest does.
+// MergeTrees adds the rows of a tree's tables, which are given newest first, to w: the newest row of each node.
 func MergeTrees(ctx context.Context, w *table.Writer, tables []Limited) error {
 	var plain []*table.Table
 	for _, t := range tables {
@@ -22,7 +22,7 @@ func MergeTrees(ctx context.Context, w *table.Writer, tables []Limited) error {
 	return table.Merge(ctx, w, nil, plain...)
 }
 
-// mergeLimited is MergeTrees where rows at or behind their table's limit do not count.
+// mergeLimited is MergeTrees for tables with rows at or above their limits, which do not count.
 func mergeLimited(ctx context.Context, w *table.Writer, tables []Limited) error {
 	for r, err := range mergedRows(ctx, tables) {
 		if err != nil {
@@ -35,11 +35,12 @@ func mergeLimited(ctx context.Context, w *table.Writer, tables []Limited) error 
 	return nil
 }
 
-// mergedRows gives the rows of tables, newest first, of each key the newest. A row is valid until the next one.
+// mergedRows yields the rows of tables, given newest first: the newest row of each key. A row is valid until the next
+// one.
 func mergedRows(ctx context.Context, tables []Limited) iter.Seq2[table.Row, error] {
 	return func(yield func(table.Row, error) bool) {
 		sources, stop, err := pull(tables, func(t Limited) iter.Seq2[table.Row, error] {
-			if t.Limit == blockmap.NoLimit { // also where keys are no numbers
+			if t.Limit == blockmap.NoLimit { // keys need not be numbers then
 				return t.Scan(ctx, nil)
 			}
 			return limitedRows(ctx, t)
@@ -70,7 +71,7 @@ func mergedRows(ctx context.Context, tables []Limited) iter.Seq2[table.Row, erro
 	}
 }
 
-// limitedRows gives the rows of a table below its limit.
+// limitedRows yields the rows of a table below its limit.
 func limitedRows(ctx context.Context, t Limited) iter.Seq2[table.Row, error] {
 	limit := blockmap.Key(t.Limit)
 	return func(yield func(table.Row, error) bool) {
@@ -85,7 +86,7 @@ func limitedRows(ctx context.Context, t Limited) iter.Seq2[table.Row, error] {
 	}
 }
 
-// RunRows gives the rows of a table of runs, cut off at its limit.
+// RunRows yields the rows of a table of runs, cut off at its limit.
 func RunRows(ctx context.Context, t Limited) iter.Seq2[blockmap.Row, error] {
 	return func(yield func(blockmap.Row, error) bool) {
 		for r, err := range limitedRows(ctx, t) {
@@ -105,8 +106,8 @@ func RunRows(ctx context.Context, t Limited) iter.Seq2[blockmap.Row, error] {
 	}
 }
 
-// MergeRuns calls emit for what tables of runs, newest first, say: of each block what the newest does. Rows of blocks that are not held are left
-// out if nothing is older.
+// MergeRuns calls emit for the rows of tables of runs, given newest first: for each block the newest. With oldest,
+// nothing older exists, and rows of blocks that are not held are left out.
 func MergeRuns(ctx context.Context, tables []Limited, oldest bool, emit func(blockmap.Row) error) error {
 	sources, stop, err := pull(tables, func(t Limited) iter.Seq2[blockmap.Row, error] { return RunRows(ctx, t) })
 	defer stop()
@@ -122,7 +123,7 @@ func MergeRuns(ctx context.Context, tables []Limited, oldest bool, emit func(blo
 	return err
 }
 
-// firstPiece returns of the rows of some sources, newest first, what comes first, as far as none that is newer takes over.
+// firstPiece returns the first row among those of the sources, given newest first, cut off where a newer one begins.
 func firstPiece(sources []*source[blockmap.Row]) blockmap.Row {
 	first := 0
 	for i, s := range sources {
@@ -138,7 +139,7 @@ func firstPiece(sources []*source[blockmap.Row]) blockmap.Row {
 	return row.Part(row.First, end)
 }
 
-// goBehind takes a source to what it says of blocks from end on; ok is false if that is nothing.
+// goBehind moves a source to its rows for blocks from end on; ok is false if there are none.
 func goBehind(s *source[blockmap.Row], end uint64) (ok bool, err error) {
 	for s.row.End() <= end {
 		if ok, err := s.next(); !ok || err != nil {
@@ -151,19 +152,19 @@ func goBehind(s *source[blockmap.Row], end uint64) (ok bool, err error) {
 	return true, nil
 }
 
-// source is a table that is gone through along with others, at a row of it.
+// source is a table, at one of its rows, that is read along with others.
 type source[T any] struct {
 	pull func() (T, error, bool)
 	row  T
 }
 
-// next goes on to the next row; ok is false if there is none.
+// next moves to the next row; ok is false if there is none.
 func (s *source[T]) next() (ok bool, err error) {
 	s.row, err, ok = s.pull()
 	return ok && err == nil, err
 }
 
-// pull returns the tables that have a row, each at its first. stop must be called, also behind an error.
+// pull returns the tables that have a row, each at its first. stop must be called, even after an error.
 func pull[T any](tables []Limited, rows func(Limited) iter.Seq2[T, error]) (sources []*source[T], stop func(), err error) {
 	var stops []func()
 	stop = func() {
@@ -180,7 +181,7 @@ func pull[T any](tables []Limited, rows func(Limited) iter.Seq2[T, error]) (sour
 	return sources, stop, err
 }
 
-// advance takes all sources on by a function that reports whether they have a row, and returns those that do.
+// advance moves all sources with on, which reports whether they have a row, and returns those that do.
 func advance[T any](sources []*source[T], on func(*source[T]) (bool, error)) ([]*source[T], error) {
 	left := sources[:0]
 	for _, s := range sources {

@@ -11,17 +11,17 @@ import (
 	"hc/lib/store/table"
 )
 
-// ErrDamaged is wrapped by errors about derived files that are not what they should be: they are built again.
+// ErrDamaged is wrapped by errors about derived files that are not valid: they are built again.
 var ErrDamaged = errors.New("derived file is damaged")
 
-// IsFault reports whether an error says that a derived file is damaged or gone. What is derived can be built again.
+// IsFault reports whether an error means that a derived file is damaged or gone. Derived files can be built again.
 func IsFault(err error) bool {
 	return errors.Is(err, table.ErrDamaged) || errors.Is(err, ErrDamaged) || errors.Is(err, fs.ErrNotExist)
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// ended returns the decoder's error, or one for bytes behind the end.
+// ended returns the decoder's error, or one for bytes after the end.
 func ended(d *compact.Decoder) error {
 	if d.Err() == nil && d.Left() > 0 {
 		d.Fail("%d bytes behind the end", d.Left())

@@ -6,7 +6,7 @@ import (
 	"hc/lib/store/records"
 )
 
-// Unsettled returns those of the conflicting heads that a new head does not settle.
+// Unsettled returns the conflicting heads that a new head does not settle.
 func Unsettled(seen []records.Head, head records.Head) []records.Head {
 	if len(seen) == 0 {
 		return seen
@@ -19,7 +19,7 @@ func SameHead(a, b records.Head) bool {
 	return a.Fork == b.Fork && a.Length == b.Length && a.TreeHash == b.TreeHash
 }
 
-// AddSeen returns seen with one more, the oldest going where there are too many.
+// AddSeen returns seen with one more head or, if settled, without it. The oldest is dropped if there are too many.
 func AddSeen(seen []records.Head, head records.Head, settled bool) []records.Head {
 	seen = slices.DeleteFunc(slices.Clone(seen), func(s records.Head) bool { return SameHead(s, head) })
 	if !settled {

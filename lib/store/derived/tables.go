@@ -6,7 +6,7 @@ import (
 	"hc/lib/keys"
 )
 
-// Tables is what one file `applied` names. Safe for concurrent use.
+// Tables are the derived files that one file `applied` names. Safe for concurrent use.
 type Tables struct {
 	Files   *Files
 	Applied *Applied
@@ -16,7 +16,7 @@ type Tables struct {
 	cores map[keys.Key]*Core
 }
 
-// Open opens the tables of the index. Those of a core are opened when it is asked for.
+// Open opens the tables of the index. Those of a core are opened when they are first used.
 func Open(f *Files, a *Applied) (*Tables, error) {
 	d := &Tables{Files: f, Applied: a, cores: make(map[keys.Key]*Core)}
 	for _, ref := range a.Index {

@@ -8,7 +8,7 @@ import (
 	"hc/lib/merkle"
 )
 
-// EncodeCore writes a core record's meta. No manifest: the key is the signer's own.
+// EncodeCore encodes a core record's meta. Without a manifest, the key is the signer's own.
 func EncodeCore(key keys.Key, manifest []byte) []byte {
 	return compact.AppendBuffer(append([]byte{0}, key[:]...), manifest)
 }
@@ -30,7 +30,7 @@ type Truncate struct {
 	Roots        []merkle.Node // full roots at Length
 }
 
-// Encode writes the meta.
+// Encode returns the meta.
 func (m Truncate) Encode() []byte {
 	b := append([]byte{0}, m.Key[:]...)
 	b = compact.AppendUint(b, m.Fork)
@@ -42,7 +42,7 @@ func (m Truncate) Encode() []byte {
 	return b
 }
 
-// DecodeTruncate reads a truncate record's meta.
+// DecodeTruncate decodes a truncate record's meta.
 func DecodeTruncate(meta []byte) (*Truncate, error) {
 	d := compact.NewDecoder(meta)
 	flags(d, 0)
@@ -66,7 +66,7 @@ type Clear struct {
 	First, End uint64
 }
 
-// Encode writes the meta.
+// Encode returns the meta.
 func (m Clear) Encode() []byte {
 	return compact.AppendUint(compact.AppendUint(append([]byte{0}, m.Key[:]...), m.First), m.End)
 }
@@ -78,7 +78,7 @@ func decodeClear(meta []byte) (Clear, error) {
 	return m, finish("clear", d)
 }
 
-// EncodeDrop writes a drop record's meta.
+// EncodeDrop encodes a drop record's meta.
 func EncodeDrop(key keys.Key) []byte { return append([]byte{0}, key[:]...) }
 
 func decodeDrop(meta []byte) (keys.Key, error) {

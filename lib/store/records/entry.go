@@ -9,7 +9,7 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// Entry is a record of the log, understood. Exactly one of the pointers, or what Kind says, is set.
+// Entry is a decoded record of the log. Only the fields that belong to its Kind are set.
 type Entry struct {
 	Kind     packlog.Kind
 	At       packlog.Position
@@ -26,7 +26,7 @@ type Entry struct {
 	Settled  bool
 }
 
-// Decode decodes a record. Nothing of it is kept by reference. A record that cannot be understood is damage.
+// Decode decodes a record. It keeps no reference to it. A record that cannot be decoded is damage.
 func Decode(r packlog.Record) (*Entry, error) {
 	e := &Entry{Kind: r.Kind, At: r.Position, Size: len(r.Meta), Stored: r.Stored}
 	var err error
@@ -79,7 +79,7 @@ func (e *Entry) EachPassage(fn func(*Passage) error) error {
 	return nil
 }
 
-// EachLeaf calls fn for what a record needs by leaf hash.
+// EachLeaf calls fn for the leaf hashes of the blocks that a record depends on.
 func (e *Entry) EachLeaf(fn func(hash.Digest) error) error {
 	if e.Run != nil {
 		if e.Run.Codec != CodecDelta {

@@ -27,7 +27,7 @@ func malformed(what string, err error) error {
 	return fmt.Errorf("%w: %s: %w", ErrMalformed, what, err)
 }
 
-// finish returns the decoder's error, or one for bytes behind the end.
+// finish returns the decoder's error, or one for bytes after the end.
 func finish(what string, d *compact.Decoder) error {
 	if d.Err() == nil && d.Left() > 0 {
 		d.Fail("%d bytes behind the end", d.Left())
@@ -38,7 +38,7 @@ func finish(what string, d *compact.Decoder) error {
 	return nil
 }
 
-// flags reads the flags; those that are not known are an error.
+// flags reads the flags; unknown ones are an error.
 func flags(d *compact.Decoder, known byte) byte {
 	b := u8(d)
 	if b&^known != 0 {
@@ -49,14 +49,14 @@ func flags(d *compact.Decoder, known byte) byte {
 
 func u8(d *compact.Decoder) byte {
 	v := d.Uint()
-	if v >= 0xfd { // so that every such byte has one spelling, which is itself
+	if v >= 0xfd { // so that a byte has only one spelling, which is itself
 		d.Fail("byte %#x is out of range", v)
 		return 0
 	}
 	return byte(v)
 }
 
-// DamagedAt makes of a malformed record a packlog.ErrDamaged, and says which one it is.
+// DamagedAt turns a malformed record's error into a packlog.ErrDamaged, and says which record it is.
 func DamagedAt(at packlog.Position, err error) error {
 	if errors.Is(err, ErrMalformed) {
 		return fmt.Errorf("%w: record at %v: %w", packlog.ErrDamaged, at, err)

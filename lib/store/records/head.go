@@ -14,7 +14,7 @@ type Head struct {
 	Signature                []byte // the signature field as it travels (lib/keys); empty for an unsigned empty core
 }
 
-// AppendHead appends a head, as a head record and a .core file have it.
+// AppendHead appends a head as encoded in a head record and a .core file.
 func AppendHead(b []byte, h Head) []byte {
 	b = compact.AppendUint(b, h.Fork)
 	b = compact.AppendUint(b, h.Length)
@@ -23,7 +23,7 @@ func AppendHead(b []byte, h Head) []byte {
 	return compact.AppendBuffer(b, h.Signature)
 }
 
-// ReadHead reads what AppendHead wrote.
+// ReadHead decodes what AppendHead wrote.
 func ReadHead(d *compact.Decoder) Head {
 	h := Head{Fork: d.Uint(), Length: d.Uint(), ByteLength: d.Uint(), TreeHash: d.Fixed32()}
 	if h.Length > merkle.MaxLength {
@@ -35,12 +35,12 @@ func ReadHead(d *compact.Decoder) Head {
 	return h
 }
 
-// EncodeHead writes a head record's meta.
+// EncodeHead encodes a head record's meta.
 func EncodeHead(key keys.Key, h Head) []byte {
 	return AppendHead(append([]byte{0}, key[:]...), h)
 }
 
-// DecodeHead reads a head record's meta.
+// DecodeHead decodes a head record's meta.
 func DecodeHead(meta []byte) (keys.Key, Head, error) {
 	d := compact.NewDecoder(meta)
 	flags(d, 0)
@@ -50,7 +50,7 @@ func DecodeHead(meta []byte) (keys.Key, Head, error) {
 
 const seenSettled = 1 // flag
 
-// EncodeSeen writes the meta of a record of a head that conflicts with the one here.
+// EncodeSeen encodes the meta of a seen record, about a head that conflicts with the stored one.
 func EncodeSeen(key keys.Key, h Head, settled bool) []byte {
 	b := EncodeHead(key, h)
 	if settled {

@@ -24,7 +24,7 @@ func readNodes(d *compact.Decoder, max int, hint bool) []merkle.Node {
 	return nodes
 }
 
-// EncodeNodes writes a nodes record's meta: certain ones first.
+// EncodeNodes encodes a nodes record's meta, certain nodes first.
 func EncodeNodes(key keys.Key, nodes []merkle.Node) []byte {
 	b := append([]byte{0}, key[:]...)
 	for _, hint := range []bool{false, true} {

@@ -4,16 +4,16 @@ import (
 	"hc/lib/hash"
 )
 
-// How many blocks a passage has.
+// The number of blocks in a passage.
 const (
-	LeastPassage = 2 // one is named by its leaf hash
+	LeastPassage = 2 // a single block is named by its leaf hash
 	MostPassage  = 1024
 )
 
 const checkSize = 16 // bytes
 
-// Passage names blocks that stand one behind the other in a run of another append, by what they are: so it means the same wherever that run
-// is moved to, and in whichever of several runs they are found.
+// Passage names blocks that follow one another in a run of another append, by their content: so it means the same
+// wherever that run is moved to, and whichever of several runs they are found in.
 type Passage struct {
 	Leaf  hash.Digest // of the first block
 	check [checkSize]byte
@@ -25,7 +25,7 @@ func NewPassage(leaves []hash.Digest) Passage {
 	return Passage{Leaf: leaves[0], check: checkOf(leaves), count: uint64(len(leaves))}
 }
 
-// checkOf tells passages apart that begin with the same block.
+// checkOf distinguishes passages that begin with the same block.
 func checkOf(leaves []hash.Digest) (check [checkSize]byte) {
 	joined := make([]byte, 0, hash.Size*len(leaves))
 	for i := range leaves {
@@ -41,7 +41,7 @@ func (x *Passage) At(m *Run, i int) bool {
 	return m.Leaves[i] == x.Leaf && x.count <= uint64(len(m.Leaves)-i) && checkOf(m.Leaves[i:i+int(x.count)]) == x.check
 }
 
-// In returns the number of its first block in a run that has them all.
+// In returns the number of the passage's first block in m, if m has all its blocks in a row.
 func (x *Passage) In(m *Run) (number uint32, ok bool) {
 	for i := range m.Leaves {
 		if x.At(m, i) {

@@ -9,7 +9,7 @@ import (
 
 const (
 	runShort = 1 // flag: no leaf hashes, not in the index
-	runLines = 2 // flag: no lengths, blocks end behind their LF
+	runLines = 2 // flag: no lengths, blocks end after their LF
 )
 
 // How the payload of a run is stored.
@@ -19,19 +19,19 @@ const (
 	CodecDelta = 2 // zstd, with a block as the dictionary
 )
 
-// Run says what is in a run.
+// Run is the meta of a run.
 type Run struct {
 	Short, Lines bool
 	Codec        byte
 	Ordinal      uint32 // in its append
 	Count        int    // blocks
-	Raw          int    // bytes of them
+	Raw          int    // their size in bytes
 	Base         hash.Digest
 	Lengths      []uint32 // nil for lines
 	Leaves       []hash.Digest
 }
 
-// Encode writes the meta.
+// Encode returns the meta.
 func (m *Run) Encode() []byte {
 	b := make([]byte, 0, 32+3*len(m.Lengths)+hash.Size*len(m.Leaves))
 	flag := byte(0)
@@ -61,7 +61,7 @@ func (m *Run) Encode() []byte {
 	return b
 }
 
-// DecodeRun reads a run record's meta.
+// DecodeRun decodes a run record's meta.
 func DecodeRun(meta []byte) (*Run, error) {
 	d := compact.NewDecoder(meta)
 	flag, codec := flags(d, runShort|runLines), u8(d)
@@ -131,7 +131,7 @@ func (m *Run) readLengths(d *compact.Decoder) {
 	}
 }
 
-// Split returns where each block of the decoded run ends, or false if data is not what the meta says.
+// Split returns where each block of the decoded run ends, or false if data contradicts the meta.
 func (m *Run) Split(data []byte) ([]uint32, bool) {
 	if len(data) != m.Raw {
 		return nil, false

@@ -4,17 +4,17 @@ import (
 	"hc/lib/merkle"
 )
 
-// RunList is the runs of an append that a span may still name, ascending by their numbers.
+// RunList is the runs of an append that spans may still name, in ascending order of their ordinals.
 type RunList struct{ runs []*Entry }
 
 func (l *RunList) Add(e *Entry) {
 	if n := len(l.runs); n > 0 && l.runs[n-1].Run.Ordinal >= e.Run.Ordinal {
-		return // a second run of that number
+		return // a second run with that ordinal
 	}
 	l.runs = append(l.runs, e)
 }
 
-// Forget drops the runs before the lowest one that a span names; no later one names them.
+// Forget drops the runs before the lowest one that a span names; no later span names them.
 func (l *RunList) Forget(span *Span) {
 	lowest := span.LowestRun()
 	if lowest == noRun {
@@ -28,7 +28,7 @@ func (l *RunList) Forget(span *Span) {
 	l.runs = l.runs[i:]
 }
 
-// Find returns the run of that number, nil if it is not there.
+// Find returns the run with that ordinal, nil if it is not there.
 func (l *RunList) Find(ordinal uint32) *Entry {
 	lo, hi := 0, len(l.runs)
 	for lo < hi {
@@ -45,7 +45,7 @@ func (l *RunList) Find(ordinal uint32) *Entry {
 	return nil
 }
 
-// Leaves calls fn for the leaf nodes of a span's blocks, as far as they can be told without a payload.
+// Leaves calls fn for the leaf nodes of a span's blocks, as far as they are known without a payload.
 func (l *RunList) Leaves(span *Span, fn func(merkle.Node) error) error {
 	for _, p := range span.Parts {
 		if p.ByLeaf != nil {

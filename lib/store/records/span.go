@@ -24,10 +24,10 @@ type Span struct {
 	Roots  []merkle.Node
 }
 
-// noRun is LowestRun of a span that names none.
+// noRun is the LowestRun of a span that names no run.
 const noRun = 1 << 32
 
-// LowestRun returns the lowest ordinal of the runs that the span names; where it names none, more than any.
+// LowestRun returns the lowest ordinal of the runs that the span names, or one above all if it names none.
 func (m *Span) LowestRun() (lowest uint64) {
 	lowest = noRun
 	for _, p := range m.Parts {
@@ -44,9 +44,9 @@ type Part struct {
 	Count  uint64    // blocks
 	Run    uint32    // ordinal of the run in its append
 	At     uint32    // number of the first block in the run
-	ByLeaf []LeafRef // Count of them; nil: in the run, or the passage
+	ByLeaf []LeafRef // Count of them; nil: in a run, or a passage
 
-	Passage *Passage // of Count blocks; nil: in the run, or by leaf
+	Passage *Passage // of Count blocks; nil: in a run, or by leaf
 }
 
 // InRun reports whether the part's blocks are in a run of the same append.
@@ -58,15 +58,15 @@ type LeafRef struct {
 	Leaf hash.Digest
 }
 
-// End returns the block behind the last one.
+// End returns the block after the last one.
 func (p Part) End() uint64 { return p.First + p.Count }
 
-// HasPassages reports whether some blocks are named as passages, which not every program reads.
+// HasPassages reports whether some parts are passages, which not every program can read.
 func (m *Span) HasPassages() bool {
 	return slices.ContainsFunc(m.Parts, func(p Part) bool { return p.Passage != nil })
 }
 
-// Encode writes the meta.
+// Encode returns the meta.
 func (m *Span) Encode() []byte {
 	b := []byte{0}
 	if m.Append {
@@ -92,7 +92,7 @@ func (m *Span) Encode() []byte {
 	return b
 }
 
-// What a part's blocks are named by. Where no part is a passage, one bit tells.
+// The kinds of parts. If no part is a passage, they take one bit.
 const (
 	partInRun   = 0
 	partByLeaf  = 1
@@ -122,7 +122,7 @@ func (p *Part) encode(b []byte, passages bool) []byte {
 	return compact.AppendUint(b, uint64(p.At))
 }
 
-// DecodeSpan reads a span record's meta.
+// DecodeSpan decodes a span record's meta.
 func DecodeSpan(meta []byte) (*Span, error) {
 	d := compact.NewDecoder(meta)
 	flag := flags(d, spanAppend|spanPassages)

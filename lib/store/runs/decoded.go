@@ -10,13 +10,13 @@ import (
 	"hc/lib/store/records"
 )
 
-// Decoded is a run with its blocks. Immutable, as long as its memory is held.
+// Decoded is a run with its blocks. It is immutable as long as its memory is held.
 type Decoded struct {
 	meta   *records.Run
 	data   []byte
-	memory *lent.Memory // in which data lies, held for as long as the reader holds the run; nil: the collector's
+	memory *lent.Memory // which data is in, held as long as the reader holds the run; nil: the garbage collector's
 	ends   []uint32
-	pack   io.ReaderAt // in which data stands as it is, at that offset; nil if it is stored otherwise
+	pack   io.ReaderAt // the file that has data as it is, at that offset; nil if it is stored otherwise
 	offset int64
 
 	once   sync.Once
@@ -32,7 +32,7 @@ func (r *Decoded) start(i uint32) uint32 {
 
 func (r *Decoded) block(i uint32) []byte { return r.data[r.start(i):r.ends[i]:r.ends[i]] }
 
-// Hash computes the leaf hashes, where the run does not tell them.
+// Hash computes the leaf hashes, if the run does not have them.
 func (r *Decoded) Hash() {
 	r.once.Do(func() {
 		if r.leaves = r.meta.Leaves; r.leaves == nil {
@@ -47,7 +47,7 @@ func (r *Decoded) Leaf(i uint32, block uint64) merkle.Node {
 	return merkle.LeafNodeHash(block, uint64(len(r.block(i))), r.leaves[i])
 }
 
-// LeavesOf returns the leaf hashes of a run whose bytes are data, with the blocks' ends.
+// LeavesOf returns the leaf hashes of a run whose bytes are data, split at the blocks' ends.
 func LeavesOf(data []byte, ends []uint32) []hash.Digest {
 	blocks := make([][]byte, len(ends))
 	at := uint32(0)

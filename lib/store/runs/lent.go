@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	leastPiece = 4 << 10   // bytes of a block that is not copied: a piece costs some 50 bytes of bookkeeping, and a look at two cache lines
-	worthWrite = 512 << 10 // bytes of records that are written rather than copied
+	leastPiece = 4 << 10   // bytes of a block that is not copied: a piece costs about 50 bytes of bookkeeping, and access to two cache lines
+	worthWrite = 512 << 10 // bytes of records that are better written than copied
 )
 
 // bufferOf returns an empty buffer for a run that begins with so many bytes.
@@ -19,7 +19,7 @@ func bufferOf(size int) []byte {
 	return make([]byte, 0, size)
 }
 
-// keep makes all bytes of the run its own.
+// keep copies all bytes of the run into its own memory.
 func (j *runJob) keep() {
 	if len(j.pieces) == 0 {
 		return
@@ -42,7 +42,7 @@ func (j *runJob) endsWithLF() bool {
 	return len(last) > 0 && last[len(last)-1] == '\n'
 }
 
-// Keep lets go of all that was lent: it writes that, if that is worth it, or copies it.
+// Keep releases all lent memory: it writes the bytes, if that is worth it, or copies them.
 func (w *Writer) Keep(ctx context.Context) error {
 	if w.current != nil {
 		w.current.keep()
@@ -63,7 +63,7 @@ func (w *Writer) Keep(ctx context.Context) error {
 	}
 	for _, job := range w.queue {
 		if !job.ready() {
-			continue // its bytes are its own
+			continue // it has its own bytes already
 		}
 		if before := job.record.Payload; join(&job.record) {
 			recycle(before)
@@ -72,10 +72,10 @@ func (w *Writer) Keep(ctx context.Context) error {
 	return nil
 }
 
-// piecesOf returns the bytes of a record that are lent.
+// piecesOf returns how many bytes of a record are lent.
 func piecesOf(r *packlog.Record) int { return r.Length() - len(r.Payload) }
 
-// join copies what is lent of a record behind its own bytes, and reports whether both are in fresh memory.
+// join copies the lent bytes of a record after its own, and reports whether it needed fresh memory for both.
 func join(r *packlog.Record) (fresh bool) {
 	size := r.Length()
 	if size == len(r.Payload) {

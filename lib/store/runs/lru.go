@@ -7,15 +7,16 @@ import (
 	"sync"
 )
 
-// lru holds what was used last, within bounds. Safe for concurrent use. What several goroutines want at once is loaded once.
+// lru holds the values used most recently, within bounds. Safe for concurrent use. A value that several goroutines want
+// at once is loaded once.
 type lru[K comparable, V any] struct {
 	maxCount, maxCost int
 	cost              func(V) int
-	letGo             func(V) // told of a value that is neither held nor used any more; may be nil
+	letGo             func(V) // called with a value that is neither held nor used any more; may be nil
 
 	mu    sync.Mutex
 	items map[K]*list.Element // of *lruItem[K, V]
-	order list.List           // last used first
+	order list.List           // most recently used first
 	total int
 }
 
@@ -35,25 +36,25 @@ func newLRU[K comparable, V any](maxCount, maxCost int, cost func(V) int) *lru[K
 	return &lru[K, V]{maxCount: maxCount, maxCost: maxCost, cost: cost, items: make(map[K]*list.Element)}
 }
 
-// get returns the value of key, which load makes, as long as ctx is not done, if it is not held. An error is not kept. It is for values
-// that nobody is told of when they are let go.
+// get returns the value of key. If it is not held, load makes it, as long as ctx is not done. An error is not kept. get
+// is for values that need no letGo.
 func (l *lru[K, V]) get(ctx context.Context, key K, load func(context.Context) (V, error)) (value V, err error) {
 	err = l.use(ctx, key, load, func(v V) { value = v })
 	return value, err
 }
 
-// use is get for who uses the value while with runs: before that returns it is not let go.
+// use is get for a caller that uses the value while with runs: the value is not let go before that returns.
 func (l *lru[K, V]) use(ctx context.Context, key K, load func(context.Context) (V, error), with func(V)) error {
 	for {
 		own, err := l.useOnce(key, func() (V, error) { return load(ctx) }, with)
 		if own || err == nil || ctx.Err() != nil || !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
-		// It was loaded for somebody else, who does not want it any more.
+		// It was loaded for somebody else, who gave up.
 	}
 }
 
-// useOnce is use of what is held, or is being loaded; own reports that it was loaded here.
+// useOnce is use of a value that is held, or being loaded; own reports that it was loaded here.
 func (l *lru[K, V]) useOnce(key K, load func() (V, error), with func(V)) (own bool, err error) {
 	element := l.begin(key)
 	item := element.Value.(*lruItem[K, V])
@@ -71,7 +72,7 @@ func (l *lru[K, V]) useOnce(key K, load func() (V, error), with func(V)) (own bo
 	return own, item.err
 }
 
-// begin returns the element of a key, which is used from now on.
+// begin returns the element of a key and begins a use of it.
 func (l *lru[K, V]) begin(key K) *list.Element {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -94,14 +95,14 @@ func (l *lru[K, V]) end(item *lruItem[K, V]) {
 	l.unused(item)
 }
 
-// unused lets go of the value of an item that was dropped, if nobody uses it any more. l.mu is held.
+// unused lets go of the value of a dropped item, if nobody uses it any more. l.mu is held.
 func (l *lru[K, V]) unused(item *lruItem[K, V]) {
 	if item.dropped && item.users == 0 && item.err == nil && l.letGo != nil {
 		l.letGo(item.value)
 	}
 }
 
-// loaded counts what was loaded and lets go of what is too much; never of what came last.
+// loaded counts a loaded value, and drops others while there are too many; never the one used last.
 func (l *lru[K, V]) loaded(item *lruItem[K, V], element *list.Element) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -14,26 +14,26 @@ import (
 	"hc/lib/zstdframe"
 )
 
-// Bounds of what a store holds of the runs that were read last.
+// Bounds of what a store holds of the runs read most recently.
 const (
 	cachedRuns     = 4
 	cachedRunBytes = 20 << 20 // bytes, decoded; one run may be 16 MiB
-	cachedMetas    = 512      // more than what one question of a reader is about: where their runs end, then the runs
+	cachedMetas    = 512      // more than one request of a reader needs: where its runs end, then the runs
 	cachedMetaSize = 6 << 20  // bytes on disk
-	lentRunBytes   = 6 << 20  // of memory that is used for one run after the other
-	leastLentRun   = 48 << 10 // bytes of a run that such memory is taken for: less would not fill it
+	lentRunBytes   = 6 << 20  // of memory that is reused for one run after another
+	leastLentRun   = 48 << 10 // bytes of the smallest run that takes such memory: a smaller one would not fill it
 )
 
-// Reader reads runs and metas from the log, and holds the last ones. Safe for concurrent use.
+// Reader reads runs and metas from the log, and holds the most recent ones. Safe for concurrent use.
 type Reader struct {
 	log   *packlog.Log
 	runs  *lru[packlog.Position, *Decoded]
 	metas *lru[packlog.Position, *records.Entry]
 	pool  *lent.Pool
-	plain func(context.Context, hash.Digest) (Place, error) // where a block is stored without a base
+	plain func(context.Context, hash.Digest) (Place, error) // finds a block that is stored without a base
 }
 
-// NewReader returns a reader of a log. plain says where a block is stored without a base.
+// NewReader returns a reader of a log. plain finds a block that is stored without a base.
 func NewReader(log *packlog.Log, plain func(context.Context, hash.Digest) (Place, error)) *Reader {
 	r := &Reader{
 		log:   log,
@@ -64,7 +64,7 @@ func (r *Reader) Meta(ctx context.Context, at packlog.Position, kind packlog.Kin
 	return e, nil
 }
 
-// Run returns the run at a position, whose memory is never used again.
+// Run returns the run at a position. Its memory is never reused.
 func (r *Reader) Run(ctx context.Context, at packlog.Position) (run *Decoded, err error) {
 	err = r.use(ctx, at, func(used *Decoded) {
 		used.memory.Hold()
@@ -73,7 +73,7 @@ func (r *Reader) Run(ctx context.Context, at packlog.Position) (run *Decoded, er
 	return run, err
 }
 
-// use calls with for the run at a position, which is there until that returns.
+// use calls with for the run at a position, which remains valid until with returns.
 func (r *Reader) use(ctx context.Context, at packlog.Position, with func(*Decoded)) error {
 	return r.runs.use(ctx, at, func(ctx context.Context) (*Decoded, error) { return r.read(ctx, at) }, with)
 }
@@ -101,7 +101,7 @@ func (r *Reader) read(ctx context.Context, at packlog.Position) (*Decoded, error
 	return run, nil
 }
 
-// fill reads the bytes of a run, of which the record is there.
+// fill reads the bytes of a run, given its record.
 func (r *Reader) fill(ctx context.Context, run *Decoded, record packlog.Record) error {
 	if record.Payload != nil {
 		return r.decode(ctx, run, record.Payload, nil)
@@ -117,7 +117,7 @@ func (r *Reader) fill(ctx context.Context, run *Decoded, record packlog.Record) 
 	return r.decode(ctx, run, payload, memory)
 }
 
-// decode sets the bytes of a run, whose payload lies in memory, which is given to it.
+// decode sets the bytes of a run. It takes over memory, which the payload is in.
 func (r *Reader) decode(ctx context.Context, run *Decoded, payload []byte, memory *lent.Memory) (err error) {
 	if run.meta.Codec == records.CodecRaw {
 		run.memory = memory
@@ -138,7 +138,7 @@ func (r *Reader) decode(ctx context.Context, run *Decoded, payload []byte, memor
 	return err
 }
 
-// room returns room for so many bytes, and the memory that it is of.
+// room returns room for so many bytes, and the memory that it belongs to.
 func (r *Reader) room(bytes int) (*lent.Memory, []byte) {
 	if bytes < leastLentRun {
 		return nil, make([]byte, 0, bytes)
@@ -147,7 +147,7 @@ func (r *Reader) room(bytes int) (*lent.Memory, []byte) {
 	return memory, memory.Bytes()[:0]
 }
 
-// base returns a block that is stored without a base: so reading it reads no other one.
+// base returns a block that is stored without a base, so that reading it does not need another one.
 func (r *Reader) base(ctx context.Context, leaf hash.Digest) (LentBlock, error) {
 	at, err := r.plain(ctx, leaf)
 	if err != nil {
@@ -156,20 +156,20 @@ func (r *Reader) base(ctx context.Context, leaf hash.Digest) (LentBlock, error) 
 	return r.Lend(ctx, at)
 }
 
-// A LentBlock is a block that stays where it is until its memory is released, and is not to be changed.
+// A LentBlock is a block that stays where it is until its memory is released. It must not be changed.
 type LentBlock struct {
 	Data   []byte
 	Memory *lent.Memory // that of a whole run, however small the block is; or nil
-	Pack   io.ReaderAt  // the file in which it stands as it is, at Offset; nil where it is stored otherwise. The store may close it at any time
+	Pack   io.ReaderAt  // the file that has the block as it is, at Offset; nil if it is stored otherwise. The store may close it at any time
 	Offset int64
 
-	run int // bytes that it keeps from the collector
+	run int // bytes that it keeps from being collected
 }
 
-// keepsRun is how many times as much memory as its own size a block that somebody keeps may take up.
+// keepsRun is how many times its own size in memory a kept block may take up.
 const keepsRun = 8
 
-// Keep returns the bytes of a block for who does not say when he is done with them.
+// Keep returns the bytes of a block for a caller that does not say when it is done with them.
 func (b LentBlock) Keep() []byte {
 	if len(b.Data) >= b.run/keepsRun {
 		return b.Data
@@ -178,7 +178,7 @@ func (b LentBlock) Keep() []byte {
 	return append(make([]byte, 0, len(b.Data)), b.Data...)
 }
 
-// Lend returns a block, with a hold of its memory.
+// Lend returns a block, with its memory held.
 func (r *Reader) Lend(ctx context.Context, at Place) (block LentBlock, err error) {
 	ok := false
 	err = r.use(ctx, at.Run, func(run *Decoded) {

@@ -12,16 +12,16 @@ import (
 	"hc/lib/zstdframe"
 )
 
-// Recoder compresses runs again. For one goroutine. What it returns is valid until it is called again.
+// Recoder compresses runs again. It is for one goroutine. Its results are valid until the next call.
 type Recoder struct {
-	cold    bool          // else as appends do
-	encoder *zstd.Encoder // its own: from a pool, of which the collector takes what is needed now and then only, it would be made again and again
+	cold    bool          // else it compresses as appends do
+	encoder *zstd.Encoder // its own: the collector empties pools, so one from a pool would be made again and again
 
-	raw, frame, back []byte // room for a run, for its frame, and for what that decodes to
+	raw, frame, back []byte // room for a run, for its frame, and for what the frame decodes to
 }
 
-// NewRecoder makes a recoder. A cold one takes 34 MiB for the tables of its encoder: one is enough for a repack, and it leaves
-// nothing else to collect, for as much as half of what is live may lie about before it is collected.
+// NewRecoder returns a Recoder. A cold one takes 34 MiB for the tables of its encoder. One is enough for a repack, and
+// leaves nothing else to collect: garbage may grow to half of what is live before it is collected.
 func NewRecoder(cold bool) *Recoder {
 	if !cold {
 		return &Recoder{encoder: codec.NewThorough(), frame: make([]byte, 0, MostBytes)}
@@ -29,7 +29,7 @@ func NewRecoder(cold bool) *Recoder {
 	return &Recoder{cold: true, encoder: zstdframe.NewEncoder(zstd.SpeedBestCompression, records.MaxWindow)}
 }
 
-// Encode sets the codec of a run whose blocks are raw, and returns its payload. What it made was read back.
+// Encode sets the codec of a run whose blocks are raw, and returns its payload, which it has checked by decoding it.
 func (r *Recoder) Encode(m *records.Run, raw []byte) ([]byte, error) {
 	var frame []byte
 	switch {
@@ -69,7 +69,8 @@ func (r *Recoder) Again(record *packlog.Record) (*packlog.Record, error) {
 	return &now, nil
 }
 
-// Plain decodes a run, nil if it has a base, or more than so many bytes. One that is not what it says is damage.
+// Plain decodes a run; it returns nil if the run has a base or more than most bytes. A run that contradicts its meta is
+// damage.
 func (r *Recoder) Plain(record *packlog.Record, most int) (*records.Run, []byte, error) {
 	m, err := records.DecodeRun(record.Meta)
 	if err != nil {
@@ -89,7 +90,7 @@ func (r *Recoder) Plain(record *packlog.Record, most int) (*records.Run, []byte,
 	return m, raw, nil
 }
 
-// withRoom returns an empty slice with room for that many bytes, b if it has.
+// withRoom returns an empty slice with room for that many bytes, b if it has enough.
 func withRoom(b []byte, bytes int) []byte {
 	if cap(b) < bytes {
 		return make([]byte, 0, bytes)

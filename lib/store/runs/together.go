@@ -8,7 +8,8 @@ import (
 	"hc/lib/store/records"
 )
 
-// AddTogether puts blocks into a run of their own, whose payload is there, and returns its ordinal. The payload is not copied.
+// AddTogether puts blocks into a run of their own with the given payload, and returns its ordinal. The payload is not
+// copied.
 func (w *Writer) AddTogether(ctx context.Context, leaves []hash.Digest, blocks [][]byte, payload []byte, codec byte) (run uint32, err error) {
 	if err := w.end(ctx); err != nil {
 		return 0, err

@@ -16,26 +16,27 @@ import (
 // How much a writer puts into a run.
 const (
 	MostBytes       = 256 << 10 // bytes of blocks, unless it is one larger block
-	MostShortBlocks = 16 << 10  // blocks in a short run: what a look at one of them has to split
+	MostShortBlocks = 16 << 10  // blocks in a short run: reading one of them splits all
 )
 
 const (
-	mostFlying = 6 << 20  // bytes of runs that are compressed or wait for it, beyond the one that was just handed in, at most,
-	eachFlying = 2        // and so many runs for each processor, and for two more
-	batchBytes = 2 << 20  // bytes of records that are written at once
-	smallRun   = 16 << 10 // bytes of a run that are compressed sooner than a worker could begin with it
-	maxBehind  = 256      // deltas that wait for the end of a run
+	mostFlying = 6 << 20  // bytes of runs that are being compressed or wait for it, not counting the newest run, at most,
+	eachFlying = 2        // and at most so many runs for each processor, and for two more
+	batchBytes = 2 << 20  // bytes of records to write at once
+	smallRun   = 16 << 10 // bytes of a run that is compressed before a worker could begin with it
+	maxBehind  = 256      // deltas that may wait for the end of a run
 )
 
-// runJob is a run on its way into the log. done is closed when record is ready; nil: it is, or nobody works on it yet.
+// runJob is a run on its way into the log. done is closed when record is ready; nil: it is ready, or nobody works on it
+// yet.
 type runJob struct {
 	meta   records.Run
 	raw    []byte       // of the blocks, in memory of the run's own
-	pieces [][]byte     // what of them stands behind raw, where the caller has it
+	pieces [][]byte     // the blocks' bytes after raw, in the caller's memory
 	sum    checksum.Sum // of both
-	asIs   bool         // nobody needs to try to compress them
+	asIs   bool         // compressing them is not worth a try
 	record packlog.Record
-	lent   bool // the record's payload is somebody else's
+	lent   bool // the record's payload belongs to somebody else
 	done   chan struct{}
 }
 
@@ -45,24 +46,24 @@ type Writer struct {
 	short   bool
 	effort  codec.Effort
 	current *runJob   // takes blocks; nil: the next block begins one
-	isLines bool      // all blocks of current but the last end with their only LF
+	isLines bool      // each block of current but the last ends with its only LF
 	ordinal uint32    // of the next run
-	behind  []*runJob // deltas, which are ready, to be written behind current
+	behind  []*runJob // finished deltas, to be written after current
 
 	queue   []*runJob     // in order
-	waiting int           // bytes of queue
+	waiting int           // bytes in queue
 	slots   chan struct{} // one for each processor; nil until it is needed
 	workers sync.WaitGroup
 
 	batch      []packlog.Record
 	batchBytes int
-	spent      [][]byte // payloads of batch whose memory may be used again
+	spent      [][]byte // payloads of batch whose memory may be reused
 }
 
-// inFlight returns how many bytes of runs are compressed or wait for it, beyond the one that was just handed in.
+// inFlight returns how many bytes of runs may be compressed or wait for it, not counting the newest run.
 func inFlight() int { return min(mostFlying, eachFlying*MostBytes*(runtime.GOMAXPROCS(0)+2)) }
 
-// NewWriter returns a writer of the runs of one append, which write puts into the log. Those of short blocks are short ones.
+// NewWriter returns a writer of the runs of one append, which write puts into the log. If short, it makes short runs.
 func NewWriter(short bool, effort codec.Effort, write func(context.Context, ...packlog.Record) error) *Writer {
 	return &Writer{write: write, short: short, effort: effort}
 }
@@ -77,13 +78,13 @@ func newBuffer() []byte {
 	return make([]byte, 0, MostBytes)
 }
 
-// Add puts a block into the current run and returns the run's ordinal and the block's number in it. data is copied. sum is the
-// block's, if it is known.
+// Add puts a block into the current run and returns the run's ordinal and the block's number in it. data is copied. sum
+// is the block's checksum, if known.
 func (w *Writer) Add(ctx context.Context, leaf hash.Digest, data []byte, sum checksum.Sum) (run, at uint32, err error) {
 	return w.addBlock(ctx, leaf, data, sum, false)
 }
 
-// Lend is Add for a block that stays where it is until Keep: it is copied only if it is short.
+// Lend is Add for a block that stays where it is until Keep: only short ones are copied.
 func (w *Writer) Lend(ctx context.Context, leaf hash.Digest, data []byte, sum checksum.Sum) (run, at uint32, err error) {
 	return w.addBlock(ctx, leaf, data, sum, len(data) >= leastPiece)
 }
@@ -129,7 +130,8 @@ func (w *Writer) begin() {
 	w.ordinal++
 }
 
-// AddDelta adds a run of one block of that size that is told from a base, and returns its ordinal. lent: the frame is somebody else's.
+// AddDelta adds a run of one block of that size, as a delta to base, and returns its ordinal. lent: the frame belongs
+// to somebody else.
 func (w *Writer) AddDelta(ctx context.Context, leaf hash.Digest, size int, base hash.Digest, frame []byte, lent bool) (run uint32, err error) {
 	job := &runJob{lent: lent, meta: records.Run{
 		Codec: records.CodecDelta, Ordinal: w.ordinal, Count: 1, Raw: size, Base: base,
@@ -144,13 +146,13 @@ func (w *Writer) AddDelta(ctx context.Context, leaf hash.Digest, size int, base 
 	return job.meta.Ordinal, err
 }
 
-// isLine reports whether a block is a line, with or without its LF at the end.
+// isLine reports whether a block is a line, with or without an LF at the end.
 func isLine(data []byte) bool {
 	i := bytes.IndexByte(data, '\n')
 	return i == len(data)-1 && i >= 0 || i < 0 && len(data) > 0
 }
 
-// end hands the current run to the workers, and writes what is ready.
+// end hands the current run to the workers, and writes runs that are ready.
 func (w *Writer) end(ctx context.Context) error {
 	job := w.current
 	if job == nil {
@@ -190,7 +192,7 @@ func (w *Writer) end(ctx context.Context) error {
 	return w.drain(ctx, size)
 }
 
-// drain writes what is ready, and waits where too much beyond the size of the newest run is not.
+// drain writes runs that are ready, and waits while too many bytes, not counting the newest run's size, are not.
 func (w *Writer) drain(ctx context.Context, size int) error {
 	for w.waiting > inFlight()+size || len(w.queue) > 0 && w.queue[0].ready() {
 		if err := w.writeFirst(ctx); err != nil {
@@ -200,7 +202,7 @@ func (w *Writer) drain(ctx context.Context, size int) error {
 	return nil
 }
 
-// takeBehind puts the deltas into the queue, behind the run that was open when they came.
+// takeBehind puts the deltas into the queue, after the run that was open when they came.
 func (w *Writer) takeBehind() {
 	for _, job := range w.behind {
 		w.queue = append(w.queue, job)
@@ -230,7 +232,7 @@ func (j *runJob) finish(effort codec.Effort) {
 	j.record.Meta = j.meta.Encode()
 }
 
-// tryToCompress makes the record of a run that is worth compressing. All bytes of such a one are its own.
+// tryToCompress makes the record of a run that is worth compressing. All bytes of such a run are its own.
 func (j *runJob) tryToCompress(effort codec.Effort) bool {
 	if j.asIs {
 		return false
@@ -246,7 +248,7 @@ func (j *runJob) tryToCompress(effort codec.Effort) bool {
 	}
 	j.meta.Codec = records.CodecZstd
 	j.record = packlog.Record{Kind: packlog.KindRun, Payload: frame}
-	if len(frame) < cap(frame)/4 { // a batch of them holds many
+	if len(frame) < cap(frame)/4 { // a batch holds many of them
 		j.record.Payload = bytes.Clone(frame)
 		recycle(frame)
 	}
@@ -323,7 +325,7 @@ func (w *Writer) Flush(ctx context.Context, more ...packlog.Record) error {
 	return w.writeBatch(ctx)
 }
 
-// Finish hands what is not written yet to write, also if that is nothing.
+// Finish passes everything that is not written yet to write, even if that is nothing.
 func (w *Writer) Finish(ctx context.Context, write func(context.Context, ...packlog.Record) error) error {
 	if err := w.Flush(ctx); err != nil {
 		return err

@@ -9,18 +9,19 @@ import (
 	"sync"
 )
 
-// A Batch is keys that tables with filters are asked for together, by [Table.Ask], which is far cheaper than one by one: what brings a block of
-// a filter from memory, or from the file, is done for many at a time. Its zero value is empty. Not for concurrent use.
+// A Batch is keys for which tables with filters are asked together, by [Table.Ask]. That is far cheaper than asking one
+// by one: many blocks of a filter are fetched from memory, or read from the file, at a time. Its zero value is empty.
+// Not for concurrent use.
 type Batch struct {
 	probes []probe // ascending by their keys, once sorted
 	may    []byte  // by number: 1 if a table may have it
 	order  order   // of probes
-	spare  []probe // room to group them in
+	spare  []probe // room for grouping them
 
-	touched byte // so that what is touched is read
+	touched byte // so that touching memory is not optimized away
 }
 
-// order is how far probes are in the order of their keys.
+// order is how far probes have been sorted by their keys.
 type order int
 
 const (
@@ -29,17 +30,17 @@ const (
 	ascending
 )
 
-// probe is as much of a key as a filter looks at.
+// probe is the part of a key that a filter uses.
 type probe struct {
 	key        uint64 // its first eight bytes
 	mark, step uint32
-	number     uint32 // in the order in which keys came
+	number     uint32 // in the order in which keys were added
 }
 
 // Reset makes the batch empty.
 func (b *Batch) Reset() { b.probes, b.may, b.order = b.probes[:0], b.may[:0], asTheyCame }
 
-// Add adds a key of at least 16 bytes. Keys are numbered from 0 in the order in which they come.
+// Add adds a key of at least 16 bytes. Keys are numbered from 0 in the order in which they are added.
 func (b *Batch) Add(key []byte) {
 	mark, step := marksOf(key)
 	b.probes = append(b.probes, probe{binary.BigEndian.Uint64(key), mark, step, uint32(len(b.may))})
@@ -47,10 +48,10 @@ func (b *Batch) Add(key []byte) {
 	b.order = asTheyCame
 }
 
-// MayHave reports whether a table that was asked may have the key with that number. If not, none of them has it.
+// MayHave reports whether any table asked so far may have the key with that number. If not, none of them has it.
 func (b *Batch) MayHave(number int) bool { return b.may[number] == 1 }
 
-// Ask notes in the batch which of its keys the table may have. Its keys must be at least 16 bytes long.
+// Ask notes in the batch which of its keys the table may have. The table's keys must be at least 16 bytes long.
 func (t *Table) Ask(ctx context.Context, b *Batch) error {
 	switch {
 	case t.header.rows == 0 || len(b.probes) == 0:
@@ -72,11 +73,11 @@ func (t *Table) Ask(ctx context.Context, b *Batch) error {
 	return t.failed(err)
 }
 
-// askHeld asks a filter that is in memory, about from its begin to its end. Some blocks are touched before the first of them is looked at: as that
-// is next to nothing to do, many of them are on their way from memory at a time.
+// askHeld asks a filter that is in memory, roughly from beginning to end. It touches several blocks before it uses the
+// first of them: touching is so little work that many blocks are on their way from memory at once.
 func (b *Batch) askHeld(filter []byte, blocks uint64) {
 	b.group()
-	var at [touchedTogether]uint64 // where their blocks are
+	var at [touchedTogether]uint64 // where their blocks begin
 	for probes := b.probes; len(probes) > 0; {
 		some := probes[:min(len(probes), len(at))]
 		probes = probes[len(some):]
@@ -92,16 +93,16 @@ func (b *Batch) askHeld(filter []byte, blocks uint64) {
 	}
 }
 
-const touchedTogether = 64 // blocks of a filter that are brought from memory at a time
+const touchedTogether = 64 // blocks of a filter that are fetched from memory at a time
 
 const (
-	askedBlocks = 1024 // of a filter, that are read at once at most
-	askedApart  = 32   // blocks between two that are wanted which are read along: sooner than a second read is made
+	askedBlocks = 1024 // of a filter, read at once at most
+	askedApart  = 32   // unwanted blocks between two wanted ones that are read along, rather than making a second read
 )
 
 var askedBuffers = sync.Pool{New: func() any { return new([askedBlocks * filterBlock]byte) }}
 
-// askFile asks a filter that is in the file, from its begin to its end.
+// askFile asks a filter that is in the file, from beginning to end.
 func (t *Table) askFile(ctx context.Context, b *Batch) error {
 	b.sort()
 	buffer := askedBuffers.Get().(*[askedBlocks * filterBlock]byte)
@@ -124,17 +125,17 @@ func (b *Batch) sort() {
 }
 
 const (
-	groupBits = 11      // groups of probes have keys whose first bits are the same
-	groupFrom = 1 << 10 // probes that are worth it
+	groupBits = 11      // bits: probes with the same first bits form a group
+	groupFrom = 1 << 10 // probes: fewer are not worth grouping
 )
 
-// group puts probes next to one another that ask neighbouring blocks, whichever the filter, in one pass: so what of a filter is brought from
-// memory, and the pages that it lies in, are used while they are at hand.
+// group moves probes that ask neighbouring blocks next to one another, whatever the filter, in one pass: so what is
+// fetched of a filter, and the pages it is in, are used while they are at hand.
 func (b *Batch) group() {
 	if b.order > asTheyCame || len(b.probes) < groupFrom {
 		return
 	}
-	var next [1<<groupBits + 1]uint32 // where the next one of a group goes
+	var next [1<<groupBits + 1]uint32 // where the next probe of a group goes
 	for i := range b.probes {
 		next[b.probes[i].key>>(64-groupBits)+1]++
 	}
@@ -151,7 +152,7 @@ func (b *Batch) group() {
 	b.order = grouped
 }
 
-// together returns which blocks are read at once, for the first n probes.
+// together returns which blocks to read at once, for the first n probes.
 func (t *Table) together(probes []probe) (first, count uint64, n int) {
 	for _, p := range probes {
 		number, _ := bits.Mul64(p.key, t.header.filter)
@@ -166,7 +167,7 @@ func (t *Table) together(probes []probe) (first, count uint64, n int) {
 	return first, count, n
 }
 
-// askPart asks the blocks from first on, which it reads; only those that are asked are compared with their checksums.
+// askPart reads the blocks from first on and asks them; it checks the checksums only of blocks that it needs.
 func (t *Table) askPart(ctx context.Context, b *Batch, probes []probe, first uint64, blocks []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -5,11 +5,11 @@ import (
 	"sync/atomic"
 )
 
-// frameCost is the memory that one cached page takes, in bytes: the page, its frame, its entry in the map.
+// frameCost is the memory in bytes that one cached page takes: the page, its frame, its entry in the map.
 const frameCost = pageSize + 160
 
-// A Cache holds pages of any number of tables, those that were used last, and the filters of those that are asked often. Its memory is
-// bounded and used again, so look-ups leave nothing to collect. It is safe for concurrent use.
+// A Cache holds the most recently used pages of any number of tables, and the filters of tables that are asked often.
+// Its memory is bounded and reused, so look-ups make no garbage. It is safe for concurrent use.
 type Cache struct {
 	tables     atomic.Uint64 // tables opened so far: their numbers in the keys
 	shards     []cacheShard
@@ -19,7 +19,8 @@ type Cache struct {
 // cacheShards is how many locks share the pages of a cache that is large enough.
 const cacheShards = 8
 
-// NewCache returns a cache of at most that many bytes of pages, but of at least 16 pages, and of so many bytes of filters.
+// NewCache returns a cache of up to that many bytes of pages, but at least 16 pages, and up to that many bytes of
+// filters.
 func NewCache(pages, filters int64) *Cache {
 	frames := max(int(pages/frameCost), 16)
 	shards := 1
@@ -36,7 +37,7 @@ func NewCache(pages, filters int64) *Cache {
 
 // pageKey names a page in a cache.
 type pageKey struct {
-	table  uint64 // as numbered by the cache
+	table  uint64 // its number in the cache
 	number uint64 // of the page in the table
 }
 
@@ -46,15 +47,15 @@ func (c *Cache) shard(key pageKey) *cacheShard {
 	return &c.shards[mixed>>32%uint64(len(c.shards))]
 }
 
-// frame is room for one page. Who holds it (pins > 0) reads page, and nobody writes it.
+// frame is room for one page. While it is pinned (pins > 0), page is read and nobody writes it.
 type frame struct {
 	key        pageKey
-	pins       atomic.Int32 // raised under the shard's lock only, so that who has the lock and sees 0 owns the frame
+	pins       atomic.Int32 // raised under the shard's lock only, so that a holder of the lock that sees 0 owns the frame
 	prev, next *frame       // in the shard's list; nil if it is in none
 	page       [pageSize]byte
 }
 
-// release gives back a pinned frame; nil is none.
+// release unpins a frame; it may be nil.
 func (f *frame) release() {
 	if f != nil {
 		f.pins.Add(-1)
@@ -65,9 +66,9 @@ func (f *frame) release() {
 type cacheShard struct {
 	mu     sync.Mutex
 	frames map[pageKey]*frame // guarded by mu
-	used   frame              // guarded by mu; head of the ring of frames, last used first
+	used   frame              // guarded by mu; head of the ring of frames, most recently used first
 	room   int                // guarded by mu; frames that may still be made
-	free   []*frame           // guarded by mu; made, and empty
+	free   []*frame           // guarded by mu; allocated, and empty
 }
 
 func (s *cacheShard) init(frames int) {
@@ -76,7 +77,7 @@ func (s *cacheShard) init(frames int) {
 	s.room = frames
 }
 
-// get returns the frame that holds the page, pinned, or nil.
+// get returns the frame that has the page, pinned, or nil.
 func (s *cacheShard) get(key pageKey) *frame {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,7 +93,7 @@ func (s *cacheShard) get(key pageKey) *frame {
 	return f
 }
 
-// reserve returns a frame to read a page into, in no list and pinned: a new one, or the one whose page was not used for longest.
+// reserve returns a frame to read a page into, pinned and in no list: a new one, or the least recently used one.
 func (s *cacheShard) reserve() *frame {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,12 +119,12 @@ func (s *cacheShard) take() *frame {
 			return f
 		}
 	}
-	// All pages are being read by someone just now. One more, which put and discard do not keep.
+	// All pages are in use just now. Make one more, which put and discard do not keep.
 	s.room--
 	return new(frame)
 }
 
-// put makes a reserved frame, filled, known under key, and returns it, or the one that another reader was quicker to put there.
+// put files a reserved and filled frame under key, and returns it, or another reader's frame that was there first.
 func (s *cacheShard) put(key pageKey, f *frame) *frame {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,7 +165,8 @@ func (s *cacheShard) drop(table uint64) {
 	}
 }
 
-// discard makes a frame that is in no list free, or leaves it to the collector if there are too many or someone reads it.
+// discard makes a frame that is in no list free, or leaves it to the garbage collector if there are too many or it is
+// in use.
 func (s *cacheShard) discard(f *frame) {
 	if s.room < 0 || f.pins.Load() > 0 {
 		s.room++

@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// Check reads the whole table, as Verify does, and returns also where the first page begins that is not right, in bytes.
+// Check reads the whole table, as Verify does, and also returns the offset in bytes of the first page that is wrong.
 func (t *Table) Check(ctx context.Context) (offset int64, err error) {
 	if err = t.Verify(ctx); !errors.Is(err, ErrDamaged) {
 		return 0, err

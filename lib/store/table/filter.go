@@ -10,25 +10,25 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// A filter says of a key that it may be in the table, or that it is not. It is a row of blocks of 64 bytes, between the header page and
-// the first data page:
+// A filter says of a key that it may be in the table, or that it is not. It is a row of blocks of 64 bytes, between the
+// header page and the first data page:
 //
 //	offset  size  field
 //	     0    60  bits
 //	    60     4  crc   CRC-32C over table id, 2^63 + block number (u64le) and the 60 bytes before
 //
-// A key's block follows from its first eight bytes, in the order of keys, so that a writer makes one after the other; six bits in it
-// follow from the next eight.
+// A key's block follows from its first eight bytes, in the order of keys, so that a writer makes one block after
+// another; six bits in the block follow from the next eight bytes.
 const (
 	filterBlock = 64
 	filterBody  = filterBlock - 4
 	filterBits  = 8 * filterBody
-	filterKey   = 16      // bytes of a key that are looked at
-	filterRows  = 32      // that a block is made for: of five hundred keys that are not there it lets about one pass
-	filterMarks = 6       // bits that are set for a key
+	filterKey   = 16      // bytes of a key that are used
+	filterRows  = 32      // per block: of five hundred keys that are not there it then passes about one
+	filterMarks = 6       // bits to set for a key
 	maxFilter   = 1 << 48 // blocks
 
-	filterBuffer = 16 * pageSize // bytes gathered before they are written, or read at once
+	filterBuffer = 16 * pageSize // bytes to gather before they are written, or to read at once
 )
 
 // filterPages returns how many pages a filter takes; the last one ends with zeros.
@@ -36,7 +36,7 @@ func filterPages(blocks uint64) uint64 {
 	return (blocks + pageSize/filterBlock - 1) / (pageSize / filterBlock)
 }
 
-// filterPlace returns in which block a key's bits are.
+// filterPlace returns the number of the block that has a key's bits.
 func filterPlace(key []byte, blocks uint64) uint64 {
 	block, _ := bits.Mul64(binary.BigEndian.Uint64(key), blocks)
 	return block
@@ -56,8 +56,9 @@ func setMarks(block *[filterBlock]byte, key []byte) {
 	}
 }
 
-// hasMarks returns 1 if a block has all bits of a key, else 0. It looks at half of them whatever they are, for a branch behind each would be guessed wrong
-// every third time, and what follows in a batch would wait for memory behind it. All of those are there for one key in thirty.
+// hasMarks returns 1 if a block has all bits of a key, else 0. It always checks the first half of them: a branch after
+// each would be mispredicted one time in three, and the rest of a batch would wait for memory after it. One key in
+// thirty has all of these.
 func hasMarks(block *[filterBlock]byte, mark, step uint32) byte {
 	all := byte(1)
 	for range filterMarks / 2 {
@@ -74,13 +75,13 @@ func hasMarks(block *[filterBlock]byte, mark, step uint32) byte {
 	return all
 }
 
-// markIn returns in its lowest bit the one that a mark stands for.
+// markIn returns the bit for a mark, as its lowest bit.
 func markIn(block *[filterBlock]byte, mark uint32) byte {
 	bit := uint64(mark) * filterBits >> 32
 	return block[bit/8%filterBlock] >> (bit % 8)
 }
 
-// sealedFilter reports whether a block is what was written under that number.
+// sealedFilter reports whether a block matches its checksum under that number.
 func (t *Table) sealedFilter(block *[filterBlock]byte, number uint64) bool {
 	return binary.LittleEndian.Uint32(block[filterBody:]) == filterSum(block[:], t.header.id, number)
 }
@@ -96,9 +97,9 @@ func filterSum(block []byte, id [8]byte, number uint64) uint32 {
 // filterMaker makes the blocks of a filter, from keys in ascending order.
 type filterMaker struct {
 	header *header
-	number uint64 // of the block under way
+	number uint64 // the number of the block in progress
 	block  [filterBlock]byte
-	done   func(block []byte) error // takes each, sealed
+	done   func(block []byte) error // takes each block, sealed
 }
 
 func (m *filterMaker) add(key []byte) error {
@@ -109,7 +110,7 @@ func (m *filterMaker) add(key []byte) error {
 	return nil
 }
 
-// goTo ends all blocks before one.
+// goTo ends all blocks before the one with that number.
 func (m *filterMaker) goTo(number uint64) error {
 	for ; m.number < number; m.number++ {
 		binary.LittleEndian.PutUint32(m.block[filterBody:], filterSum(m.block[:], m.header.id, m.number))
@@ -150,7 +151,7 @@ func (w *filterWriter) write() error {
 	return err
 }
 
-// finish ends all blocks that are left, and fills up the last page.
+// finish ends all remaining blocks, and fills up the last page.
 func (w *filterWriter) finish() error {
 	if err := w.goTo(w.header.filter); err != nil {
 		return err
@@ -161,13 +162,13 @@ func (w *filterWriter) finish() error {
 	return w.write()
 }
 
-// filterCheck compares a filter with what the table's keys make.
+// filterCheck compares a filter with the one that the table's keys make.
 type filterCheck struct {
 	filterMaker
 	table *Table
 	read  []byte // blocks that were read
-	all   []byte // where they are read to
-	next  int64  // behind them
+	all   []byte // memory for read
+	next  int64  // offset after them
 }
 
 func newFilterCheck(t *Table) *filterCheck {
@@ -194,7 +195,7 @@ func (c *filterCheck) compare(block []byte) error {
 	return nil
 }
 
-// fill reads on where nothing is left.
+// fill reads more if nothing is left.
 func (c *filterCheck) fill() error {
 	if len(c.read) > 0 {
 		return nil
@@ -210,7 +211,7 @@ func (c *filterCheck) fill() error {
 	return nil
 }
 
-// finish compares what is left, with the zeros behind it.
+// finish compares the rest, including the zeros at the end.
 func (c *filterCheck) finish() error {
 	if c.header.filter == 0 {
 		return nil
@@ -226,7 +227,7 @@ func (c *filterCheck) finish() error {
 	return nil
 }
 
-// checkFilter returns where the first page of the filter begins that is not right by itself.
+// checkFilter returns the offset of the first page of the filter that is wrong by itself.
 func (t *Table) checkFilter(ctx context.Context, raw []byte) (at int64, bad bool) {
 	zeros := make([]byte, filterBlock)
 	for page := range filterPages(t.header.filter) {

@@ -6,20 +6,20 @@ import (
 	"sync/atomic"
 )
 
-// filterAsked is how many blocks a filter has for each key that was looked for when it is worth to read it into memory: a block costs less
-// to read along with all others than by itself, and most filters are asked little.
+// filterAsked is the number of blocks per look-up at which a filter becomes worth reading into memory: reading a block
+// along with all others costs less than by itself, and most filters are asked little.
 const filterAsked = 16
 
-// filterState is what of a table's filter is in memory.
+// filterState is the part of a table's filter that is in memory.
 type filterState struct {
-	asked atomic.Uint64          // keys that were looked for before it was
-	held  atomic.Pointer[[]byte] // all its blocks, which were compared with their checksums; nil: they are read
-	mu    sync.Mutex             // for who changes held
-	gone  bool                   // guarded by mu; it is not to be held again
+	asked atomic.Uint64          // keys looked up before the filter was held
+	held  atomic.Pointer[[]byte] // all its blocks, which were checked; nil: blocks are read from the file
+	mu    sync.Mutex             // for changing held
+	gone  bool                   // guarded by mu; it must not be held again
 }
 
-// holdFilter counts look-ups, and returns the filter's blocks if they are held. They are from when it has been asked often, if the cache
-// has room for them; that is not taken from a table that is used as much.
+// holdFilter counts look-ups, and returns the filter's blocks if they are held. They are held once the filter has been
+// asked often, if the cache has room for them; no other table's filter makes room for it.
 func (t *Table) holdFilter(ctx context.Context, keys int) ([]byte, error) {
 	f := &t.filter
 	if held := f.held.Load(); held != nil {
@@ -46,7 +46,7 @@ func (t *Table) holdFilter(ctx context.Context, keys int) ([]byte, error) {
 	return blocks, nil
 }
 
-// readFilter reads blocks into b, and compares all with their checksums.
+// readFilter reads blocks into b, and checks the checksums of all.
 func (t *Table) readFilter(ctx context.Context, first, count uint64, b []byte) ([]byte, error) {
 	b = b[:count*filterBlock]
 	for done := 0; done < len(b); {
@@ -67,8 +67,8 @@ func (t *Table) readFilter(ctx context.Context, first, count uint64, b []byte) (
 	return b, nil
 }
 
-// Retire gives the memory back that the table's filter takes in the cache, and lets it have none from now on: for a table that others have
-// taken the place of, and that is read only by who began before.
+// Retire gives back the memory that the table's filter takes in the cache, for good. It is for a table that others have
+// replaced, and that only earlier readers still read.
 func (t *Table) Retire() {
 	f := &t.filter
 	f.mu.Lock()
@@ -81,7 +81,7 @@ func (t *Table) Retire() {
 
 var filterBlocks = sync.Pool{New: func() any { return new([filterBlock]byte) }}
 
-// mayHave reports whether the filter lets a key pass; it does if there is none.
+// mayHave reports whether the filter passes a key; it does if there is no filter.
 func (t *Table) mayHave(ctx context.Context, key []byte) (bool, error) {
 	if t.header.filter == 0 {
 		return true, nil

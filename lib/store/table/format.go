@@ -39,21 +39,21 @@ const (
 	headerKeys = 48 // offset of the first key
 )
 
-// ErrDamaged is wrapped by all errors about a file that is not the table it should be: bytes that do not pass their
-// checksum, are not there, or make no sense. The table is to be built again.
+// ErrDamaged is wrapped by all errors about a file that is not the table it should be: bytes that do not match their
+// checksum, are missing, or make no sense. The table must be built again.
 var ErrDamaged = errors.New("table is damaged")
 
 // ErrOrder is wrapped by Add's error for a key that is not above the one before.
 var ErrOrder = errors.New("keys are not in ascending order")
 
-// ErrSize is wrapped by errors about keys, values or schemas of a size that cannot be: the caller's mistake.
+// ErrSize is wrapped by errors about keys, values or schemas of an invalid size: the caller's mistake.
 var ErrSize = errors.New("wrong size")
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// A Schema says what the rows of a table are. A table opens only under the schema it was written with.
+// A Schema describes the rows of a table. A table opens only with the schema it was written with.
 type Schema struct {
-	Magic     [4]byte // what the rows mean, and in which version
+	Magic     [4]byte // the meaning and version of the rows
 	KeySize   int     // bytes, 1 … 64
 	ValueSize int     // bytes, 1 … 1024
 }
@@ -78,7 +78,7 @@ func (s Schema) checkKey(key []byte) error {
 // sparseRows is how many rows a page holds with their keys.
 func (s Schema) sparseRows() int { return (bodySize - pageHead) / (s.KeySize + s.ValueSize) }
 
-// denseRows is how many rows a page holds without their keys; 0 where keys are not integers.
+// denseRows is how many rows a page holds without their keys; 0 if keys are not integers.
 func (s Schema) denseRows() int {
 	if s.KeySize != 8 {
 		return 0
@@ -86,7 +86,7 @@ func (s Schema) denseRows() int {
 	return (bodySize - pageHead - 8) / s.ValueSize
 }
 
-// header is what the header page says.
+// header is the content of the header page.
 type header struct {
 	id          [8]byte
 	rows, pages uint64
@@ -94,7 +94,7 @@ type header struct {
 	filter      uint64 // blocks; 0: no filter
 }
 
-// at returns where a page of that number is in the file; the filter stands between the header and the first data page.
+// at returns the offset of page number in the file; the filter is between the header and the first data page.
 func (h header) at(number uint64) int64 {
 	if number == 0 {
 		return 0
@@ -183,13 +183,13 @@ func seal(page []byte, id [8]byte, number uint64) {
 	binary.LittleEndian.PutUint32(page[bodySize:], checksum(page[:bodySize], id, number))
 }
 
-// sealed reports whether a page is what was written under that number.
+// sealed reports whether a page matches its checksum under that number.
 func sealed(page []byte, id [8]byte, number uint64) bool {
 	return binary.LittleEndian.Uint32(page[bodySize:]) == checksum(page[:bodySize], id, number)
 }
 
 func checksum(body []byte, id [8]byte, number uint64) uint32 {
-	crc := ^uint32(0) // the few bytes before it by hand, for crc32.Update would move them to the heap
+	crc := ^uint32(0) // the few bytes before body by hand, since crc32.Update would move them to the heap
 	for _, b := range id {
 		crc = castagnoli[byte(crc)^b] ^ crc>>8
 	}

@@ -6,11 +6,11 @@ import (
 	"slices"
 )
 
-// Merge adds the rows of all tables to w, in order. Of rows with the same key the one of the first table that has it is
-// taken: the newest table comes first. A row for which drop returns true is left out, and the older ones with its key with
-// it; drop may be nil, and must not keep its arguments. w is neither finished nor aborted. Memory is flat.
+// Merge adds the rows of all tables to w, in order. If several have the same key, the one of the first table is taken:
+// the newest table comes first. A row for which drop returns true is left out, together with the older ones of its key;
+// drop may be nil, and must not keep its arguments. w is neither finished nor aborted. Memory is flat.
 func Merge(ctx context.Context, w *Writer, drop func(key, value []byte) bool, newestFirst ...*Table) error {
-	cursors := make([]*cursor, 0, len(newestFirst)) // newest first, each on its next row
+	cursors := make([]*cursor, 0, len(newestFirst)) // newest first, each at its next row
 	for _, t := range newestFirst {
 		c := &cursor{table: t}
 		ok, err := c.seek(ctx, nil)
@@ -49,7 +49,7 @@ func Merge(ctx context.Context, w *Writer, drop func(key, value []byte) bool, ne
 	return nil
 }
 
-// lowestCursor returns the one on the row with the lowest key, the newest of several. There are a few cursors at most, so no heap.
+// lowestCursor returns the cursor with the lowest key, the newest of several. There are only a few cursors, so no heap.
 func lowestCursor(cursors []*cursor) *cursor {
 	lowest := cursors[0]
 	for _, c := range cursors[1:] {
@@ -60,8 +60,8 @@ func lowestCursor(cursors []*cursor) *cursor {
 	return lowest
 }
 
-// pageBelow reports whether the page that a cursor stands in ends below the rows that all others stand on: as all do where
-// tables do not overlap, such as those of a tree that grows.
+// pageBelow reports whether the page of a cursor ends below the rows of all others, as is the case if tables do not
+// overlap, such as those of a growing tree.
 func (c *cursor) pageBelow(cursors []*cursor) bool {
 	for _, other := range cursors {
 		if other != c && c.at.compare(c.at.count-1, other.key) >= 0 {
@@ -71,7 +71,7 @@ func (c *cursor) pageBelow(cursors []*cursor) bool {
 	return true
 }
 
-// passPage adds all rows of the page that a cursor stands at the beginning of, and moves it to the next one.
+// passPage adds all rows of the page that a cursor is at the beginning of, and moves it to the next one.
 func passPage(ctx context.Context, w *Writer, cursors []*cursor, c *cursor) ([]*cursor, error) {
 	if c.at.key == 0 {
 		if err := w.AddFollowing(c.at.first, c.at.rows[:c.at.count*c.at.stride]); err != nil {
@@ -93,7 +93,7 @@ func passPage(ctx context.Context, w *Writer, cursors []*cursor, c *cursor) ([]*
 	return cursors, nil
 }
 
-// pass moves the cursors that stand on key to their next row, and leaves out those that have none.
+// pass moves the cursors that are at key to their next row, and leaves out those that have none.
 func pass(ctx context.Context, cursors []*cursor, key []byte) ([]*cursor, error) {
 	left := cursors[:0]
 	for _, c := range cursors {

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// head is a cursor in a table of which all pages are sparse, with the beginning of the key that it stands on.
+// head is a cursor in a table that only has sparse pages, with the beginning of the key that it is at.
 type head struct {
 	*cursor
 	prefix uint64
@@ -17,7 +17,7 @@ func newHead(c *cursor) head { return head{cursor: c, prefix: prefix(c.at.stored
 
 func (h *head) storedKey() []byte { return h.at.stored(h.index) }
 
-// advance goes to the next row and reports whether there is one. It leaves the cursor's own key behind.
+// advance goes to the next row and reports whether there is one. It does not update the cursor's own key.
 func (h *head) advance(ctx context.Context) (bool, error) {
 	if h.index+1 < h.at.count {
 		h.index++
@@ -28,7 +28,7 @@ func (h *head) advance(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// sparseOnly reports whether w and all tables have rows of one form, whose keys are in no page left out.
+// sparseOnly reports whether w and all tables have the same schema, in which no page leaves out keys.
 func sparseOnly(w *Writer, cursors []*cursor) bool {
 	for _, c := range cursors {
 		if c.table.schema != w.schema {
@@ -38,8 +38,8 @@ func sparseOnly(w *Writer, cursors []*cursor) bool {
 	return w.schema.denseRows() == 0
 }
 
-// mergeSparse adds the rows of all cursors, newest first, to w. Keys that are hashes differ in their first eight bytes: only where they
-// do not is more compared, and as long as one table's are below those of all others its rows are copied.
+// mergeSparse adds the rows of all cursors, newest first, to w. Keys that are hashes differ in their first eight bytes:
+// more is only compared if these are equal, and rows are copied as long as one table's are below those of all others.
 func mergeSparse(ctx context.Context, w *Writer, cursors []*cursor) error {
 	heads := make([]head, len(cursors))
 	for i, c := range cursors {
@@ -60,7 +60,7 @@ func mergeSparse(ctx context.Context, w *Writer, cursors []*cursor) error {
 	return nil
 }
 
-// lowestHead returns the one on the row with the lowest key, the newest of several, and the lowest prefix of all others.
+// lowestHead returns the head with the lowest key, the newest of several, and the lowest prefix of all others.
 func lowestHead(heads []head) (lowest int, above uint64) {
 	above = math.MaxUint64
 	for i := 1; i < len(heads); i++ {
@@ -73,7 +73,7 @@ func lowestHead(heads []head) (lowest int, above uint64) {
 	return lowest, above
 }
 
-// passRows adds the rows of one head that are below a prefix; all rows if it is the only one.
+// passRows adds the rows of one head that are below a prefix; all rows if it is the only head.
 func passRows(ctx context.Context, w *Writer, heads []head, which int, above uint64) ([]head, error) {
 	h := &heads[which]
 	for h.prefix < above || len(heads) == 1 {
@@ -91,7 +91,7 @@ func passRows(ctx context.Context, w *Writer, heads []head, which int, above uin
 	return heads, nil
 }
 
-// passKey adds the row of one head, and moves all that stand on its key.
+// passKey adds the row of one head, and moves all heads that are at its key.
 func passKey(ctx context.Context, w *Writer, heads []head, which int) ([]head, error) {
 	if err := w.addStored(heads[which].at.row(heads[which].index)); err != nil {
 		return nil, err

@@ -31,8 +31,8 @@ type page struct {
 	key    int // bytes of a key in a row; 0 if dense
 }
 
-// decodePage checks the page with that number, its checksum included if it comes fresh from the file, and returns its rows,
-// which alias raw.
+// decodePage checks the page with that number, including its checksum if it comes fresh from the file, and returns its
+// rows, which alias raw.
 func decodePage(s Schema, raw []byte, id [8]byte, number uint64, fresh bool) (page, error) {
 	if fresh && !sealed(raw, id, number) {
 		return page{}, fmt.Errorf("%w: page %d does not match its checksum", ErrDamaged, number)
@@ -74,13 +74,13 @@ func (p page) ascends() bool {
 	return true
 }
 
-// stored is the key of row i of a sparse page.
+// stored returns the key of row i of a sparse page.
 func (p page) stored(i int) []byte { return p.rows[i*p.stride:][:p.key] }
 
-// row is the key and the value of row i of a sparse page.
+// row returns the key and the value of row i of a sparse page.
 func (p page) row(i int) []byte { return p.rows[i*p.stride:][:p.stride] }
 
-// value is the value of row i; it aliases the page.
+// value returns the value of row i; it aliases the page.
 func (p page) value(i int) []byte { return p.rows[i*p.stride+p.key : (i+1)*p.stride] }
 
 // appendKey appends the key of row i.
@@ -116,8 +116,8 @@ func (p page) search(key []byte) (row int, equal bool) {
 	return sort.Find(p.count, func(i int) int { return bytes.Compare(key, p.stored(i)) })
 }
 
-// encodeSparse makes a page of rows with their keys; keys and values are those of all rows, one behind the other.
-// page has room for a page, and holds anything.
+// encodeSparse makes a page of rows with their keys; keys and values are those of all rows, one after another. raw has
+// room for a page; its content does not matter.
 func encodeSparse(s Schema, raw, keys, values []byte) {
 	count := len(keys) / s.KeySize
 	at := putPageHead(raw, kindSparse, count)
@@ -128,7 +128,7 @@ func encodeSparse(s Schema, raw, keys, values []byte) {
 	clear(raw[at:pageSize])
 }
 
-// encodeRows makes a page of rows that stand as they do in it.
+// encodeRows makes a page of rows that are already encoded as in a page.
 func encodeRows(s Schema, raw, rows []byte) {
 	at := putPageHead(raw, kindSparse, len(rows)/(s.KeySize+s.ValueSize))
 	at += copy(raw[at:], rows)

@@ -7,17 +7,17 @@ import (
 	"iter"
 )
 
-// readAhead is how many pages a scan reads at once, when it has gone on for a while.
+// readAhead is how many pages a scan reads at once after a while.
 const readAhead = 16
 
-// A Row is a key and its value. Both are valid until the next row is asked for.
+// A Row is a key and its value. Both are valid until the next row is requested.
 type Row struct {
 	Key, Value []byte
 }
 
-// Scan returns the rows in ascending order of keys, from the first that is not below from; nil is the first of all.
-// An error, of ctx or of the table, comes as the last pair, with a zero Row. A scan reads past the cache, which it leaves
-// to the look-ups.
+// Scan returns the rows in ascending order of keys, from the first that is not below from; nil means from the
+// beginning. An error, of ctx or of the table, comes as the last pair, with a zero Row. A scan bypasses the cache,
+// which it leaves to look-ups.
 func (t *Table) Scan(ctx context.Context, from []byte) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		c := cursor{table: t}
@@ -34,7 +34,7 @@ func (t *Table) Scan(ctx context.Context, from []byte) iter.Seq2[Row, error] {
 	}
 }
 
-// Verify reads the whole table and returns an error wrapping ErrDamaged if a bit of it is not as it was written.
+// Verify reads the whole table and returns an error wrapping ErrDamaged if any bit is not as it was written.
 func (t *Table) Verify(ctx context.Context) error {
 	h, err := readHeader(t.file, t.schema)
 	if err != nil {
@@ -63,18 +63,18 @@ func (t *Table) Verify(ctx context.Context) error {
 	return nil
 }
 
-// cursor stands on a row of a table. Its zero value, with a table, stands nowhere: seek first.
+// cursor is at a row of a table. Its zero value, with a table, is not at any row: seek first.
 type cursor struct {
 	table *Table
-	at    page   // the page it stands in
+	at    page   // the page it is in
 	index int    // of the row in it
-	key   []byte // of the row
-	last  []byte // last key of the page before
+	key   []byte // of that row
+	last  []byte // last key of the previous page
 
-	buffer []byte // pages are read into
-	raw    []byte // pages read, from the one it stands in
-	number uint64 // of that page; 0 before the first
-	ahead  int    // pages that were read the last time
+	buffer []byte // that pages are read into
+	raw    []byte // pages read, from the current one on
+	number uint64 // of the current page; 0 before the first
+	ahead  int    // number of pages in the last read
 }
 
 func (c *cursor) row() Row { return Row{Key: c.key, Value: c.at.value(c.index)} }
@@ -108,7 +108,8 @@ func (c *cursor) seek(ctx context.Context, from []byte) (bool, error) {
 	return true, nil
 }
 
-// copyPage takes the page where key is, or would be, out of the cache, for none is kept pinned while a caller holds a row.
+// copyPage copies the page where key is, or would be, out of the cache: no page stays pinned while a caller holds a
+// row.
 func (c *cursor) copyPage(ctx context.Context, key []byte) (number uint64, err error) {
 	f, _, err := c.table.find(ctx, key)
 	if err != nil {
@@ -160,7 +161,7 @@ func (c *cursor) nextPage(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// readPages reads the pages that follow, more at each time.
+// readPages reads the pages that follow, more each time.
 func (c *cursor) readPages(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -7,14 +7,14 @@ import (
 	"fmt"
 )
 
-// maxGuesses is how many pages a look-up guesses by interpolation before it halves what is left. Evenly spread keys take
-// one to three; more than these only keys that are spread very unevenly.
+// maxGuesses is how many pages a look-up guesses by interpolation before it continues by halving. Evenly spread keys
+// take one to three guesses; only very unevenly spread keys take more than maxGuesses.
 const maxGuesses = 8
 
-// find returns the last page that begins at or below key, pinned. key is not outside of the table.
+// find returns the last page that begins at or below key, pinned. key must be within the table's range.
 func (t *Table) find(ctx context.Context, key []byte) (*frame, page, error) {
 	b := t.bracket()
-	var low, high [maxKeySize]byte // what b's keys are moved to
+	var low, high [maxKeySize]byte // memory for b's keys
 	var below *frame               // page b.from-1, once it is known
 	var belowPage page
 	for guesses := 0; b.from <= b.to; guesses++ {
@@ -49,9 +49,9 @@ func (t *Table) find(ctx context.Context, key []byte) (*frame, page, error) {
 	return below, belowPage, nil
 }
 
-// bracket is what a look-up knows so far: the pages from … to, both included, may hold the key, and their keys lie
-// between low and high. At the table's ends these are its first and last key, which belong to the pages, elsewhere the keys of
-// the pages next to them, which do not.
+// bracket is what a look-up knows so far: the pages from … to, both included, may have the key, and their keys are
+// between low and high. At the table's ends these are its first and last key, which belong to the pages; elsewhere they
+// are keys of the neighbouring pages, and do not.
 type bracket struct {
 	from, to  uint64
 	low, high []byte
@@ -61,7 +61,7 @@ func (t *Table) bracket() bracket {
 	return bracket{from: 1, to: t.header.pages, low: t.header.first, high: t.header.last}
 }
 
-// checkPlace says whether the keys of a page are where those of its neighbours and the header leave room for them.
+// checkPlace returns an error unless the keys of a page fit between those of its neighbours, and the header's.
 func (t *Table) checkPlace(b bracket, p page, number uint64) error {
 	low, high := p.compare(0, b.low), p.compare(p.count-1, b.high)
 	ok := low >= 0 && high <= 0
@@ -84,7 +84,7 @@ func (t *Table) checkPlace(b bracket, p page, number uint64) error {
 	return nil
 }
 
-// guess returns the page in the bracket where the key is if keys are spread evenly.
+// guess returns the page in the bracket that has the key if keys are spread evenly.
 func (t *Table) guess(b bracket, key []byte) uint64 {
 	skip := 0 // bytes that all keys in the bracket share
 	for skip < len(key)-1 && b.low[skip] == b.high[skip] {
@@ -97,7 +97,7 @@ func (t *Table) guess(b bracket, key []byte) uint64 {
 	if k >= high {
 		return b.to
 	}
-	// Ranks of the keys low and high; floats are exact enough, for a wrong guess costs a read and no more.
+	// Ranks of the keys low and high; floats are exact enough, since a wrong guess only costs a read.
 	perPage := t.rowsPerPage()
 	lowRank, highRank := 0.0, float64(t.header.rows-1)
 	if b.from > 1 {
@@ -111,7 +111,7 @@ func (t *Table) guess(b bracket, key []byte) uint64 {
 	return min(max(number, b.from), b.to)
 }
 
-// rowsPerPage is exact where all pages but the last are full ones of one kind, else a mean.
+// rowsPerPage is exact if all pages but the last are full and of one kind, else a mean.
 func (t *Table) rowsPerPage() float64 {
 	rows, pages := t.header.rows, t.header.pages
 	for _, full := range [...]int{t.schema.sparseRows(), t.schema.denseRows()} {
@@ -122,7 +122,7 @@ func (t *Table) rowsPerPage() float64 {
 	return float64(rows) / float64(pages)
 }
 
-// prefix returns the first eight bytes of a key as a number, zeros for those that it lacks.
+// prefix returns the first eight bytes of a key as a number; missing ones are zeros.
 func prefix(key []byte) uint64 {
 	if len(key) >= 8 {
 		return binary.BigEndian.Uint64(key)

@@ -11,7 +11,7 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// A Table is a finished table, open for reading. It is safe for concurrent use, but for Close.
+// A Table is a finished table, open for reading. It is safe for concurrent use, except for Close.
 type Table struct {
 	path   string
 	file   packlog.File
@@ -23,8 +23,8 @@ type Table struct {
 	filter filterState
 }
 
-// Open opens the table in the file at path and reads its header. A file that is not a finished table of that schema gives
-// an error wrapping ErrDamaged, one that is not there an error wrapping fs.ErrNotExist. Data pages are not read.
+// Open opens the table in the file at path and reads its header. If the file is not a finished table of that schema,
+// the error wraps ErrDamaged; if it does not exist, fs.ErrNotExist. Data pages are not read.
 func Open(fsys packlog.FS, path string, schema Schema, cache *Cache) (*Table, error) {
 	if err := schema.check(); err != nil {
 		return nil, fmt.Errorf("opening table %s: %w", path, err)
@@ -53,7 +53,7 @@ func readHeader(file packlog.File, schema Schema) (header, error) {
 	return decodeHeader(schema, raw, size)
 }
 
-// readFull reads len(p) bytes, or says that the file ends before.
+// readFull reads len(p) bytes; if the file ends before that, the error says so.
 func readFull(file packlog.File, p []byte, at int64) error {
 	n, err := file.ReadAt(p, at)
 	if n == len(p) {
@@ -71,13 +71,13 @@ func (t *Table) Rows() uint64 { return t.header.rows }
 // Size returns the size of the file in bytes.
 func (t *Table) Size() int64 { return t.header.at(1 + t.header.pages) }
 
-// First returns the lowest key, nil if there are no rows. The caller does not change it.
+// First returns the lowest key, nil if there are no rows. The caller must not change it.
 func (t *Table) First() []byte { return t.header.first }
 
-// Last returns the highest key, nil if there are no rows. The caller does not change it.
+// Last returns the highest key, nil if there are no rows. The caller must not change it.
 func (t *Table) Last() []byte { return t.header.last }
 
-// Close lets go of the file and of the cached pages. Nobody may be reading.
+// Close closes the file and drops the cached pages. Nobody may be reading.
 func (t *Table) Close() error {
 	t.Retire()
 	for i := range t.cache.shards {
@@ -132,7 +132,7 @@ func (t *Table) Floor(ctx context.Context, key []byte) (floor, value []byte, ok 
 	return p.appendKey(nil, row), bytes.Clone(p.value(row)), true, nil
 }
 
-// failed says in which table an error was met.
+// failed adds the table's path to an error.
 func (t *Table) failed(err error) error {
 	if err == nil {
 		return nil

@@ -11,10 +11,10 @@ import (
 	"hc/lib/store/packlog"
 )
 
-const writeBuffer = 64 * pageSize // bytes gathered before they are written
+const writeBuffer = 64 * pageSize // bytes to gather before they are written
 
-// A Writer writes a table, row by row. It is not for concurrent use. It ends with Finish or Abort; after an error of Add
-// or Finish the file is gone, or has no header that Open takes.
+// A Writer writes a table, row by row. It is not for concurrent use. It ends with Finish or Abort; after an error of
+// Add or Finish the file is gone, or has no header that Open accepts.
 type Writer struct {
 	fs     packlog.FS
 	path   string
@@ -23,27 +23,28 @@ type Writer struct {
 	header header
 	err    error // the first one; kept
 
-	rows         []byte // of the page to come, where none is dense: as they stand in it
-	keys, values []byte // else its keys and values; of a dense one no keys
+	rows         []byte // the next page, if no page can be dense: rows as encoded in it
+	keys, values []byte // else its keys and values; no keys if it is dense
 	count        int    // how many
 	dense        bool   // their keys follow one another
-	follows      uint64 // where dense: the key that goes on
+	follows      uint64 // if dense: the key that would continue it
 	last         []byte // last key added
 
 	filter  *filterWriter // nil: none
 	pages   []byte        // encoded pages that are not written yet
-	other   []byte        // such pages as were, or are being, written
-	writing chan error    // gets what comes of writing other; nil: it is not being written
+	other   []byte        // such pages that have been, or are being, written
+	writing chan error    // receives the result of writing other; nil: it is not being written
 	done    bool
 }
 
-// Create begins a table in a new file at path; a file that is there already is an error wrapping fs.ErrExist.
+// Create begins a table in a new file at path; if the file exists already, the error wraps fs.ErrExist.
 func Create(fsys packlog.FS, path string, schema Schema) (*Writer, error) {
 	return CreateFiltered(fsys, path, schema, 0)
 }
 
-// CreateFiltered is Create for a table of about that many rows whose keys are hashes: it gets a filter, which tells of most keys
-// that are not there that they are not, by one small read. With many more rows it tells less. 0 rows: no filter.
+// CreateFiltered is Create for a table of about that many rows whose keys are hashes: it gets a filter, which
+// recognizes most keys that are not there with one small read. With many more rows it recognizes fewer. 0 rows: no
+// filter.
 func CreateFiltered(fsys packlog.FS, path string, schema Schema, rows uint64) (*Writer, error) {
 	if rows > 0 && schema.KeySize < filterKey {
 		return nil, fmt.Errorf("creating table %s: %w: a filter takes keys of at least %d bytes", path, ErrSize, filterKey)
@@ -118,7 +119,7 @@ func (w *Writer) add(key, value []byte) error {
 	return nil
 }
 
-// addStored is Add for a row of a page of another table of this schema, in which no page is dense.
+// addStored is Add for an encoded row of another table with this schema, in which no page is dense.
 func (w *Writer) addStored(row []byte) error {
 	if w.err != nil {
 		return w.err
@@ -141,7 +142,8 @@ func (w *Writer) addStored(row []byte) error {
 	return nil
 }
 
-// makeRoom ends the page to come if the row with that key cannot go into it, and sees whether its keys go on one by one.
+// makeRoom ends the next page if the row with that key does not fit into it, and keeps track of whether its keys are
+// consecutive.
 func (w *Writer) makeRoom(key []byte) error {
 	integers := w.schema.denseRows() > 0
 	follows := integers && w.count > 0 && w.dense && binary.BigEndian.Uint64(key) == w.follows
@@ -161,15 +163,15 @@ func (w *Writer) makeRoom(key []byte) error {
 		w.spell()
 	}
 	if w.dense {
-		w.follows = binary.BigEndian.Uint64(key) + 1 // at the highest key to 0, which no key that comes can be
+		w.follows = binary.BigEndian.Uint64(key) + 1 // wraps to 0 at the highest key, which no later key can be
 	}
 	return nil
 }
 
-// first returns the first key of a dense page to come.
+// first returns the first key of a dense next page.
 func (w *Writer) first() uint64 { return w.follows - uint64(w.count) }
 
-// spell makes a dense page to come a sparse one.
+// spell makes a dense next page a sparse one.
 func (w *Writer) spell() {
 	w.dense = false
 	for i := range uint64(w.count) {
@@ -177,8 +179,8 @@ func (w *Writer) spell() {
 	}
 }
 
-// AddFollowing writes rows whose keys are integers that follow one another, from first on: it is Add for each of them, in
-// less than half the time. values are those of all rows, one behind the other.
+// AddFollowing writes rows whose keys are consecutive integers, from first on: it is Add for each of them, in less than
+// half the time. values are those of all rows, one after another.
 func (w *Writer) AddFollowing(first uint64, values []byte) error {
 	if w.err != nil {
 		return w.err
@@ -219,7 +221,7 @@ func (w *Writer) addFollowing(first uint64, values []byte) error {
 	return nil
 }
 
-// endPage encodes the rows gathered as a page.
+// endPage encodes the gathered rows as a page.
 func (w *Writer) endPage() error {
 	if len(w.pages) == cap(w.pages) {
 		if err := w.beginWrite(); err != nil {
@@ -243,7 +245,7 @@ func (w *Writer) endPage() error {
 	return nil
 }
 
-// beginWrite writes the pages gathered while others are gathered.
+// beginWrite writes the gathered pages, while others are gathered.
 func (w *Writer) beginWrite() error {
 	if err := w.endWrite(); err != nil {
 		return err
@@ -260,10 +262,10 @@ func (w *Writer) beginWrite() error {
 	return nil
 }
 
-// offset is where the pages gathered belong.
+// offset returns where the gathered pages belong.
 func (w *Writer) offset() int64 { return w.header.at(1+w.header.pages) - int64(len(w.pages)) }
 
-// endWrite waits for what beginWrite has begun.
+// endWrite waits for the write begun by beginWrite.
 func (w *Writer) endWrite() error {
 	if w.writing == nil {
 		return nil
@@ -273,8 +275,8 @@ func (w *Writer) endWrite() error {
 	return err
 }
 
-// Finish writes what is left, the header last, syncs the file and closes it. It returns the number of rows. The folder is
-// for the caller to sync. After an error the file is removed.
+// Finish writes the rest, the header last, syncs the file and closes it. It returns the number of rows. The caller must
+// sync the folder. After an error the file is removed.
 func (w *Writer) Finish() (rows uint64, err error) {
 	if w.err != nil {
 		return 0, w.err
@@ -328,7 +330,7 @@ func (w *Writer) Abort() {
 	}
 }
 
-// fail keeps the first error and removes the file; one that cannot be removed has no header, and is no table.
+// fail keeps the first error and removes the file; a file that cannot be removed has no header, and is no table.
 func (w *Writer) fail(err error) {
 	w.err = err
 	_ = w.endWrite()
