@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// Batch makes the blocks of one append: each operation that changes something is one, in their order. It holds them, and
-// the nodes that they came by, in memory until [Batch.Flush]. After an error that is not ErrNotFound or ErrTooLarge it
-// does nothing more. It is not safe for concurrent use.
+// Batch makes the blocks of one append: one for each operation that changes something, in order. It holds them, and
+// the nodes that the operations visited, in memory until [Batch.Flush]. After an error other than ErrNotFound or
+// ErrTooLarge it does nothing more. It is not safe for concurrent use.
 type Batch struct {
 	tree    *Tree // before the batch
 	root    *draft
@@ -18,20 +18,20 @@ type Batch struct {
 	err     error
 }
 
-// change is a block in the making.
+// change is an unfinished block.
 type change struct {
-	nodes      []*edge // that were changed, the root first; what they are is written down at the end
+	nodes      []*edge // that were changed, the root first; they are encoded at the end
 	key, value []byte
 }
 
-// maxChange is how many bytes a key and its value may have together: the rest is for the nodes, which are a few hundred
-// bytes for each level of the tree.
+// maxChange is the largest size in bytes of a key with its value: the rest of a block is for the nodes, which take a
+// few hundred bytes for each level of the tree.
 const maxChange = maxBlock - 64<<10
 
 var errFlushed = errors.New("the batch has been flushed")
 
-// NewBatch begins a batch on the tree whose core has length blocks. A core without any counts as one of its header, which
-// is an append of its own, before the batch's: stock makes them so, and [Header] is what it holds.
+// NewBatch begins a batch on the tree whose core has length blocks. An empty core counts as one with its header. The
+// header must be an append of its own, before the batch's, as stock does it; [Header] returns it.
 func NewBatch(blocks Blocks, length uint64) *Batch {
 	return &Batch{tree: Open(blocks, max(length, 1))}
 }
@@ -60,7 +60,7 @@ func (b *Batch) Get(ctx context.Context, key []byte) (Entry, error) {
 	return block.entry(), nil
 }
 
-// Put sets a key, which makes a block even if it had that value. The batch keeps both slices.
+// Put sets a key, and makes a block even if the key had that value. The batch keeps both slices.
 func (b *Batch) Put(ctx context.Context, key, value []byte) error {
 	if len(key)+len(value) > maxChange {
 		return fmt.Errorf("key %.300q: %w: with its value it has %d bytes, and %d are the limit", key, ErrTooLarge, len(key)+len(value), maxChange)
@@ -95,7 +95,7 @@ func (b *Batch) put(ctx context.Context, key, value []byte) error {
 	return nil
 }
 
-// split divides the nodes at the end of a way that have become too large.
+// split divides the nodes at the end of a way that have become too large, from the last one up.
 func (b *Batch) split(ctx context.Context, w way) error {
 	const half = maxKeys / 2
 	for len(w.end().keys) > maxKeys {
@@ -126,13 +126,13 @@ func (b *Batch) split(ctx context.Context, w way) error {
 	return nil
 }
 
-// cut keeps the first n elements and lets go of the others.
+// cut keeps the first n elements and clears the others.
 func cut[T any](s []T, n int) []T {
 	clear(s[n:])
 	return s[:n]
 }
 
-// begin makes the root, where the first operation needs it.
+// begin loads the root when the first operation needs it.
 func (b *Batch) begin(ctx context.Context) error {
 	if b.err == nil {
 		b.err = ctx.Err()
@@ -150,7 +150,7 @@ func (b *Batch) begin(ctx context.Context) error {
 	return b.fail(err)
 }
 
-// fail keeps an error: an operation may have been left in the middle.
+// fail keeps an error: an operation may have been left half done.
 func (b *Batch) fail(err error) error {
 	if err != nil {
 		b.err = err

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// A block is a change: protobuf of 1 index, 2 key, 3 value, the last missing in a delete. The index is protobuf, too: a
-// field 1 for each tree node that is in the block, its level, see level.go.
+// A block is a change, encoded as a protobuf message: 1 index, 2 key, 3 value. A delete has no value. The index is
+// protobuf, too: a field 1 for each tree node in the block, its level, see level.go.
 type block struct {
 	seq    uint64
 	index  []byte
@@ -19,7 +19,7 @@ type block struct {
 
 type span struct{ from, to uint32 }
 
-// decodeBlock reads block seq. What its levels say is checked where one is reached: in honest blocks some are garbage.
+// decodeBlock reads block seq. Its levels are checked when one is reached: in honest blocks some are garbage.
 func decodeBlock(seq uint64, data []byte) (*block, error) {
 	b := &block{seq: seq, size: len(data)}
 	if err := b.decode(data); err != nil {
@@ -52,7 +52,7 @@ func (b *block) decode(data []byte) error {
 	}
 }
 
-// node returns the node that a pointer with this offset leads to. Its numbers are not checked.
+// node returns the node that a pointer with this offset refers to. Its numbers are not checked.
 func (b *block) node(offset uint64) (n node, err error) {
 	if offset >= uint64(len(b.levels)) {
 		return node{}, corrupt("block %d: node %d of %d", b.seq, offset, len(b.levels))
@@ -83,7 +83,7 @@ func (b *block) deleted() (bool, error) {
 
 func (b *block) entry() Entry { return Entry{Seq: b.seq, Key: b.key, Value: b.value} }
 
-// encodeBlock is the inverse of decodeBlock. levels are those of the index, encoded.
+// encodeBlock is the inverse of decodeBlock. levels are the encoded levels of the index.
 func encodeBlock(levels [][]byte, key, value []byte) []byte {
 	index := 0
 	for _, level := range levels {

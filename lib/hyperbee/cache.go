@@ -5,11 +5,11 @@ import (
 	"sync"
 )
 
-// A cache holds the blocks that were used last, up to cacheBytes. It is safe for concurrent use.
+// A cache holds the most recently used blocks, up to cacheBytes. It is safe for concurrent use.
 type cache struct {
 	mu    sync.Mutex
 	items map[uint64]*list.Element // of *block, by seq
-	order list.List                // used last first
+	order list.List                // most recently used first
 	bytes int
 }
 
@@ -49,5 +49,5 @@ func (c *cache) put(b *block) {
 	}
 }
 
-// cost is about how much memory a block takes.
+// cost is roughly how much memory a block takes.
 func (b *block) cost() int { return 256 + b.size + 8*len(b.levels) }

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// vectorBlocks are all of stock's blocks that are changes.
+// vectorBlocks returns all of stock's blocks that are changes.
 func vectorBlocks(t testing.TB) [][]byte {
 	t.Helper()
 	files, err := filepath.Glob("../../tests/vectors/drive-*.json")
@@ -42,7 +42,7 @@ func vectorBlocks(t testing.TB) [][]byte {
 	return all
 }
 
-// again encodes what was decoded.
+// again encodes the decoded block.
 func (b *block) again() ([]byte, error) {
 	var levels [][]byte
 	for offset := range b.levels {
@@ -197,7 +197,7 @@ func FuzzBlock(f *testing.F) {
 	})
 }
 
-// TestCacheIsBounded reads many blocks and holds few.
+// TestCacheIsBounded puts many blocks and holds few.
 func TestCacheIsBounded(t *testing.T) {
 	c := newCache()
 	for seq := range uint64(1000) {

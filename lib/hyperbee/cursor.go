@@ -5,16 +5,17 @@ import (
 	"context"
 )
 
-// A cursor goes through a tree in the order of its keys, or backwards. It holds the nodes from the root down to the one at
-// hand, and says what comes next: a child, which is entered or passed by, or a key.
+// A cursor walks a tree in the order of its keys, or backwards. It holds the path from the root to the current node,
+// and returns the next item: a child, to be entered or skipped, or a key.
 //
-// That keys ascend is checked for each one read. As every node but an empty root has a key, no walk meets a node twice.
+// Each key that is read is checked to be in ascending order. As every node but an empty root has a key, no walk meets
+// a node twice.
 type cursor struct {
 	tree    *Tree
 	reverse bool
 	path    []frame
-	last    []byte // the last key met
-	met     bool   // there is one
+	last    []byte // the last key read
+	met     bool   // a key has been read
 	height  int    // nodes from the root to a leaf; 0: not known yet
 }
 
@@ -25,7 +26,7 @@ type frame struct {
 	next int    // 2i: child i, 2i+1: key i
 }
 
-// item is what comes next: a child or a key.
+// item is the next item of a walk: a child or a key.
 type item struct {
 	isChild bool
 	child   pointer
@@ -36,7 +37,7 @@ func newCursor(t *Tree, reverse bool) *cursor {
 	return &cursor{tree: t, reverse: reverse, path: make([]frame, 0, 8)}
 }
 
-// block returns block seq: one of the path's nodes, or else it is read.
+// block returns block seq: from the path if it is there, else by reading it.
 func (c *cursor) block(ctx context.Context, seq uint64) (*block, error) {
 	for i := range c.path {
 		if held := c.path[i].held; held != nil && held.seq == seq {
@@ -90,7 +91,7 @@ func (c *cursor) checkHeight() error {
 
 func (c *cursor) top() *frame { return &c.path[len(c.path)-1] }
 
-// first goes to the first key of all, or the last one in a reverse walk.
+// first moves to the first key of the tree, or the last one in a reverse walk.
 func (c *cursor) first(ctx context.Context) error {
 	root, ok := c.tree.root()
 	if !ok {
@@ -99,13 +100,13 @@ func (c *cursor) first(ctx context.Context) error {
 	return c.push(ctx, root)
 }
 
-// seek goes to where key is or would be: it is what comes next, if inclusive, else what follows it. found is key's block,
-// nil if the tree does not have it.
+// seek moves to where key is or would be: if inclusive, key is next, else the key that follows it. found is key's
+// block, nil if the tree does not have it.
 func (c *cursor) seek(ctx context.Context, key []byte, inclusive bool) (found *block, err error) {
 	if err := c.first(ctx); err != nil {
 		return nil, err
 	}
-	var low, high []byte // keys met around it
+	var low, high []byte // nearest keys read on either side
 	for len(c.path) > 0 {
 		lo, hi := 0, c.top().keyCount
 		for lo < hi {
@@ -139,7 +140,7 @@ func (c *cursor) seek(ctx context.Context, key []byte, inclusive bool) (found *b
 	return nil, nil
 }
 
-// found stands at key i of the node at hand, or behind it.
+// found moves to key i of the current node, or past it.
 func (c *cursor) found(i int, inclusive bool, low, high []byte) {
 	c.top().next = 2*i + 1
 	c.setLast(low, high)
@@ -148,7 +149,7 @@ func (c *cursor) found(i int, inclusive bool, low, high []byte) {
 	}
 }
 
-// stand stands at key i, before which what was looked for would be.
+// stand moves to key i, before which the wanted key would be.
 func (c *cursor) stand(i int) {
 	c.top().next = 2*i + 1
 	if c.reverse {
@@ -156,7 +157,7 @@ func (c *cursor) stand(i int) {
 	}
 }
 
-// descend enters child i, behind which the walk goes on with the key beside it.
+// descend enters child i, after which the walk continues with the key beside it.
 func (c *cursor) descend(ctx context.Context, i int) error {
 	c.stand(i)
 	return c.push(ctx, c.top().pointers[i])
@@ -170,7 +171,7 @@ func (c *cursor) setLast(low, high []byte) {
 	c.met = c.last != nil
 }
 
-// peek returns what comes next.
+// peek returns the next item.
 func (c *cursor) peek() (next item, ok bool) {
 	for len(c.path) > 0 {
 		f := c.top()
@@ -189,7 +190,7 @@ func (c *cursor) peek() (next item, ok bool) {
 	return item{}, false
 }
 
-// advance passes by what comes next.
+// advance skips the next item.
 func (c *cursor) advance() {
 	if c.reverse {
 		c.top().next--
@@ -198,13 +199,13 @@ func (c *cursor) advance() {
 	}
 }
 
-// enter goes into the child that comes next.
+// enter enters the child that is next.
 func (c *cursor) enter(ctx context.Context, child pointer) error {
 	c.advance()
 	return c.push(ctx, child)
 }
 
-// key reads the key that comes next, which stays next.
+// key reads the key that is next, which stays next.
 func (c *cursor) key(ctx context.Context, seq uint64) (*block, error) {
 	b, err := c.block(ctx, seq)
 	if err == nil {
@@ -224,7 +225,7 @@ func (c *cursor) checkOrder(b *block) error {
 	return nil
 }
 
-// pass passes by the key that comes next, which has been read.
+// pass moves past the next key, which has been read.
 func (c *cursor) pass(b *block) {
 	c.last, c.met = b.key, true
 	c.advance()

@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// minKeys is how many keys a node has at least, if it is not the root.
+// minKeys is the smallest number of keys in a node other than the root.
 const minKeys = maxKeys / 2
 
-// Delete takes a key away. If the tree does not have it, nothing is done.
+// Delete removes a key. It does nothing if the tree does not have the key.
 func (b *Batch) Delete(ctx context.Context, key []byte) (found bool, err error) {
 	if err := b.begin(ctx); err != nil {
 		return false, err
@@ -37,8 +37,8 @@ func (b *Batch) delete(ctx context.Context, key []byte) (found bool, err error) 
 	return true, nil
 }
 
-// replace puts the key before or behind it in the place of key i of an inner node, and returns the way to the leaf that it
-// came from: the larger one, or else the left.
+// replace puts the key before or after key i of an inner node in its place, and returns the way to the leaf that it
+// came from: the one with more keys, or else the left.
 func (b *Batch) replace(ctx context.Context, w way, i int) (way, error) {
 	n := w.end()
 	left, err := b.leaf(ctx, slices.Clone(w), i, true)
@@ -60,7 +60,7 @@ func (b *Batch) replace(ctx context.Context, w way, i int) (way, error) {
 	return left, nil
 }
 
-// leaf goes on from the way's end by child i to the last leaf below it, or the first one.
+// leaf extends the way by child i of its end, down to the last leaf below that, or the first one.
 func (b *Batch) leaf(ctx context.Context, w way, i int, last bool) (way, error) {
 	w, err := b.descend(ctx, w, i)
 	for err == nil && !w.end().leaf() {
@@ -73,7 +73,7 @@ func (b *Batch) leaf(ctx context.Context, w way, i int, last bool) (way, error) 
 	return w, err
 }
 
-// rebalance gives nodes that have become too small, from the end of the way up, a key of a sibling, or makes one node of
+// rebalance goes up from the end of the way: it gives nodes that have become too small a key of a sibling, or merges
 // the two. It returns the root.
 func (b *Batch) rebalance(ctx context.Context, w way) (root *draft, err error) {
 	root = w[0]
@@ -94,8 +94,8 @@ func (b *Batch) rebalance(ctx context.Context, w way) (root *draft, err error) {
 	return root, nil
 }
 
-// refill gives n, a child of parent, a sibling's key. If neither has one to spare, n and a sibling become one, for which
-// the parent gives a key away; then it is not done.
+// refill gives n, a child of parent, a sibling's key. If neither sibling has one to spare, it merges n with one of
+// them, which takes a key from the parent; then done is false.
 func (b *Batch) refill(ctx context.Context, parent, n *draft) (done bool, err error) {
 	at := slices.IndexFunc(parent.children, func(e *edge) bool { return e.node == n })
 	left, err := b.sibling(ctx, parent, n, at-1)
@@ -122,7 +122,7 @@ func (b *Batch) refill(ctx context.Context, parent, n *draft) (done bool, err er
 	return false, nil
 }
 
-// sibling returns child i of parent, nil if there is none. It stands beside n, and has children if n has.
+// sibling returns child i of parent, nil if there is none. It is next to n, and must have children if n has.
 func (b *Batch) sibling(ctx context.Context, parent, n *draft, i int) (*draft, error) {
 	if i < 0 || i >= len(parent.children) {
 		return nil, nil
@@ -134,7 +134,7 @@ func (b *Batch) sibling(ctx context.Context, parent, n *draft, i int) (*draft, e
 	return sibling, err
 }
 
-// borrowLeft moves the last key of the node on the left up to the parent, and the one between them down to n.
+// borrowLeft moves the last key of the left sibling up to the parent, and the key between them down to n.
 func borrowLeft(parent *draft, at int, left, n *draft) {
 	left.changed = true
 	last := len(left.keys) - 1
@@ -147,7 +147,7 @@ func borrowLeft(parent *draft, at int, left, n *draft) {
 	}
 }
 
-// borrowRight moves the first key of the node on the right up to the parent, and the one between them down to n.
+// borrowRight moves the first key of the right sibling up to the parent, and the key between them down to n.
 func borrowRight(parent *draft, at int, n, right *draft) {
 	right.changed = true
 	n.keys = append(n.keys, parent.keys[at])
@@ -159,7 +159,7 @@ func borrowRight(parent *draft, at int, n, right *draft) {
 	}
 }
 
-// merge makes a of a, key i of the parent, and b, which is child i+1.
+// merge joins a, key i of the parent, and b, which is child i+1, into a.
 func merge(parent *draft, i int, a, b *draft) {
 	a.changed = true
 	a.keys = append(append(a.keys, parent.keys[i]), b.keys...)

@@ -5,9 +5,9 @@ import (
 	"context"
 )
 
-// Diff calls each for the keys of a range that are in one of two versions of a tree only, or in both with another block:
-// old is nil for what is new, new for what is gone. What the versions share is passed by unread, so that it costs about
-// as much as the changes between them, whatever the size of the tree.
+// Diff calls each for the keys of a range that are only in one of two versions of a tree, or in both with different
+// blocks: old is nil for new keys, new for removed ones. Subtrees that the versions share are skipped unread, so the
+// cost depends on the changes between them, not on the size of the tree.
 func Diff(ctx context.Context, old, new *Tree, r Range, each func(old, new *Entry) error) error {
 	if old.version == new.version {
 		return nil
@@ -32,7 +32,7 @@ func Diff(ctx context.Context, old, new *Tree, r Range, each func(old, new *Entr
 	return nil
 }
 
-// findHeight goes down to a leaf, if none was met yet. Then a subtree's height is known before it is entered.
+// findHeight descends to a leaf, if none was met yet. Then a subtree's height is known before it is entered.
 func (c *cursor) findHeight(ctx context.Context) error {
 	if c.height != 0 || len(c.path) == 0 {
 		return nil
@@ -56,15 +56,15 @@ type differ struct {
 	count int
 }
 
-// side is what comes next in one of the versions.
+// side is the next item in one of the versions.
 type side struct {
 	*cursor
 	next item
 	ok   bool
-	read *block // the key that comes next, if it was read; nil: not yet
+	read *block // the next key, once it was read; nil: not yet
 }
 
-// level is the height of the child that comes next; 0 if it is a key, or nothing.
+// level is the height of the next child; 0 if the next item is a key, or there is none.
 func (s *side) level() int {
 	if !s.ok || !s.next.isChild {
 		return 0
@@ -72,8 +72,8 @@ func (s *side) level() int {
 	return s.height - len(s.path)
 }
 
-// step takes what comes next. Subtrees are entered from the higher one down, so that those which both versions have come
-// to stand side by side.
+// step takes the next items. The higher subtree is entered first, so that subtrees which both versions share come up
+// side by side.
 func (d *differ) step(ctx context.Context) (more bool, err error) {
 	a, b := &d.sides[0], &d.sides[1]
 	a.next, a.ok = a.peek()
@@ -103,8 +103,8 @@ func (d *differ) step(ctx context.Context) (more bool, err error) {
 	return true, nil
 }
 
-// keys compares two keys, or takes one where the other side has ended. A key is read though both sides have it: it shows
-// that they are in order, without which a crafted tree would have no end.
+// keys compares two keys, or takes one if the other side has ended. A key is read even if both sides have it: this
+// checks that keys are in order, without which the walk of a crafted tree would have no end.
 func (d *differ) keys(ctx context.Context) error {
 	a, b := &d.sides[0], &d.sides[1]
 	if err := d.load(ctx, a, b.read); err != nil {
@@ -135,7 +135,7 @@ func (d *differ) keys(ctx context.Context) error {
 	return d.emit(nil, b)
 }
 
-// load reads the key that comes next, unless other is it. One beyond the range ends its side.
+// load reads the next key, unless other is its block. A key beyond the range ends its side.
 func (d *differ) load(ctx context.Context, s *side, other *block) (err error) {
 	if !s.ok || s.read != nil {
 		return nil
@@ -157,7 +157,7 @@ func (d *differ) load(ctx context.Context, s *side, other *block) (err error) {
 	return nil
 }
 
-// take passes by the key that comes next and returns it.
+// take moves past the next key and returns its entry.
 func (s *side) take() *Entry {
 	if s == nil {
 		return nil

@@ -1,30 +1,31 @@
-// Package hyperbee is a B-tree of names over the blocks of one core, as stock Hyperbee writes and reads it.
+// Package hyperbee is a B-tree of names in the blocks of one core, as stock Hyperbee writes and reads it.
 //
-// A core's block 0 is a [Header]; every other block is one change: a key, its value, and the tree nodes that the change
-// rewrote, which point to those that stayed in older blocks. The first node of the last block is the root. So each length
-// at which an append ended is a version that can still be read.
+// Block 0 of the core is a [Header]. Every other block is one change: a key, its value, and the tree nodes that the
+// change rewrote, which point to unchanged nodes in older blocks. The first node of the last block is the root. So
+// each length at which an append ended is a version that can still be read.
 //
-// [Open] reads a version: [Tree.Get], [Tree.Walk], [Diff], and [Tree.History] of its changes. [NewBatch] makes the blocks
-// of the next append; they are, byte for byte, what stock makes of the same operations.
+// [Open] opens a version to read: [Tree.Get], [Tree.Walk], [Diff], and [Tree.History] of its changes. [NewBatch]
+// makes the blocks of the next append; they are, byte for byte, what stock makes of the same operations.
 //
-// A signature says who wrote a tree, not that it is one. What is reached of it is checked: [ErrCorrupt] ends a walk
-// through anything else, in bounded memory, after no more reads than a tree of that version could take.
+// A signature says who wrote a tree, not that the tree is valid. Every part of it that is reached is checked: a walk
+// through anything else ends with [ErrCorrupt], in bounded memory, after no more reads than a tree of that version
+// could take.
 package hyperbee
 
 import "context"
 
-// Blocks are those of the core that the tree is in.
+// Blocks reads the blocks of the core that the tree is in.
 type Blocks interface {
-	// Block returns block seq. It stays as it is, and valid for as long as the caller wants it.
+	// Block returns block seq. Its bytes do not change, and stay valid for as long as the caller wants them.
 	Block(ctx context.Context, seq uint64) ([]byte, error)
 }
 
-// Expecter is what Blocks may be, too, if reading takes its time: Expect is told of the blocks that a walk may read soon, as
-// soon as that shows: those of a node's keys and children. It must not wait, and may do nothing. Of hostile trees the blocks
-// need not exist.
+// Expecter is an optional interface of Blocks for slow sources. Expect is called with blocks that a walk may read
+// soon, those of a node's keys and children, as soon as they are known. It must not wait, and may do nothing. In
+// hostile trees the blocks need not exist.
 type Expecter interface{ Expect(seqs []uint64) }
 
-// Entry is a key with its value, and the block that they are in. Its bytes must not be changed.
+// Entry is a key with its value, and the block that holds both. Its bytes must not be changed.
 type Entry struct {
 	Seq        uint64
 	Key, Value []byte // Value is nil if the block has none
@@ -32,7 +33,7 @@ type Entry struct {
 
 const (
 	maxKeys   = 8
-	maxDepth  = 32       // nodes from the root to a leaf; ten million names need ten at most
+	maxDepth  = 32       // nodes from the root to a leaf; ten million names need at most ten
 	maxBlock  = 15 << 20 // bytes, as for every block of a core
 	maxNumber = 1<<53 - 1
 )

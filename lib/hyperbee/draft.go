@@ -5,7 +5,7 @@ import (
 	"context"
 )
 
-// A batch works on drafts: the nodes that its operations came by, in memory.
+// A batch works on drafts: the nodes that its operations visited, in memory.
 
 type draft struct {
 	keys     []draftKey
@@ -13,13 +13,13 @@ type draft struct {
 	changed  bool    // since the last operation was numbered
 }
 
-// draftKey is a key and the block that it is in.
+// draftKey is a key and the block that holds it.
 type draftKey struct {
 	seq   uint64
 	bytes []byte // nil: not read yet
 }
 
-// edge is what leads to a child. It has an identity: where the child stands is noted here, for whoever refers to it.
+// edge leads to a child. It has an identity: the child's position is recorded here, for everyone who refers to it.
 type edge struct {
 	pointer
 	node *draft // nil: not read yet
@@ -27,7 +27,7 @@ type edge struct {
 
 func (n *draft) leaf() bool { return len(n.children) == 0 }
 
-// level returns the node as it stands in a block.
+// level returns the node as it is encoded in a block.
 func (n *draft) level() []byte {
 	var l node
 	for i, key := range n.keys {
@@ -63,7 +63,7 @@ func (b *Batch) load(ctx context.Context, at pointer, root bool) (*draft, error)
 	return d, nil
 }
 
-// child returns child i of a node, which is read once.
+// child returns child i of a node, and reads it the first time.
 func (b *Batch) child(ctx context.Context, n *draft, i int) (*draft, error) {
 	e := n.children[i]
 	if e.node != nil {
@@ -74,7 +74,7 @@ func (b *Batch) child(ctx context.Context, n *draft, i int) (*draft, error) {
 	return child, err
 }
 
-// find returns where key is in a node, or where it would be.
+// find returns where key is in a node, or would be.
 func (b *Batch) find(ctx context.Context, n *draft, key []byte) (i int, hit bool, err error) {
 	lo, hi := 0, len(n.keys)
 	for lo < hi {
@@ -95,7 +95,7 @@ func (b *Batch) find(ctx context.Context, n *draft, key []byte) (i int, hit bool
 	return lo, false, nil
 }
 
-// bytes returns a key, which is read once.
+// bytes returns a key, and reads it the first time.
 func (b *Batch) bytes(ctx context.Context, key *draftKey) ([]byte, error) {
 	if key.bytes == nil {
 		block, err := b.tree.read(ctx, key.seq)
@@ -107,12 +107,12 @@ func (b *Batch) bytes(ctx context.Context, key *draftKey) ([]byte, error) {
 	return key.bytes, nil
 }
 
-// A way leads from the root down to a node, which is its last.
+// A way is the nodes from the root down to some node, its end.
 type way []*draft
 
 func (w way) end() *draft { return w[len(w)-1] }
 
-// descend goes on to child i of the way's end.
+// descend extends the way by child i of its end.
 func (b *Batch) descend(ctx context.Context, w way, i int) (way, error) {
 	if len(w) == maxDepth {
 		return nil, corrupt("the tree is deeper than %d nodes", maxDepth)
@@ -124,7 +124,7 @@ func (b *Batch) descend(ctx context.Context, w way, i int) (way, error) {
 	return append(w, child), nil
 }
 
-// search goes from the root to the node that has a key, or to the leaf where it would be.
+// search walks from the root to the node that has a key, or to the leaf where it would be.
 func (b *Batch) search(ctx context.Context, key []byte) (w way, i int, hit bool, err error) {
 	w = append(b.way[:0], b.root)
 	for {

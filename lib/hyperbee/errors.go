@@ -9,7 +9,7 @@ var (
 	// ErrNotFound means that the tree has no such key.
 	ErrNotFound = errors.New("no such key")
 
-	// ErrCorrupt means that the core's blocks are no tree: its owner's software is broken, or hostile.
+	// ErrCorrupt means that the core's blocks do not form a tree: its owner's software is broken, or hostile.
 	ErrCorrupt = errors.New("not a tree of names")
 
 	// ErrTooLarge means that a key and its value do not fit into a block.

@@ -5,7 +5,8 @@ import (
 	"fmt"
 )
 
-// finish ends an operation: every node that it changed becomes one of its block's, depth first, parents before children.
+// finish ends an operation: every node that it changed becomes one of its block's, depth first, parents before
+// children.
 func (b *Batch) finish(key, value []byte) {
 	c := change{key: key, value: value}
 	seq := b.next()
@@ -17,7 +18,7 @@ func (b *Batch) finish(key, value []byte) {
 	b.pending = append(b.pending, c)
 }
 
-// number gives n, and the changed nodes below it, places in block seq. It returns the place of n.
+// number gives n, and the changed nodes below it, offsets in block seq. It returns the offset of n.
 func (c *change) number(seq uint64, n *draft) (offset uint64) {
 	offset = uint64(len(c.nodes))
 	c.nodes = append(c.nodes, nil)
@@ -32,7 +33,7 @@ func (c *change) number(seq uint64, n *draft) (offset uint64) {
 	return offset
 }
 
-// Flush returns the batch's blocks, which have to become one append, and ends the batch. There are none if nothing was
+// Flush returns the batch's blocks, which have to become one append, and ends the batch. There are none if nothing
 // changed.
 func (b *Batch) Flush(ctx context.Context) ([][]byte, error) {
 	if b.err == nil {
@@ -59,9 +60,9 @@ func (b *Batch) Flush(ctx context.Context) ([][]byte, error) {
 	return blocks, nil
 }
 
-// drop leaves out the nodes that a later block has written anew: the last one takes such a node's place. What refers to a
-// node that has moved sees it, as the edge is the same. One kind stays, though nothing refers to it: a node that became
-// the root when the tree got lower, for its edge was not told. Readers never reach it.
+// drop omits the nodes that a later block has rewritten: the last node takes the place of such a node. References to
+// a node that has moved follow it, as they share its edge. One kind stays although nothing refers to it: a node that
+// became the root when the tree got lower, since its edge was not updated. Readers never reach it.
 func (c *change) drop(seq uint64) {
 	for i := 0; i < len(c.nodes); {
 		if e := c.nodes[i]; e != nil && e.seq == seq {

@@ -8,7 +8,7 @@ type Change struct {
 	Deleted bool
 }
 
-// History calls each for the changes up to the tree's version, from that of block from on.
+// History calls each for the changes up to the tree's version, beginning with block from.
 func (t *Tree) History(ctx context.Context, from uint64, each func(Change) error) error {
 	for seq := max(from, 1); seq < t.version; seq++ {
 		b, err := t.read(ctx, seq)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// crafted is a core of blocks made by hand. It counts what is read, and refuses to go on for ever.
+// crafted is a core of blocks made by hand. It counts reads, and refuses to continue for ever.
 type crafted struct {
 	blocks [][]byte
 	reads  int
@@ -28,7 +28,7 @@ func (c *crafted) Block(_ context.Context, seq uint64) ([]byte, error) {
 	return c.blocks[seq], nil
 }
 
-// leafOf and inner make nodes. Children are pairs of block and place.
+// leafOf and inner make nodes. Children are pairs of block and offset.
 func leafOf(keys ...uint64) *node {
 	n := &node{keyCount: len(keys)}
 	copy(n.keySeqs[:], keys)
@@ -40,7 +40,7 @@ func inner(n *node, children ...pointer) *node {
 	return n
 }
 
-// blockOf is a block of a key and these nodes.
+// blockOf returns a block of a key and these nodes.
 func blockOf(key string, nodes ...*node) []byte {
 	var levels [][]byte
 	for _, n := range nodes {
@@ -114,14 +114,14 @@ func TestHostileTreesAreRefused(t *testing.T) {
 	}
 }
 
-// TestHostileTreesEndAllCalls only wants an end: not every call comes by what is wrong.
+// TestHostileTreesEndAllCalls only checks that calls end: not every call reaches the flaw.
 func TestHostileTreesEndAllCalls(t *testing.T) {
 	for name, c := range hostileTrees() {
 		t.Run(name, func(t *testing.T) { callAll(t, c.core) })
 	}
 }
 
-// callAll makes all calls on a core, which have to end after few reads and with no other error than ErrCorrupt.
+// callAll makes all calls on a core, which have to end after few reads and with no error other than ErrCorrupt.
 func callAll(t *testing.T, core *crafted) {
 	ctx := t.Context()
 	version := uint64(len(core.blocks))
@@ -173,8 +173,8 @@ func callAll(t *testing.T, core *crafted) {
 	check("flush", err)
 }
 
-// TestDiffOfTwoBushes compares two trees that share no node, and each node of which leads to the one below it twice: all
-// paths together are 2^31.
+// TestDiffOfTwoBushes compares two trees that share no node. Each node leads to the one below it twice, so there are
+// 2^31 paths.
 func TestDiffOfTwoBushes(t *testing.T) {
 	bush := func(seq uint64) []byte {
 		var nodes []*node
@@ -194,7 +194,7 @@ func TestDiffOfTwoBushes(t *testing.T) {
 	}
 }
 
-// TestManyNodesInABlock reaches the last of the millions of nodes that a block has room for, and a bad one beside it.
+// TestManyNodesInABlock reaches the last of the millions of nodes that fit into a block, and a bad one beside it.
 func TestManyNodesInABlock(t *testing.T) {
 	levels := make([][]byte, 4<<20)
 	levels[len(levels)-1] = leafOf(1).encode()
@@ -206,7 +206,7 @@ func TestManyNodesInABlock(t *testing.T) {
 	}
 }
 
-// mutate changes bytes of blocks: each three bytes of how say which block, which byte, and to what.
+// mutate changes bytes of blocks: each three bytes of how are the block, the byte in it, and its new value.
 func mutate(blocks [][]byte, how []byte) *crafted {
 	c := &crafted{blocks: append([][]byte{Header()}, blocks...)}
 	for ; len(how) >= 3; how = how[3:] {
@@ -218,7 +218,7 @@ func mutate(blocks [][]byte, how []byte) *crafted {
 	return c
 }
 
-// smallCore are the blocks of a tree of three levels in which keys were deleted again.
+// smallCore returns the blocks of a tree of three levels from which keys were deleted again.
 func smallCore(t testing.TB) [][]byte {
 	core := &crafted{blocks: [][]byte{Header()}}
 	for i := range 12 {
@@ -277,7 +277,7 @@ func TestMutatedTrees(t *testing.T) {
 	}
 }
 
-// expecting is a crafted core that is told what is read next.
+// expecting is a crafted core that implements Expecter.
 type expecting struct{ *crafted }
 
 func (expecting) Expect([]uint64) {}

@@ -6,10 +6,10 @@ import (
 	"fmt"
 )
 
-// A level is a tree node as it stands in a block: protobuf of 1 keys and 2 children, packed numbers both. A key is the
-// number of the block that holds it; a child is such a number and which of that block's nodes it is.
+// A level is a tree node as it is encoded in a block: protobuf of 1 keys and 2 children, both packed numbers. A key
+// is the number of the block that holds it; a child is such a number, followed by the node's offset in that block.
 
-// pointer leads to a node: level offset of block seq.
+// pointer refers to a node: level offset of block seq.
 type pointer struct{ seq, offset uint64 }
 
 // node is a tree node without the bytes of its keys. It has no children (a leaf) or one more than keys.
@@ -23,7 +23,7 @@ type node struct {
 func (n *node) keys() []uint64      { return n.keySeqs[:n.keyCount] }
 func (n *node) children() []pointer { return n.pointers[:n.childCount] }
 
-// seqs returns the blocks of its keys and children.
+// seqs returns the blocks of the node's keys and children.
 func (n *node) seqs() []uint64 {
 	seqs := append(make([]uint64, 0, 2*maxKeys+1), n.keys()...)
 	for _, child := range n.children() {
@@ -70,8 +70,8 @@ func (n *node) decode(level []byte) error {
 	return nil
 }
 
-// check refuses what no node of block seq can be. Blocks below the version only are reached, and a node is younger than
-// all that it points to.
+// check refuses a node that cannot be in block at.seq. Only blocks below the version are reached, and a node is at
+// least as young as every block that it points to.
 func (n *node) check(at pointer, root bool) error {
 	if n.childCount != 0 && n.childCount != n.keyCount+1 {
 		return corrupt("block %d: node %d: %d children beside %d keys", at.seq, at.offset, n.childCount, n.keyCount)
@@ -92,7 +92,7 @@ func (n *node) check(at pointer, root bool) error {
 	return nil
 }
 
-// encode is the inverse of decode. A list that is empty is left out.
+// encode is the inverse of decode. An empty list is left out.
 func (n *node) encode() []byte {
 	keys, children := 0, 0
 	for _, seq := range n.keys() {

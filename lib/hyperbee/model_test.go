@@ -14,7 +14,7 @@ import (
 	"hc/lib/hyperbee"
 )
 
-// model is a tree as it has to be: the block of each key.
+// model is the expected tree: the block of each key.
 type model map[string]uint64
 
 func (m model) sorted() []string { return slices.Sorted(maps.Keys(m)) }
@@ -26,8 +26,8 @@ type history struct {
 	models   map[uint64]model
 }
 
-// randomHistory makes a core by batches of random operations on a few hundred keys. Later batches delete more than they
-// put, so that the tree shrinks again, and the last one empties it.
+// randomHistory makes a core with batches of random operations on a few hundred keys. Later batches delete more than
+// they put, so that the tree shrinks again, and the last one empties it.
 func randomHistory(t testing.TB, random *rand.Rand, appends int) *history {
 	t.Helper()
 	h := &history{core: blocks{hyperbee.Header()}, models: map[uint64]model{}}
@@ -76,8 +76,8 @@ func (h *history) remove(t testing.TB, batch *hyperbee.Batch, now model, key str
 	delete(now, key)
 }
 
-// TestRandomTrees writes random histories and reads each version: every key and what lies beside it, whole and in parts,
-// in both directions, and the differences between versions.
+// TestRandomTrees writes random histories and reads each version: every key and the gaps beside it, whole and in
+// parts, in both directions, and the differences between versions.
 func TestRandomTrees(t *testing.T) {
 	for seed := range uint64(5) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -118,7 +118,7 @@ func within(r hyperbee.Range, key string) bool {
 		(r.LT == nil || bytes.Compare(k, r.LT) < 0) && (r.LTE == nil || bytes.Compare(k, r.LTE) <= 0)
 }
 
-// expect returns those of sorted keys that a range has, in its order.
+// expect returns those of the sorted keys that are in a range, in the range's order.
 func expect(r hyperbee.Range, sorted []string) []string {
 	var keys []string
 	for _, key := range sorted {
@@ -192,7 +192,7 @@ func checkDiff(t *testing.T, old, new *hyperbee.Tree, before, after model, r hyp
 	}
 }
 
-// counting counts what is read.
+// counting counts reads.
 type counting struct {
 	blocks
 	reads *[]uint64
@@ -203,7 +203,7 @@ func (c counting) Block(ctx context.Context, seq uint64) ([]byte, error) {
 	return c.blocks.Block(ctx, seq)
 }
 
-// bigCore is a core of n keys, put in one batch.
+// bigCore returns a core of n keys, put in one batch.
 func bigCore(t testing.TB, n int) blocks {
 	t.Helper()
 	core := blocks{hyperbee.Header()}
@@ -252,7 +252,8 @@ func TestDiffReadsWhatChanged(t *testing.T) {
 	}
 }
 
-// TestReadsFollowFromTheTree lists a tree of nine keys: each block once but the one that all nodes are in, which is held.
+// TestReadsFollowFromTheTree lists a tree of nine keys: it reads each block once, and holds the one that all nodes
+// are in.
 func TestReadsFollowFromTheTree(t *testing.T) {
 	for _, d := range loadDrives(t) {
 		if d.Name != "nine-keys" {

@@ -5,9 +5,10 @@ import (
 	"context"
 )
 
-// Prefetch tells the tree's blocks, which must be an Expecter, of all that a walk of a range will read: level by level, so
-// that it takes two waits for each level of the tree, where the walk alone takes one for each leaf. It reads the inner nodes
-// and their keys, and expects the leaves and theirs. What is no tree it leaves to the walk to refuse.
+// Prefetch announces to the tree's blocks, which must be an Expecter, everything that a walk of a range will read. It
+// works level by level, so it takes two waits for each level of the tree, while the walk alone takes one for each
+// leaf. It reads the inner nodes and their keys, and announces the leaves and theirs. It leaves it to the walk to
+// refuse an invalid tree.
 func (t *Tree) Prefetch(ctx context.Context, r Range) error {
 	expecter, ok := t.blocks.(Expecter)
 	root, some := t.root()

@@ -8,8 +8,8 @@ import (
 	"hc/lib/hyperbee"
 )
 
-// slow is a core that comes over a network: a block that nobody expected takes a wait of its own. Those that were expected
-// since the last wait come together.
+// slow is a core that comes over a network: a block that was not expected takes a wait of its own. Those that were
+// expected since the last wait come together.
 type slow struct {
 	core  blocks
 	here  map[uint64]bool

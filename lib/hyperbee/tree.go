@@ -12,20 +12,20 @@ type Tree struct {
 	cache   *cache // nil: none
 }
 
-// Open returns the tree at a version, which is a length of its core at which an append ended. Nothing is read until it
-// is needed; what was read last is held, some MiB of it. Versions 0 and 1 are empty.
+// Open returns the tree at a version, which is a length of its core at which an append ended. Blocks are read when
+// they are needed, and a few MiB of the most recent are held. Versions 0 and 1 are empty.
 func Open(blocks Blocks, version uint64) *Tree {
 	return &Tree{blocks: blocks, version: version, cache: newCache()}
 }
 
-// OpenUncached is Open for who has to know what is read, and when: which blocks a call reads, and in which order, follows
-// from the tree alone. The blocks of the nodes between the root and the one at hand are held; any other is read again
-// whenever it is needed, as is a block of more than [MaxHeld] bytes.
+// OpenUncached is Open for callers that must know what is read, and when: which blocks a call reads, and in which
+// order, follows from the tree alone. The blocks of the nodes from the root to the current one are held; any other is
+// read again whenever it is needed, as is a block of more than [MaxHeld] bytes.
 func OpenUncached(blocks Blocks, version uint64) *Tree {
 	return &Tree{blocks: blocks, version: version}
 }
 
-// MaxHeld is how many bytes a block may have that is held while the nodes below one of its nodes are walked.
+// MaxHeld is the largest size in bytes of a block that is held while the nodes below one of its nodes are walked.
 const MaxHeld = 64 << 10
 
 // Version returns the version.
@@ -65,7 +65,7 @@ func (t *Tree) read(ctx context.Context, seq uint64) (*block, error) {
 	return b, err
 }
 
-// root returns where the root is. ok is false for the empty tree.
+// root returns the position of the root. ok is false for the empty tree.
 func (t *Tree) root() (at pointer, ok bool) {
 	if t.version < 2 {
 		return pointer{}, false

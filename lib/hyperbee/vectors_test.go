@@ -67,7 +67,7 @@ func loadDrives(t testing.TB) []drive {
 	return drives
 }
 
-// blocks are those of a core in memory.
+// blocks are the blocks of a core in memory.
 type blocks [][]byte
 
 func (b blocks) Block(_ context.Context, seq uint64) ([]byte, error) {
@@ -102,7 +102,7 @@ func collect(t testing.TB, tree *hyperbee.Tree, r hyperbee.Range) []hyperbee.Ent
 	return all
 }
 
-// changes returns the changes of a core's blocks, the first of which is that of block 1.
+// changes returns the changes in a core's blocks, beginning with block 1.
 func changes(t testing.TB, core blocks) []hyperbee.Change {
 	t.Helper()
 	var all []hyperbee.Change
@@ -115,8 +115,8 @@ func changes(t testing.TB, core blocks) []hyperbee.Change {
 	return all
 }
 
-// TestWriterMatchesStock applies the operations: each block is the one that stock wrote. What the keys and values of puts
-// are, stock's blocks tell.
+// TestWriterMatchesStock applies the operations: each block is the one that stock wrote. The keys and values of puts
+// are taken from stock's blocks.
 func TestWriterMatchesStock(t *testing.T) {
 	for _, d := range loadDrives(t) {
 		t.Run(d.Name, func(t *testing.T) {

@@ -5,15 +5,15 @@ import (
 	"context"
 )
 
-// Range is a part of the keys. What is nil does not bound it; the zero value is all.
+// Range is a part of the keys. A nil field sets no bound; the zero value is all keys.
 type Range struct {
-	GT, GTE []byte // keys behind this one; or it, too
-	LT, LTE []byte // keys before this one; or it, too
+	GT, GTE []byte // keys after this one; or from it on
+	LT, LTE []byte // keys before this one; or up to it
 	Reverse bool   // the last key first
-	Limit   int    // at most so many keys; 0: all
+	Limit   int    // at most this many keys; 0: all
 }
 
-// low returns the bound below, nil if there is none.
+// low returns the lower bound, nil if there is none.
 func (r Range) low() (key []byte, inclusive bool) {
 	if r.GT == nil || r.GTE != nil && bytes.Compare(r.GTE, r.GT) > 0 {
 		return r.GTE, true
@@ -21,7 +21,7 @@ func (r Range) low() (key []byte, inclusive bool) {
 	return r.GT, false
 }
 
-// high returns the bound above, nil if there is none.
+// high returns the upper bound, nil if there is none.
 func (r Range) high() (key []byte, inclusive bool) {
 	if r.LT == nil || r.LTE != nil && bytes.Compare(r.LTE, r.LT) < 0 {
 		return r.LTE, true
@@ -29,7 +29,7 @@ func (r Range) high() (key []byte, inclusive bool) {
 	return r.LT, false
 }
 
-// holds reports whether key lies within the bound that a walk ends at.
+// holds reports whether key is within the bound at which a walk ends.
 func (r Range) holds(key []byte) bool {
 	bound, inclusive := r.high()
 	if r.Reverse {
@@ -42,7 +42,7 @@ func (r Range) holds(key []byte) bool {
 	return order == 0 && inclusive || order != 0 && (order > 0) == r.Reverse
 }
 
-// cursor returns a cursor that stands at the range's first key.
+// cursor returns a cursor at the range's first key.
 func (t *Tree) cursor(ctx context.Context, r Range) (*cursor, error) {
 	c := newCursor(t, r.Reverse)
 	bound, inclusive := r.low()

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// Blocks are protobuf messages: fields, each behind a tag of its number and of how its end is found.
+// Blocks are protobuf messages: fields, each after a tag with its number and wire type.
 
 const (
 	wireVarint = 0
@@ -21,10 +21,10 @@ var (
 	errTwice  = errors.New("a field that stands twice")
 )
 
-// fields are those of a message, one behind the other.
+// fields are the fields of a message, in sequence.
 type fields struct {
 	left []byte
-	most uint64 // fields up to this number are known and have to be bytes; others are skipped
+	most uint64 // fields up to this number are known and must be bytes; others are skipped
 }
 
 // next returns a known field; number 0 if none is left.
@@ -51,7 +51,7 @@ func (f *fields) next() (number uint64, data []byte, err error) {
 	return 0, nil, nil
 }
 
-// readFields sets the fields 1 to len(known) of a message, each of which stands in it once at most.
+// readFields sets the fields 1 to len(known) of a message. Each may occur once at most.
 func readFields(message []byte, known ...*[]byte) error {
 	f := fields{left: message, most: uint64(len(known))}
 	for {
@@ -88,7 +88,7 @@ func skipField(b []byte, wire uint64) (rest []byte, err error) {
 	return b[size:], nil
 }
 
-// takeVarint reads the number that b begins with.
+// takeVarint reads the number at the start of b.
 func takeVarint(b []byte) (n uint64, rest []byte, err error) {
 	n, size := binary.Uvarint(b)
 	if size <= 0 {
@@ -97,7 +97,7 @@ func takeVarint(b []byte) (n uint64, rest []byte, err error) {
 	return n, b[size:], nil
 }
 
-// takeBytes reads a length and as many bytes, which are never nil.
+// takeBytes reads a length and that many bytes. data is never nil on success.
 func takeBytes(b []byte) (data, rest []byte, err error) {
 	n, b, err := takeVarint(b)
 	if err != nil {
@@ -114,12 +114,12 @@ func appendField(dst []byte, number byte, data []byte) []byte {
 	return append(appendTag(dst, number, len(data)), data...)
 }
 
-// appendTag appends what stands before a field of size bytes.
+// appendTag appends the tag and length of a field of size bytes.
 func appendTag(dst []byte, number byte, size int) []byte {
 	return binary.AppendUvarint(append(dst, number<<3|wireBytes), uint64(size))
 }
 
-// sizeOfField returns how many bytes a field of size bytes has with its tag.
+// sizeOfField returns the size in bytes of a field of size bytes with its tag and length.
 func sizeOfField(size int) int { return 1 + sizeOfVarint(uint64(size)) + size }
 
 func sizeOfVarint(n uint64) int {

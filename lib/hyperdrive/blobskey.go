@@ -10,8 +10,8 @@ import (
 var blobsNamespace = hash.Namespace("hyperdrive", 0)
 
 // BlobsManifest derives the manifest and the key of the blobs core from a drive's key and the encoded manifest of its
-// names core: the same signers, in other namespaces. ErrNoBlobs for a core without a manifest, or with one of version 0:
-// there the header must name the blobs core. Source: hyperdrive, getBlobsKey; vectors: blobs-keys.json.
+// names core: the same signers, in other namespaces. ErrNoBlobs for a core whose manifest is missing or of version 0:
+// its header must name the blobs core. Source: hyperdrive, getBlobsKey; vectors: blobs-keys.json.
 func BlobsManifest(driveKey keys.Key, manifest []byte) (blobs []byte, key keys.Key, err error) {
 	if len(manifest) == 0 {
 		return nil, key, fmt.Errorf("%w: core %v has no manifest to derive it from, and its header does not name it", ErrNoBlobs, driveKey)
@@ -20,7 +20,7 @@ func BlobsManifest(driveKey keys.Key, manifest []byte) (blobs []byte, key keys.K
 	if err != nil {
 		return nil, key, fmt.Errorf("%w: %w", ErrNoBlobs, err)
 	}
-	if names.Key() != driveKey { // a compat core's, which stock makes up
+	if names.Key() != driveKey { // a compat core's manifest, which stock makes up
 		return nil, key, fmt.Errorf("%w: core %v has no manifest of its own, and its header does not name it", ErrNoBlobs, driveKey)
 	}
 	if names.Version == 0 {

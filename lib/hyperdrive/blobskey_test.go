@@ -17,7 +17,7 @@ func TestBlobsManifestAsStock(t *testing.T) {
 		check(t, c.Description, c.DriveKey, c.Manifest, c.BlobsKey, c.BlobsManifest)
 	}
 	for name, v := range drives(t) {
-		if name == "compat" { // its blobs are a core of their own
+		if name == "compat" { // its blobs are an independent core
 			v.Blobs.Key, v.Blobs.Manifest = "", ""
 		}
 		check(t, name, v.Metadata.Key, v.Metadata.Manifest, v.Blobs.Key, v.Blobs.Manifest)

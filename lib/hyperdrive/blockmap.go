@@ -12,16 +12,16 @@ import (
 //	map block   uint 0 (version), uint count, count × piece
 //	piece       uint block, uint length in bytes
 //
-// with 8192 pieces in each map block, or as many more as it takes to have no more than 64 of these. Source: hyperblobs 2.12.1;
+// with 8192 pieces in each map block, or more if that would take over 64 map blocks. Source: hyperblobs 2.12.1;
 // vectors: drive-block-map*.json.
 
 // Limits of maps.
 const (
 	MaxMapBlocks = 64                        // of one file: stock's readers refuse more
 	MaxPieces    = MaxMapBlocks * mostAtOnce // of one file
-	piecesAtOnce = 8192                      // in a map block of stock's
-	mostAtOnce   = 64 << 10                  // in one that is written; stock's readers put each into one call, which may have some 120,000 arguments
-	mostRead     = 128 << 10                 // in one that is read
+	piecesAtOnce = 8192                      // in a map block that stock writes
+	mostAtOnce   = 64 << 10                  // in one that hc writes; stock's readers put each into one call, which may have about 120,000 arguments
+	mostRead     = 128 << 10                 // in one that hc reads
 )
 
 // Piece is one block of a mapped file.
@@ -30,8 +30,8 @@ type Piece struct {
 	Length uint64 // bytes
 }
 
-// PiecesAtOnce returns how many pieces go into each block of a map of so many, but for the last one. An empty file must not have a
-// map, and one of more than [MaxPieces] pieces cannot: both are errors.
+// PiecesAtOnce returns how many pieces go into each block, except the last, of a map of that many pieces. An empty
+// file must not have a map, and a map cannot have more than [MaxPieces] pieces: both are errors.
 func PiecesAtOnce(pieces int) (int, error) {
 	switch {
 	case pieces == 0:
@@ -51,8 +51,8 @@ func EncodeMapBlock(pieces []Piece) []byte {
 	return block
 }
 
-// DecodeMap reads one block of a map. The error wraps [ErrContent]: another version, more pieces than fit into the block, or
-// than stock's readers take, pieces longer than a block may be, bytes behind the last one.
+// DecodeMap reads one block of a map. The error wraps [ErrContent]: another version, more pieces than fit into the
+// block or than stock's readers take, pieces longer than a block may be, bytes after the last one.
 func DecodeMap(block []byte) ([]Piece, error) {
 	d := compact.NewDecoder(block)
 	if version := d.Uint(); version != 0 {
@@ -74,10 +74,10 @@ func DecodeMap(block []byte) ([]Piece, error) {
 	return pieces, nil
 }
 
-// Run is neighbouring blocks.
+// Run is neighbouring blocks: Count of them, from First on.
 type Run struct{ First, Count uint64 }
 
-// Runs joins the pieces whose blocks follow each other. One run means that no map is needed.
+// Runs joins pieces whose blocks follow each other. A file of one run needs no map.
 func Runs(pieces []Piece) (runs []Run) {
 	for _, p := range pieces {
 		runs = appendRun(runs, Run{First: p.Block, Count: 1})

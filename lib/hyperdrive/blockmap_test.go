@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// stockMaps returns the map blocks of stock's drives, by file: those that the vectors have whole.
+// stockMaps returns the map blocks of stock's drives, by file, where the vectors have them in full.
 func stockMaps(t testing.TB) (all [][]byte) {
 	for _, v := range drives(t) {
 		for _, listed := range v.Listing {
@@ -82,7 +82,7 @@ func TestDecodeMapRefuses(t *testing.T) {
 	}
 }
 
-// A block of a map may list as many pieces as stock's readers take, and a whole map as many as a writer may.
+// A block of a map may list as many pieces as stock's readers take, and a whole map as many as a writer may produce.
 func TestMapsOfTooMuchAreRefused(t *testing.T) {
 	for _, c := range []struct {
 		pieces int

@@ -13,21 +13,21 @@ import (
 	hchash "hc/lib/hash"
 )
 
-// Blobs is the blobs core, its blocks verified.
+// Blobs reads the blobs core. Its blocks are verified.
 type Blobs interface {
-	// Length returns how many blocks there are.
+	// Length returns the number of blocks.
 	Length() uint64
-	// Blocks calls each with count blocks from first on, all of which are below Length, in order. data is valid until each
-	// returns. It returns the first error of each, or why a block cannot be had.
+	// Blocks calls each with count blocks from first on, all of which must be below Length, in order. data is valid
+	// until each returns. It returns the first error of each, or why a block is unavailable.
 	Blocks(ctx context.Context, first, count uint64, each func(index uint64, data []byte) error) error
-	// ByteOffset returns how many bytes are before a block, which is below Length.
+	// ByteOffset returns the number of bytes before a block, which must be below Length.
 	ByteOffset(ctx context.Context, block uint64) (uint64, error)
 }
 
-// Content writes a file's bytes. It returns ErrNotFile for what is no file, ErrBehind for one whose blocks are beyond the
-// blobs' end, and ErrContent where the blobs are not what the entry says; of a plain file at most as many bytes as that
-// says have been written then. The entry's sha256, if it has one, can only be checked at the end: what was written counts
-// once Content has returned nil.
+// Content writes a file's bytes. It returns ErrNotFile for an item that is no file, ErrBehind for a file whose blocks
+// are beyond the blobs' end, and ErrContent if the blobs do not match the entry; of a plain file it has then written
+// at most as many bytes as the entry says. The entry's sha256, if it has one, can only be checked at the end: the
+// output counts once Content has returned nil.
 func Content(ctx context.Context, blobs Blobs, item Item, w io.Writer) error {
 	return ofFile(item, func(blob Blob) error {
 		meta := ParseMeta(item.Entry.Metadata)
@@ -71,10 +71,10 @@ func copyContent(ctx context.Context, blobs Blobs, blob Blob, meta Meta, out *co
 	return err
 }
 
-// gatherers are free writers for [gathered].
+// gatherers are free buffers for [gathered].
 var gatherers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 16<<10) }}
 
-// gathered writes to w what is written in small pieces in larger ones: the blocks of a file may be lines.
+// gathered joins small writes to w into larger ones: the blocks of a file may be lines.
 func gathered(w io.Writer, write func(w io.Writer) error) error {
 	out := gatherers.Get().(*bufio.Writer)
 	out.Reset(w)
@@ -104,7 +104,7 @@ func (c *contentWriter) write(data []byte) error {
 	return err
 }
 
-// Size returns a file's bytes, fetching the map of one whose entry does not tell.
+// Size returns a file's size in bytes. If the entry does not say it, the file's map is fetched.
 func Size(ctx context.Context, blobs Blobs, item Item) (size uint64, err error) {
 	if size, ok := item.Entry.Size(); ok {
 		return size, nil
@@ -120,7 +120,7 @@ func Size(ctx context.Context, blobs Blobs, item Item) (size uint64, err error) 
 	return size, err
 }
 
-// Pieces calls each with the pieces of a mapped file, those of one block of its map at a time. For any other it does nothing.
+// Pieces calls each with the pieces of a mapped file, one map block at a time. For any other file it does nothing.
 func Pieces(ctx context.Context, blobs Blobs, item Item, each func(pieces []Piece) error) error {
 	if blob := item.Entry.Blob; item.Err != nil || blob == nil || !blob.Map || blob.Empty() {
 		return nil
@@ -131,8 +131,9 @@ func Pieces(ctx context.Context, blobs Blobs, item Item, each func(pieces []Piec
 // maxBlock is stock's limit for a block, in bytes.
 const maxBlock = 15 << 20
 
-// ContentRange writes the bytes from (included) to to (not included) of a file, as far as there are such. What it does not
-// come across it does not check: the rest of the content, and its sha256; in a mapped file it goes by the map's lengths.
+// ContentRange writes the bytes from (included) to to (not included) of a file, or as many of them as the file has.
+// It does not check what it does not read: the rest of the content, and its sha256; in a mapped file it relies on the
+// map's lengths.
 func ContentRange(ctx context.Context, blobs Blobs, item Item, from, to uint64, w io.Writer) error {
 	return ofFile(item, func(blob Blob) error {
 		if blob.Empty() || from >= to {
@@ -175,9 +176,9 @@ func (c *cutter) copy(ctx context.Context, blobs Blobs, blob Blob, from, to uint
 	return err
 }
 
-// findByte returns the block of a run that holds a byte of it, and the byte of the run that it begins with.
+// findByte returns the block of a run that holds a byte of it, and that block's offset within the run.
 func findByte(ctx context.Context, blobs Blobs, blob Blob, at uint64) (block, offset uint64, err error) {
-	low, high := blob.BlockOffset, blob.end() // the block is at or behind low and before high
+	low, high := blob.BlockOffset, blob.end() // low <= block < high
 	for high-low > 1 {
 		middle := low + (high-low)/2
 		start, err := blobs.ByteOffset(ctx, middle)
@@ -193,10 +194,10 @@ func findByte(ctx context.Context, blobs Blobs, blob Blob, at uint64) (block, of
 	return low, offset, nil
 }
 
-// errEnough ends the reading of blocks behind the last byte that is wanted.
+// errEnough stops the reading of blocks after the last wanted byte.
 var errEnough = errors.New("internal error: all bytes were written")
 
-// cutter passes on a part of what is written to it.
+// cutter passes on a part of the bytes written to it.
 type cutter struct {
 	out        io.Writer
 	skip, left uint64 // bytes
@@ -217,7 +218,7 @@ func (c *cutter) write(data []byte) error {
 	return nil
 }
 
-// ofFile calls with for an item that is a file, and names it in the error.
+// ofFile calls with if the item is a file, and names the file in the error.
 func ofFile(item Item, with func(Blob) error) (err error) {
 	switch {
 	case item.Err != nil:
@@ -235,7 +236,7 @@ func ofFile(item Item, with func(Blob) error) (err error) {
 	return nil
 }
 
-// checkRun checks that a run lies where its entry says, before anything is read.
+// checkRun checks that a run is where its entry says, before anything is read.
 func checkRun(ctx context.Context, blobs Blobs, blob Blob) error {
 	if length := blobs.Length(); blob.end() > length {
 		return fmt.Errorf("%w: it ends behind block %d, the blobs have %d", ErrBehind, blob.end(), length)
@@ -247,7 +248,7 @@ func checkRun(ctx context.Context, blobs Blobs, blob Blob) error {
 	return err
 }
 
-// readRun calls each with the blocks of a run, which must have the entry's bytes.
+// readRun calls each with the blocks of a run, which must have as many bytes as the entry says.
 func readRun(ctx context.Context, blobs Blobs, blob Blob, each func(data []byte) error) error {
 	if blob.Empty() {
 		return nil
@@ -269,7 +270,7 @@ func readRun(ctx context.Context, blobs Blobs, blob Blob, each func(data []byte)
 	return err
 }
 
-// readMap calls each with the pieces of a mapped file, those of one map block at a time.
+// readMap calls each with the pieces of a mapped file, one map block at a time.
 func readMap(ctx context.Context, blobs Blobs, blob Blob, each func(pieces []Piece) error) error {
 	if blob.BlockLength > MaxMapBlocks {
 		return fmt.Errorf("%w: a map of %d blocks is over the limit of %d", ErrContent, blob.BlockLength, MaxMapBlocks)
@@ -285,7 +286,7 @@ func readMap(ctx context.Context, blobs Blobs, blob Blob, each func(pieces []Pie
 				return fmt.Errorf("%w: its map has not the %d bytes that the entry says", ErrContent, blob.ByteLength)
 			}
 			left -= uint64(len(data))
-			if len(data) == 0 { // readers skip them, see the format
+			if len(data) == 0 { // readers skip empty blocks, see the format
 				return nil
 			}
 			pieces, err = DecodeMap(data)
@@ -307,10 +308,10 @@ func readMap(ctx context.Context, blobs Blobs, blob Blob, each func(pieces []Pie
 	return nil
 }
 
-// readPieces calls each with the blocks of pieces, which must have the lengths that the map says.
+// readPieces calls each with the blocks of pieces, whose lengths must be those in the map.
 func readPieces(ctx context.Context, blobs Blobs, pieces []Piece, each func(data []byte) error) error {
 	for _, run := range Runs(pieces) {
-		if length := blobs.Length(); run.First+run.Count > length { // the map came later than what it lists
+		if length := blobs.Length(); run.First+run.Count > length { // the map came later than the blocks that it lists
 			return fmt.Errorf("%w: its map lists block %d, the blobs have %d", ErrContent, run.First+run.Count-1, length)
 		}
 		next := pieces[:run.Count]

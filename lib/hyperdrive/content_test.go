@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// sample is a blobs core, and files on it.
+// sample is a blobs core, followed by files on it.
 var (
 	sample = blocks{[]byte("hello "), []byte("drive"), {}, []byte("!"), []byte("other"),
 		{0, 4, 1, 5, 0, 6, 1, 5, 3, 1}, // 5: the map of "drivehello drive!"
@@ -71,7 +71,8 @@ func TestContentChecksDigestAndSize(t *testing.T) {
 	}
 }
 
-// TestHostileContentIsRefused: each line of the format's list of what a reader must refuse, and no byte too much.
+// TestHostileContentIsRefused checks each line of the format's list of what a reader must refuse, and that no excess
+// byte is written.
 func TestHostileContentIsRefused(t *testing.T) {
 	link := "x"
 	with := func(blob Blob, change func(*Blob)) Item {
@@ -109,7 +110,7 @@ func TestHostileContentIsRefused(t *testing.T) {
 		if out.Len() > c.most {
 			t.Errorf("%s: %d bytes were written, want at most %d", name, out.Len(), c.most)
 		}
-		if c.most > 0 { // a range may end before what is wrong
+		if c.most > 0 { // a range may end before the flaw
 			continue
 		}
 		out.Reset()

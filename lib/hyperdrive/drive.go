@@ -18,25 +18,25 @@ type Drive struct {
 	checked atomic.Bool // block 0 is a header
 }
 
-// Item is what a drive has under a name.
+// Item is a drive's record of a name.
 type Item struct {
 	Name  string // "/dir/file"
-	Seq   uint64 // the block of the names core that it is in
+	Seq   uint64 // the block of the names core with the record
 	Entry Entry
-	Err   error // of List and Diff: why the item must be refused, wrapping ErrName or ErrEntry; Name and Seq hold then, too
+	Err   error // of List and Diff: why the item must be refused, wrapping ErrName or ErrEntry; Name and Seq are valid even then
 }
 
-// Open returns the drive whose names core has these blocks, at a version: a length of that core at which an append ended.
-// Nothing is read until it is needed. Versions 0 and 1 are empty.
+// Open returns the drive with these blocks as its names core, at a version: a length of that core at which an append
+// ended. Blocks are read when they are needed. Versions 0 and 1 are empty.
 func Open(names hyperbee.Blocks, version uint64) *Drive {
 	return &Drive{blocks: names, tree: hyperbee.Open(names, version)}
 }
 
-// Version returns the length of the names core that the drive is opened at.
+// Version returns the length of the names core at which the drive is opened.
 func (d *Drive) Version() uint64 { return d.tree.Version() }
 
-// BlobsCore returns the key of a drive's blobs core: the one that the names core's header (its block 0) names, else the one
-// that its manifest gives, with the blobs' own manifest, which is nil where it is not known.
+// BlobsCore returns the key of a drive's blobs core: the one in the names core's header (its block 0), else the one
+// derived from its manifest. blobsManifest is the blobs core's own manifest, nil if it is not known.
 func BlobsCore(driveKey keys.Key, manifest, header []byte) (key keys.Key, blobsManifest []byte, err error) {
 	named, err := hyperbee.ParseHeader(header)
 	if err != nil {
@@ -49,7 +49,7 @@ func BlobsCore(driveKey keys.Key, manifest, header []byte) (key keys.Key, blobsM
 	return key, blobsManifest, err
 }
 
-// ready refuses a core that is not a bee, whose blocks could be mistaken for one's.
+// ready refuses a core that is not a bee, but whose blocks could be mistaken for those of one.
 func (d *Drive) ready(ctx context.Context) error {
 	if d.tree.Version() == 0 || d.checked.Load() {
 		return nil
@@ -61,8 +61,8 @@ func (d *Drive) ready(ctx context.Context) error {
 	return nil
 }
 
-// Get returns what the drive has under a name, exactly as it is written; [CleanName] makes one of what somebody typed. It
-// returns hyperbee.ErrNotFound, or ErrEntry.
+// Get returns the item of a name, spelled exactly as in the drive; [CleanName] makes such a name of user input. The
+// error is hyperbee.ErrNotFound or ErrEntry.
 func (d *Drive) Get(ctx context.Context, name string) (Item, error) {
 	if err := d.ready(ctx); err != nil {
 		return Item{}, err
@@ -82,15 +82,15 @@ func (d *Drive) Get(ctx context.Context, name string) (Item, error) {
 	return item, nil
 }
 
-// FolderRange returns the keys of all that is below a folder, "/" or "/dir", as a bee's range.
+// FolderRange returns the keys of everything below a folder, "/" or "/dir", as a bee's range.
 func FolderRange(folder string) hyperbee.Range {
 	start := Key(strings.TrimRight(folder, "/") + "/")
 	end := append([]byte(nil), start...)
-	end[len(end)-1]++ // "0" is the byte behind "/"
+	end[len(end)-1]++ // "0" is the byte after "/"
 	return hyperbee.Range{GTE: start, LT: end}
 }
 
-// IsFolder reports whether something is below a name. A name may be a file's, too.
+// IsFolder reports whether anything is below a name. The name may be a file's, too.
 func (d *Drive) IsFolder(ctx context.Context, name string) (found bool, err error) {
 	if err := d.ready(ctx); err != nil {
 		return false, err
@@ -104,7 +104,7 @@ func (d *Drive) IsFolder(ctx context.Context, name string) (found bool, err erro
 	return found, err
 }
 
-// Prefetch has the blocks of the names, if they are a hyperbee.Expecter, told of all that List will read.
+// Prefetch announces everything that List will read to the blocks of the names, if they are a hyperbee.Expecter.
 func (d *Drive) Prefetch(ctx context.Context, folder string) error {
 	if err := d.ready(ctx); err != nil {
 		return err
@@ -112,9 +112,9 @@ func (d *Drive) Prefetch(ctx context.Context, folder string) error {
 	return d.tree.Prefetch(ctx, FolderRange(folder))
 }
 
-// List calls each for all that is below a folder, in the order of the names' bytes. An item that must be refused comes with
-// its Err, so that the caller names it and goes on. Keys outside of the drive's files, which no stock tool lists, are passed
-// over. List returns the first error of each, or why it cannot go on.
+// List calls each for every item below a folder, in the order of the names' bytes. An item that must be refused comes
+// with its Err, so that the caller can name it and continue. Keys outside the drive's files, which no stock tool
+// lists, are skipped. List returns the first error of each, or why it cannot continue.
 func (d *Drive) List(ctx context.Context, folder string, each func(Item) error) error {
 	if err := d.ready(ctx); err != nil {
 		return err
@@ -122,8 +122,9 @@ func (d *Drive) List(ctx context.Context, folder string, each func(Item) error) 
 	return d.tree.Walk(ctx, FolderRange(folder), func(found hyperbee.Entry) error { return each(itemOf(found)) })
 }
 
-// Diff calls each for all that differs below a folder between an older version and d, in the order of names: old is nil for
-// what is new, new for what is gone. Items that must be refused come with their Err. What the versions share is not read.
+// Diff calls each for everything below a folder that differs between an older version and d, in the order of names:
+// old is nil for new items, new for removed ones. Items that must be refused come with their Err. Parts that the
+// versions share are not read.
 func (d *Drive) Diff(ctx context.Context, older *Drive, folder string, each func(old, new *Item) error) error {
 	for _, side := range []*Drive{older, d} {
 		if err := side.ready(ctx); err != nil {
@@ -150,7 +151,7 @@ func itemOf(found hyperbee.Entry) Item {
 		return item
 	}
 	if item.Err = CheckName(item.Name); item.Err != nil {
-		item.Entry, _ = entryOf(found) // shown with the name, where it can be
+		item.Entry, _ = entryOf(found) // shown with the name, if it is valid
 		return item
 	}
 	if item.Entry, item.Err = entryOf(found); item.Err != nil {

@@ -13,7 +13,7 @@ import (
 	"hc/lib/keys"
 )
 
-// TestListsAsStock: all names but those that stock's own list does not show either, with their content.
+// TestListsAsStock: List has all names but those that stock's own list does not show either, with their content.
 func TestListsAsStock(t *testing.T) {
 	contents := 0
 	for name, v := range drives(t) {
@@ -97,7 +97,7 @@ func TestCheckoutsAndDiffsAsStock(t *testing.T) {
 			}
 			var diff [][2]*uint64
 			if err := latest.Diff(t.Context(), old, "/", func(old, new *Item) error {
-				if new == nil || new.Name != "/" { // a hostile one, which stands before the range of stock's diff
+				if new == nil || new.Name != "/" { // a hostile one, which sorts before the range of stock's diff
 					diff = append(diff, [2]*uint64{seqOf(new), seqOf(old)})
 				}
 				return nil

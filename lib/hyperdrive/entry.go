@@ -12,15 +12,15 @@ import (
 	"hc/lib/compact"
 )
 
-// Entry is what the names say of one name: a JSON object of these fields, in this order.
+// Entry is the record of one name: a JSON object of these fields, in this order.
 //
 //	{"executable":false,"linkname":null,"blob":{"blockOffset":0,"byteOffset":0,"blockLength":1,"byteLength":13},"metadata":null}
 //
 // Source: hyperdrive 13.3.4; vectors: drive-*.json.
 type Entry struct {
 	Executable bool
-	Link       *string         // target of a symbolic link, as it was written; nil: it is none
-	Blob       *Blob           // a file's content; nil: it is no file
+	Link       *string         // target of a symbolic link, as it was written; nil: not a link
+	Blob       *Blob           // a file's content; nil: not a file
 	Metadata   json.RawMessage // any JSON, without white space; nil is null
 }
 
@@ -33,14 +33,14 @@ type Blob struct {
 	Map         bool   // the run is a map of the file's blocks, see [DecodeMap]
 }
 
-// Empty reports whether the content is empty, whatever else the blob says: so stock's readers see it.
+// Empty reports whether the content is empty, whatever else the blob says, as stock's readers see it.
 func (b Blob) Empty() bool { return b.BlockLength == 0 || b.ByteLength == 0 }
 
-// end is the block behind the run. Neither number is over 2^53, so the sum does not overflow.
+// end is the block after the run. Neither number is over 2^53, so the sum does not overflow.
 func (b Blob) end() uint64 { return b.BlockOffset + b.BlockLength }
 
-// Size returns a file's bytes; ok is false for what is no file, and for a mapped file whose metadata do not tell it. Of a
-// mapped file it is what the writer says, which only its content proves.
+// Size returns a file's size in bytes; ok is false if the entry is no file, or a mapped file without a size in its
+// metadata. The size of a mapped file is the writer's claim, which only the content proves.
 func (e Entry) Size() (size uint64, ok bool) {
 	switch {
 	case e.Blob == nil:
@@ -83,14 +83,14 @@ func (b Blob) append(to []byte) []byte {
 	to = strconv.AppendUint(append(to, `,"byteOffset":`...), b.ByteOffset, 10)
 	to = strconv.AppendUint(append(to, `,"blockLength":`...), b.BlockLength, 10)
 	to = strconv.AppendUint(append(to, `,"byteLength":`...), b.ByteLength, 10)
-	if b.Map { // never false in words: stock's readers do not mind, but its writer does not do it
+	if b.Map { // never written as false: stock's readers do not mind, but its writer does not do it
 		to = append(to, `,"blockMap":true`...)
 	}
 	return append(to, '}')
 }
 
-// appendString appends s as JSON.stringify prints it: Go's encoder also escapes U+2028 and U+2029. Bytes that are not UTF-8
-// become U+FFFD, as they do in stock.
+// appendString appends s as JSON.stringify prints it: Go's encoder also escapes U+2028 and U+2029. Bytes that are not
+// UTF-8 become U+FFFD, as they do in stock.
 func appendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	for _, r := range s {
@@ -116,9 +116,9 @@ func appendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// ParseEntry reads a record's value. It takes any JSON object: fields in any order, unknown ones, which it skips, and
-// missing ones, which are null. The error wraps [ErrEntry]: no object, a field of another type, a number that is none of
-// JavaScript's integers, a link that has content, too.
+// ParseEntry reads a record's value. It accepts any JSON object: fields in any order, unknown ones, which it skips,
+// and missing ones, which are null. The error wraps [ErrEntry]: no object, a field of another type, a number that is
+// not a JavaScript integer, a link that also has content.
 func ParseEntry(value []byte) (Entry, error) {
 	if entry, ok := quickEntry(value); ok && (entry.Link == nil || *entry.Link != "" && entry.Blob == nil) {
 		return entry, nil
@@ -177,8 +177,8 @@ func parseBlob(raw []byte) (*Blob, error) {
 	return blob, o.err
 }
 
-// object is a JSON object whose fields are read one by one; the first error stays. Go's own matching of fields takes
-// "Blob" for "blob", which stock does not.
+// object is a JSON object whose fields are read one by one; it keeps the first error. Go's own matching of fields
+// takes "Blob" for "blob", which stock does not.
 type object struct {
 	fields map[string]json.RawMessage
 	err    error
@@ -207,7 +207,7 @@ func (o *object) boolean(name string) (value bool) {
 	return value
 }
 
-// number reads what is a non-negative integer to JavaScript: 1, 1.0, 1e0, at most 2^53-1.
+// number reads a number that JavaScript takes for a non-negative integer: 1, 1.0, 1e0, at most 2^53-1.
 func (o *object) number(name string) uint64 {
 	value, err := strconv.ParseFloat(string(o.fields[name]), 64)
 	if err == nil && value >= 0 && value <= compact.MaxUint && value == math.Trunc(value) {
@@ -226,7 +226,7 @@ func compactJSON(raw json.RawMessage) json.RawMessage {
 	}
 	var b bytes.Buffer
 	if err := json.Compact(&b, raw); err != nil {
-		return raw // cannot be: it was parsed as part of the object
+		return raw // cannot happen: raw was parsed as part of the object
 	}
 	return b.Bytes()
 }

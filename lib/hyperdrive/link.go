@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// LinkTarget returns what a link points to on a disk that stands for one of a drive: an absolute target means the drive's root, and
-// becomes relative. link is the path of the link, without a slash before it.
+// LinkTarget returns the target of a link on disk that corresponds to a link in a drive: an absolute target is
+// relative to the drive's root, and becomes a relative one. link is the path of the link, without a slash at its
+// start.
 func LinkTarget(link, target string) string {
 	if !strings.HasPrefix(target, "/") {
 		return target
@@ -19,9 +20,9 @@ func LinkTarget(link, target string) string {
 	return strings.TrimSuffix(strings.Repeat("../", depth)+inside, "/")
 }
 
-// LinkStaysInside reports whether a link cannot lead out of the root that its path is from: its target goes up first, no further than
-// to the root, and then only down. Behind a name a .. may lead anywhere, as the name may be another link's; without that, all links lead
-// to places inside.
+// LinkStaysInside reports whether a link cannot lead out of the root that its path starts from: its target first goes
+// up, no further than to the root, and then only down. A .. after a name could lead anywhere, as the name may be
+// another link; without such a .., all links lead to places inside.
 func LinkStaysInside(link, target string) bool {
 	if strings.HasPrefix(target, "/") { // see LinkTarget
 		return true

@@ -10,17 +10,17 @@ import (
 	"hc/lib/compact"
 )
 
-// Meta is what this module's writers put into an entry's metadata, and its readers restore and check.
+// Meta is the metadata of an entry that this module's writers write, and that its readers restore and check.
 //
 //	{"mode":"0644","mtime":"1764422524123456789","sha256":"<64 hex digits>","size":73}
 //
-// Fields that are not known are left out; if none is, the metadata are null. The time is text, since nanoseconds do not
+// Unknown values are left out; if none is known, the metadata are null. The time is text, since nanoseconds do not
 // fit into JavaScript's numbers.
 type Meta struct {
 	Mode    fs.FileMode // permission bits
 	ModTime int64       // nanoseconds since 1970-01-01 00:00 UTC
 	SHA256  *[32]byte   // of the content; nil: not known
-	Size    uint64      // bytes of a mapped file, whose blob does not tell them
+	Size    uint64      // size in bytes of a mapped file, which its blob does not have
 
 	HasMode, HasModTime, HasSize bool
 }
@@ -53,8 +53,8 @@ func (m Meta) Encode() json.RawMessage {
 	return append(b, '}')
 }
 
-// ParseMeta reads what it can of an entry's metadata, which may be anything: a field that is not as [Meta.Encode] writes it
-// is not there.
+// ParseMeta reads what it can of an entry's metadata, which may be anything: a field that is not spelled as by
+// [Meta.Encode] counts as missing.
 func ParseMeta(metadata json.RawMessage) (m Meta) {
 	if m, ok := quickMeta(metadata); ok || metadata == nil {
 		return m

@@ -9,19 +9,19 @@ import (
 	"hc/lib/hidden"
 )
 
-// prefix stands before every name in the bee: the sub-database "files".
+// prefix precedes every name in the bee: the sub-database "files".
 const prefix = "files\x00"
 
-// Limits of a name that is to be a file's.
+// Limits of a name that can become a file's.
 const (
 	maxPart = 255      // bytes between two slashes: what disks take
 	maxName = 1 + 4096 // bytes: a path of hc-stream, and the slash before it
 )
 
-// Key returns the bee's key of a name, "/dir/file" for example.
+// Key returns the bee's key of a name such as "/dir/file".
 func Key(name string) []byte { return append([]byte(prefix), name...) }
 
-// NameOf returns the name of a bee's key, which may be a hostile one: see [CheckName]. ErrName if the key is none of a
+// NameOf returns the name in a bee's key, which may be a hostile one: see [CheckName]. ErrName if the key is not a
 // file's.
 func NameOf(key []byte) (string, error) {
 	name, ok := bytes.CutPrefix(key, []byte(prefix))
@@ -31,9 +31,10 @@ func NameOf(key []byte) (string, error) {
 	return string(name), nil
 }
 
-// CheckName returns an error wrapping [ErrName], which quotes the name, for one that must not be written to a disk: what is
-// not "/" and parts with "/" between them; a part that is empty, ".", "..", or a store's folder; a NUL; what is not UTF-8 or
-// too long. What only some disks do not take (backslashes, letter case) is left to whom writes there.
+// CheckName returns an error wrapping [ErrName], which quotes the name, if the name must not be written to a disk. A
+// name must be UTF-8 without NUL, not too long, and a "/" followed by parts with "/" in between. No part may be
+// empty, ".", "..", or a store's folder. Limits of particular disks (backslashes, letter case) are left to the code
+// that writes there.
 func CheckName(name string) error {
 	if why := misnamed(name); why != "" {
 		return fmt.Errorf("%w: %q: %s", ErrName, abbreviate(name), why)
@@ -67,9 +68,9 @@ func misnamed(name string) string {
 	return ""
 }
 
-// CleanName returns the name that is meant by what somebody typed, by stock's rules: with a slash before it, without empty
-// parts and ".", and ".." taking back a part. Other than stock it does not divide at backslashes, so that a name that has
-// one can be said, too. The empty path, "." and "/" are "/". ErrName if it leads out of the drive.
+// CleanName returns the name that a user's input means, by stock's rules: it begins with a slash, has no empty parts
+// and no ".", and ".." removes a part. Unlike stock it does not split at backslashes, so names with one can be given.
+// The empty path, "." and "/" are "/". ErrName if the path leads out of the drive.
 func CleanName(path string) (string, error) {
 	var parts []string
 	for part := range strings.SplitSeq(path, "/") {
@@ -86,7 +87,7 @@ func CleanName(path string) (string, error) {
 	return "/" + strings.Join(parts, "/"), nil
 }
 
-// abbreviate cuts what a message quotes.
+// abbreviate shortens text that a message quotes.
 func abbreviate(s string) string {
 	const most = 200
 	if len(s) > most {

@@ -51,7 +51,7 @@ func TestHostileNamesAreRefused(t *testing.T) {
 	}
 	for _, listed := range listing {
 		err := CheckName(listed.Key)
-		honest := listed.Key == "/good" || listed.Key == `/a\b` // a backslash is hostile where it divides
+		honest := listed.Key == "/good" || listed.Key == `/a\b` // a backslash is hostile to readers that split at it
 		if honest != (err == nil) {
 			t.Errorf("CheckName(%q) = %v", listed.Key, err)
 		}
@@ -69,7 +69,7 @@ func TestNameOf(t *testing.T) {
 	}
 }
 
-// TestCleanNameAsStock: what stock made of the names that were put.
+// TestCleanNameAsStock compares with what stock made of the names that were put.
 func TestCleanNameAsStock(t *testing.T) {
 	cleaned := 0
 	for name, v := range drives(t) {

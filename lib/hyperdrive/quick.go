@@ -10,16 +10,16 @@ import (
 	"hc/lib/compact"
 )
 
-// Nearly every entry is spelled as Entry.Encode spells it, with metadata that are null or Meta.Encode's. These are read
-// here without a general JSON parser, in a tenth of its time; what is spelled in another way is left to that.
+// Nearly every entry is spelled as Entry.Encode spells it, with metadata that are null or spelled by Meta.Encode.
+// These are read here without a general JSON parser, in a tenth of its time; other spellings are left to that.
 
-// quick reads a text from its beginning. It gives up, for good, at the first thing that is not as it should be.
+// quick reads a text from its start. At the first mismatch it gives up for good.
 type quick struct {
 	left []byte
 	ok   bool
 }
 
-// take passes over a word if it comes next, and reports whether it did.
+// take skips a word if it comes next, and reports whether it did.
 func (q *quick) take(word string) bool {
 	if !q.ok || len(q.left) < len(word) || string(q.left[:len(word)]) != word {
 		return false
@@ -28,10 +28,10 @@ func (q *quick) take(word string) bool {
 	return true
 }
 
-// must passes over a word, which has to come next.
+// must skips a word, which has to come next.
 func (q *quick) must(word string) { q.ok = q.take(word) }
 
-// number reads an integer in JSON's one spelling for it.
+// number reads an integer in the only spelling that JSON has for it.
 func (q *quick) number() (n uint64) {
 	digits := 0
 	for digits < len(q.left) && digits < 17 && q.left[digits] >= '0' && q.left[digits] <= '9' {
@@ -46,7 +46,7 @@ func (q *quick) number() (n uint64) {
 	return n
 }
 
-// text reads a string without escapes, up to and with the quote that ends it.
+// text reads a string without escapes, up to and including its closing quote.
 func (q *quick) text() string {
 	end := bytes.IndexByte(q.left, '"')
 	if !q.ok || end < 0 {
@@ -67,7 +67,7 @@ func (q *quick) text() string {
 	return string(text)
 }
 
-// quickEntry reads an entry as Encode spells it. ok is false for any other.
+// quickEntry reads an entry as Encode spells it. ok is false for any other spelling.
 func quickEntry(value []byte) (entry Entry, ok bool) {
 	q := &quick{left: value, ok: true}
 	q.must(`{"executable":`)
@@ -112,7 +112,8 @@ func (q *quick) blob() *Blob {
 	return blob
 }
 
-// quickMeta reads metadata that have all that a file of ours has, as Encode spells them. ok is false for any other.
+// quickMeta reads metadata with all fields that hc writes for a file, as Encode spells them. ok is false for any
+// other spelling.
 func quickMeta(metadata []byte) (m Meta, ok bool) {
 	q := &quick{left: metadata, ok: true}
 	q.must(`{"mode":"`)

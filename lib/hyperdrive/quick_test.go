@@ -11,7 +11,7 @@ func ownEntry() Entry {
 	return Entry{Blob: &Blob{1, 2, 3, 4, true}, Metadata: meta.Encode()}
 }
 
-// What the quick way reads is what the general one reads.
+// The quick parser reads the same as the general one.
 func TestQuickEntry(t *testing.T) {
 	link := "../ü/x"
 	for _, entry := range []Entry{

@@ -51,7 +51,7 @@ type vectorOperation struct {
 	Operations []vectorOperation
 }
 
-// content is a file's bytes, or how to make them.
+// content is a file's bytes, or a recipe for them.
 type content struct {
 	UTF8, Hex *string
 	Generate  *struct{ Seed, Length uint64 }
@@ -65,7 +65,7 @@ type listedVector struct {
 	SHA256 string
 }
 
-// drives loads all drives of stock.
+// drives loads all of stock's drives.
 func drives(t testing.TB) map[string]driveVector {
 	t.Helper()
 	files, err := filepath.Glob("../../tests/vectors/drive-*.json")
@@ -119,7 +119,8 @@ func (c content) bytes(t testing.TB) (data []byte) {
 	return data[:c.Generate.Length]
 }
 
-// pieces returns what was put, cut as stock cuts it, by the sha256 that the vectors have of long blocks.
+// pieces returns the values that were put, cut as stock cuts them, by the sha256 that the vectors have for long
+// blocks.
 func pieces(t testing.TB, operations []vectorOperation) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
@@ -129,7 +130,7 @@ func pieces(t testing.TB, operations []vectorOperation) map[string][]byte {
 		for _, c := range operation.Chunks {
 			add(c.bytes(t))
 		}
-		var repeated []Piece // whose map is long, on a core that has nothing else
+		var repeated []Piece // the pieces of the file whose map is long, on a core with nothing else
 		for i := range operation.Times * len(operation.Chunks) {
 			n := i % len(operation.Chunks)
 			repeated = append(repeated, Piece{Block: uint64(n), Length: operation.Chunks[n].Generate.Length})
@@ -166,7 +167,7 @@ func (b blocks) Blocks(_ context.Context, first, count uint64, each func(index u
 	for i := first; i < first+count; i++ {
 		data := bytes.Clone(b[i])
 		err := each(i, data)
-		clear(data) // valid until each returns
+		clear(data) // data is valid until each returns
 		if err != nil {
 			return err
 		}
