@@ -7,13 +7,13 @@ import (
 	"hc/lib/hyperdrive"
 )
 
-// Change is what happened to one name between two versions. Old is nil for what is new, New for what is gone.
+// Change is what happened to one name between two versions. Old is nil for a new name, New for a removed one.
 type Change struct {
 	Name     string
 	Old, New *hyperdrive.Item
 }
 
-// Letter is A, M or D: added, modified, deleted.
+// Letter returns A, M or D: added, modified, deleted.
 func (c Change) Letter() string {
 	switch {
 	case c.Old == nil:
@@ -24,8 +24,8 @@ func (c Change) Letter() string {
 	return "M"
 }
 
-// Changes hands on what differs below a folder between an older version of the drive and this one, in the order of names.
-// Where the entries are equal but written twice, as stock does, nothing has changed.
+// Changes calls each for every difference below a folder between an older version of the drive and this one, in the
+// order of names. An equal entry that was written again, as stock does, is no change.
 func (d *Drive) Changes(ctx context.Context, older *Drive, folder string, each func(Change) error) error {
 	return d.Diff(ctx, older.Drive, folder, func(before, after *hyperdrive.Item) error {
 		if before != nil && after != nil && before.Err == nil && after.Err == nil && string(before.Entry.Encode()) == string(after.Entry.Encode()) {
@@ -41,15 +41,15 @@ func (d *Drive) Changes(ctx context.Context, older *Drive, folder string, each f
 	})
 }
 
-// Record is a block of the names, in history's order: a name that was put, or deleted.
+// Record is a block of the names, in historical order: a name that was put, or deleted.
 type Record struct {
-	Seq     uint64 // the version that it led to is Seq+1, if an append ended with it
+	Seq     uint64 // it led to version Seq+1, if an append ended with it
 	Item    hyperdrive.Item
 	Deleted bool
 }
 
-// History hands on the records from, and below the drive's version, in their order. Records that are no files' are
-// passed over.
+// History calls each for the records from block from up to the drive's version, in order. It skips records that are
+// not a file's.
 func (d *Drive) History(ctx context.Context, from uint64, each func(Record) error) error {
 	return d.Names().History(ctx, max(from, 1), func(change hyperbee.Change) error {
 		name, err := hyperdrive.NameOf(change.Key)
@@ -64,14 +64,14 @@ func (d *Drive) History(ctx context.Context, from uint64, each func(Record) erro
 	})
 }
 
-// Folder is a part of a listing: a file, or a folder that has files below it.
+// Folder is an item of a listing: a file, or a folder that has files below it.
 type Folder struct {
-	Name string           // as in the drive, a folder's without a slash behind it
+	Name string           // as in the drive; a folder's has no slash at its end
 	Item *hyperdrive.Item // nil: a folder
 }
 
-// Shallow hands on what stands in a folder, and not what stands below its folders: each costs one look-up, however many
-// files it has.
+// Shallow calls each for the files and folders directly in a folder: each takes one look-up, however many files are
+// below it.
 func (d *Drive) Shallow(ctx context.Context, folder string, each func(Folder) error) error {
 	all := hyperdrive.FolderRange(folder)
 	base := len(trimmed(folder)) + 1
@@ -90,7 +90,7 @@ func (d *Drive) Shallow(ctx context.Context, folder string, each func(Folder) er
 			if err := each(Folder{Name: name[:slash]}); err != nil {
 				return err
 			}
-			all.GT, all.GTE = nil, hyperdrive.Key(name[:slash]+"0") // "0" is the byte behind "/"
+			all.GT, all.GTE = nil, hyperdrive.Key(name[:slash]+"0") // "0" is the byte after "/"
 			continue
 		}
 		item := hyperdrive.ItemOf(*next)
@@ -101,7 +101,7 @@ func (d *Drive) Shallow(ctx context.Context, folder string, each func(Folder) er
 	}
 }
 
-// indexFrom returns where the next slash is, at or behind from; -1 if there is none.
+// indexFrom returns the index of the next slash, at or after from; -1 if there is none.
 func indexFrom(name string, from int) int {
 	for i := min(from, len(name)); i < len(name); i++ {
 		if name[i] == '/' {
@@ -111,7 +111,7 @@ func indexFrom(name string, from int) int {
 	return -1
 }
 
-// trimmed returns a folder's name without a slash behind it: "" for the root.
+// trimmed returns a folder's name without slashes at its end: "" for the root.
 func trimmed(folder string) string {
 	for len(folder) > 0 && folder[len(folder)-1] == '/' {
 		folder = folder[:len(folder)-1]

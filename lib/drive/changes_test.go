@@ -23,7 +23,7 @@ func sinceOf(t testing.TB, d *drive.Drive) stream.Since {
 	return stream.Since{Fork: d.Head.Fork, Length: d.Version(), TreeHash: sum}
 }
 
-// changes is a stream of what build writes behind its first frame.
+// changes is a stream with the frames that build writes after the first one.
 func changes(t testing.TB, since stream.Since, build func(w *stream.Writer)) *bytes.Buffer {
 	t.Helper()
 	var b bytes.Buffer
@@ -72,7 +72,7 @@ func TestImportChanges(t *testing.T) {
 	}
 }
 
-// Of a drive that has moved on since, is new, or has another tree, nothing is changed.
+// A stream of changes to another version changes nothing: the drive has moved on since, is new, or has another tree.
 func TestImportChangesOfAnotherVersion(t *testing.T) {
 	in := newStore(t)
 	take(t, in, folder{"a": plain("a")}.stream(t, nil))
@@ -96,7 +96,7 @@ func TestImportChangesOfAnotherVersion(t *testing.T) {
 	folder{"a": plain("a")}.holds(t, newest(t, in))
 }
 
-// What stays is in the way of what comes.
+// Names that stay are in the way of new ones.
 func TestImportChangesInTheWay(t *testing.T) {
 	in := newStore(t)
 	f := folder{"dir/x": plain("x"), "dir/y": plain("y"), "file": plain("f")}
@@ -114,7 +114,7 @@ func TestImportChangesInTheWay(t *testing.T) {
 	f.holds(t, newest(t, in))
 }
 
-// A name that no path can be, which others have written, goes with a purge, and with a whole tree.
+// A name that cannot be a path, which others have written, is removed by a purge, and by a whole tree.
 func TestImportPurges(t *testing.T) {
 	in := newStore(t)
 	f := folder{"a": plain("a"), "z": plain("z")}
@@ -138,7 +138,7 @@ func TestImportPurges(t *testing.T) {
 	}
 }
 
-// putNames puts links into a drive, past all rules.
+// putNames puts links into a drive, bypassing all rules.
 func putNames(t testing.TB, key keys.Key, in *store.Store, names ...string) {
 	t.Helper()
 	ctx := context.Background()

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	groupBytes  = 2 << 20  // how much is hashed at a time: enough blocks, of many small files, to share among processors
+	groupBytes  = 2 << 20  // hashed at a time: enough blocks, of many small files, to share among processors
 	groupBlocks = 16 << 10 // likewise
 	groupParts  = 4 << 10
 )
@@ -22,7 +22,7 @@ type part struct {
 	item   stream.Item
 	blocks [][]byte
 	leaves []hash.Digest // of the blocks
-	first  bool          // the item begins here
+	first  bool          // the item starts here
 	last   bool          // the item ends here
 	bytes  uint64        // of the whole file, with last
 	sha256 [32]byte      // likewise
@@ -33,7 +33,7 @@ type group struct {
 	parts  []part
 	buffer []byte
 	blocks int
-	err    error // behind the parts; io.EOF: the stream is whole
+	err    error // what followed the parts; io.EOF: the stream is whole
 }
 
 func (g *group) full() bool {
@@ -54,15 +54,15 @@ func (g *group) hash() {
 	}
 }
 
-// feed reads a stream into groups. Its one method that blocks is next, which reads ahead in a goroutine of its own.
+// feed reads a stream into groups. Only next blocks; the reading is done ahead, in a goroutine of its own.
 type feed struct {
 	reader *stream.FolderReader
 	groups chan *group
 	empty  chan *group
 }
 
-// begin starts reading. The goroutine ends with ctx, or with the stream; where the stream hangs for ever, nobody waits for
-// it: the process is about to end.
+// begin starts reading. The goroutine ends with ctx, or with the stream. If the stream hangs for ever, nobody waits
+// for it: the process is about to end.
 func begin(ctx context.Context, from io.Reader) *feed {
 	f := &feed{reader: stream.NewFolderReader(from), groups: make(chan *group), empty: make(chan *group, 2)}
 	f.empty <- &group{}
@@ -111,7 +111,7 @@ func (f *feed) done(g *group) {
 	f.empty <- g
 }
 
-// openFile is a file that is longer than the group at hand.
+// openFile is a file that is longer than the current group.
 type openFile struct {
 	item stream.Item
 	sum  interface {
@@ -121,7 +121,7 @@ type openFile struct {
 	bytes uint64
 }
 
-// fill reads parts until the group is full; open, which is nil if there is none, goes on.
+// fill reads parts until the group is full. It continues the file open, which is nil if there is none.
 func (f *feed) fill(g *group, open *openFile) *openFile {
 	for !g.full() {
 		first := open == nil
@@ -167,7 +167,7 @@ func (f *feed) fillFile(g *group, p *part, open *openFile) (ended bool, err erro
 		for _, block := range batch {
 			open.sum.Write(block)
 			open.bytes += uint64(len(block))
-			if len(block) > 0 { // stock's readers skip empty ones
+			if len(block) > 0 { // stock's readers skip empty blocks
 				p.blocks = append(p.blocks, g.keep(block))
 				g.blocks++
 			}
@@ -176,7 +176,7 @@ func (f *feed) fillFile(g *group, p *part, open *openFile) (ended bool, err erro
 	return false, nil
 }
 
-// keep copies a block. Blocks that were kept before stay where they are when the buffer grows.
+// keep copies a block. Blocks that were kept earlier stay where they are when the buffer grows.
 func (g *group) keep(block []byte) []byte {
 	if cap(g.buffer) == 0 {
 		g.buffer = make([]byte, 0, groupBytes+groupBytes/4)

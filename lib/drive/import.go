@@ -15,27 +15,27 @@ import (
 	"hc/lib/stream"
 )
 
-// Result is what an import came to.
+// Result describes what an import did.
 type Result struct {
 	Key       string `json:"key"`
 	Length    uint64 `json:"length"` // of the names: the drive's version
 	Added     uint64 `json:"added"`  // files and links
 	Changed   uint64 `json:"changed"`
 	Removed   uint64 `json:"removed"`
-	Unchanged uint64 `json:"unchanged"` // of those that the stream names
+	Unchanged uint64 `json:"unchanged"` // files and links that the stream names
 	Blocks    uint64 `json:"blocks"`    // appended to the blobs
-	Bytes     uint64 `json:"bytes"`     // of them that are files'
-	Reused    uint64 `json:"reused"`    // bytes of files that the blobs had already
+	Bytes     uint64 `json:"bytes"`     // bytes of files in these blocks
+	Reused    uint64 `json:"reused"`    // bytes of files that the blobs already had
 
-	Since stream.Since `json:"-"` // that version, as a stream names it that builds on it
+	Since stream.Since `json:"-"` // this version, as named by a stream that builds on it
 }
 
-// ErrConflict is wrapped where the drive is not what the stream was made for.
+// ErrConflict is wrapped if the drive is not the one that the stream was made for.
 var ErrConflict = hypercore.ErrConflict
 
-// Import takes a stream of a folder into the drive that word names, all of it or, where the stream is not whole, nothing.
-// A name that is not taken becomes a new drive. What did not change is not written: an import that changes nothing keeps
-// the drive's version. progress, which may be nil, is told of bytes and blocks of files.
+// Import takes a stream of a folder into the drive that word names: all of it or, if the stream is not whole,
+// nothing. A name that is not taken becomes a new drive. Unchanged entries are not written: an import that changes
+// nothing keeps the drive's version. progress, which may be nil, is called with bytes and blocks of files.
 func Import(ctx context.Context, in *store.Store, word string, from io.Reader, options hypercore.AppendOptions, progress func(bytes, blocks int)) (Result, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -83,20 +83,20 @@ type importer struct {
 	batch        *hyperbee.Batch
 	result       Result
 
-	tree    bool              // what the stream does not name goes
-	changes bool              // the stream has nothing but changes
-	added   []string          // names that the drive did not have
+	tree    bool              // names that the stream does not have are removed
+	changes bool              // the stream consists of changes only
+	added   []string          // names that are new in the drive
 	news    uint64            // bytes of files under new names
 	listed  bool              // the old names are known:
 	named   map[nameID]bool   // whether the stream has named them
-	blocks  []uint64          // first blocks of their files, until somebody looks for a copy
+	blocks  []uint64          // first blocks of their files, until a copy is looked for
 	mapped  []hyperdrive.Blob // likewise, files with a map
-	known   *known            // blocks
+	known   *known            // blocks of the blobs core
 	offsets offsets           // of new blocks
-	content content           // of the file at hand
+	content content           // of the current file
 	before  *hyperdrive.Item  // the file's last version, nil if there is none
-	runs    []hyperdrive.Run  // where its content is
-	stood   stood             // and where that is beside the file at hand
+	runs    []hyperdrive.Run  // where the content of that version is
+	stood   stood             // the current position in it
 	at      []uint64          // of findAll, reused
 }
 
@@ -188,8 +188,8 @@ func (im *importer) take(ctx context.Context, p *part) error {
 	return fmt.Errorf("%w: a frame of an unknown kind %v", stream.ErrFormat, item.Kind)
 }
 
-// lookUp returns what the drive had under a name; nil if nothing. Where what comes are changes, the batch looks, which will
-// need the way there: elsewhere it would hold the way to each name that stays.
+// lookUp returns what the drive had under a name; nil if nothing. For a stream of changes the batch looks it up, as
+// it will need the nodes on the way there. Otherwise the batch would hold the way to each name that stays.
 func (im *importer) lookUp(ctx context.Context, name string) (*hyperdrive.Item, error) {
 	get := im.old.Get
 	if im.changes {
@@ -199,7 +199,7 @@ func (im *importer) lookUp(ctx context.Context, name string) (*hyperdrive.Item, 
 	if errors.Is(err, hyperbee.ErrNotFound) {
 		return nil, nil
 	}
-	if errors.Is(err, hyperdrive.ErrEntry) || errors.Is(err, hyperdrive.ErrName) { // to be replaced
+	if errors.Is(err, hyperdrive.ErrEntry) || errors.Is(err, hyperdrive.ErrName) { // it will be replaced
 		return &hyperdrive.Item{Name: name}, nil
 	}
 	return &item, err
@@ -239,7 +239,8 @@ func (im *importer) file(ctx context.Context, name string, p *part) (err error) 
 	return im.putFile(ctx, name, p, blob)
 }
 
-// isBefore reports whether a small file is what the drive has under its name: by its digest, so the blobs need not be here.
+// isBefore reports whether a small file equals the drive's file of that name. It compares digests, so the blobs need
+// not be here.
 func (im *importer) isBefore(p *part) bool {
 	if !p.first || !p.last || im.before == nil || im.before.Entry.Blob == nil {
 		return false
@@ -248,8 +249,9 @@ func (im *importer) isBefore(p *part) bool {
 	return meta.SHA256 != nil && *meta.SHA256 == p.sha256
 }
 
-// onlyTouched reports whether a file has the content and mode that the drive has, and at most another time. A time alone is no
-// change: a checkout in a CI job, or a copy, would be a new version of every file. So the drive's is that of the last change.
+// onlyTouched reports whether a file has the content and mode that the drive has, and differs in its time at most. A
+// different time alone is no change: a checkout in a CI job, or a copy, would make a new version of every file. So
+// the time in the drive is that of the last change.
 func (im *importer) onlyTouched(p *part) bool {
 	if im.before == nil || im.before.Entry.Blob == nil {
 		return false
@@ -273,11 +275,11 @@ func (im *importer) putFile(ctx context.Context, name string, p *part, blob hype
 	return im.putOver(ctx, name, im.before, entry)
 }
 
-// bytesPerName is for how many bytes of new files a look at each name of the drive is worth its time: what of them was there
-// under another name costs no bytes then. (On the disk it costs none anyway, nor on the way to a reader who has it.)
+// bytesPerName is how many bytes of new files justify a look at each name of the drive, which finds files that were
+// there under another name. (Their blocks cost nothing on disk anyway, nor on the way to a reader who has them.)
 const bytesPerName = 16
 
-// beginFile looks for what may have the blocks of a file already.
+// beginFile looks for files that may have the current file's blocks already.
 func (im *importer) beginFile(ctx context.Context, p *part) (err error) {
 	im.content.runs, im.content.lengths = im.content.runs[:0], im.content.lengths[:0]
 	im.stood = newStood()
@@ -290,7 +292,7 @@ func (im *importer) beginFile(ctx context.Context, p *part) (err error) {
 		if ctx.Err() != nil {
 			return err
 		}
-		im.runs = nil // what cannot be read is not looked at
+		im.runs = nil // an unreadable version is ignored
 	}
 	for _, block := range p.blocks {
 		im.news += uint64(len(block))
@@ -313,8 +315,8 @@ func (im *importer) beginFile(ctx context.Context, p *part) (err error) {
 	return im.known.begin(ctx, nil)
 }
 
-// addMapped notes where each run of a file with a map begins: such a file, renamed or copied, is found run by run. What cannot be read is
-// passed over.
+// addMapped records where each run of a file with a map begins: such a file, renamed or copied, is found run by run.
+// It skips files that it cannot read.
 func (im *importer) addMapped(ctx context.Context) error {
 	for _, blob := range im.mapped {
 		runs, err := hyperdrive.BlobRuns(ctx, viewBlobs{im.known.view}, blob)
@@ -334,7 +336,7 @@ func (im *importer) addMapped(ctx context.Context) error {
 	return nil
 }
 
-// put writes an entry, if it is another one than the drive has.
+// put writes an entry, if it differs from the drive's.
 func (im *importer) put(ctx context.Context, name string, entry hyperdrive.Entry) error {
 	before, err := im.lookUp(ctx, name)
 	if err != nil {
@@ -360,7 +362,8 @@ func (im *importer) putOver(ctx context.Context, name string, before *hyperdrive
 	return im.batch.Put(ctx, hyperdrive.Key(name), value)
 }
 
-// same writes what the stream has put under an earlier name, which may not differ from what the drive had there.
+// same writes the entry that the stream has put under an earlier name, which may be equal to what the drive had
+// there.
 func (im *importer) same(ctx context.Context, name, earlier string) error {
 	record, err := im.batch.Get(ctx, hyperdrive.Key(earlier))
 	if err != nil {
@@ -373,7 +376,7 @@ func (im *importer) same(ctx context.Context, name, earlier string) error {
 	return im.put(ctx, name, entry)
 }
 
-// commit makes both cores' appends count, the blobs first: names never point at what is not there.
+// commit commits both cores, the blobs first: names never point at missing bytes.
 func (im *importer) commit(ctx context.Context) (Result, error) {
 	if _, err := im.blobs.Commit(ctx); err != nil {
 		return Result{}, fmt.Errorf("committing the blobs: %w", err)

@@ -20,7 +20,7 @@ import (
 	"hc/lib/stream"
 )
 
-// file is one of a folder that a test imports.
+// file is a file of a folder that a test imports.
 type file struct {
 	data  []byte
 	link  string
@@ -91,7 +91,7 @@ func take(t testing.TB, in *store.Store, from *bytes.Buffer) drive.Result {
 	return result
 }
 
-// holds checks that a drive is just the folder.
+// holds checks that a drive consists of exactly the folder.
 func (f folder) holds(t testing.TB, d *drive.Drive) {
 	t.Helper()
 	left := maps.Clone(f)
@@ -264,7 +264,7 @@ func TestImportSince(t *testing.T) {
 	}
 }
 
-// Of a stream that is not whole nothing is imported, and a drive that it would have begun does not exist.
+// A stream that is not whole imports nothing, and a drive that it would have begun does not exist.
 func TestImportIsWholeOrNothing(t *testing.T) {
 	f := folder{"a": plain("a"), "large": {data: random(3, 3<<20), mode: 0o644}}
 	whole := f.stream(t, nil).Bytes()
@@ -281,7 +281,7 @@ func TestImportIsWholeOrNothing(t *testing.T) {
 	f.holds(t, newest(t, in))
 }
 
-// Without a tree frame a stream adds to what is there.
+// Without a tree frame a stream adds to the drive.
 func TestImportAdds(t *testing.T) {
 	in := newStore(t)
 	take(t, in, folder{"a": plain("a"), "dir/b": plain("b")}.stream(t, nil))

@@ -11,23 +11,24 @@ import (
 )
 
 const (
-	mostOld    = 64 << 10 // blocks of a file's last version that are looked at: 4 GiB of them, in chunks of 64 KiB
+	mostOld    = 64 << 10 // blocks of a file's last version that are looked up: 4 GiB of them, in chunks of 64 KiB
 	mostFirst  = 1 << 20  // files, and runs of files with a map, whose first block is known
-	mostMapped = 1 << 10  // files whose map is read for that
-	mostNew    = 64 << 10 // blocks of this import that are known, twice over
+	mostMapped = 1 << 10  // files whose maps are read for firsts
+	mostNew    = 64 << 10 // blocks of this import in each of two maps
 )
 
-// known tells where the blobs core has a block already, by its leaf hash: in the last version of the same file, at the
-// beginning of any other file, or of what its map lists, or among the blocks that this import has appended. A block that was found makes the one
-// behind it the first guess for the next, so a file that was renamed is found by its first block.
+// known finds blocks that the blobs core already has by their leaf hash: in the last version of the same file, at the
+// beginning of any other file, or of a run in its map, or among the blocks that this import has appended. After a
+// block is found, the one that follows it is the first guess for the next, so a renamed file is found by its first
+// block.
 type known struct {
 	view   *store.View // the blobs core before this import
 	length uint64
-	guess  uint64                 // the block behind the one that was found last
-	old    map[hash.Digest]uint64 // of the file at hand
-	firsts map[uint64]uint64      // first 8 bytes of a leaf hash → block; to be checked. nil: not looked at yet
+	guess  uint64                 // the block after the one that was found last
+	old    map[hash.Digest]uint64 // of the current file
+	firsts map[uint64]uint64      // first 8 bytes of a leaf hash → block; to be checked. nil: not filled yet
 	recent map[hash.Digest]uint64 // appended by this import
-	before map[hash.Digest]uint64 // likewise, and before those
+	before map[hash.Digest]uint64 // likewise, before recent
 }
 
 func newKnown(view *store.View) *known {
@@ -65,7 +66,7 @@ func (k *known) is(ctx context.Context, block uint64, leaf hash.Digest, size int
 	return err == nil && node.Hash == leaf && node.Size == uint64(size), err
 }
 
-// add notes a block that was appended.
+// add records a block that was appended.
 func (k *known) add(leaf hash.Digest, block uint64) {
 	if len(k.recent) == mostNew {
 		k.before, k.recent = k.recent, make(map[hash.Digest]uint64)
@@ -73,7 +74,7 @@ func (k *known) add(leaf hash.Digest, block uint64) {
 	k.recent[leaf] = block
 }
 
-// begin prepares for the next version of a file that has these pieces.
+// begin prepares for the next version of a file whose content is in these runs.
 func (k *known) begin(ctx context.Context, pieces []hyperdrive.Run) error {
 	k.old, k.guess = nil, k.length
 	if len(pieces) == 0 {
@@ -95,7 +96,7 @@ func (k *known) begin(ctx context.Context, pieces []hyperdrive.Run) error {
 	return nil
 }
 
-// addFirst notes the first block of a file.
+// addFirst records the first block of a file.
 func (k *known) addFirst(ctx context.Context, block uint64) error {
 	if k.firsts == nil {
 		k.firsts = make(map[uint64]uint64)

@@ -12,7 +12,7 @@ import (
 	"hc/lib/stream"
 )
 
-// nameID is half a hash of a name: enough to know one again, in a fraction of the memory.
+// nameID is half a hash of a name: enough to recognize it, in a fraction of the memory.
 type nameID [16]byte
 
 func idOf(name string) (id nameID) {
@@ -21,7 +21,7 @@ func idOf(name string) (id nameID) {
 	return id
 }
 
-// beginTree hears that the stream is the whole folder.
+// beginTree is called when the stream is of a whole folder.
 func (im *importer) beginTree(ctx context.Context, since *stream.Since) error {
 	im.tree = true
 	if err := im.checkSince(since); err != nil {
@@ -30,7 +30,7 @@ func (im *importer) beginTree(ctx context.Context, since *stream.Since) error {
 	return im.list(ctx)
 }
 
-// checkSince refuses a stream that builds on another version than the drive's; nil: it builds on none.
+// checkSince refuses a stream that builds on a version other than the drive's; nil: it builds on none.
 func (im *importer) checkSince(since *stream.Since) error {
 	head := im.names.Head()
 	if since != nil && (since.Fork != head.Fork || since.Length != head.Length || since.TreeHash != head.TreeHash) {
@@ -60,10 +60,10 @@ func (im *importer) list(ctx context.Context) error {
 	})
 }
 
-// name notes that the stream names an item.
+// name records that the stream names an item.
 func (im *importer) name(item stream.Item) error {
 	name := "/" + item.Path
-	if item.Kind == stream.KindDelete { // what should not be there may go
+	if item.Kind == stream.KindDelete { // an invalid name may be removed
 		return nil
 	}
 	if err := hyperdrive.CheckName(name); err != nil {
@@ -77,8 +77,9 @@ func (im *importer) name(item stream.Item) error {
 	return nil
 }
 
-// checkAdded refuses new names that are folders of the drive as it will be, or below one of its files. Of a whole tree the
-// stream's own rules take care, and none is noted. It comes last: what is in the way may go in any order.
+// checkAdded refuses new names that are folders of the resulting drive, or below one of its files. The stream's own
+// rules do that for a whole tree, so then none is recorded. It is called last: names that are in the way may be
+// removed in any order.
 func (im *importer) checkAdded(ctx context.Context) error {
 	seen := ""
 	for _, name := range im.added {
@@ -111,7 +112,7 @@ func (im *importer) checkAbove(ctx context.Context, name string) error {
 	return nil
 }
 
-// checkBelow refuses a name that is a folder. (What the stream puts there is against its own rules.)
+// checkBelow refuses a name that is a folder. (The stream's own rules cover names that it adds below the new one.)
 func (im *importer) checkBelow(ctx context.Context, name string) error {
 	return im.old.Names().Walk(ctx, hyperdrive.FolderRange(name), func(entry hyperbee.Entry) error {
 		switch _, err := im.batch.Get(ctx, entry.Key); {
@@ -120,11 +121,11 @@ func (im *importer) checkBelow(ctx context.Context, name string) error {
 		case !errors.Is(err, hyperbee.ErrNotFound):
 			return err
 		}
-		return nil // it goes
+		return nil // it is removed
 	})
 }
 
-// keep leaves a name as it is, which only a stream of a whole tree asks for.
+// keep leaves a name as it is. It occurs only in a stream of a whole tree.
 func (im *importer) keep(name string) error {
 	if _, there := im.named[idOf(name)]; !there {
 		return fmt.Errorf("%w: the stream keeps %q, which the drive does not have: make the stream again", ErrConflict, name[1:])
@@ -141,7 +142,7 @@ func (im *importer) remove(ctx context.Context, name string) error {
 	return err
 }
 
-// removeUnnamed removes what a whole tree did not name.
+// removeUnnamed removes the names that a whole tree did not name.
 func (im *importer) removeUnnamed(ctx context.Context) error {
 	unnamed := 0
 	for _, named := range im.named {
@@ -160,7 +161,7 @@ func (im *importer) removeUnnamed(ctx context.Context) error {
 	})
 }
 
-// purge removes the names that are no paths of a stream.
+// purge removes the names that cannot be paths of a stream.
 func (im *importer) purge(ctx context.Context) error {
 	return im.old.List(ctx, "/", func(item hyperdrive.Item) error {
 		if item.Err == nil || stream.CheckPath(item.Name[1:]) == nil {

@@ -17,7 +17,7 @@ import (
 	"hc/lib/stream"
 )
 
-// Drive is a drive of a store at one version. What it lacks of a drive that was fetched in part is missing here, too.
+// Drive is a drive of a store at one version. If the drive was fetched only in part, the rest is missing here, too.
 type Drive struct {
 	*hyperdrive.Drive
 	Key   keys.Key
@@ -27,8 +27,8 @@ type Drive struct {
 	view  *store.View // of the names
 }
 
-// Open returns the drive at the version that ref pins, or else at the newest one. store.ErrNotFound if it is not in the
-// store, hyperdrive.ErrNotDrive if that is a log of something else.
+// Open returns the drive at the version that ref pins, or else at the newest one. store.ErrNotFound if it is not in
+// the store, hyperdrive.ErrNotDrive if the log there is something else.
 func Open(ctx context.Context, in *store.Store, ref keys.Ref) (*Drive, error) {
 	names, err := hypercore.OpenSnapshot(ctx, in, ref.Key)
 	if err != nil {
@@ -60,7 +60,7 @@ func Open(ctx context.Context, in *store.Store, ref keys.Ref) (*Drive, error) {
 	return d, nil
 }
 
-// checkVersion refuses a version in the middle of what was appended at once, as far as that can be told: there is no tree.
+// checkVersion refuses a version in the middle of one append, which has no tree, if the walk shows that.
 func (d *Drive) checkVersion(ctx context.Context) error {
 	if d.Version() == d.Head.Length {
 		return nil
@@ -77,7 +77,7 @@ func (d *Drive) At(ctx context.Context, version uint64) (*Drive, error) {
 	return Open(ctx, d.in, keys.Ref{Key: d.Key, Pinned: true, Fork: d.Head.Fork, Length: version})
 }
 
-// Blobs returns the bytes of the files.
+// Blobs returns the reader of the files' bytes.
 func (d *Drive) Blobs() hyperdrive.Blobs { return d.blobs }
 
 // Files returns the names.
@@ -99,13 +99,14 @@ func (d *Drive) Ref(ctx context.Context) (keys.Ref, error) {
 	return keys.Ref{Key: d.Key, Pinned: true, Fork: d.Head.Fork, Length: d.Version(), TreeHash: &sum}, err
 }
 
-// Since returns this version as a stream names it that builds on it.
+// Since returns this version as it is named by a stream that builds on it.
 func (d *Drive) Since(ctx context.Context) (stream.Since, error) {
 	sum, err := d.TreeHash(ctx)
 	return stream.Since{Fork: d.Head.Fork, Length: d.Version(), TreeHash: sum}, err
 }
 
-// versionOf returns the version that ref means, which must be one of the log's lengths, on its fork, and have its tree hash.
+// versionOf returns the version that ref means. It must be one of the log's lengths, on its fork, and have the same
+// tree hash.
 func versionOf(ctx context.Context, view *store.View, ref keys.Ref) (uint64, error) {
 	head := view.Head()
 	switch {
@@ -136,7 +137,8 @@ func treeHash(ctx context.Context, view *store.View, length uint64) (sum hash.Di
 	return merkle.TreeHash(roots), nil
 }
 
-// BlobsKey returns the key of the blobs core of a drive whose names the store has. hyperdrive.ErrNotDrive where they are none.
+// BlobsKey returns the key of the blobs core of a drive whose names the store has. hyperdrive.ErrNotDrive if they are
+// not a drive's.
 func BlobsKey(ctx context.Context, in *store.Store, key keys.Key) (blobs keys.Key, err error) {
 	view, err := in.View(ctx, key, false)
 	if err != nil {
@@ -149,8 +151,8 @@ func BlobsKey(ctx context.Context, in *store.Store, key keys.Key) (blobs keys.Ke
 	return blobs, err
 }
 
-// blobsOf returns the key of a drive's blobs core, and its manifest, which is nil where the header names the core. Of a
-// log without a block it is what will be.
+// blobsOf returns the key of a drive's blobs core and its manifest, which is nil if the header names the core. For an
+// empty log it returns what they will be.
 func blobsOf(ctx context.Context, names *store.View, key keys.Key, manifest []byte) (blobs keys.Key, _ []byte, err error) {
 	if names.Head().Length == 0 {
 		manifest, blobs, err = hyperdrive.BlobsManifest(key, manifest)
@@ -166,8 +168,8 @@ func blobsOf(ctx context.Context, names *store.View, key keys.Key, manifest []by
 	return blobs, manifest, err
 }
 
-// viewNames is a names core of a store. Its blocks are copies: a small block is a part of the run that it was compressed
-// with, all of which it would hold in memory for as long as the tree remembers it.
+// viewNames is a names core of a store. Its blocks are copies: a small block is a part of the run that it was
+// compressed with, and would keep that whole run in memory for as long as the tree remembers the block.
 type viewNames struct{ view *store.View }
 
 // Block returns a block.
@@ -176,10 +178,10 @@ func (n viewNames) Block(ctx context.Context, seq uint64) ([]byte, error) {
 	return bytes.Clone(data), err
 }
 
-// viewBlobs is a blobs core of a store; without a view, one that the store lacks.
+// viewBlobs is a blobs core of a store; without a view, one that the store does not have.
 type viewBlobs struct{ view *store.View }
 
-// Length returns how many blocks the core has.
+// Length returns the number of blocks in the core.
 func (b viewBlobs) Length() uint64 {
 	if b.view == nil {
 		return 0
@@ -187,7 +189,7 @@ func (b viewBlobs) Length() uint64 {
 	return b.view.Head().Length
 }
 
-// Blocks hands on blocks, which are there.
+// Blocks calls each with blocks, which must be below Length.
 func (b viewBlobs) Blocks(ctx context.Context, first, count uint64, each func(index uint64, data []byte) error) error {
 	for index := first; index < first+count; index++ {
 		if err := ctx.Err(); err != nil {
@@ -204,7 +206,7 @@ func (b viewBlobs) Blocks(ctx context.Context, first, count uint64, each func(in
 	return nil
 }
 
-// ByteOffset returns the bytes before a block.
+// ByteOffset returns the number of bytes before a block.
 func (b viewBlobs) ByteOffset(ctx context.Context, block uint64) (uint64, error) {
 	return byteOffset(ctx, b.view, block)
 }
@@ -216,7 +218,7 @@ func (b viewBlobs) node(ctx context.Context, index uint64) (merkle.Node, error) 
 	return b.view.Node(ctx, index)
 }
 
-// Cores returns the keys of a drive's two cores, as far as they are known: that of the names, and that of the blobs.
+// Cores returns the keys of a drive's two cores as far as they are known: first the names, then the blobs.
 func Cores(ctx context.Context, in *store.Store, key keys.Key) ([]keys.Key, error) {
 	names, err := in.View(ctx, key, false)
 	if err != nil {

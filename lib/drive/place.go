@@ -12,8 +12,8 @@ import (
 	"hc/lib/store"
 )
 
-// A map costs a block of its own, with its place in the tree, and a look-up for each reader. So a small file that shares
-// less than this with what is there is written as a whole.
+// A map costs a block of its own, with its place in the tree, and a look-up for each reader. So a small file that
+// shares less than this with existing blocks is written as a whole.
 const (
 	mapCost   = 8 << 10 // bytes
 	pieceCost = 8       // bytes, for each piece
@@ -21,8 +21,8 @@ const (
 
 const fresh = math.MaxUint64 // no block: it has to be appended
 
-// content is where a file's blocks are in the blobs core. Lengths are kept apart, in four bytes each, since most files
-// never need them: those that are one run.
+// content is where a file's blocks are in the blobs core. Lengths are kept separately, in four bytes each, since most
+// files, those of one run, never need them.
 type content struct {
 	runs    []hyperdrive.Run
 	lengths []uint32
@@ -37,7 +37,7 @@ func (c *content) add(block uint64, size int) {
 	c.runs = append(c.runs, hyperdrive.Run{First: block, Count: 1})
 }
 
-// maps calls each with one block of the map after the other.
+// maps calls each with the blocks of the map, in order.
 func (c *content) maps(each func(block []byte) error) error {
 	atOnce, err := hyperdrive.PiecesAtOnce(len(c.lengths))
 	if err != nil {
@@ -60,7 +60,7 @@ func (c *content) maps(each func(block []byte) error) error {
 	return nil
 }
 
-// place puts the blocks of a part where the core has them already, or at its end.
+// place puts the blocks of a part where the core has them already, or appends them.
 func (im *importer) place(ctx context.Context, p *part) error {
 	at, err := im.findAll(ctx, p)
 	if err != nil {
@@ -90,11 +90,11 @@ func (im *importer) place(ctx context.Context, p *part) error {
 	return nil
 }
 
-// findAll returns for each block of a part where it is already, or fresh.
+// findAll returns for each block of a part its number in the core if it is there already, else fresh.
 func (im *importer) findAll(ctx context.Context, p *part) ([]uint64, error) {
 	at := im.at[:0]
 	saved := 0
-	one := true // the whole part is one run that is there
+	one := true // the whole part is one existing run
 	for i, block := range p.blocks {
 		found, ok, err := im.known.find(ctx, p.leaves[i], len(block))
 		if err != nil {
@@ -117,7 +117,7 @@ func (im *importer) findAll(ctx context.Context, p *part) ([]uint64, error) {
 	return at, nil
 }
 
-// append puts blocks at the end of the core, where those stood in the file that old are.
+// append puts blocks at the end of the core. old are the blocks that they replace in the file.
 func (im *importer) append(ctx context.Context, leaves []hash.Digest, blocks [][]byte, old []uint64) error {
 	if err := im.blobs.Stood(ctx, old); err != nil {
 		return err
@@ -137,8 +137,8 @@ func (im *importer) append(ctx context.Context, leaves []hash.Digest, blocks [][
 	return nil
 }
 
-// blob returns what the names say of the content: what they said before, if it is where it was; else a run, or a map,
-// which is appended behind the blocks.
+// blob returns the entry's blob for the content: the previous one if the content has not moved; else a run, or a map,
+// which is appended after the blocks.
 func (im *importer) blob(ctx context.Context) (hyperdrive.Blob, error) {
 	c := &im.content
 	if im.unmoved() {
@@ -175,7 +175,7 @@ func (im *importer) appendMap(ctx context.Context) (hyperdrive.Blob, error) {
 	return blob, err
 }
 
-// oldMap returns the blocks with the map of the file's last version.
+// oldMap returns the map blocks of the file's last version.
 func (im *importer) oldMap() (blocks []uint64) {
 	if im.before == nil || im.before.Entry.Blob == nil || !im.before.Entry.Blob.Map {
 		return nil
@@ -195,7 +195,7 @@ func (im *importer) unmoved() bool {
 	return slices.Equal(im.content.runs, im.runs) && (len(im.runs) > 0 || im.before.Entry.Blob.Empty())
 }
 
-// byteOffset returns the bytes of the blobs core before a block.
+// byteOffset returns the number of bytes in the blobs core before a block.
 func (im *importer) byteOffset(ctx context.Context, block uint64) (uint64, error) {
 	if block >= im.known.length {
 		return im.offsets.of(block), nil
@@ -203,7 +203,7 @@ func (im *importer) byteOffset(ctx context.Context, block uint64) (uint64, error
 	return byteOffset(ctx, im.known.view, block)
 }
 
-// byteOffset returns the bytes of a core before a block.
+// byteOffset returns the number of bytes in a core before a block.
 func byteOffset(ctx context.Context, view *store.View, block uint64) (uint64, error) {
 	before, err := merkle.RootsFrom(ctx, view, block)
 	if err != nil {
@@ -212,10 +212,10 @@ func byteOffset(ctx context.Context, view *store.View, block uint64) (uint64, er
 	return merkle.ByteLength(before), nil
 }
 
-// offsets tells where the blocks lie that this import has appended: the tree has them only when it is committed.
+// offsets knows where the blocks are that this import has appended: the tree has them only after the commit.
 type offsets struct {
 	first uint64 // block
-	end   uint64 // bytes up to here
+	end   uint64 // bytes up to the last block
 	sizes []uint32
 	marks []uint64 // bytes before each markEvery-th block
 }
@@ -230,7 +230,7 @@ func (o *offsets) add(size int) {
 	o.end += uint64(size)
 }
 
-// of returns the bytes before a block, at or behind the first one.
+// of returns the number of bytes before a block, which is not before the first one.
 func (o *offsets) of(block uint64) uint64 {
 	at := int(block - o.first)
 	if at >= len(o.sizes) {

@@ -10,21 +10,21 @@ import (
 	"hc/lib/store"
 )
 
-// mostStood is how many blocks are said to have stood where new ones will.
+// mostStood is the largest number of old blocks that are named for new ones.
 const mostStood = 48
 
-// stood follows, beside a file's blocks as they come, where those of its last version are: what is new is likely to differ little from
-// what stood in its place.
+// stood tracks, as a file's blocks come, the corresponding blocks of its last version: a new block is likely to
+// differ little from the one in its place.
 type stood struct {
-	at     uint64     // bytes of the file that came
+	at     uint64     // bytes of the file so far
 	last   uint64     // block that was found last; fresh: none
-	lastAt uint64     // bytes of the file before that
-	old    *oldBlocks // nil: nobody asked yet
+	lastAt uint64     // bytes of the file before that block
+	old    *oldBlocks // nil: not needed yet
 }
 
 func newStood() stood { return stood{last: fresh} }
 
-// found is told of each block that the core has, new ones of appended.
+// found is called for each block that the core has, appended for each new one.
 func (s *stood) found(block uint64, size int) {
 	s.last, s.lastAt = block, s.at
 	s.at += uint64(size)
@@ -32,7 +32,8 @@ func (s *stood) found(block uint64, size int) {
 
 func (s *stood) appended(size int) { s.at += uint64(size) }
 
-// here returns what stood where count new blocks will. runs is the content of the file's last version; none: there is none.
+// here returns the old blocks in the place of count new ones. runs is the content of the file's last version, empty
+// if there is none.
 func (s *stood) here(ctx context.Context, view *store.View, runs []hyperdrive.Run, count int) ([]uint64, error) {
 	if len(runs) == 0 {
 		return s.behindLast(view, count), nil
@@ -44,13 +45,13 @@ func (s *stood) here(ctx context.Context, view *store.View, runs []hyperdrive.Ru
 		}
 	}
 	at := s.at
-	if i, ok := s.old.number[s.last]; ok { // what came since has shifted by as much as that block
+	if i, ok := s.old.number[s.last]; ok { // blocks since then have shifted by as much as that block
 		at = s.old.start(i) + s.at - s.lastAt
 	}
 	return s.old.near(at, count), nil
 }
 
-// behindLast returns the blocks behind the last one that was found: of a file under another name.
+// behindLast returns the blocks after the last one that was found: those of a file under another name.
 func (s *stood) behindLast(view *store.View, count int) []uint64 {
 	if s.last == fresh {
 		return nil
@@ -62,10 +63,10 @@ func (s *stood) behindLast(view *store.View, count int) []uint64 {
 	return blocks
 }
 
-// oldBlocks is the blocks of a file's last version, in their order.
+// oldBlocks is the blocks of a file's last version, in order.
 type oldBlocks struct {
 	blocks []uint64
-	ends   []uint64       // bytes of the file up to the end of each
+	ends   []uint64       // bytes of the file up to the end of each block
 	number map[uint64]int // of a block in blocks
 }
 
@@ -76,7 +77,7 @@ func blocksOf(ctx context.Context, view *store.View, runs []hyperdrive.Run) (*ol
 		for block := run.First; block < run.First+run.Count && len(v.blocks) < mostOld; block++ {
 			node, err := view.Node(ctx, 2*block)
 			if errors.Is(err, merkle.ErrNodeMissing) {
-				return v, nil // the rest cannot be told where it is
+				return v, nil // the place of the rest is unknown
 			}
 			if err != nil {
 				return nil, err
@@ -96,7 +97,7 @@ func (v *oldBlocks) start(i int) uint64 {
 	return v.ends[i-1]
 }
 
-// near returns about count blocks from an offset on, and one before.
+// near returns about count blocks, from the one before an offset on.
 func (v *oldBlocks) near(offset uint64, count int) []uint64 {
 	i := sort.Search(len(v.ends), func(i int) bool { return v.ends[i] > offset })
 	from, to := max(0, i-1), min(len(v.blocks), i+count+2)

@@ -23,7 +23,7 @@ func packed(t testing.TB, in *store.Store) (total int64) {
 	return total
 }
 
-// scattered returns data with a byte in each step replaced by some others, which shifts what is behind.
+// scattered returns data with a byte in each step replaced by a few others, which shifts the bytes after it.
 func scattered(data []byte, step int, seed uint64) []byte {
 	var out []byte
 	for i, part := range slices.Collect(slices.Chunk(data, step)) {
@@ -33,8 +33,8 @@ func scattered(data []byte, step int, seed uint64) []byte {
 	return out
 }
 
-// TestImportScattered imports versions of files in which no chunk stays what it was: of each what differs is stored, also where a version
-// lies in pieces, and where the file has another name now. What is new is stored as a whole.
+// TestImportScattered imports versions of files in which every chunk has changed: only the differences are stored,
+// even if a version is in pieces, or the file has another name now. New content is stored as a whole.
 func TestImportScattered(t *testing.T) {
 	in := newStore(t)
 	large := random(5, 4<<20)

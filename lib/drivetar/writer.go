@@ -1,4 +1,4 @@
-// Package drivetar writes what a folder of a drive has as a tar.
+// Package drivetar writes a folder of a drive as a tar.
 package drivetar
 
 import (
@@ -16,28 +16,29 @@ import (
 	"hc/lib/hyperdrive"
 )
 
-// Writer writes what a folder of a drive has as a tar. Items have to come in the order of their names, and with content
-// that is verified: a file of up to 1 MiB goes out when it is closed, so when it is whole; of a larger one, what came goes out.
+// Writer writes a folder of a drive as a tar. Items have to come in the order of their names, with verified content.
+// A file of up to 1 MiB is written when it is closed, so only if it is whole; a larger one is written as it comes.
 //
-// Names are those below the folder, without a slash before them. An absolute target of a link means the drive's root, and becomes
-// relative. Nothing is written below a link or a file, and no link that may lead out of the folder: who unpacks the next version over this
-// one has them already, and tar writes through what is there.
+// Names in the tar are relative to the folder, without a slash at their start. An absolute target of a link means the
+// drive's root, and becomes relative. Nothing is written below a link or a file, and no link that may lead out of the
+// folder: a reader who unpacks the next version over this one has them already, and tar writes through whatever is
+// there.
 type Writer struct {
 	tar    *tar.Writer
 	folder string   // "/" or "/dir/"
-	above  []string // files and links that the next name may lie below, each of them a beginning of the next
+	above  []string // files and links that the next name may be below, each a prefix of the next
 }
 
-// heldSize is how many bytes of a file are held back until it is whole.
+// heldSize is up to how many bytes of a file are held back until it is whole.
 const heldSize = 1 << 20
 
-// NewWriter returns a writer of what is below a folder, "/" or "/dir".
+// NewWriter returns a writer of everything below a folder, "/" or "/dir".
 func NewWriter(w io.Writer, folder string) *Writer {
 	return &Writer{tar: tar.NewWriter(w), folder: strings.TrimRight(folder, "/") + "/"}
 }
 
-// File begins a file. Its Close ends it; without that, the tar is void. The error wraps hyperdrive.ErrName for a name that
-// lies below a file or a link; then the others may go on.
+// File begins a file. Close on the result ends it; without that, the tar is void. The error wraps hyperdrive.ErrName
+// for a name below a file or a link; then other items may still follow.
 func (t *Writer) File(item hyperdrive.Item) (io.WriteCloser, error) {
 	if err := t.place(item.Name); err != nil {
 		return nil, err
@@ -54,7 +55,8 @@ func (t *Writer) File(item hyperdrive.Item) (io.WriteCloser, error) {
 	return file, nil
 }
 
-// Link writes a symbolic link. Its error is as that of File; a target that no tar can say, or that may lead out, is refused, too.
+// Link writes a symbolic link. Its errors are those of File; it also refuses a target that no tar can hold, or that
+// may lead out.
 func (t *Writer) Link(item hyperdrive.Item) error {
 	if err := t.place(item.Name); err != nil {
 		return err
@@ -72,7 +74,8 @@ func (t *Writer) Link(item hyperdrive.Item) error {
 	return t.write(t.tar.WriteHeader(header))
 }
 
-// below returns the target of a link with the folder for its root, and whether an absolute one is in the folder.
+// below returns the target of a link relative to the folder as its root, and whether an absolute one is in the
+// folder.
 func (t *Writer) below(target string) (string, bool) {
 	if !strings.HasPrefix(target, "/") {
 		return target, true
@@ -91,7 +94,7 @@ func (t *Writer) write(err error) error {
 	return nil
 }
 
-// place refuses a name below one that is a file or a link.
+// place refuses a name below a file or a link.
 func (t *Writer) place(name string) error {
 	for len(t.above) > 0 && !strings.HasPrefix(name, t.above[len(t.above)-1]) {
 		t.above = t.above[:len(t.above)-1]
@@ -115,7 +118,8 @@ func (t *Writer) header(item hyperdrive.Item) *tar.Header {
 	}
 }
 
-// modeOf returns a file's permissions and time, as stock's tools give them to one whose metadata do not say.
+// modeOf returns a file's permissions and time. If the metadata lack them, they are those that stock's tools give the
+// file.
 func modeOf(e hyperdrive.Entry) (mode fs.FileMode, modTime int64) {
 	meta := hyperdrive.ParseMeta(e.Metadata)
 	switch {
@@ -129,13 +133,13 @@ func modeOf(e hyperdrive.Entry) (mode fs.FileMode, modTime int64) {
 	return mode, meta.ModTime
 }
 
-// heldFile is a file on its way into a tar. One whose size nobody knows before it has come waits in a file of its own.
+// heldFile is a file on its way into a tar. If its size is unknown until it is whole, it waits in a file on disk.
 type heldFile struct {
 	tar     *tar.Writer
 	header  *tar.Header
-	held    *bytes.Buffer // until it is whole; nil: written at once
+	held    *bytes.Buffer // until the file is whole; nil: written at once
 	unknown bool
-	spill   *os.File // what is held, once it is too much for the memory
+	spill   *os.File // the held bytes, once they are too many for memory
 }
 
 // Write implements io.Writer.
@@ -155,7 +159,7 @@ func (f *heldFile) Write(p []byte) (int, error) {
 	return f.held.Write(p)
 }
 
-// toDisk moves what is held into a file that has no name any more where the system can have that.
+// toDisk moves the held bytes into a temporary file, whose name is removed at once if the system allows that.
 func (f *heldFile) toDisk() error {
 	spill, err := os.CreateTemp("", "hc-tar-")
 	if err != nil {

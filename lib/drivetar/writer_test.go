@@ -13,13 +13,13 @@ import (
 	"hc/lib/hyperdrive"
 )
 
-// fileOf is an item of a file of so many bytes.
+// fileOf is an item of a file of size bytes.
 func fileOf(name string, size int, meta hyperdrive.Meta) hyperdrive.Item {
 	blob := hyperdrive.Blob{BlockLength: 1, ByteLength: uint64(size)}
 	return hyperdrive.Item{Name: name, Entry: hyperdrive.Entry{Blob: &blob, Metadata: meta.Encode()}}
 }
 
-// mappedOf is an item of a file whose size its entry does not tell.
+// mappedOf is an item of a file whose entry does not say its size.
 func mappedOf(name string) hyperdrive.Item {
 	item := fileOf(name, 20, hyperdrive.Meta{})
 	item.Entry.Blob.Map = true
@@ -30,7 +30,7 @@ func linkOf(name, target string) hyperdrive.Item {
 	return hyperdrive.Item{Name: name, Entry: hyperdrive.Entry{Link: &target}}
 }
 
-// pattern is content of a size, in which no two places are alike.
+// pattern returns content of a size, in which no two places are alike.
 func pattern(size int) []byte {
 	b := make([]byte, 0, size+8)
 	for len(b) < size {
@@ -121,7 +121,7 @@ func TestWriter(t *testing.T) {
 	}
 }
 
-// TestWriterHoldsBack: of a file of up to 1 MiB nothing goes out before it is closed.
+// TestWriterHoldsBack: nothing of a file of up to 1 MiB is written before it is closed.
 func TestWriterHoldsBack(t *testing.T) {
 	for _, item := range []hyperdrive.Item{fileOf("/a", heldSize, hyperdrive.Meta{}), mappedOf("/a")} {
 		var out bytes.Buffer
@@ -165,7 +165,7 @@ func TestWriterRefuses(t *testing.T) {
 	}
 }
 
-// TestWriterLinks: what is unpacked has no link that leads out, wherever it is unpacked.
+// TestWriterLinks: an unpacked tar has no link that leads out, wherever it is unpacked.
 func TestWriterLinks(t *testing.T) {
 	for _, c := range []struct{ folder, name, target, want string }{
 		{"/", "/l", "x/y", "x/y"},
@@ -176,7 +176,7 @@ func TestWriterLinks(t *testing.T) {
 		{"/", "/a/l", "../../x", ""},
 		{"/", "/a/l", "b/../../../x", ""},
 		{"/a", "/a/l", "x", "x"},
-		{"/a", "/a/l", "../x", ""}, // inside of the drive, but not of what is unpacked
+		{"/a", "/a/l", "../x", ""}, // inside the drive, but outside the unpacked folder
 		{"/a", "/a/b/l", "../x", "../x"},
 		{"/a", "/a/b/l", "/a/x", "../x"},
 		{"/a", "/a/b/l", "/a", ".."},

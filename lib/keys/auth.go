@@ -9,23 +9,23 @@ import (
 	"hc/lib/hash"
 )
 
-// Head is what is signed of a log.
+// Head is the part of a log's state that is signed.
 type Head struct {
 	Fork     uint64
 	Length   uint64 // blocks
 	TreeHash hash.Digest
 }
 
-// Auth is a core's key and how its heads are verified. It does not change, so any number may use it at once.
+// Auth is a core's key with the way to verify its heads. It is immutable, and safe for concurrent use.
 type Auth struct {
 	key      Key
 	manifest Manifest
 	encoded  []byte // nil: compat
 }
 
-// NewAuth returns how heads of the core key are verified. manifest is its encoded manifest, nil for a compat core.
-// A manifest whose only signer's public key is the core key makes it a compat core, too, whatever the manifest hashes
-// to, as in stock. Any other manifest must hash to key. Errors wrap [ErrManifest].
+// NewAuth returns the Auth of the core key. manifest is its encoded manifest, nil for a compat core. A manifest whose
+// only signer's public key is the core key makes it a compat core, too, whatever the manifest hashes to, as in stock.
+// Any other manifest must hash to key. Errors wrap [ErrManifest].
 func NewAuth(key Key, manifest []byte) (*Auth, error) {
 	if manifest == nil {
 		return &Auth{key: key, manifest: DefaultManifest(key)}, nil
@@ -52,7 +52,7 @@ func (a *Auth) Compat() bool { return a.encoded == nil }
 // Manifest returns the encoded manifest, nil for a compat core. It must not be changed.
 func (a *Auth) Manifest() []byte { return a.encoded }
 
-// Prologue returns the beginning that the manifest fixes, nil if there is none.
+// Prologue returns the start of the log that the manifest fixes, nil if there is none.
 func (a *Auth) Prologue() *Prologue {
 	if a.Compat() {
 		return nil
@@ -60,9 +60,9 @@ func (a *Auth) Prologue() *Prologue {
 	return a.manifest.Prologue
 }
 
-// signable returns the bytes that signer i signs of a head: namespace ‖ context ‖ tree hash ‖ u64le(length) ‖
-// u64le(fork). The context is the core key, for version 0 the signer's namespace; a compat core has none.
-// Source: hypercore, caps; vectors: cores.json.
+// signable returns the bytes that signer i signs for a head: namespace ‖ context ‖ tree hash ‖ u64le(length) ‖
+// u64le(fork). The context is the core key, for version 0 the signer's namespace; a compat core has none. Source:
+// hypercore, caps; vectors: cores.json.
 func (a *Auth) signable(i int, h Head) []byte {
 	b := make([]byte, 0, 112)
 	b = append(b, treeNamespace[:]...)
@@ -84,10 +84,11 @@ func (a *Auth) bare() bool {
 	return a.Compat() || m.Version == 0 && len(m.Signers) == 1 && m.Quorum == 1 && !m.AllowPatch
 }
 
-// Verify returns nil only if field is a signature field that signs h for the core. What does not is an error wrapping
-// [ErrSignature]; a field with a patch, which lets a signer have signed a longer log, wraps [ErrUnsupported].
+// Verify returns nil only if field is a signature field that signs h for the core. Otherwise the error wraps
+// [ErrSignature]; for a field with a patch, by which a signer may have signed a longer log, it also wraps
+// [ErrUnsupported].
 //
-// A head within the manifest's prologue needs no signature: it must be the prologue's, whole.
+// A head within the manifest's prologue needs no signature: it must be the whole prologue.
 func (a *Auth) Verify(h Head, field []byte) error {
 	if p := a.Prologue(); p != nil && h.Length <= p.Length {
 		if h.Length != p.Length || h.TreeHash != p.TreeHash {
@@ -108,7 +109,7 @@ func (a *Auth) Verify(h Head, field []byte) error {
 	return a.checkQuorum(h, parts)
 }
 
-// checkQuorum looks at as many of the parts as must sign: like stock at the first ones, whatever follows.
+// checkQuorum checks as many of the parts as must sign: like stock the first ones, whatever follows.
 func (a *Auth) checkQuorum(h Head, parts []part) error {
 	quorum := a.manifest.Quorum
 	if quorum == 0 {
@@ -147,7 +148,7 @@ func (a *Auth) check(signer int, h Head, signature []byte) error {
 // Sign returns the signature field of a head. It does not remember what it signed: never sign two heads of one length
 // and fork.
 //
-// s must be a signer's, else the error wraps [ErrKey]; where one signature is not enough, it wraps [ErrUnsupported].
+// s must be a signer's, else the error wraps [ErrKey]; if one signature is not enough, it wraps [ErrUnsupported].
 func (a *Auth) Sign(s Secret, h Head) (field []byte, err error) {
 	public := s.Public()
 	i := slices.IndexFunc(a.manifest.Signers, func(signer Signer) bool { return signer.PublicKey == public })

@@ -21,7 +21,7 @@ type coreVector struct {
 	AfterThatAppendNew               *headVector
 }
 
-// auth returns how the core's heads are verified by who has what stock sends.
+// auth returns the core's Auth for a reader who has what stock sends.
 func (v coreVector) auth(t *testing.T) *Auth {
 	t.Helper()
 	manifest := unhex(t, v.ManifestEncoded)
@@ -79,7 +79,7 @@ func TestHeadVectors(t *testing.T) {
 	}
 }
 
-// refuses changes head and field in every part.
+// refuses changes every part of head and field.
 func refuses(t *testing.T, a *Auth, h Head, field []byte) {
 	t.Helper()
 	for _, change := range []func(h *Head, field *[]byte){
@@ -246,8 +246,8 @@ func TestUnsupported(t *testing.T) {
 	}
 }
 
-// TestVersion0Quorum verifies what this package does not sign: several signers of version 0, each bound to his own
-// namespace.
+// TestVersion0Quorum verifies what this package does not sign: several signers of version 0, each bound to a
+// namespace of its own.
 func TestVersion0Quorum(t *testing.T) {
 	h := Head{Length: 5}
 	var m Manifest

@@ -5,8 +5,8 @@ import (
 	"hc/lib/hash"
 )
 
-// The signature field of a head, as on the wire and in storage, for other than compat cores and those of version 0
-// with one signer, whose field is the 64 bytes themselves:
+// The signature field of a head, on the wire and in storage. For compat cores, and those of version 0 with one
+// signer, it is just the 64 bytes of the signature. For all others:
 //
 //	version 1 up: array of { signer index, 64 byte signature, patch length }, array of nodes
 //	version 0:    array of { flags (1 patch), signer index, 64 byte signature, by flag: start, length, array of
@@ -19,7 +19,7 @@ import (
 type part struct {
 	signer    uint64
 	signature [64]byte
-	patch     uint64 // blocks that the signer's log was longer; 0: none
+	patch     uint64 // by how many blocks the signer's log was longer; 0: no patch
 }
 
 const (
@@ -38,7 +38,7 @@ func appendField(b []byte, parts ...part) []byte {
 	return compact.AppendUint(b, 0)
 }
 
-// decodeField reads a field. Like stock it ignores what stands behind it.
+// decodeField reads a field. Like stock it ignores bytes after it.
 func decodeField(version uint64, field []byte) ([]part, error) {
 	d := compact.NewDecoder(field)
 	parts := make([]part, d.ArrayLen(partMin, compact.MaxArray))

@@ -1,11 +1,11 @@
 // Package keys names cores, and says who may sign for them: keys, manifests, signatures.
 //
-// A [Key] is what is handed to readers. It is either the hash of a [Manifest], a small record that names the signers,
-// or ("compat", as Hypercore 10 made them) the only signer's Ed25519 public key; nothing in its 32 bytes tells which.
-// An [Auth] is a key together with what is known of its manifest, and verifies and makes signatures of heads. A
+// A [Key] is what an owner hands to readers. It is either the hash of a [Manifest], a small record that names the
+// signers, or ("compat", as Hypercore 10 made them) the only signer's Ed25519 public key; its 32 bytes do not show
+// which. An [Auth] is a key together with what is known of its manifest; it verifies and makes signatures of heads. A
 // [Secret] signs, and never shows itself in text. A [Ref] is a key that may pin a version, as users write it.
 //
-// There is no randomness here but from the io.Reader that a caller passes. All types are safe for concurrent reading.
+// The only randomness here is from the io.Reader that a caller passes. All types are safe for concurrent reading.
 package keys
 
 import (
@@ -18,17 +18,17 @@ import (
 )
 
 var (
-	// ErrKey is returned for text that is no key, and for a secret key that does not fit.
+	// ErrKey is returned for text that is not a key, and for a secret key that does not match.
 	ErrKey = errors.New("invalid key")
 
-	// ErrManifest is returned for a manifest that is malformed or not that of the core.
+	// ErrManifest is returned for a manifest that is malformed or not the core's.
 	ErrManifest = errors.New("invalid manifest")
 
-	// ErrSignature is returned for a head that is not signed as the core's key demands.
+	// ErrSignature is returned for a head that is not signed as the core's key requires.
 	ErrSignature = errors.New("invalid signature")
 
-	// ErrUnsupported is returned for what stock knows and this package does not: patched signatures, and manifests
-	// of versions above 3.
+	// ErrUnsupported is returned for features of stock that this package does not have: patched signatures, and
+	// manifests of versions above 3.
 	ErrUnsupported = errors.New("not supported")
 )
 
@@ -47,7 +47,7 @@ func (k Key) Short() string { return hex.EncodeToString(k[:4]) }
 // MarshalText returns the same as [Key.String].
 func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// UnmarshalText reads what [ParseKey] reads.
+// UnmarshalText accepts the same as [ParseKey].
 func (k *Key) UnmarshalText(text []byte) error {
 	parsed, err := ParseKey(string(text))
 	if err == nil {
@@ -56,15 +56,15 @@ func (k *Key) UnmarshalText(text []byte) error {
 	return err
 }
 
-// DiscoveryKey returns BLAKE2b-256 of "hypercore" under the key k: it names a core to others without giving away k.
+// DiscoveryKey returns BLAKE2b-256 of "hypercore" under the key k: it names a core to others without revealing k.
 // Source: hypercore-crypto, discoveryKey; vectors: crypto.json, manifests.json.
 func DiscoveryKey(k Key) Key { return Key(hash.Keyed(k[:], []byte("hypercore"))) }
 
-// schemes may stand before a key.
+// schemes may precede a key.
 var schemes = []string{"hc://", "pear://"}
 
-// ParseKey reads a key: 64 hex digits of either case, or 52 characters of z-base-32, as stock prints it; with hc:// or
-// pear:// before it or not. The error wraps [ErrKey]. A link that pins a version is read by [ParseRef] only.
+// ParseKey reads a key: 64 hex digits of either case, or 52 characters of z-base-32, as stock prints it, optionally
+// preceded by hc:// or pear://. The error wraps [ErrKey]. Only [ParseRef] reads a link that pins a version.
 func ParseKey(s string) (Key, error) {
 	bare, err := trimLink(s)
 	if err != nil {
@@ -77,7 +77,7 @@ func ParseKey(s string) (Key, error) {
 	return Key(k), nil
 }
 
-// trimLink returns s without a scheme, and refuses a path, a query or a fragment behind the key.
+// trimLink returns s without a scheme, and refuses a path, a query or a fragment after the key.
 func trimLink(s string) (string, error) {
 	for _, scheme := range schemes {
 		rest, ok := strings.CutPrefix(s, scheme)
@@ -106,7 +106,7 @@ func parse32(s string) (b [32]byte, err error) {
 	return b, fmt.Errorf("%d characters, expected 64 (hex) or %d (z-base-32)", len(s), zBase32Length)
 }
 
-// abbreviate cuts what a message quotes.
+// abbreviate shortens text that a message quotes.
 func abbreviate(s string) string {
 	const most = 100
 	if len(s) > most {

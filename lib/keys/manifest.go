@@ -18,7 +18,7 @@ var (
 // maxManifestVersion is the newest version whose layout is known.
 const maxManifestVersion = 3
 
-// Manifest says who signs for a core. Its hash is the core's key. Its encoding, numbers being compact uints:
+// Manifest says who signs for a core. Its hash is the core's key. Numbers in its encoding are compact uints:
 //
 //	version 0:   0, hash type 0, type
 //	             type 0: static hash      type 1: signer      type 2: flags (1 patch), quorum, array of signers
@@ -34,17 +34,17 @@ type Manifest struct {
 	Quorum     uint64 // how many signers must sign
 	Signers    []Signer
 	Prologue   *Prologue // version 1 and up
-	Linked     []Key     // version 2 and up; nil: not there
-	UserData   []byte    // version 2 and up; nil: not there
+	Linked     []Key     // version 2 and up; nil: absent
+	UserData   []byte    // version 2 and up; nil: absent
 }
 
-// Signer is one of those who may sign.
+// Signer is a key that may sign, in a namespace.
 type Signer struct {
-	Namespace hash.Digest // keeps apart the cores of one key
+	Namespace hash.Digest // distinguishes the cores of one key
 	PublicKey Key         // Ed25519
 }
 
-// Prologue is a beginning of a log that the manifest fixes and nobody signs.
+// Prologue is a start of a log that the manifest fixes and nobody signs.
 type Prologue struct {
 	TreeHash hash.Digest
 	Length   uint64 // blocks
@@ -69,8 +69,8 @@ func DefaultManifest(public Key) Manifest {
 	return Manifest{Version: 1, Quorum: 1, Signers: []Signer{{Namespace: defaultNamespace, PublicKey: public}}}
 }
 
-// ManifestOf returns the encoded manifest of the core key where key and the public key of its signer are enough to know
-// it: the usual one, or nil for a compat core. Else the error wraps [ErrKey].
+// ManifestOf returns the encoded manifest of the core key if key and its signer's public key determine it: the usual
+// one, or nil for a compat core. Else the error wraps [ErrKey].
 func ManifestOf(key, signer Key) ([]byte, error) {
 	if key == signer {
 		return nil, nil
@@ -82,7 +82,7 @@ func ManifestOf(key, signer Key) ([]byte, error) {
 	return m.Encode(), nil
 }
 
-// Encode returns the manifest's only encoding. Fields that its version does not have are left out.
+// Encode returns the only encoding of the manifest. Fields that its version does not have are left out.
 func (m Manifest) Encode() []byte {
 	b := compact.AppendUint(nil, m.Version)
 	if m.Version == 0 {
@@ -145,8 +145,8 @@ func (s Signer) append(b []byte) []byte {
 	return append(b, s.PublicKey[:]...)
 }
 
-// DecodeManifest reads a manifest. It takes one spelling only: what it returns encodes to b again. Nothing of b is
-// kept. The error wraps [ErrManifest], and [ErrUnsupported] for an unknown version.
+// DecodeManifest reads a manifest. It accepts only the encoding that the result would encode to. It keeps nothing of
+// b. The error wraps [ErrManifest], and also [ErrUnsupported] for an unknown version.
 func DecodeManifest(b []byte) (Manifest, error) {
 	d := compact.NewDecoder(b)
 	m := Manifest{Version: d.Uint()}
@@ -216,7 +216,7 @@ func decodeSigner(d *compact.Decoder) Signer {
 	return Signer{Namespace: d.Fixed32(), PublicKey: d.Fixed32()}
 }
 
-// decodeZero reads a number of which only one value has a meaning.
+// decodeZero reads a number for which 0 is the only known value.
 func decodeZero(d *compact.Decoder, what string) {
 	if n := d.Uint(); n != 0 {
 		d.Fail("unknown %s %d", what, n)

@@ -219,7 +219,7 @@ func FuzzVerifyField(f *testing.F) {
 	})
 }
 
-// Stock's cores of kinds v1 and compat are those whose manifest their signer's public key tells.
+// Stock's cores of kinds v1 and compat are those whose manifest follows from their signer's public key.
 func TestManifestOf(t *testing.T) {
 	var vectors struct {
 		Cores []struct{ Kind, Seed, Key string }

@@ -12,15 +12,15 @@ import (
 // Ref names a core, and may pin a version of it.
 type Ref struct {
 	Key      Key
-	Pinned   bool   // Fork and Length are meant
+	Pinned   bool   // Fork and Length are set
 	Fork     uint64 // at most 2^53-1
 	Length   uint64 // blocks, at most 2^53-1
 	TreeHash *hash.Digest
 }
 
-// ParseRef reads KEY, FORK.LENGTH.KEY (as stock's links pin a version) or FORK.LENGTH.KEY.TREEHASH, with hc:// or
-// pear:// before it or not. The tree hash has the forms of a key, numbers are decimal without leading zeros. The error
-// wraps [ErrKey].
+// ParseRef reads KEY, FORK.LENGTH.KEY (as stock's links pin a version) or FORK.LENGTH.KEY.TREEHASH, optionally
+// preceded by hc:// or pear://. The tree hash has the forms of a key, numbers are decimal without leading zeros. The
+// error wraps [ErrKey].
 func ParseRef(s string) (Ref, error) {
 	bare, err := trimLink(s)
 	if err != nil {
@@ -69,7 +69,7 @@ func parseNumber(s string) (uint64, error) {
 	return n, nil
 }
 
-// String returns the ref as [ParseRef] reads it, hashes in hex.
+// String returns the ref in the form that [ParseRef] reads, with hashes in hex.
 func (r Ref) String() string {
 	if !r.Pinned {
 		return r.Key.String()

@@ -9,13 +9,13 @@ import (
 	"hc/lib/hash"
 )
 
-// reserveNamespace keeps a reservation apart from everything else that a signer signs, heads before all.
+// reserveNamespace distinguishes a reservation from everything else that a signer signs, heads above all.
 var reserveNamespace = hash.Namespace("hc/publish", 0)
 
-// Reservation is a signer's wish, to somebody who gives each length away once, to be the one who signs next behind base.
-// It is no head: it says nothing of the signature, and is good on one connection only.
+// Reservation is a signer's request to be the one who signs next on top of base, made to a peer that gives each
+// length away once. It is not a head: it says nothing about the signature, and is valid on one connection only.
 type Reservation struct {
-	Connection [64]byte // what both ends of the connection, and nobody else, know
+	Connection [64]byte // known to both ends of the connection, and to nobody else
 	Base, Next Head     // an empty log is the zero Head
 }
 

@@ -6,14 +6,14 @@ import (
 	"io"
 )
 
-// redacted is what a secret prints.
+// redacted is the text that a secret prints.
 const redacted = "[secret key]"
 
 // Secret is an Ed25519 signing key. It prints as "[secret key]" in every format and encoding, and cannot be compared;
-// its only way out is [Secret.Seed]. The zero Secret is none: its public key is zero, and it must not sign.
+// only [Secret.Seed] reveals it. The zero Secret is no key: its public key is zero, and it must not sign.
 type Secret struct {
-	// A function, since fmt calls no method of a field that is not exported: inside a caller's struct it would print
-	// the bytes, also behind a pointer. Of a function it has the address only. Functions have no == either.
+	// A function, since fmt calls no method of an unexported field: inside a caller's struct it would print the
+	// bytes, even through a pointer. Of a function it only has the address. Functions have no == either.
 	private func() *[ed25519.PrivateKeySize]byte // never changed; nil in the zero Secret
 }
 
@@ -26,13 +26,13 @@ func NewSecret(rand io.Reader) (Secret, error) {
 	return SecretFromSeed(seed), nil
 }
 
-// SecretFromSeed returns the secret that has that seed: the first half of a libsodium secret key.
+// SecretFromSeed returns the secret with that seed, which is the first half of a libsodium secret key.
 func SecretFromSeed(seed [32]byte) Secret {
 	private := (*[ed25519.PrivateKeySize]byte)(ed25519.NewKeyFromSeed(seed[:]))
 	return Secret{private: func() *[ed25519.PrivateKeySize]byte { return private }}
 }
 
-// Seed returns what [SecretFromSeed] takes: all that must be kept, and kept secret.
+// Seed returns the seed that [SecretFromSeed] takes: it is all that must be kept, and kept secret.
 func (s Secret) Seed() (seed [32]byte) {
 	if s.private != nil {
 		copy(seed[:], s.private()[:])

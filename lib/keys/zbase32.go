@@ -9,10 +9,10 @@ import (
 // zBase32Alphabet has the digits 0 … 31 of z-base-32. Source: z32.
 const zBase32Alphabet = "ybndrfg8ejkmcpqxot1uwisza345h769"
 
-// zBase32Length is how many of them make 32 bytes: 256 bits and 4 that are zero.
+// zBase32Length is how many digits make 32 bytes: 256 bits, and 4 that are zero.
 const zBase32Length = 52
 
-// ZBase32 returns the key as stock prints it: 52 characters, which fit where 64 do not.
+// ZBase32 returns the key as stock prints it: 52 characters, short enough for places that do not take 64.
 func (k Key) ZBase32() string {
 	out := make([]byte, 0, zBase32Length)
 	bits, held := uint(0), 0
@@ -26,7 +26,7 @@ func (k Key) ZBase32() string {
 	return string(append(out, zBase32Alphabet[bits<<(5-held)&31]))
 }
 
-// parseZBase32 reads 52 characters. The 4 bits left over must be zero, where stock ignores them: a key has one
+// parseZBase32 reads 52 characters. The 4 bits left over must be zero, although stock ignores them: a key has one
 // spelling.
 func parseZBase32(s string) (b [32]byte, err error) {
 	bits, held, at := uint(0), 0, 0

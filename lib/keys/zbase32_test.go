@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What is written is what is read, and what stock prints.
+// The printed form is read back, and equals what stock prints.
 func TestZBase32(t *testing.T) {
 	random := rand.NewChaCha8([32]byte{9})
 	for range 100 {

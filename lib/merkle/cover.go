@@ -5,21 +5,21 @@ import (
 	"slices"
 )
 
-// Cover is the roots of the fewest whole subtrees over neighbouring blocks, wherever they begin, from left to right: those
-// of [Subtrees]. Its zero value covers nothing. Not for concurrent use.
+// Cover is the roots of the fewest whole subtrees over neighbouring blocks, from left to right: those of [Subtrees].
+// Its zero value covers nothing. It is not safe for concurrent use.
 type Cover struct {
 	nodes []Node
 
 	level level // of AddLeaves, reused
 }
 
-// NewCover returns a cover of what nodes cover, which are its roots; they are copied.
+// NewCover returns a cover whose roots are nodes, which are copied.
 func NewCover(nodes []Node) *Cover { return &Cover{nodes: slices.Clone(nodes)} }
 
-// Nodes returns the roots from left to right. They are the cover's own, until something is added.
+// Nodes returns the roots from left to right. They belong to the cover, and are valid until something is added.
 func (c *Cover) Nodes() []Node { return c.nodes }
 
-// Add adds a node that stands behind the others. What is over [MaxBytes] together is not joined.
+// Add adds the node that follows the others. It does not join nodes of more than [MaxBytes] together.
 func (c *Cover) Add(n Node) {
 	for len(c.nodes) > 0 {
 		last := c.nodes[len(c.nodes)-1]
@@ -32,8 +32,8 @@ func (c *Cover) Add(n Node) {
 	c.nodes = append(c.nodes, n)
 }
 
-// AddLeaves is Add for the leaves of blocks that follow one another and what is covered, level by level: package hash works
-// on several parents side by side. All of it is at most [MaxBytes].
+// AddLeaves is Add for the leaves of blocks that follow one another and the covered ones. It works level by level, as
+// package hash hashes several parents side by side. The total is at most [MaxBytes].
 func (c *Cover) AddLeaves(leaves []Node) {
 	if len(leaves) == 0 {
 		return
@@ -59,7 +59,7 @@ func (c *Cover) AddLeaves(leaves []Node) {
 	c.nodes = append(c.nodes, right...)
 }
 
-// meetLeft puts the sibling of a level's first node in front of it; where it is not covered, the node is a root.
+// meetLeft puts the sibling of a level's first node before it; if the sibling is not covered, the node is a root.
 func (c *Cover) meetLeft(l *level) {
 	last := len(c.nodes) - 1
 	if last >= 0 && c.nodes[last].Index == Index(l.depth, l.offset-1) {

@@ -8,8 +8,8 @@ import (
 	"hc/lib/hash"
 )
 
-// TestCoverLeaves adds leaves in batches of any size, behind any beginning: it comes to the same as adding them one by one,
-// and to the subtrees that cover the range.
+// TestCoverLeaves adds leaves in batches of any size, at any start: the result is the same as when they are added one
+// by one, and equals the subtrees that cover the range.
 func TestCoverLeaves(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 300 {
@@ -41,7 +41,7 @@ func TestCoverLeaves(t *testing.T) {
 	}
 }
 
-// Roots that grow by covers of any lengths are those that grow by leaves.
+// Roots that grow by covers of any lengths equal those that grow by leaves.
 func TestAppendCover(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 100 {
@@ -67,7 +67,7 @@ func TestAppendCover(t *testing.T) {
 	(&Roots{}).AppendCover([]Node{LeafNodeHash(1, 1, hash.Digest{})})
 }
 
-// TestCoverFromRoots goes on from roots, and leaves them as they are.
+// TestCoverFromRoots continues from roots, and leaves them unchanged.
 func TestCoverFromRoots(t *testing.T) {
 	leaf := func(block uint64) Node { return LeafNodeHash(block, 1, hash.Sum([]byte{byte(block)})) }
 	roots, err := NewRoots(0, nil)

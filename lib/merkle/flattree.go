@@ -4,7 +4,7 @@ import "math/bits"
 
 // The flat tree numbers all nodes of a growing binary tree so that no number ever changes: block i is node 2i, and
 // the o-th node (from the left) at depth d is (1+2o)·2^d-1. Arguments are node numbers below 2^62; larger ones
-// overflow in silence. Source: flat-tree; vectors: crypto.json, flatTree.
+// overflow silently. Source: flat-tree; vectors: crypto.json, flatTree.
 //
 //	depth 3                        7
 //	depth 2            3                       11
@@ -12,10 +12,10 @@ import "math/bits"
 //	depth 0   0     2     4     6     8     10    12    14
 //	block     0     1     2     3     4     5     6     7
 
-// Depth returns how far node n is above the leaves, which are at depth 0.
+// Depth returns how far node n is above the leaves, which have depth 0.
 func Depth(n uint64) int { return bits.TrailingZeros64(^n) }
 
-// Index returns the number of the node at that depth with offset nodes left of it.
+// Index returns the number of the node at depth that has offset nodes to its left.
 func Index(depth int, offset uint64) uint64 { return (1+2*offset)<<depth - 1 }
 
 // Parent returns the node above n.
@@ -49,7 +49,7 @@ func RightSpan(n uint64) uint64 { return n - 1 + 1<<Depth(n) }
 // Contains reports whether node x is n or below it, going by the leaves' numbers: LeftSpan(n) ≤ x ≤ RightSpan(n).
 func Contains(n, x uint64) bool { return LeftSpan(n) <= x && x <= RightSpan(n) }
 
-// Leaves returns how many blocks are under n.
+// Leaves returns the number of blocks under n.
 func Leaves(n uint64) uint64 { return 1 << Depth(n) }
 
 // FirstBlock returns the first block under n.

@@ -9,7 +9,7 @@ import (
 	"hc/lib/merkle"
 )
 
-// lines makes a log of n blocks, of which block i has i+1 bytes.
+// lines makes a log of n blocks; block i has i+1 bytes.
 func lines(t testing.TB, n int) *log {
 	blocks := make([][]byte, n)
 	for i := range blocks {
@@ -29,7 +29,7 @@ func mustVerify(t *testing.T, l *log, p *merkle.Proof, state merkle.State, known
 	return v
 }
 
-// moveBytes forges two sibling sizes, keeping their sum: stock takes that.
+// moveBytes forges two sibling sizes, keeping their sum, which stock accepts.
 func moveBytes(t *testing.T, nodes []merkle.Node, from, to, n uint64) {
 	t.Helper()
 	moved := 0
@@ -58,7 +58,7 @@ func hints(nodes []merkle.Node) string {
 	return fmt.Sprint(list)
 }
 
-// TestForgedSizes plays a server that moves bytes between two siblings which it sends by hash alone.
+// TestForgedSizes plays a server that moves bytes between two siblings that it sends by hash alone.
 func TestForgedSizes(t *testing.T) {
 	ctx := context.Background()
 	l := lines(t, 8)
@@ -103,7 +103,7 @@ func TestForgedSizes(t *testing.T) {
 		t.Errorf("Seek(7) = %d, %d, %v, want block 3, offset 1", block, offset, err)
 	}
 
-	// Now it is known better, and the same forgery is one.
+	// Now the sizes are known, and the same forgery is detected.
 	p = l.prove(t, merkle.Request{Hash: &merkle.HashRequest{Index: 4, Nodes: 3}}, 8)
 	moveBytes(t, p.Hash.Nodes, 6, 4, 3)
 	if _, err := merkle.Verify(ctx, p, l.state(8), known, l.check); !errors.Is(err, merkle.ErrUnverified) {
@@ -133,7 +133,7 @@ func TestForgedSizesHigher(t *testing.T) {
 	}
 }
 
-// TestForgedSizesInUpgrade moves bytes between siblings of an upgrade's tail, which is hashed from hashes alone.
+// TestForgedSizesInUpgrade moves bytes between siblings of an upgrade's tail, which is computed from hashes alone.
 func TestForgedSizesInUpgrade(t *testing.T) {
 	l := lines(t, 5)
 	known := table{}
@@ -157,7 +157,7 @@ func TestForgedSizesInUpgrade(t *testing.T) {
 	}
 }
 
-// TestCertain says which proofs leave no hint.
+// TestCertain checks which proofs leave no hint.
 func TestCertain(t *testing.T) {
 	l := lines(t, 13)
 	tests := []struct {

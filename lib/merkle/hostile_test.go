@@ -38,8 +38,8 @@ func decode(message []byte) (*merkle.Proof, error) {
 	return p, d.Err()
 }
 
-// partly makes a reader's nodes of the log's first length blocks: some of the true ones, and some pairs of hints with
-// forged sizes.
+// partly makes the nodes of a reader of the log's first length blocks: some of the true ones, and some pairs of hints
+// with forged sizes.
 func (l *log) partly(length uint64, rng *rand.Rand) table {
 	known := table{}
 	for index, n := range l.nodes {
@@ -61,7 +61,7 @@ func (l *log) partly(length uint64, rng *rand.Rand) table {
 	return known
 }
 
-// checkSound fails if a proof that verified says anything that is not so of the log.
+// checkSound fails if a verified proof claims anything that is not true of the log.
 func checkSound(t *testing.T, l *log, p *merkle.Proof, state merkle.State, v *merkle.Verified) {
 	t.Helper()
 	total := uint64(len(l.blocks))
@@ -87,7 +87,7 @@ func checkSound(t *testing.T, l *log, p *merkle.Proof, state merkle.State, v *me
 	}
 }
 
-// randomRequest asks what a reader of length blocks who knows these nodes may ask.
+// randomRequest makes a request that a reader of length blocks who knows these nodes may send.
 func randomRequest(rng *rand.Rand, total, length uint64, known table) merkle.Request {
 	var r merkle.Request
 	if length < total && rng.IntN(2) == 0 || length == 0 {
@@ -204,7 +204,7 @@ func mutate(p *merkle.Proof, rng *rand.Rand) {
 	*list = nodes
 }
 
-// hostile proves something at random, checks that it verifies, and that what is made of it by change does not lie.
+// hostile proves something random, checks that it verifies, and that no changed form of it leads to a lie.
 func hostile(t *testing.T, seed uint64) (accepted, refused int) {
 	ctx := context.Background()
 	rng := rand.New(rand.NewPCG(seed, 1))
@@ -242,7 +242,7 @@ func TestMutatedProofs(t *testing.T) {
 		a, r := hostile(t, seed)
 		accepted, refused = accepted+a, refused+r
 	}
-	// What is accepted was changed where nothing hangs on it: sizes that are hints, or nothing at all.
+	// Accepted changes are in places that do not matter: sizes that are hints, or nothing at all.
 	if refused < 2*accepted || accepted == 0 {
 		t.Errorf("%d mutated proofs accepted, %d refused", accepted, refused)
 	}
@@ -253,7 +253,7 @@ func FuzzMutatedProofs(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64) { hostile(t, seed) })
 }
 
-// FuzzVerify feeds whole messages, of which those of the vectors are the seeds: all of one log, signed at many lengths.
+// FuzzVerify feeds whole messages. Those in the vectors are the seeds: all are of one log, signed at many lengths.
 func FuzzVerify(f *testing.F) {
 	most := uint64(0)
 	for _, c := range loadProofs(f) {
@@ -354,7 +354,7 @@ type failing struct{ err error }
 
 func (f failing) Node(context.Context, uint64) (merkle.Node, error) { return merkle.Node{}, f.err }
 
-// TestVerifyPrologue lets a reader start with a beginning that its manifest fixes.
+// TestVerifyPrologue lets a reader begin with a start of the log that its manifest fixes.
 func TestVerifyPrologue(t *testing.T) {
 	l := lines(t, 8)
 	head := l.head(t, 8)
@@ -377,7 +377,7 @@ func TestVerifyPrologue(t *testing.T) {
 	}
 }
 
-// FuzzProve asks anything of a log: an answer or an error, and no panic.
+// FuzzProve asks anything of a log: the result is an answer or an error, and no panic.
 func FuzzProve(f *testing.F) {
 	f.Add(byte(1), uint64(3), uint64(2), uint64(0), uint64(0), uint64(0), uint64(0))
 	f.Add(byte(8+4), uint64(3), uint64(2), uint64(3), uint64(2), uint64(9), uint64(1))

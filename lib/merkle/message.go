@@ -26,7 +26,7 @@ type HashRequest struct {
 	Nodes uint64 // see [NodesFor]
 }
 
-// SeekRequest asks for the nodes that tell which block holds a byte.
+// SeekRequest asks for the nodes that show which block holds a byte.
 type SeekRequest struct {
 	Bytes   uint64 // offset in the log, without padding
 	Padding uint64 // bytes of each block that do not count
@@ -55,7 +55,7 @@ type BlockProof struct {
 	Value []byte
 	Nodes []Node
 
-	Leaf *hash.Digest // leaf hash of Value, where whoever verifies has computed it; nil: Verify does
+	Leaf *hash.Digest // leaf hash of Value if the verifier has computed it already; nil: Verify does
 }
 
 // HashProof has a node (first in Nodes, unless the seek part proves it) and the siblings on its way up.
@@ -70,8 +70,8 @@ type SeekProof struct {
 	Nodes []Node
 }
 
-// UpgradeProof has the nodes that turn Start blocks into Start+Length, and those that turn these into the
-// prover's whole log, over which Signature is.
+// UpgradeProof has the nodes that turn Start blocks into Start+Length, and those that turn these into the prover's
+// whole log, which Signature signs.
 type UpgradeProof struct {
 	Start      uint64 // blocks
 	Length     uint64 // blocks

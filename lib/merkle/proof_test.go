@@ -104,7 +104,7 @@ func TestTableVectors(t *testing.T) {
 	}
 }
 
-// TestProofVectors makes every proof that stock made, byte for byte, and verifies it as the reader that asked.
+// TestProofVectors makes every proof that stock made, byte for byte, and verifies it as the reader that asked for it.
 func TestProofVectors(t *testing.T) {
 	made, refused, verified := 0, 0, 0
 	logs := map[uint64]*log{}
@@ -143,7 +143,7 @@ func TestProofVectors(t *testing.T) {
 	t.Logf("%d proofs made, %d requests refused, %d proofs verified", made, refused, verified)
 }
 
-// verifyAsAsker verifies a proof as a reader who knows just what the request says that he knows.
+// verifyAsAsker verifies a proof as a reader who knows exactly what the request implies.
 func verifyAsAsker(t *testing.T, l *log, c proofVector, p *merkle.Proof) {
 	t.Helper()
 	length := c.Length
@@ -192,7 +192,7 @@ func verifyAsAsker(t *testing.T, l *log, c proofVector, p *merkle.Proof) {
 	if p.Block == nil && p.Hash == nil && p.Upgrade == nil {
 		return
 	}
-	// The same proof against what is another log's proves nothing.
+	// The same proof against the state of another log proves nothing.
 	other := makeLog(t, append(make([][]byte, c.Length-1), []byte("another")))
 	state := other.state(length)
 	if got.Upgraded {
@@ -209,7 +209,7 @@ func verifyAsAsker(t *testing.T, l *log, c proofVector, p *merkle.Proof) {
 }
 
 func TestProofVectorJSON(t *testing.T) {
-	// A loader that drops what it does not know would make every request an empty one.
+	// A loader that drops unknown fields would make every request an empty one.
 	var c proofVector
 	err := json.Unmarshal([]byte(`{"request": {"block": {"index": 3, "nodes": 2}}}`), &c)
 	if err != nil || c.Request.Block == nil || *c.Request.Block != (merkle.BlockRequest{Index: 3, Nodes: 2}) {

@@ -7,21 +7,21 @@ import (
 	"math/bits"
 )
 
-// HeadInfo is what a prover must know of its log beside its nodes.
+// HeadInfo is what a prover must know of its log besides its nodes.
 type HeadInfo struct {
 	Length    uint64 // blocks
 	Fork      uint64
 	Signature []byte // the field, as package keys writes it
-	Prologue  uint64 // blocks that the manifest fixes; 0 for the usual one
+	Prologue  uint64 // blocks that the manifest fixes; usually 0
 }
 
-// Prove answers a request from a log's nodes. The block's Value and the Manifest are left empty: the caller fills
-// them in. As in stock, a part that the asker must know already, or that lies beyond the upgrade asked for, is left
+// Prove answers a request from a log's nodes. It leaves the block's Value and the Manifest empty: the caller fills
+// them in. As in stock, a part that the asker must know already, or that is beyond the upgrade asked for, is left
 // out; a log of length 0 gives no part at all.
 //
-// It fails with [ErrInvalidRequest] for what no log of that length could answer, with [ErrFork] for a request that is
-// about another fork, with the source's error (so [ErrNodeMissing]) where a node is not there, and with a [HintError]
-// where a seek would have to trust a hint.
+// It fails with [ErrInvalidRequest] for a request that no log of that length could answer, with [ErrFork] for one
+// about another fork, with the source's error (such as [ErrNodeMissing]) if a node is missing, and with a [HintError]
+// if a seek would have to trust a hint.
 func Prove(ctx context.Context, request Request, head HeadInfo, nodes NodeSource) (*Proof, error) {
 	if request.Fork != head.Fork {
 		return nil, fmt.Errorf("%w: %d asked for, %d here", ErrFork, request.Fork, head.Fork)
@@ -40,7 +40,7 @@ func Prove(ctx context.Context, request Request, head HeadInfo, nodes NodeSource
 	return proof, nil
 }
 
-// prover makes one proof. Its numbers are node numbers, but head, which is blocks.
+// prover makes one proof. Its numbers are node numbers, except head, which counts blocks.
 type prover struct {
 	ctx    context.Context
 	source NodeSource
@@ -48,22 +48,22 @@ type prover struct {
 	head   uint64
 	seek   *SeekRequest
 
-	start uint64  // upgrade's first block; 0 without one
-	to    uint64  // first leaf behind what is proved
-	node  *uint64 // of the block or hash part
+	start uint64  // the upgrade's first block; 0 without one
+	to    uint64  // first leaf after the part that is proved
+	node  *uint64 // node of the block or hash part
 	up    uint64  // levels that the asker wants for node
 	last  uint64  // block under node
 	sub   uint64  // node that the upgrade is to prove, if wanted
 	want  bool    // sub is to be proved inside the upgrade, and has not been yet
 }
 
-// plan checks the request and sets what does not need the tree.
+// plan checks the request and sets everything that does not need the tree.
 func (p *prover) plan(request Request, prologue uint64) error {
 	p.to = 2 * p.head
 	if u := request.Upgrade; u != nil {
 		start, length := u.Start, u.Length
 		if start < prologue {
-			// Below the prologue there is nothing that a signature covers: give all of it at once.
+			// No signature covers anything below the prologue: send all of it at once.
 			start, length = 0, prologue
 		}
 		if length == 0 || start >= p.head || length > p.head-start {
@@ -119,7 +119,7 @@ func (p *prover) prove(request Request, signature []byte) error {
 	return err
 }
 
-// below proves a block or hash that lies below what the asker has, up to a node that he knows.
+// below proves a block or hash in the part of the log that the asker has, up to a node that it knows.
 func (p *prover) below(request Request) error {
 	root := *p.node
 	for i := uint64(0); i < p.up; i++ {
@@ -138,12 +138,12 @@ func (p *prover) below(request Request) error {
 	return p.blockProof(request, root, &seekRoot)
 }
 
-// blockProof fills the block or hash part with the siblings from the node up to root, and the seek part where one of
-// the siblings is above seekRoot.
+// blockProof fills the block or hash part with the siblings from the node up to root, and the seek part if one of the
+// siblings is above seekRoot.
 func (p *prover) blockProof(request Request, root uint64, seekRoot *uint64) error {
 	var out []Node
 	n := *p.node
-	if request.Block == nil { // the asker hashes a block himself
+	if request.Block == nil { // the asker hashes a block itself
 		first, err := p.get(n)
 		if err != nil {
 			return err
@@ -217,7 +217,7 @@ func (p *prover) upgrade(request Request, from, to uint64) ([]Node, error) {
 			}
 			continue
 		}
-		// r covers the asker's last block: complete it by what lies right of that; the left side he has.
+		// r covers the asker's last block: complete it with the nodes right of that; the asker has the left side.
 		connected = true
 		for t := from - 2; t != r; t = Parent(t) {
 			if s := Sibling(t); s > from-2 {
@@ -251,7 +251,7 @@ func (p *prover) unpadded(n Node) (uint64, error) {
 }
 
 // seekFrom returns the node under which the asker's byte begins, in the first length blocks; if there is none, the
-// number of the first leaf behind them.
+// number of the first leaf after them.
 func (p *prover) seekFrom(length uint64) (uint64, error) {
 	left := p.seek.Bytes
 	for _, r := range FullRoots(length) {
@@ -301,7 +301,7 @@ func (p *prover) seekIn(root uint64) (uint64, error) {
 	return p.descend(root, left)
 }
 
-// bytesBefore returns the unpadded bytes left of the tree below n: of the left siblings on the way down to it.
+// bytesBefore returns the unpadded bytes left of the subtree at n.
 func (p *prover) bytesBefore(n uint64) (uint64, error) {
 	var sum uint64
 	for _, r := range FullRoots(FirstBlock(n)) {
@@ -318,8 +318,8 @@ func (p *prover) bytesBefore(n uint64) (uint64, error) {
 	return sum, nil
 }
 
-// descend walks down from n to where left bytes of it are behind. It stops above a node that is not here, and above
-// one whose size is a hint.
+// descend walks down from n to the node before which left bytes of n lie. It stops above a node that is missing, and
+// above one whose size is a hint.
 func (p *prover) descend(n, left uint64) (uint64, error) {
 	for left > 0 {
 		l, r, ok := Children(n)

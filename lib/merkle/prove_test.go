@@ -8,7 +8,7 @@ import (
 	"hc/lib/merkle"
 )
 
-// checkFound fails if node n does not say where a byte is: it must begin or end there, or be the block with it.
+// checkFound fails if node n does not locate a byte: the node must begin or end there, or be the block with the byte.
 func checkFound(t *testing.T, l *log, bytes, n uint64) {
 	t.Helper()
 	var start, end uint64
@@ -60,7 +60,7 @@ func TestProveSeek(t *testing.T) {
 				}
 			}
 		}
-		// Behind the end there is nothing to prove, and the upgrade comes alone.
+		// Beyond the end there is nothing to prove, and the upgrade comes alone.
 		p := l.prove(t, merkle.Request{Seek: &merkle.SeekRequest{Bytes: total + 1}, Upgrade: &merkle.UpgradeRequest{Length: length}}, length)
 		if p.Seek != nil || p.Upgrade == nil {
 			t.Errorf("byte behind the end: %+v", p)
@@ -68,7 +68,7 @@ func TestProveSeek(t *testing.T) {
 	}
 }
 
-// TestProveSeekPadding finds the same nodes in padded blocks as in blocks without.
+// TestProveSeekPadding finds the same nodes in padded blocks as in unpadded ones.
 func TestProveSeekPadding(t *testing.T) {
 	const length, padding = 11, 5
 	plain := lines(t, length)
@@ -105,7 +105,7 @@ func TestProveSeekPadding(t *testing.T) {
 	}
 }
 
-// TestProveSparse proves from a log of which not all nodes are there, or certain.
+// TestProveSparse proves from a log that lacks some nodes, or the certainty of their sizes.
 func TestProveSparse(t *testing.T) {
 	ctx := context.Background()
 	l := lines(t, 8)

@@ -20,10 +20,10 @@ func Subtrees(from, to uint64) []uint64 {
 	return out
 }
 
-// RangeSiblings returns which nodes, beside the blocks from … to-1 themselves, are needed to hash these up to nodes
-// that a verifier knows, in the order in which [ClimbRange] takes them: level by level from the leaves, from left to
-// right. known says which nodes the verifier knows with a certain size; it must know the full roots of length, whatever
-// known says. from < to ≤ length; else it returns none. It costs O(to-from + log length).
+// RangeSiblings returns which nodes, besides the blocks from … to-1 themselves, are needed to hash these up to nodes
+// that a verifier knows. They are in the order in which [ClimbRange] takes them: level by level from the leaves, from
+// left to right. known reports whether the verifier knows a node with a certain size; the verifier must know the full
+// roots of length in any case. If not from < to ≤ length, it returns none. It costs O(to-from + log length).
 func RangeSiblings(from, to, length uint64, known func(index uint64) bool) []uint64 {
 	if to > length || length > MaxLength {
 		return nil
@@ -35,7 +35,7 @@ func RangeSiblings(from, to, length uint64, known func(index uint64) bool) []uin
 		level = append(level, 2*b)
 	}
 	for len(level) > 0 {
-		next := level[:0] // a parent is written behind what was read
+		next := level[:0] // a parent is written after its children were read
 		for i := 0; i < len(level); {
 			n, width := level[i], pairWidth(level[i:])
 			i += width
@@ -61,12 +61,12 @@ func pairWidth(level []uint64) int {
 }
 
 // ClimbRange verifies neighbouring blocks together: it hashes their leaves, in order, with the siblings that
-// [RangeSiblings] names up to nodes that are known, and compares. It returns all nodes that are verified by it and
-// were not known: leaves, siblings and computed ones, in no particular order, all certain. known returns nodes with a
-// certain size; one that is a hint counts as unknown.
+// [RangeSiblings] names, up to known nodes, and compares. It returns all nodes that this verifies and that were not
+// known: leaves, siblings and computed ones, in no particular order, all certain. known returns nodes with a certain
+// size; a hint counts as unknown.
 //
-// It fails with [ErrUnverified] where anything does not fit, also if a sibling is left over. Memory and time are in
-// proportion to leaves and siblings.
+// It fails with [ErrUnverified] if anything does not match, including a sibling left over. Memory and time are
+// proportional to leaves and siblings.
 func ClimbRange(leaves, siblings []Node, known func(index uint64) (Node, bool)) ([]Node, error) {
 	for i, n := range leaves {
 		if n.Index&1 != 0 || n.Index >= 2*MaxLength || n.Index != leaves[0].Index+2*uint64(i) {
@@ -96,7 +96,7 @@ type rangeClimber struct {
 	fresh    []Node
 }
 
-// climb checks one level against what is known and returns the parents of what is not, in the same memory.
+// climb checks one level against the known nodes and returns the parents of the unknown ones, in the same memory.
 func (c *rangeClimber) climb(level []Node) ([]Node, error) {
 	next := level[:0]
 	for i := 0; i < len(level); {
@@ -139,7 +139,7 @@ func (c *rangeClimber) climb(level []Node) ([]Node, error) {
 	return next, nil
 }
 
-// check reports whether n is known, and fails where the one known is another.
+// check reports whether n is known, and fails if the known node differs.
 func (c *rangeClimber) check(n Node) (bool, error) {
 	k, ok := c.known(n.Index)
 	if !ok || k.Hint {
@@ -151,7 +151,7 @@ func (c *rangeClimber) check(n Node) (bool, error) {
 	return true, nil
 }
 
-// sibling returns the sibling of n, known or the next of those given.
+// sibling returns the sibling of n: the known one, or else the next in c.siblings.
 func (c *rangeClimber) sibling(n uint64) (s Node, known bool, err error) {
 	want := Sibling(n)
 	if k, ok := c.known(want); ok && !k.Hint {

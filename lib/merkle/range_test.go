@@ -10,7 +10,7 @@ import (
 	"hc/lib/merkle"
 )
 
-// rangeParts gives what a prover sends of blocks from … to-1 to a verifier who knows these nodes and the roots.
+// rangeParts returns what a prover sends for blocks from … to-1 to a verifier who knows these nodes and the roots.
 func rangeParts(l *log, from, to, length uint64, known table) (leaves, siblings []merkle.Node, lookup func(uint64) (merkle.Node, bool)) {
 	for b := from; b < to; b++ {
 		leaves = append(leaves, l.nodes[2*b])
@@ -29,13 +29,13 @@ func rangeParts(l *log, from, to, length uint64, known table) (leaves, siblings 
 	}
 }
 
-// checkRange verifies some range of some log, and refuses it changed.
+// checkRange verifies some range of some log, and checks that changed ones are refused.
 func checkRange(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	l := randomLog(t, rng, 70)
 	length := uint64(len(l.blocks))
 	known := table{}
-	if rng.IntN(2) == 0 { // what was verified on the way to some blocks before
+	if rng.IntN(2) == 0 { // what was verified on the way to some blocks earlier
 		for range 1 + rng.IntN(5) {
 			b := rng.Uint64N(length)
 			leaves, siblings, lookup := rangeParts(l, b, b+1, length, known)
@@ -69,7 +69,7 @@ func checkRange(t *testing.T, seed uint64) {
 		t.Fatalf("seed %d: again: %v, %v", seed, fresh, err)
 	}
 
-	// Changed, against what was known before: nothing.
+	// Changed input is refused by a verifier that knows only the roots.
 	nothing := table{}
 	leaves, siblings, lookup = rangeParts(l, from, to, length, nothing)
 	all := [][]merkle.Node{leaves, siblings}
@@ -109,7 +109,7 @@ func FuzzRange(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64) { checkRange(t, seed) })
 }
 
-// TestRangeIgnoresHints does not take a hint's size into account, and corrects it.
+// TestRangeIgnoresHints ignores a hint's size, and corrects it.
 func TestRangeIgnoresHints(t *testing.T) {
 	l := lines(t, 4)
 	known := table{}
@@ -199,7 +199,7 @@ func ExampleVerify() {
 		roots.Append(leaf, func(n merkle.Node) { nodes.put(n) })
 	}
 
-	// It proves block 1 to a reader who has the roots only, and would ask for this many levels:
+	// It proves block 1 to a reader who only has the roots, and would ask for this many levels:
 	ctx := context.Background()
 	levels := merkle.NodesFor(2*1, 3, func(n uint64) bool { return n == 1 || n == 4 })
 	request := merkle.Request{Block: &merkle.BlockRequest{Index: 1, Nodes: levels}}

@@ -9,7 +9,7 @@ import (
 	"hc/lib/hash"
 )
 
-// Roots grows a log leaf by leaf, holding its full roots only. Not for concurrent use.
+// Roots grows a log leaf by leaf, holding only its full roots. It is not safe for concurrent use.
 type Roots struct {
 	length uint64
 	nodes  []Node
@@ -18,7 +18,7 @@ type Roots struct {
 }
 
 // NewRoots returns the roots of a log of length blocks. nodes are its full roots from left to right, none for an
-// empty log; they are copied. It fails where they are not the roots of that length, or too many bytes.
+// empty log; they are copied. It fails if they are not the roots of that length, or have too many bytes.
 func NewRoots(length uint64, nodes []Node) (*Roots, error) {
 	if length > MaxLength {
 		return nil, fmt.Errorf("length %d is over the limit of %d blocks", length, uint64(MaxLength))
@@ -40,7 +40,7 @@ func NewRoots(length uint64, nodes []Node) (*Roots, error) {
 	return &Roots{length: length, nodes: slices.Clone(nodes)}, nil
 }
 
-// RootsFrom returns the full roots of a log's first length blocks, from left to right, as the source has them.
+// RootsFrom returns the full roots of a log's first length blocks in the source, from left to right.
 func RootsFrom(ctx context.Context, source NodeSource, length uint64) ([]Node, error) {
 	roots := make([]Node, 0, bits.OnesCount64(length))
 	for _, index := range FullRoots(length) {
@@ -54,14 +54,14 @@ func RootsFrom(ctx context.Context, source NodeSource, length uint64) ([]Node, e
 }
 
 // Append adds the next leaf, whose index must be twice the length; else it panics. It calls emit, if not nil, with
-// every parent that this completes, from the bottom up; not with the leaf.
+// every parent that this completes, from the bottom up, but not with the leaf.
 func (r *Roots) Append(leaf Node, emit func(Node)) {
 	if leaf.Index != 2*r.length {
 		panic(fmt.Sprintf("merkle: internal error: leaf %d appended to a log of %d blocks", leaf.Index, r.length))
 	}
 	r.length++
 	r.nodes = append(r.nodes, leaf)
-	// One merge for each trailing zero bit of the new length: as many as the leaf is a right end of subtrees.
+	// One merge for each trailing zero bit of the new length: for each subtree of which the leaf is the right end.
 	for n := r.length; n&1 == 0; n >>= 1 {
 		last := len(r.nodes) - 1
 		parent := ParentNode(r.nodes[last-1], r.nodes[last])
@@ -72,7 +72,7 @@ func (r *Roots) Append(leaf Node, emit func(Node)) {
 	}
 }
 
-// AppendCover adds the blocks that nodes cover, from left to right: those that follow the log's. It panics where they do not.
+// AppendCover adds the blocks that nodes cover, from left to right. It panics if they do not follow the log's.
 func (r *Roots) AppendCover(nodes []Node) {
 	for _, node := range nodes {
 		if FirstBlock(node.Index) != r.length {
@@ -88,8 +88,9 @@ func (r *Roots) AppendCover(nodes []Node) {
 	}
 }
 
-// AppendAll is Append for many leaves at once, level by level: package hash works on several parents side by side. It calls
-// emit, if not nil, with all leaves and parents in the order in which a growing log completes them (post-order).
+// AppendAll is Append for many leaves at once. It works level by level, as package hash hashes several parents side
+// by side. It calls emit, if not nil, with all leaves and parents in the order in which a growing log completes them
+// (post-order).
 func (r *Roots) AppendAll(leaves []Node, emit func(Node)) {
 	if len(leaves) == 0 {
 		return
@@ -125,7 +126,7 @@ func (r *Roots) AppendAll(leaves []Node, emit func(Node)) {
 	}
 }
 
-// emitAll calls emit with each leaf, and each parent behind the last leaf below it.
+// emitAll calls emit with each leaf, and with each parent after the last leaf below it.
 func emitAll(first uint64, leaves []Node, parents [][]Node, emit func(Node)) {
 	for i, leaf := range leaves {
 		emit(leaf)
@@ -184,7 +185,7 @@ func (l *level) takeLast() Node {
 	return n
 }
 
-// climb replaces the nodes, whose number is even, by their parents.
+// climb replaces the nodes, whose number is even, with their parents.
 func (l *level) climb() {
 	half := l.len() / 2
 	for i := range half {
@@ -194,16 +195,16 @@ func (l *level) climb() {
 	l.depth, l.offset, l.hashes, l.sizes = l.depth+1, l.offset/2, l.hashes[:half], l.sizes[:half]
 }
 
-// Length returns the blocks of the log.
+// Length returns the number of blocks in the log.
 func (r *Roots) Length() uint64 { return r.length }
 
-// ByteLength returns the bytes of the log.
+// ByteLength returns the number of bytes in the log.
 func (r *Roots) ByteLength() uint64 { return ByteLength(r.nodes) }
 
-// Nodes returns the full roots from left to right, a copy.
+// Nodes returns a copy of the full roots, from left to right.
 func (r *Roots) Nodes() []Node { return slices.Clone(r.nodes) }
 
-// TreeHash returns what is signed of the log, see [TreeHash].
+// TreeHash returns the hash that the log's signature covers, see [TreeHash].
 func (r *Roots) TreeHash() hash.Digest { return TreeHash(r.nodes) }
 
 // Clone returns an independent copy.

@@ -10,7 +10,7 @@ import (
 	"hc/lib/merkle"
 )
 
-// Many leaves at once give the nodes, and their order, that they give one by one.
+// Many leaves at once give the same nodes, in the same order, as one by one.
 func TestAppendAll(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for round := range 300 {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// NodesFor returns how many levels up the tree a proof of node n must go for a log of which length blocks are
-// verified: to the first node that have reports. It is 0 for a node at or beyond that length, which comes with an
-// upgrade. It is what the Nodes field of a [BlockRequest] (n is twice the block) or [HashRequest] says.
+// NodesFor returns how many levels up the tree a proof of node n must go for a verifier that has verified length
+// blocks: to the first node for which have returns true. It is 0 for a node at or beyond that length, which comes
+// with an upgrade. The result goes into the Nodes field of a [BlockRequest] (n is twice the block) or [HashRequest].
 func NodesFor(n, length uint64, have func(uint64) bool) uint64 {
 	if length > MaxLength || n >= 2*length || RightSpan(n) >= 2*length {
 		return 0
@@ -20,11 +20,11 @@ func NodesFor(n, length uint64, have func(uint64) bool) uint64 {
 	return levels
 }
 
-// Seek returns the block that holds the byte at offset bytes of a log of length blocks, and where in the block it
-// is. Empty blocks hold none. The end of the log is (length, 0); beyond it is [ErrInvalidRequest].
+// Seek returns the block that holds the byte at offset bytes of a log of length blocks, and the byte's offset in the
+// block. Empty blocks hold none. The end of the log is (length, 0); a byte beyond it is [ErrInvalidRequest].
 //
-// It decides only on sizes that are certain: where one is a hint, the error is a [HintError] with the node. A node
-// that is not there gives the source's error, so [ErrNodeMissing].
+// It relies only on sizes that are certain: for a hint, the error is a [HintError] with the node. A missing node
+// gives the source's error, such as [ErrNodeMissing].
 func Seek(ctx context.Context, bytes, length uint64, nodes NodeSource) (block, offset uint64, err error) {
 	get := func(n uint64) (uint64, error) {
 		node, err := nodes.Node(ctx, n)

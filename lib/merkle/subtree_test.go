@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-// A subtree has the nodes that a log has which grows leaf by leaf, wherever it stands in it.
+// A subtree has the same nodes as a log that grows leaf by leaf, wherever it is in that log.
 func TestSubtree(t *testing.T) {
 	const length = 96
 	want := map[uint64]Node{}

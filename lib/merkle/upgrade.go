@@ -6,7 +6,7 @@ import (
 	"hc/lib/hash"
 )
 
-// upgrade grows the state's roots by the nodes of u, has the new head checked and notes it in out. top is the node
+// upgrade grows the state's roots by the nodes of u, has the new head checked and records it in out. top is the node
 // that the other parts climbed to; if it was not used here, it is returned for the caller to tie.
 func (v *verifier) upgrade(u *UpgradeProof, top *item, out *Verified, checkHead func(length, fork uint64, treeHash hash.Digest, signature []byte) error) (*item, error) {
 	if u.Start != v.state.Length {
@@ -16,7 +16,7 @@ func (v *verifier) upgrade(u *UpgradeProof, top *item, out *Verified, checkHead 
 		return nil, fmt.Errorf("%w: upgrade from %d by %d blocks", ErrUnverified, u.Start, u.Length)
 	}
 	if p := v.state.Prologue; p != nil && u.Start < p.Length && (u.Start != 0 || u.Length != p.Length) {
-		// Stock also takes a longer one here, without looking at the prologue; its provers send exactly this.
+		// Stock also accepts a longer one here, without looking at the prologue; its provers send exactly this.
 		return nil, fmt.Errorf("%w: upgrade from %d by %d blocks, the prologue has %d", ErrUnverified, u.Start, u.Length, p.Length)
 	}
 	g := &grower{v: v, length: u.Start}
@@ -54,7 +54,7 @@ func (v *verifier) upgrade(u *UpgradeProof, top *item, out *Verified, checkHead 
 	return q.extra, nil
 }
 
-// grower appends subtrees to full roots. The roots' sizes in blocks descend strictly, as the bits of length.
+// grower appends subtrees to full roots. The roots' sizes in blocks strictly descend, like the bits of length.
 type grower struct {
 	v      *verifier
 	length uint64 // blocks
@@ -63,7 +63,7 @@ type grower struct {
 
 func (g *grower) last() item { return g.roots[len(g.roots)-1] }
 
-// push appends a subtree, and merges what are siblings then.
+// push appends a subtree, and merges nodes that have become siblings.
 func (g *grower) push(n item) error {
 	if Leaves(n.Index) > MaxLength-g.length {
 		return fmt.Errorf("%w: log of more than %d blocks", ErrUnverified, uint64(MaxLength))
@@ -80,7 +80,7 @@ func (g *grower) push(n item) error {
 	return nil
 }
 
-// grow makes the log one of length blocks, taking all that it lacks from q.
+// grow makes the log one of length blocks, taking everything that it lacks from q.
 func (g *grower) grow(length uint64, q *queue) error {
 	add := func(index uint64) error {
 		n, err := q.take(index)
@@ -97,7 +97,7 @@ func (g *grower) grow(length uint64, q *queue) error {
 			continue
 		}
 		if first && matched < len(old) {
-			// All other old roots are below x: complete it, from the last of them on.
+			// All other old roots are below x: complete it, from the last of them up.
 			for g.last().Index != x {
 				if err := add(Sibling(g.last().Index)); err != nil {
 					return err

@@ -14,7 +14,7 @@ import (
 	"hc/lib/merkle"
 )
 
-// nodeVector is a node as the vector files have it.
+// nodeVector is a node in the vector files.
 type nodeVector struct {
 	Index, Size uint64
 	Hash        string
@@ -96,7 +96,7 @@ type log struct {
 	heads  map[uint64]merkle.HeadInfo // signed already, by length
 }
 
-// makeLog makes a version 1 core of seed 01 × 32 of these blocks.
+// makeLog makes a version 1 core of these blocks, with seed 01 × 32.
 func makeLog(t testing.TB, blocks [][]byte) *log {
 	t.Helper()
 	secret := keys.SecretFromSeed([32]byte(unhex(t, strings.Repeat("01", 32))))
@@ -145,7 +145,7 @@ func (l *log) check(length, fork uint64, treeHash hash.Digest, signature []byte)
 	return l.auth.Verify(keys.Head{Fork: fork, Length: length, TreeHash: treeHash}, signature)
 }
 
-// state is what a reader of the log's first length blocks holds beside nodes.
+// state is what a reader of the log's first length blocks holds besides nodes.
 func (l *log) state(length uint64) merkle.State {
 	return merkle.State{Length: length, Roots: l.nodes.roots(length)}
 }

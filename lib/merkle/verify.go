@@ -20,17 +20,17 @@ type State struct {
 	Prologue *Prologue // nil for the usual manifest
 }
 
-// Prologue is a beginning that a manifest fixes without a signature.
+// Prologue is a start of the log that a manifest fixes without a signature.
 type Prologue struct {
 	Length   uint64 // blocks, > 0
 	TreeHash hash.Digest
 }
 
-// Verified is what a proof proved.
+// Verified is the result of verifying a proof.
 type Verified struct {
-	// Nodes are to be stored: all that the proof has, or that follow from it, and that were not known with a certain
-	// size. Those known before as hints whose size this settles are among them, corrected. Hint is set where the size
-	// was only told. Every hash here is tied to a signed head.
+	// Nodes are to be stored: all nodes that are in the proof, or follow from it, and that were not known with a
+	// certain size. Known hints whose size this settles are among them, corrected. Hint is set if the size was only
+	// claimed. Every hash here is tied to a signed head.
 	Nodes []Node
 
 	Leaf      *Node // of the proof's block, hashed from its value; nil if the proof has none
@@ -42,15 +42,15 @@ type Verified struct {
 	Signature []byte      // the field, as checked; only if Upgraded; aliases the proof
 }
 
-// Verify checks a proof against what the verifier holds, and changes nothing: the caller stores what it returns.
+// Verify checks a proof against the verifier's state, and changes nothing: the caller stores the result.
 //
-// known gives the nodes verified earlier (it need not have the roots, and may be nil). checkHead is called once for a
-// proof with an upgrade, with the new head; it returns nil only if signature signs that head for the core. For a proof
-// that also brings the manifest, check the manifest first and let checkHead use it.
+// known returns nodes verified earlier (it need not have the roots, and may be nil). checkHead is called once for a
+// proof with an upgrade, with the new head; it must return nil only if signature signs that head for the core. For a
+// proof that also brings the manifest, check the manifest first and let checkHead use it.
 //
 // Any mismatch is an error wrapping [ErrUnverified]; a proof of another fork also wraps [ErrFork], and an error of
-// checkHead is wrapped, too. An error of known other than [ErrNodeMissing] is returned as it is. To follow another
-// fork from its beginning, pass a State of length 0 with that fork.
+// checkHead is wrapped, too. An error of known other than [ErrNodeMissing] is wrapped alone. To follow another fork
+// from its start, pass a State of length 0 with that fork.
 func Verify(ctx context.Context, proof *Proof, state State, known NodeSource, checkHead func(length, fork uint64, treeHash hash.Digest, signature []byte) error) (*Verified, error) {
 	if proof.Fork != state.Fork {
 		return nil, fmt.Errorf("%w: %w: %d proved, %d expected", ErrUnverified, ErrFork, proof.Fork, state.Fork)
@@ -82,7 +82,7 @@ func Verify(ctx context.Context, proof *Proof, state State, known NodeSource, ch
 	return out, nil
 }
 
-// verifier collects the nodes of one proof. A node's Hint is set as long as its size was only told.
+// verifier collects the nodes of one proof. A node's Hint is set as long as its size is only claimed.
 type verifier struct {
 	ctx   context.Context
 	state State
@@ -94,10 +94,10 @@ type verifier struct {
 	leaf  *Node
 }
 
-// oldNode is the position of a node that is not of the proof but of the state: it is certain.
+// oldNode is the position of a node that is from the state, not from the proof: it is certain.
 const oldNode = -1
 
-// item is a node at work.
+// item is a node that is being worked on.
 type item struct {
 	Node
 	at int // position in verifier.nodes, or oldNode
@@ -127,7 +127,7 @@ func (v *verifier) merge(a, b item) (item, error) {
 	return v.add(parent), nil
 }
 
-// queue gives the nodes of one part in the order in which the verifier needs them.
+// queue returns the nodes of one part in the order in which the verifier needs them.
 type queue struct {
 	v     *verifier
 	nodes []Node
@@ -153,7 +153,7 @@ func (q *queue) take(index uint64) (item, error) {
 	return taken, nil
 }
 
-// climb goes up from n, hashing it with all nodes of q.
+// climb goes up from n, hashing it with every node of q.
 func (v *verifier) climb(n item, q *queue) (*item, error) {
 	for !q.empty() {
 		s, err := q.take(Sibling(n.Index))
@@ -209,7 +209,7 @@ func leafOf(p *BlockProof) Node {
 	return LeafNode(p.Index, p.Value)
 }
 
-// first takes the node of that number, which the sender chose.
+// first takes the first node of a part, whose number the sender chose.
 func (v *verifier) first(index uint64, q *queue) (item, error) {
 	if index >= 2*MaxLength {
 		return item{}, fmt.Errorf("%w: node %d is beyond the limit", ErrUnverified, index)
@@ -217,7 +217,7 @@ func (v *verifier) first(index uint64, q *queue) (item, error) {
 	return q.take(index)
 }
 
-// tie compares the top of a proof with the node that is known under its number.
+// tie compares the top of a proof with the known node of that number.
 func (v *verifier) tie(top item) error {
 	k, ok, err := v.lookup(top.Index)
 	if err != nil {
@@ -242,7 +242,7 @@ func (v *verifier) tie(top item) error {
 	return nil
 }
 
-// sibling returns the known sibling of n, if its size was a hint and is settled by that of n, which is certain now.
+// sibling returns the known sibling of n if its size was a hint and follows from that of n, which is certain now.
 func (v *verifier) sibling(n Node) (*Node, error) {
 	s, ok, err := v.lookup(Sibling(n.Index))
 	if err != nil || !ok || !s.Hint {
@@ -259,7 +259,7 @@ func (v *verifier) sibling(n Node) (*Node, error) {
 	return &s, nil
 }
 
-// lookup returns a node that the verifier holds.
+// lookup returns a node that the verifier holds already.
 func (v *verifier) lookup(index uint64) (n Node, ok bool, err error) {
 	for _, r := range v.state.Roots {
 		if r.Index == index {
@@ -280,8 +280,8 @@ func (v *verifier) lookup(index uint64) (n Node, ok bool, err error) {
 	return n, true, nil
 }
 
-// settle finds the nodes whose size is certain though it was told: siblings of certain ones, since what was hashed from
-// both is certain.
+// settle finds the nodes whose size is certain although it was only claimed: siblings of certain ones, since the node
+// hashed from both is certain.
 func (v *verifier) settle() error {
 	certain := func(at int) bool { return at == oldNode || !v.nodes[at].Hint }
 	for _, p := range v.pairs {
@@ -301,8 +301,8 @@ func (v *verifier) settle() error {
 	return nil
 }
 
-// recall looks at what is known of two siblings of which neither was hashed: what was certain before does not become
-// a hint again, and whoever contradicts it is lying.
+// recall looks up two siblings neither of which was hashed from nodes below it: a size that was certain before does
+// not become a hint again, and a sender that contradicts it is lying.
 func (v *verifier) recall(pair [2]int) error {
 	for _, at := range pair {
 		n := &v.nodes[at]
