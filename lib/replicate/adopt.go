@@ -14,14 +14,14 @@ import (
 	"hc/lib/store"
 )
 
-// What its owner, or a reader that follows a fork, asks about a core's head. No block is fetched for it, or a few.
+// Questions about a core's head, by its owner or by a reader that follows a fork. They fetch no blocks, or a few.
 
-// At is a peer that listens on a TCP address.
+// At returns a peer that listens on a TCP address.
 func At(address string) Dialer {
 	return Dialer{Name: address, Dial: func(ctx context.Context) (peer.Conn, error) { return peer.Dial(ctx, address) }}
 }
 
-// reading fetches for as long as read reads from the download.
+// reading fetches for as long as read is reading from the download.
 func reading(ctx context.Context, d *hypercore.Download, peers []Dialer, options FetchOptions, read func(ctx context.Context) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -34,7 +34,7 @@ func reading(ctx context.Context, d *hypercore.Download, peers []Dialer, options
 	return worse(readErr, fetchErr)
 }
 
-// aboutHead asks peers for a core's newest head, and lets read ask for tree nodes. Nothing is kept.
+// aboutHead asks peers for a core's newest head, and lets read ask for tree nodes. It stores nothing.
 func aboutHead(ctx context.Context, key keys.Key, peers []Dialer, options FetchOptions, read func(ctx context.Context, d *hypercore.Download) error) error {
 	d, err := hypercore.NewDownload(ctx, key, hypercore.DownloadOptions{})
 	if err != nil {
@@ -49,7 +49,7 @@ func aboutHead(ctx context.Context, key keys.Key, peers []Dialer, options FetchO
 	})
 }
 
-// AskHead returns a peer's newest head, verified; one of length 0 if nothing was signed yet.
+// AskHead returns a peer's newest head, verified; its length is 0 if nothing was signed yet.
 func AskHead(ctx context.Context, key keys.Key, of Dialer, options FetchOptions) (proved hypercore.Proved, err error) {
 	err = aboutHead(ctx, key, []Dialer{of}, options, func(_ context.Context, d *hypercore.Download) error {
 		proved = d.Proved()
@@ -69,7 +69,7 @@ func AskCommon(ctx context.Context, view *store.View, of Dialer, options FetchOp
 }
 
 // AskRoots returns the roots of a core's tree at a length, with certain sizes, as peers prove them against their newest
-// head. Whoever has that of a later length can see whether they are of the same log.
+// head. Someone who has the roots of a later length can see whether they belong to the same log.
 func AskRoots(ctx context.Context, key keys.Key, length uint64, peers []Dialer, options FetchOptions) (roots []merkle.Node, err error) {
 	err = aboutHead(ctx, key, peers, options, func(ctx context.Context, d *hypercore.Download) error {
 		if has, _ := d.Length(); has < length {
@@ -81,15 +81,15 @@ func AskRoots(ctx context.Context, key keys.Key, length uint64, peers []Dialer, 
 	return roots, err
 }
 
-// Adopted says how a store's copy of a core changed: it went on from Before to After, or, under a higher fork, was cut back
-// to Common blocks and is now another log.
+// Adopted says how a store's copy of a core changed: it was extended from Before to After or, for a higher fork, cut back
+// to Common blocks, and is now another log.
 type Adopted struct {
 	Before, After store.Head
 	Common        uint64
 }
 
 // Adopt brings the store's copy of a core that it writes to the newest head of the peers, without its blocks: to a longer
-// one that goes on from it, else to one of a higher fork. What was seen of either is settled. A *hypercore.SeenError where
+// head that extends it, or to one of a higher fork. Heads seen of either are settled. The error is a *hypercore.SeenError if
 // the peers have another history of the same fork.
 func Adopt(ctx context.Context, in *store.Store, key keys.Key, peers []Dialer, options FetchOptions) (adopted Adopted, err error) {
 	view, err := in.View(ctx, key, false)
@@ -103,7 +103,7 @@ func Adopt(ctx context.Context, in *store.Store, key keys.Key, peers []Dialer, o
 	return adoptFrom(ctx, in, view, from, best, options)
 }
 
-// adoptFrom is Adopt, of a peer that has said what its newest head is.
+// adoptFrom is Adopt, from a peer whose newest head is known.
 func adoptFrom(ctx context.Context, in *store.Store, view *store.View, from Dialer, best hypercore.Proved, options FetchOptions) (adopted Adopted, err error) {
 	key := view.Key()
 	if here := view.Head(); best.Head.Fork > here.Fork && here.Length > 0 {
@@ -118,7 +118,7 @@ func adoptFrom(ctx context.Context, in *store.Store, view *store.View, from Dial
 	return adopted, err
 }
 
-// extend takes a longer head, and the nodes by which heads that were seen earlier can be told to be of the same log.
+// extend takes a longer head, and the nodes that show whether heads seen earlier belong to the same log.
 func extend(ctx context.Context, in *store.Store, key keys.Key, peers []Dialer, options FetchOptions) (adopted Adopted, err error) {
 	d, err := hypercore.NewDownload(ctx, key, hypercore.DownloadOptions{Store: in, Sync: true, Adopt: true})
 	if err != nil {
@@ -145,7 +145,7 @@ func extend(ctx context.Context, in *store.Store, key keys.Key, peers []Dialer, 
 	return adopted, err
 }
 
-// wantRoots asks for the roots of an earlier head. That they are nowhere to be had is no error.
+// wantRoots asks for the roots of an earlier head. It is no error if no peer has them.
 func wantRoots(ctx context.Context, d *hypercore.Download, head store.Head) error {
 	if length, fork := d.Length(); head.Fork != fork || head.Length > length {
 		return nil
@@ -158,9 +158,9 @@ func wantRoots(ctx context.Context, d *hypercore.Download, head store.Head) erro
 	return nil
 }
 
-// FollowFork replaces the store's copy of a core by that of a higher fork, if one of the peers has such: history is cut
-// back to what both share, and the blocks behind it are left to be fetched. Where no peer has one, or the store writes the
-// core, nothing changes.
+// FollowFork replaces the store's copy of a core by that of a higher fork, if one of the peers has one. History is cut back
+// to the blocks that both share, and those after them are left to be fetched. If no peer has a higher fork, or the store
+// writes the core, nothing changes.
 func FollowFork(ctx context.Context, in *store.Store, key keys.Key, peers []Dialer, options FetchOptions) (adopted Adopted, err error) {
 	if hypercore.Owned(in, key) {
 		return adopted, nil
@@ -179,7 +179,7 @@ func FollowFork(ctx context.Context, in *store.Store, key keys.Key, peers []Dial
 	return replace(ctx, in, view, from, options)
 }
 
-// replace goes over to a peer's log, which is of a higher fork.
+// replace switches to a peer's log, which is of a higher fork.
 func replace(ctx context.Context, in *store.Store, view *store.View, from Dialer, options FetchOptions) (adopted Adopted, err error) {
 	found, common, err := AskCommon(ctx, view, from, options)
 	if err != nil {
@@ -196,10 +196,10 @@ func replace(ctx context.Context, in *store.Store, view *store.View, from Dialer
 type Told struct {
 	Peer   Dialer
 	Proved hypercore.Proved // its newest head; of length 0 if nothing was signed
-	Err    error            // why it did not say; ErrNotOffered: it does not have the core
+	Err    error            // why it did not answer; ErrNotOffered: it does not have the core
 }
 
-// Heard reports whether the peer has said what it has of the core, be it nothing.
+// Heard reports whether the peer has said what it has of the core, even if that is nothing.
 func (t Told) Heard() bool { return t.Err == nil || errors.Is(t.Err, ErrNotOffered) }
 
 // askAll asks each peer for its head.
@@ -211,8 +211,7 @@ func askAll(ctx context.Context, key keys.Key, peers []Dialer, options FetchOpti
 	return all
 }
 
-// newestOf asks each peer for its head, and returns the one with the highest fork, of those the longest. Peers that cannot
-// be asked count only if that is all of them.
+// newestOf asks each peer for its head, and returns the longest of the highest fork. It fails only if no peer can be asked.
 func newestOf(ctx context.Context, key keys.Key, peers []Dialer, options FetchOptions) (from Dialer, best hypercore.Proved, err error) {
 	return newest(askAll(ctx, key, peers, options))
 }

@@ -8,7 +8,7 @@ import (
 	"hc/lib/merkle"
 )
 
-// answered takes in an answer: it is applied, or parked until what it builds on has come.
+// answered takes in an answer: it is applied, or parked until the node it builds on has come.
 func (f *fetcher) answered(ctx context.Context, s *session, p *merkle.Proof, memory *lent.Memory) error {
 	a := s.answered(p.ID)
 	if a == nil && s.wasOwed(p.ID) {
@@ -71,10 +71,10 @@ func fits(r merkle.Request, p *merkle.Proof) error {
 	return nil
 }
 
-// smallBlock is a size, in bytes, of which as many blocks as are under way do no harm.
+// smallBlock is a size in bytes up to which blocks do no harm, however many are under way.
 const smallBlock = 32 << 10
 
-// tooLargeFor refuses a block that has more bytes than the tree has room for above it, before it takes up memory.
+// tooLargeFor refuses a block with more bytes than a tree node above it has, before the block takes up memory.
 func (f *fetcher) tooLargeFor(ctx context.Context, p *merkle.Proof) error {
 	if p.Block == nil {
 		return nil
@@ -91,7 +91,7 @@ func (f *fetcher) tooLarge(ctx context.Context, block uint64, bytes int) error {
 	for n := 2 * block; merkle.RightSpan(n) < 2*length; n = merkle.Parent(n) {
 		if node, err := f.d.Peek(ctx, n); err == nil && !node.Hint {
 			if size > node.Size {
-				return fmt.Errorf("%w: block %d has %d bytes, where the tree has room for %d", merkle.ErrUnverified, block, size, node.Size)
+				return fmt.Errorf("%w: block %d has %d bytes, but the tree has room for %d", merkle.ErrUnverified, block, size, node.Size)
 			}
 			return nil
 		}
@@ -99,7 +99,7 @@ func (f *fetcher) tooLarge(ctx context.Context, block uint64, bytes int) error {
 	return nil
 }
 
-// early reports whether the proof builds on a node that another answer is still to bring.
+// early reports whether the proof builds on a node that another answer is yet to bring.
 func (f *fetcher) early(ctx context.Context, a *asked) bool {
 	return (a.request.Block != nil || a.request.Hash != nil) && !f.d.Knows(ctx, a.anchor)
 }

@@ -8,21 +8,21 @@ import (
 	"hc/lib/merkle"
 )
 
-// arriving is one of a drive's cores on its way, for readers of any blocks, who take turns.
+// arriving is one of a drive's cores while it is fetched. Its readers read blocks in any order, and take turns.
 type arriving struct {
 	*hypercore.Download
-	keeps bool  // holds small blocks that were read, as no store does
+	keeps bool  // keep small blocks that were read: there is no store that has them
 	err   error // of its fetch, once that has ended
 
-	turn chan struct{} // of one: holds a token while a block or a node is waited for
+	turn chan struct{} // holds a token while somebody waits for a block or a node
 
 	mu        sync.Mutex // guards all below
 	kept      map[uint64][]byte
 	keptBytes int
 }
 
-// maxKept bounds the blocks that are held because they may be read again, in bytes; maxKeptBlock what one of them may have.
-// The nodes of a tree are small.
+// maxKept bounds the bytes of blocks that are kept because they may be read again; maxKeptBlock those of a single one. The
+// blocks of a tree of names are small.
 const (
 	maxKept      = 16 << 20
 	maxKeptBlock = 64 << 10
@@ -72,7 +72,7 @@ func (a *arriving) keep(index uint64, data []byte) {
 	a.keptBytes += len(data) + perKept
 }
 
-const perKept = 64 // what a block costs beside its bytes
+const perKept = 64 // bytes that a block costs beyond its own
 
 // Expect implements hyperbee.Expecter.
 func (a *arriving) Expect(seqs []uint64) {
@@ -86,7 +86,7 @@ func (a *arriving) Expect(seqs []uint64) {
 	a.WantSoon(wanted...)
 }
 
-// arrivingBlobs is a blobs core on its way, as hyperdrive reads it.
+// arrivingBlobs is a blobs core while it is fetched, as hyperdrive reads it.
 type arrivingBlobs struct{ *arriving }
 
 // Length returns how many blocks are known to be signed.
@@ -95,7 +95,7 @@ func (b arrivingBlobs) Length() uint64 {
 	return length
 }
 
-// Blocks implements hyperdrive.Blobs. All of the run is asked for at once, as far as there is room for it.
+// Blocks implements hyperdrive.Blobs. It asks for the whole run at once, as far as there is room for it.
 func (b arrivingBlobs) Blocks(ctx context.Context, first, count uint64, each func(index uint64, data []byte) error) error {
 	b.WantSoon(hypercore.BlockRange{First: first, End: first + count})
 	for index := first; index < first+count; index++ {
@@ -110,8 +110,8 @@ func (b arrivingBlobs) Blocks(ctx context.Context, first, count uint64, each fun
 	return nil
 }
 
-// ByteOffset implements hyperdrive.Blobs: the sum of what stands before the block in the tree, most of which comes with the
-// block's own proof. It is asked for along with it, as it is going to be read.
+// ByteOffset implements hyperdrive.Blobs. It sums the sizes of the tree nodes before the block. Most of them come with the
+// block's own proof, so it asks for the block, too, which is about to be read anyway.
 func (b arrivingBlobs) ByteOffset(ctx context.Context, block uint64) (uint64, error) {
 	b.WantSoon(hypercore.BlockRange{First: block, End: block + 1})
 	if err := b.takeTurn(ctx); err != nil {

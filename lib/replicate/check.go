@@ -9,31 +9,31 @@ import (
 	"hc/lib/objects"
 )
 
-// Before blocks are asked for, their leaf hashes are, where it is likely that some of the blocks are in the store.
+// If some of the wanted blocks are likely to be in the store, their leaf hashes are asked for first.
 
-// Leaf hashes are asked for as long as there is credit, so that they never cost more than a small part of what they save or of what
-// comes anyway.
+// Leaf hashes are asked for as long as there is credit, so that they never cost more than a small part of what they save or
+// of the bytes that come anyway.
 const (
 	firstCredit  = 16 << 10 // bytes
 	mostCredit   = 1 << 20
-	checkPart    = 128      // of the bytes of blocks that come, this part may go into leaf hashes
+	checkPart    = 128      // 1/128 of the bytes of blocks that come may go into leaf hashes
 	leafCost     = 36       // bytes of a leaf hash with its size
-	questionCost = 40       // bytes of a question for a single one, and of its answer, beside
-	firstCheck   = 64       // leaves that are asked for at once in the beginning; more while blocks are found
+	questionCost = 40       // further bytes of a question for a single leaf hash and its answer
+	firstCheck   = 64       // leaves to ask for at once in the beginning; more while blocks are found
 	leastCheck   = 64 << 10 // bytes of blocks that are worth the time
-	leastCopies  = 4 << 10  // where most of their leaf hashes need not come
+	leastCopies  = 4 << 10  // likewise, if most of their leaf hashes need not be sent
 	mostHashed   = 4 * objects.MaxLeaves
 )
 
 // hashed is a block whose leaf hash is verified, and that is not here yet.
 type hashed struct {
 	leaf hash.Digest
-	size uint64 // as it was told
+	size uint64 // as the peer gave it
 	here bool   // the store has it from elsewhere:
-	like uint64 // as this block of the core, if that is not the block itself; else under its leaf hash
+	like uint64 // as this other block of the core; if it is the block itself, under its leaf hash
 }
 
-// checks reports whether the leaf hashes of a block and those behind it are to be asked of a peer first.
+// checks reports whether to ask a peer for the leaf hashes of a block and those after it first.
 func (f *fetcher) checks(s *session, block, limit, length uint64) bool {
 	least := leastCheck
 	if f.tells(s) && (f.hashing > 0 || f.atOnce > firstCheck) { // others are under way, or some were found
@@ -42,7 +42,7 @@ func (f *fetcher) checks(s *session, block, limit, length uint64) bool {
 	return f.mayHold && block >= f.lacking && (f.credit > 0 || f.hashing > 0) && len(f.hashed) < mostHashed && f.wantedFrom(block, limit)*uint64(f.sizeOf(block, length)) >= uint64(least)
 }
 
-// knowsLeaf reports whether a block's leaf hash is verified, and looks for the block in the store if that was not done.
+// knowsLeaf reports whether a block's leaf hash is verified, and looks for the block in the store if that has not been done.
 func (f *fetcher) knowsLeaf(ctx context.Context, block uint64) (bool, error) {
 	if _, known := f.hashed[block]; known {
 		return true, nil
@@ -56,7 +56,7 @@ func (f *fetcher) knowsLeaf(ctx context.Context, block uint64) (bool, error) {
 	return true, err
 }
 
-// askLeaves asks for the leaf hashes of a block and of those behind it. more is false if there are enough of them for now.
+// askLeaves asks for the leaf hashes of a block and of those after it. more is false if there are enough of them for now.
 func (f *fetcher) askLeaves(ctx context.Context, s *session, block, limit, length uint64) (more bool, err error) {
 	if f.enough() {
 		f.again(block)
@@ -90,14 +90,14 @@ func (f *fetcher) askLeaves(ctx context.Context, s *session, block, limit, lengt
 	m.Needs = f.d.Needs(ctx, m.spans[0].First, m.end(), f.expects)
 	f.hashing += int(m.count())
 	f.credit -= leafCost * len(m.Nodes)
-	if m.held == nil { // else what comes is paid for when it is here
+	if m.held == nil { // else fill takes the cost of the leaves that came
 		f.credit -= leafCost * int(m.count())
 	}
 	return true, f.sendMany(s, m, 0)
 }
 
-// checkFirst asks a peer that gives blocks one by one for a block's leaf hash first, which brings that of its neighbour, unless it is known
-// already. more is false if there are enough of them for now.
+// checkFirst asks a peer that gives blocks one by one for a block's leaf hash, unless it is known already. The answer brings
+// its sibling's, too. more is false if there are enough of them for now.
 func (f *fetcher) checkFirst(ctx context.Context, s *session, block, limit, length uint64) (asked, more bool, err error) {
 	known, err := f.knowsLeaf(ctx, block)
 	switch {
@@ -154,7 +154,7 @@ func (f *fetcher) checked(ctx context.Context, a *asked) error {
 	return nil
 }
 
-// foundHere has more leaf hashes asked for at once while blocks are found.
+// foundHere raises the number of leaf hashes to ask for at once while blocks are found, and lowers it otherwise.
 func (f *fetcher) foundHere(found int) {
 	if found > 0 {
 		f.atOnce = min(4*f.atOnce, objects.MaxLeaves)
@@ -163,13 +163,13 @@ func (f *fetcher) foundHere(found int) {
 	}
 }
 
-// enough reports whether enough leaf hashes are known, or on their way: what these come to decides whether more are asked for.
+// enough reports whether enough leaf hashes are known or on their way: their outcome decides whether more are asked for.
 func (f *fetcher) enough() bool {
 	all := len(f.hashed) + f.hashing
 	return f.hashing > 0 && (all >= mostHashed || all >= 2*f.atOnce || f.credit <= 0)
 }
 
-// lookUp looks for blocks whose leaf hashes have come in the store.
+// lookUp looks in the store for blocks whose leaf hashes have come.
 func (f *fetcher) lookUp(ctx context.Context, m *question, g *gift) error {
 	found := 0
 	for i, leaf := range g.leaves {
@@ -196,14 +196,14 @@ func (f *fetcher) lookUp(ctx context.Context, m *question, g *gift) error {
 	return nil
 }
 
-// Blocks that are copied from the store at once.
+// How much is copied from the store at once.
 const (
 	copyBlocks = 16
 	copyBytes  = 1 << 20
 )
 
-// copyHere takes a block, and those behind it, from elsewhere in the store. Of those that are gone, or not what they were, nothing is
-// said: they are asked of peers. more is false if the window is full.
+// copyHere takes a block, and those after it, from elsewhere in the store. Those that are gone or have changed are asked of
+// peers, without an error. more is false if the window is full.
 func (f *fetcher) copyHere(ctx context.Context, block, limit, length uint64) (more bool, err error) {
 	if !f.fitsWindow(block, f.sizeOf(block, length)) {
 		f.again(block)
@@ -241,7 +241,7 @@ func (f *fetcher) copyHere(ctx context.Context, block, limit, length uint64) (mo
 	return true, f.applyCopies(ctx, blocks, data)
 }
 
-// fromElsewhere returns a block that is here as another one, or in another core. It is to be compared.
+// fromElsewhere returns a block that is here as another one, or in another core. The caller has to verify it.
 func (f *fetcher) fromElsewhere(ctx context.Context, block uint64) ([]byte, error) {
 	h := f.hashed[block]
 	if h.like != block {
@@ -264,9 +264,9 @@ func (f *fetcher) applyCopies(ctx context.Context, blocks []uint64, data [][]byt
 	hash.Leaves(leaves, data)
 	for i, block := range blocks {
 		switch err := f.d.ApplyKnown(ctx, block, data[i], leaves[i], nil); {
-		case verification(err): // the disk does not hold what it did
+		case verification(err): // the disk no longer holds that block
 			f.notHere(block)
-		case errors.Is(err, merkle.ErrNodeMissing): // what to compare it with was forgotten
+		case errors.Is(err, merkle.ErrNodeMissing): // the leaf to compare it with was forgotten
 			delete(f.hashed, block)
 			f.again(block)
 		case err != nil:

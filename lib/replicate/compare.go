@@ -13,10 +13,11 @@ import (
 	"hc/lib/store"
 )
 
-// Lengths and blocks are numbers, which two logs of one key may have alike. So who says that he has what he is to have is asked for
-// his head, which he has to prove, and for the roots of ours in it.
+// Two logs of one key may agree in length and in the blocks they have. So a reader that says it has what it is to have is
+// asked for its head, which it has to prove, and for the roots of our log in it.
 
-// compares reports whether the reader says that it has as much as is here, or a higher fork, and has not shown of which log.
+// compares reports whether to ask the reader for its head: it says that it has as much as is here, or a higher fork, and has
+// not shown of which log.
 func (r *reader) compares() bool {
 	snapshot, _ := r.core.current()
 	head := signedHead(headOf(snapshot))
@@ -30,14 +31,14 @@ func (r *reader) compares() bool {
 	return true
 }
 
-// compare looks at the reader's head, and tells its connection's goal, or who waits for that, what comes of it.
+// compare looks at the reader's head, and tells the connection's goal, or ends the push or the connection on a conflict.
 func (r *reader) compare(ctx context.Context, d *hypercore.Download) error {
 	snapshot, _ := r.core.current()
 	head, theirs := signedHead(headOf(snapshot)), d.Proved().Head
 	treeHash, err := treeHashAt(ctx, d, head)
 	switch {
 	case theirs.Length > 0 && theirs.Fork > head.Fork:
-		r.conn.give(fmt.Errorf("%w: the peer has core %v at fork %d, here is fork %d", store.ErrConflict, r.core.key, theirs.Fork, head.Fork))
+		r.conn.give(fmt.Errorf("%w: the peer has core %v at fork %d, this store at fork %d", store.ErrConflict, r.core.key, theirs.Fork, head.Fork))
 		return nil
 	case errors.Is(err, proof.ErrPartial):
 		r.mu.Lock()
@@ -56,7 +57,8 @@ func (r *reader) compare(ctx context.Context, d *hypercore.Download) error {
 	return r.checkGoal()
 }
 
-// treeHashAt returns the tree hash that a log has where another one ends. proof.ErrPartial if it does not prove that much.
+// treeHashAt returns the tree hash of a log at the length where another one ends; proof.ErrPartial if it does not prove that
+// much.
 func treeHashAt(ctx context.Context, d *hypercore.Download, end keys.Head) (treeHash hash.Digest, err error) {
 	theirs := d.Proved().Head
 	switch {
@@ -76,7 +78,7 @@ func anotherHistory(key keys.Key, length uint64, treeHash hash.Digest) error {
 	return fmt.Errorf("%w: the mirror has another history of core %v: %d blocks with tree hash %v", store.ErrConflict, key, length, treeHash)
 }
 
-// give ends what waits for the peer to have all.
+// give ends the push that waits for the peer, or else the connection.
 func (c *serverConn) give(why error) {
 	if c.failure != nil {
 		c.fail(why)

@@ -11,9 +11,10 @@ import (
 	"hc/lib/replicate/copies"
 )
 
-// A block that the server stores as what it differs from another of the same core goes so to a reader who says that he holds the other.
+// A block that the server stores as a delta against another of the same core is sent as that to a reader that holds the other.
 
-// baseFinder returns what finds the block with a leaf hash among those that a reader holds; it looks only if it is asked.
+// baseFinder returns a function that finds the block with a leaf hash among those that a reader holds. The index is made
+// when it is first called.
 func (g *giver) baseFinder(snapshot *hypercore.Snapshot, m objects.AskDeltas) func(hash.Digest) (uint64, bool) {
 	var index *copies.Index
 	return func(leaf hash.Digest) (uint64, bool) {
@@ -37,7 +38,7 @@ func (g *giver) giveDeltas(snapshot *hypercore.Snapshot, m objects.AskDeltas) er
 	return g.giveBlocks(snapshot, m.AskBlocks, &m)
 }
 
-// sendQuestion asks for leaf hashes or blocks, in the way that spares most.
+// sendQuestion asks for leaf hashes or blocks, with the message that needs the fewest bytes in answer.
 func (s *session) sendQuestion(m *question, id, fork uint64) error {
 	ask := objects.AskLeaves{ID: id, Fork: fork, First: m.spans[0].First, Count: m.spans[0].Count, Nodes: m.Nodes}
 	blocks := objects.AskBlocks{ID: id, Fork: fork, Prove: m.prove, Spans: m.spans, Nodes: m.Nodes}
@@ -53,11 +54,11 @@ func (s *session) sendQuestion(m *question, id, fork uint64) error {
 	return s.objects.Send(objects.TypeAskBlocks, blocks.Append(nil))
 }
 
-// errNoBase says that a block came as what it differs from one that is not here, or not lent to the peer.
-var errNoBase = errors.New("the block that another is told from is not here")
+// errNoBase says that a block came as a delta against one that is not here, or not lent to the peer.
+var errNoBase = errors.New("the base of a delta is not here")
 
-// lendings are what a peer was told to be held, with each question that he has not answered. Later ones may tell of other blocks, as
-// the log grows and what is asked for comes.
+// lendings are the held blocks that a peer was told about, for each question that it has not answered. Later questions may
+// name other blocks, as the log grows and blocks arrive.
 type lendings struct {
 	mu   sync.Mutex
 	told map[uint64][]objects.Span
@@ -72,7 +73,7 @@ func (l *lendings) tell(question uint64, held []objects.Span) {
 	l.told[question] = held
 }
 
-// answered returns what was told with a question, nil if nothing was. It is the question's only answer.
+// answered returns the blocks named with a question, nil if there were none, and forgets them: a question has one answer.
 func (l *lendings) answered(question uint64) []objects.Span {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,7 +82,7 @@ func (l *lendings) answered(question uint64) []objects.Span {
 	return held
 }
 
-// lender returns what a peer may tell the blocks of an answer by; nil if he was told of none.
+// lender returns the blocks that deltas of an answer may refer to, nil if the peer was told of none.
 func (s *session) lender(answer uint64) objects.Lender {
 	if held := s.lent.answered(answer); held != nil {
 		return lender{s, held}
@@ -89,7 +90,7 @@ func (s *session) lender(answer uint64) objects.Lender {
 	return nil
 }
 
-// lender is what a peer was told to be held. That a block which he was not told of is here he does not learn.
+// lender gives the blocks that a peer was told about, and no others: a peer cannot find out whether another block is here.
 type lender struct {
 	session *session
 	lent    []objects.Span
@@ -116,8 +117,9 @@ func (l lender) Length(block uint64) (int, error) {
 	return n, nil
 }
 
-// refuseDeltas reports whether an answer cannot be taken in as it has deltas or maps: then its blocks are asked for again. Who was asked for no
-// maps, and sends one, is dropped; of whom a base is not here, or was not told to be, no more are asked for. (Where nothing was lent neither is unpacked.)
+// refuseDeltas reports whether an answer cannot be taken in because of its deltas or maps; its blocks are then asked for
+// again. A peer that sends a map unasked is dropped. If the base of a delta is not here, or was not lent, the peer is asked
+// for no more deltas. (If nothing was lent, neither is unpacked.)
 func (f *fetcher) refuseDeltas(s *session, a *asked, g *gift) bool {
 	switch {
 	case g.maps && !s.maps:

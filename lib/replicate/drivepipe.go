@@ -14,8 +14,8 @@ import (
 	"hc/lib/proof"
 )
 
-// writeDrive writes the proof of a path or a folder of a drive while it comes. First the names that it takes are looked up,
-// so that the content of one file after the other is under way before the stream comes to it.
+// writeDrive writes the proof of a path or a folder of a drive while it arrives. It looks up all names first, so that each
+// file's content is under way before the stream comes to it.
 func writeDrive(ctx context.Context, w io.Writer, ref keys.Ref, options PipeOptions) error {
 	d, err := OpenDrive(ctx, ref, DriveOptions{
 		Store: options.Store,
@@ -40,8 +40,8 @@ func writeDrive(ctx context.Context, w io.Writer, ref keys.Ref, options PipeOpti
 	return closeErr
 }
 
-// fetchErr is why the names, or else the blobs, could not be fetched on, after Close. A peer that does not have the blobs
-// is no reason: that is for who reads them.
+// fetchErr returns why fetching the names, or else the blobs, ended. Call it after Close. A peer that does not have the
+// blobs is no reason: the reader of the blobs gets that error.
 func (d *Drive) fetchErr() error {
 	if d.names.err != nil || d.blobs == nil || errors.Is(d.blobs.err, ErrNotOffered) {
 		return d.names.err
@@ -49,7 +49,7 @@ func (d *Drive) fetchErr() error {
 	return d.blobs.err
 }
 
-// ahead is what looks ahead for a proof stream.
+// ahead looks ahead for a proof stream.
 type ahead struct {
 	drive *Drive
 
@@ -57,7 +57,7 @@ type ahead struct {
 	maps map[uint64]bool // blocks of the blobs that are maps
 }
 
-// look asks for what the content of the claimed files takes. What is wrong with any of it the stream will tell.
+// look asks for the blocks of the claimed files. Errors in them are left to the stream.
 func (a *ahead) look(ctx context.Context, claim proof.Claim) error {
 	names := a.drive.Files()
 	if claim.Kind == proof.KindNames {
@@ -71,7 +71,7 @@ func (a *ahead) look(ctx context.Context, claim proof.Claim) error {
 	}
 	item, err := names.Get(ctx, claim.Path)
 	if errors.Is(err, hyperbee.ErrNotFound) {
-		_, err = names.IsFolder(ctx, claim.Path) // so the absence is proved
+		_, err = names.IsFolder(ctx, claim.Path) // this proves the absence
 		return passOver(err)
 	}
 	if err == nil {
@@ -80,7 +80,7 @@ func (a *ahead) look(ctx context.Context, claim proof.Claim) error {
 	return passOver(err)
 }
 
-// passOver leaves it to the stream to show what is no drive, or not here.
+// passOver drops errors about what is not a drive, or not here: the stream will report them.
 func passOver(err error) error {
 	for _, known := range []error{hyperbee.ErrCorrupt, hyperdrive.ErrEntry, hyperdrive.ErrBehind, hyperdrive.ErrNoBlobs, proof.ErrPartial, proof.ErrBlockMissing} {
 		if errors.Is(err, known) {
@@ -130,7 +130,7 @@ type blobsAhead struct {
 	ahead *ahead
 }
 
-// Head says of a peer that lacks the blobs that they are incomplete: the drive was found.
+// Head returns proof.ErrPartial if the peer lacks the blobs: the drive itself was found.
 func (b *blobsAhead) Head(ctx context.Context) (proof.Head, error) {
 	head, err := b.arriving.Head(ctx)
 	if errors.Is(err, ErrNotOffered) {
@@ -149,7 +149,7 @@ func (b *blobsAhead) Block(ctx context.Context, index uint64) ([]byte, error) {
 		return data, err
 	}
 	pieces, err := hyperdrive.DecodeMap(data)
-	if err != nil { // the stream's reader is to see it
+	if err != nil { // left for the stream's reader to see
 		return data, nil
 	}
 	var wanted []hypercore.BlockRange

@@ -8,12 +8,12 @@ import (
 	"hc/lib/merkle"
 )
 
-// FilesAt returns the names at another version, not beyond the newest one.
+// FilesAt returns the tree of names at another version, at most the newest one.
 func (d *Drive) FilesAt(version uint64) *hyperdrive.Drive {
 	return hyperdrive.Open(d.names, min(version, d.head.Length))
 }
 
-// AwaitSaved returns once all that has come by now is in the store, the blobs before the names.
+// AwaitSaved returns once everything received by now is in the store, the blobs before the names.
 func (d *Drive) AwaitSaved(ctx context.Context) error {
 	d.mu.Lock()
 	blobs := d.blobs
@@ -26,7 +26,7 @@ func (d *Drive) AwaitSaved(ctx context.Context) error {
 	return d.names.AwaitSaved(ctx)
 }
 
-// Ref returns the citation of the drive's version.
+// Ref returns a citation of the drive's version.
 func (d *Drive) Ref(ctx context.Context) (keys.Ref, error) {
 	roots, err := merkle.RootsFrom(ctx, d.names, d.files.Version())
 	if err != nil {
@@ -36,8 +36,8 @@ func (d *Drive) Ref(ctx context.Context) (keys.Ref, error) {
 	return keys.Ref{Key: d.key, Pinned: true, Fork: d.head.Fork, Length: d.files.Version(), TreeHash: &sum}, nil
 }
 
-// Soon says that the content of these files will be read next, and returns what that takes. It comes from here on, as far as
-// there is room for what is not read yet.
+// Soon says that the content of these files will be read next, and returns what it needs. Fetching begins at once, as far as
+// there is room for unread blocks.
 func (d *Drive) Soon(ctx context.Context, items []hyperdrive.Item) (plan DrivePlan, err error) {
 	var mapped []hyperdrive.Item
 	for _, item := range items {
@@ -69,5 +69,5 @@ func (d *Drive) Soon(ctx context.Context, items []hyperdrive.Item) (plan DrivePl
 	return plan, nil
 }
 
-// AwaitHistory waits until all names have come, or are nowhere to be had, for a drive with Names: no file needs the oldest.
+// AwaitHistory waits until every block of names has come, or no peer has it, for a drive with Names: no file needs the oldest.
 func (d *Drive) AwaitHistory(ctx context.Context) error { return d.names.AwaitWants(ctx) }

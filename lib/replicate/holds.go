@@ -11,8 +11,9 @@ import (
 	"hc/lib/store"
 )
 
-// Holds reports whether a store has all that a claim asks for, of the version that it has or that ref pins; nil has nothing. Of a
-// part of a drive it says so only if the drive is there as a whole. What the store writes is always all there is.
+// Holds reports whether a store has everything that a claim asks for, at the version that it has or that ref pins. A nil
+// store has nothing. For a part of a drive it reports true only if the store has the whole drive. A core that the store
+// writes is always complete.
 func Holds(ctx context.Context, in *store.Store, ref keys.Ref, claim proof.Claim) (bool, error) {
 	if in == nil {
 		return false, nil
@@ -64,7 +65,7 @@ func holdsBlobs(ctx context.Context, in *store.Store, names *store.View) (bool, 
 	}
 	key, _, err := hyperdrive.BlobsCore(names.Key(), names.Manifest(), header)
 	if err != nil {
-		return true, nil // it is no drive; no peer changes that
+		return true, nil // not a drive; no peer changes that
 	}
 	view, err := in.View(ctx, key, false)
 	if errors.Is(err, store.ErrNotFound) {

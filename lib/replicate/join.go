@@ -8,8 +8,8 @@ import (
 // Peers that are found while a fetch runs join it.
 
 const (
-	maxJoined = 8                // peers at once, with those that were named
-	lonely    = 10 * time.Second // without any peer, before it is given up that one is found
+	maxJoined = 8                // peers at once, including those that were named
+	lonely    = 10 * time.Second // how long to wait for one to be found while there is none
 )
 
 // begin starts a session with a peer. Its end comes as an event.
@@ -20,13 +20,13 @@ func (f *fetcher) begin(ctx context.Context, p Dialer) *session {
 		ended := event{session: s, closed: true, err: s.run(p)}
 		select {
 		case f.events <- ended:
-		case <-ctx.Done(): // nobody listens, and nothing is lost
+		case <-ctx.Done(): // nobody listens any more
 		}
 	})
 	return s
 }
 
-// join lets a peer that was found take part, unless it does already. found is nil when nobody looks any more.
+// join lets a peer that was found take part, unless it already does. found is false once nobody looks for peers any more.
 func (f *fetcher) join(ctx context.Context, p Dialer, found bool) {
 	if !found {
 		f.more = nil
@@ -39,7 +39,7 @@ func (f *fetcher) join(ctx context.Context, p Dialer, found bool) {
 	f.begin(ctx, p)
 }
 
-// awaitsPeers reports whether it is waited for a peer to be found, as there is none and something is missing.
+// awaitsPeers reports whether to wait for a peer to be found, when there is none and something is missing.
 func (f *fetcher) awaitsPeers() bool {
 	if f.more == nil || !f.options.Live && f.complete() {
 		return false

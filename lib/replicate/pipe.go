@@ -16,18 +16,19 @@ import (
 // PipeOptions say what WriteProof writes and where it comes from.
 type PipeOptions struct {
 	Store *store.Store // where it is kept, and read from; nil: in memory only
-	Peers []Dialer     // none: what the store holds
-	Sync  bool         // what is kept is synced, too
+	Peers []Dialer     // none: write what the store holds
+	Sync  bool         // sync the store when saving
 	Claim proof.Claim
 	Live  bool
 	Wait  time.Duration // see DriveOptions
 	Fetch FetchOptions  // Claim and Live are taken from above
 }
 
-// WriteProof writes a core, or the claimed part of it, as a proof stream: from the store, or from peers while it comes. Of a
-// path or a folder of a drive that is both of its cores.
-// It returns proof.ErrPartial where something that was asked for is nowhere to be had, and ErrLost or peer.ErrUnreachable
-// where that is because of the peers.
+// WriteProof writes a core, or the claimed part of it, as a proof stream: from the store, or from peers while it arrives.
+// For a path or a folder of a drive it writes parts of both cores.
+//
+// It returns proof.ErrPartial if something that was asked for is nowhere, and ErrLost or peer.ErrUnreachable if it is missing
+// because of the peers.
 func WriteProof(ctx context.Context, w io.Writer, ref keys.Ref, options PipeOptions) error {
 	if ref.Pinned {
 		options.Claim.At = &ref.Length
@@ -46,8 +47,8 @@ func WriteProof(ctx context.Context, w io.Writer, ref keys.Ref, options PipeOpti
 	return reading(ctx, d, options.Peers, options.Fetch, func(ctx context.Context) error { return write(ctx, w, d, ref, options) })
 }
 
-// worse prefers the cause to its effect: a stream that stays incomplete because of what the peers did. What they did does
-// not matter where it is complete.
+// worse prefers the cause to its effect: a stream is incomplete because of something that the peers did. If the stream is
+// complete, lost peers do not matter.
 func worse(writeErr, fetchErr error) error {
 	var gone *peersGone
 	switch {
@@ -78,7 +79,7 @@ func writeStored(ctx context.Context, w io.Writer, ref keys.Ref, options PipeOpt
 }
 
 func write(ctx context.Context, w io.Writer, source proof.Source, ref keys.Ref, options PipeOptions) error {
-	head, err := source.Head(ctx) // the manifest of a core that is new here comes with it
+	head, err := source.Head(ctx) // brings the manifest of a core that is new here
 	if err != nil {
 		return err
 	}

@@ -8,15 +8,15 @@ import (
 	"hc/lib/merkle"
 )
 
-// refuted deals with a proof that did not verify: either the peer lies, or the key signed two histories. To tell, the
-// peer is asked for its head from nothing, and for nothing else until then.
+// refuted handles a proof that did not verify: either the peer lies, or the key signed two histories. To tell which, the
+// peer is asked for its head from nothing, and for nothing else until it answers.
 func (f *fetcher) refuted(s *session, err error) error {
 	length, fork := f.d.Length()
 	if length == 0 || s.dropped || s.refutal != nil || s.remote.Length == 0 || s.remote.Fork != fork {
 		f.drop(s, err)
 		return nil
 	}
-	if s.probe != nil { // its answer will tell
+	if s.probe != nil { // its answer will tell which
 		s.refutal = err
 		return nil
 	}
@@ -24,11 +24,11 @@ func (f *fetcher) refuted(s *session, err error) error {
 	return f.probe(s)
 }
 
-// compareEvery is how long after a peer's head was compared with ours the next one is.
+// compareEvery is the least time between two comparisons of a peer's head with ours.
 const compareEvery = time.Second
 
-// compareHeads asks peers for their heads that say that they have no more than is here. Of two histories that the key signed one peer
-// may give the whole of one, and nothing would tell that another peer has the other.
+// compareHeads asks peers that say they have no more than is here for their heads. If the key signed two histories, one
+// peer may give the whole of one, and otherwise nothing would show that another peer has the other.
 func (f *fetcher) compareHeads() error {
 	for _, s := range f.sessions {
 		if !f.uncompared(s) || time.Since(s.comparedAt) < compareEvery {
@@ -44,8 +44,8 @@ func (f *fetcher) compareHeads() error {
 	return nil
 }
 
-// uncompared reports whether a peer is to be asked for its head, where another peer, or this store's own writer, has one that it may not
-// be of.
+// uncompared reports whether a peer's head has to be compared: another peer, or this store itself if it writes the core, may
+// have another history.
 func (f *fetcher) uncompared(s *session) bool {
 	length, _ := f.d.Length()
 	several := f.met > 1 || f.d.Owned()
@@ -57,7 +57,8 @@ func (f *fetcher) sameFork(s *session) bool {
 	return s.remote.Fork == fork
 }
 
-// awaitsHead reports whether it is waited for what a peer's head is, as one that is there to be compared with ours is for a while only.
+// awaitsHead reports whether to wait for a peer's head. If the head is only to be compared with ours, and the core is not
+// written here, the wait is bounded.
 func (f *fetcher) awaitsHead(s *session) bool {
 	if s.probe == nil {
 		return s.compared == 0 && f.uncompared(s)
@@ -65,8 +66,8 @@ func (f *fetcher) awaitsHead(s *session) bool {
 	return s.refutal != nil || !f.sameFork(s) || f.d.Owned() || time.Since(s.probe.at) < patience
 }
 
-// probe asks for the peer's head from nothing, to see whether the key signed a history that differs from ours: the head
-// with the roots of the shorter of both lengths.
+// probe asks for the peer's head from nothing, to see whether the key signed a history that differs from ours. At our fork
+// it asks for the roots of the shorter of both lengths.
 func (f *fetcher) probe(s *session) error {
 	if s.dropped || s.probe != nil || !s.room() {
 		return nil
@@ -98,7 +99,7 @@ func (f *fetcher) probed(ctx context.Context, s *session, p *merkle.Proof) error
 		}
 		return nil
 	}
-	if err := f.d.KeepSeen(ctx, head); err != nil && ctx.Err() == nil { // who has left is told, too
+	if err := f.d.KeepSeen(ctx, head); err != nil && ctx.Err() == nil { // cancelled: the conflict is still reported
 		return err
 	}
 	return fmt.Errorf("%s: %w", s.name, f.d.Seen(head))

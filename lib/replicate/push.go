@@ -11,20 +11,21 @@ import (
 	"hc/lib/replicate/publish"
 )
 
-// PushOptions say how cores are pushed.
+// PushOptions configure a push.
 type PushOptions struct {
-	// Secret returns the secret key of a core, with which the head is reserved before any of it is shown; nil: no head is
-	// reserved, which is right for who did not sign it, and for a mirror that is no hc.
+	// Secret returns the secret key of a core. With it the head is reserved before any of it is shown. nil: no head is
+	// reserved, which is right for a peer that did not sign it, and for a mirror that is not hc.
 	Secret func(keys.Key) (keys.Secret, error)
 
-	Patience time.Duration // with a peer that is not known to take what is pushed, and asks for nothing; 0: 30 s
+	Patience time.Duration // how long to wait for a peer that asks for nothing and has not said it takes pushes; 0: 30 s
 }
 
-// Push connects to a mirror, and returns when that has, synced if it is an hc, all that is here of the cores.
+// Push connects to a mirror, and returns once it has everything that is here of the cores, synced if it is hc. What is
+// appended meanwhile is pushed, too, but not waited for.
 //
-// ErrNotAccepted if it does not take them, or asks for nothing; a conflict (store.ErrConflict) if another signer was first, or the mirror's log
-// is neither the beginning of ours nor, of who signs nothing, goes on from it: then nothing of ours has left. What is appended meanwhile is
-// pushed, too, but not waited for.
+// The error is ErrNotAccepted if the mirror does not take the cores, or asks for nothing. It is store.ErrConflict if another
+// signer was first, or if our log does not extend the mirror's; without Secret, the mirror's may extend ours instead. After
+// a conflict nothing of ours has been sent.
 func (s *Server) Push(ctx context.Context, to Dialer, cores []keys.Key, options PushOptions) error {
 	if err := s.push(ctx, to, cores, options); err != nil {
 		return fmt.Errorf("pushing to %s: %w", to.Name, err)
@@ -32,8 +33,8 @@ func (s *Server) Push(ctx context.Context, to Dialer, cores []keys.Key, options 
 	return nil
 }
 
-// PushDrive pushes both cores of a drive, the blobs before the names, so that no reader of the mirror sees names without their
-// bytes. A mirror that has not had the drive yet does not know its blobs: it gets the names first.
+// PushDrive pushes both cores of a drive, the blobs before the names, so that no reader of the mirror sees names without
+// their bytes. A mirror that does not have the drive yet does not know its blobs, and gets the names first.
 func (s *Server) PushDrive(ctx context.Context, to Dialer, names, blobs keys.Key, options PushOptions) error {
 	err := s.pushInOrder(ctx, to, options, blobs, names)
 	if errors.Is(err, ErrNotAccepted) {
@@ -80,10 +81,10 @@ func (s *Server) push(ctx context.Context, to Dialer, cores []keys.Key, options 
 	case err == nil:
 		err = p.wait(synced)
 	case !p.over && c.foundEnded(err):
-		err = p.wait(nil) // what ended the connection is why
+		err = p.wait(nil) // returns why the connection ended
 	}
 	if !p.over {
-		c.mux.Close(err) // nil: when all is sent
+		c.mux.Close(err) // nil: once everything is sent
 		<-p.ended
 	}
 	if ctx.Err() != nil {
@@ -92,15 +93,15 @@ func (s *Server) push(ctx context.Context, to Dialer, cores []keys.Key, options 
 	return err
 }
 
-// pushing is a push whose connection is there.
+// pushing is a push with an open connection.
 type pushing struct {
 	conn     *serverConn
 	patience time.Duration
 	ended    chan error // how the connection ended
-	over     bool       // that was read
+	over     bool       // ended has been read
 }
 
-// wait returns nil once done is closed, or why the push cannot go on.
+// wait returns nil once done is closed, or else why the push cannot continue.
 func (p *pushing) wait(done <-chan struct{}) error {
 	looks := time.NewTicker(p.patience)
 	defer looks.Stop()
@@ -123,12 +124,12 @@ func (p *pushing) wait(done <-chan struct{}) error {
 	}
 }
 
-// foundEnded reports whether an error says no more than that the connection is over.
+// foundEnded reports whether an error says only that the connection is over.
 func (c *serverConn) foundEnded(err error) bool {
 	return errors.Is(err, protomux.ErrClosed) && !errors.Is(err, ErrLost) || c.ctx.Err() != nil && errors.Is(err, context.Canceled)
 }
 
-// lost is why a push cannot go on whose connection has ended: what the peer said before that, else how it ended.
+// lost returns why a push failed whose connection has ended: the reason that the peer gave, else how the connection ended.
 func (c *serverConn) lost(err error) error {
 	select {
 	case told := <-c.failure:
@@ -141,10 +142,10 @@ func (c *serverConn) lost(err error) error {
 	return fmt.Errorf("%w: %w", ErrLost, err)
 }
 
-var errHungUp = errors.New("the peer hung up before it had all: what runs there says why (hc-serve with --verbose)")
+var errHungUp = errors.New("the peer hung up before it had everything: the program there says why (hc-serve with --verbose)")
 
-// pushAll opens the cores' channels, each when it is known that the peer's log does not conflict with ours, and, if it is to be, our
-// head is reserved.
+// pushAll opens the cores' channels, each once it is known that the peer's log does not conflict with ours and, with a
+// secret key, once our head is reserved.
 func (s *Server) pushAll(c *serverConn, cores []keys.Key, options PushOptions, wait func(<-chan struct{}) error) error {
 	for _, key := range cores {
 		if err := s.reserve(c, key, options, wait); err != nil {
@@ -157,7 +158,7 @@ func (s *Server) pushAll(c *serverConn, cores []keys.Key, options PushOptions, w
 	return nil
 }
 
-// reserve returns when the peer has promised our head's length to us.
+// reserve returns once the peer has promised us our head's length or, without a secret key, once there is no conflict.
 func (s *Server) reserve(c *serverConn, key keys.Key, options PushOptions, wait func(<-chan struct{}) error) error {
 	var secret *keys.Secret
 	if options.Secret != nil {
@@ -181,7 +182,7 @@ func (s *Server) reserve(c *serverConn, key keys.Key, options PushOptions, wait 
 	return wait(v.granted)
 }
 
-// show opens a core's channel, which the peer did not ask for.
+// show opens a core's channel from our side.
 func (c *serverConn) show(id keys.Key) error {
 	c.mu.Lock()
 	delete(c.withheld, id)
@@ -197,7 +198,7 @@ func (c *serverConn) show(id keys.Key) error {
 	return err
 }
 
-// fail tells a push why it cannot go on; the first reason counts.
+// fail tells a push why it cannot continue; the first reason counts.
 func (c *serverConn) fail(err error) {
 	select {
 	case c.failure <- err:

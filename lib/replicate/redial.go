@@ -11,12 +11,13 @@ import (
 	"hc/lib/peer"
 )
 
-// A peer that a live fetch has lost is tried again while others are there. Where none is left the fetch ends, and says why.
+// A peer that a live fetch has lost is tried again while there are others. If none is left, the fetch ends, and says why.
 //
-// A peer that ends the connection when it is asked for something that it cannot prove, as stock does where blocks were cleared, is dialled
-// again at once by a fetch that is not live. What was under way is asked for one by one then, so that it is found which question that was.
+// A peer may end the connection when it is asked for something that it cannot prove, as stock does if blocks were cleared. A
+// fetch that is not live dials it again at once, and repeats the requests that were under way one at a time, to find the one
+// that the peer cannot answer.
 
-// How long it is waited before that.
+// How long a live fetch waits before it tries again.
 const (
 	firstRedial = time.Second
 	mostRedial  = 30 * time.Second
@@ -25,11 +26,11 @@ const (
 // away is a peer that is to be tried again.
 type away struct {
 	peer Dialer
-	wait time.Duration // how long it is waited for that
-	at   time.Time     // until then
+	wait time.Duration // before the next try
+	at   time.Time     // of the next try
 }
 
-// goneAway notes a peer that may come back. One that was sent away is not asked to.
+// goneAway notes a peer that may come back. A peer that was dropped for misbehaviour is not tried again.
 func (f *fetcher) goneAway(s *session, why error) {
 	lost := errors.Is(why, ErrLost) || errors.Is(why, peer.ErrUnreachable)
 	if !f.options.Live || s.peer.Dial == nil || !lost || verification(why) || errors.Is(why, ErrPeer) {
@@ -42,7 +43,7 @@ func (f *fetcher) goneAway(s *session, why error) {
 	f.away = append(f.away, away{s.peer, wait, time.Now().Add(wait)})
 }
 
-// redial tries those peers again whose time has come, unless they were found meanwhile.
+// redial tries those peers again whose wait is over, unless they have been found meanwhile.
 func (f *fetcher) redial(ctx context.Context, now time.Time) {
 	f.away = slices.DeleteFunc(f.away, func(a away) bool {
 		if now.Before(a.at) {
@@ -61,17 +62,17 @@ func (f *fetcher) redial(ctx context.Context, now time.Time) {
 // mostAgain is how often a peer is dialled again at once.
 const mostAgain = 64
 
-// doubts are what a peer may have ended connections for. They outlive its sessions.
+// doubts records what a peer may have ended connections for. It outlives the peer's sessions.
 type doubts struct {
-	dialled  int               // again
+	dialled  int               // how often it was dialled again
 	suspects map[uint64]bool   // blocks that were under way, with others, when a connection ended
-	fatal    map[uint64]uint64 // blocks that were alone under way then, and the node that the proof was to climb to
+	fatal    map[uint64]uint64 // blocks that were under way alone then, and the node that the proof was to climb to
 }
 
-// suspect reports whether a block has to be asked for while nothing else is.
+// suspect reports whether a block has to be asked for while nothing else is under way.
 func (d *doubts) suspect(block uint64) bool { return d != nil && d.suspects[block] }
 
-// isFatal reports whether a connection ended for a proof of a block that climbs as high, or not as high as this one.
+// isFatal reports whether a connection ended over a proof of a block that climbs at most as high as this one.
 func (d *doubts) isFatal(block, anchor uint64) bool {
 	if d == nil {
 		return false
@@ -91,7 +92,7 @@ func (a *asked) about() (block uint64, ok bool) {
 	return 0, false
 }
 
-// doubt takes in what was under way on a session that has ended.
+// doubt returns the doubts about a session's peer, with the requests that were under way when the session ended.
 func (s *session) doubt() *doubts {
 	d := s.doubts
 	if d == nil {
@@ -112,12 +113,13 @@ func (s *session) doubt() *doubts {
 	return d
 }
 
-// closedByPeer reports whether a session ended with the peer's end of the connection, and not with something wrong that was on it.
+// closedByPeer reports whether a session ended because the peer closed the connection, and not because of an error in what it
+// sent.
 func closedByPeer(err error) bool {
 	return err == nil || errors.Is(err, ErrLost) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// dialAgain begins anew with a peer that was of use before it ended the connection, and reports whether it did.
+// dialAgain dials a peer again that was useful before it ended the connection, and reports whether it did.
 func (f *fetcher) dialAgain(ctx context.Context, s *session, d *doubts) bool {
 	if f.options.Live || !(s.worked || s.synced && len(d.suspects)+len(d.fatal) > 0) || s.adopted || s.objects != nil || s.peer.Dial == nil || d.dialled == mostAgain {
 		return false

@@ -14,16 +14,16 @@ import (
 	"hc/lib/store"
 )
 
-// ErrNotAccepted is wrapped when a peer does not take what is pushed to it.
+// ErrNotAccepted says that a peer does not take what is pushed to it.
 var ErrNotAccepted = errors.New("the peer does not take pushes of this core")
 
-// granter is a mirror's side of the channel.
+// granter is the mirror's side of the channel for reservations.
 type granter struct {
 	conn    *serverConn
 	core    *servedCore
 	link    link
 	channel *protomux.Channel // set by OnOpen
-	granted bool              // a reservation was; guarded by conn.mu
+	granted bool              // it has granted a reservation; guarded by conn.mu
 }
 
 // OnOpen checks the peer's capability, then says what is here.
@@ -42,7 +42,7 @@ func (g *granter) OnOpen(channel *protomux.Channel, remote []byte) error {
 	return g.conn.enqueue(job{do: g.sayState})
 }
 
-// OnMessage has a reservation looked at by the goroutine that answers: it waits for locks and for the disk.
+// OnMessage leaves a reservation to the goroutine that answers: it waits for locks and for the disk.
 func (g *granter) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error {
 	if kind != publish.TypeReserve {
 		return nil
@@ -65,8 +65,8 @@ func (g *granter) OnClose(*protomux.Channel, error) {
 	g.conn.server.leave(g.core)
 }
 
-// disown ends the connection with one who brings more of a core that is signed here: our owner hears of it, and so does who
-// reserved it.
+// disown ends the connection to a peer that brings more of a core that is signed here. The error is reported here, and to
+// the peer if it has opened the channel for reservations.
 func (c *serverConn) disown(seen *hypercore.SeenError) {
 	c.server.failed(c.ctx, seen)
 	c.mu.Lock()
@@ -76,7 +76,7 @@ func (c *serverConn) disown(seen *hypercore.SeenError) {
 		c.mux.Close(seen)
 		return
 	}
-	c.mux.Close(nil) // when that is sent
+	c.mux.Close(nil) // once that is sent
 }
 
 // signs reports whether the peer has reserved a head of the core, which only its signer can.
@@ -123,24 +123,25 @@ func (g *granter) answer(m publish.Reserve) error {
 	return g.channel.Send(publish.TypeAnswer, publish.AppendAnswer(nil, publish.Taken, taken.By))
 }
 
-// reserver is a signer's side of the channel, or that of one who brings what another one signed, and only looks.
+// reserver is the signer's side of the channel. Without a secret key it belongs to a peer that brings what another signed,
+// and only compares.
 type reserver struct {
 	conn   *serverConn
 	core   *servedCore
 	link   link
 	secret *keys.Secret // nil: nothing is reserved
 
-	granted chan struct{} // closed when the mirror has promised, or nothing has to be
+	granted chan struct{} // closed when the mirror has granted the reservation, or none is needed
 	told    sync.Once
-	heard   bool // the read loop's own: that the mirror takes what is pushed
+	heard   bool // the mirror has said that it takes pushes; belongs to the read loop
 }
 
-// OnOpen checks that the mirror knows the key, too.
+// OnOpen checks that the mirror knows the key.
 func (v *reserver) OnOpen(_ *protomux.Channel, remote []byte) error {
 	return v.link.checkCapability(remote)
 }
 
-// OnMessage asks when it knows what the mirror has, and takes its answer.
+// OnMessage asks for the reservation once the mirror has told its state, and takes the answer.
 func (v *reserver) OnMessage(channel *protomux.Channel, kind uint64, body []byte) error {
 	switch kind {
 	case publish.TypeState:
@@ -163,10 +164,10 @@ func (v *reserver) OnMessage(channel *protomux.Channel, kind uint64, body []byte
 	return nil
 }
 
-// OnClose tells that there will be no answer.
+// OnClose ends the reservation: there will be no answer.
 func (v *reserver) OnClose(_ *protomux.Channel, err error) {
 	switch {
-	case errors.Is(err, protomux.ErrRejected) && v.secret == nil: // no hc, which may take it anyhow; or one that does not
+	case errors.Is(err, protomux.ErrRejected) && v.secret == nil: // a peer that is not hc, which may still take the core, or an hc that does not
 		err = nil
 	case errors.Is(err, protomux.ErrRejected):
 		err = fmt.Errorf("%w: %v", ErrNotAccepted, v.core.key)
@@ -181,7 +182,7 @@ func (v *reserver) OnClose(_ *protomux.Channel, err error) {
 	v.conn.server.leave(v.core)
 }
 
-// end tells, the first time, how it came out.
+// end reports the outcome, the first time that it is called.
 func (v *reserver) end(err error) {
 	v.told.Do(func() {
 		if err == nil {
@@ -195,7 +196,7 @@ func (v *reserver) end(err error) {
 func (v *reserver) ask(channel *protomux.Channel, base keys.Head) error {
 	snapshot, _ := v.core.current()
 	next := signedHead(headOf(snapshot))
-	if base == next || v.secret == nil && base.Fork == next.Fork && base.Length > next.Length { // which is compared at the end
+	if base == next || v.secret == nil && base.Fork == next.Fork && base.Length > next.Length { // compared at the end of the push
 		v.end(nil)
 		return nil
 	}
@@ -213,18 +214,18 @@ func (v *reserver) ask(channel *protomux.Channel, base keys.Head) error {
 	return channel.Send(publish.TypeReserve, m.Append(nil))
 }
 
-// extends checks that our log goes on from what the mirror has.
+// extends checks that our log extends the mirror's.
 func (v *reserver) extends(snapshot *hypercore.Snapshot, base, next keys.Head) error {
 	switch {
 	case base.Length == 0 || base.Fork < next.Fork:
 		return nil
 	case base.Fork > next.Fork || base.Length > next.Length:
-		return fmt.Errorf("%w: the mirror has core %v at fork %d with %d blocks, here is fork %d with %d%s",
+		return fmt.Errorf("%w: the mirror has core %v at fork %d with %d blocks, this store at fork %d with %d%s",
 			store.ErrConflict, v.core.key, base.Fork, base.Length, next.Fork, next.Length, v.advice())
 	}
 	roots, err := merkle.RootsFrom(v.conn.ctx, snapshot, base.Length)
 	if err != nil {
-		return fmt.Errorf("%w: the mirror has %d blocks of core %v, and what is here does not tell whether they are the same%s: %w",
+		return fmt.Errorf("%w: the mirror has %d blocks of core %v, and this store cannot tell whether they are the same%s: %w",
 			store.ErrConflict, base.Length, v.core.key, v.advice(), err)
 	}
 	if merkle.TreeHash(roots) != base.TreeHash {
@@ -233,7 +234,7 @@ func (v *reserver) extends(snapshot *hypercore.Snapshot, base, next keys.Head) e
 	return nil
 }
 
-// advice is what a signer does next.
+// advice tells a signer what to do next.
 func (v *reserver) advice() string {
 	if v.secret == nil {
 		return ""
@@ -246,11 +247,11 @@ func (v *reserver) answered(code uint64, head keys.Head) {
 	case publish.Granted:
 		v.end(nil)
 	case publish.Taken:
-		v.end(fmt.Errorf("%w: another signer was first: length %d of core %v at fork %d is promised to tree hash %v: fetch the head when that is published, and append on top of it",
+		v.end(fmt.Errorf("%w: another signer was first: length %d of core %v at fork %d is promised to tree hash %v: fetch the head once that is published, and append on top of it",
 			store.ErrConflict, head.Length, v.core.key, head.Fork, head.TreeHash))
 	case publish.Moved: // its state comes next
-	case publish.Owned: // also behind a grant
-		v.conn.fail(fmt.Errorf("%w: the peer signs core %v itself, and took nothing of it beyond its %d blocks: of two stores with one key only one may sign",
+	case publish.Owned: // also after a grant
+		v.conn.fail(fmt.Errorf("%w: the peer signs core %v itself, and took nothing beyond its own %d blocks: of two stores with one key only one may sign",
 			store.ErrConflict, v.core.key, head.Length))
 	default:
 		v.end(fmt.Errorf("%w: the mirror says that no signer of core %v made the reservation", keys.ErrKey, v.core.key))

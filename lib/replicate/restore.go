@@ -12,12 +12,16 @@ import (
 	"hc/lib/store"
 )
 
-// Restore fetches a part of a core again that the store has lost, see store.Checker. It does not build on what the store still
-// has of the core's tree, which may be what is lost. A *hypercore.SeenError where the peers have another
-// history of a core that this store writes, or a longer one, unless the part goes beyond the head that is here. Of a part that goes beyond the peers'
-// heads what they have is taken, and the error wraps proof.ErrPartial. Where it goes beyond the head that is here each
-// peer is asked for its head, and the newest one is taken: told is what they said. One that was not heard may have a newer one;
-// if that is all of them, nothing is fetched, which is no other error.
+// Restore fetches again a part of a core that the store has lost, see store.Checker. It does not build on what the store
+// still has of the core's tree, which may be damaged, too.
+//
+// If the part goes beyond the head that is here, each peer is asked for its head, and the newest one is taken; told is what
+// the peers said. A peer that was not heard may have a newer head. If none was heard, nothing is fetched, which is not an
+// error.
+//
+// If the part goes beyond the peers' heads, Restore takes what they have, and the error wraps proof.ErrPartial. It is a
+// *hypercore.SeenError if the peers have another history of a core that this store writes, or a longer one, unless the part
+// goes beyond the head that is here.
 func Restore(ctx context.Context, in *store.Store, key keys.Key, part store.BlockRange, peers []Dialer, options FetchOptions) (told []Told, err error) {
 	claim := proof.Claim{Kind: proof.KindBlocks, From: part.First, To: part.End - 1}
 	switch {
@@ -35,16 +39,16 @@ func Restore(ctx context.Context, in *store.Store, key keys.Key, part store.Bloc
 	err = refetch(ctx, in, key, claim, peers, options)
 	if errors.Is(err, proof.ErrPartial) && !part.Beyond && part.First < part.End {
 		if shorterErr := refetchShorter(ctx, in, key, claim, peers, options); shorterErr != nil {
-			err = shorterErr // that somebody lacks the rest must not hide that who has the part could not give it
+			err = shorterErr // more telling than that the peers lack the rest
 		}
 	}
 	if err != nil {
 		return told, err
 	}
-	return told, in.Sync(ctx, key) // a core that is signed here is not shown before
+	return told, in.Sync(ctx, key) // a core that is signed here is not shown until it is synced
 }
 
-// refetchShorter takes what peers have of the part where the log that they have ends inside of it: of more than that none gives anything.
+// refetchShorter takes what peers have of the part if their log ends inside it: they give nothing for a claim beyond its end.
 func refetchShorter(ctx context.Context, in *store.Store, key keys.Key, claim proof.Claim, peers []Dialer, options FetchOptions) error {
 	from, best, err := newestOf(ctx, key, peers, options)
 	if length := best.Head.Length; err != nil || length <= claim.From || length > claim.To {
@@ -57,7 +61,7 @@ func refetchShorter(ctx context.Context, in *store.Store, key keys.Key, claim pr
 	return in.Sync(ctx, key)
 }
 
-// whoHave returns the peers that have something of a core.
+// whoHave returns the peers that have some of a core.
 func whoHave(told []Told) (peers []Dialer) {
 	for _, t := range told {
 		if t.Err == nil && t.Proved.Head.Length > 0 {
@@ -67,12 +71,12 @@ func whoHave(told []Told) (peers []Dialer) {
 	return peers
 }
 
-// restoreHead takes the newest head that the peers have told of, also of a core that the store writes: it may be one that was
-// lost. It returns the length, 0 if nothing was signed.
+// restoreHead takes the newest head that the peers reported, even for a core that the store writes: it may be one that was
+// lost. It returns its length, 0 if nothing was signed.
 func restoreHead(ctx context.Context, in *store.Store, key keys.Key, told []Told, options FetchOptions) (length uint64, err error) {
 	from, best, err := newest(told)
 	if err != nil || best.Head.Length == 0 {
-		return 0, ctx.Err() // no peer has it, or nothing was signed; or told says why nobody knows
+		return 0, ctx.Err() // no peer has it, or nothing was signed, or told says why no peer answered
 	}
 	view, err := in.View(ctx, key, false)
 	switch {
@@ -112,7 +116,7 @@ func refetch(ctx context.Context, in *store.Store, key keys.Key, claim proof.Cla
 		err = closeErr
 	}
 	if err != nil && fetchErr != nil && !errors.Is(fetchErr, context.Canceled) && !errors.Is(fetchErr, err) {
-		err = fetchErr // the cause of a stream that stops early
+		err = fetchErr // why the stream stopped early
 	}
 	if err != nil {
 		return fmt.Errorf("fetching core %v again: %w", key, err)

@@ -9,29 +9,29 @@ import (
 	"hc/lib/objects"
 )
 
-// A run that is asked for as a whole is sent, and stored, as the server has it; of one that is asked for in two parts both are
-// compressed anew, there and here. So a reader of many blocks asks where runs end, and ends his questions there.
+// A run that is asked for as a whole is sent, and stored, as the server has it. If it is asked for in two parts, both are
+// compressed again, there and here. So a reader of many blocks asks where runs end, and ends its questions there.
 
-// leastRuns is how many bytes of blocks have to be wanted for it to be asked where their runs end.
+// leastRuns is how many bytes of blocks have to be wanted to ask where their runs end.
 const leastRuns = 2 * mostQuestion
 
-// runsAhead is from how many bytes of blocks before the end of what is known on it is asked for what comes behind: the answer waits for those
-// to the questions before it, and whatever is asked for until then ends anywhere.
+// runsAhead is how many bytes of blocks before the last known run end the next ones are asked for. Their answer comes after
+// those to all earlier questions, and until then questions would end inside runs.
 const runsAhead = 8 * mostQuestion
 
-// runEnds is what a peer said of where its runs end: nothing but the speed of what follows hangs on that.
+// runEnds is what a peer said about where its runs end. Only speed depends on it.
 type runEnds struct {
 	first, end uint64 // the blocks it is about
 	ends       []uint64
 	from, to   uint64 // the blocks that an answer under way is about
-	asked      bool   // there is one
+	asked      bool   // there is such an answer
 	refused    bool
 }
 
-// knows reports whether it was said of a block.
+// knows reports whether the run that a block is in is known.
 func (r *runEnds) knows(block uint64) bool { return r.first <= block && block < r.end }
 
-// within returns the last end of a run behind block start, at or before end; end if none is known that leaves half of it.
+// within returns the last run end after block start and up to end. It returns end if that would leave less than half.
 func (r *runEnds) within(start, end uint64) uint64 {
 	at := sort.Search(len(r.ends), func(i int) bool { return r.ends[i] > end }) - 1
 	if at < 0 || r.ends[at] < start+(end-start+1)/2 {
@@ -40,7 +40,7 @@ func (r *runEnds) within(start, end uint64) uint64 {
 	return r.ends[at]
 }
 
-// askRuns asks a peer where the runs of so many blocks end, if he tells that and has not done so, or what he told goes not much farther.
+// askRuns asks a peer where the runs of count blocks end, if it answers that, and has not yet, or not far enough ahead.
 func (f *fetcher) askRuns(s *session, block, count, length uint64) error {
 	r := &s.runs
 	if !s.tellsRuns || r.refused || r.asked {
@@ -66,7 +66,7 @@ func (f *fetcher) askRuns(s *session, block, count, length uint64) error {
 	return ignoreClosed(s.objects.Send(objects.TypeAskRuns, ask.Append(nil)))
 }
 
-// forget forgets what was said of the blocks before one.
+// forget drops what is known about the blocks before the given one.
 func (r *runEnds) forget(block uint64) {
 	r.ends = slices.DeleteFunc(r.ends, func(end uint64) bool { return end <= block })
 	r.first = block
@@ -85,16 +85,16 @@ func (f *fetcher) heardRuns(s *session, a *asked, g *gift) {
 	default:
 		at := r.from
 		for _, count := range g.runs.Counts {
-			if at += count; at > r.to { // of what is behind nobody asked, and the next answer tells of it
+			if at += count; at > r.to { // not asked for; the next answer has it
 				break
 			}
 			r.ends = append(r.ends, at)
 		}
-		r.end = min(r.to, max(at, r.from+1)) // of those behind it he is asked when they come
+		r.end = min(r.to, max(at, r.from+1)) // the rest is asked for later
 	}
 }
 
-// cutToRuns lets a question end where a run does, where more blocks are wanted behind it, and returns the rest.
+// cutToRuns cuts a question after which more blocks are wanted so that it ends with a run, and returns the blocks cut off.
 func (m *question) cutToRuns(r *runEnds) (rest []uint64) {
 	last := &m.spans[len(m.spans)-1]
 	end := r.within(last.First, m.end())
@@ -120,7 +120,7 @@ func (g *giver) runs(snapshot *hypercore.Snapshot, m objects.AskRuns) (answer ob
 	}
 	for at, end := m.First, m.First+m.Count; at < end && len(answer.Counts) < objects.MaxRuns; {
 		extent, err := snapshot.Extent(g.conn.ctx, at, end)
-		if err != nil { // what comes before it is good
+		if err != nil { // the runs before it are good
 			break
 		}
 		answer.Counts = append(answer.Counts, extent.Count)

@@ -12,19 +12,20 @@ import (
 	"hc/lib/store"
 )
 
-// How many peers at once a mirror takes blocks from. Others wait: what they bring is most often the same. Whoever knows a core's public key can
-// come and bring nothing, so those who proved to have the secret one, by a reservation, have places of their own.
+// How many peers a mirror takes blocks from at once. Others wait: they usually bring the same. Anyone who knows a core's
+// public key can connect and bring nothing, so peers that have proved by a reservation that they have the secret key have
+// places of their own.
 const (
 	maxSinks     = 8 // over all cores
-	maxCoreSinks = 2 // of one core, so that a peer that is slow to give what it announced does not hold up the next
-	maxSigners   = 8 // that have reserved what they bring, over all cores
+	maxCoreSinks = 2 // for one core, so that a peer that is slow to give what it announced does not hold up the next
+	maxSigners   = 8 // for peers with a reservation, over all cores
 )
 
 // sink takes a core that we accept from a peer that came to us with it.
 type sink struct {
 	session *session
 	stop    context.CancelFunc
-	leave   func()            // gives back its place
+	leave   func()            // gives its place back
 	objects *protomux.Channel // for many blocks at once; nil: none
 }
 
@@ -33,13 +34,13 @@ type errand int
 
 const (
 	nothing   errand = iota
-	toTake           // what the reader has and we lack
-	toFollow         // the reader's log, in place of ours, as it is of a higher fork
-	toHear           // the head of the reader's log, as we write it and it is longer
-	toCompare        // the same, to see whether what the reader is to have is what it has
+	toTake           // take what the reader has and we lack
+	toFollow         // replace our log with the reader's, which is of a higher fork
+	toHear           // ask for the reader's head: we write the log, and the reader's is longer
+	toCompare        // ask for the reader's head, to see whether it has what it is to have
 )
 
-// errand returns what the reader can be asked for, going by what it says.
+// errand returns what the reader can be asked for, judged by what it has said.
 func (r *reader) errand() errand {
 	switch {
 	case r.core.guarded && r.outruns():
@@ -54,7 +55,7 @@ func (r *reader) errand() errand {
 	return nothing
 }
 
-// startSink begins to take what the reader has, if that is more than what is here and there is room for one more.
+// startSink begins the reader's errand, if there is one and there is room for another sink.
 func (r *reader) startSink() {
 	what := r.errand()
 	if what == nothing {
@@ -73,7 +74,7 @@ func (r *reader) startSink() {
 		return
 	}
 	r.mu.Lock()
-	if r.sink != nil { // begun by another goroutine meanwhile
+	if r.sink != nil { // started by another goroutine meanwhile
 		r.mu.Unlock()
 		stop()
 		leave()
@@ -84,7 +85,7 @@ func (r *reader) startSink() {
 	s.nextID, s.late = r.lastID, r.late
 	r.sink = &sink{session: s, stop: stop, leave: leave}
 	if what == toTake {
-		r.sink.objects, _ = s.openObjects() // one that is open already is for the other direction
+		r.sink.objects, _ = s.openObjects() // fails if it is open for the other direction
 	}
 	if r.sink.objects == nil {
 		s.undecided = time.Time{}
@@ -98,7 +99,7 @@ func (r *reader) startSink() {
 			r.endOf(ctx, s, f.finish(ctx, f.loop(ctx)), true)
 		case toFollow:
 			err := r.asking(ctx, f, r.goOver)
-			r.endOf(ctx, s, err, err != nil) // its blocks are taken next
+			r.endOf(ctx, s, err, err != nil) // without an error its blocks are taken next
 		case toHear:
 			r.endOf(ctx, s, r.asking(ctx, f, r.hear), true)
 		case toCompare:
@@ -107,7 +108,7 @@ func (r *reader) startSink() {
 	})
 }
 
-// offers reports whether the reader says that it has something that is not here.
+// offers reports whether the reader has announced something that is not here.
 func (r *reader) offers() bool {
 	snapshot, held := r.core.current()
 	head := headOf(snapshot)
@@ -125,7 +126,7 @@ func (r *reader) offers() bool {
 	return !complete && !r.theirs.Empty()
 }
 
-// follows reports whether the reader has the core under a higher fork, to which we go over.
+// follows reports whether the reader has the core at a higher fork that we are to follow.
 func (r *reader) follows() bool {
 	snapshot, _ := r.core.current()
 	head := headOf(snapshot)
@@ -134,7 +135,7 @@ func (r *reader) follows() bool {
 	return r.conn.server.options.FollowForks && head.Length > 0 && r.remote.Fork > head.Fork && !hypercore.Owned(r.conn.server.store, r.core.key)
 }
 
-// newSink makes what takes the blocks, or else what asks for the head and its tree and keeps nothing.
+// newSink returns a fetcher that takes blocks or, for other errands, asks for the head and its tree and keeps nothing.
 func (r *reader) newSink(ctx context.Context, what errand) (*fetcher, *session, error) {
 	server := r.conn.server
 	if what == toTake {
@@ -158,7 +159,7 @@ func (r *reader) newSink(ctx context.Context, what errand) (*fetcher, *session, 
 	return f, s, nil
 }
 
-// asking lets do ask for the head and nodes of its tree.
+// asking calls do once the head has arrived, and lets it ask for nodes of its tree.
 func (r *reader) asking(ctx context.Context, f *fetcher, do func(ctx context.Context, d *hypercore.Download) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -177,8 +178,8 @@ func (r *reader) asking(ctx context.Context, f *fetcher, do func(ctx context.Con
 	return worse(err, askErr)
 }
 
-// goOver cuts our copy back to what it shares with the reader's log, and takes that one's head. Its blocks are for the sink
-// behind it.
+// goOver cuts our copy back to what it shares with the reader's log, and takes over the reader's head. The next sink takes
+// its blocks.
 func (r *reader) goOver(ctx context.Context, d *hypercore.Download) error {
 	view, err := r.conn.server.store.View(ctx, r.core.key, false)
 	if err != nil {
@@ -198,10 +199,10 @@ func (r *reader) goOver(ctx context.Context, d *hypercore.Download) error {
 	return r.core.refresh(r.conn.ctx)
 }
 
-// hear tells of the reader's head. What our side makes of it is none of the reader's business.
+// hear passes the reader's head to Guard. An error of Guard does not concern the reader.
 func (r *reader) hear(ctx context.Context, d *hypercore.Download) error {
 	proved := d.Proved()
-	if proved.Head.Length == 0 { // it proves none
+	if proved.Head.Length == 0 { // it proved none
 		return nil
 	}
 	r.core.heard(proved.Head)
@@ -209,11 +210,11 @@ func (r *reader) hear(ctx context.Context, d *hypercore.Download) error {
 	return nil
 }
 
-// maxHearings is how often a connection is asked for a head that it tells of, on one core.
+// maxHearings is how often a connection is asked to prove a head that it announced, for one core.
 const maxHearings = 16
 
-// outruns reports whether the reader says that it has a longer log than ours, which we write, or one of a higher fork, and
-// whether that is news.
+// outruns reports whether to ask the reader for its head: it announces a longer log than ours, or a higher fork, and nothing
+// newer is known.
 func (r *reader) outruns() bool {
 	snapshot, _ := r.core.current()
 	beyond := r.core.newestHeard(headOf(snapshot))
@@ -227,7 +228,8 @@ func (r *reader) outruns() bool {
 	return true
 }
 
-// endOf ends a sink: there is nothing more to take, which exhausts the peer for now, it was dropped, or the channel closed.
+// endOf ends a sink: there is nothing more to take, which exhausts the peer for now, or the peer was dropped, or the channel
+// closed.
 func (r *reader) endOf(ctx context.Context, s *session, err error, exhausted bool) {
 	if s.dropped {
 		err = s.reason
@@ -263,7 +265,7 @@ func (r *reader) endOf(ctx context.Context, s *session, err error, exhausted boo
 	}
 }
 
-// endSink ends the sink with the channel.
+// endSink stops the sink when the channel closes.
 func (r *reader) endSink() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -272,7 +274,7 @@ func (r *reader) endSink() {
 	}
 }
 
-// enterSink counts one more sink of the core, if there may be one, for a signer or for anybody else.
+// enterSink counts one more sink of the core, for a signer or for another peer, if there is a place for it.
 func (s *Server) enterSink(core *servedCore, signer bool) (leave func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -293,7 +295,7 @@ func (s *Server) enterSink(core *servedCore, signer bool) (leave func(), ok bool
 	}, true
 }
 
-// leaveSink counts one off, and lets others begin that had to wait.
+// leaveSink counts one less, and lets waiting readers start theirs.
 func (s *Server) leaveSink(countOff func()) {
 	s.mu.Lock()
 	countOff()
@@ -307,7 +309,7 @@ func (s *Server) leaveSink(countOff func()) {
 			if !r.tracks {
 				continue
 			}
-			r.conn.tryEnqueue(job{reader: r, do: func() error { r.startSink(); return nil }}) // a peer that asks for too much has to ask again
+			r.conn.tryEnqueue(job{reader: r, do: func() error { r.startSink(); return nil }}) // a peer with a full queue has to announce again
 		}
 	}
 }

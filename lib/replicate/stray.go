@@ -10,8 +10,8 @@ import (
 	"hc/lib/proof"
 )
 
-// askStrays asks for what the reader waits for and nothing under way will bring: a tree node, or a block out of order,
-// which makes a size certain.
+// askStrays asks for what the reader waits for if nothing under way will bring it: a tree node, or a block out of order that
+// makes a size certain.
 func (f *fetcher) askStrays(ctx context.Context) error {
 	if node, waits := f.d.WaitsForNode(); waits {
 		if err := f.askNode(ctx, node); err != nil {
@@ -22,13 +22,14 @@ func (f *fetcher) askStrays(ctx context.Context) error {
 	if length, _ := f.d.Length(); !waits || block >= length {
 		return nil
 	}
-	if f.hashing > 0 || f.hashed[block].here { // it may not have to be asked for
+	if f.hashing > 0 || f.hashed[block].here { // it may not be needed from a peer
 		return nil
 	}
 	return f.askAlone(ctx, block)
 }
 
-// askNode asks for a tree node, or, if its size is only a hint yet, for the first block under it without which that stays one.
+// askNode asks for a tree node or, if its size is only a hint yet, for the first block under it that is needed to make it
+// certain.
 func (f *fetcher) askNode(ctx context.Context, node uint64) error {
 	known, err := f.d.Peek(ctx, node)
 	if err != nil || !known.Hint {
@@ -39,7 +40,7 @@ func (f *fetcher) askNode(ctx context.Context, node uint64) error {
 		return err
 	}
 	held, err := f.d.Holds(ctx, block)
-	if err == nil && held { // then its leaf would be certain
+	if err == nil && held { // its leaf should be certain then
 		err = fmt.Errorf("tree node %d: %w, although block %d is here", node, merkle.ErrHint, block)
 	}
 	if err != nil {
@@ -85,16 +86,16 @@ func (f *fetcher) askAlone(ctx context.Context, block uint64) error {
 	return f.ask(ctx, s, block, way)
 }
 
-// giveUp tells the reader that what it waits for will not come, once nothing else is on its way to it. A live one waits
-// until somebody has it.
+// giveUp tells the reader that what it waits for will not come, once nothing is under way any more. A live fetch waits until
+// a peer has it.
 func (f *fetcher) giveUp(block, anchor uint64) {
 	if !f.options.Live && f.nobodyHas(block, anchor) && f.idle() {
 		f.d.Finish(nil)
 	}
 }
 
-// findBytes turns a range of bytes into blocks, asking step by step for the nodes whose sizes it takes: a size counts
-// only once it has been hashed (lib/merkle on hints), so a forged one cannot lead to the wrong block.
+// findBytes turns a range of bytes into blocks, asking step by step for the nodes whose sizes it needs. A size counts only
+// once it has been hashed (lib/merkle on hints), so a forged one cannot lead to the wrong block.
 func (f *fetcher) findBytes(ctx context.Context) error {
 	claim := f.options.Claim
 	length, _ := f.d.Length()
@@ -137,14 +138,14 @@ func (f *fetcher) findByte(ctx context.Context, at, length uint64) (block uint64
 		return 0, false, f.askSize(ctx, hint.Index)
 	case errors.Is(err, merkle.ErrNodeMissing):
 		return 0, false, f.askSize(ctx, lookup.missing)
-	case errors.Is(err, merkle.ErrInvalidRequest): // beyond the end; the reader will find that out, too
+	case errors.Is(err, merkle.ErrInvalidRequest): // beyond the end; the reader will find that out itself
 		return length - 1, true, nil
 	default:
 		return 0, false, fmt.Errorf("looking for byte %d: %w", at, err)
 	}
 }
 
-// lookup is the nodes that are here already, without waiting, and remembers which one was not.
+// lookup returns nodes that are here, without waiting, and remembers which one was not.
 type lookup struct {
 	d       *hypercore.Download
 	missing uint64

@@ -14,15 +14,15 @@ import (
 	"hc/lib/protomux"
 )
 
-// Blocks that came together are decompressed and hashed beside the read loop, of as many answers at a time as there are processors: what
-// comes behind is read and decrypted meanwhile. The answers are handed on in the order in which they came, and whoever takes one waits until
-// it is unpacked. The gate bounds how many bytes there are of them.
+// Blocks that came together are decompressed and hashed in parallel with the read loop, as many answers at a time as there
+// are processors; the next ones are read and decrypted meanwhile. Answers are passed on in the order they came in, and the
+// fetcher waits until one is unpacked. The gate bounds their bytes.
 
-// unpackers are the goroutines that do so for all sessions of one fetcher.
+// unpackers runs the goroutines that unpack for all sessions of one fetcher.
 type unpackers struct {
 	slots chan struct{}
 
-	mu      sync.Mutex // guards ended, and that nothing begins behind it
+	mu      sync.Mutex // guards ended, and makes sure that nothing begins after it
 	ended   bool
 	running sync.WaitGroup
 }
@@ -31,7 +31,7 @@ func newUnpackers() *unpackers {
 	return &unpackers{slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
 }
 
-// begin has work done beside the caller, once there is a slot for it.
+// begin runs work on a goroutine, once there is a slot for it.
 func (u *unpackers) begin(ctx context.Context, work func()) error {
 	select {
 	case u.slots <- struct{}{}:
@@ -51,10 +51,10 @@ func (u *unpackers) begin(ctx context.Context, work func()) error {
 	return nil
 }
 
-// errNobodyAsks says that the fetch which an answer is for has ended.
+// errNobodyAsks says that the fetch that an answer is for has ended.
 var errNobodyAsks = errors.New("the fetch has ended")
 
-// end waits for what has begun. Nothing begins any more.
+// end lets nothing more begin, and waits for what has begun.
 func (u *unpackers) end() {
 	u.mu.Lock()
 	u.ended = true
@@ -62,15 +62,15 @@ func (u *unpackers) end() {
 	u.running.Wait()
 }
 
-// parcel is an answer on its way to what its gift has.
+// parcel is an answer that is to be unpacked into a gift.
 type parcel struct {
 	blocks objects.Blocks
 	from   objects.Unpacker
 	stores bool // frames are kept
 }
 
-// parcel takes an answer with blocks out of the read loop's hands, which uses its buffer again: its payloads stay where they are if that
-// can be held, else they are copied.
+// parcel makes an answer with blocks independent of the read loop, which reuses its buffer: the payloads stay where they are
+// if that memory can be held, else they are copied.
 func (s *session) parcel(m objects.Blocks) parcel {
 	own := s.own()
 	if own == nil {
@@ -81,7 +81,7 @@ func (s *session) parcel(m objects.Blocks) parcel {
 	return parcel{blocks: m, stores: s.stores, from: objects.Unpacker{Lender: s.lender(m.ID), Own: own, Copied: own == nil, Pool: s.pool}}
 }
 
-// beginUnpacking has a gift filled with what a parcel has. On an error nothing fills it, and the parcel's hold has ended.
+// beginUnpacking starts to unpack a parcel into a gift. On an error nothing is started, and the parcel's hold has ended.
 func (s *session) beginUnpacking(g *gift, p parcel) error {
 	s.waiting.Store(true)
 	defer s.waiting.Store(false)
@@ -95,7 +95,7 @@ func (s *session) beginUnpacking(g *gift, p parcel) error {
 	return err
 }
 
-// unpack fills a gift, and ends the hold of what the answer came in.
+// unpack fills a gift, and ends the hold on the memory that the answer came in.
 func (g *gift) unpack(p parcel) {
 	own := p.from.Own
 	defer own.Release()
@@ -114,7 +114,8 @@ func (g *gift) unpack(p parcel) {
 	}
 }
 
-// keepFrames keeps the frames that may be stored as they are. Short ones, beside which all that came with them would stay in memory, are copied.
+// keepFrames keeps the frames that may be stored as they are. Short ones are copied: a hold on one would keep everything
+// that came with it in memory.
 func (g *gift) keepFrames(pieces []objects.Piece, own *lent.Memory) {
 	at := 0
 	for _, p := range pieces {
