@@ -10,7 +10,7 @@ import (
 
 const (
 	PlaceSize = 20        // bytes of a place in a table
-	NoLimit   = 1<<53 - 1 // is behind all blocks, and above the numbers of all nodes of trees: as a limit of a table's keys it is none
+	NoLimit   = 1<<53 - 1 // above all blocks and all node numbers: as a limit of a table's keys it means none
 )
 
 // The schemas of the tables of rows and of ranges: see "runs" and "ranges" in lib/store/derived/FORMAT.md.
@@ -19,7 +19,7 @@ var (
 	RangesSchema = table.Schema{Magic: [4]byte{'h', 'c', 'r', 'g'}, KeySize: 8, ValueSize: 8}
 )
 
-// AppendPlace appends a place as tables have it, PlaceSize bytes.
+// AppendPlace appends a place as encoded in tables, PlaceSize bytes.
 func AppendPlace(b []byte, p runs.Place) []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(p.Run.Pack))
 	b = binary.BigEndian.AppendUint32(b, uint32(p.Run.Offset/8))
@@ -39,5 +39,5 @@ func DecodePlace(b []byte) runs.Place {
 	}
 }
 
-// Key returns the key of a row, or of a range, that begins with a block.
+// Key returns the key of a row, or of a range, that begins with block.
 func Key(block uint64) []byte { return binary.BigEndian.AppendUint64(nil, block) }

@@ -6,14 +6,14 @@ import (
 	"sort"
 )
 
-// Range is the blocks First … End-1; none where both are the same.
+// Range is the blocks First … End-1; none if both are the same.
 type Range struct{ First, End uint64 }
 
-// Has reports whether a block is one of them.
+// Has reports whether the range has a block.
 func (r Range) Has(block uint64) bool { return r.First <= block && block < r.End }
 
-// MergeRanges calls emit for the ranges of base without removed, and with added: ascending, and joined where they touch. All three are
-// ascending, and removed and added have no block in common. Its errors are those of base and of emit.
+// MergeRanges calls emit for the ranges of base without removed and with added, ascending, and joined if they touch.
+// All three are ascending, and removed and added have no block in common. Its errors are those of base and of emit.
 func MergeRanges(base iter.Seq2[Range, error], removed, added []Range, emit func(Range) error) error {
 	var last Range // not emitted yet; empty: none
 	put := func(r Range) error {
@@ -71,8 +71,8 @@ func MergeRanges(base iter.Seq2[Range, error], removed, added []Range, emit func
 	return nil
 }
 
-// AddRange adds r to ranges, which are ascending and apart from one another, and returns them: they may be changed in place.
-// Ranges that touch become one.
+// AddRange adds r to ranges, which are ascending and apart from one another, and returns them; it may change them in
+// place. Ranges that touch become one.
 func AddRange(ranges []Range, r Range) []Range {
 	if n := len(ranges); n > 0 && ranges[n-1].End == r.First { // a log that grows
 		ranges[n-1].End = r.End
@@ -87,7 +87,7 @@ func AddRange(ranges []Range, r Range) []Range {
 	return slices.Replace(ranges, from, to, r)
 }
 
-// RemoveRange returns what is left of ranges without r, ascending. They stay what they are.
+// RemoveRange returns the rest of ranges without r, ascending. It does not change ranges.
 func RemoveRange(ranges []Range, r Range) []Range {
 	var out []Range
 	for _, o := range ranges {

@@ -8,12 +8,12 @@ import (
 	"hc/lib/store/runs"
 )
 
-// Kinds of rows: what one says about its blocks.
+// Kinds of rows: what a row says about its blocks.
 const (
 	Placed    = 1 // in the run at its place
 	ByLeaf    = 2 // in the store, under their leaf hashes
 	Cleared   = 3 // not held any more
-	InPassage = 4 // in a tail only: where the part of a span record says that they are in a run
+	InPassage = 4 // in a tail only: in a run that the part of a span record leads to
 )
 
 // Row says where neighbouring blocks of a core are.
@@ -21,17 +21,17 @@ type Row struct {
 	First, Count uint64
 	Kind         uint32
 	Place        runs.Place // Placed: of the first block; ByLeaf and InPassage, in a tail: the span record that names them
-	Seq          uint64     // in a tail: the commit that brought it
-	Lazy         bool       // in a tail: the nodes above its blocks, up to the roots of its span, are to be computed
+	Seq          uint64     // in a tail: the commit that it came with
+	Lazy         bool       // in a tail: the nodes above its blocks, up to the roots of its span, must be computed
 }
 
-// End returns the block behind the last one.
+// End returns the block after the last one.
 func (r Row) End() uint64 { return r.First + r.Count }
 
 // Held reports whether the store holds the blocks.
 func (r Row) Held() bool { return r.Kind != Cleared }
 
-// Part returns the part of r that is in the blocks first … end-1, which must overlap it.
+// Part returns the part of r within the blocks first … end-1, which must overlap r.
 func (r Row) Part(first, end uint64) Row {
 	if first > r.First {
 		if r.Kind == Placed {
@@ -46,7 +46,7 @@ func (r Row) Part(first, end uint64) Row {
 	return r
 }
 
-// AppendValue appends what a table of runs has of a row, but for its first block, which is its key.
+// AppendValue appends a row's value in a table of runs: everything but its first block, which is the key.
 func (r Row) AppendValue(b []byte) []byte {
 	b = binary.BigEndian.AppendUint32(b, r.Kind)
 	b = binary.BigEndian.AppendUint32(b, uint32(r.Count))
@@ -56,7 +56,8 @@ func (r Row) AppendValue(b []byte) []byte {
 	return AppendPlace(b, r.Place)
 }
 
-// DecodeRow returns a row of a table of runs, of whose lengths key and value are; ok is false if there can be none such.
+// DecodeRow decodes a row of a table of runs; key and value must have its sizes. ok is false if there can be no such
+// row.
 func DecodeRow(key, value []byte) (r Row, ok bool) {
 	r = Row{
 		First: binary.BigEndian.Uint64(key),
@@ -67,7 +68,7 @@ func DecodeRow(key, value []byte) (r Row, ok bool) {
 	return r, r.Count > 0 && r.Kind >= Placed && r.Kind <= Cleared && r.First < NoLimit
 }
 
-// ClearedRows returns rows that say that blocks first … end-1 are not held, since a commit.
+// ClearedRows returns rows that say that blocks first … end-1 are not held since a commit.
 func ClearedRows(first, end, seq uint64) []Row {
 	var rows []Row
 	for first < end {
@@ -81,7 +82,7 @@ func ClearedRows(first, end, seq uint64) []Row {
 // Rows is rows in ascending order that do not overlap. Its zero value has none.
 type Rows []Row
 
-// Add puts rows, ascending and apart from one another, above what was there.
+// Add puts rows, ascending and apart from one another, on top of those that are there.
 func (s *Rows) Add(rows []Row) {
 	if len(rows) == 0 {
 		return
@@ -90,7 +91,7 @@ func (s *Rows) Add(rows []Row) {
 		*s = append(*s, rows...)
 		return
 	}
-	from := s.Find(rows[0].First) // only what is at or behind the first new row changes
+	from := s.Find(rows[0].First) // only rows at or after the first new row change
 	old, kept := slices.Clone((*s)[from:]), (*s)[:from]
 	for _, r := range rows {
 		for len(old) > 0 && old[0].First < r.First {
@@ -114,7 +115,7 @@ func (s *Rows) Add(rows []Row) {
 	*s = append(kept, old...)
 }
 
-// Find returns which is the first row that ends behind block; len(s): none does.
+// Find returns the index of the first row that ends after block; len(s) if there is none.
 func (s Rows) Find(block uint64) int {
 	return sort.Search(len(s), func(i int) bool { return s[i].End() > block })
 }
@@ -128,7 +129,7 @@ func (s Rows) At(block uint64) (Row, bool) {
 	return s[i], true
 }
 
-// Cut forgets all from block length on.
+// Cut forgets everything from block length on.
 func (s *Rows) Cut(length uint64) {
 	i := s.Find(length)
 	if i < len(*s) && (*s)[i].First < length {

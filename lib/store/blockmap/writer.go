@@ -2,16 +2,16 @@ package blockmap
 
 import "hc/lib/store/table"
 
-// Writer writes rows of runs, joining those that say the same of blocks that follow one another.
+// Writer writes rows of runs, joining neighbours that can be one row.
 type Writer struct {
 	w    *table.Writer
 	last Row // count 0: none
 }
 
-// NewWriter returns one that adds to a table of runs.
+// NewWriter returns a Writer that adds to a table of runs.
 func NewWriter(w *table.Writer) *Writer { return &Writer{w: w} }
 
-// Add adds a row behind those that were added. Flush must be called behind the last one.
+// Add adds a row after all earlier ones. Flush must be called after the last one.
 func (o *Writer) Add(r Row) error {
 	if o.last.Count > 0 && o.last.End() == r.First && o.last.Kind == r.Kind && o.last.Count+r.Count < 1<<31 {
 		next := o.last.Place
@@ -28,7 +28,7 @@ func (o *Writer) Add(r Row) error {
 	return nil
 }
 
-// Flush writes what is held back: the last row, to which the next one might have been joined.
+// Flush writes the last row, which is held back because the next one might have been joined to it.
 func (o *Writer) Flush() error {
 	if o.last.Count == 0 {
 		return nil

@@ -17,25 +17,25 @@ import (
 	"hc/lib/store/table"
 )
 
-// Census says which records of the log up to one position nothing needs any more. Which runs are live is taken from what is derived up to
-// there, the rest from the log itself. Memory grows with cores, packs, and appends that never ended;
-// all else is on disk.
+// Census says which records of the log up to one position nothing needs any more. Which runs are live follows from the
+// files derived up to that position, the rest from the log itself. Memory grows with cores, packs, and appends that
+// never ended; everything else is on disk.
 //
-// A record that is dead may stay where it is for ever, if its pack is not worth rewriting. So whatever makes an older
-// record of its core count no more (truncate, clear, a head that settles a conflict) is live as long as the core is; a drop, while an older
-// record of its core is left.
+// A dead record may stay where it is for ever, if its pack is not worth rewriting. So a record that voids older ones of
+// its core (truncate, clear, a head that settles a conflict) is live as long as the core is; a drop, as long as an
+// older record of its core is left.
 type Census struct {
 	source Source
 	ctx    context.Context
-	At     packlog.Position // what is derived ends here; what comes behind is left alone
+	At     packlog.Position // the derived files end here; later records are left alone
 	View   packlog.View     // as in Source
 	NoneGo bool             // as in Source
 
-	Late  map[packlog.AppendID]bool // begun before At, and committed behind it, or perhaps still to be
+	Late  map[packlog.AppendID]bool // begun before At, and committed after it, or perhaps still to be
 	Torn  map[packlog.AppendID]bool // its records are in several packs
-	Dead  *table.Table              // positions of records that are dead, but for those of drops; of the scratch
+	Dead  *table.Table              // positions of dead records, except those of drops; in the scratch
 	Drops map[packlog.Position]*Fate
-	Packs map[uint64]*Pack // by their sequences; one that has nothing dead need not be in it
+	Packs map[uint64]*Pack // by their sequences; a pack without anything dead may be missing
 
 	cores map[keys.Key]*Fate
 	void  map[packlog.AppendID]bool // begun before At, never committed
@@ -45,24 +45,24 @@ type Census struct {
 	files derived.CoreCache
 }
 
-// Pack is what is found of a pack.
+// Pack is what is known of a pack.
 type Pack struct {
 	Dead    uint64 // bytes of records
-	Damaged bool   // it does not have what it should
+	Damaged bool   // it does not have what it should have
 }
 
 // Source is what a census is taken of.
 type Source struct {
 	Log     *packlog.Log
 	Runs    *runs.Reader
-	Derived *derived.Tables // up to a position that is synced; they must stay until the census is taken
+	Derived *derived.Tables // up to a position that is synced; they must remain until the census is taken
 	View    packlog.View    // of the log, not before that position
-	NoneGo  bool            // no append that is not committed in View goes on
+	NoneGo  bool            // no append that is not committed in View is still under way
 	Scratch *positions.Scratch
 }
 
-// Take takes a census. The error wraps packlog.ErrDamaged if there is more damage than can be told apart, derived.ErrDamaged if what is derived is not
-// what the log says.
+// Take takes a census. The error wraps packlog.ErrDamaged if there is more damage than can be told apart,
+// derived.ErrDamaged if the derived files contradict the log.
 func Take(ctx context.Context, of Source) (*Census, error) {
 	c := &Census{
 		source: of, ctx: ctx, At: of.Derived.Applied.Position, View: of.View, NoneGo: of.NoneGo,
@@ -84,7 +84,7 @@ func Take(ctx context.Context, of Source) (*Census, error) {
 	return c, nil
 }
 
-// Core returns what the log says about a core; of one that it does not have, nothing.
+// Core returns what the log says about a core, which may be nothing.
 func (c *Census) Core(key keys.Key) *Fate {
 	f := c.cores[key]
 	if f == nil {
@@ -103,7 +103,7 @@ func (c *Census) pack(number uint64) *Pack {
 	return p
 }
 
-// appendFacts is what of an append matters once its head comes.
+// appendFacts is what must be known of an append when its head comes.
 type appendFacts struct {
 	old  bool             // it has a record before the census
 	at   packlog.Position // of its first record
@@ -125,7 +125,7 @@ func (f *appendFacts) take(r packlog.Record) {
 	}
 }
 
-// surveyAppends goes through the log once: which appends count, and what they do to their cores.
+// surveyAppends goes through the log once and finds out which appends count, and what they do to their cores.
 func (c *Census) surveyAppends() error {
 	open := make(map[packlog.AppendID]*appendFacts)
 	err := c.source.Log.Scan(c.ctx, c.View, packlog.Position{}, false, func(r packlog.Record) error {
@@ -171,8 +171,8 @@ func (c *Census) addLate(id packlog.AppendID, f *appendFacts) {
 	}
 }
 
-// markNamed marks the runs of the blocks that appends in late name in what they have written before the census: what they write behind it
-// is read when a pack is about to be replaced. What was looked up when an append began may have been dropped since.
+// markNamed marks the runs of blocks that appends in Late have named before At; what they name later is checked when a
+// pack is about to be replaced. What was looked up when an append began may have been dropped since.
 func (c *Census) markNamed() error {
 	if c.from.IsZero() {
 		return nil
@@ -187,7 +187,7 @@ func (c *Census) markNamed() error {
 		}
 		e, err := records.Decode(r)
 		if err != nil {
-			return nil // it counts for nothing
+			return nil // it does not count
 		}
 		return errors.Join(c.markPassages(search, e), e.EachLeaf(c.markLeaf))
 	})
@@ -197,7 +197,7 @@ func (c *Census) markNamed() error {
 	return err
 }
 
-// markPassages marks the runs of the passages of the span that e is.
+// markPassages marks the runs of the passages that span e has.
 func (c *Census) markPassages(search *passages.Search, e *records.Entry) error {
 	if !e.Span.HasPassages() {
 		return nil
@@ -212,7 +212,7 @@ func (c *Census) markPassages(search *passages.Search, e *records.Entry) error {
 	return err
 }
 
-// committed takes in a whole append. One whose head cannot be understood is left alone.
+// committed takes in a whole append. If its head cannot be decoded, the append is left alone.
 func (c *Census) committed(r packlog.Record, f *appendFacts) {
 	key, _, err := records.DecodeHead(r.Meta)
 	if r.Kind != packlog.KindHead || err != nil {
@@ -236,7 +236,7 @@ func (c *Census) committed(r packlog.Record, f *appendFacts) {
 	core.cuts, core.Seen = nil, false
 }
 
-// markBase marks what a run needs to be read.
+// markBase marks the run of the base that a run needs.
 func (c *Census) markBase(r packlog.Record) error {
 	if r.Kind != packlog.KindRun || len(r.Meta) < 2 || r.Meta[1] != records.CodecDelta {
 		return nil
@@ -248,7 +248,7 @@ func (c *Census) markBase(r packlog.Record) error {
 	return c.markLeaf(m.Base)
 }
 
-// markLive finds the runs that hold a block of a core.
+// markLive marks the runs that have a block that a core holds.
 func (c *Census) markLive() error {
 	for _, ref := range c.source.Derived.Applied.Cores {
 		core, err := c.files.Core(ref.Key)

@@ -55,7 +55,7 @@ func (c *Census) findDead() error {
 	return err
 }
 
-// countDrops counts the drops that stand for nothing any more.
+// countDrops counts the drops that nothing needs any more.
 func (c *Census) countDrops() {
 	for at, f := range c.Drops {
 		if at == f.Drop && !f.Pinned && len(f.Older) == 0 {
@@ -65,7 +65,7 @@ func (c *Census) countDrops() {
 	}
 }
 
-// lost is called for packs that do not have what they should: they are left as they are.
+// lost is called for packs that do not have what they should have: they are left as they are.
 func (c *Census) lost(pack uint64) { c.pack(pack).Damaged = true }
 
 func (c *Census) isDead(r packlog.Record, live *positions.Reader, kept map[packlog.AppendID]bool) (dead bool, err error) {
@@ -96,7 +96,7 @@ func (c *Census) isDead(r packlog.Record, live *positions.Reader, kept map[packl
 	return dead, nil
 }
 
-// isDeadHead reports on a head: that of a core stays, and one that makes something count.
+// isDeadHead reports whether a head is dead: a core's last one is not, nor one that makes something count.
 func (c *Census) isDeadHead(r packlog.Record, kept map[packlog.AppendID]bool) (bool, error) {
 	stays := kept[r.Append]
 	delete(kept, r.Append)
@@ -108,7 +108,7 @@ func (c *Census) isDeadHead(r packlog.Record, kept map[packlog.AppendID]bool) (b
 	switch {
 	case r.Position == f.Dropped:
 		if stays {
-			f.Pinned = true // a run of another's use in the append of the drop
+			f.Pinned = true // a run in the append of the drop that others use
 		}
 		c.Drops[r.Position], f.sizes[1] = f, packlog.RecordSize(&r)
 		return false, nil
@@ -120,7 +120,7 @@ func (c *Census) isDeadHead(r packlog.Record, kept map[packlog.AppendID]bool) (b
 	return !stays && r.Position != f.head && !f.Seen, nil
 }
 
-// isDeadEntry reports on what stands before a head, but for runs.
+// isDeadEntry reports whether a record before a head, other than a run, is dead.
 func (c *Census) isDeadEntry(r packlog.Record) (bool, error) {
 	e, err := records.Decode(r)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"hc/lib/store/treetable"
 )
 
-// compact merges tables where there are many.
+// compact merges tables if there are many.
 func (b *coreBuilder) compact() error {
 	var err error
 	b.file.Tree, err = compactLevels(b.file.Tree, b.cp.limits, func(refs []derived.TableRef, _ bool) (derived.TableRef, error) {

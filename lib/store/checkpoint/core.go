@@ -19,13 +19,13 @@ import (
 )
 
 // coreBuilder makes the derived files of one core in a checkpoint: its tree, runs and ranges, and the file that names
-// them. What is new is written to tables as it comes; what is known is looked up in them and in those of before.
+// them. New rows are written to tables as they come; look-ups use these and the earlier tables.
 type coreBuilder struct {
 	cp      *Writer
-	file    derived.CoreFile // what is to be written
+	file    derived.CoreFile // the file to be written
 	base    *derived.Core
 	dropped bool
-	number  uint64 // of the core's file, behind finish
+	number  uint64 // of the core's file, after finish
 
 	tree   []derived.Limited // the tables of file.tree, open
 	grow   treeGrower
@@ -64,7 +64,7 @@ func (b *coreBuilder) makeFolder() error {
 	return smallfile.MakeFolder(b.cp.files.FS, b.cp.files.CoreDir(b.file.Key), 0o755)
 }
 
-// EveryBlock is what a drop, or a cut back to nothing, takes.
+// EveryBlock is the range that a drop, or a cut back to nothing, removes.
 var EveryBlock = blockmap.Range{First: 0, End: blockmap.NoLimit}
 
 // drop forgets everything of the core.
@@ -80,7 +80,7 @@ func (b *coreBuilder) drop() {
 // abort stops writing.
 func (b *coreBuilder) abort() { b.grow.abort() }
 
-// span takes in the blocks of the span that e is.
+// span takes in the blocks of span e.
 func (b *coreBuilder) span(e *records.Entry, list *records.RunList) error {
 	span := e.Span
 	from, err := b.cp.places(e, list)
@@ -121,7 +121,7 @@ func (b *coreBuilder) span(e *records.Entry, list *records.RunList) error {
 	return treetable.InSubtrees(b.learnSubtree, func(leaf func(merkle.Node) error) error { return b.leaves(span, from, leaf) })
 }
 
-// learnSparse takes of an append span's nodes only those that cannot be computed from what its runs have.
+// learnSparse takes only those nodes of an append span that cannot be computed from its runs.
 func (b *coreBuilder) learnSparse(span *records.Span) error {
 	if err := b.learnAll(span.Roots); err != nil {
 		return err
@@ -152,7 +152,8 @@ func (b *coreBuilder) leaves(span *records.Span, from *spanPlaces, fn func(merkl
 	return nil
 }
 
-// leavesOf returns what gives the leaf node of each block of a part, by its number in it; nil if they are damaged.
+// leavesOf returns a function for the leaf node of each block of a part, by its number in it; nil if the blocks are
+// damaged.
 func (b *coreBuilder) leavesOf(p records.Part, from *spanPlaces) (func(i uint64) merkle.Node, error) {
 	if p.ByLeaf != nil {
 		return func(i uint64) merkle.Node {
@@ -185,7 +186,7 @@ func (b *coreBuilder) leavesOf(p records.Part, from *spanPlaces) (func(i uint64)
 	return func(i uint64) merkle.Node { return run.Leaf(p.At+uint32(i), p.First+i) }, nil
 }
 
-// runOf returns the run of a part that is there, nil if it cannot be read any more.
+// runOf returns the run of a part, which must be there; nil if it cannot be read any more.
 func (b *coreBuilder) runOf(p *records.Part, at runs.Place, from *spanPlaces) (*records.Entry, error) {
 	if p.InRun() {
 		return from.runs.Find(p.Run), nil
@@ -198,7 +199,7 @@ func (b *coreBuilder) runOf(p *records.Part, at runs.Place, from *spanPlaces) (*
 	return e, err
 }
 
-// node returns a node that is known.
+// node returns a known node.
 func (b *coreBuilder) node(index uint64) (merkle.Node, bool, error) {
 	if n, ok := b.learnt.Get(index); ok {
 		return n, true, nil
@@ -207,10 +208,10 @@ func (b *coreBuilder) node(index uint64) (merkle.Node, bool, error) {
 	return c.Node(b.cp.ctx, index)
 }
 
-// learn takes a node, and those that follow.
+// learn takes in a node, and those that follow from it.
 func (b *coreBuilder) learn(n merkle.Node) error { return b.learnSubtree([]merkle.Node{n}) }
 
-// learnSubtree takes the leaves of a subtree, or any one node, and those that follow.
+// learnSubtree takes in the leaves of a subtree, or any single node, and the nodes that follow.
 func (b *coreBuilder) learnSubtree(leaves []merkle.Node) error {
 	if err := b.grow.stop(); err != nil {
 		return err
@@ -249,7 +250,7 @@ func (b *coreBuilder) truncate(length uint64) error {
 	return nil
 }
 
-// clear forgets blocks, not their nodes.
+// clear forgets blocks, but not their nodes.
 func (b *coreBuilder) clear(first, end uint64) error {
 	end = min(end, b.file.Head.Length)
 	if first >= end {
@@ -268,7 +269,7 @@ func (b *coreBuilder) hold(r blockmap.Range) {
 	}
 }
 
-// tell tells who checks the log whether blocks are missing that a span names.
+// tell reports to a check whether blocks that a span names are missing.
 func (b *coreBuilder) tell(r blockmap.Range, lost bool) {
 	if b.cp.source.Lost != nil {
 		b.cp.source.Lost(b.file.Key, r, lost)
@@ -291,7 +292,7 @@ func (b *coreBuilder) flushAll() error {
 	return b.flushRows()
 }
 
-// finish writes all that is left, and the core's file. It returns its number, 0 if the core is gone.
+// finish writes everything that is left, and the core's file. It returns the file's number, 0 if the core is gone.
 func (b *coreBuilder) finish() (uint64, error) {
 	if b.dropped || !b.file.Known {
 		return 0, nil
@@ -318,7 +319,7 @@ func (b *coreBuilder) finish() (uint64, error) {
 	return b.number, smallfile.Create(b.cp.files.FS, path, b.file.Encode(), 0o644)
 }
 
-// names returns the names of the files that are the core's now. To be called behind finish.
+// names returns the names of the core's files after finish.
 func (b *coreBuilder) names() map[string]bool {
 	if b.dropped || !b.file.Known {
 		return nil
@@ -326,7 +327,7 @@ func (b *coreBuilder) names() map[string]bool {
 	return coreNames(&b.file, b.number)
 }
 
-// coreNames returns the names of the files of a core: of the one of that number, and those that it names.
+// coreNames returns the names of a core's files: the one with that number, and those that it names.
 func coreNames(file *derived.CoreFile, number uint64) map[string]bool {
 	keep := make(map[string]bool)
 	name := func(number uint64, what string) string { return strconv.FormatUint(number, 10) + "." + what }

@@ -11,20 +11,20 @@ import (
 	"hc/lib/store/treetable"
 )
 
-// treeGrower writes the nodes of a log that grows: they come in the order of their table, so nothing is sorted, looked up
-// or held but the roots.
+// treeGrower writes the nodes of a growing log: they come in the order of their table, so nothing is sorted or looked
+// up, and only the roots are held.
 type treeGrower struct {
 	builder *coreBuilder
-	roots   *merkle.Roots // nil: to be looked up
+	roots   *merkle.Roots // nil: they must be looked up
 	leaves  []merkle.Node // not in roots yet
 	first   uint64        // post-order number of the first row
-	rows    []byte        // values of nodes that follow one another, not written yet
-	writer  *table.Writer // nil: none is begun
+	rows    []byte        // values of consecutive nodes, not written yet
+	writer  *table.Writer // nil: none has been begun
 	number  uint64        // of the writer's table
 }
 
-// span takes in an append span, if it is where the log ends and all of it can be read; else done is false, and what it did
-// take in is right.
+// span takes in an append span, if it is at the log's end and all of it can be read; otherwise done is false, and what
+// it has taken in is right.
 func (g *treeGrower) span(span *records.Span, from *spanPlaces) (done bool, err error) {
 	if ok, err := g.at(span.First); !ok || err != nil {
 		return false, err
@@ -48,13 +48,13 @@ func (g *treeGrower) span(span *records.Span, from *spanPlaces) (done bool, err 
 	return true, nil
 }
 
-// leavesTogether is how many leaves are put into the tree in one go: enough to hash their parents side by side.
+// leavesTogether is how many leaves are added to the tree at once: enough to hash their parents side by side.
 const leavesTogether = 4096
 
-// part takes in leaves that follow. Rows are held until there are enough for a table, for there may be many cores.
+// part takes in the next leaves. Rows are held until there are enough for a table, since there may be many cores.
 func (g *treeGrower) part(count uint64, leaf func(i uint64) merkle.Node) error {
 	most := g.builder.cp.limits.BufferRows * treetable.Schema.ValueSize
-	if g.rows == nil && count >= leavesTogether { // it will be a table
+	if g.rows == nil && count >= leavesTogether { // there will be a table
 		g.rows = make([]byte, 0, most+2*leavesTogether*treetable.Schema.ValueSize)
 	}
 	for i := uint64(0); i < count; {
@@ -73,7 +73,7 @@ func (g *treeGrower) part(count uint64, leaf func(i uint64) merkle.Node) error {
 	return nil
 }
 
-// add takes a node: they come in the order of their numbers.
+// add takes in a node: nodes come in the order of their numbers.
 func (g *treeGrower) add(n merkle.Node) {
 	if len(g.rows) == 0 {
 		g.first = treetable.Number(n.Index)
@@ -81,7 +81,8 @@ func (g *treeGrower) add(n merkle.Node) {
 	g.rows = treetable.AppendValue(g.rows, n)
 }
 
-// readAhead decodes and hashes the short runs of a span before they are asked for, beside the tree's own hashing.
+// readAhead decodes and hashes the short runs of a span before they are needed, in parallel with the tree's own
+// hashing.
 type readAhead struct {
 	builder *coreBuilder
 	parts   []records.Part
@@ -92,7 +93,7 @@ type readAhead struct {
 
 const runsAhead = 2 // the reader holds a few more
 
-// from begins to read what comes behind a part.
+// from begins to read the runs after a part.
 func (a *readAhead) from(part int) {
 	a.next = max(a.next, part+1)
 	for ; a.next < len(a.parts) && a.next <= part+runsAhead; a.next++ {
@@ -106,14 +107,14 @@ func (a *readAhead) from(part int) {
 		}
 		a.group.Go(func() {
 			run, err := a.builder.cp.source.Runs.Run(a.builder.cp.ctx, e.At)
-			if err == nil { // who asks for it will see an error
+			if err == nil { // whoever needs the run will see an error
 				run.Hash()
 			}
 		})
 	}
 }
 
-// at reports whether the roots of a log of length blocks are known, and takes them.
+// at reports whether the roots of a log of length blocks are known, and loads them.
 func (g *treeGrower) at(length uint64) (bool, error) {
 	if g.roots != nil && g.roots.Length() == length {
 		return true, nil
@@ -131,16 +132,16 @@ func (g *treeGrower) at(length uint64) (bool, error) {
 	}
 	roots, err := merkle.NewRoots(length, nodes)
 	if err != nil {
-		return false, nil // sizes that cannot be: they are hints
+		return false, nil // impossible sizes: they are hints
 	}
-	if err := g.builder.flushLearnt(); err != nil { // it would be older than what comes, and written behind it
+	if err := g.builder.flushLearnt(); err != nil { // those nodes are older than the coming ones, and would be written after them
 		return false, err
 	}
 	g.roots = roots
 	return true, nil
 }
 
-// write writes the rows gathered.
+// write writes the gathered rows.
 func (g *treeGrower) write() error {
 	if len(g.rows) == 0 {
 		return nil
@@ -194,7 +195,7 @@ func (b *coreBuilder) addTree(number, rows uint64) error {
 	return nil
 }
 
-// flushLearnt writes the nodes that were learnt as a table.
+// flushLearnt writes the learnt nodes as a table.
 func (b *coreBuilder) flushLearnt() error {
 	if b.learnt.Len() == 0 {
 		return nil

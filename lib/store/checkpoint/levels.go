@@ -14,10 +14,10 @@ import (
 	"hc/lib/store/table"
 )
 
-// indexRow is where a block is. Many are gathered, so it has no padding.
+// indexRow says where a block is. Many are gathered, so it has no padding.
 type indexRow struct {
 	leaf  hash.Digest
-	place [blockmap.PlaceSize]byte // as a table has it
+	place [blockmap.PlaceSize]byte // as encoded in a table
 	delta bool                     // the block is stored with a base
 }
 
@@ -27,7 +27,7 @@ func newIndexRow(leaf hash.Digest, at runs.Place, delta bool) indexRow {
 	return r
 }
 
-// compare orders rows by their leaf hashes; those of one hash as they stand in the log, deltas first.
+// compare orders rows by their leaf hashes; those of one hash in the log's order, deltas first.
 func (r indexRow) compare(s indexRow) int {
 	a, b := binary.BigEndian.Uint64(r.leaf[:]), binary.BigEndian.Uint64(s.leaf[:])
 	if a != b {
@@ -42,19 +42,19 @@ func (r indexRow) compare(s indexRow) int {
 		}
 		return 1
 	}
-	return bytes.Compare(r.place[:], s.place[:]) // by pack, which has one id here, offset, and number in the run
+	return bytes.Compare(r.place[:], s.place[:]) // by pack (each with a single id here), offset, and number in the run
 }
 
-// Limits are sizes, in which zero stands for a default.
+// Limits are sizes. Zero means a default.
 type Limits struct {
 	BufferRows int // gathered before they become a table
-	TreeRows   int // of a core's tree, likewise, that do not come in order: of more tables each of them takes longer to be looked for
-	AllBlocks  int // of all cores that are taken in, before what is held of them becomes tables
+	TreeRows   int // the same for rows of a core's tree that do not come in order: a look-up searches every table
+	AllBlocks  int // of all cores, taken in before the rows held become tables
 	FanOut     int // tables of the lowest level before they are merged
-	Upper      int // and of those above
+	Upper      int // and of the levels above
 }
 
-// WithDefaults returns limits in which fields that are zero have their defaults.
+// WithDefaults returns limits with defaults in place of zero fields.
 func (t Limits) WithDefaults() Limits {
 	if t.BufferRows == 0 {
 		t.BufferRows = 64 << 10
@@ -66,10 +66,10 @@ func (t Limits) WithDefaults() Limits {
 		t.AllBlocks = 8 * t.BufferRows
 	}
 	if t.Upper == 0 && t.FanOut == 0 {
-		t.Upper = 8 // a row of a store of ten million is merged twice in its life; with 4 three times, and tables are about as many
+		t.Upper = 8 // a row of a store of ten million is merged twice in its life; with 4, three times, and there are about as many tables
 	}
 	if t.FanOut == 0 {
-		t.FanOut = 4 // a block that is new is looked for in every table
+		t.FanOut = 4 // a new block is looked up in every table
 	}
 	if t.Upper == 0 {
 		t.Upper = t.FanOut
@@ -95,7 +95,7 @@ func (t Limits) fanOutOf(level uint64) int {
 	return t.Upper
 }
 
-// pushTable puts a new table in front of the others, which it is newer than. Smaller ones right behind it count as of its
+// pushTable puts a new table in front of the others, which are older. Smaller ones right after it count as being of its
 // level from now on, so that levels rise from the newest to the oldest.
 func pushTable(refs []derived.TableRef, ref derived.TableRef) []derived.TableRef {
 	refs = append([]derived.TableRef{ref}, refs...)
@@ -105,8 +105,8 @@ func pushTable(refs []derived.TableRef, ref derived.TableRef) []derived.TableRef
 	return refs
 }
 
-// compactLevels merges the oldest tables of a level into one of the next, as long as a level has as many as its fan-out. merge gets
-// them newest first, and whether nothing is older.
+// compactLevels merges the oldest tables of a level into one of the next, as long as a level has as many as its
+// fan-out. merge gets them newest first, and whether nothing is older.
 func compactLevels(refs []derived.TableRef, t Limits, merge func(tables []derived.TableRef, oldest bool) (derived.TableRef, error)) ([]derived.TableRef, error) {
 	for {
 		from, to := -1, 0 // of the lowest level that has too many
@@ -139,7 +139,7 @@ func compactLevels(refs []derived.TableRef, t Limits, merge func(tables []derive
 	}
 }
 
-// addRun takes the blocks of a run into the index.
+// addRun adds the blocks of a run to the index.
 func (cp *Writer) addRun(e *records.Entry) error {
 	if _, ok := cp.packs[e.At.Pack]; !ok {
 		cp.packs[e.At.Pack] = e.At
@@ -157,7 +157,7 @@ func (cp *Writer) addRun(e *records.Entry) error {
 	return nil
 }
 
-// growIndex makes room for more rows: for twice as many, or for as many as are gathered at all.
+// growIndex makes room for more rows: for twice as many, or for as many as are ever gathered.
 func (cp *Writer) growIndex(more int) {
 	n := len(cp.index) + more
 	if n <= cap(cp.index) {
@@ -167,8 +167,8 @@ func (cp *Writer) growIndex(more int) {
 	cp.index = slices.Grow(cp.index, room-len(cp.index))
 }
 
-// flushIndex writes the rows gathered as a table. Of several with one leaf hash the last is taken, and a delta only if nothing else is
-// known of the block: what may be a base is found.
+// flushIndex writes the gathered rows as a table. Of several with one leaf hash the last is taken, and a delta only if
+// nothing else is known of the block, so that possible bases are found.
 func (cp *Writer) flushIndex() error {
 	if len(cp.index) == 0 {
 		return nil
@@ -221,7 +221,7 @@ func (cp *Writer) finishIndex() error {
 	return cp.compactIndex()
 }
 
-// compactIndex merges tables where there are many.
+// compactIndex merges tables if there are many.
 func (cp *Writer) compactIndex() error {
 	var err error
 	cp.tables, err = compactLevels(cp.tables, cp.limits, func(refs []derived.TableRef, _ bool) (derived.TableRef, error) {
@@ -241,7 +241,7 @@ func (cp *Writer) compactIndex() error {
 	return err
 }
 
-// letGo does not hold tables open any more that were merged by a check, which makes many. Their files go with those that nothing names.
+// letGo closes merged tables in a check, which makes many. Their files are removed with those that nothing names.
 func (cp *Writer) letGo(refs []derived.TableRef, path func(uint64) string) {
 	for _, ref := range refs {
 		if cp.sparse {
@@ -262,7 +262,7 @@ func (cp *Writer) openAll(refs []derived.TableRef, path func(uint64) string, sch
 	return tables, nil
 }
 
-// merge writes a table with what fill adds to it. filtered is as for create.
+// merge writes a table with what fill adds to it. filtered is as in create.
 func (cp *Writer) merge(path func(uint64) string, schema table.Schema, filtered uint64, fill func(*table.Writer) error) (derived.TableRef, error) {
 	number := cp.number()
 	w, err := cp.create(path(number), schema, filtered)

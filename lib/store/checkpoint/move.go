@@ -14,11 +14,11 @@ import (
 	"hc/lib/store/table"
 )
 
-// Moves says where what was in rewritten packs is now.
+// Moves says where the records of rewritten packs are now.
 type Moves struct {
 	Packs map[uint64]MovedPack                                                                 // by their old sequences
 	First map[packlog.AppendID]packlog.Position                                                // where open appends begin now; zero: nothing is left
-	Find  func(ctx context.Context, run packlog.Position) (now runs.Place, ok bool, err error) // of a run in them; ok is false if it is nowhere
+	Find  func(ctx context.Context, run packlog.Position) (now runs.Place, ok bool, err error) // of a run in them; ok is false if it is gone
 
 	last, now runs.Place // of the last look-up
 	there     bool
@@ -30,7 +30,7 @@ type MovedPack struct {
 	Now packlog.Position // where the new one begins
 }
 
-// place returns where a block is; ok is false if it is nowhere any more.
+// place returns where a block is; ok is false if it is gone.
 func (m *Moves) place(ctx context.Context, at runs.Place) (now runs.Place, ok bool, err error) {
 	pack, moved := m.Packs[at.Run.Pack]
 	if !moved || pack.ID != at.Run.ID {
@@ -47,8 +47,8 @@ func (m *Moves) place(ctx context.Context, at runs.Place) (now runs.Place, ok bo
 	return now, m.there, nil
 }
 
-// Move makes derived files in which all places are where the moves say, and returns what Replace makes count. What it begins from must be as old as
-// the moves. Trees and ranges have no places, and stay.
+// Move makes derived files with all places as the moves say, and returns the argument for Replace. The derived files
+// that it begins from must be as old as the moves. Trees and ranges have no places, and stay.
 func (cp *Writer) Move(m *Moves) (*derived.Applied, error) {
 	old := cp.old.Applied
 	if _, moved := m.Packs[old.Position.Pack]; moved {
@@ -70,7 +70,7 @@ func (cp *Writer) Move(m *Moves) (*derived.Applied, error) {
 		}
 		a.Cores = append(a.Cores, derived.CoreRef{Key: ref.Key, Number: number})
 	}
-	a.Index, a.Next, a.Hidden = cp.tables, cp.next, old.Hidden // of packs that are rewritten nobody recalls any
+	a.Index, a.Next, a.Hidden = cp.tables, cp.next, old.Hidden // nobody recalls hidden places of rewritten packs
 	return a, cp.syncFolders()
 }
 
@@ -120,7 +120,7 @@ func (cp *Writer) moveIndex(m *Moves) error {
 	return nil
 }
 
-// movedRow is a row of a table, and whether it is another one than before.
+// movedRow is a row of a table, and whether it differs from before.
 type movedRow struct {
 	key, value []byte // nil: left out
 	changed    bool
@@ -147,7 +147,7 @@ func movedIndex(ctx context.Context, t *table.Table, m *Moves) iter.Seq2[movedRo
 	}
 }
 
-// moveTable writes a table anew if a row of it changes.
+// moveTable rewrites a table if any of its rows changes.
 func (cp *Writer) moveTable(ref derived.TableRef, path func(uint64) string, schema table.Schema, filtered uint64, rows iter.Seq2[movedRow, error]) (derived.TableRef, error) {
 	changed := false
 	for r, err := range rows {
@@ -179,7 +179,7 @@ func (cp *Writer) moveTable(ref derived.TableRef, path func(uint64) string, sche
 	return now, err
 }
 
-// moveCore returns the number of a core's file in which runs are where they are now.
+// moveCore returns the number of a core's file with the runs' new places.
 func (cp *Writer) moveCore(ref derived.CoreRef, m *Moves) (uint64, error) {
 	base, err := cp.files.OpenCore(ref)
 	if err != nil {

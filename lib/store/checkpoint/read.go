@@ -5,8 +5,8 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// read takes in the log from a position on. An append that this process has just committed is not read back: what was written is at
-// hand.
+// read takes in the log from a position on. An append that this process has just committed is not read back: its
+// records are at hand.
 func (cp *Writer) read(from packlog.Position) error {
 	if !cp.knows(from, cp.own) {
 		return cp.reader.Run(cp.ctx, cp.view, from, cp.apply)
@@ -27,8 +27,8 @@ func (cp *Writer) read(from packlog.Position) error {
 	return cp.reader.Run(cp.ctx, cp.view, cp.own.End, cp.apply)
 }
 
-// knows reports whether an append stands in the log where it was written, whole behind a position and before what may be read. Packs
-// are not rewritten while the checkpoint's lock is held.
+// knows reports whether an append is in the log where it was written, wholly after a position and before the readable
+// end. Packs are not rewritten while the checkpoint's lock is held.
 func (cp *Writer) knows(from packlog.Position, own *commits.Written) bool {
 	if own == nil || own.Empty() || own.First.Less(from) || cp.view.Readable.Less(own.End) {
 		return false

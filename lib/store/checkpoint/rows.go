@@ -5,7 +5,7 @@ import (
 	"hc/lib/store/derived"
 )
 
-// flushRows writes the rows gathered as a table.
+// flushRows writes the gathered rows as a table.
 func (b *coreBuilder) flushRows() error {
 	if len(b.rows) == 0 {
 		return nil

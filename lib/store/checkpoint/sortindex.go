@@ -5,10 +5,11 @@ import (
 	"slices"
 )
 
-const sortBits = 12 // of a leaf hash, by which rows are dealt out: a full buffer has sixteen of each
+const sortBits = 12 // of a leaf hash, which pick a row's bucket: a full buffer has sixteen rows in each
 
-// sortIndex sorts rows by indexRow.compare. Leaf hashes are spread evenly, so rows are dealt out by their first bits, in place, and
-// what is left to be compared is a few neighbours. Where they are not, it takes the longer for it, but no more.
+// sortIndex sorts rows by indexRow.compare. Leaf hashes are spread evenly, so rows are dealt into buckets by their
+// first bits, in place, and only a few neighbours are left to compare. If hashes are not spread evenly, it only takes
+// longer.
 func sortIndex(rows []indexRow) {
 	const buckets = 1 << sortBits
 	if len(rows) < 2*buckets {

@@ -9,13 +9,13 @@ import (
 	"hc/lib/store/runs"
 )
 
-// spanPlaces is where the blocks of a span are, but for those that are named by their leaf hashes.
+// spanPlaces says where the blocks of a span are, except those named by their leaf hashes.
 type spanPlaces struct {
 	runs     *records.RunList
-	passages map[uint64]runs.Place // by the first block of their part; those that are nowhere are not in it
+	passages map[uint64]runs.Place // by the first block of their part; those that no run has are missing
 }
 
-// places finds the passages of the span that e is.
+// places finds the passages of span e.
 func (cp *Writer) places(e *records.Entry, list *records.RunList) (s *spanPlaces, err error) {
 	s = &spanPlaces{runs: list}
 	if e.Span.HasPassages() {
@@ -39,7 +39,7 @@ func (cp *Writer) findPassage(x *records.Passage) (runs.Place, bool, error) {
 	return cp.finder.Indexed(cp.ctx, tables, x)
 }
 
-// buffered returns the run of a block that the index gained since its last table was written.
+// buffered returns the run of a block that was added to the index since its last table was written.
 func (cp *Writer) buffered(leaf hash.Digest) (run packlog.Position, ok bool) {
 	if cp.recent == nil {
 		cp.recent = make(map[hash.Digest]packlog.Position)
@@ -53,7 +53,8 @@ func (cp *Writer) buffered(leaf hash.Digest) (run packlog.Position, ok bool) {
 	return run, ok
 }
 
-// of returns where the first block of a part is that is not named by leaf hashes; ok is false if its run is not there.
+// of returns where the first block of a part is; the part is not named by leaf hashes. ok is false if its run is not
+// there.
 func (s *spanPlaces) of(p *records.Part) (at runs.Place, ok bool) {
 	if p.Passage != nil {
 		at, ok = s.passages[p.First]

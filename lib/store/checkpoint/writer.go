@@ -19,23 +19,24 @@ import (
 	"hc/lib/store/table"
 )
 
-// Source is what a checkpoint works on. All of it must be there, but for Lost.
+// Source is what a checkpoint works on. All fields but Lost are required.
 type Source struct {
 	Log    *packlog.Log
 	Runs   *runs.Reader
 	Files  *derived.Files
 	Limits Limits
 
-	Idle      func(context.Context) (bool, error) // reports whether no append is under way, as far as can be told at once
-	BadRecord func(error)                         // is told of records that are passed over
-	BadRun    func(error)                         // is told of runs that cannot be read
+	Idle      func(context.Context) (bool, error) // reports whether no append is under way, as far as is known at once
+	BadRecord func(error)                         // called for records that are skipped
+	BadRun    func(error)                         // called for runs that cannot be read
 
-	// Lost is for a check, which computes the nodes of appended blocks by itself, and wants to know what damage costs: it is told of
-	// blocks whose run is not there (lost), and of those that came, or were given up, since. nil: the checkpoint is none of a check.
+	// Lost is for a check, which computes the nodes of appended blocks by itself, and wants to know what damage costs:
+	// it is called for blocks whose run is not there (lost), and for blocks that came, or were given up, since. nil:
+	// the checkpoint is not for a check.
 	Lost func(key keys.Key, r blockmap.Range, lost bool)
 }
 
-// Writer is one checkpoint on its way. Not for concurrent use.
+// Writer is one checkpoint in progress. Not for concurrent use.
 type Writer struct {
 	ctx     context.Context
 	source  Source
@@ -51,19 +52,19 @@ type Writer struct {
 	tables  []derived.TableRef // of the index, newest first
 	packs   map[uint64]packlog.Position
 	folders map[string]bool // to be synced
-	written []string        // files that nothing names yet
+	written []string        // files that nothing refers to yet
 	blocks  int             // taken in since all builders were flushed
 
 	finder passages.Finder
 	search *passages.Search
-	recent map[hash.Digest]packlog.Position // runs by the blocks of index; nil: nobody has asked yet
+	recent map[hash.Digest]packlog.Position // runs by the blocks of index; nil: not needed so far
 	mapped int                              // rows of index that are in recent
 
-	sparse bool // leave the nodes of appended blocks out, but for the roots of spans and what is deduplicated
+	sparse bool // leave out the nodes of appended blocks, except the roots of spans and the leaves of deduplicated blocks
 }
 
-// New returns one that takes in what a log gained since old, up to what of a view is synced. Files get numbers from old.Applied.Next on, which is
-// not 0. The lock of checkpoints must be held until it is done with.
+// New returns a Writer that takes in what a log gained since old, up to the synced position of a view. Files get
+// numbers from old.Applied.Next on, which is not 0. The lock of checkpoints must be held until the Writer is done with.
 func New(ctx context.Context, source Source, old *derived.Tables, view packlog.View) *Writer {
 	a := old.Applied
 	view.Readable = view.Synced
@@ -84,10 +85,11 @@ func New(ctx context.Context, source Source, old *derived.Tables, view packlog.V
 	return cp
 }
 
-// Before returns what it begins from, which must not be changed.
+// Before returns the state that the checkpoint begins from, which must not be changed.
 func (cp *Writer) Before() *derived.Applied { return cp.old.Applied }
 
-// Run makes the checkpoint, which then counts. Behind an error Abort must be called. own is what this process has just committed; nil: nothing.
+// Run makes the checkpoint, which then counts. After an error Abort must be called. own is what this process has just
+// committed; nil: nothing.
 func (cp *Writer) Run(own *commits.Written) error {
 	cp.own = own
 	from := cp.old.Applied.Position
@@ -117,7 +119,7 @@ func (cp *Writer) Run(own *commits.Written) error {
 }
 
 func (cp *Writer) syncFolders() error {
-	cp.folders[cp.files.Dir] = true // the entries of index and cores must not come behind that of what names files in them
+	cp.folders[cp.files.Dir] = true // the entries of index and cores must not reach the disk after that of the file that names files in them
 	cp.folders[filepath.Join(cp.files.Dir, "cores")] = true
 	for folder := range cp.folders {
 		if err := smallfile.SyncFolder(cp.files.FS, folder); err != nil {
@@ -129,18 +131,18 @@ func (cp *Writer) syncFolders() error {
 
 // Replace makes what Move has written count, durably.
 func (cp *Writer) Replace(a *derived.Applied) error {
-	cp.written = nil // from here on they may be named
+	cp.written = nil // from here on something may refer to them
 	return a.Replace(cp.files.FS, cp.files.Dir)
 }
 
-// Abort removes what was written and does not count.
+// Abort removes files that were written and do not count.
 func (cp *Writer) Abort() {
 	for _, b := range cp.cores {
 		b.abort()
 	}
 	for _, path := range cp.written {
 		cp.files.Discard(path)
-		_ = cp.files.FS.Remove(path) // else the next one does
+		_ = cp.files.FS.Remove(path) // else the next checkpoint does
 	}
 }
 
@@ -164,7 +166,7 @@ func (cp *Writer) apply(c *commits.Commit) error {
 	return cp.bound(a.blocks)
 }
 
-// bound writes what all cores hold when it becomes much, for there may be many.
+// bound writes what all cores hold once it becomes much, since there may be many.
 func (cp *Writer) bound(blocks int) error {
 	if cp.blocks += blocks; cp.blocks < cp.limits.AllBlocks {
 		return nil
@@ -178,7 +180,7 @@ func (cp *Writer) bound(blocks int) error {
 	return nil
 }
 
-// builderAppend is one append on its way into a core's derived files.
+// builderAppend is one append that is being taken into a core's derived files.
 type builderAppend struct {
 	cp      *Writer
 	core    *coreBuilder
@@ -237,11 +239,11 @@ func (cp *Writer) number() uint64 {
 	return cp.next - 1
 }
 
-// create begins a table in a new file. filtered is about how many rows there will be, where look-ups of what is not there are
+// create begins a table in a new file. filtered is roughly how many rows there will be, if look-ups of missing keys are
 // frequent; 0: they are not.
 func (cp *Writer) create(path string, schema table.Schema, filtered uint64) (*table.Writer, error) {
 	cp.files.Discard(path)
-	_ = cp.files.FS.Remove(path) // of a checkpoint that died
+	_ = cp.files.FS.Remove(path) // left by a checkpoint that died
 	cp.written = append(cp.written, path)
 	cp.folders[filepath.Dir(path)] = true
 	return table.CreateFiltered(cp.files.FS, path, schema, filtered)
@@ -279,10 +281,11 @@ func (cp *Writer) finish() (*derived.Applied, error) {
 	return a, nil
 }
 
-// manyOpen is how many appends without a head are put up with before it is asked whether any of them goes on.
+// manyOpen is how many appends without a head are tolerated before it is checked whether any of them is still under
+// way.
 const manyOpen = 16
 
-// voidOpen forgets appends whose process died: while none is under way, none goes on.
+// voidOpen forgets appends whose process died: if none is under way now, none will continue.
 func (cp *Writer) voidOpen(a *derived.Applied) error {
 	if len(a.Open) <= manyOpen {
 		return nil
@@ -294,7 +297,7 @@ func (cp *Writer) voidOpen(a *derived.Applied) error {
 	return err
 }
 
-// hidden returns the places that the next process is to know of, as nobody scans them any more.
+// hidden returns the damaged places that the next process must know about, since nobody scans them any more.
 func hidden(log *packlog.Log) []packlog.Position {
 	var list []packlog.Position
 	for _, d := range log.Hidden() {
@@ -303,7 +306,7 @@ func hidden(log *packlog.Log) []packlog.Position {
 	return list
 }
 
-// Sweep removes files that are not named any more. What cannot be removed is left for the next time.
+// Sweep removes files that nothing refers to any more. A file that cannot be removed is left for the next time.
 func (cp *Writer) Sweep(a *derived.Applied) {
 	keep := make(map[string]bool)
 	for _, t := range a.Index {
@@ -316,7 +319,7 @@ func (cp *Writer) Sweep(a *derived.Applied) {
 	cp.sweepTemporary(cp.files.Dir)
 }
 
-// SweepCore removes what is in the folder of a core and not named by its file, which has that number.
+// SweepCore removes files from a core's folder that its file, which has that number, does not name.
 func SweepCore(files *derived.Files, file *derived.CoreFile, number uint64) {
 	sweepFolder(files, files.CoreDir(file.Key), coreNames(file, number))
 }
@@ -334,7 +337,8 @@ func sweepFolder(files *derived.Files, dir string, keep map[string]bool) {
 	}
 }
 
-// sweepTemporary removes what a checkpoint that died left of `applied`; only checkpoints write such files there.
+// sweepTemporary removes temporary files of `applied` left by a checkpoint that died; only checkpoints write such files
+// there.
 func (cp *Writer) sweepTemporary(dir string) {
 	names, err := cp.files.FS.ReadDir(dir)
 	if err != nil {

@@ -1,3 +1,4 @@
-// Package coalesce makes one append of short ones to a core that follow one another in a store's log, when packs are rewritten: so that a run, a
-// span and a head stand for many. It knows records; where they come from and go to is for lib/store.
+// Package coalesce joins short appends to a core that follow one another in a store's log into one, when packs are
+// rewritten: so one run, one span and one head replace many. It knows records; where they come from and go to is up to
+// lib/store.
 package coalesce

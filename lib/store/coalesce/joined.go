@@ -10,24 +10,24 @@ import (
 	"hc/lib/store/runs"
 )
 
-// OldRun is a run that another one has in it.
+// OldRun is a run that was joined into another one.
 type OldRun struct {
 	At    packlog.Position // where it was
-	First uint32           // the number of its first block in the other one
+	First uint32           // the number of its first block in that one
 }
 
-// joinedAppend is several appends on their way to be one, with one run.
+// joinedAppend is several appends that are becoming one, with one run.
 type joinedAppend struct {
 	meta  records.Run
 	raw   []byte
-	lines bool // all blocks are lines, and end with LF but for the last
+	lines bool // all blocks are lines, and all but the last end with LF
 	olds  []OldRun
 	spans []*records.Span
 	head  packlog.Record
 	bytes int
 }
 
-// fits reports whether an append may follow in the same one.
+// fits reports whether an append may be joined to the others.
 func (o *joinedAppend) fits(a *shortAppend) bool {
 	most := records.MaxRunBlocks
 	if o.meta.Short {
@@ -63,7 +63,7 @@ func (o *joinedAppend) add(a *shortAppend) {
 
 func (o *joinedAppend) addRun(r shortRun) {
 	o.lines = o.lines && r.meta.Lines && (len(o.raw) == 0 || o.raw[len(o.raw)-1] == '\n')
-	ends, _ := r.meta.Split(r.data) // plainRun has split it before
+	ends, _ := r.meta.Split(r.data) // Plain has split it before
 	start := uint32(0)
 	for _, end := range ends {
 		o.meta.Lengths = append(o.meta.Lengths, end-start)
@@ -77,7 +77,7 @@ func (o *joinedAppend) addRun(r shortRun) {
 	o.bytes += len(r.data) + (4+hash.Size)*r.meta.Count
 }
 
-// addSpan joins a span to the last one, if it goes on behind it.
+// addSpan joins a span to the last one, if it continues that one.
 func (o *joinedAppend) addSpan(span *records.Span) {
 	o.bytes += len(span.Parts)*64 + len(span.Roots)*56
 	for _, p := range span.Parts {

@@ -12,10 +12,10 @@ import (
 
 const (
 	heldAppend = 512 << 10 // bytes of an append's records that are held until its head comes
-	heldBytes  = 16 << 20  // bytes of all that is held
+	heldBytes  = 16 << 20  // bytes held in all
 )
 
-// Output is where records go, and what is known of them. Records must not be kept.
+// Output is where records go, and what is known about them. Records must not be kept.
 type Output struct {
 	Census  *census.Census
 	Recoder *runs.Recoder
@@ -23,11 +23,11 @@ type Output struct {
 	AddRun  func(run *packlog.Record, olds []OldRun) error // writes a run in the place of others
 }
 
-// Joiner holds back appends, and makes one of short ones to a core that follow one another. What else a core's log says stays in its
-// order. Memory is bounded. Not for concurrent use.
+// Joiner holds back appends, and joins short ones to a core that follow one another. Everything else that the log has
+// of a core stays in its order. Memory is bounded. Not for concurrent use.
 type Joiner struct {
 	out    Output
-	held   map[packlog.AppendID]*heldRecords // their heads have not come
+	held   map[packlog.AppendID]*heldRecords // whose heads have not come
 	joined map[keys.Key]*joinedAppend
 	bytes  int // in held and joined
 }
@@ -48,7 +48,7 @@ func New(out Output) *Joiner {
 	}
 }
 
-// Take takes the next record that is live, in the log's order. Its bytes are not kept.
+// Take takes the next live record, in the log's order. Its bytes are not kept.
 func (j *Joiner) Take(record *packlog.Record) error {
 	if !record.Position.Less(j.out.Census.At) {
 		if err := j.Flush(); err != nil { // heads stay in their order
@@ -82,7 +82,7 @@ func (j *Joiner) Take(record *packlog.Record) error {
 	return j.bound()
 }
 
-// bound lets go of everything when it becomes too much.
+// bound writes everything once it becomes too much.
 func (j *Joiner) bound() error {
 	if j.bytes <= heldBytes {
 		return nil
@@ -90,7 +90,7 @@ func (j *Joiner) bound() error {
 	return j.Flush()
 }
 
-// Flush writes all that is held back: to be called behind the last record.
+// Flush writes everything that is held back. It must be called after the last record.
 func (j *Joiner) Flush() error {
 	for _, h := range j.held {
 		if err := j.spill(h); err != nil {
@@ -105,7 +105,7 @@ func (j *Joiner) Flush() error {
 	return nil
 }
 
-// spill writes what is held of an append, and lets the rest follow as it comes.
+// spill writes what is held of an append; the rest is written as it comes.
 func (j *Joiner) spill(h *heldRecords) error {
 	j.bytes -= h.bytes
 	records := h.records
@@ -118,7 +118,7 @@ func (j *Joiner) spill(h *heldRecords) error {
 	return nil
 }
 
-// write writes one record, a run compressed again.
+// write writes one record; a run is compressed again.
 func (j *Joiner) write(record *packlog.Record) error {
 	if record.Kind == packlog.KindRun {
 		var err error
@@ -129,7 +129,7 @@ func (j *Joiner) write(record *packlog.Record) error {
 	return j.out.Add(record)
 }
 
-// end ends an append with its head: it joins its neighbours, or is written behind them.
+// end ends an append with its head: it joins its neighbours, or is written after them.
 func (j *Joiner) end(h *heldRecords, head *packlog.Record) error {
 	key, _, err := records.DecodeHead(head.Meta)
 	if err != nil {

@@ -26,7 +26,7 @@ type shortRun struct {
 	data []byte
 }
 
-// understandShort returns nil if an append is too long, or has other records than plain runs and spans of them.
+// understandShort returns nil if an append is too long, or has records other than plain runs and spans of them.
 func (j *Joiner) understandShort(key keys.Key, held []packlog.Record) (*shortAppend, error) {
 	a := &shortAppend{}
 	ordinals := make(map[uint32]bool)

@@ -1,6 +1,6 @@
-// Package commits turns the records of a store's log into whole appends. Those of many may stand among one another, and none counts before
-// its head: what came so far is held for that, in bounded memory, or read a second time.
+// Package commits turns the records of a store's log into whole appends. Records of many appends may be interleaved,
+// and none counts before its head: until that comes they are held, in bounded memory, or read a second time.
 //
-// A [Reader] goes through the log, or takes what this process has just [Written] without reading it back. What an append says of its core is for
-// who gets the [Commit].
+// A [Reader] goes through the log, or takes what this process has just [Written] without reading it back. What an
+// append says about its core is up to whoever gets the [Commit].
 package commits

@@ -12,11 +12,11 @@ import (
 	"hc/lib/store/records"
 )
 
-// pendingLimit is how many bytes of memory are for the records of appends whose head has not come. Records over it are read a
-// second time when it comes.
+// pendingLimit is how many bytes of memory may hold records of appends whose head has not come. Records beyond that are
+// read a second time when the head comes.
 const pendingLimit = 3 << 20
 
-// entryCost is what an entry takes in memory beside the bytes of its meta.
+// entryCost is what an entry takes in memory besides the bytes of its meta.
 const entryCost = 600
 
 // pendingAppend is the records of an append whose head has not come yet.
@@ -25,7 +25,7 @@ type pendingAppend struct {
 	first   packlog.Position
 	entries []*records.Entry
 	size    int
-	spilled bool // entries are not held: to be read again from first on
+	spilled bool // entries are not held, but read again from first on
 }
 
 // Commit is a whole append.
@@ -33,7 +33,8 @@ type Commit struct {
 	Key  keys.Key
 	Head records.Head
 	At   packlog.Position // of the head
-	// Each calls fn for the records before the head, in order, but for those that were damaged. It may be called once, before the next commit comes.
+	// Each calls fn for the records before the head, in order, except damaged ones. It may be called once, before the
+	// next commit comes.
 	Each func(fn func(*records.Entry) error) error
 }
 
@@ -42,12 +43,12 @@ type Reader struct {
 	log     *packlog.Log
 	pending map[packlog.AppendID]*pendingAppend
 	held    int // bytes of memory that entries in pending take
-	went    int // bytes of all records that went through
+	went    int // bytes of all records read
 	damaged func(error)
 }
 
-// NewReader returns one for a log, of which these appends have records before what will be read, and their heads behind it, if anywhere. damaged is
-// told of records that it passes over.
+// NewReader returns a Reader for a log. The open appends have records before the part that will be read, and their
+// heads, if anywhere, in it. damaged is called for records that the Reader skips.
 func NewReader(log *packlog.Log, open []derived.OpenAppend, damaged func(error)) *Reader {
 	r := &Reader{log: log, pending: make(map[packlog.AppendID]*pendingAppend), damaged: damaged}
 	for _, o := range open {
@@ -56,7 +57,7 @@ func NewReader(log *packlog.Log, open []derived.OpenAppend, damaged func(error))
 	return r
 }
 
-// Bytes returns how many bytes of records went through.
+// Bytes returns how many bytes of records were read.
 func (r *Reader) Bytes() int { return r.went }
 
 // Open returns the appends whose head has not come, oldest first.
@@ -128,7 +129,7 @@ func (r *Reader) hold(record packlog.Record) {
 	}
 }
 
-// spill lets go of the records of the append that has the most.
+// spill drops the records of the append that has the most.
 func (r *Reader) spill() {
 	var largest *pendingAppend
 	for _, p := range r.pending {
@@ -175,7 +176,7 @@ func (r *Reader) each(ctx context.Context, view packlog.View, p *pendingAppend, 
 	return err
 }
 
-// checked passes a record on that belongs to the head's core.
+// checked passes on a record, if it belongs to the head's core.
 func (r *Reader) checked(e, head *records.Entry, fn func(*records.Entry) error) error {
 	if e.Kind != packlog.KindRun && e.Key != head.Key {
 		r.damaged(fmt.Errorf("record at %v: %w: it is of core %v in an append to core %v", e.At, records.ErrMalformed, e.Key, head.Key))
@@ -184,7 +185,7 @@ func (r *Reader) checked(e, head *records.Entry, fn func(*records.Entry) error) 
 	return fn(e)
 }
 
-// TakeOwn takes what this process has just committed, behind what was read so far, as Run would.
+// TakeOwn takes what this process has just committed, right after what was read so far, as Run would.
 func (r *Reader) TakeOwn(ctx context.Context, view packlog.View, own *Written, apply func(*Commit) error) error {
 	for i := range own.records {
 		if err := r.take(ctx, view, own.record(i), apply); err != nil {

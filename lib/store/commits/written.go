@@ -3,24 +3,25 @@ package commits
 import "hc/lib/store/packlog"
 
 const (
-	// mostWrote is how many bytes of the records of a transaction, without the payloads of runs, are held for the checkpoint behind its
-	// commit: those of 4 GiB in blocks of 64 KiB. A longer transaction is read back: its memory does not depend on how much it writes.
+	// mostWrote is how many bytes of a transaction's records, without the payloads of runs, are held for the checkpoint
+	// after its commit: those of 4 GiB in blocks of 64 KiB. A longer transaction is read back: its memory does not
+	// depend on how much it writes.
 	mostWrote = 4 << 20
-	// recordCost is what a record costs in memory beside its bytes.
+	// recordCost is what a record takes in memory besides its bytes.
 	recordCost = 128
 )
 
-// Written is the records that a transaction wrote, without the payloads, if they are not too many and stand one behind the other in one pack; else
-// nothing.
+// Written is the records that a transaction wrote, without the payloads, if they are not too many and follow one
+// another in one pack; otherwise it is empty.
 type Written struct {
 	ID         packlog.AppendID
-	First, End packlog.Position // of the first one, and behind the last
+	First, End packlog.Position // of the first one, and after the last
 	Bytes      int              // of memory
 	records    []writtenRecord
-	over       bool // it was too much, or somebody else wrote between, or it goes on in another pack: there is nothing
+	over       bool // too much was written, or somebody else wrote in between, or it continues in another pack: nothing is kept
 }
 
-// writtenRecord is a record of them. Its bytes are not copied: nobody changes them.
+// writtenRecord is one of these records. Its bytes are not copied: nobody changes them.
 type writtenRecord struct {
 	kind    packlog.Kind
 	meta    []byte
@@ -54,8 +55,8 @@ func (w *Written) record(i int) packlog.Record {
 	}
 }
 
-// Empty reports whether it has none.
+// Empty reports whether there are no records.
 func (w *Written) Empty() bool { return len(w.records) == 0 }
 
-// Head returns where the head is: the last record, of those that are not empty.
+// Head returns where the head is, which is the last record. There must be one.
 func (w *Written) Head() packlog.Position { return w.record(len(w.records) - 1).Position }

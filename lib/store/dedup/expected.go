@@ -9,31 +9,32 @@ import (
 )
 
 const (
-	expectedBlocks = 16 << 10 // that are looked for together
-	expectedReach  = 64       // how many blocks may not come that were expected before one that comes
+	expectedBlocks = 16 << 10 // that are looked up together
+	expectedReach  = 64       // how many expected blocks may be skipped
 )
 
-// Expected is the blocks that a transaction is about to get, of which those that the index has not are found out together. Its zero value
-// expects none.
+// Expected is the blocks that a transaction is about to get. It finds out together which of them the index does not
+// have. Its zero value expects none.
 type Expected struct {
 	leaves []hash.Digest
 	next   int // the first one that may come
 	batch  table.Batch
-	first  int // of leaves, the one that the batch begins with
-	asked  int // of leaves, behind the last one of the batch
+	first  int // index in leaves of the first block in the batch
+	asked  int // index in leaves after the last block in the batch
 }
 
-// Set has blocks with these leaf hashes expected, in this order, in place of those before. leaves is not changed until the next call.
+// Set replaces the expected blocks by those with these leaf hashes, in this order. leaves must not change until the
+// next call.
 func (e *Expected) Set(leaves []hash.Digest) {
 	e.leaves, e.next, e.first, e.asked = leaves, 0, 0, 0
 	e.batch.Reset()
 }
 
-// GoOn says which of them comes next, by its number.
+// GoOn says, by its number, which expected block comes next.
 func (e *Expected) GoOn(next int) { e.next = next }
 
-// Absent reports whether it is certain that an index has no block with that leaf hash. The error is that of looking, behind which nothing is
-// expected any more.
+// Absent reports whether it is certain that an index has no block with that leaf hash. If the look-up fails, it returns
+// the error, and expects no more blocks.
 func (e *Expected) Absent(ctx context.Context, in derived.Index, leaf hash.Digest) (bool, error) {
 	for i := e.next; i < min(e.next+expectedReach, len(e.leaves)); i++ {
 		if e.leaves[i] != leaf {

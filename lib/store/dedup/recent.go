@@ -10,25 +10,25 @@ import (
 
 const (
 	recentLimit = 64 << 10 // blocks
-	recentChunk = 1 << 10  // blocks for which there is room at a time
+	recentChunk = 1 << 10  // blocks allocated at a time
 )
 
-// Recent is the sizes of the blocks that came last, recentLimit of them, by leaf hash. It takes some 45 bytes for each: two maps, of which
-// one is filled while the other one is still looked into, take four times as much. Its zero value is empty.
+// Recent is the sizes of the most recent blocks, recentLimit of them, by leaf hash. It takes about 45 bytes for each:
+// two maps, one being filled while the other is still in use, would take four times as much. Its zero value is empty.
 type Recent struct {
-	chunks [recentLimit / recentChunk]*[recentChunk]recentBlock // the last of the newest ones is where the next one goes; full, they are a ring
-	count  int                                                  // that came in all
-	first  []uint32                                             // of each bucket the newest block, by its place in the ring, plus 1; a power of two of them
+	chunks [recentLimit / recentChunk]*[recentChunk]recentBlock // the next block goes into the last one in use; when all are full, they are a ring
+	count  int                                                  // blocks added so far
+	first  []uint32                                             // the newest block of each bucket, by its place in the ring, plus 1; a power of two of them
 	factor uint64                                               // which nobody can foresee, so that nobody makes blocks for one bucket
 }
 
 type recentBlock struct {
 	leaf hash.Digest
 	size uint32
-	next uint32 // the next older one of its bucket, as in first
+	next uint32 // the next older one in its bucket, as in first
 }
 
-// Get returns how many bytes the block with a leaf hash has, if it is one of them.
+// Get returns the size in bytes of the block with a leaf hash, if it is one of these.
 func (r *Recent) Get(leaf hash.Digest) (size uint32, ok bool) {
 	if r.count == 0 {
 		return 0, false
@@ -43,7 +43,7 @@ func (r *Recent) Get(leaf hash.Digest) (size uint32, ok bool) {
 	return 0, false
 }
 
-// at returns a block by its place, plus 1.
+// at returns a block by its place plus 1.
 func (r *Recent) at(place uint32) *recentBlock {
 	return &r.chunks[(place-1)/recentChunk][(place-1)%recentChunk]
 }
@@ -52,7 +52,7 @@ func (r *Recent) bucket(leaf *hash.Digest) uint64 {
 	return binary.LittleEndian.Uint64(leaf[:]) * r.factor >> (64 - bits.Len(uint(len(r.first)-1)))
 }
 
-// Add takes in a block, which may have come before.
+// Add adds a block, which may have come before.
 func (r *Recent) Add(leaf hash.Digest, size int) {
 	r.makeRoom()
 	place := uint32(r.count%recentLimit) + 1
@@ -74,7 +74,7 @@ func (r *Recent) link(place uint32) {
 	b.next, *bucket = *bucket, place
 }
 
-// forget takes the oldest block of all out of its bucket, in which it is the last one.
+// forget takes the oldest block out of its bucket, in which it is the last one.
 func (r *Recent) forget(place uint32) {
 	at := &r.first[r.bucket(&r.at(place).leaf)]
 	for *at != place {
@@ -83,7 +83,7 @@ func (r *Recent) forget(place uint32) {
 	*at = r.at(place).next
 }
 
-// makeRoom makes more buckets where there are fewer than blocks.
+// makeRoom adds buckets if there are fewer than blocks.
 func (r *Recent) makeRoom() {
 	if r.count < len(r.first) || len(r.first) == recentLimit {
 		return

@@ -10,8 +10,8 @@ import (
 	"hc/lib/store/runs"
 )
 
-// In returns where the blocks of a passage are in a run; ok is false if that has others. The error is that of reading the run's record, and wraps
-// packlog.ErrDamaged or packlog.ErrMoved if that is not there.
+// In returns where the blocks of a passage are in a run; ok is false if the run does not have them in a row. The error
+// is that of reading the run's record, and wraps packlog.ErrDamaged or packlog.ErrMoved if that is not there.
 func In(ctx context.Context, r *runs.Reader, run packlog.Position, x *records.Passage) (at runs.Place, ok bool, err error) {
 	e, err := r.Meta(ctx, run, packlog.KindRun)
 	if err != nil {
@@ -24,7 +24,7 @@ func In(ctx context.Context, r *runs.Reader, run packlog.Position, x *records.Pa
 	return runs.Place{Run: run, At: number}, true, nil
 }
 
-// Finder looks for passages where an index leads to, in a log and by what reads its runs. Safe for concurrent use.
+// Finder looks for passages where an index leads, in a log and with a reader of its runs. Safe for concurrent use.
 type Finder struct {
 	Log    *packlog.Log
 	Reader *runs.Reader
@@ -42,8 +42,8 @@ func (f *Finder) Indexed(ctx context.Context, in derived.Index, x *records.Passa
 	return at, ok, err
 }
 
-// InRun returns where a passage is in a run, if that is there and has it; also in one whose blocks are damaged, which still says which
-// they are.
+// InRun returns where a passage is in a run, if the run is there and has it. The run's blocks may be damaged: its meta
+// still names them.
 func (f *Finder) InRun(ctx context.Context, run packlog.Position, x *records.Passage) (at runs.Place, ok bool, err error) {
 	if !f.Log.Current(run) {
 		return runs.Place{}, false, nil

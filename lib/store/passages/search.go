@@ -13,21 +13,23 @@ import (
 // mostSought is how many passages are looked for in one search of the log.
 const mostSought = 64 << 10
 
-// Search finds the passages of span after span, also where an index does not. Searching all of the log for each span would cost the more, the
-// more spans there are; so a search looks for those of the spans that follow, too. Its memory is bounded. Not for concurrent use.
+// Search finds the passages of one span after another, even those that an index does not lead to. Searching the whole
+// log for each span would cost more the more spans there are; so a search also looks for the passages of later spans.
+// Its memory is bounded. Not for concurrent use.
 type Search struct {
 	log    *packlog.Log
 	view   packlog.View
-	sought map[records.Passage]bool // of those in found, and those that no run has
+	sought map[records.Passage]bool // passages in found, and those that no run has
 	found  map[records.Passage]runs.Place
 }
 
-// NewSearch returns one that looks through a log up to the end of a view.
+// NewSearch returns a Search through a log up to the end of a view.
 func NewSearch(log *packlog.Log, view packlog.View) *Search {
 	return &Search{log: log, view: view}
 }
 
-// Locate returns where the passages of the span that e is are, by their first blocks; those that no run has are not in it. find looks in an index.
+// Locate returns where the passages of span e are, by their first blocks; those that no run has are missing. find looks
+// in an index.
 func (p *Search) Locate(ctx context.Context, e *records.Entry, find func(*records.Passage) (runs.Place, bool, error)) (map[uint64]runs.Place, error) {
 	places := make(map[uint64]runs.Place)
 	var lost []records.Part
@@ -56,7 +58,7 @@ func (p *Search) Locate(ctx context.Context, e *records.Entry, find func(*record
 	return places, nil
 }
 
-// search looks for those of the parts that were not looked for yet, and for what the spans from a position on name.
+// search looks for the passages of parts, unless it has done so before, and for those of the spans from a position on.
 func (p *Search) search(ctx context.Context, from packlog.Position, parts []records.Part) error {
 	known := true
 	for _, part := range parts {
@@ -86,7 +88,7 @@ func (p *Search) search(ctx context.Context, from packlog.Position, parts []reco
 		}
 		e, err := records.Decode(r)
 		if err != nil {
-			return nil // it counts for nothing
+			return nil // it does not count
 		}
 		return e.EachPassage(seek)
 	})
@@ -100,8 +102,8 @@ func (p *Search) search(ctx context.Context, from packlog.Position, parts []reco
 // errSoughtEnough ends a scan.
 var errSoughtEnough = errors.New("enough passages to look for")
 
-// Find looks through the whole log, up to the end of a view, for passages, and returns where they are; those that no run has are not in it. Runs of
-// appends that are not committed do not count.
+// Find searches the whole log, up to the end of a view, for passages, and returns where they are; those that no run has
+// are missing. Runs of appends that are not committed do not count.
 func Find(ctx context.Context, log *packlog.Log, view packlog.View, list []*records.Passage) (map[records.Passage]runs.Place, error) {
 	wanted := make(map[hash.Digest][]*records.Passage)
 	for _, x := range list {
@@ -122,7 +124,7 @@ func Find(ctx context.Context, log *packlog.Log, view packlog.View, list []*reco
 		}
 		m, err := records.DecodeRun(r.Meta)
 		if err != nil {
-			return nil // it is told of as damage where its append is read
+			return nil // it is reported as damage where its append is read
 		}
 		for i, leaf := range m.Leaves {
 			for _, x := range wanted[leaf] {

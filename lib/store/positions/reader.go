@@ -17,7 +17,7 @@ type Reader struct {
 	key  []byte // nil: no more
 }
 
-// NewReader begins with the first position from one on. Stop must be called.
+// NewReader returns a Reader that begins with the first position at or after from. Stop must be called.
 func NewReader(ctx context.Context, t *table.Table, from packlog.Position) (*Reader, error) {
 	next, done := iter.Pull2(t.Scan(ctx, Key(from)))
 	r := &Reader{next: next, done: done}
@@ -28,7 +28,7 @@ func NewReader(ctx context.Context, t *table.Table, from packlog.Position) (*Rea
 	return r, nil
 }
 
-// Stop lets go of the table.
+// Stop releases the table.
 func (r *Reader) Stop() { r.done() }
 
 func (r *Reader) advance() error {
@@ -41,7 +41,8 @@ func (r *Reader) advance() error {
 	return nil
 }
 
-// Has reports whether the table has a position; passed, if not nil, is told the packs of those that it has between that and the one before.
+// Has reports whether the table has a position. passed, if not nil, is called with the packs of positions that were
+// skipped since the last call.
 func (r *Reader) Has(p packlog.Position, passed func(pack uint64)) (bool, error) {
 	key := Key(p)
 	for r.key != nil {

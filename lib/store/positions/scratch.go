@@ -17,25 +17,26 @@ var (
 	movesSchema = table.Schema{Magic: [4]byte{'h', 'c', 'g', 'm'}, KeySize: 16, ValueSize: blockmap.PlaceSize}
 )
 
-// Scratch is tables that only one process reads, in a folder that goes with it. Something else keeps others out. Not for concurrent use.
+// Scratch is tables that only one process reads, in a folder of their own. The caller keeps others out. Not for
+// concurrent use.
 type Scratch struct {
 	dir   string
 	fs    packlog.FS
 	cache *table.Cache
 	count int
-	open  map[*table.Table]string // their paths
+	open  map[*table.Table]string // with their paths
 }
 
-// NewScratch makes the folder, without what a scratch that was never removed left in it. cache is for reading the tables.
+// NewScratch makes the folder, and removes what an earlier scratch has left in it. cache is for reading the tables.
 func NewScratch(fsys packlog.FS, dir string, cache *table.Cache) (*Scratch, error) {
 	sc := &Scratch{dir: dir, fs: fsys, cache: cache, open: make(map[*table.Table]string)}
-	if err := sc.Remove(); err != nil { // of one that died
+	if err := sc.Remove(); err != nil { // of a process that died
 		return nil, err
 	}
 	return sc, smallfile.MakeFolder(fsys, dir, 0o755)
 }
 
-// Remove removes the folder and all in it.
+// Remove removes the folder with everything in it.
 func (sc *Scratch) Remove() error {
 	for t := range sc.open {
 		_ = t.Close() // it was only read
@@ -44,7 +45,7 @@ func (sc *Scratch) Remove() error {
 	return smallfile.RemoveFolder(sc.fs, sc.dir)
 }
 
-// drop removes tables that another one stands for: of a large store there are more than a process may have open.
+// drop removes tables that another one replaces: a large store has more than a process may have open.
 func (sc *Scratch) drop(tables []*table.Table) error {
 	for _, t := range tables {
 		path := sc.open[t]
@@ -65,7 +66,7 @@ type Writer struct {
 	schema table.Schema
 }
 
-// CreateSet begins a table of positions, which come in their order.
+// CreateSet begins a table of positions, which must be added in order.
 func (sc *Scratch) CreateSet() (*Writer, error) { return sc.create(setSchema) }
 
 func (sc *Scratch) create(schema table.Schema) (*Writer, error) {
@@ -78,7 +79,7 @@ func (sc *Scratch) create(schema table.Schema) (*Writer, error) {
 	return &Writer{w: w, of: sc, path: path, schema: schema}, nil
 }
 
-// Add adds a position behind lower ones.
+// Add adds a position, which must be above the earlier ones.
 func (w *Writer) Add(at packlog.Position) error { return w.w.Add(Key(at), []byte{1}) }
 
 // Abort removes the table, unless it is finished.

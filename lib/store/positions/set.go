@@ -11,17 +11,18 @@ import (
 )
 
 const (
-	fanIn        = 16      // tables that are merged at once
-	rowsInMemory = 8 << 10 // positions that are sorted in memory
+	fanIn        = 16      // tables to merge at once
+	rowsInMemory = 8 << 10 // positions to sort in memory
 )
 
-// row is a position, and where what was there is now.
+// row is a position, and where its record is now.
 type row struct {
 	at packlog.Position
-	to runs.Place // nothing for setSchema
+	to runs.Place // unused with setSchema
 }
 
-// Set gathers positions in any order, and makes a sorted table of them, by their sequence and offset. Memory is flat. Not for concurrent use.
+// Set gathers positions in any order, and makes a table of them, sorted by sequence and offset. Memory is flat. Not for
+// concurrent use.
 type Set struct {
 	ctx    context.Context
 	of     *Scratch
@@ -31,17 +32,18 @@ type Set struct {
 	last   packlog.Position
 }
 
-// NewSet returns an empty set, of positions only.
+// NewSet returns an empty set of positions.
 func NewSet(ctx context.Context, of *Scratch) *Set {
 	return &Set{ctx: ctx, of: of, schema: setSchema}
 }
 
-// NewMoves returns an empty set of positions, each with the place where what was there is now, as blockmap.AppendPlace has it.
+// NewMoves returns an empty set of positions, each with the place where its record is now, encoded by
+// blockmap.AppendPlace.
 func NewMoves(ctx context.Context, of *Scratch) *Set {
 	return &Set{ctx: ctx, of: of, schema: movesSchema}
 }
 
-// Add takes a position in, as often as it comes; to is for a set of moves.
+// Add adds a position; repeated ones count once. to is for a set of moves.
 func (s *Set) Add(at packlog.Position, to runs.Place) error {
 	if at == s.last { // neighbouring blocks are in one run
 		return nil
@@ -106,7 +108,7 @@ func (s *Set) push(level int, t *table.Table) error {
 	return s.push(level+1, merged)
 }
 
-// merge makes one table of several, which are gone then.
+// merge makes one table of several, and removes these.
 func (s *Set) merge(tables []*table.Table) (*table.Table, error) {
 	w, err := s.of.create(s.schema)
 	if err != nil {
@@ -123,7 +125,7 @@ func (s *Set) merge(tables []*table.Table) (*table.Table, error) {
 	return merged, s.of.drop(tables)
 }
 
-// Finish returns the table of all positions. The set is used up.
+// Finish returns the table of all positions. The set must not be used any more.
 func (s *Set) Finish() (*table.Table, error) {
 	if err := s.flush(); err != nil {
 		return nil, err

@@ -1,5 +1,5 @@
-// Package smallfile reads and replaces the small files beside a store's log: each is there as it was written, or as it was before, whenever
-// the power fails.
+// Package smallfile reads and replaces the small files beside a store's log. Whenever the power fails, each is there as
+// it was written last, or as it was before.
 package smallfile
 
 import (
@@ -15,13 +15,13 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// Temporary is how names of files begin that are being written.
+// Temporary is the prefix of the names of files that are being written.
 const Temporary = ".tmp-"
 
-// ErrTooLong says that a small file is not what was written: it is never so long.
+// ErrTooLong says that a small file is not as it was written: it is never so long.
 var ErrTooLong = errors.New("file is too long")
 
-// Read returns a file's bytes, if there are at most max.
+// Read returns a file's content, of up to max bytes.
 func Read(fsys packlog.FS, path string, max int64) ([]byte, error) {
 	file, err := fsys.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
@@ -43,7 +43,7 @@ func Read(fsys packlog.FS, path string, max int64) ([]byte, error) {
 	return b[:n], nil
 }
 
-// Replace makes data the content of a file, durably: whole or not at all. The folder must be there.
+// Replace durably makes data the content of a file: completely or not at all. The folder must exist.
 func Replace(fsys packlog.FS, path string, data []byte, perm fs.FileMode) error {
 	dir := filepath.Dir(path)
 	var random [8]byte
@@ -59,7 +59,7 @@ func Replace(fsys packlog.FS, path string, data []byte, perm fs.FileMode) error 
 	return SyncFolder(fsys, dir)
 }
 
-// Create writes a new file and syncs it; not its folder.
+// Create writes a new file and syncs it, but not its folder.
 func Create(fsys packlog.FS, path string, data []byte, perm fs.FileMode) error {
 	file, err := fsys.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
@@ -79,8 +79,8 @@ func Create(fsys packlog.FS, path string, data []byte, perm fs.FileMode) error {
 	return nil
 }
 
-// MakeFolder makes a folder if it is not there. Its entry in the one above is for the caller to sync: also where it was there, for
-// who made it may have died before.
+// MakeFolder makes a folder if it does not exist. The caller must sync the parent folder, even if the folder existed:
+// whoever made it may have died before doing so.
 func MakeFolder(fsys packlog.FS, path string, perm fs.FileMode) error {
 	if _, dir, err := fsys.Stat(path); err == nil && dir {
 		return nil
@@ -91,7 +91,7 @@ func MakeFolder(fsys packlog.FS, path string, perm fs.FileMode) error {
 	return nil
 }
 
-// SyncFolder makes durable which files are in a folder.
+// SyncFolder makes the entries of a folder durable.
 func SyncFolder(fsys packlog.FS, path string) error {
 	if err := fsys.SyncDir(path); err != nil {
 		return fmt.Errorf("syncing folder %s: %w", path, err)
@@ -99,7 +99,7 @@ func SyncFolder(fsys packlog.FS, path string) error {
 	return nil
 }
 
-// RemoveFolder removes a folder that has only files in it, if it is there.
+// RemoveFolder removes a folder that only has files in it, if it exists.
 func RemoveFolder(fsys packlog.FS, dir string) error {
 	names, err := fsys.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -2,14 +2,14 @@ package treetable
 
 import "hc/lib/merkle"
 
-// climbTogether is how many leaves are put into the tree in one go, at most: enough to hash their parents side by side.
+// climbTogether is the most leaves that are put into the tree at once: enough to hash their parents side by side.
 const climbTogether = 4096
 
-// climbOne takes a node and computes what follows from it: the parents whose two children are known. get returns nodes that
-// are known, set takes new ones and those whose size became certain.
+// climbOne takes a node and computes what follows from it: the parents whose two children are known. get returns nodes
+// that are known, set takes new ones and those whose size became certain.
 //
-// A node that is hashed from two children of certain size is certain; so is a child under a certain parent whose
-// sibling is certain: its size is what the sibling leaves of the parent's.
+// A node that is hashed from two children of certain size is certain. So is a child of a certain parent whose sibling
+// is certain: its size is the parent's minus the sibling's.
 func climbOne(n merkle.Node, get func(uint64) (merkle.Node, bool, error), set func(merkle.Node)) error {
 	for {
 		old, known, err := get(n.Index)
@@ -17,7 +17,7 @@ func climbOne(n merkle.Node, get func(uint64) (merkle.Node, bool, error), set fu
 			return err
 		}
 		if known && (!old.Hint || n.Hint) {
-			return nil // what follows from it was found when it came
+			return nil // what follows from it was found when it first came
 		}
 		set(n)
 		sibling, ok, err := get(merkle.Sibling(n.Index))
@@ -33,7 +33,7 @@ func climbOne(n merkle.Node, get func(uint64) (merkle.Node, bool, error), set fu
 			return nil
 		}
 		if n.Size+sibling.Size > merkle.MaxBytes {
-			return nil // a hint that cannot be
+			return nil // an impossible hint
 		}
 		parent := ParentOf(n, sibling)
 		if ok && above.Hash != parent.Hash {
@@ -44,11 +44,12 @@ func climbOne(n merkle.Node, get func(uint64) (merkle.Node, bool, error), set fu
 	}
 }
 
-// Climb takes one node, or the leaves of a whole subtree in their order, into a set, with what follows from them and from nodes that are known,
-// which get returns by their flat-tree indexes: those of the set, and any others. Its errors are those of get.
+// Climb adds one node, or the leaves of a whole subtree in order, to a set, with everything that follows from them and
+// from known nodes. get returns known nodes by their flat-tree indexes: those of the set, and any others. Its errors
+// are those of get.
 //
-// What is below the root of a subtree follows from its leaves alone, so that only the root, and what is above it, is looked up: where a
-// table has to be asked, that is what a long span costs.
+// The nodes below the root of a subtree follow from its leaves alone, so only the root and the nodes above it are
+// looked up: if a table must be asked, look-ups are most of the cost of a long span.
 func Climb(leaves []merkle.Node, get func(uint64) (merkle.Node, bool, error), into *Set) error {
 	if len(leaves) == 1 {
 		return climbOne(leaves[0], get, into.put)
@@ -58,7 +59,7 @@ func Climb(leaves []merkle.Node, get func(uint64) (merkle.Node, bool, error), in
 	if err != nil {
 		return err
 	}
-	if ok && !known.Hint && known.Hash != root.Hash { // what was verified stays
+	if ok && !known.Hint && known.Hash != root.Hash { // verified nodes stay
 		for _, n := range leaves {
 			if err := climbOne(n, get, into.put); err != nil {
 				return err
@@ -70,8 +71,8 @@ func Climb(leaves []merkle.Node, get func(uint64) (merkle.Node, bool, error), in
 	return climbOne(root, get, into.put)
 }
 
-// InSubtrees calls take with the leaves that come of each whole subtree, climbTogether at most at a time. each gives them, those
-// of blocks that follow one another in their order.
+// InSubtrees calls take with the leaves of each whole subtree, up to climbTogether at a time. each yields the leaves,
+// those of consecutive blocks in their order.
 func InSubtrees(take func(leaves []merkle.Node) error, each func(leaf func(merkle.Node) error) error) error {
 	var leaves []merkle.Node
 	flush := func() error {
@@ -113,7 +114,7 @@ func ParentOf(a, b merkle.Node) merkle.Node {
 	return merkle.ParentNode(a, b)
 }
 
-// settle makes the one of two siblings certain that is not, under a certain parent.
+// settle makes the one of two siblings whose size is a hint certain, given a certain parent.
 func settle(a, b, parent merkle.Node, set func(merkle.Node)) {
 	if a.Hint == b.Hint {
 		return

@@ -11,23 +11,23 @@ import (
 	"hc/lib/store/table"
 )
 
-// Set is nodes of a tree, in memory, by their indexes. Those of long subtrees stand together, as rows of a tree table: they come
-// together, by the thousand, and so cost no more than to be hashed, where a map takes three times the memory and the time, and its
-// nodes would have to be sorted. What rows say of a node counts, whatever single says.
+// Set is nodes of a tree, in memory, by their indexes. Those of long subtrees are kept together, as rows of a tree
+// table: they come by the thousand, and so cost no more than hashing them, where a map takes three times the memory and
+// the time, and its nodes would have to be sorted. If rows have a node, single is ignored.
 type Set struct {
 	single map[uint64]merkle.Node
 	rows   []nodeRows // ascending, apart from one another
 	count  int        // of nodes in rows
 }
 
-// nodeRows is certain nodes whose post-order numbers follow one another. Immutable.
+// nodeRows is certain nodes with consecutive post-order numbers. Immutable.
 type nodeRows struct {
 	first  uint64 // number
-	values []byte // as a tree table has them
+	values []byte // as encoded in a tree table
 }
 
-// rowsFrom is how many leaves a subtree has, at least, whose nodes stand together. Small ones may come in any order, and there would
-// be too many to keep them in a list.
+// rowsFrom is the fewest leaves of a subtree whose nodes are kept together. Small ones may come in any order, and there
+// would be too many to keep them in a list.
 const rowsFrom = 32
 
 // NewSet returns an empty set.
@@ -43,13 +43,13 @@ func (r nodeRows) part(first, end uint64) nodeRows {
 	return nodeRows{first, r.values[(first-r.first)*size : (end-r.first)*size]}
 }
 
-// belowRoot is the nodes below the root of a subtree: as rows, or, if they are few, one by one.
+// belowRoot is the nodes below the root of a subtree: as rows or, if they are few, one by one.
 type belowRoot struct {
 	few  []merkle.Node
 	rows nodeRows
 }
 
-// hashSubtree hashes a subtree, and returns its root and what is below it.
+// hashSubtree hashes a subtree, and returns its root and the nodes below it.
 func hashSubtree(leaves []merkle.Node) (root merkle.Node, below belowRoot) {
 	count := 2*len(leaves) - 2
 	if len(leaves) < rowsFrom {
@@ -65,7 +65,7 @@ func hashSubtree(leaves []merkle.Node) (root merkle.Node, below belowRoot) {
 	return root, belowRoot{rows: nodeRows{first, values}}
 }
 
-// Len returns how many nodes there are, or some more.
+// Len returns how many nodes there are, or a few more.
 func (s *Set) Len() int { return len(s.single) + s.count }
 
 // Get returns the node at a flat-tree index, if it is there.
@@ -89,7 +89,7 @@ func (s *Set) rowsAt(number uint64) (nodeRows, bool) {
 	return s.rows[i], true
 }
 
-// behind returns which are the first rows that end behind a number.
+// behind returns the index of the first rows that end after a number.
 func (s *Set) behind(number uint64) int {
 	if n := len(s.rows); n == 0 || s.rows[n-1].end() <= number { // a log that grows
 		return n
@@ -97,10 +97,10 @@ func (s *Set) behind(number uint64) int {
 	return sort.Search(len(s.rows), func(i int) bool { return s.rows[i].end() > number })
 }
 
-// put takes a node. One that is in rows is certain, and stays.
+// put adds a node. One that is in rows is certain, and stays.
 func (s *Set) put(n merkle.Node) { s.single[n.Index] = n }
 
-// putBelow takes the nodes below the root of a subtree, in place of those that are there.
+// putBelow adds the nodes below the root of a subtree, in place of those that are there.
 func (s *Set) putBelow(below belowRoot) {
 	for _, n := range below.few {
 		s.put(n)
@@ -147,7 +147,7 @@ func (s *Set) Cut(length uint64) {
 	s.rows = left
 }
 
-// Clone returns a set of the same nodes that changes apart from s.
+// Clone returns a set of the same nodes that changes independently of s.
 func (s *Set) Clone() Set {
 	return Set{single: maps.Clone(s.single), rows: slices.Clone(s.rows), count: s.count}
 }
@@ -158,7 +158,7 @@ func (s *Set) Clear() {
 	s.rows, s.count = nil, 0
 }
 
-// AddTo adds all nodes to a table of a tree.
+// AddTo adds all nodes to a tree's table.
 func (s *Set) AddTo(w *table.Writer) error {
 	single := slices.SortedFunc(maps.Values(s.single), func(x, y merkle.Node) int {
 		return cmp.Compare(Number(x.Index), Number(y.Index))

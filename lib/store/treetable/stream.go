@@ -7,7 +7,7 @@ import (
 	"hc/lib/merkle"
 )
 
-// Stream gives the nodes of a tree in post-order, and compares parents with their children.
+// Stream yields the nodes of a tree in post-order, and compares parents with their children.
 type Stream struct {
 	next  func() (merkle.Node, error, bool)
 	stop  func()
@@ -25,7 +25,7 @@ func NewStream(nodes iter.Seq2[merkle.Node, error]) (*Stream, error) {
 	return s, s.advance()
 }
 
-// Stop lets go of what the nodes come from.
+// Stop releases the source of the nodes.
 func (s *Stream) Stop() { s.stop() }
 
 func (s *Stream) advance() (err error) {
@@ -52,10 +52,11 @@ func (s *Stream) climb(n merkle.Node) {
 	s.below[depth][1], s.known[depth][1] = n, true
 }
 
-// Wrong tells of the first parent so far that is not that of its children; nil: all are.
+// Wrong returns an error for the first parent so far that does not match its children; nil if there is none.
 func (s *Stream) Wrong() error { return s.wrong }
 
-// To goes on to the node with that post-order number, and returns it; nil if it is not there. between, if not nil, gets those before it.
+// To moves to the node with that post-order number, and returns it; nil if it is not there. between, if not nil, is
+// called with those before it.
 func (s *Stream) To(number uint64, between func(merkle.Node) error) (*merkle.Node, error) {
 	for s.ok && Number(s.at.Index) < number {
 		if between != nil {
