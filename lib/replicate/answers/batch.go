@@ -8,26 +8,26 @@ import (
 	"hc/lib/replicate/messages"
 )
 
-// Of the answers to requests that wait, so many, of so many bytes, go in one batch. Stock verifies and stores what comes together
-// together, and answers a batch with a batch: answers one by one cost it a tenth more, and small ones a frame each.
+// Limits of a batch of answers to waiting requests. Stock verifies and stores a batch as a whole, and answers it with a
+// batch. Single answers cost it a tenth more, and each small one a frame.
 const (
 	answersTogether = 32
 	answeredBytes   = 512 << 10
 )
 
-// Batch gathers answers on one channel after the other, in the memory that they are encrypted in and written from. The zero value has
-// none. It is one goroutine's; what is gathered waits for Flush, or for answers that it has no room for.
+// Batch gathers answers, for one channel at a time, in the memory that they are encrypted in and written from. It sends them
+// on Flush, or when an answer does not fit. The zero value is empty. It belongs to one goroutine.
 type Batch struct {
 	channel    *protomux.Channel
-	frame      *Frame // has them, as a batch has; nil: there are none
+	frame      *Frame // holds the answers, in the form of a batch; nil: there are none
 	count      int
-	bytes      int    // of them, and of what a batch puts before each, at most
+	bytes      int    // of the answers, with the most that a batch puts before each
 	first      int    // where the first one's message begins in the frame
-	head, tail []byte // of the last one; used again
+	head, tail []byte // of the last one; reused
 }
 
-// Add puts an answer behind the others, or begins anew with it where there is no room. Nothing of it is needed any more when Add returns. An error is that of
-// sending.
+// Add adds an answer. If there is no room, or the others are for another channel, it sends those first. It keeps nothing of
+// proof. An error is one of sending.
 func (a *Batch) Add(channel *protomux.Channel, proof *merkle.Proof) error {
 	a.head, a.tail = messages.AppendDataHead(a.head[:0], proof), messages.AppendDataTail(a.tail[:0], proof)
 	var value []byte
@@ -47,7 +47,7 @@ func (a *Batch) Add(channel *protomux.Channel, proof *merkle.Proof) error {
 	return err
 }
 
-// put puts the answer of head, value and tail, of so many bytes, behind the others.
+// put appends the answer of head, value and tail, of so many bytes, to the others.
 func (a *Batch) put(value []byte, bytes int) {
 	if a.frame == nil {
 		a.frame = Take(max(answeredBytes, bytes+batchedRoom))
@@ -62,10 +62,10 @@ func (a *Batch) put(value []byte, bytes int) {
 	a.count, a.bytes = a.count+1, a.bytes+bytes+batchedRoom
 }
 
-// batchedRoom is what a batch puts before a message, at most, in bytes.
+// batchedRoom is the most bytes that a batch puts before a message.
 const batchedRoom = 18
 
-// Flush sends what is gathered, if anything is.
+// Flush sends the gathered answers, if there are any.
 func (a *Batch) Flush() error {
 	frame, count := a.frame, a.count
 	if frame == nil {

@@ -1,6 +1,6 @@
-// Package answers makes the answers of a server in the memory that they are encrypted in and written from, so that blocks are read from the log
-// to where they leave, and copied nowhere else. What may be asked, and who is answered, is for lib/replicate.
+// Package answers makes a server's answers in the memory that they are encrypted in and written from. So blocks are read
+// from the log to where they are sent from, and copied nowhere else. lib/replicate decides what may be asked, and by whom.
 //
-// A [Batch] gathers proofs for a core's own channel. For hc's (lib/objects) [Take] a [Frame] of [Most] bytes of blocks, [Pack] the blocks, and
-// [Frame.Send] them. Frames that nobody has are kept for the next answer, as long as the collector lets them.
+// A [Batch] gathers proofs for a core's own channel. For hc's channel (lib/objects), [Take] a [Frame] of [Most] bytes of
+// blocks, [Pack] the blocks, and [Frame.Send] them. Idle frames are kept for the next answer until the collector takes them.
 package answers

@@ -8,26 +8,26 @@ import (
 	"hc/lib/protomux"
 )
 
-// Frame is the memory in which an answer with blocks is made, encrypted, and written from: what is in the log is read to where
-// it leaves, and nowhere else. It is of who has taken it, one goroutine, until he gives it back. Of the answer that is made in it the
-// pieces alias it, so nothing of that may be used any more then; of what was sent nothing is left to be written when Send returns.
+// Frame is the memory in which an answer with blocks is made, encrypted, and written from: blocks are read from the log to
+// where they are sent from. It belongs to the goroutine that took it until that gives it back. The pieces of the answer
+// alias it, and must not be used after that. When Send returns, everything has been written.
 type Frame struct {
 	b []byte // frontRoom bytes, then the payloads, in order
 }
 
 const (
-	frontRoom = 8 << 10 // bytes before the payloads: enough for the head of all answers but those of very many blocks
-	backRoom  = 1 << 10 // bytes behind them: for the checksum, and what a frame has that saves nothing
+	frontRoom = 8 << 10 // bytes before the payloads: enough for the head of an answer, except for very many blocks
+	backRoom  = 1 << 10 // bytes after them: for the checksum, and the overhead of a frame that does not compress
 	longFrame = frontRoom + objects.MaxRaw + backRoom
 )
 
-// framePool has frames for so many bytes of blocks that nobody has.
+// framePool has the idle frames for most bytes of blocks.
 type framePool struct {
 	most int
 	idle *sync.Pool
 }
 
-// framePools are of all lengths that an answer has at most, ascending.
+// framePools has a pool for each limit that answers have, ascending.
 var framePools = []framePool{newFrames(packedRaw), newFrames(crowdedRaw), newFrames(objects.MaxRaw)}
 
 func newFrames(most int) framePool {
@@ -38,10 +38,10 @@ func newFrames(most int) framePool {
 
 func (p framePool) size() int { return frontRoom + p.most + backRoom }
 
-// frame makes a frame.
+// frame returns a new frame.
 func (p framePool) frame() *Frame { return &Frame{make([]byte, frontRoom, p.size())} }
 
-// Take returns an empty frame for so many bytes of blocks: for more than objects.MaxRaw one that is not kept.
+// Take returns an empty frame for most bytes of blocks. One for more than objects.MaxRaw is not kept.
 func Take(most int) *Frame {
 	at := slices.IndexFunc(framePools, func(p framePool) bool { return p.most >= most })
 	if at < 0 {
@@ -50,7 +50,7 @@ func Take(most int) *Frame {
 	return framePools[at].idle.Get().(*Frame)
 }
 
-// GiveBack ends all use of a frame. One that has grown is let go.
+// GiveBack ends the use of a frame. One that has grown is not kept.
 func (f *Frame) GiveBack() {
 	f.b = f.b[:frontRoom]
 	at := slices.IndexFunc(framePools, func(p framePool) bool { return p.size() == cap(f.b) })
@@ -59,19 +59,19 @@ func (f *Frame) GiveBack() {
 	}
 }
 
-// reserve returns the frame's bytes with room for n more, and all that goes behind them.
+// reserve returns the frame's bytes with room for n more, and for what follows the payloads.
 func (f *Frame) reserve(n int) []byte {
 	f.b = slices.Grow(f.b, n+backRoom)
 	return f.b
 }
 
-// Send puts the head of the answer, whose payloads are all that was packed here, before them, and writes it.
+// Send puts the head of the answer before the payloads, which must be everything packed here, and writes it.
 func (f *Frame) Send(channel *protomux.Channel, answer objects.Blocks) error {
 	at := f.before(answer.Head())
 	return channel.WriteInPlace(objects.TypeBlocks, f.reserve(0), at)
 }
 
-// before puts a head before the payloads, and returns where it begins. Only a very long one makes them move.
+// before puts a head before the payloads, and returns where it begins. Only a very long head moves them.
 func (f *Frame) before(head []byte) (at int) {
 	at = frontRoom - len(head)
 	if lack := protomux.HeadRoom - at; lack > 0 {

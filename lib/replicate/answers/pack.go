@@ -12,13 +12,13 @@ import (
 // PackOptions say what an answer with blocks may have.
 type PackOptions struct {
 	Most int                              // bytes of blocks, unless it is a single one, or a run of up to objects.MaxRaw: see Most
-	Base func(hash.Digest) (uint64, bool) // finds the block with a leaf hash among those that the reader holds, to tell others by it; nil: he holds none
-	Maps []objects.Span                   // blocks that the reader holds who takes maps of them; nil: he takes none
+	Base func(hash.Digest) (uint64, bool) // finds the block with a leaf hash among those that the reader holds, as the base of a delta; nil: it holds none
+	Maps []objects.Span                   // blocks held by a reader that takes maps of them; nil: it takes none
 }
 
-// Pack packs the blocks of spans, in their order and as many as an answer may have, as they are stored where that can be. It returns the pieces,
-// whose payloads are in the frame, behind what is there, and how many blocks they have. err is why it ended before that: what comes before it is
-// good.
+// Pack packs the blocks of spans in order, as many as an answer may have, and if possible in the form they are stored in. It
+// returns the pieces, whose payloads are appended to the frame, and how many blocks they have. An error says why it ended
+// early; the blocks before it are good.
 func Pack(ctx context.Context, from *hypercore.Snapshot, spans []objects.Span, frame *Frame, options PackOptions) (pieces []objects.Piece, count int, err error) {
 	p := packer{PackOptions: options, ctx: ctx, from: from, frame: frame}
 	for _, span := range spans {
@@ -38,12 +38,12 @@ type packer struct {
 	frame  *Frame // has the payloads of pieces
 	pieces []objects.Piece
 	count  int // blocks in them, and in loose
-	raw    int // bytes of these
+	raw    int // bytes of all these blocks
 	err    error
 
 	mapped     int      // bytes of maps among the pieces
 	loose      [][]byte // blocks for the next piece
-	compressed bool     // as they are stored
+	compressed bool     // the loose ones are stored compressed
 }
 
 // add takes the blocks of a span; false if the answer ends within it.
@@ -55,7 +55,7 @@ func (p *packer) add(span objects.Span) bool {
 			return false
 		}
 		if extent.Whole && p.count > 0 && p.full(int(extent.Count), extent.Bytes) {
-			return false // whoever asks for it again gets it as it is stored
+			return false // the next question gets it as it is stored
 		}
 		maps := p.mapsIn(at, extent)
 		if extent.Whole && len(maps) == 0 && p.addStored(extent) {
@@ -90,7 +90,7 @@ func (p *packer) addStored(extent store.Extent) bool {
 	}
 	p.flush()
 	run, b, err := p.from.Payload(p.ctx, extent, p.frame.reserve(extent.Bytes))
-	if err != nil { // its blocks may be elsewhere, too, or tell why not
+	if err != nil { // its blocks may be elsewhere, too; reading them says why not
 		return false
 	}
 	p.addPiece(b, objects.Piece{
@@ -99,14 +99,14 @@ func (p *packer) addStored(extent store.Extent) bool {
 	return true
 }
 
-// addDelta adds a block as what it differs from one that the reader holds, if that is how it is stored, and there is room for it.
+// addDelta adds a block as a delta against one that the reader holds, if it is stored as that and there is room for it.
 func (p *packer) addDelta(extent store.Extent) bool {
 	if p.Base == nil || p.full(1, extent.Bytes) {
 		return false
 	}
 	p.flush()
 	delta, b, err := p.from.StoredDelta(p.ctx, extent, p.frame.reserve(extent.Bytes))
-	if err != nil { // the block may be elsewhere, too, or tell why not
+	if err != nil { // the block may be elsewhere, too; reading it says why not
 		return false
 	}
 	base, ok := p.Base(delta.Base)
@@ -119,18 +119,18 @@ func (p *packer) addDelta(extent store.Extent) bool {
 	return true
 }
 
-// addPiece adds a piece whose payload was appended to the frame, as b.
+// addPiece adds a piece whose payload was appended to the frame, which is now b.
 func (p *packer) addPiece(b []byte, piece objects.Piece) {
 	p.frame.b = b
 	p.pieces = append(p.pieces, piece)
 	p.count, p.raw = p.count+piece.Count, p.raw+piece.Raw
 }
 
-// leastMap is how many bytes a block has that may be sent as a map, at least.
+// leastMap is the least size in bytes of a block that may be sent as a map.
 const leastMap = 512
 
-// mapsIn are the blocks of an extent that can be sent as the maps that they are, of blocks that the reader holds. Who reads a map asks for
-// that alone, since he does not know yet what else he needs, so this is looked at only where little is asked for.
+// mapsIn returns the blocks of an extent that can be sent as maps of blocks that the reader holds. A reader asks for a map
+// alone, as it does not know yet what else it needs. So maps are looked for only if little is asked for.
 func (p *packer) mapsIn(first uint64, extent store.Extent) map[uint64]objects.Piece {
 	if p.Maps == nil || extent.Delta {
 		return nil
@@ -142,7 +142,7 @@ func (p *packer) mapsIn(first uint64, extent store.Extent) map[uint64]objects.Pi
 			continue
 		}
 		data, err := p.from.Block(p.ctx, block)
-		if err != nil { // which is said where it is taken as any other
+		if err != nil { // reported when it is added like any other
 			continue
 		}
 		if piece, ok := objects.PackMap(data, p.Maps, p.length); ok {
@@ -166,7 +166,7 @@ func (p *packer) full(blocks, bytes int) bool {
 	}
 	most := p.Most
 	if p.count == 0 {
-		most = objects.MaxRaw // a run that is longer is not cut, and compressed again
+		most = objects.MaxRaw // a single run is sent whole: cutting it would mean to compress it again
 	}
 	return p.count+blocks > objects.MaxBlocks || p.raw+bytes > most || len(p.pieces) >= objects.MaxPieces-2
 }
@@ -189,7 +189,7 @@ func (p *packer) addLoose(block uint64, compressed bool) bool {
 	return true
 }
 
-// Flush makes a piece of the loose blocks.
+// flush makes a piece of the loose blocks.
 func (p *packer) flush() {
 	if len(p.loose) == 0 {
 		return

@@ -1,3 +1,4 @@
-// Package bitfield keeps which blocks of a log a peer said that it has: [Remote]. Whatever he says takes no more than some MiB, and what each message
-// cost is told, so that one who makes others work can be dropped. Nothing is believed or asked for here.
+// Package bitfield records which blocks of a log a peer said it has: [Remote]. Whatever the peer says, it takes at most a
+// few MiB. The cost of each message is returned, so that a peer that causes too much work can be dropped. Nothing is
+// verified or asked for here.
 package bitfield

@@ -5,14 +5,15 @@ import (
 )
 
 const (
-	pageBlocks = 4096 // that one page covers
+	pageBlocks = 4096 // blocks that one page covers
 	pageWords  = pageBlocks / 64
-	maxPages   = 16 << 10 // 8 MiB of bits a peer, 64 Mi blocks beyond its contiguous prefix; more is taken as unknown
+	maxPages   = 16 << 10 // for each peer 8 MiB of bits, 64 Mi blocks beyond its prefix; more count as unknown
 )
 
 type page [pageWords]uint64
 
-// whole is every page all of whose blocks a peer has, so that a range costs little, however long. It is copied before a bit is taken back.
+// whole stands for every page of which a peer has all blocks, so that a range costs little, however long. It is copied before
+// a bit is cleared.
 var whole = func() (p page) {
 	for i := range p {
 		p[i] = ^uint64(0)
@@ -20,19 +21,19 @@ var whole = func() (p page) {
 	return p
 }()
 
-// Remote is what a peer said that it has: a prefix, and pages of bits beyond it, which do not count below it. The zero value has nothing.
-// Not safe for concurrent use.
+// Remote is what a peer said it has: a prefix, and pages of bits beyond it; bits below the prefix do not count. The zero value
+// has nothing. Not safe for concurrent use.
 type Remote struct {
 	prefix uint64
 	pages  map[uint64]*page
 	room   *Room
-	bytes  int // that the pages take
+	bytes  int // memory that the pages take
 }
 
-// Within makes what is remembered from now on share a limit with others, until [Remote.Forget].
+// Within makes the memory taken from now on count towards a shared limit, until [Remote.Forget].
 func (r *Remote) Within(room *Room) { r.room = room }
 
-// Forget gives back what was taken of the shared limit, and makes a Remote that has nothing.
+// Forget gives back what was taken of the shared limit, and empties the Remote.
 func (r *Remote) Forget() {
 	r.room.give(r.bytes - freeBytes)
 	*r = Remote{}
@@ -51,13 +52,13 @@ func (r *Remote) Clone() Remote {
 	return c
 }
 
-// Contiguous returns how many blocks the peer has from the first one on, as far as that is known at a glance.
+// Contiguous returns the length of the prefix: how many blocks the peer has from the first one on, or fewer.
 func (r *Remote) Contiguous() uint64 { return r.prefix }
 
-// Empty reports whether nothing is set. It may say no where all that was set was taken back.
+// Empty reports whether nothing is set. It may report false when everything that was set has been cleared.
 func (r *Remote) Empty() bool { return r.prefix == 0 && len(r.pages) == 0 }
 
-// Has reports whether the peer has a block. What is beyond the limits it has not.
+// Has reports whether the peer has a block. Blocks beyond the limits count as missing.
 func (r *Remote) Has(block uint64) bool {
 	if block < r.prefix {
 		return true
@@ -66,7 +67,7 @@ func (r *Remote) Has(block uint64) bool {
 	return p != nil && p[block%pageBlocks/64]>>(block%64)&1 != 0
 }
 
-// Next returns the first block at or behind from that the peer has; ok is false if there is none.
+// Next returns the first block at or after from that the peer has; ok is false if there is none.
 func (r *Remote) Next(from uint64) (block uint64, ok bool) {
 	if from < r.prefix {
 		return from, true
@@ -88,7 +89,7 @@ func (r *Remote) Next(from uint64) (block uint64, ok bool) {
 	return block, ok
 }
 
-// next returns the first bit at or behind from that is set.
+// next returns the first set bit at or after from.
 func (p *page) next(from uint64) (at uint64, ok bool) {
 	mask := ^uint64(0) << (from % 64)
 	for word := from / 64; word < pageWords; word++ {
@@ -100,7 +101,7 @@ func (p *page) next(from uint64) (at uint64, ok bool) {
 	return 0, false
 }
 
-// Set notes that the peer has, or no longer has, the blocks [start, start+length). It returns what that cost, in pages that were looked at, at
+// Set notes that the peer has, or no longer has, the blocks [start, start+length). It returns the cost in pages looked at, at
 // least 1.
 func (r *Remote) Set(start, length uint64, has bool) (cost int) {
 	end := start + length
@@ -114,7 +115,7 @@ func (r *Remote) Set(start, length uint64, has bool) (cost int) {
 	case !has && start < r.prefix:
 		tail := r.prefix
 		r.prefix = start
-		cost = r.fill(start, end, false) // bits that did not count
+		cost = r.fill(start, end, false) // bits below the prefix, which did not count
 		if end < tail {
 			cost += r.fill(end, tail, true)
 		}
@@ -123,7 +124,7 @@ func (r *Remote) Set(start, length uint64, has bool) (cost int) {
 	return r.fill(start, end, has) + 1
 }
 
-// fill sets the bits of [start, end), as far as there may be pages.
+// fill sets or clears the bits of [start, end), as far as the limits allow.
 func (r *Remote) fill(start, end uint64, has bool) (cost int) {
 	if start >= end {
 		return 0
@@ -148,7 +149,7 @@ func (r *Remote) fill(start, end uint64, has bool) (cost int) {
 	return cost
 }
 
-// put makes p a page, in place of the one that there is, or nil: none. It reports whether there was room for it.
+// put replaces a page by p; nil removes it. It reports whether there was room.
 func (r *Remote) put(number uint64, p *page) bool {
 	before := r.pages[number]
 	cost := bytesOf(p) - bytesOf(before)
@@ -166,8 +167,8 @@ func (r *Remote) put(number uint64, p *page) bool {
 	return true
 }
 
-// own returns a page whose bits may be changed: that which there is, a copy of it, or a new one; nil if there is no room. What was known of it is
-// forgotten then.
+// own returns a page whose bits may be changed: the existing one, a copy of it, or a new one. If there is no room it returns
+// nil, and the existing page is dropped.
 func (r *Remote) own(number uint64) *page {
 	p := r.pages[number]
 	if p != nil && p != &whole {
@@ -216,8 +217,8 @@ func (r *Remote) fillPage(number uint64, p *page, start, end uint64, has bool) {
 	}
 }
 
-// SetBits notes a bitfield, bit i%32 of word i/32 being block first+i, which replaces what was known of these; first is a multiple of 32. It returns
-// what that cost, as Set does.
+// SetBits notes a bitfield, which replaces what was known of its blocks: bit i%32 of word i/32 is block first+i. first is a
+// multiple of 32. It returns the cost, as Set does.
 func (r *Remote) SetBits(first uint64, words []uint32) (cost int) {
 	for i, word := range words {
 		start := first + uint64(i)*32
@@ -229,8 +230,8 @@ func (r *Remote) SetBits(first uint64, words []uint32) (cost int) {
 	return cost + len(words)/pageWords + 1
 }
 
-// touchPrefix makes the prefix end with the ones of a word that begins in it or right behind it, if they go beyond it or
-// end within it.
+// touchPrefix makes the prefix end with the ones of a word that begins in it or right after it, if they go beyond it or end
+// within it.
 func (r *Remote) touchPrefix(start, ones uint64) (cost int) {
 	tail := r.prefix
 	if ones < start+32 || ones > tail {

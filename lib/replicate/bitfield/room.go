@@ -2,12 +2,12 @@ package bitfield
 
 import "sync/atomic"
 
-// What a page costs, with its place in the map, in bytes.
+// Bytes that a page takes, with its place in the map.
 const (
 	wholeBytes = 64
 	pageBytes  = wholeBytes + pageBlocks/8
 
-	freeBytes = 128 << 10 // that are counted for nobody: as much as most logs need
+	freeBytes = 128 << 10 // of each Remote, not counted: as much as most logs need
 )
 
 func bytesOf(p *page) int {
@@ -20,16 +20,17 @@ func bytesOf(p *page) int {
 	return pageBytes
 }
 
-// Room is a limit that what several peers have shares. What there is no room for is taken as unknown. Safe for concurrent use.
+// Room is a memory limit shared by the Remotes of several peers. Blocks for which there is no room count as unknown. Safe for
+// concurrent use.
 type Room struct {
 	limit int64
 	used  atomic.Int64
 }
 
-// NewRoom returns a limit of so many bytes.
+// NewRoom returns a limit of that many bytes.
 func NewRoom(bytes int64) *Room { return &Room{limit: bytes} }
 
-// afford counts what a page costs more, or less, than before, if there is room.
+// afford counts a change of the memory that pages take, if there is room. It reports whether there was.
 func (r *Remote) afford(cost int) bool {
 	before, after := max(r.bytes, freeBytes), max(r.bytes+cost, freeBytes)
 	if !r.room.take(after - before) {
@@ -39,7 +40,7 @@ func (r *Remote) afford(cost int) bool {
 	return true
 }
 
-// take counts so many bytes more, or fewer, if there is room. A nil room has enough.
+// take counts a change in bytes, if there is room. A nil Room has no limit.
 func (m *Room) take(bytes int) bool {
 	if m == nil {
 		return true

@@ -1,6 +1,7 @@
-// Package copies finds which blocks of a log a reader has already, as other blocks of it: those that an older version had in another place. It is the
-// server's side, which has all leaf hashes: what is said of them is in lib/objects/FORMAT.md.
+// Package copies finds blocks of a log that a reader already has as other blocks of the log, from an older version that had
+// them in another place. It is the side of the server, which has all leaf hashes; the messages are in lib/objects/FORMAT.md.
 //
-// [Indexes] keep, in bounded memory, where blocks of a core are, by their leaf hashes, as far as readers hold them; a [Tail] is one reader's place in
-// them, and its Find answers his question. Whatever is found is compared, leaf hash by leaf hash: what an index lacks costs bytes, no more.
+// [Indexes] map leaf hashes to blocks of a core, in bounded memory, for the parts that readers hold. A [Tail] is one
+// reader's place in them, and its Find answers a question. Every hit is compared by its whole leaf hash; a block missing
+// from an index only costs bytes.
 package copies

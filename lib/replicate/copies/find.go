@@ -8,12 +8,12 @@ import (
 	"hc/lib/objects"
 )
 
-// Tail is where the last answer to a reader ended, and its last copy: his next question most often goes on there. The zero value has answered
-// nothing. It is one goroutine's.
+// Tail is where the last answer to a reader ended, and its last copy: the next question usually continues there. The zero
+// value has answered nothing. It belongs to one goroutine.
 type Tail struct{ block, near uint64 }
 
-// Find parts the leaves from block m.First on into those of blocks that are like one which the reader holds, as the snapshot has them, and the others.
-// The index is one that was extended for the question.
+// Find divides the leaves from block m.First on into those of blocks equal to one that the reader holds, according to the
+// snapshot, and the others. The index must have been extended for the question.
 func (t *Tail) Find(ctx context.Context, snapshot *hypercore.Snapshot, index *Index, m objects.AskCopies, leaves []merkle.Node) (copies []objects.Copy, others []merkle.Node) {
 	same := func(from uint64, leaf merkle.Node) bool {
 		if !objects.Within(m.Held, from, 1) {
@@ -22,14 +22,14 @@ func (t *Tail) Find(ctx context.Context, snapshot *hypercore.Snapshot, index *In
 		node, err := snapshot.Node(ctx, 2*from)
 		return err == nil && node.Hash == leaf.Hash
 	}
-	near := m.First // where the next one most likely is
+	near := m.First // where the next copy most likely is
 	if t.block == m.First {
 		near = t.near
 	}
-	missed := uint64(0) // since one was found
+	missed := uint64(0) // blocks since the last copy
 	for i, leaf := range leaves {
 		from, ok := uint64(0), false
-		if missed <= nearMost { // else it does not go on there
+		if missed <= nearMost { // else the copy probably does not continue there
 			from, ok = nearby(near, near+missed+nearAhead, leaf, same)
 		}
 		if !ok {
@@ -47,8 +47,8 @@ func (t *Tail) Find(ctx context.Context, snapshot *hypercore.Snapshot, index *In
 	return copies, others
 }
 
-// Blocks behind the last copy that are compared before others are: where something was cut out, or some blocks took the place of
-// others, it goes on there.
+// How many blocks after the last copy are compared before the index is asked. If blocks were cut out or replaced, the copy
+// continues there.
 const (
 	nearAhead = 4
 	nearMost  = 16
@@ -63,7 +63,7 @@ func nearby(from, to uint64, leaf merkle.Node, same func(uint64, merkle.Node) bo
 	return 0, false
 }
 
-// addCopy says that one more block is like another.
+// addCopy adds that block at equals block from.
 func addCopy(copies []objects.Copy, at, from uint64) []objects.Copy {
 	if last := len(copies) - 1; last >= 0 && copies[last].At+copies[last].Count == at && copies[last].From+copies[last].Count == from {
 		copies[last].Count++

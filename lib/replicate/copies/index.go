@@ -13,14 +13,14 @@ import (
 	"hc/lib/objects"
 )
 
-// Index finds blocks of one core by their leaf hashes, in those parts of it that readers hold. It is made as it is asked for, a
-// part for each question. The zero value has nothing, and takes nothing in. Safe for concurrent use.
+// Index finds blocks of one core by their leaf hashes, in the parts that readers hold. It is built on demand, a part for each
+// question. The zero value is empty, and has no room. Safe for concurrent use.
 type Index struct {
-	all     *Indexes // nil: there is no room in it
+	all     *Indexes // nil: it has no room
 	core    keys.Key
 	fork    uint64
 	counted int       // leaves that it may have; guarded by all.mu
-	used    time.Time // last; likewise
+	used    time.Time // when it was last used; likewise
 
 	mu     sync.Mutex        // guards all below
 	pages  map[uint64]uint64 // how many leaves of a page were looked at
@@ -29,20 +29,20 @@ type Index struct {
 
 const (
 	indexPage  = 4096    // blocks
-	maxIndexed = 1 << 20 // leaves, over all cores: some 40 MB
+	maxIndexed = 1 << 20 // leaves, over all cores: about 40 MB
 	mostPages  = 32      // that one question adds: about 0.1 s
-	pagePart   = 4       // a question for so many leaves adds a page
+	pagePart   = 4       // a question adds a page for every 4 leaves it asks for
 	indexIdle  = time.Minute
 )
 
-// Indexes are those of all cores that are read, which have a limit together. The zero value has none. Safe for concurrent use.
+// Indexes are those of all cores that are read, with a common limit. The zero value has none. Safe for concurrent use.
 type Indexes struct {
-	mu     sync.Mutex // guards all below, and what an Index says of itself
+	mu     sync.Mutex // guards all below, and the fields of an Index that say so
 	leaves int        // that all of them may have
 	of     map[keys.Key]*Index
 }
 
-// Of returns the index of a core under a fork, which takes the place of that of another fork.
+// Of returns the index of a core at a fork. It replaces that of another fork.
 func (a *Indexes) Of(core keys.Key, fork uint64) *Index {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -59,7 +59,7 @@ func (a *Indexes) Of(core keys.Key, fork uint64) *Index {
 	return index
 }
 
-// Forget drops a core's index; who looks something up in it may end that.
+// Forget drops a core's index. A look-up in it may still finish.
 func (a *Indexes) Forget(core keys.Key) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -74,7 +74,7 @@ func (a *Indexes) forget(core keys.Key) {
 	}
 }
 
-// room counts leaves that are added to an index, if there is room for them, or comes to be as others have been idle.
+// room counts leaves that are added to an index. If there is no room for them, it drops idle indexes first.
 func (a *Indexes) room(index *Index, leaves int) bool {
 	if a == nil {
 		return false
@@ -99,8 +99,8 @@ func (a *Indexes) room(index *Index, leaves int) bool {
 	return true
 }
 
-// Extend adds some of what a reader holds who asks for count blocks from first on: most likely they are like those at the beginning of it, or
-// short before the ones that he asks for. What cannot be read is passed over.
+// Extend adds some of the blocks held by a reader that asks for count blocks from first on. Those are most likely equal to
+// blocks at the beginning of what it holds, or shortly before first. Leaves that cannot be read are passed over.
 func (x *Index) Extend(ctx context.Context, snapshot *hypercore.Snapshot, held []objects.Span, first, count uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -138,7 +138,7 @@ func (x *Index) add(ctx context.Context, snapshot *hypercore.Snapshot, from, end
 
 func leafPrefix(leaf hash.Digest) uint64 { return binary.LittleEndian.Uint64(leaf[:]) }
 
-// Find returns a block that has a leaf hash which begins in the same way: the first one, of those that are known. It is to be compared.
+// Find returns the first known block whose leaf hash begins in the same way. The caller has to compare it.
 func (x *Index) Find(leaf hash.Digest) (block uint64, ok bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -146,8 +146,8 @@ func (x *Index) Find(leaf hash.Digest) (block uint64, ok bool) {
 	return block, ok
 }
 
-// heldPages are the pages of what a reader holds, in the order in which they are of use to one who asks for a block: of each span
-// the first one, then from its end on down; the nearest spans below the block go before all others.
+// heldPages yields the pages of what a reader holds, the most useful first for a question about the block asked: of each
+// span the first page, then from its end downwards; the nearest spans below the block go before all others.
 func heldPages(held []objects.Span, asked uint64) iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
 		below := 0

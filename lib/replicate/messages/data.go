@@ -40,7 +40,7 @@ func AppendRequest(b []byte, r merkle.Request) []byte {
 	return b
 }
 
-// DecodeRequest is the inverse of AppendRequest, but that a hash is left out where a block is asked for, too.
+// DecodeRequest is the inverse of AppendRequest. It leaves out a hash if a block is asked for, too.
 func DecodeRequest(b []byte) (merkle.Request, error) {
 	d := compact.NewDecoder(b)
 	flags := d.Uint()
@@ -50,7 +50,7 @@ func DecodeRequest(b []byte) (merkle.Request, error) {
 	}
 	if flags&partHash != 0 {
 		hash := &merkle.HashRequest{Index: d.Uint(), Nodes: d.Uint()}
-		if r.Block == nil { // block wins where both are asked for
+		if r.Block == nil { // the block wins if both are asked for
 			r.Hash = hash
 		}
 	}
@@ -66,8 +66,8 @@ func DecodeRequest(b []byte) (merkle.Request, error) {
 	return r, finish("request", d)
 }
 
-// AppendDataHead appends all of a data message up to the block's value, if it has one. What comes then is the value, and what
-// [AppendDataTail] appends: so a value is copied once, to where the message leaves.
+// AppendDataHead appends a data message up to the block's value, if it has one. The value and the output of [AppendDataTail]
+// follow. So a value is copied once, to where the message is sent from.
 func AppendDataHead(b []byte, p *merkle.Proof) []byte {
 	b = append(b, flagBits(p.Block != nil, p.Hash != nil, p.Seek != nil, p.Upgrade != nil, p.Manifest != nil))
 	b = compact.AppendUint(b, p.ID)
@@ -79,7 +79,7 @@ func AppendDataHead(b []byte, p *merkle.Proof) []byte {
 	return b
 }
 
-// AppendDataTail appends all of a data message behind the block's value.
+// AppendDataTail appends the part of a data message after the block's value.
 func AppendDataTail(b []byte, p *merkle.Proof) []byte {
 	if p.Block != nil {
 		b = appendNodes(b, p.Block.Nodes)

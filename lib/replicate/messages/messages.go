@@ -24,16 +24,16 @@ const (
 	TypeExtension
 )
 
-// Limits of what is taken.
+// Limits of what a decoder takes.
 const (
 	MaxBlock      = 16<<20 - 1 // bytes: what a frame can carry; stock's append stops at 15 MiB, its reader does not
 	MaxManifest   = 64 << 10   // bytes
-	maxSignature  = 4096       // bytes: a field of many signers; one signer takes 64 or 68
+	maxSignature  = 4096       // bytes: the field may hold those of many signers; one takes 64 or 68
 	maxWords      = 1 << 16    // of a bitfield: the 2^21 blocks that one want can ask about
 	maxProofNodes = 4096       // nodes in one list of a data message; a proof needs about 2·log2(n)
 )
 
-// ErrMalformed is wrapped by what a peer sent that is not a message of the protocol.
+// ErrMalformed says that a peer sent something that is not a message of the protocol.
 var ErrMalformed = errors.New("malformed replication message")
 
 // Handshake is what an open carries for this protocol.
@@ -59,8 +59,8 @@ func DecodeHandshake(b []byte) (Handshake, error) {
 	return h, finish("handshake", d)
 }
 
-// Sync is a peer's state. RemoteLength is the receiver's length as the sender last heard it, 0 where their
-// forks differ; a reader of length n > 0 asks for an upgrade only of a peer that has acknowledged n.
+// Sync is a peer's state. RemoteLength is the receiver's length as the sender last heard it, 0 if their forks differ. A
+// reader of length n > 0 asks for an upgrade only from a peer that has acknowledged n.
 type Sync struct {
 	CanUpgrade, Uploading, Downloading, HasManifest, AllowPush bool
 	Fork, Length, RemoteLength                                 uint64
@@ -89,7 +89,7 @@ func DecodeSync(b []byte) (Sync, error) {
 	return m, finish("sync", d)
 }
 
-// Why a peer answers noData. 10.x tells none.
+// The reasons for an answer noData. 10.x gives none.
 const (
 	ReasonNone = iota
 	ReasonNotAvailable
@@ -118,7 +118,7 @@ func DecodeNoData(b []byte) (NoData, error) {
 	return m, finish("noData", d)
 }
 
-// DecodeCancel returns the id of the request that is taken back.
+// DecodeCancel returns the id of the request that is withdrawn.
 func DecodeCancel(b []byte) (request uint64, err error) {
 	d := compact.NewDecoder(b)
 	request = d.Uint()

@@ -1,5 +1,5 @@
-// Package publish encodes what a signer and a mirror say on the channel on which one length of a log is reserved for one signer, and decodes
-// it: FORMAT.md. It knows bytes only: who is promised what is for lib/replicate and lib/store.
+// Package publish encodes and decodes the messages with which a signer reserves a length of a log at a mirror: FORMAT.md. It
+// knows only bytes: lib/replicate and lib/store decide on reservations.
 //
-// Unlike on stock's channel nothing may stand behind a message. All errors wrap [messages.ErrMalformed].
+// Unlike on stock's channel, no bytes may follow a message. All errors wrap [messages.ErrMalformed].
 package publish

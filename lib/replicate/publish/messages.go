@@ -21,9 +21,9 @@ const (
 // The codes of an answer.
 const (
 	Granted = iota // the head is the one that was asked for
-	Taken          // another one was promised, or is stored, in its place
-	Moved          // base is not what is stored; the state follows
-	Refused        // no signer of the core made it
+	Taken          // another head of that length was promised, or is stored
+	Moved          // Base is not the stored head; the state follows
+	Refused        // no signer of the core made the reservation
 	Owned          // the mirror signs the core itself, and takes nothing of it
 )
 
@@ -36,7 +36,7 @@ func decodeHead(d *compact.Decoder) keys.Head {
 	return keys.Head{Fork: d.Uint(), Length: d.Uint(), TreeHash: d.Fixed32()}
 }
 
-// Reserve asks a mirror to promise that what follows on Base, which it has, is Next and no other head of that length.
+// Reserve asks a mirror that has Base to promise that the head after it is Next, and no other head of that length.
 type Reserve struct {
 	Base, Next keys.Head
 	Signature  [64]byte // of keys.Reservation
@@ -50,7 +50,7 @@ func (m Reserve) Append(b []byte) []byte {
 	return compact.AppendBuffer(b, m.Manifest)
 }
 
-// DecodeReserve is the inverse of Append. Nothing of what it returns aliases b.
+// DecodeReserve is the inverse of Append. Its result does not alias b.
 func DecodeReserve(b []byte) (m Reserve, err error) {
 	d := compact.NewDecoder(b)
 	m.Base, m.Next, m.Signature = decodeHead(d), decodeHead(d), d.Fixed64()
@@ -60,7 +60,7 @@ func DecodeReserve(b []byte) (m Reserve, err error) {
 	return m, finish("reserve", d)
 }
 
-// AppendState appends what is synced at a mirror.
+// AppendState appends the head that a mirror has synced.
 func AppendState(b []byte, h keys.Head) []byte { return appendHead(b, h) }
 
 // DecodeState is the inverse of AppendState.
@@ -70,20 +70,20 @@ func DecodeState(b []byte) (keys.Head, error) {
 	return h, finish("state", d)
 }
 
-// AppendAnswer appends a mirror's answer. The head is zero where it is Refused.
+// AppendAnswer appends a mirror's answer. The head is zero if the code is Refused.
 func AppendAnswer(b []byte, code byte, h keys.Head) []byte { return appendHead(append(b, code), h) }
 
-// DecodeAnswer is the inverse of AppendAnswer. The code may be one that is not known here.
+// DecodeAnswer is the inverse of AppendAnswer. The code may be unknown here.
 func DecodeAnswer(b []byte) (code uint64, h keys.Head, err error) {
 	d := compact.NewDecoder(b)
 	code, h = d.Uint(), decodeHead(d)
 	return code, h, finish("answer", d)
 }
 
-// finish returns what is wrong with a message, of which nothing may be left.
+// finish returns what is wrong with a message. No bytes of it may be left.
 func finish(what string, d *compact.Decoder) error {
 	if d.Err() == nil && d.Left() > 0 {
-		return fmt.Errorf("%w: %s: %d bytes behind it", messages.ErrMalformed, what, d.Left())
+		return fmt.Errorf("%w: %s: %d bytes after it", messages.ErrMalformed, what, d.Left())
 	}
 	if err := d.Err(); err != nil {
 		return fmt.Errorf("%w: %s: %w", messages.ErrMalformed, what, err)

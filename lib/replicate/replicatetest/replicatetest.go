@@ -1,4 +1,5 @@
-// Package replicatetest has what the tests of replication and of its packages share: cores, and a connection whose peer says nothing.
+// Package replicatetest has what the tests of lib/replicate and the packages below it share: cores, and a connection whose
+// peer says nothing.
 package replicatetest
 
 import (
@@ -55,13 +56,13 @@ func Snapshot(t testing.TB, blocks [][]byte) *hypercore.Snapshot {
 	return snapshot
 }
 
-// Frames is a connection that keeps what is written, and where nothing comes.
+// Frames is a connection that keeps the frames written, and on which none arrive.
 type Frames struct {
 	Written chan []byte
 	closed  chan struct{}
 }
 
-// NewFrames returns one that keeps so many frames: the next write waits until one is taken.
+// NewFrames returns one that keeps up to most frames: the next write waits until one is taken.
 func NewFrames(most int) *Frames { return &Frames{make(chan []byte, most), make(chan struct{})} }
 
 // ReadMessage waits for the end.
