@@ -28,7 +28,7 @@ func TestCombineIsTheChecksumOfTheWhole(t *testing.T) {
 	}
 }
 
-// The check value of CRC-32C is that of the digits, as catalogues of CRCs have it.
+// The check value of CRC-32C is that of the digits, as in catalogues of CRCs.
 func TestCombineCheckValue(t *testing.T) {
 	sum := Of(nil)
 	for _, digit := range []byte("123456789") {
@@ -39,7 +39,7 @@ func TestCombineCheckValue(t *testing.T) {
 	}
 }
 
-// What nobody can hold in memory: zeros behind a checksum can be added in any steps.
+// Lengths that do not fit into memory: zeros can be appended to a checksum in any steps.
 func TestCombineLongLengths(t *testing.T) {
 	zeros := crc32.Checksum(make([]byte, 1<<20), crc32.MakeTable(crc32.Castagnoli))
 	sum, n := zeros, 1<<20

@@ -15,8 +15,8 @@ import (
 	restic "github.com/restic/chunker"
 )
 
-// BenchmarkRabin runs beside restic/chunker, by turns, and tells of the processor's time in the shortest round of each:
-// x-restic is how many times faster it is.
+// BenchmarkRabin takes turns with restic/chunker, and reports processor time in the shortest round of each: x-restic
+// is how many times faster it is.
 func BenchmarkRabin(b *testing.B) {
 	for _, in := range benchmarkInputs(b) {
 		onEachPath(func(path string) {
@@ -51,7 +51,7 @@ func BenchmarkRabin(b *testing.B) {
 	}
 }
 
-// timed returns the shorter of two times, on the processor: that of do, and the one of an earlier round.
+// timed returns the shorter of two processor times: that of do, and that of an earlier round.
 func timed(before time.Duration, do func()) time.Duration {
 	start := processorTime()
 	do()
@@ -93,7 +93,7 @@ func benchmarkInputs(b *testing.B) []benchmarkInput {
 	bytewise := func(data []byte) io.Reader { return iotest.OneByteReader(bytes.NewReader(data)) }
 	random := randomBytes(size, 1)
 	source := tarBytes(b, goSays(b, "env", "GOROOT")+"/src", 2*size)
-	long := Limits{1 << 20, 512 << 10, 8 << 20} // what restic takes
+	long := Limits{1 << 20, 512 << 10, 8 << 20} // as restic uses
 	return []benchmarkInput{
 		{"random", random, 0, whole, Limits{}},
 		{"logs", logBytes(size), 0, whole, Limits{}},

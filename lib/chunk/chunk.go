@@ -13,9 +13,9 @@
 //		…
 //	}
 //
-// The chunks of an input, one after the other, are that input, byte for byte; where they are cut depends on nothing but
-// their content (not on how the reader hands it out), and memory is bounded by the largest chunk. A Cutter may be used
-// by many goroutines at once; a Chunker may not.
+// The chunks of an input, concatenated, are the input, byte for byte. Where they are cut depends only on their
+// content, not on how the reader delivers it, and memory is bounded by the largest chunk. A Cutter may be used by
+// many goroutines at once; a Chunker may not.
 package chunk
 
 import (
@@ -25,11 +25,12 @@ import (
 )
 
 const (
-	// Window is the bytes that a rolling fingerprint looks at, and the least that Limits.Min may be.
+	// Window is the number of bytes that a rolling fingerprint covers, and the smallest value of Limits.Min.
 	Window = 64
-	// Largest is the most bytes that a chunk may have: a chunk becomes a block, and stock Hypercore takes none larger.
+	// Largest is the largest size of a chunk in bytes: a chunk becomes a block, and stock Hypercore accepts none
+	// larger.
 	Largest = 15 << 20
-	// DefaultAverage, DefaultMin and DefaultMax are the bytes that zero Limits stand for.
+	// DefaultAverage, DefaultMin and DefaultMax are the values in bytes that replace zero Limits.
 	DefaultAverage = 64 << 10
 	DefaultMin     = DefaultAverage / 4
 	DefaultMax     = DefaultAverage * 4
@@ -38,19 +39,19 @@ const (
 // ErrLimits is wrapped by errors about limits that no cutter can work with.
 var ErrLimits = errors.New("impossible chunk limits")
 
-// ErrTooLong is wrapped by the error for content that may not be cut and is longer than a chunk may be (a line).
+// ErrTooLong is wrapped by the error for content that may not be cut (a line) and is longer than a chunk may be.
 var ErrTooLong = errors.New("longer than a block may be")
 
 // Limits bound the chunks of a content-defined cutter, in bytes. A zero Average is DefaultAverage; a zero Min is a
 // quarter of the average (at least Window), a zero Max four times the average (at most Largest).
 //
 // Average is a power of two, Window ≤ Average ≤ 8 MiB; Window ≤ Min ≤ Max ≤ Largest. Average is what the fingerprint
-// alone aims at behind Min: it need not stand between the two others.
+// alone aims at after Min: it need not be between the two others.
 type Limits struct {
 	Average, Min, Max int
 }
 
-// Resolved returns l with its zeros replaced, or an error that wraps ErrLimits and says which limit is wrong.
+// Resolved returns l with its zeros replaced, or an error that wraps ErrLimits and names the wrong limit.
 func (l Limits) Resolved() (Limits, error) {
 	if l.Average == 0 {
 		l.Average = DefaultAverage
@@ -78,13 +79,13 @@ func (l Limits) Resolved() (Limits, error) {
 	return l, nil
 }
 
-// A Cutter says where the next chunk ends. It is a pure function of what it is given.
+// A Cutter decides where the next chunk ends. It is a pure function of its arguments.
 type Cutter interface {
-	// Cut returns the length of the chunk that begins at buf[0]: 1 … len(buf), and at most Max. buf is what is known of
-	// the content from there on; eof says that nothing follows it. Cut returns 0 when more content is needed to tell
-	// (never when eof, nor when len(buf) > Max; for an empty buf always), and a negative number when the content may
-	// not be cut within Max.
+	// Cut returns the length of the chunk that begins at buf[0]: 1 … len(buf), and at most Max. buf is what is known
+	// of the content from there on; eof says that nothing follows it. Cut returns 0 when it needs more content to
+	// decide (never when eof, nor when len(buf) > Max; always for an empty buf), and a negative number when the
+	// content may not be cut within Max.
 	Cut(buf []byte, eof bool) int
-	// Max returns the most bytes that a chunk may have.
+	// Max returns the largest size of a chunk in bytes.
 	Max() int
 }

@@ -6,36 +6,36 @@ import (
 )
 
 const (
-	// readSize is the least room, in bytes, that there is in a Chunker's buffer when it has been tidied.
+	// readSize is the least free space, in bytes, in a Chunker's buffer after it was compacted.
 	readSize = 1 << 20
-	// mostRead is the bytes that are asked for at once: what is read should be in the processor's cache still when the
-	// cutter looks at it.
+	// mostRead is how many bytes are read at once: they should still be in the processor's cache when the cutter
+	// looks at them.
 	mostRead = 256 << 10
 	// maxEmptyReads is how often a reader may return neither bytes nor an error.
 	maxEmptyReads = 100
 )
 
-// resumer is a Cutter that can go on where it stopped, so it need not have the bytes of the longest chunk to be asked.
+// resumer is a Cutter that can continue where it stopped, so it need not be given the longest chunk at once.
 type resumer interface {
 	// cutFrom is Cut for a buf in whose first from bytes it has found no cut.
 	cutFrom(buf []byte, from int, eof bool) int
-	// worth is how many bytes more are worth asking again.
+	// worth is how many more bytes make another call worthwhile.
 	worth() int
 }
 
-// A Chunker cuts what it reads. It holds one buffer: 1 MiB and the largest chunk; for cutters that can go on where they
-// stopped 1 MiB, or as much as the longest chunk so far needs.
+// A Chunker cuts the input of a reader. It holds one buffer: 1 MiB and the largest chunk; for cutters that can
+// continue where they stopped 1 MiB, or as much as the longest chunk so far needs.
 type Chunker struct {
 	r          io.Reader
 	cutter     Cutter
 	resume     resumer // cutter, if it is one
 	max        int
 	buf        []byte
-	start, end int    // what is read and not yet returned: buf[start:end]
-	scanned    int    // bytes of that which the cutter has been shown
+	start, end int    // buf[start:end] is read and not yet returned
+	scanned    int    // bytes of that which the cutter has seen
 	offset     uint64 // of buf[start] in the input
 	eof        bool
-	err        error // sticky; what the reader returned at the end
+	err        error // sticky; the reader's error at the end
 }
 
 // New returns a Chunker that cuts r where cutter says. A max above 0 is a further bound on a chunk's bytes, at most
@@ -54,16 +54,16 @@ func New(r io.Reader, cutter Cutter, max int) *Chunker {
 	return c
 }
 
-// Reset makes c cut r from its beginning, with the cutter and the buffer that it has.
+// Reset makes c cut r from its beginning, with the same cutter and buffer.
 func (c *Chunker) Reset(r io.Reader) {
 	*c = Chunker{r: r, cutter: c.cutter, resume: c.resume, max: c.max, buf: c.buf}
 }
 
-// Offset returns the bytes of all chunks that Next has returned: where the next one begins.
+// Offset returns the number of bytes in all chunks that Next has returned: where the next one begins.
 func (c *Chunker) Offset() uint64 { return c.offset }
 
-// Next returns the next chunk; its bytes are valid until the next call. At the end of the input it returns io.EOF.
-// An error of the reader comes behind the chunks that were complete before it. Errors are final.
+// Next returns the next chunk; its bytes are valid until the next call. At the end of the input it returns io.EOF. An
+// error of the reader comes after the chunks that were complete before it. Errors are final.
 func (c *Chunker) Next() ([]byte, error) {
 	for {
 		n, err := c.cut()
@@ -80,8 +80,8 @@ func (c *Chunker) Next() ([]byte, error) {
 	}
 }
 
-// NextAll appends to dst the next chunk, as Next returns it, and those behind it that are read already. All are valid until
-// the next call.
+// NextAll appends to dst the next chunk, as Next returns it, and those after it that have been read already. All are
+// valid until the next call.
 func (c *Chunker) NextAll(dst [][]byte) ([][]byte, error) {
 	data, err := c.Next()
 	if err != nil {
@@ -97,11 +97,12 @@ func (c *Chunker) NextAll(dst [][]byte) ([][]byte, error) {
 	}
 }
 
-// manyChunks is how many chunks are enough for NextMany: a list of as many lines as 1 MiB may have takes more memory than all else.
+// manyChunks is how many chunks are enough for NextMany: a list of as many lines as fit into 1 MiB takes more memory
+// than everything else.
 const manyChunks = 16 << 10
 
-// NextMany is NextAll, but reads on while there is room behind what it returns, some 1 MiB: for an input that lets nobody wait, such as
-// a file.
+// NextMany is NextAll, but continues reading while there is room in the buffer, about 1 MiB: for an input that does
+// not make the caller wait, such as a file.
 func (c *Chunker) NextMany(dst [][]byte) ([][]byte, error) {
 	dst, err := c.NextAll(dst)
 	for err == nil && len(dst) < manyChunks && c.readOn() {
@@ -116,7 +117,7 @@ func (c *Chunker) NextMany(dst [][]byte) ([][]byte, error) {
 	return dst, err
 }
 
-// readOn reads once, without moving what is in the buffer, and reports whether there is more to cut.
+// readOn reads once, without moving the bytes in the buffer, and reports whether there is more to cut.
 func (c *Chunker) readOn() bool {
 	if c.eof || c.err != nil || len(c.buf)-c.end < mostRead {
 		return false
@@ -134,7 +135,7 @@ func (c *Chunker) take(n int) []byte {
 	return data
 }
 
-// cut returns the length of the chunk at buf[start], if the cutter can tell yet, else 0.
+// cut returns the length of the chunk at buf[start], or 0 if the cutter cannot tell yet.
 func (c *Chunker) cut() (int, error) {
 	data := c.buf[c.start:c.end]
 	if len(data) == 0 {
@@ -174,8 +175,8 @@ func (c *Chunker) finish() error {
 	return c.err
 }
 
-// fill reads until it is worth asking the cutter, or up to the end of the input: until the bytes of the longest chunk are
-// there, or fewer if it can go on where it stopped.
+// fill reads until it is worth asking the cutter, or up to the end of the input: as many bytes as the longest chunk
+// has, or fewer if the cutter can continue where it stopped.
 func (c *Chunker) fill() {
 	want := min(c.cutter.Max(), c.max+1)
 	if c.resume != nil {
@@ -189,7 +190,7 @@ func (c *Chunker) fill() {
 	}
 }
 
-// read reads so many bytes at least, or up to the end of the input, and at most as many, for which there is room.
+// read reads at least least bytes, or up to the end of the input, and at most most bytes, for which there is room.
 func (c *Chunker) read(least, most int) {
 	n, err := readAtLeast(c.r, c.buf[c.end:c.end+most], least)
 	c.end += n
@@ -200,8 +201,8 @@ func (c *Chunker) read(least, most int) {
 	}
 }
 
-// readAtLeast reads least bytes into p, or more. Unlike the function in package io it returns io.EOF whenever the input
-// ends, and does not believe all that a reader says.
+// readAtLeast reads least bytes into p, or more. Unlike the function in package io it returns io.EOF whenever the
+// input ends, and does not trust the counts that a reader returns.
 func readAtLeast(r io.Reader, p []byte, least int) (n int, err error) {
 	empty := 0
 	for n < least {
@@ -222,7 +223,7 @@ func readAtLeast(r io.Reader, p []byte, least int) (n int, err error) {
 	return n, nil
 }
 
-// makeRoom sees to it that a byte can be read.
+// makeRoom makes room for at least one byte.
 func (c *Chunker) makeRoom() {
 	have := c.end - c.start
 	if c.start > 0 && (have == 0 || c.end == len(c.buf)) {

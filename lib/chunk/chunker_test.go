@@ -18,7 +18,7 @@ func must(c Cutter, err error) Cutter {
 	return c
 }
 
-// cutters are one of each kind, small enough that a few KiB show their limits.
+// cutters returns one of each kind, small enough that a few KiB reach their limits.
 func cutters() map[string]Cutter {
 	return map[string]Cutter{
 		"rabin":   must(NewRabin(Limits{256, 64, 1000})),
@@ -28,7 +28,8 @@ func cutters() map[string]Cutter {
 	}
 }
 
-// Whatever the reader does, the chunks are those of the whole content, and their concatenation is the content.
+// However the reader delivers the content, the chunks are those of the whole content, and their concatenation is the
+// content.
 func TestChunkerIsFaithful(t *testing.T) {
 	random := randomBytes(40_000, 5)
 	inputs := [][]byte{nil, {0}, {'\n'}, []byte("a\n\nb"), random, random[:64], random[:65], random[:1000], random[:1001], make([]byte, 3000)}
@@ -52,7 +53,8 @@ func TestChunkerIsFaithful(t *testing.T) {
 	}
 }
 
-// manyAtATime is the ways to ask for many chunks at once, and how many bytes each call brings at least of an input that is long.
+// manyAtATime is the ways to ask for many chunks at once, and how many bytes each call returns at least of a long
+// input.
 var manyAtATime = map[string]struct {
 	next  func(c *Chunker, dst [][]byte) ([][]byte, error)
 	bytes int
@@ -61,7 +63,7 @@ var manyAtATime = map[string]struct {
 	"many": {(*Chunker).NextMany, readSize / 2},
 }
 
-// Many at a time the chunks are the same, all of them stay until the next call, and an error comes behind them.
+// Many at a time, the chunks are the same, all of them are valid until the next call, and an error comes after them.
 func TestNextAll(t *testing.T) {
 	for name, way := range manyAtATime {
 		t.Run(name, func(t *testing.T) { nextAll(t, way.next, way.bytes) })
@@ -122,7 +124,7 @@ func sameManyAtATime(t *testing.T, what string, next func(*Chunker, [][]byte) ([
 	return calls
 }
 
-// A list of chunks is not as long as that of all bytes that there is room for.
+// A list of chunks does not grow to the number of bytes in the buffer.
 func TestNextManyTinyChunks(t *testing.T) {
 	c := New(strings.NewReader(strings.Repeat("\n", 3*readSize)), must(NewLines(0)), 0)
 	for all := 0; all < 3*readSize; {
@@ -134,7 +136,7 @@ func TestNextManyTinyChunks(t *testing.T) {
 	}
 }
 
-// What is too long is told behind the chunks before it, however they are asked for.
+// Content that is too long is reported after the chunks before it, however they are asked for.
 func TestNextAllTooLong(t *testing.T) {
 	for name, way := range manyAtATime {
 		t.Run(name, func(t *testing.T) { nextAllTooLong(t, way.next) })
@@ -153,7 +155,7 @@ func nextAllTooLong(t *testing.T, next func(*Chunker, [][]byte) ([][]byte, error
 	}
 }
 
-// A cutter that asks for more must come to the same end when it gets it.
+// A cutter that asks for more must find the same cut when it gets it.
 func TestCutNeedsNoMoreThanMax(t *testing.T) {
 	data := randomBytes(6000, 6)
 	for kind, c := range cutters() {
@@ -213,7 +215,7 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// A line comes out when its LF came in, not when a buffer is full.
+// A line is returned when its LF has come, not when a buffer is full.
 func TestLinesAreLive(t *testing.T) {
 	reads := 0
 	parts := []string{"on", "e\ntw", "o\n", "three\n"}

@@ -29,15 +29,15 @@ var gear = sync.OnceValue(func() *gearTables {
 // fastCDC cuts where the gear hash of the last bytes has zeros at its top.
 type fastCDC struct {
 	gear             *gearTables
-	small, large     uint64 // masks before and behind the average
+	small, large     uint64 // masks before and after the average
 	min, normal, max int
 }
 
 // NewFastCDC returns the cutter of FastCDC in its version of 2020 (Xia et al., "The Design of Fast Content-Defined
-// Chunking for Data Deduplication Based Storage Systems", IEEE TPDS 31(9)): gear hash, Min skipped, normalised chunking
-// at level 2 (a mask of log2(Average)+2 bits before the average, of log2(Average)−2 behind it), two bytes a round. The
-// paper leaves the random gear table open, and its masks are for one average only: the table is made from gearSeed, and
-// a mask of n bits is bits 62 … 63−n, those that the most bytes have reached.
+// Chunking for Data Deduplication Based Storage Systems", IEEE TPDS 31(9)): gear hash, Min skipped, normalised
+// chunking at level 2 (a mask of log2(Average)+2 bits before the average, of log2(Average)−2 after it), two bytes a
+// round. The paper leaves the random gear table open, and its masks are for one average only: here the table is made
+// from gearSeed, and a mask of n bits is bits 62 … 63−n, which depend on the most bytes.
 func NewFastCDC(limits Limits) (Cutter, error) {
 	l, err := limits.Resolved()
 	if err != nil {
@@ -53,7 +53,7 @@ func (f *fastCDC) Max() int { return f.max }
 
 func (f *fastCDC) Cut(buf []byte, eof bool) int { return f.cutFrom(buf, 0, eof) }
 
-// worth is what the Chunker reads at once.
+// worth is the size of a Chunker's reads.
 func (f *fastCDC) worth() int { return mostRead }
 
 func (f *fastCDC) cutFrom(buf []byte, from int, eof bool) int {
@@ -77,7 +77,7 @@ func (f *fastCDC) cutFrom(buf []byte, from int, eof bool) int {
 	return 0
 }
 
-// roll returns the hash of b. What is more than 64 bytes back has been shifted out of it.
+// roll returns the hash of b. Bytes more than 64 back have been shifted out of it.
 func (f *fastCDC) roll(b []byte) (hash uint64) {
 	for _, c := range b {
 		hash = hash<<1 + f.gear.once[c]
@@ -85,8 +85,8 @@ func (f *fastCDC) roll(b []byte) (hash uint64) {
 	return hash
 }
 
-// scan rolls hash over buf[from:] and returns the cut behind the first byte where all bits of mask are zero, or 0, and
-// the hash at the end of buf.
+// scan rolls hash over buf[from:]. It returns the cut after the first byte at which all bits of mask are zero, or 0,
+// and the hash at the end of what it scanned.
 func (f *fastCDC) scan(buf []byte, from int, hash, mask uint64) (int, uint64) {
 	once, twice := &f.gear.once, &f.gear.twice
 	i := from

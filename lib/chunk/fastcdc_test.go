@@ -55,7 +55,7 @@ func TestFastCDCAsThePaper(t *testing.T) {
 	}
 }
 
-// The gear table is part of what dedups: a change of it would make every chunk new.
+// The gear table determines what dedups: changing it would make every chunk new.
 
 func TestFastCDCGear(t *testing.T) {
 	const first, last = 0xe50ccd4aad536f02, 0xca7fbefba72d11e2 // printf 'hc fastcdc gear 1\0' | sha256sum
@@ -65,7 +65,7 @@ func TestFastCDCGear(t *testing.T) {
 	}
 }
 
-// TestFastCDCResumes asks again and again, with more and more of the content.
+// TestFastCDCResumes asks repeatedly, with more and more of the content.
 func TestFastCDCResumes(t *testing.T) {
 	data := randomBytes(512<<10, 9)
 	for _, l := range []Limits{{256, 64, 1024}, {1024, 100, 5000}, {16 << 10, 64, 200 << 10}, {8 << 10, 20 << 10, 40 << 10}} {

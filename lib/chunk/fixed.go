@@ -2,11 +2,11 @@ package chunk
 
 import "fmt"
 
-// fixed cuts at multiples of its own value.
+// fixed cuts at multiples of its own value, in bytes.
 type fixed int
 
-// NewFixed returns the cutter whose chunks all have size bytes (0 stands for DefaultAverage; from 1 to Largest), but for
-// the last one, which may be shorter.
+// NewFixed returns the cutter whose chunks all have size bytes (from 1 to Largest; 0 stands for DefaultAverage),
+// except the last one, which may be shorter.
 func NewFixed(size int) (Cutter, error) {
 	if size == 0 {
 		size = DefaultAverage

@@ -7,7 +7,7 @@ import (
 	"hc/tests/guard"
 )
 
-// TestNoByteBeside has content begin and end at pages that cannot be read: a read beside it would be fatal.
+// TestNoByteBeside cuts content that begins and ends at unreadable pages: a read beside it would be fatal.
 func TestNoByteBeside(t *testing.T) {
 	page := guard.Bytes(t, 8*syscall.Getpagesize())
 	copy(page, randomBytes(len(page), 1))

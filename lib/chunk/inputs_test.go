@@ -67,7 +67,7 @@ func logBytes(size int) []byte {
 	return out[:size]
 }
 
-// planted returns data with a window of zeros, which is a hit, in every stretch of so many bytes.
+// planted returns data with a window of zeros, which is a hit, in each stretch of every bytes.
 func planted(data []byte, every int) []byte {
 	data = bytes.Clone(data)
 	for i := 0; i+Window <= len(data); i += every {

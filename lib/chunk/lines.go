@@ -5,13 +5,13 @@ import (
 	"fmt"
 )
 
-// lines cuts behind each LF.
+// lines cuts after each LF.
 type lines struct {
 	max int
 }
 
-// NewLines returns the cutter whose chunks are lines: each includes its LF, the last may lack one. A line of more than
-// max bytes (0 stands for Largest) is not cut but refused: one line is one block, or an error.
+// NewLines returns the cutter whose chunks are lines: each includes its LF, the last may lack one. A line of more
+// than max bytes (0 stands for Largest) is not cut but refused: a line is one block, or an error.
 func NewLines(max int) (Cutter, error) {
 	if max == 0 {
 		max = Largest
@@ -26,7 +26,7 @@ func (l lines) Max() int { return l.max }
 
 func (l lines) Cut(buf []byte, eof bool) int { return l.cutFrom(buf, 0, eof) }
 
-// worth is one byte: any may be the LF.
+// worth is one byte: any byte may be the LF.
 func (l lines) worth() int { return 1 }
 
 func (l lines) cutFrom(buf []byte, from int, eof bool) int {

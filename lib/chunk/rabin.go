@@ -5,26 +5,26 @@ import (
 	"sync/atomic"
 )
 
-// Polynomial is the irreducible polynomial over GF(2), of degree 53, that Rabin fingerprints are taken modulo (bit i is
-// the coefficient of x^i). Source: npm rabin 2.0.1.
+// Polynomial is the irreducible polynomial over GF(2), of degree 53, modulo which Rabin fingerprints are taken (bit i
+// is the coefficient of x^i). Source: npm rabin 2.0.1.
 const Polynomial = 0x3DA3358B4DC173
 
-// A fingerprint has 53 bits, the degree of Polynomial. It is kept in the highest bits of a word: so a step pushes out what
-// is above the degree, and the byte that it pushes out is found by one shift.
+// A fingerprint has 53 bits, the degree of Polynomial. It is kept in the highest bits of a word: so a step pushes out
+// the bits above the degree, and one shift gives the byte that it pushes out.
 const (
 	degree  = 53
 	unused  = 64 - degree // lowest bits of a word
 	topByte = 56
 )
 
-// rabinTables hold, for each value of a byte, what it adds to a fingerprint: the 64 bytes of the window, read as one
+// rabinTables hold what each value of a byte adds to a fingerprint: the 64 bytes of the window, read as one
 // polynomial (the first byte is the highest), modulo Polynomial.
 type rabinTables struct {
-	push [256]uint64 // b·x^53: what the highest byte has become when it is pushed out
-	out  [256]uint64 // b·x^512: what a byte has become 64 steps after it came in, and must be taken away
+	push [256]uint64 // b·x^53: the contribution of the highest byte when it is pushed out
+	out  [256]uint64 // b·x^512: the contribution of a byte 64 steps after it came in, which must be removed
 }
 
-// tables are computed once; they are read-only from then on.
+// tables are computed once, and read-only from then on.
 var tables = sync.OnceValue(func() *rabinTables {
 	t := new(rabinTables)
 	for b := range uint64(256) {
@@ -36,30 +36,30 @@ var tables = sync.OnceValue(func() *rabinTables {
 
 // timesX returns f·x^n, reduced.
 func timesX(f uint64, n int) uint64 {
-	const rest = Polynomial << unused & (1<<64 - 1) // but for x^53
+	const rest = Polynomial << unused & (1<<64 - 1) // without x^53
 	for range n {
 		f = f<<1 ^ f>>63*rest
 	}
 	return f
 }
 
-// rabin cuts behind the first window, at least min bytes into the chunk, whose fingerprint ends in zeros.
+// rabin cuts after the first window, at least min bytes into the chunk, whose fingerprint ends in zeros.
 type rabin struct {
 	tables   *rabinTables
 	mask     uint64 // bits of a fingerprint that must be zero
 	min, max int
 
-	near     int         // bytes up to which one lane finds a hit the fastest
-	lastNear atomic.Bool // of the last hit, of whoever asked: a guess, on which nothing but time depends
+	near     int         // bytes up to which a single lane finds a hit fastest
+	lastNear atomic.Bool // whether the last hit, in any input, was near: a guess that affects only the speed
 
-	kernel                *kernel // none if nil
+	kernel                *kernel // nil: none
 	sliced                *sliced // for the kernel
 	leastSteps, mostSteps int     // a lane of it
 }
 
-// NewRabin returns the cutter that cuts where restic/chunker v0.4.0 and npm rabin do with Polynomial and a window of 64
-// bytes: behind the first byte, at least Min into the chunk, where the log2(Average) lowest bits of the fingerprint of
-// the last 64 bytes are all zero; at Max if there is none.
+// NewRabin returns the cutter that cuts where restic/chunker v0.4.0 and npm rabin do with Polynomial and a window of
+// 64 bytes: after the first byte, at least Min into the chunk, at which the log2(Average) lowest bits of the
+// fingerprint of the last 64 bytes are all zero; at Max if there is none.
 func NewRabin(limits Limits) (Cutter, error) {
 	l, err := limits.Resolved()
 	if err != nil {
@@ -80,7 +80,7 @@ func (r *rabin) Max() int { return r.max }
 
 func (r *rabin) Cut(buf []byte, eof bool) int { return r.cutFrom(buf, 0, eof) }
 
-// worth is what the Chunker reads at once.
+// worth is the size of a Chunker's reads.
 func (r *rabin) worth() int { return mostRead }
 
 func (r *rabin) cutFrom(buf []byte, from int, eof bool) int {

@@ -1,7 +1,7 @@
 // Rabin fingerprints of 32 lanes at once, with AVX2. Written by hand. Its twin is firstHit, in rabin_lanes_test.go.
 //
-// A fingerprint is kept in slices: register k holds byte k of all of them. What is linear over GF(2), as all of a step is,
-// can be looked up in two halves: a byte's lower and upper four bits each choose one of 16 bytes, of which the processor
+// A fingerprint is kept in slices: register k holds byte k of all of them. A step is linear over GF(2), so it can
+// be looked up in two halves: a byte's lower and upper four bits each choose one of 16 bytes, of which the processor
 // holds a table in a register.
 
 //go:build !purego && !noasm
@@ -27,8 +27,8 @@ DATA fifteen<>+16(SB)/8, $0x0f0f0f0f0f0f0f0f
 DATA fifteen<>+24(SB)/8, $0x0f0f0f0f0f0f0f0f
 GLOBL fifteen<>(SB), RODATA|NOPTR, $32
 
-// The frame: what does not fit into registers; half of the rows, transposed; and the ring, five groups of 16 steps on a
-// line of the cache: the one that comes into the windows, and those four that are in them, of which the first leaves.
+// The frame: values that do not fit into registers; half of the rows, transposed; and the ring, five groups of 16 steps,
+// aligned to a cache line: the group that enters the windows, and the four that are in them, of which the first leaves.
 #define RING   0
 #define END    8
 #define LEFT   16
@@ -42,7 +42,7 @@ GLOBL fifteen<>(SB), RODATA|NOPTR, $32
 	ADDQ           R8, R12;         \
 	ADDQ           R8, R13
 
-// UNPACK puts the bytes of a and b by turns, those of the lower halves into t, of the upper ones into b. Then a is free.
+// UNPACK interleaves the bytes of a and b, those of the lower halves into t, of the upper ones into b. Then a is free.
 #define UNPACK(a, b, t) \
 	VPUNPCKLBW b, a, t; \
 	VPUNPCKHBW b, a, b
@@ -115,7 +115,7 @@ GLOBL fifteen<>(SB), RODATA|NOPTR, $32
 	VPSRLW $1, Y6, Y8;               \
 	VPAND  Y15, Y8, Y8
 
-// PUSH has in Y11 what the highest bits come to in byte k.
+// PUSH sets Y11 to the contribution of the highest bits to byte k.
 #define PUSH(k) \
 	VBROADCASTI128 (sliced_nibbles+64*k)(DI), Y11;    \
 	VBROADCASTI128 (sliced_nibbles+64*k+16)(DI), Y12; \
@@ -123,7 +123,7 @@ GLOBL fifteen<>(SB), RODATA|NOPTR, $32
 	VPSHUFB        Y8, Y12, Y12;                      \
 	VPXOR          Y12, Y11, Y11
 
-// OUT has in Y13 what the byte that leaves the window has come to in byte k; its lower half is in Y9, the upper one
+// OUT sets Y13 to the contribution to byte k of the byte that leaves the window; its lower half is in Y9, the upper one
 // in Y10.
 #define OUT(k) \
 	VBROADCASTI128 (sliced_nibbles+64*k+32)(DI), Y13; \
@@ -252,7 +252,7 @@ done:
 	MOVQ BX, ret+24(FP)
 	RET
 
-	// The lowest lane's hit comes first, and of a lane's the one of the first step.
+	// The hit in the lowest lane comes first, and within a lane that of the first step.
 hit:
 	ANDL  CX, R12
 	BSFL  R12, BX

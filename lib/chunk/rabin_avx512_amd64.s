@@ -1,6 +1,6 @@
 // Rabin fingerprints of 64 lanes at once, with AVX-512 and GFNI. Written by hand. Its twin is firstHit, in rabin_lanes_test.go.
 //
-// A fingerprint is kept in slices: register k holds byte k of all of them. What is linear over GF(2), as all of a step is,
+// A fingerprint is kept in slices: register k holds byte k of all of them. A step is linear over GF(2), so it
 // is a matrix of bits for each byte that comes in and each that goes out, and the processor multiplies 64 bytes by one
 // such matrix in an instruction.
 
@@ -9,16 +9,14 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-// The frame: hits of 16 steps, what does not fit into registers, and the ring, on a line of the cache: the last 64 bytes
-// of every lane, one step after the other.
+// The frame: hits of 16 steps, values that do not fit into registers, and the ring, aligned to a cache line: the last 64
+// bytes of every lane, step by step.
 #define HITS   0
 #define RING   128
 #define BACK   136
 #define GROUPS 144
 
-// ROW reads 16 bytes of the lanes n, n+16, n+32 and n+48.
-
-// UNPACK puts the bytes of a and b by turns, those of the lower halves into t, of the upper ones into b. Then a is free.
+// UNPACK interleaves the bytes of a and b, those of the lower halves into t, of the upper ones into b. Then a is free.
 #define UNPACK(a, b, t) \
 	VPUNPCKLBW b, a, t; \
 	VPUNPCKHBW b, a, b
@@ -35,7 +33,7 @@
 	ADDQ R8, R13
 
 // COLUMNS reads the next 16 bytes of all lanes and transposes them: column by column, they are then in Z20 … Z7, Z23 and
-// Z22. A stage takes the highest bit of a column's number into the lanes' number, as its lowest one.
+// Z22. Each stage moves the highest bit of a column's number to the lowest one of the lane's number.
 #define COLUMNS \
 	ROW(Z7); \
 	ROW(Z8); \
@@ -96,7 +94,7 @@
 	VGF2P8AFFINEQB.BCST $0, sliced_top+8(DI), s6, s6;  \
 	VPXORQ              s6, Z24, Z24
 
-// PUSH reduces byte k, at first of a window that fills up.
+// PUSH reduces byte k while the first window fills up.
 #define PUSH(k, s) \
 	VGF2P8AFFINEQB.BCST $0, (sliced_push+8*k)(DI), Z24, Z25; \
 	VPXORQ              Z25, s, s
@@ -112,13 +110,13 @@
 	PUSH(1, s0);  \
 	PUSH(0, c)
 
-// ROLL reduces byte k and takes away what the byte in Z27, which leaves the window, has become.
+// ROLL reduces byte k and removes the contribution of the byte in Z27, which leaves the window.
 #define ROLL(k, s) \
 	VGF2P8AFFINEQB.BCST $0, (sliced_push+8*k)(DI), Z24, Z25; \
 	VGF2P8AFFINEQB.BCST $0, (sliced_out+8*k)(DI), Z27, Z26;  \
 	VPTERNLOGQ          $0x96, Z25, Z26, s
 
-// STEP takes column c in: each byte of a fingerprint moves up by one. It notes which lanes have a hit.
+// STEP takes in column c: each byte of a fingerprint moves up by one. It records which lanes have a hit.
 #define STEP(i, c, s0, s1, s2, s3, s4, s5, s6) \
 	VMOVDQA64 (64*i)(DX), Z27; \
 	VMOVDQA64 c, (64*i)(DX);   \
@@ -253,7 +251,7 @@ done:
 	MOVQ BX, ret+24(FP)
 	RET
 
-	// The lowest lane's hit comes first, and of a lane's the one of the first step.
+	// The hit in the lowest lane comes first, and within a lane that of the first step.
 hits:
 	XORL DX, DX
 

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// onEachPath calls do with each kernel alone, and with none, in plain Go. A cutter keeps the kernel that it is made with.
+// onEachPath calls do with each kernel alone, and with none, in plain Go. A cutter keeps the kernel with which it was
+// made.
 func onEachPath(do func(path string)) {
 	all := kernels
 	defer func() { kernels = all }()
@@ -60,7 +61,7 @@ func TestKernels(t *testing.T) {
 	}
 }
 
-// TestKernelHits has a hit at every place of the first lanes and of the last one, alone and with others around.
+// TestKernelHits has a hit at every place of the first lanes and of the last one, alone and with others around it.
 func TestKernelHits(t *testing.T) {
 	const steps = 48
 	r := rabinCutter(t, Limits{Average: 64 << 10}).(*rabin)
@@ -90,7 +91,7 @@ func TestKernelHits(t *testing.T) {
 	}
 }
 
-// contents are what the paths are compared on, at any length.
+// contents are the inputs on which the paths are compared, of any length.
 var contents = map[string]func(seed uint64, n int) []byte{
 	"random": func(seed uint64, n int) []byte { return randomBytes(n, seed) },
 	"zeros":  func(_ uint64, n int) []byte { return make([]byte, n) },
@@ -113,7 +114,7 @@ var contents = map[string]func(seed uint64, n int) []byte{
 	},
 }
 
-// resumedCuts returns the chunk lengths of data by calls of cutFrom that see more and more of it.
+// resumedCuts returns the chunk lengths of data from calls of cutFrom that see more and more of it.
 func resumedCuts(c Cutter, data []byte, seed uint64) (lengths []int) {
 	dice := rand.New(rand.NewPCG(seed, 3))
 	for len(data) > 0 {
@@ -127,8 +128,8 @@ func resumedCuts(c Cutter, data []byte, seed uint64) (lengths []int) {
 	return lengths
 }
 
-// TestRabinAnyLimits compares the paths with restic/chunker, whether a cutter is asked once a chunk, again and again, or by a
-// Chunker, for limits, lengths and reads as the dice fall.
+// TestRabinAnyLimits compares the paths with restic/chunker, whether a cutter is asked once per chunk, repeatedly, or
+// by a Chunker, for random limits, lengths and reads.
 func TestRabinAnyLimits(t *testing.T) {
 	rounds := 40
 	if testing.Short() || racing {
@@ -162,8 +163,8 @@ func TestRabinAnyLimits(t *testing.T) {
 	}
 }
 
-// TestRabinGolden holds the cuts that restic/chunker v0.4.0 made of 2 MiB of Polynomial and the default limits, with
-// content that is told by one line: byte i is the highest of i·i·0x9E3779B97F4A7C15.
+// TestRabinGolden has the cuts that restic/chunker v0.4.0 made in 2 MiB with Polynomial and the default limits. The
+// content is defined by one line: byte i is the highest byte of i·i·0x9E3779B97F4A7C15.
 func TestRabinGolden(t *testing.T) {
 	data := make([]byte, 2<<20)
 	for i := range uint64(len(data)) {
@@ -183,8 +184,8 @@ func TestRabinGolden(t *testing.T) {
 	})
 }
 
-// TestRabinWaitsForNothing sees that the Chunker reads no further than the longest chunk could reach before it returns one:
-// what comes through a live pipe is not held back.
+// TestRabinWaitsForNothing checks that the Chunker reads no further than the longest chunk could reach before it
+// returns one: data from a live pipe is not held back.
 func TestRabinWaitsForNothing(t *testing.T) {
 	runOnEachPath(t, func(t *testing.T) {
 		l := Limits{Average: 4096, Min: 1024, Max: 8192}
@@ -228,7 +229,7 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// FuzzRabin compares all paths with restic/chunker on what repeats, and on what is put among it.
+// FuzzRabin compares all paths with restic/chunker on repeated content with bytes mixed in.
 func FuzzRabin(f *testing.F) {
 	f.Add([]byte("seed"), []byte{0}, uint32(200_000), uint8(10), uint16(64), uint32(70_000))
 	f.Add([]byte{0, 0, 1}, make([]byte, Window), uint32(100_000), uint8(3), uint16(1), uint32(100))

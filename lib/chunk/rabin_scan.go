@@ -1,22 +1,22 @@
 package chunk
 
-// A step from a fingerprint to the next waits for the table look-up of the step before it: one lane of them leaves most
-// of a processor idle. So four neighbouring stretches of the content are scanned side by side. Whether a window is a
-// hit depends on nothing before it, so only the first hit counts, and little is scanned in vain: some 2 KiB of steps a
-// chunk, and a window to start each lane.
+// A step from a fingerprint to the next waits for the table look-up of the step before it, so a single lane of them
+// leaves most of a processor idle. Therefore four neighbouring stretches of the content are scanned side by side.
+// Whether a window is a hit depends on nothing before it, so only the first hit counts, and little of the work is
+// wasted: about 2 KiB of steps a chunk, and a window to start each lane.
 const (
 	lane  = 512 // bytes
 	group = 4 * lane
 )
 
-// groupWindows are the bytes behind which, and up to which, a group's windows end.
+// groupWindows are the bytes that a group's windows cover.
 type groupWindows = [Window + group]byte
 
-// scan returns where the first cut of buf is, from a place on that is no less than r.min, or 0 if buf has none. It looks at
-// nothing before the window of the first possible cut.
+// scan returns the first cut of buf that is at or after from, which is at least r.min, or 0 if there is none. It
+// looks at nothing before the window of the first possible cut.
 //
-// What looks at much at once is the slower way to a hit that is near. Some content has one near in most of its chunks, most
-// has not: where the last hit was near, the next is looked for one byte after the other at first.
+// Scanning many places at once is slower if the hit is near. Some content has near hits in most of its chunks, most
+// content has not: if the last hit was near, the scan begins byte by byte.
 func (r *rabin) scan(buf []byte, from int) int {
 	f := r.tables.fingerprint((*[Window]byte)(buf[from-Window:]))
 	if f&r.mask == 0 {
@@ -41,7 +41,7 @@ func (r *rabin) scan(buf []byte, from int) int {
 	return hit
 }
 
-// scanWide returns where the first hit of buf behind from is, or 0; f is the fingerprint there, not a hit.
+// scanWide returns the first hit of buf after from, or 0; f is the fingerprint at from, which is not a hit.
 func (r *rabin) scanWide(buf []byte, from int, f uint64) int {
 	if r.kernel != nil && len(buf)-from >= r.kernel.lanes*columns {
 		var hit int
@@ -62,7 +62,7 @@ func (r *rabin) scanWide(buf []byte, from int, f uint64) int {
 	return 0
 }
 
-// step returns the fingerprint behind the next byte. What waits for nothing is put together first.
+// step returns the fingerprint after the next byte. It combines first the parts that depend on nothing.
 func (t *rabinTables) step(f uint64, out, in byte) uint64 {
 	change := t.out[out] ^ uint64(in)<<unused
 	return f<<8 ^ change ^ t.push[f>>topByte]
@@ -77,7 +77,7 @@ func (t *rabinTables) fingerprint(window *[Window]byte) uint64 {
 	return f
 }
 
-// scanLane rolls the fingerprint f of the first window of b over the rest of b. It returns how many bytes behind that
+// scanLane rolls the fingerprint f of the first window of b over the rest of b. It returns how many bytes after that
 // window the first hit ends, or 0, and the fingerprint there, or at the end.
 func (r *rabin) scanLane(b []byte, f uint64) (int, uint64) {
 	t, mask := r.tables, r.mask
@@ -92,8 +92,8 @@ func (r *rabin) scanLane(b []byte, f uint64) (int, uint64) {
 	return 0, f
 }
 
-// scanGroup is scanLane for a whole group. The first window of a lane is the last one of the lane before it, which looks
-// at it.
+// scanGroup is scanLane for a whole group. The first window of a lane is the last one of the lane before it, which
+// checks it.
 func (r *rabin) scanGroup(b *groupWindows, f uint64) (int, uint64) {
 	t, mask := r.tables, r.mask
 	g := t.fingerprint((*[Window]byte)(b[lane:]))

@@ -27,7 +27,7 @@ func randomBytes(n int, seed uint64) []byte {
 	return b
 }
 
-// sourceBytes returns the Go standard library's source files, one after the other: at least 64 MiB of real data.
+// sourceBytes returns the Go standard library's source files, concatenated: at least 64 MiB of real data.
 var sourceBytes = sync.OnceValues(func() ([]byte, error) {
 	const want = 64 << 20
 	var all bytes.Buffer
@@ -165,7 +165,7 @@ func TestRabinOddTails(t *testing.T) {
 	}
 }
 
-// The four lanes against one, where hits stand at every place of a group, alone and together.
+// The four lanes against a single one, with hits at every place of a group, alone and together.
 func TestRabinGroupsAsOneLane(t *testing.T) {
 	c := rabinCutter(t, Limits{64 << 10, 64, Largest}).(*rabin)
 	c.kernel = nil

@@ -45,7 +45,7 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// recode encodes a vector's value, and reads the encoding and encodes what it read.
+// recode encodes a vector's value, decodes the result, and encodes that again.
 func recode(t *testing.T, v vector) (encoded, again []byte, d *Decoder) {
 	t.Helper()
 	d = NewDecoder(unhex(t, v.Hex))
@@ -191,7 +191,7 @@ func TestBufferIsCapped(t *testing.T) {
 	}
 }
 
-// FuzzDecoder lets the input choose what is read of the rest of it.
+// FuzzDecoder lets the input choose how the rest of it is read.
 func FuzzDecoder(f *testing.F) {
 	v := load(f)
 	for i, c := range append(v.Encode, v.DecodeErrors...) {

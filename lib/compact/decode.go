@@ -1,15 +1,16 @@
 // Package compact reads and writes the compact encoding of stock's messages, with limits on what it reads.
 //
 // To encode, append: [AppendUint], [AppendBuffer] and so on extend a slice. To decode, make a [Decoder], call its
-// methods in the order of the format, and look at [Decoder.Err] once, at the end: after the first error every
-// method returns a zero value. A decoder allocates nothing: what a sender claims costs no more than what it sent.
+// methods in the order of the format, and check [Decoder.Err] once, at the end: after the first error every method
+// returns a zero value. A decoder allocates only for its results: what a sender claims costs
+// no more than what it sent.
 //
 //	uint     0…252: one byte; below 2^16: fd and 2 bytes; below 2^32: fe and 4; else ff and 8, at most 2^53-1
 //	uint64   8 bytes            fixed32, fixed64   32 or 64 bytes
 //	buffer   uint length, bytes (string: UTF-8)    array   uint count, elements
 //	bool     00 or 01
 //
-// Integers are little-endian. Longer forms than needed are read, as stock reads them (fd0100 is 1), and never
+// Integers are little-endian. Forms that are longer than needed are accepted, as in stock (fd0100 is 1), and never
 // written. Source: compact-encoding 3.5.2; vectors: primitives.json.
 package compact
 
@@ -19,13 +20,14 @@ import (
 	"fmt"
 )
 
-// ErrMalformed is what every decoding error wraps.
+// ErrMalformed is wrapped by every decoding error.
 var ErrMalformed = errors.New("malformed message")
 
-// MaxArray is the most elements that an array in a message may have. Stock's limit.
+// MaxArray is the largest number of elements in an array of a message: stock's limit.
 const MaxArray = 1 << 20
 
-// A Decoder reads one message. Its zero value is a decoder at the end of an empty message. Not for concurrent use.
+// A Decoder reads one message. Its zero value is a decoder at the end of an empty message. It is not safe for
+// concurrent use.
 type Decoder struct {
 	message []byte
 	at      int // next byte
@@ -38,16 +40,16 @@ func NewDecoder(b []byte) *Decoder { return &Decoder{message: b} }
 // Err returns the first error, or nil. It wraps [ErrMalformed] and names the byte offset.
 func (d *Decoder) Err() error { return d.err }
 
-// Left returns how many bytes are left, 0 after an error.
+// Left returns the number of bytes left, 0 after an error.
 func (d *Decoder) Left() int { return len(d.message) - d.at }
 
-// Offset returns how many bytes have been read; after an error, the length of the message.
+// Offset returns the number of bytes read; after an error, the length of the message.
 func (d *Decoder) Offset() int { return d.at }
 
-// Rest returns all bytes that are left (aliasing the message) and moves to the end.
+// Rest returns all remaining bytes (aliasing the message) and moves to the end.
 func (d *Decoder) Rest() []byte { return d.take(d.Left()) }
 
-// Fail makes the decoder fail, for callers that find a meaning that cannot be. The first error stays.
+// Fail makes the decoder fail, for callers that find an impossible value. The first error stays.
 func (d *Decoder) Fail(format string, args ...any) {
 	if d.err != nil {
 		return
@@ -131,8 +133,8 @@ func (d *Decoder) Fixed64() (x [64]byte) {
 	return x
 }
 
-// Buffer reads a length of at most max and as many bytes, which alias the message. The empty buffer is not nil;
-// after an error nil is returned.
+// Buffer reads a length of at most max and that many bytes, which alias the message. The empty buffer is not nil;
+// after an error Buffer returns nil.
 func (d *Decoder) Buffer(max int) []byte {
 	n := d.length(max)
 	if d.err != nil {
@@ -141,7 +143,7 @@ func (d *Decoder) Buffer(max int) []byte {
 	return d.take(n)
 }
 
-// String reads a length of at most max and as many bytes. They are not checked to be UTF-8.
+// String reads a length of at most max and that many bytes. It does not check that they are UTF-8.
 func (d *Decoder) String(max int) string { return string(d.Buffer(max)) }
 
 func (d *Decoder) length(max int) int {
@@ -158,9 +160,9 @@ func (d *Decoder) length(max int) int {
 	return 0
 }
 
-// ArrayLen reads the count of an array whose elements have at least elemMin bytes each (elemMin > 0). It refuses
-// more than max or [MaxArray] elements, and more than the bytes that are left can hold: so a slice of that many may
-// be made.
+// ArrayLen reads the count of an array whose elements have at least elemMin bytes each (elemMin > 0). It refuses more
+// than max or [MaxArray] elements, and more than fit into the remaining bytes: so a slice of that length may be
+// allocated.
 func (d *Decoder) ArrayLen(elemMin, max int) int {
 	n := d.Uint()
 	max = min(max, MaxArray)
@@ -176,7 +178,7 @@ func (d *Decoder) ArrayLen(elemMin, max int) int {
 	return 0
 }
 
-// Uint32s reads an array of 32 bit words, at most max of them. It allocates them.
+// Uint32s reads an array of at most max 32-bit words, and allocates them.
 func (d *Decoder) Uint32s(max int) []uint32 {
 	n := d.ArrayLen(4, max)
 	if d.err != nil {
@@ -190,6 +192,6 @@ func (d *Decoder) Uint32s(max int) []uint32 {
 	return words
 }
 
-// Frame reads a length of at most max and returns a decoder of as many bytes: an inner message, whose unknown tail
-// is skipped so. An error inside is not one of d.
+// Frame reads a length of at most max and returns a decoder of that many bytes: an inner message, whose unknown tail
+// is skipped that way. An error in it is not one of d.
 func (d *Decoder) Frame(max int) *Decoder { return NewDecoder(d.Buffer(max)) }

@@ -2,10 +2,10 @@ package compact
 
 import "encoding/binary"
 
-// MaxUint is the largest number that stock takes: 2^53-1, since its numbers are doubles.
+// MaxUint is the largest number that stock accepts: 2^53-1, since its numbers are doubles.
 const MaxUint = 1<<53 - 1
 
-// First bytes of a uint that say how many bytes follow; a smaller one is the number itself.
+// First bytes of a uint that say how many bytes follow; a smaller first byte is the number itself.
 const (
 	tag16 = 0xfd
 	tag32 = 0xfe
@@ -25,8 +25,8 @@ func UintSize(v uint64) int {
 	return 9
 }
 
-// AppendUint appends v in its shortest form. A decoder refuses what is above [MaxUint]; it is the caller's to
-// check that where v is not from its own arithmetic.
+// AppendUint appends v in its shortest form. A decoder refuses numbers above [MaxUint]; the caller must check that
+// unless v is from its own arithmetic.
 func AppendUint(b []byte, v uint64) []byte {
 	switch {
 	case v < tag16:
@@ -42,7 +42,7 @@ func AppendUint(b []byte, v uint64) []byte {
 // AppendUint64 appends v as 8 bytes, little-endian.
 func AppendUint64(b []byte, v uint64) []byte { return binary.LittleEndian.AppendUint64(b, v) }
 
-// AppendBuffer appends the length of p and p. Nothing and the empty buffer are the same: 00.
+// AppendBuffer appends the length of p and p. nil and the empty buffer are the same: 00.
 func AppendBuffer(b, p []byte) []byte { return append(AppendUint(b, uint64(len(p))), p...) }
 
 // AppendString appends the length of s in bytes, and s.

@@ -20,8 +20,8 @@ type Chunk struct {
 	Block uint64 // of the blobs
 }
 
-// EachChunk calls each with the blocks of a file, in order, without reading them. store.ErrBlockMissing or merkle.ErrNodeMissing
-// where the tree is not here.
+// EachChunk calls each with the blocks of a file, in order, without reading them. store.ErrBlockMissing or
+// merkle.ErrNodeMissing if the tree is not here.
 func (d *Drive) EachChunk(ctx context.Context, item hyperdrive.Item, each func(Chunk) error) error {
 	if item.Entry.Blob == nil {
 		return nil
@@ -60,11 +60,11 @@ func (d *Drive) ReadBlocks(ctx context.Context, blocks []uint64, w io.Writer) er
 // Extent is neighbouring chunks of a file.
 type Extent struct {
 	Offset, Size uint64   // bytes
-	Chunks       uint64   // how many
-	Blocks       []uint64 // of the blobs; of more than mostListed only the first ones
+	Chunks       uint64   // number of chunks
+	Blocks       []uint64 // of the blobs; only the first mostListed of them
 }
 
-// mostListed is how many blocks an extent lists.
+// mostListed is how many blocks an extent lists at most.
 const mostListed = 256 << 10
 
 // Whole reports whether all blocks of the extent are listed.
@@ -78,32 +78,33 @@ func (e *Extent) add(size, block uint64) {
 	}
 }
 
-// Region is where two versions of a file differ: chunks of the old one that chunks of the new one stand for.
+// Region is a place where two versions of a file differ: chunks of the old one, and the chunks of the new one that
+// replace them.
 type Region struct{ Old, New Extent }
 
-// MaxChunks is how many chunks the older of two versions may have that are compared: as many as a map can list.
+// MaxChunks is how many chunks the older of two compared versions may have: as many as a map can list.
 const MaxChunks = hyperdrive.MaxPieces
 
-// ErrManyChunks is returned for a version that has more chunks than MaxChunks.
+// ErrManyChunks is returned for a version with more than MaxChunks chunks.
 var ErrManyChunks = fmt.Errorf("more than %d chunks", MaxChunks)
 
-// Comparison finds where two versions of a file differ, chunk by chunk. It looks for the chunks that both have, in order, as
-// diff does, but greedily: a chunk that comes back is taken where it comes back first. It is told of all chunks of the old version,
-// then of those of the new one, and holds 36 bytes for each of the old one.
+// Comparison finds where two versions of a file differ, chunk by chunk. Like diff it looks for the chunks that both
+// have, in order, but greedily: a chunk that occurs repeatedly is matched at its first occurrence. It takes all
+// chunks of the old version, then those of the new one, and holds 36 bytes for each chunk of the old one.
 type Comparison struct {
 	old  oldChunks
-	at   int    // the first of old that is in no region, and in none of the new version's chunks so far
-	next Region // without its old chunks
+	at   int    // the first of old that is neither in a region nor matched by a chunk of the new version so far
+	next Region // its old chunks are not in it yet
 	each func(Region) error
 }
 
-// NewComparison returns one that calls each with the regions, in order.
+// NewComparison returns a comparison that calls each with the regions, in order.
 func NewComparison(each func(Region) error) *Comparison { return &Comparison{each: each} }
 
-// Old is told of the old version's next chunk. ErrManyChunks is where it has too many.
+// Old takes the old version's next chunk. It returns ErrManyChunks if there are too many.
 func (c *Comparison) Old(chunk Chunk) error { return c.old.add(chunk) }
 
-// New is told of the new version's next chunk.
+// New takes the new version's next chunk.
 func (c *Comparison) New(chunk Chunk) error {
 	to, found := c.old.find(shortLeaf(chunk.Leaf), c.at)
 	if !found {
@@ -119,10 +120,10 @@ func (c *Comparison) New(chunk Chunk) error {
 	return nil
 }
 
-// End is told that there are no more.
+// End ends the new version.
 func (c *Comparison) End() error { return c.endRegion(c.old.count) }
 
-// endRegion hands on what stands before a chunk that both have, which is at to in the old version.
+// endRegion reports the region before a chunk that both versions have, which is at to in the old one.
 func (c *Comparison) endRegion(to int) error {
 	for ; c.at < to; c.at++ {
 		chunk := c.old.chunk(c.at)
@@ -138,9 +139,9 @@ func (c *Comparison) endRegion(to int) error {
 
 // oldChunks is the chunks of a version.
 type oldChunks struct {
-	parts [][]oldChunk // of chunksAtOnce, so that little is copied where they grow
+	parts [][]oldChunk // of chunksAtOnce each, so that growing copies little
 	count int
-	order []uint32 // those from some chunk on, by leaf, then by place; nil: not needed yet
+	order []uint32 // those from some chunk on, by leaf, then by position; nil: not needed yet
 }
 
 const chunksAtOnce = 64 << 10
@@ -150,7 +151,8 @@ type oldChunk struct {
 	size, block uint64
 }
 
-// shortLeaf returns as much of a leaf hash as takes 2^64 attempts to be met by another chunk.
+// shortLeaf returns a part of a leaf hash that is long enough: it takes about 2^64 attempts to find another chunk
+// with the same part.
 func shortLeaf(leaf hash.Digest) [16]byte { return [16]byte(leaf[:16]) }
 
 func (o *oldChunks) chunk(i int) *oldChunk { return &o.parts[i/chunksAtOnce][i%chunksAtOnce] }
@@ -168,7 +170,7 @@ func (o *oldChunks) add(chunk Chunk) error {
 	return nil
 }
 
-// find returns the first chunk with a leaf that is not before from.
+// find returns the first chunk at or after from that has a leaf.
 func (o *oldChunks) find(leaf [16]byte, from int) (int, bool) {
 	if from == o.count {
 		return 0, false

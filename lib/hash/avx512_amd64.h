@@ -1,6 +1,6 @@
-// What the kernels with AVX-512 have in common: in registers of 512 bits, or of 256. Who includes this defines V0 … V31.
+// Common parts of the kernels with AVX-512, in registers of 512 bits or of 256. The including file defines V0 … V31.
 
-// The working vector is in V0 … V15, word by word, and the message behind it.
+// The working vector is in V0 … V15, word by word, and the message after it.
 #define M0  V16
 #define M1  V17
 #define M2  V18

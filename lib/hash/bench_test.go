@@ -22,7 +22,7 @@ func BenchmarkLeaf(b *testing.B) {
 	}
 }
 
-// BenchmarkLeaves has beside each case, as impl=x, what golang.org/x/crypto/blake2b takes for the same bytes.
+// BenchmarkLeaves reports for each case, as impl=x, also the time of golang.org/x/crypto/blake2b for the same bytes.
 func BenchmarkLeaves(b *testing.B) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, c := range []struct {
@@ -64,7 +64,7 @@ func BenchmarkParent(b *testing.B) {
 	}
 }
 
-// BenchmarkParents has beside each case, as impl=x, what golang.org/x/crypto/blake2b takes for the same bytes.
+// BenchmarkParents reports for each case, as impl=x, also the time of golang.org/x/crypto/blake2b for the same bytes.
 func BenchmarkParents(b *testing.B) {
 	for _, count := range []int{1, 2, 4, 8, 64, 1024} {
 		dst, sizes, children := make([]Digest, count), make([]uint64, count), make([]Digest, 2*count)

@@ -7,7 +7,7 @@ import (
 	"hc/tests/guard"
 )
 
-// TestNoByteBeside has blocks begin and end at pages that cannot be read: a read beside them would be fatal.
+// TestNoByteBeside hashes blocks that begin and end at unreadable pages: a read beside them would be fatal.
 func TestNoByteBeside(t *testing.T) {
 	mapped := make([][]byte, maxLanes+1)
 	for i := range mapped {

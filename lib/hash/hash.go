@@ -1,8 +1,8 @@
 // Package hash computes the digests of Hypercore's tree: of blocks, of pairs of nodes, of namespaces.
 //
-// Start with [Leaf] and [Parent]; who has many blocks or nodes at hand calls [Leaves] and [Parents], which take a third of
-// the time or less. All digests are BLAKE2b with 32 bytes of output; SHA-256 is here only for what people compare with
-// other tools. Every function is safe for concurrent use and keeps no reference to its input.
+// Start with [Leaf] and [Parent]. For many blocks or nodes at once use [Leaves] and [Parents], which take a third of
+// the time or less. All digests are BLAKE2b with 32 bytes of output; SHA-256 is here only for digests that people
+// compare with other tools. Every function is safe for concurrent use and keeps no reference to its input.
 package hash
 
 import (
@@ -17,14 +17,14 @@ import (
 // Size is the length of a [Digest] in bytes.
 const Size = 32
 
-// The first byte of what is hashed tells leaves, parents and roots apart. Source: hypercore-crypto.
+// The first byte of the hashed message tells leaves, parents and roots apart. Source: hypercore-crypto.
 const (
 	typeLeaf   = 0
 	typeParent = 1
 	typeRoot   = 2
 )
 
-// headSize is the length of what stands before a block or before two hashes: type, u64le(size).
+// headSize is the length of the head before a block or before two hashes: type, u64le(size).
 const headSize = 1 + 8
 
 // Digest is a BLAKE2b-256 digest.
@@ -33,8 +33,8 @@ type Digest [Size]byte
 // String returns the digest as 64 lower-case hex digits.
 func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 
-// state is a BLAKE2b-256 state with room for what goes in and what comes out: handed to an interface, both would be
-// allocated each time.
+// state is a BLAKE2b-256 state with room for input and output: passed to an interface, both would be allocated each
+// time.
 type state struct {
 	hash.Hash
 	stage [32 * blockSize]byte // a message's head, or a short one
@@ -70,8 +70,8 @@ func Leaves(dst []Digest, blocks [][]byte) {
 	lanePool.Put(l)
 }
 
-// setLeaf sets d to a block's leaf. Up to some size it costs less to copy a block behind its head than to go on behind
-// the head, which is no whole word; and a few bytes are sooner on the stack than a buffer is found.
+// setLeaf sets d to a block's leaf. Up to some size it is cheaper to copy a block after its head than to continue
+// after the head, which is not a whole word; and for a few bytes the stack is faster than getting a buffer.
 func (d *Digest) setLeaf(block []byte) {
 	switch n := headSize + len(block); {
 	case n <= blockSize:
@@ -87,7 +87,7 @@ func (d *Digest) setLeaf(block []byte) {
 	}
 }
 
-// withHead puts a block behind its head into message, as much of it as there is room for, and returns what is filled.
+// withHead puts the head and as much of the block as fits into message, and returns the filled part.
 func withHead(message, block []byte) []byte {
 	message[0] = typeLeaf
 	binary.LittleEndian.PutUint64(message[1:], uint64(len(block)))
@@ -106,8 +106,8 @@ func (s *state) leaf(d *Digest, block []byte) {
 	*d = s.out
 }
 
-// Parent returns BLAKE2b-256(0x01 ‖ u64le(size) ‖ left ‖ right), the hash of the node over both. size is the bytes
-// below it; left has the lower flat-tree index. Source: hypercore-crypto, parent; vectors: crypto.json.
+// Parent returns BLAKE2b-256(0x01 ‖ u64le(size) ‖ left ‖ right), the hash of the node over both. size is the number
+// of bytes below it; left has the lower flat-tree index. Source: hypercore-crypto, parent; vectors: crypto.json.
 func Parent(size uint64, left, right Digest) Digest {
 	var b [headSize + 2*Size]byte
 	b[0] = typeParent
@@ -117,9 +117,9 @@ func Parent(size uint64, left, right Digest) Digest {
 	return blake2b.Sum256(b[:])
 }
 
-// Parents sets dst[i] to the [Parent] of children[2i] and children[2i+1], with sizes[i], for many nodes at once: one level
-// of a tree from the level below it. children must be twice as long as sizes, dst at least as long; it may begin where
-// children does.
+// Parents sets dst[i] to the [Parent] of children[2i] and children[2i+1], with sizes[i], for many nodes at once: one
+// level of a tree from the level below it. children must be twice as long as sizes, dst at least as long as sizes;
+// dst may start where children does.
 func Parents(dst []Digest, sizes []uint64, children []Digest) {
 	dst, children = dst[:len(sizes)], children[:2*len(sizes)]
 	if len(kernels) > 0 && len(sizes) > 1 {
@@ -133,17 +133,17 @@ func Parents(dst []Digest, sizes []uint64, children []Digest) {
 	}
 }
 
-// Root is one of the full roots that a [Tree] hash is over.
+// Root is one of the full roots that a [Tree] hash covers.
 type Root struct {
 	Index uint64 // flat-tree number
 	Size  uint64 // bytes below it
 	Hash  Digest
 }
 
-// Tree returns BLAKE2b-256(0x02 ‖ hash ‖ u64le(index) ‖ u64le(size) ‖ …), over all full roots from left to right.
-// Note the order in it: the hash first. Source: hypercore-crypto, tree; vectors: crypto.json.
+// Tree returns BLAKE2b-256(0x02 ‖ hash ‖ u64le(index) ‖ u64le(size) ‖ …), over all full roots from left to right. The
+// hash comes first. Source: hypercore-crypto, tree; vectors: crypto.json.
 func Tree(roots []Root) Digest {
-	var stack [1 + 24*(Size+16)]byte // of a log of 16 M blocks; of a larger one it is on the heap
+	var stack [1 + 24*(Size+16)]byte // enough for a log of 16 M blocks; a larger one is allocated
 	b := append(stack[:0], typeRoot)
 	for _, r := range roots {
 		b = append(b, r.Hash[:]...)
@@ -153,7 +153,7 @@ func Tree(roots []Root) Digest {
 	return blake2b.Sum256(b)
 }
 
-// Sum returns the BLAKE2b-256 of the parts, one behind the other.
+// Sum returns the BLAKE2b-256 of the concatenated parts.
 func Sum(parts ...[]byte) Digest {
 	s := states.Get().(*state)
 	s.Reset()
@@ -179,8 +179,8 @@ func Keyed(key []byte, parts ...[]byte) (d Digest) {
 	return d
 }
 
-// Namespace returns BLAKE2b-256(BLAKE2b-256(name) ‖ i), the i-th constant of a protocol, which keeps one use of a
-// key apart from another. Source: hypercore-crypto, namespace; vectors: crypto.json.
+// Namespace returns BLAKE2b-256(BLAKE2b-256(name) ‖ i), the i-th constant of a protocol, which separates one use of a
+// key from another. Source: hypercore-crypto, namespace; vectors: crypto.json.
 func Namespace(name string, i byte) Digest {
 	n := blake2b.Sum256([]byte(name))
 	return Sum(n[:], []byte{i})

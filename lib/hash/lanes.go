@@ -6,10 +6,10 @@ import (
 	"unsafe"
 )
 
-// lanes hashes many messages, some of them at a time. What it needs is pooled: it is too large for a stack.
+// lanes hashes many messages, several at a time. It is pooled, as it is too large for a stack.
 type lanes struct {
 	vectors
-	stage [maxLanes][shortBlocks * blockSize]byte // where what is not hashed in place is put together
+	stage [maxLanes][shortBlocks * blockSize]byte // where messages that are not hashed in place are assembled
 	lane  [maxLanes]lane
 	saved [savedSize]byte
 }
@@ -17,14 +17,14 @@ type lanes struct {
 var lanePool = sync.Pool{New: func() any { return new(lanes) }}
 
 const (
-	// shortBlocks is how many blocks a message has at most that is copied to the stage as a whole.
+	// shortBlocks is the largest number of blocks in a message that is copied to the stage as a whole.
 	shortBlocks = 4
 
 	// shortLeaf is the length up to which a leaf's message is short.
 	shortLeaf = shortBlocks*blockSize - headSize
 )
 
-// fitting returns the narrowest kernel for n messages, or the widest one.
+// fitting returns the narrowest kernel that takes n messages, or the widest one.
 func fitting(n int) kernel {
 	for _, k := range kernels {
 		if k.lanes >= n {
@@ -42,8 +42,7 @@ func (l *lanes) leaves(dst []Digest, blocks [][]byte) {
 	}
 }
 
-// shortLeaves hashes the short ones among the blocks, those together that have the same number of BLAKE2b blocks. It
-// returns the long ones.
+// shortLeaves hashes the short blocks, in groups with the same number of BLAKE2b blocks. It returns the long ones.
 func (l *lanes) shortLeaves(dst []Digest, blocks [][]byte) (long queue) {
 	var waiting [shortBlocks]struct {
 		n       int
@@ -76,7 +75,7 @@ func (l *lanes) shortLeaves(dst []Digest, blocks [][]byte) (long queue) {
 	return newQueue(blocks, long.left, longest, bytes)
 }
 
-// leafGroup hashes short blocks of the numbers given, whose messages have size BLAKE2b blocks.
+// leafGroup hashes the short blocks with these numbers, whose messages have size BLAKE2b blocks.
 func (l *lanes) leafGroup(dst []Digest, blocks [][]byte, numbers []int, size int) {
 	for i, number := range numbers {
 		block, stage := blocks[number], l.stage[i][:size*blockSize]
@@ -116,7 +115,8 @@ func (l *lanes) parents(dst []Digest, sizes []uint64, children []Digest) {
 	}
 }
 
-// hashStage hashes the messages of size BLAKE2b blocks on the first n stages, which end with l.ending.step bytes.
+// hashStage hashes the messages of size BLAKE2b blocks on the first n stages. Their last blocks have l.ending.step
+// bytes.
 func (l *lanes) hashStage(n, size int) {
 	k := fitting(n)
 	l.h, l.count = start, [maxLanes]uint64{}
@@ -127,7 +127,7 @@ func (l *lanes) hashStage(n, size int) {
 	k.compress(&l.vectors, size)
 }
 
-// ends is in a lane of [ending].last whose message ends.
+// ends is the value of [ending].last for a lane whose message ends.
 const ends = ^uint64(0)
 
 // start is the state before the first block.
@@ -141,7 +141,7 @@ var start = func() (h [8][maxLanes]uint64) {
 	return h
 }()
 
-// digest writes what the message of a lane has come to.
+// digest writes the digest of a lane's message.
 func (l *lanes) digest(lane int, dst *Digest) {
 	binary.LittleEndian.PutUint64(dst[0:], l.h[0][lane])
 	binary.LittleEndian.PutUint64(dst[8:], l.h[1][lane])

@@ -14,9 +14,9 @@
 //	v8  … v11  Y12 … Y15   c
 //	v12 … v15  Y4  … Y7    d
 //
-// b and d are where the shorter encoding needs them: all twelve rounds lie one behind the other, and fit the cache of
-// decoded instructions only if they are short. To turn by 63 bits takes a register more than there is: v11 makes room,
-// it stays in memory from its last use in a half round to its first in the next one.
+// b and d are where the shorter encoding needs them: all twelve rounds are unrolled, and fit the cache of decoded
+// instructions only if they are short. A rotation by 63 bits takes one register more than there is: v11 makes room, and
+// stays in memory from its last use in a half round to its first in the next one.
 
 // The message, transposed: word i of all four lanes at M(i). Two bases, so that every offset is of one byte.
 #define M0  -128(AX)
@@ -40,7 +40,7 @@
 #define TURN16 32(CX)
 #define V11    64(CX)
 
-// TURN63 turns a word right by 63 bits, which is left by one.
+// TURN63 rotates a word right by 63 bits, that is left by one.
 #define TURN63(b) \
 	VPSRLQ $63, b, Y15; \
 	VPADDQ b, b, b;     \
@@ -214,7 +214,7 @@ begin:
 	VZEROUPPER
 	RET
 
-// The bytes of a word turned right by 24 and by 16 bits, for each of four.
+// The bytes of a word rotated right by 24 and by 16 bits, for each of four.
 DATA turns<>+0(SB)/8, $0x0201000706050403
 DATA turns<>+8(SB)/8, $0x0a09080f0e0d0c0b
 DATA turns<>+16(SB)/8, $0x0201000706050403

@@ -1,4 +1,4 @@
-// BLAKE2b for four messages at once, one in each 64-bit column of 256 bits, with what AVX-512 adds to them: twice the
+// BLAKE2b for four messages at once, one in each 64-bit column of 256 bits, with the additions of AVX-512: twice the
 // registers, and rotations. Written by hand. Its twin is compressGeneric.
 
 //go:build !purego && !noasm

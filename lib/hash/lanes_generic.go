@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// vectors is the state of BLAKE2b for some messages at once: each has a lane, one column of every row. The assembly
-// knows it.
+// vectors is the BLAKE2b state of several messages at once: each has a lane, one column of every row. The assembly
+// relies on its layout.
 type vectors struct {
 	h      [8][maxLanes]uint64
 	count  [maxLanes]uint64         // bytes hashed
@@ -15,10 +15,10 @@ type vectors struct {
 	from   [maxLanes]unsafe.Pointer // to the next block
 }
 
-// ending is what sets the last of some blocks apart. Those before it are whole and not the last of their message.
+// ending describes the last of several blocks. Those before it are whole and not the last of their message.
 type ending struct {
-	step [maxLanes]uint64 // the bytes that count, of its 128
-	last [maxLanes]uint64 // all ones if its message ends with it, else 0
+	step [maxLanes]uint64 // bytes of the block that count, of 128
+	last [maxLanes]uint64 // all ones if the block ends its message, else 0
 }
 
 const (
@@ -26,15 +26,14 @@ const (
 	blockSize = 128 // bytes, BLAKE2b's
 )
 
-// A kernel hashes the next blocks of the first lanes, one behind the other from where v.from points to, as
-// [compressGeneric] does.
+// A kernel hashes the next blocks of the first lanes, which are contiguous from v.from on, as [compressGeneric] does.
 type kernel struct {
 	lanes    int
 	compress func(v *vectors, blocks int)
 }
 
-// kernels are those in assembly that run here, from the narrowest, of two as narrow the faster one first. In plain Go
-// four messages at once take longer than one after the other.
+// kernels are the assembly kernels that run on this processor, by width, and of two equally wide ones the faster one
+// first. In plain Go four messages at once take longer than one after the other.
 var kernels []kernel
 
 var iv = [8]uint64{
@@ -42,13 +41,14 @@ var iv = [8]uint64{
 	0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179,
 }
 
-// parameters is what iv[0] is mixed with: 32 bytes of output, no key, no tree. Source: RFC 7693, 2.5.
+// parameters is mixed into iv[0]: 32 bytes of output, no key, no tree. Source: RFC 7693, 2.5.
 const parameters = 0x01010000 | Size
 
-// whole is the ending of a block that is like those before it.
+// whole is the ending of a full block that does not end its message.
 var whole = ending{step: [maxLanes]uint64{128, 128, 128, 128, 128, 128, 128, 128}}
 
-// order says which word of a block is used where, in each round; the last two are the first two. Source: RFC 7693, 2.7.
+// order says which word of a block is used in which position of each round; the last two rounds repeat the first two.
+// Source: RFC 7693, 2.7.
 var order = [10][16]byte{
 	{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
 	{14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3},
@@ -62,7 +62,7 @@ var order = [10][16]byte{
 	{10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0},
 }
 
-// compressGeneric hashes blocks into the first lanes, at least one. It leaves v.from as it is.
+// compressGeneric hashes the next blocks, at least one, of each of the first lanes. It does not change v.from.
 func compressGeneric(v *vectors, blocks, lanes int) {
 	for lane := range lanes {
 		data := unsafe.Slice((*byte)(v.from[lane]), blocks*blockSize)
@@ -83,7 +83,7 @@ func (v *vectors) compressBlock(lane int, block []byte, e *ending) {
 		w[i], w[8+i] = v.h[i][lane], iv[i]
 	}
 	v.count[lane] += e.step[lane]
-	w[12] ^= v.count[lane] // its upper half, of w[13], is for messages of 16 EiB
+	w[12] ^= v.count[lane] // the upper half, in w[13], is for messages of 16 EiB
 	w[14] ^= e.last[lane]
 	for round := range 12 {
 		s := &order[round%len(order)]

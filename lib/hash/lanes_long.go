@@ -6,37 +6,37 @@ import (
 	"unsafe"
 )
 
-// A long message goes through its lane in stretches: the block that begins with its head, on the stage; the whole blocks
-// that follow, read where they stand; and its last one, on the stage again, filled up with zeros. All lanes go on
-// together, as far as the shortest stretch. A lane whose message ends takes the next one that waits, so that it does not
-// matter whether they are of one length.
+// A long message goes through its lane in stretches: the block that starts with its head, on the stage; the whole
+// blocks that follow, read in place; and its last block, on the stage again, padded with zeros. All lanes advance
+// together, by the shortest stretch. A lane whose message ends takes the next waiting one, so the messages need not
+// be of one length.
 type lane struct {
-	message int    // its number; none if the lane is idle
-	block   []byte // the message but for its head
-	blocks  int    // of the stretch, to be hashed yet
+	message int    // number of the message; none if the lane is idle
+	block   []byte // the message without its head
+	blocks  int    // left in the stretch
 }
 
 const (
 	none = -1
 
-	// maxBlocks is how many blocks of a lane are hashed at once: in assembly no goroutine can be stopped, and a
+	// maxBlocks is how many blocks of a lane are hashed in one call: a goroutine cannot be stopped in assembly, so a
 	// garbage collection would have to wait.
 	maxBlocks = 512
 
-	// alone is how many bytes a message must have left, if it is the last, to go on by itself: a block then takes 0.8
-	// times as long as in one of four lanes and half as long as in one of eight, but the state has to be handed over.
+	// alone is how many bytes the last message must have left to continue on its own: a block then takes 0.8 times as
+	// long as in one of four lanes and half as long as in one of eight, but the state has to be handed over.
 	alone = 4 * blockSize
 )
 
-// A queue gives the numbers of the long blocks, roughly from the longest down: at the end, when some lanes have
-// nothing to do any more, the others should not have to go on for long.
+// A queue returns the numbers of the long blocks, roughly from the longest down: at the end, when some lanes are
+// idle, the others should not have to continue for long.
 type queue struct {
 	blocks     [][]byte
 	left       int
 	next       int
-	over, upTo int // the lengths that are given now
+	over, upTo int // the range of lengths that is returned now
 	longest    int
-	bytes      int // of all that are given
+	bytes      int // of all long blocks
 }
 
 func newQueue(blocks [][]byte, left, longest, bytes int) queue {
@@ -46,8 +46,8 @@ func newQueue(blocks [][]byte, left, longest, bytes int) queue {
 // A block in each of eight lanes takes wide/narrow times as long as one in each of four.
 const wide, narrow = 5, 4
 
-// kernel returns the one that is likely to be through first: of six blocks the longest takes its time in eight lanes, two of which
-// are idle all along, and the others when theirs has ended.
+// kernel returns the kernel that is likely to finish first. With six blocks in eight lanes, the longest sets the
+// time: two lanes are idle throughout, and the others once their own blocks have ended.
 func (q *queue) kernel() kernel {
 	first, widest := kernels[0], fitting(q.left)
 	if narrow*max(q.longest, q.bytes/first.lanes) < wide*max(q.longest, q.bytes/widest.lanes) {
@@ -105,8 +105,8 @@ func (l *lanes) longLeaves(dst []Digest, blocks [][]byte, waiting *queue) {
 	}
 }
 
-// moveDown moves what is under way in the first from lanes to the first to of them. Their stages stay where they are: a lane that goes
-// on from one is done with it before it needs another.
+// moveDown moves the messages in the first from lanes to the first to of them. Their stages stay where they are: a
+// lane that reads from another one's stage is done with that before it needs another.
 func (l *lanes) moveDown(from, to int) {
 	free := 0
 	for i := to; i < from; i++ {
@@ -128,7 +128,7 @@ func (l *lanes) move(from, to int) {
 	l.ending.step[to], l.ending.last[to] = l.ending.step[from], l.ending.last[from]
 }
 
-// begin gives a block to lane i.
+// begin assigns a block to lane i.
 func (l *lanes) begin(i, message int, blocks [][]byte) {
 	block := blocks[message]
 	l.lane[i] = lane{message: message, block: block}
@@ -143,13 +143,13 @@ func (l *lanes) begin(i, message int, blocks [][]byte) {
 	l.stretch(i, unsafe.Pointer(stage), 1, blockSize, 0)
 }
 
-// stretch sets what lane i hashes next.
+// stretch sets the blocks that lane i hashes next.
 func (l *lanes) stretch(i int, from unsafe.Pointer, blocks, step int, last uint64) {
 	l.lane[i].blocks, l.from[i] = blocks, from
 	l.ending.step[i], l.ending.last[i] = uint64(step), last
 }
 
-// ready returns how many blocks of each lane can be hashed now. Idle lanes go along with a busy one.
+// ready returns how many blocks of each lane can be hashed now. Idle lanes read the same data as a busy one.
 func (l *lanes) ready(lanes int) int {
 	n, busy := maxBlocks, 0
 	for i := range lanes {
@@ -165,7 +165,7 @@ func (l *lanes) ready(lanes int) int {
 	return n
 }
 
-// advance moves lane i on by n blocks, and reports whether its message has ended.
+// advance moves lane i forward by n blocks, and reports whether its message has ended.
 func (l *lanes) advance(i, n int) (ended bool) {
 	if l.ending.last[i] == ends {
 		return true
@@ -186,7 +186,7 @@ func (l *lanes) advance(i, n int) (ended bool) {
 	return false
 }
 
-// finishAlone hashes what is left of the one message that there is, if it is long enough.
+// finishAlone hashes the rest of the only message left, if that is long enough.
 func (l *lanes) finishAlone(dst []Digest) bool {
 	i := 0
 	for l.lane[i].message == none {
@@ -213,7 +213,7 @@ func (l *lanes) finishAlone(dst []Digest) bool {
 	return true
 }
 
-// The state of golang.org/x/crypto/blake2b, as it marshals it, with no byte waiting:
+// The state of golang.org/x/crypto/blake2b as it is marshaled, with an empty buffer:
 //
 //	offset  size  field
 //	     0     3  magic    "b2b"

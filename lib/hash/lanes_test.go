@@ -11,7 +11,7 @@ import (
 	"golang.org/x/crypto/blake2b"
 )
 
-// onEachPath calls do with each kernel alone, with their twin in plain Go, and with what there is on this processor.
+// onEachPath calls do with each kernel alone, with their twin in plain Go, and with all kernels of this processor.
 func onEachPath(do func(path string)) {
 	fast := kernels
 	defer func() { kernels = fast }()
@@ -31,7 +31,7 @@ func runOnEachPath(t *testing.T, test func(t *testing.T)) {
 	onEachPath(func(path string) { t.Run(path, test) })
 }
 
-// reference is what a block's leaf must be, by way of a function that nothing here uses.
+// reference is the expected leaf of a block, from a function that nothing here uses.
 func reference(block []byte) Digest {
 	message := binary.LittleEndian.AppendUint64([]byte{0}, uint64(len(block)))
 	return blake2b.Sum256(append(message, block...))
@@ -90,7 +90,7 @@ func TestKernels(t *testing.T) {
 	}
 }
 
-// TestLeavesEveryLength has each length in every lane, among its like and among others.
+// TestLeavesEveryLength has each length in every lane, among equal and among other lengths.
 func TestLeavesEveryLength(t *testing.T) {
 	runOnEachPath(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(3, 4))
@@ -219,7 +219,7 @@ func TestParents(t *testing.T) {
 	})
 }
 
-// TestParentsBounds checks that what has the wrong length panics, before anything is written.
+// TestParentsBounds checks that wrong lengths panic before anything is written.
 func TestParentsBounds(t *testing.T) {
 	runOnEachPath(t, func(t *testing.T) {
 		for _, c := range []struct{ dst, sizes, children int }{{3, 4, 8}, {4, 4, 7}, {0, 1, 2}, {1, 1, 1}} {
@@ -241,7 +241,7 @@ func TestParentsBounds(t *testing.T) {
 	})
 }
 
-// FuzzLeaves takes the lengths of the blocks, longer ones in steps of 64, and what they are filled with.
+// FuzzLeaves takes the lengths of the blocks, longer ones in steps of 64, and a seed for their content.
 func FuzzLeaves(f *testing.F) {
 	f.Add([]byte{}, uint64(0))
 	f.Add([]byte{0, 1, 118, 119, 120, 247, 248}, uint64(1))

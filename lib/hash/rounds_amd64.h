@@ -1,5 +1,5 @@
-// The twelve rounds of BLAKE2b. Who includes this defines the words of the message, M0 … M15, and COLUMNS and DIAGONALS,
-// which mix with two words for each of the four. Source: RFC 7693, 2.7.
+// The twelve rounds of BLAKE2b. The including file defines the words of the message, M0 … M15, and COLUMNS and DIAGONALS,
+// which mix two words into each of the four. Source: RFC 7693, 2.7.
 
 #define ROUNDS \
 	COLUMNS(M0, M1, M2, M3, M4, M5, M6, M7);         \

@@ -1,8 +1,8 @@
-// Package simd is SHA-256 for who computes it of many files: digests that drives carry and that are compared with other
-// tools', and nothing in the tree.
+// Package simd is SHA-256 for programs that hash many files: digests that drives carry and that are compared with
+// other tools', and nothing in the tree.
 //
-// It is apart from lib/hash because of what it costs to begin: it asks the processor all that it can do, which in a virtual
-// machine the host answers, question by question. A tool that only checks a digest now and then has that of lib/hash.
+// It is separate from lib/hash because of its startup cost: it queries the features of the processor, and in a
+// virtual machine the host answers each query. A tool that only checks a digest now and then uses lib/hash.
 package simd
 
 import (

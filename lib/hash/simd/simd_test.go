@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What another implementation says is what this one does, around the lengths where blocks of it end.
+// The results are those of another implementation, around the lengths at which SHA-256 blocks end.
 func TestSHA256(t *testing.T) {
 	const want = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" // FIPS 180-2, "abc"
 	if got := SHA256([]byte("abc")); hex.EncodeToString(got[:]) != want {
