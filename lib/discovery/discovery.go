@@ -1,8 +1,8 @@
-// Package discovery finds peers that have a core without being told an address: on the local network, by multicast DNS.
+// Package discovery finds peers that have a core without knowing an address: on the local network, by multicast DNS.
 //
-// What is announced and asked for is a core's discovery key, a keyed hash of its key: who listens learns that somebody has,
-// or looks for, a core that he could only read if he knew its key already. Nothing that is found is believed: it is an
-// address to connect to, and the connection proves the rest.
+// Peers announce and ask for a core's discovery key, a keyed hash of its key. A listener learns that somebody has, or looks
+// for, a core that it could only read if it knew the key already. Nothing that is found is trusted: it is an address to
+// connect to, and the connection proves the rest.
 package discovery
 
 import (
@@ -14,11 +14,11 @@ import (
 
 // Network is a way to find peers. A wide-area network would be another one.
 type Network interface {
-	// Announce tells who asks that the cores which offer has are to be had at this listener's address, until ctx ends.
+	// Announce answers questions for the cores of offer with this listener's address, until ctx ends.
 	Announce(ctx context.Context, at *net.TCPAddr, offer Offer) error
 	// Find calls found with the address, HOST:PORT, of each peer that has the core, again from time to time, until ctx ends.
 	Find(ctx context.Context, id keys.Key, found func(address string)) error
 }
 
-// Offer reports whether the core with that discovery key is to be had. It is called by any goroutine, and must not take long.
+// Offer reports whether the core with that discovery key is here. It is called by any goroutine, and must not take long.
 type Offer func(id keys.Key) bool

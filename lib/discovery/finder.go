@@ -9,22 +9,22 @@ import (
 	"hc/lib/keys"
 )
 
-// Limits of what is found for one core, whoever says so.
+// Limits on what is found for one core, from whatever source.
 const (
 	maxFound = 64               // addresses
-	retry    = 10 * time.Second // before one that is found again is handed on again: it may be back
+	retry    = 10 * time.Second // before an address that is found again is passed on again: the peer may be back
 )
 
-// Finder looks for the peers of one core, for as many as want them. Safe for concurrent use.
+// Finder looks for the peers of one core, for any number of callers. Safe for concurrent use.
 type Finder struct {
 	mu     sync.Mutex // guards all below
 	handed map[string]time.Time
 	wake   chan struct{} // closed, and replaced, when there is one more
-	news   []string      // every time that one was handed on
+	news   []string      // addresses in the order in which they were passed on, repetitions included
 }
 
 // Find looks for peers of the core with that discovery key on networks, until ctx ends. known are addresses that are worth a
-// try. Networks that fail are told to failed.
+// try. failed is called with the errors of networks.
 func Find(ctx context.Context, id keys.Key, networks []Network, known []string, failed func(error)) *Finder {
 	f := &Finder{handed: map[string]time.Time{}, wake: make(chan struct{})}
 	for _, address := range known {
@@ -53,14 +53,14 @@ func (f *Finder) add(address string) {
 	f.wake = make(chan struct{})
 }
 
-// after returns what was handed on from number n on, and what says that there is more.
+// after returns the addresses passed on from number n on, and a channel that is closed when there are more.
 func (f *Finder) after(n int) ([]string, <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.news[min(n, len(f.news)):], f.wake
 }
 
-// Found returns the addresses that were found so far, each once.
+// Found returns the addresses found so far, each once.
 func (f *Finder) Found() (addresses []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -72,7 +72,7 @@ func (f *Finder) Found() (addresses []string) {
 	return addresses
 }
 
-// Await reports whether a peer is found within a time.
+// Await reports whether a peer is found within that time.
 func (f *Finder) Await(ctx context.Context, within time.Duration) bool {
 	timer := time.NewTimer(within)
 	defer timer.Stop()
@@ -91,8 +91,8 @@ func (f *Finder) Await(ctx context.Context, within time.Duration) bool {
 	}
 }
 
-// Peers returns the addresses that are found, and those that were, until ctx ends. One comes again when it is found again
-// after a while.
+// Peers returns a channel of the addresses that were found, and of those found from now on, until ctx ends. An address comes
+// again if it is found again after a while.
 func (f *Finder) Peers(ctx context.Context) <-chan string {
 	out := make(chan string)
 	go func() {

@@ -19,26 +19,26 @@ import (
 	"hc/lib/keys"
 )
 
-// MDNS is the local network. A core is a subtype of one service (RFC 6763, 7.1): who asks for
+// MDNS is the local network. A core is a subtype of one service (RFC 6763, 7.1): a question for
 //
 //	_<discovery key in z-base-32>._sub._hc._tcp.local
 //
-// is answered by those who have it, and only for what they have: nobody can ask for a list.
+// is answered by the hosts that have the core. Nobody can ask for a list of cores.
 type MDNS struct{}
 
 const (
 	service  = "_hc._tcp.local."
-	ttl      = 10 // seconds: it is asked for again anyway
+	ttl      = 10 // seconds: peers ask again anyway
 	lookFor  = time.Second
-	askFirst = time.Second // between the first questions; then twice as long, up to
+	askFirst = time.Second // between the first questions; it doubles up to
 	askLast  = 30 * time.Second
 	lookAt   = 10 * time.Second // how often interfaces are looked at
 )
 
-// ErrNoNetwork is returned where there is no interface that multicasts.
+// ErrNoNetwork says that there is no interface that multicasts.
 var ErrNoNetwork = errors.New("no network here to find peers on")
 
-// quiet is for a library that would log.
+// quiet silences a library that would log.
 var quiet = log.New(io.Discard, "", 0)
 
 func subtype(id keys.Key) string { return "_" + id.ZBase32() + "._sub." + service }
@@ -53,7 +53,7 @@ func idOf(name string) (id keys.Key, ok bool) {
 	return id, err == nil
 }
 
-// Announce implements Network on every interface that multicasts, those that come later included.
+// Announce implements Network on every interface that multicasts, including those that appear later.
 func (MDNS) Announce(ctx context.Context, at *net.TCPAddr, offer Offer) error {
 	var random keys.Key
 	if _, err := rand.Read(random[:]); err != nil {
@@ -91,7 +91,7 @@ func serveOn(running map[string]*mdns.Server, links []link, zoneOf func(link) md
 			continue
 		}
 		server, err := mdns.NewServer(&mdns.Config{Zone: zoneOf(l), Iface: &l.Interface, Logger: quiet})
-		if err == nil { // else it is tried again; others may do
+		if err == nil { // else it is tried again later; others may work
 			running[l.name()] = server
 		}
 	}
@@ -103,7 +103,7 @@ func serveOn(running map[string]*mdns.Server, links []link, zoneOf func(link) md
 	}
 }
 
-// only returns the links on which an address is reached, with no other; all of them if it is none in particular.
+// only returns the links that have the address, without their others; all links if the address is unspecified.
 func only(links []link, ip net.IP) (some []link) {
 	if ip == nil || ip.IsUnspecified() {
 		return links
@@ -150,7 +150,7 @@ func (z zone) Records(q dns.Question) []dns.RR {
 	return records
 }
 
-// Find implements Network. It asks again and again, ever more seldom.
+// Find implements Network. It asks again and again, at growing intervals.
 func (MDNS) Find(ctx context.Context, id keys.Key, found func(address string)) error {
 	for wait := askFirst; ; wait = min(2*wait, askLast) {
 		links, err := multicasting()
@@ -170,9 +170,9 @@ func (MDNS) Find(ctx context.Context, id keys.Key, found func(address string)) e
 	}
 }
 
-// ask asks once. The question's end is not waited for: it takes its second whatever happens.
+// ask asks once, without waiting for answers: a question always takes lookFor.
 func (l link) ask(ctx context.Context, id keys.Key, found func(address string)) {
-	for _, v6 := range []bool{false, true} { // apart, as one that fails would end both
+	for _, v6 := range []bool{false, true} { // separately, as one that fails would end both
 		entries := make(chan *mdns.ServiceEntry, 32)
 		go func() {
 			_ = mdns.QueryContext(ctx, &mdns.QueryParam{
@@ -191,7 +191,7 @@ func (l link) ask(ctx context.Context, id keys.Key, found func(address string)) 
 	}
 }
 
-// addressOf returns the address in an answer, if it is about the core, and on this link: nobody is to send us elsewhere.
+// addressOf returns the address in an answer, if it is about the core, and on this link: an answer must not send us elsewhere.
 func (l link) addressOf(entry *mdns.ServiceEntry, id keys.Key) (string, bool) {
 	if !strings.HasSuffix(strings.ToLower(entry.Name), "."+service) || !slices.Contains(entry.InfoFields, "id="+id.ZBase32()) {
 		return "", false
@@ -222,7 +222,7 @@ func (l link) reaches(ip net.IP) bool {
 	return ip != nil && slices.ContainsFunc(l.addresses, func(n *net.IPNet) bool { return n.Contains(ip) })
 }
 
-// multicasting lists the links that multicast, but for the host's own.
+// multicasting lists the links that multicast, without loopback and point-to-point ones.
 func multicasting() (links []link, err error) {
 	all, err := net.Interfaces()
 	if err != nil {
@@ -235,7 +235,7 @@ func multicasting() (links []link, err error) {
 		}
 		addresses, err := one.Addrs()
 		if err != nil {
-			continue // it may have gone just now
+			continue // it may just have disappeared
 		}
 		l := link{Interface: one}
 		for _, address := range addresses {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Times of TCP connections. A peer that has vanished is noticed after about a minute of silence.
+// Timeouts of TCP connections. A peer that has vanished is noticed after about a minute of silence.
 const (
 	dialTimeout       = 10 * time.Second
 	keepAliveIdle     = 20 * time.Second
@@ -19,8 +19,9 @@ const (
 
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: keepAliveIdle, Interval: keepAliveInterval, Count: keepAliveCount}
 
-// Dial connects to a TCP address: HOST, HOST:PORT, [IPV6], [IPV6]:PORT or a bare IPv6 address; the port may be left out,
-// see [DefaultPort]. It gives up after 10 seconds, or when ctx ends. Errors wrap [ErrUnreachable], [ErrAddress], or the cause of ctx.
+// Dial connects to a TCP address: HOST, HOST:PORT, [IPV6], [IPV6]:PORT or a bare IPv6 address; the port may be left out, see
+// [DefaultPort]. It gives up after 10 seconds, or when ctx ends. Errors wrap [ErrUnreachable], [ErrAddress], or the cause of
+// ctx.
 func Dial(ctx context.Context, address string) (Conn, error) {
 	hostPort, err := withPort(address)
 	if err != nil {
@@ -37,7 +38,7 @@ func Dial(ctx context.Context, address string) (Conn, error) {
 	return socket{conn}, nil
 }
 
-// CheckAddress returns an error wrapping [ErrAddress] for what no Dial would take, whoever is there.
+// CheckAddress returns an error wrapping [ErrAddress] for an address that Dial would not accept.
 func CheckAddress(address string) error {
 	if _, err := withPort(address); err != nil {
 		return fmt.Errorf("peer %q: %w", address, err)
@@ -45,7 +46,7 @@ func CheckAddress(address string) error {
 	return nil
 }
 
-// withPort completes an address by the default port.
+// withPort adds the default port to an address that has none.
 func withPort(address string) (string, error) {
 	bare := address
 	if inner, ok := strings.CutPrefix(address, "["); ok && strings.HasSuffix(inner, "]") {
@@ -68,13 +69,13 @@ func withPort(address string) (string, error) {
 	if port == "" {
 		port = DefaultPort
 	}
-	if _, err := net.LookupPort("tcp", port); err != nil { // which asks no server
+	if _, err := net.LookupPort("tcp", port); err != nil { // asks no server
 		return "", fmt.Errorf("%w: no port %q", ErrAddress, port)
 	}
 	return net.JoinHostPort(host, port), nil
 }
 
-// A socket is a connection of the system's. Go lets small writes go out at once (NoDelay) by default.
+// A socket is a connection of the system. By default Go sends small writes at once (NoDelay).
 type socket struct{ net.Conn }
 
 func (s socket) Write(p []byte) (int, error) {

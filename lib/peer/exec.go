@@ -15,7 +15,7 @@ import (
 // ExecOptions has a useful zero value.
 type ExecOptions struct {
 	Stderr io.Writer     // where the command's stderr goes; nil: nowhere
-	Grace  time.Duration // how long Close waits for the command to end by itself, and then again once it is told to; 0: 2 s
+	Grace  time.Duration // how long Close waits for the command to end by itself, and again after it was told to; 0: 2 s
 }
 
 // A command is a stream to a child process.
@@ -27,17 +27,17 @@ type command struct {
 	stdout *os.File // ours
 	heard  atomic.Bool
 
-	exited chan struct{} // closed when exit is set
+	exited chan struct{} // closed once exit is set
 	exit   error         // how the command ended
 
 	close func() error
 }
 
-// Exec runs a command by the shell (sh -c); its stdin and stdout are the stream. When ctx ends, so does the stream.
+// Exec runs a command with the shell (sh -c); its stdin and stdout are the stream. When ctx ends, so does the stream.
 //
-// Where a Read meets the end and the command has failed, its error has the exit status, and wraps [ErrUnreachable] if
-// the command had never said anything. Close ends the command's stdin, waits for a moment, then ends the command, and
-// returns the same error; that of a command that we had to end, or that has only lost its peer (us), is nil.
+// If a Read reaches the end and the command has failed, its error has the exit status, and wraps [ErrUnreachable] if the
+// command never said anything. Close ends the command's stdin, waits for a moment, then ends the command, and returns the
+// same error. It returns nil if we had to end the command, or if the command has only lost its peer (us).
 func Exec(ctx context.Context, line string, opt ExecOptions) (Conn, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, fmt.Errorf("running %q: %w", line, err)
@@ -47,7 +47,7 @@ func Exec(ctx context.Context, line string, opt ExecOptions) (Conn, error) {
 	}
 	c := &command{line: line, cmd: shell(line), grace: opt.Grace, exited: make(chan struct{})}
 	c.cmd.Stderr = opt.Stderr
-	c.cmd.WaitDelay = opt.Grace // what the command has started itself may hold stderr open
+	c.cmd.WaitDelay = opt.Grace // processes that the command started may hold stderr open
 	if err := c.start(); err != nil {
 		return nil, fmt.Errorf("running %q: %w: %w", line, ErrUnreachable, err)
 	}
@@ -62,7 +62,7 @@ func Exec(ctx context.Context, line string, opt ExecOptions) (Conn, error) {
 }
 
 // start starts the command with pipes of our own: those of os/exec are closed when the command ends, even if there is
-// something left to read in them.
+// something left to read.
 func (c *command) start() error {
 	childIn, stdin, err := os.Pipe()
 	if err != nil {
@@ -101,7 +101,7 @@ func (c *command) Read(p []byte) (int, error) {
 	if err != io.EOF {
 		return n, err
 	}
-	// A command that has closed its stdout usually ends at once, and how it does is why.
+	// A command that has closed its stdout usually ends at once, and its exit tells why.
 	select {
 	case <-c.exited:
 		if err := c.failure(); err != nil {
@@ -112,7 +112,7 @@ func (c *command) Read(p []byte) (int, error) {
 	return n, io.EOF
 }
 
-// failure says how the command failed by itself, if it has. It has exited.
+// failure returns how the command failed by itself, if it did. The command has exited.
 func (c *command) failure() error {
 	switch {
 	case c.exit == nil && c.heard.Load():
@@ -139,11 +139,11 @@ func (c *command) CloseWrite() error {
 
 func (c *command) Close() error { return c.close() }
 
-// end closes the stream, and sees to it that the command ends.
+// end closes the stream, and makes sure that the command ends.
 func (c *command) end() error {
 	c.stdin.Close()
 	select {
-	case <-c.exited: // before we did anything to it
+	case <-c.exited: // before we did anything to end it
 		c.stdout.Close()
 		return c.failure()
 	default:

@@ -7,10 +7,10 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// MinRate is the lowest rate of a [Limiter], in bytes a second: below it peers would take each other for dead.
+// MinRate is the lowest rate of a [Limiter], in bytes a second: at a lower one peers would take each other for dead.
 const MinRate = 8 << 10
 
-// How many bytes pass at once, so that connections that share a rate take turns: what passes in 1/limitTurns second.
+// How many bytes pass at once: those of 1/limitTurns second, so that connections that share a rate take turns.
 const (
 	limitTurns = 64
 	minPiece   = 4 << 10
@@ -23,14 +23,14 @@ type Limiter struct {
 	piece   int
 }
 
-// NewLimiter returns a limiter of so many bytes a second, at least [MinRate].
+// NewLimiter returns a limiter of so many bytes a second, but not less than [MinRate].
 func NewLimiter(bytesPerSecond int64) *Limiter {
 	bytesPerSecond = max(bytesPerSecond, MinRate)
 	piece := int(min(max(bytesPerSecond/limitTurns, minPiece), maxPiece))
 	return &Limiter{rate.NewLimiter(rate.Limit(bytesPerSecond), piece), piece}
 }
 
-// Writing returns c with its writing held to the rate. A nil limiter returns c.
+// Writing returns c with its writes limited to the rate. A nil limiter returns c.
 func (l *Limiter) Writing(c Conn) Conn {
 	if l == nil {
 		return c
@@ -38,8 +38,8 @@ func (l *Limiter) Writing(c Conn) Conn {
 	return limitedWriter{limited: newLimited(c, l)}
 }
 
-// Reading returns c with its reading held to the rate, and so, as the system's buffers are small, the peer's writing. A nil
-// limiter returns c.
+// Reading returns c with its reads limited to the rate. As the system's buffers are small, this limits the peer's writes, too.
+// A nil limiter returns c.
 func (l *Limiter) Reading(c Conn) Conn {
 	if l == nil {
 		return c
@@ -47,7 +47,7 @@ func (l *Limiter) Reading(c Conn) Conn {
 	return limitedReader{limited: newLimited(c, l)}
 }
 
-// limited is a connection whose Close ends the waiting.
+// limited is a connection whose Close ends waiting for the limiter.
 type limited struct {
 	Conn
 	limiter *Limiter
@@ -65,7 +65,7 @@ func (l limited) Close() error {
 	return l.Conn.Close()
 }
 
-// wait waits for the right to pass n bytes, at most a piece.
+// wait waits until n bytes, at most a piece, may pass.
 func (l limited) wait(n int) error {
 	if err := l.limiter.limiter.WaitN(l.ctx, n); err != nil {
 		return io.ErrClosedPipe // only a Close ends it

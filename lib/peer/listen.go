@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Listen listens on a TCP address, HOST:PORT, :PORT or HOST; the port is [DefaultPort] where it is left out, and 0 for
-// any free one, which the listener's Addr then names.
+// Listen listens on a TCP address, HOST:PORT, :PORT or HOST. The port defaults to [DefaultPort]; 0 stands for any free one,
+// which the listener's Addr then names.
 func Listen(ctx context.Context, address string) (net.Listener, error) {
 	if err := CheckListen(address); err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// CheckListen returns an error wrapping [ErrAddress] for what no Listen would take.
+// CheckListen returns an error wrapping [ErrAddress] for an address that Listen would not accept.
 func CheckListen(address string) error {
 	if _, err := withPort(address); err != nil {
 		return fmt.Errorf("listening on %q: %w", address, err)
@@ -36,10 +36,10 @@ func CheckListen(address string) error {
 	return nil
 }
 
-// Serve accepts connections and gives each to handle, in a goroutine of its own, until ctx ends; while max are being
-// handled the next ones wait in the system's queue, and no more than a half of them are from one address. It closes the listener, and each connection when its handle has
-// returned. It returns when all have: handle must look at the context that it is given, which ends with ctx. The error
-// is nil if ctx has ended, else why nothing could be accepted any more.
+// Serve accepts connections and passes each to handle, in a goroutine of its own, until ctx ends. While max are being handled,
+// the next ones wait in the system's queue; at most half of max are from one address. Serve closes the listener, and each
+// connection when its handle has returned. It returns when all have: handle must watch the context that it is given, which
+// ends with ctx. The error is nil if ctx has ended, else it says why nothing can be accepted any more.
 func Serve(ctx context.Context, l net.Listener, max int, handle func(ctx context.Context, c Conn, remote net.Addr)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -48,7 +48,7 @@ func Serve(ctx context.Context, l net.Listener, max int, handle func(ctx context
 	defer l.Close()
 	var handlers sync.WaitGroup
 	defer handlers.Wait()
-	defer cancel() // before the wait: whoever is left ends now
+	defer cancel() // before the wait: handlers that are left end now
 	free := make(chan struct{}, max)
 	sources := sources{most: (max + 1) / 2, conns: map[netip.Prefix]int{}}
 	for {
@@ -82,7 +82,7 @@ func Serve(ctx context.Context, l net.Listener, max int, handle func(ctx context
 	}
 }
 
-// accept waits out what the system lacks for the moment: the connections that are open may end.
+// accept waits and retries while the system lacks resources: open connections may end.
 func accept(ctx context.Context, l net.Listener) (net.Conn, error) {
 	const longest = time.Second
 	for delay := 5 * time.Millisecond; ; delay = min(2*delay, longest) {

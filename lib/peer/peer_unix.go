@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// isBrokenPipe says whether a write failed since the reader has gone. A write to a broken stdout does not get so far:
+// isBrokenPipe reports whether a write failed because the reader is gone. A write to a broken stdout does not get this far:
 // the Go runtime ends the program by SIGPIPE, as a pipeline expects.
 func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
 
@@ -20,7 +20,7 @@ func shell(command string) *exec.Cmd { return exec.Command("sh", "-c", command) 
 // terminate asks a process to end.
 func terminate(p *os.Process) error { return p.Signal(syscall.SIGTERM) }
 
-// isRefusedForNow says whether an accept failed for want of something that comes back, such as file descriptors.
+// isRefusedForNow reports whether an accept failed for a temporary lack, such as that of file descriptors.
 func isRefusedForNow(err error) bool {
 	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
 		if errors.Is(err, e) {

@@ -13,7 +13,7 @@ const (
 	errNoBufferSpace = syscall.Errno(10055) // WSAENOBUFS
 )
 
-// isBrokenPipe says whether a write failed since the reader has gone.
+// isBrokenPipe reports whether a write failed because the reader is gone.
 func isBrokenPipe(err error) bool {
 	return errors.Is(err, syscall.ERROR_BROKEN_PIPE) || errors.Is(err, errNoData)
 }
@@ -24,7 +24,7 @@ func shell(command string) *exec.Cmd { return exec.Command("cmd", "/C", command)
 // terminate ends a process: there is no way to ask.
 func terminate(p *os.Process) error { return p.Kill() }
 
-// isRefusedForNow says whether an accept failed for want of something that comes back.
+// isRefusedForNow reports whether an accept failed for a temporary lack.
 func isRefusedForNow(err error) bool {
 	return errors.Is(err, errManyFiles) || errors.Is(err, errNoBufferSpace) || errors.Is(err, syscall.WSAECONNRESET)
 }

@@ -6,21 +6,21 @@ import (
 	"sync"
 )
 
-// A result is what one call of a pumped reader or writer gave.
+// A result is the result of one call of a pumped reader or writer.
 type result struct {
 	data []byte // of a reader
 	n    int    // of a writer
 	err  error
 }
 
-// A readPump reads in a goroutine, one buffer ahead, so that a Read can be given up when closed is closed.
+// A readPump reads in a goroutine, one buffer ahead, so that a Read can be abandoned when closed is closed.
 type readPump struct {
 	src     io.Reader
 	closed  <-chan struct{}
 	start   sync.Once
 	results chan result
 	free    chan []byte
-	buf     []byte // that rest is a part of
+	buf     []byte // rest is a part of it
 	rest    []byte
 	err     error
 }
@@ -75,14 +75,14 @@ func (p *readPump) run() {
 	}
 }
 
-// A writePump writes in a goroutine, so that a Write can be given up when closed is closed.
+// A writePump writes in a goroutine, so that a Write can be abandoned when closed is closed.
 type writePump struct {
 	dst     io.Writer
 	closed  <-chan struct{}
 	start   sync.Once
 	work    chan []byte
 	results chan result
-	buf     []byte // a copy: a Write that is given up must not keep its argument
+	buf     []byte // a copy: an abandoned Write must not keep its argument
 }
 
 func newWritePump(dst io.Writer, closed <-chan struct{}) *writePump {

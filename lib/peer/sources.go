@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// sources counts connections by where they come from, so that one machine does not take the places of all others. Behind an address many
-// may stand, so it has many. Who is on this machine is not counted.
+// sources counts connections by address, so that one machine does not take the places of all others. Many machines may share
+// an address, so it has many places. Connections from this machine are not counted.
 type sources struct {
 	most int // from one address
 
@@ -15,7 +15,7 @@ type sources struct {
 	conns map[netip.Prefix]int
 }
 
-// enter counts one more connection, or says that there are enough from its address.
+// enter counts one more connection; ok is false if there are enough from its address.
 func (s *sources) enter(remote net.Addr) (source netip.Prefix, ok bool) {
 	source, counts := sourceOf(remote)
 	if !counts {
@@ -41,10 +41,10 @@ func (s *sources) leave(source netip.Prefix) {
 	}
 }
 
-// networkBits is what of an IPv6 address is a network's: whoever has one has all addresses behind it.
+// networkBits is the network part of an IPv6 address: a network's owner has all addresses in it.
 const networkBits = 64
 
-// sourceOf returns what a connection is counted by.
+// sourceOf returns the prefix that a connection is counted by, and whether it is counted.
 func sourceOf(remote net.Addr) (source netip.Prefix, counts bool) {
 	tcp, ok := remote.(*net.TCPAddr)
 	if !ok {

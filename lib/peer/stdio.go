@@ -24,8 +24,8 @@ type stdio struct {
 // Stdio returns a stream over in and out, which are a program's own stdin and stdout, or the like. Close and CloseWrite
 // close them if they are io.Closers.
 //
-// Close ends calls that wait, also where the system cannot end them: on files that block, which stdin and stdout
-// usually are. There the call goes on in a goroutine that nobody hears any more, and ends with it or with the program.
+// Close ends calls that wait, even if the system cannot end them: on blocking files, which stdin and stdout usually are. Then
+// the system call continues in an abandoned goroutine until it returns, or the program ends.
 func Stdio(in io.Reader, out io.Writer) Conn {
 	s := &stdio{in: in, out: out, read: in, write: out, closed: make(chan struct{})}
 	if !closeEndsCalls(in) {
@@ -38,10 +38,10 @@ func Stdio(in io.Reader, out io.Writer) Conn {
 	return s
 }
 
-// closeEndsCalls says whether closing a reader or writer ends calls that wait.
+// closeEndsCalls reports whether closing a reader or writer ends calls that wait.
 func closeEndsCalls(rw any) bool {
 	if f, ok := rw.(*os.File); ok {
-		return f.SetDeadline(time.Time{}) == nil // else it is not one that the runtime polls
+		return f.SetDeadline(time.Time{}) == nil // an error: the runtime does not poll it
 	}
 	_, ok := rw.(io.Closer)
 	return ok
@@ -63,7 +63,7 @@ func (s *stdio) end() error {
 	return errors.Join(closeOnce(s.out), closeOnce(s.in))
 }
 
-// closeOnce closes what can be closed and is not yet.
+// closeOnce closes rw if it can be closed, and is not closed yet.
 func closeOnce(rw any) error {
 	c, ok := rw.(io.Closer)
 	if !ok {

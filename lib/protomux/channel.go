@@ -6,18 +6,18 @@ import (
 	"hc/lib/compact"
 )
 
-// A Handler is told what happens on a channel, by the read loop, which waits: one call at a time on a connection, in the
-// order of what came. An error of OnOpen or OnMessage drops the peer. A handler may call every method of its channel;
-// it must not wait for other goroutines that send on the same connection (also not for their mutex): they may be
-// waiting for a peer who in turn waits to be read.
+// A Handler is called by the read loop for what happens on a channel: one call at a time on a connection, in the order in
+// which messages came. An error of OnOpen or OnMessage drops the peer. A handler may call every method of its channel. It
+// must not wait for other goroutines that send on the same connection, nor for their mutex: they may be waiting for a peer
+// that in turn waits to be read.
 type Handler interface {
 	// OnOpen is called when both sides have opened the channel. remoteHandshake is valid until it returns.
 	OnOpen(ch *Channel, remoteHandshake []byte) error
 	// OnMessage is called for each message on the channel, of any type. body is valid until it returns.
 	OnMessage(ch *Channel, typ uint64, body []byte) error
-	// OnClose is called once when the channel ends by other means than its own Close: err is nil if the peer has closed
-	// it, [ErrRejected] if he has never opened it, io.EOF if he has hung up, [ErrClosed] after a Close of the Mux, else
-	// the reason for which the connection ended. OnOpen need not have been called before.
+	// OnClose is called once if the channel ends other than by its own Close. err is nil if the peer closed it,
+	// [ErrRejected] if the peer rejected it, io.EOF if the peer hung up, [ErrClosed] after a Close of the Mux, else the
+	// reason why the connection ended. OnOpen need not have been called before.
 	OnClose(ch *Channel, err error)
 }
 
@@ -35,13 +35,13 @@ type Channel struct {
 
 	// Guarded by mux.mu.
 	local  uint64 // our number
-	remote uint64 // the peer's; 0: not opened by him yet
+	remote uint64 // the peer's; 0: it has not opened it yet
 	closed bool
 }
 
-// Open opens a channel for a protocol and an id; handshake goes along with it. It does not wait: the handler's OnOpen
-// says when the peer has opened it, too. Messages that are sent before that are not lost. One channel for a protocol
-// and an id can be open, else [ErrOpen]. All is copied.
+// Open opens a channel for a protocol and an id; handshake is sent along. It does not wait: the handler's OnOpen is called
+// when the peer has opened it, too. Messages sent before that are not lost. Only one channel can be open for a protocol
+// and an id, else the error is [ErrOpen]. All arguments are copied.
 func (m *Mux) Open(protocol string, id, handshake []byte, h Handler) (*Channel, error) {
 	c := &Channel{mux: m, address: address{protocol, string(id)}, handler: h}
 	if len(protocol) > maxProtocol || len(id) > maxID || len(handshake) > MaxMessage-2*(maxProtocol+maxID) {
@@ -59,20 +59,20 @@ func (m *Mux) Open(protocol string, id, handshake []byte, h Handler) (*Channel, 
 	return c, nil
 }
 
-// Protocol returns what the channel was opened with.
+// Protocol returns the protocol that the channel was opened with.
 func (c *Channel) Protocol() string { return c.address.protocol }
 
-// ID returns a copy of what the channel was opened with.
+// ID returns a copy of the id that the channel was opened with.
 func (c *Channel) ID() []byte { return []byte(c.address.id) }
 
-// Send queues one message, whose body is the parts, copied. It waits while too much is queued for the connection; in
-// the read loop (in a handler, that is) it never waits, see [Options]. It returns [ErrClosed] if the channel or the
-// connection is closed, or closes while it waits. A message that was queued may still be lost with the connection.
+// Send queues one message, whose body is a copy of the parts. It waits while too much is queued for the connection; in the
+// read loop, that is in a handler, it never waits, see [Options]. It returns [ErrClosed] if the channel or the connection
+// is closed, or closes while it waits. A queued message may still be lost with the connection.
 func (c *Channel) Send(typ uint64, body ...[]byte) error {
 	return c.send([]outgoing{newOutgoing(typ, body)})
 }
 
-// SendBatch queues messages that nothing comes between. They are copied.
+// SendBatch queues messages with no others between them. They are copied.
 func (c *Channel) SendBatch(messages ...Message) error {
 	all := make([]outgoing, len(messages))
 	for i, m := range messages {
@@ -97,11 +97,11 @@ func (c *Channel) send(all []outgoing) error {
 		out.channel = c.local
 		m.push(out)
 	}
-	return m.closed() // the last straw, see ErrBacklog
+	return m.closed() // push may have dropped the peer, see ErrBacklog
 }
 
-// Close closes the channel in both directions; what was sent before still goes out. No call of its handler begins any
-// more, OnClose included, but for one that is just beginning. It does not wait, and may be called again.
+// Close closes the channel in both directions; messages sent before still go out. No further call of its handler begins,
+// not even of OnClose, except for one that is just beginning. It does not wait, and may be called again.
 func (c *Channel) Close() {
 	m := c.mux
 	m.mu.Lock()

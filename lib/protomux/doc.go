@@ -1,12 +1,12 @@
 // Package protomux carries many channels over one encrypted connection, as stock's protomux does.
 //
 // Begin with [New], give it an [Mux.OnPair] hook or [Mux.Open] channels, and [Mux.Run] it until the connection ends. A
-// channel is open when both sides have opened the same protocol and id. What happens on it is told to a [Handler] by
-// one goroutine, the read loop. Everything that sends may be called by any goroutine.
+// channel is open when both sides have opened the same protocol and id. One goroutine, the read loop, calls the channel's
+// [Handler]. Everything that sends may be called by any goroutine.
 //
-// Memory is bounded, whatever the peer does. Messages that wait for a peer who does not read make [Channel.Send] wait;
-// only the read loop never waits, since two loops that wait for one another would wait for ever: what it adds beyond
-// a second limit drops the peer. Nothing that the peer sends is kept: an open that nobody offers is rejected at once.
+// Memory is bounded, whatever the peer does. While too many messages wait for a peer that does not read, [Channel.Send]
+// waits. Only the read loop never waits, since two loops that wait for each other would wait for ever; beyond a second
+// limit, what it adds drops the peer. Nothing that the peer sends is kept: an open that nobody takes is rejected at once.
 //
 // # Format
 //
@@ -17,8 +17,8 @@
 //	2 reject   uint number       the receiver's own, of a channel that it has opened
 //	3 close    uint number       the sender's own
 //
-// Each side numbers its channels from 1, and uses the number freed last first. A number that comes is free, and at most
-// one more than there have been. Empty messages, unknown control types, and messages on channels that are not open (any
+// Each side numbers its channels from 1, and reuses the number freed last first. The number in an open must be free, and at
+// most one above those used before. Empty messages, unknown control types, and messages on channels that are not open (any
 // more) are ignored; a batch inside a batch is not allowed. Uints, strings and buffers are those of package compact.
 // Source: protomux 3.12.1; vectors: transcripts.json.
 package protomux

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// What can go wrong. [ErrDropped] is every error that blames the peer; [DropError] says what he did.
+// Errors of this package. Every error that blames the peer is an [ErrDropped]; [DropError] says what the peer did.
 var (
 	ErrDropped  = errors.New("peer dropped")
 	ErrBacklog  = errors.New("it does not read what it has asked for") // with ErrDropped
@@ -17,9 +17,9 @@ var (
 	ErrTooLong  = errors.New("message is too long")
 )
 
-// A DropError says why a connection was ended by us: `peer dropped: frame 81: batch inside a batch`.
+// A DropError says why we ended a connection: `peer dropped: frame 81: batch inside a batch`.
 type DropError struct {
-	Frame uint64 // of the messages received, from 1, empty ones not counted; 0: no message was the cause
+	Frame uint64 // number of the message received, from 1, not counting empty ones; 0: no message was the cause
 	Err   error
 }
 

@@ -16,19 +16,19 @@ const (
 	controlClose  = 3
 )
 
-// Limits on what a peer may send in an open, in bytes. Stock has none; its own are 15 and 32.
+// Limits on the strings in a peer's open, in bytes. Stock has no limits; its own strings have 15 and 32.
 const (
 	maxProtocol = 1 << 10
 	maxID       = 1 << 10
 )
 
-// MaxMessage is the longest message in bytes, channel and type included: what fits into one frame of a secretstream.
+// MaxMessage is the longest message in bytes, including channel and type: what fits into one frame of a secretstream.
 const MaxMessage = 1<<24 - 1 - 17
 
 var errNested = errors.New("batch inside a batch")
 
-// decode takes a message apart and gives visit each message in it, with a body that aliases it, and tells whether more follow. It
-// stops at the first error.
+// decode calls visit for each message in a message; body aliases it, and more says whether others follow. It stops at the
+// first error.
 func decode(message []byte, visit func(channel, typ uint64, body []byte, more bool) error) error {
 	d := compact.NewDecoder(message)
 	channel, typ := d.Uint(), d.Uint()
@@ -59,10 +59,10 @@ func decode(message []byte, visit func(channel, typ uint64, body []byte, more bo
 	return d.Err()
 }
 
-// address is what a channel is for.
+// address says what a channel is for.
 type address struct{ protocol, id string }
 
-// An opening is the body of a control message open.
+// An opening is the body of the control message open.
 type opening struct {
 	number    uint64
 	address   address

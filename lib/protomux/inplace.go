@@ -6,41 +6,43 @@ import (
 	"hc/lib/compact"
 )
 
-// What [Channel.WriteInPlace] needs of a buffer around the body, in bytes.
+// The room in bytes that [Channel.WriteInPlace] needs around the body in a buffer.
 const (
 	HeadRoom = 96 // before it: for channel and type, at most 18, and for what the connection puts before them
-	TailRoom = 16 // behind it, in the buffer's capacity: for what the connection puts there
+	TailRoom = 16 // after it, in the buffer's capacity: for what the connection puts there
 )
 
-// An inPlaceConn is a [Conn] that writes a message, buf[at:], from where it stands, behind all that was written before. It may
-// overwrite the message, the 64 bytes before it, and [TailRoom] bytes of the capacity behind it. Nothing refers to buf when it returns.
+// An inPlaceConn is a [Conn] that writes a message, buf[at:], from where it is, after everything written before. It may
+// overwrite the message, the 64 bytes before it, and [TailRoom] bytes of the capacity after it. Nothing refers to buf when it
+// returns.
 type inPlaceConn interface {
 	WriteInPlace(buf []byte, at int) error
 }
 
-// WriteInPlace sends one message, whose body is buf[at:], without a copy of it: it is encrypted where it stands, and written from there.
-// There are [HeadRoom] bytes before the body, and [TailRoom] of capacity behind it, for that; body and room are overwritten. It is
-// for long answers: unlike [Channel.Send] it queues nothing, but writes, in the caller's goroutine, what was sent on the connection
-// before, and then the message, and so waits for a peer that reads slowly. A handler must not call it.
+// WriteInPlace sends one message, whose body is buf[at:], without copying it: it is encrypted in place, and written from there.
+// The buffer must have [HeadRoom] bytes before the body, and [TailRoom] of capacity after it; body and room are overwritten.
 //
-// The buffer is lent: nobody may touch it until WriteInPlace returns. Then it is the caller's again, whatever the error:
-// nothing refers to it, and nothing of the message is still to be written. The errors are those of Send.
+// It is for long answers. Unlike [Channel.Send] it queues nothing: it writes everything sent on the connection before, then
+// the message, in the caller's goroutine, and so waits for a peer that reads slowly. A handler must not call it.
+//
+// The buffer is lent: nobody may touch it until WriteInPlace returns. Then it is the caller's again, even on an error:
+// nothing refers to it, and nothing of the message is left to be written. The errors are those of Send.
 func (c *Channel) WriteInPlace(typ uint64, buf []byte, at int) error {
 	return c.writeInPlace(buf, at, func(b []byte, channel uint64) []byte { return compact.AppendUint(compact.AppendUint(b, channel), typ) })
 }
 
-// WriteBatchInPlace is WriteInPlace for several messages, which the peer gets in one batch: in buf[at:] each body stands behind what
-// [AppendBatched] appends.
+// WriteBatchInPlace is WriteInPlace for several messages, which the peer gets in one batch: in buf[at:] each body follows the
+// output of [AppendBatched].
 func (c *Channel) WriteBatchInPlace(buf []byte, at int) error {
 	return c.writeInPlace(buf, at, appendBatch)
 }
 
-// AppendBatched appends what stands before a body, of so many bytes, in a batch.
+// AppendBatched appends what goes before a body of so many bytes in a batch.
 func AppendBatched(b []byte, typ uint64, bytes int) []byte {
 	return compact.AppendUint(compact.AppendUint(b, uint64(compact.UintSize(typ)+bytes)), typ)
 }
 
-// writeInPlace writes buf[at:] behind what begin appends.
+// writeInPlace writes buf[at:] after what begin appends.
 func (c *Channel) writeInPlace(buf []byte, at int, begin func(b []byte, channel uint64) []byte) error {
 	if size := len(buf) - at + 2*compact.UintSize(compact.MaxUint); size > MaxMessage {
 		return fmt.Errorf("channel %q: %w: %d bytes", c.address.protocol, ErrTooLong, size)
@@ -64,7 +66,7 @@ func (c *Channel) writeInPlace(buf []byte, at int, begin func(b []byte, channel 
 	return nil
 }
 
-// beginInPlace counts a message that is not queued, but written at once, among those that wait.
+// beginInPlace counts a message that is written at once as if it were queued.
 func (m *Mux) beginInPlace(c *Channel, cost int) (number uint64, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -87,7 +89,7 @@ func (m *Mux) endInPlace(cost int) {
 	}
 }
 
-// inPlace writes a message, which begins with what begin appends, in the buffer that its body stands in.
+// inPlace writes a message that begins with what begin appends, in the buffer of its body.
 func (w *writer) inPlace(begin func([]byte) []byte, buf []byte, at int) error {
 	w.batch = begin(w.batch[:0])
 	at -= len(w.batch)

@@ -12,9 +12,9 @@ import (
 
 // Conn is the connection below, a secretstream. One goroutine calls ReadMessage, whose result is valid until the next
 // call, while others call WriteMessage and Flush, one at a time. Close may be called at any time, and ends calls that wait. A
-// Conn may also have CloseWrite() error, which ends one direction, Written() uint64, which shows progress inside
-// of a long WriteMessage, WriteInPlace(buf []byte, at int) error, see [Channel.WriteInPlace], and what [Mux.Buffered] and [Mux.Own]
-// tell of.
+// Conn may also have CloseWrite() error, which ends one direction; Written() uint64, which shows progress inside a long
+// WriteMessage; WriteInPlace(buf []byte, at int) error, see [Channel.WriteInPlace]; and the methods that [Mux.Buffered] and
+// [Mux.Own] use.
 type Conn interface {
 	ReadMessage() ([]byte, error)
 	WriteMessage(parts ...[]byte) error
@@ -24,11 +24,11 @@ type Conn interface {
 
 // Options has a useful zero value.
 type Options struct {
-	KeepAlive  time.Duration // an empty message is sent when nothing was for so long; 0: 5 s, negative: never
-	Linger     time.Duration // how long Close may take to send what waits, and the peer to hang up; 0: 5 s
-	Stall      time.Duration // a peer that takes no byte of what waits for so long is dropped; 0: never
-	QueueLimit int           // bytes that wait before Send does; 0: 1 MiB. It is exceeded by one message
-	LoopLimit  int           // bytes that the read loop may add beyond QueueLimit; 0: 8 MiB. It is exceeded by one message
+	KeepAlive  time.Duration // an empty message is sent after this long without another; 0: 5 s, negative: never
+	Linger     time.Duration // how long Close may take to send what is queued, and the peer to hang up; 0: 5 s
+	Stall      time.Duration // a peer that takes none of the bytes waiting for it for this long is dropped; 0: never
+	QueueLimit int           // bytes queued from which Send waits; 0: 1 MiB. One message may exceed it
+	LoopLimit  int           // bytes that the read loop may add beyond QueueLimit; 0: 8 MiB. One message may exceed it
 	Channels   int           // channels that each side may have open; 0: 4096. More are rejected
 }
 
@@ -47,7 +47,7 @@ func setDefault[T int | time.Duration](value *T, def T) {
 	}
 }
 
-// Mux is the channels of one connection. All methods but OnPair and Run may be called by any goroutine.
+// Mux holds the channels of one connection. All methods except OnPair and Run may be called by any goroutine.
 type Mux struct {
 	conn Conn
 	opt  Options
@@ -55,9 +55,9 @@ type Mux struct {
 	wake chan struct{} // tells the writer that there is something to do; holds one
 	done chan struct{} // closed when the connection is over: mu.over
 
-	writing sync.Mutex // held by who writes, the write loop or a WriteInPlace; goes before mu
+	writing sync.Mutex // held while writing, by the write loop or a WriteInPlace; locked before mu
 	writer  writer     // guarded by writing
-	more    bool       // the read loop's: others follow the message at hand in its batch
+	more    bool       // others follow the current message in its batch; belongs to the read loop
 
 	mu   sync.Mutex
 	room *sync.Cond // the queue is shorter, a channel has closed, or the connection is over
@@ -65,8 +65,8 @@ type Mux struct {
 	// All below is guarded by mu.
 	table    table       // of channels: table.go
 	queue    queue       // of messages to send: queue.go
-	draining bool        // Close was called: nothing is taken any more, neither to be sent nor from the peer
-	grace    *time.Timer // ends the connection when draining takes too long; may be nil
+	draining bool        // Close was called: nothing more is queued, or taken from the peer
+	grace    *time.Timer // ends the connection if draining takes too long; may be nil
 	over     bool        // err is final, done is closed
 	err      error       // why
 }
@@ -80,14 +80,13 @@ func New(conn Conn, opt Options) *Mux {
 	return m
 }
 
-// OnPair sets the hook that is called, in the read loop, for an open that nobody here has asked for. If it [Mux.Open]s
-// that protocol and id the channel is open, else the open is rejected. id and handshake are valid until it returns. Set
-// it before Run.
+// OnPair sets the hook that the read loop calls for an open that answers none of ours. If it [Mux.Open]s that protocol and
+// id, the channel is open; else the open is rejected. id and handshake are valid until it returns. Set it before Run.
 func (m *Mux) OnPair(pair func(protocol string, id, handshake []byte)) { m.pair = pair }
 
-// Run reads and writes until the connection is over, and returns when all of its goroutines have ended, conn is closed,
-// and every channel that was open has had its OnClose. It returns nil if the peer has hung up between two messages, or
-// [Mux.Close] was called without a reason; the cause of ctx if that has ended; a [*DropError] if the peer was dropped.
+// Run reads and writes until the connection is over. It returns once its goroutines have ended, conn is closed, and every
+// channel that was open has had its OnClose. It returns nil if the peer hung up between two messages, or [Mux.Close] was
+// called without a reason; the cause of ctx if that has ended; a [*DropError] if the peer was dropped.
 func (m *Mux) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { m.end(context.Cause(ctx)) })
 	defer stop()
@@ -109,16 +108,16 @@ func (m *Mux) Run(ctx context.Context) error {
 	return m.err
 }
 
-// Buffered says whether more of what the peer has sent is here already, in the batch at hand or as far as the Conn tells (by a method
-// of that name). It is for handlers, who may then wait for what comes at once.
+// Buffered reports whether the next message is here already: in the current batch, or according to the Conn's method of that
+// name. It is for handlers, which can then wait for it.
 func (m *Mux) Buffered() bool {
 	b, ok := m.conn.(interface{ Buffered() bool })
 	return m.more || ok && b.Buffered()
 }
 
-// Own lets a handler keep the body of the message at hand: that is valid, and not to be changed any more, until the memory is
-// released. The memory is that of all that came in one frame with it. It is nil, and the body to be copied, where the Conn (by a
-// method of that name) does not hand that on.
+// Own lets a handler keep the body of the current message: it stays valid, and must not be changed, until the memory is
+// released. The memory is that of the whole frame. Own returns nil, and the body has to be copied, unless the Conn has a
+// method of that name that gives the memory away.
 func (m *Mux) Own() *lent.Memory {
 	if o, ok := m.conn.(interface{ Own() *lent.Memory }); ok {
 		return o.Own()
@@ -126,9 +125,9 @@ func (m *Mux) Own() *lent.Memory {
 	return nil
 }
 
-// Close ends the connection, and does not wait for it. With a reason that is at once, and Run returns the reason.
-// Without one, what waits to be sent still is, then the peer is given a moment to hang up (see Options.Linger), and
-// what it sends meanwhile is thrown away.
+// Close ends the connection, without waiting for that. With a reason it ends at once, and Run returns the reason. Without
+// one, queued messages are still sent, then the peer has a moment to hang up (see Options.Linger), and what it sends
+// meanwhile is thrown away.
 func (m *Mux) Close(reason error) {
 	if reason != nil {
 		m.end(reason)
@@ -145,14 +144,14 @@ func (m *Mux) Close(reason error) {
 	m.endLater(ErrClosed)
 }
 
-// endLater ends the connection when the time of grace is over. The caller holds mu.
+// endLater ends the connection after Options.Linger. The caller holds mu.
 func (m *Mux) endLater(err error) {
 	if m.grace == nil && !m.over {
 		m.grace = time.AfterFunc(m.opt.Linger, func() { m.end(err) })
 	}
 }
 
-// end makes the connection be over; only the first reason counts.
+// end ends the connection; only the first reason counts.
 func (m *Mux) end(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"hc/lib/compact"
 )
 
-// An outgoing message. Of one on a channel, bytes are its type and its body; the channel's number is put before them when
-// it is written. A control message (channel 0) has all in bytes.
+// An outgoing message. On a channel, bytes are its type and its body; the channel's number is put before them when it is
+// written. For a control message (channel 0), bytes are all of it.
 type outgoing struct {
 	channel uint64
 	bytes   []byte
@@ -27,21 +27,20 @@ func newOutgoing(typ uint64, body [][]byte) outgoing {
 	return outgoing{bytes: b}
 }
 
-// perMessage is what a message in the queue costs beside its bytes.
+// perMessage is how many bytes a message in the queue costs beyond its own.
 const perMessage = 96
 
-// cost is what a message counts in the queue.
+// cost returns the bytes that a message counts in the queue.
 func (o *outgoing) cost() int { return perMessage + len(o.bytes) }
 
-// A queue is what waits to be written. Mux.mu guards it.
+// A queue holds the messages that wait to be written. Mux.mu guards it.
 type queue struct {
 	messages []outgoing
 	bytes    int // of messages, and of those that the writer has taken and not written
-	urgent   int // of bytes: those that were added without waiting while the queue was full
+	urgent   int // the part of bytes that was added without waiting while the queue was full
 }
 
-// push adds a message without waiting. Over the limit of messages that do not wait the peer is dropped. The caller holds
-// mu.
+// push adds a message without waiting. Beyond the limit for that it drops the peer. The caller holds mu.
 func (m *Mux) push(out outgoing) {
 	if m.queue.bytes > m.opt.QueueLimit {
 		if m.queue.urgent > m.opt.LoopLimit {
@@ -56,7 +55,7 @@ func (m *Mux) push(out outgoing) {
 	m.wakeWriter()
 }
 
-// waitForRoom waits until the queue is short enough for one more message, or says why none can be sent. The read loop
+// waitForRoom waits until the queue is short enough for one more message. An error says why none can be sent. The read loop
 // does not wait. The caller holds mu.
 func (m *Mux) waitForRoom(c *Channel) error {
 	for first := true; ; first = false {
@@ -74,7 +73,7 @@ func (m *Mux) waitForRoom(c *Channel) error {
 	return nil
 }
 
-// take gives the writer all messages that wait, and takes the slice that it is done with. The caller holds writing.
+// take gives the writer all queued messages, and reuses the slice that it is done with. The caller holds writing.
 func (m *Mux) take() (draining bool) {
 	done := m.writer.taken
 	clear(done)
@@ -85,7 +84,7 @@ func (m *Mux) take() (draining bool) {
 	return m.draining
 }
 
-// written gives back what written messages have taken of the queue.
+// written removes written messages from the queue's counts.
 func (m *Mux) written(messages []outgoing) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -107,12 +106,12 @@ func (m *Mux) wakeWriter() {
 	}
 }
 
-// readLoopName is how the read loop is called in a stack.
+// readLoopName is the read loop's name in a stack.
 var readLoopName = runtime.FuncForPC(reflect.ValueOf((*Mux).readLoop).Pointer()).Name()
 
-// inReadLoop says whether the read loop of a mux, this one or another, is what calls. It looks at the whole stack, a
-// matter of microseconds: for those who would have to wait otherwise. It is asked here and not told by the caller
-// since a caller who is wrong would, rarely, stop two peers for ever.
+// inReadLoop reports whether it is called in the read loop of a mux, this one or another. It looks at the whole stack, which
+// takes microseconds, and only when a call would have to wait otherwise. The caller does not say it, since one that is
+// wrong would, rarely, stop two peers for ever.
 func inReadLoop() bool {
 	var pcs [64]uintptr
 	for skip := 2; ; skip += len(pcs) {

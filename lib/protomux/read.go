@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// readLoop reads messages and has them handled until the connection ends, and returns why. No handler is called by
-// anybody else; see inReadLoop.
+// readLoop reads messages and calls their handlers until the connection ends, and returns why. Nothing else calls handlers;
+// see inReadLoop.
 //
 //go:noinline
 func (m *Mux) readLoop() error {
@@ -52,7 +52,7 @@ func (m *Mux) handleMessage(number, typ uint64, body []byte) error {
 	deaf := m.closed() != nil
 	m.mu.Unlock()
 	if c == nil || deaf {
-		return nil // on its way when the channel was closed
+		return nil // it was on its way when the channel was closed
 	}
 	if err := c.handler.OnMessage(c, typ, body); err != nil && !errors.Is(err, ErrClosed) {
 		return fmt.Errorf("%s: message of type %d: %w", c.address.protocol, typ, err)

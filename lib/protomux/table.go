@@ -2,24 +2,24 @@ package protomux
 
 import "fmt"
 
-// maxNumbers is how many numbers a peer may use: a number is 8 bytes here, also when its channel was rejected.
+// maxNumbers is how many numbers a peer may use: each takes 8 bytes here, even if its channel was rejected.
 const maxNumbers = 1 << 16
 
-// A table knows which channel has which numbers. It is not locked: Mux.mu guards it.
+// A table maps numbers to channels. Mux.mu guards it.
 type table struct {
 	limit int                  // channels that each side may have
 	open  map[address]*Channel // ours that are not closed
 	local []*Channel           // by our number less 1; nil: closed
-	free  []uint64             // our numbers that the peer knows to be closed, the one freed last at the end
+	free  []uint64             // our numbers that the peer knows are closed, the one freed last at the end
 
-	// Our opens that the peer has not answered yet, by an open or a reject of his; also those of channels that we have
-	// closed meanwhile, since their number is not free before the answer.
+	// Our opens that the peer has not answered yet by an open or a reject. This includes channels that we have closed
+	// meanwhile, since their numbers are not free until the answer.
 	unanswered map[address][]uint64
 	asked      map[uint64]address
 
 	remote   []*Channel // by the peer's number less 1; nil: not open
-	accepted int        // that are not nil
-	offer    *offer     // what the pair hook is being asked about
+	accepted int        // how many of remote are not nil
+	offer    *offer     // the open that the pair hook is being asked about
 }
 
 // An offer is the peer's open of a channel that we have not opened.
@@ -33,7 +33,7 @@ func newTable(limit int) table {
 	return table{limit: limit, open: map[address]*Channel{}, unanswered: map[address][]uint64{}, asked: map[uint64]address{}}
 }
 
-// add gives a new channel of ours its number, and takes the offer that waits for it.
+// add gives a new channel of ours its number. If an offer waits for it, it takes that.
 func (t *table) add(c *Channel) error {
 	if t.open[c.address] != nil {
 		return ErrOpen
@@ -60,15 +60,15 @@ func (t *table) add(c *Channel) error {
 	return nil
 }
 
-// join makes the peer's number lead to a channel.
+// join assigns the peer's number to a channel.
 func (t *table) join(c *Channel, number uint64) {
 	c.remote = number
 	t.remote[number-1] = c
 	t.accepted++
 }
 
-// opened takes an open of the peer's. If it answers one of ours, that is the channel (nil: which we have closed), else
-// it is an offer.
+// opened takes an open of the peer's. If it answers one of ours, c is that channel (nil if we have closed it), else it is
+// an offer.
 func (t *table) opened(o opening) (c *Channel, offered bool, err error) {
 	if o.number == uint64(len(t.remote))+1 && o.number <= maxNumbers {
 		t.remote = append(t.remote, nil)
@@ -94,7 +94,7 @@ func (t *table) opened(o opening) (c *Channel, offered bool, err error) {
 	return c, false, nil
 }
 
-// answered forgets that an open of ours has no answer.
+// answered removes an open of ours from the unanswered ones.
 func (t *table) answered(number uint64) {
 	a := t.asked[number]
 	delete(t.asked, number)
@@ -111,7 +111,7 @@ func (t *table) answered(number uint64) {
 	}
 }
 
-// rejected takes a reject of the peer's, and returns the channel (nil: which we have closed).
+// rejected takes a reject of the peer's, and returns the channel (nil if we have closed it).
 func (t *table) rejected(number uint64) (*Channel, error) {
 	if _, ok := t.asked[number]; !ok {
 		return nil, fmt.Errorf("reject of channel %d, which waits for no answer", number)
@@ -125,7 +125,7 @@ func (t *table) rejected(number uint64) (*Channel, error) {
 	return c, nil
 }
 
-// of returns the channel that the peer calls by a number, or nil.
+// of returns the channel for a number of the peer's, or nil.
 func (t *table) of(number uint64) *Channel {
 	if number == 0 || number > uint64(len(t.remote)) {
 		return nil
@@ -133,7 +133,7 @@ func (t *table) of(number uint64) *Channel {
 	return t.remote[number-1]
 }
 
-// close takes a channel out, by our close or the peer's. Our number is free once the peer has opened the channel, too.
+// close removes a channel, by our close or the peer's. Our number becomes free if the peer has opened the channel, too.
 func (t *table) close(c *Channel) {
 	if c.remote != 0 {
 		t.remote[c.remote-1] = nil

@@ -2,7 +2,7 @@ package protomux
 
 import "time"
 
-// watchLoop drops a peer that takes no bytes although some wait: within one and two times Options.Stall.
+// watchLoop drops a peer that takes no bytes although some wait, after one to two times Options.Stall.
 func (m *Mux) watchLoop() {
 	progress := func() (calls, bytes uint64) {
 		if w, ok := m.conn.(interface{ Written() uint64 }); ok {

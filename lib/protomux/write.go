@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// writeLoop writes what is queued, and flushes when the queue is empty, until the connection ends.
+// writeLoop writes queued messages, and flushes when the queue is empty, until the connection ends.
 func (m *Mux) writeLoop() {
 	if err := m.writeAll(); err != nil {
 		_ = m.writeEnded(err)
 	}
 }
 
-// writeEnded ends the connection, as nothing can be written any more, and returns an [ErrClosed] that says why.
+// writeEnded ends the connection after a failed write, and returns an [ErrClosed] that says why.
 func (m *Mux) writeEnded(err error) error {
 	if errors.Is(err, io.ErrClosedPipe) {
-		// The peer has hung up. What he said before that may still be on its way to the read loop.
+		// The peer has hung up. Messages that it sent before may still be on their way to the read loop.
 		m.mu.Lock()
 		m.endLater(err)
 		m.mu.Unlock()
@@ -57,7 +57,7 @@ func (m *Mux) writeAll() error {
 	}
 }
 
-// writeSome writes what is queued, or flushes where that is nothing.
+// writeSome writes queued messages, or flushes if there are none.
 func (m *Mux) writeSome() (wrote, draining bool, err error) {
 	m.writing.Lock()
 	defer m.writing.Unlock()
@@ -68,7 +68,7 @@ func (m *Mux) writeSome() (wrote, draining bool, err error) {
 	return true, draining, m.writer.write(m.written)
 }
 
-// writeQueued writes what is queued. The caller holds writing.
+// writeQueued writes queued messages. The caller holds writing.
 func (m *Mux) writeQueued() error {
 	m.take()
 	return m.writer.write(m.written)
@@ -80,7 +80,7 @@ func (m *Mux) keepAlive() error {
 	return m.writer.message()
 }
 
-// finish ends our direction when all is sent.
+// finish ends our direction once everything is sent.
 func (m *Mux) finish() error {
 	m.writing.Lock()
 	defer m.writing.Unlock()

@@ -6,24 +6,24 @@ import (
 	"hc/lib/compact"
 )
 
-// What goes into a batch: messages of one channel, of at most smallMessage bytes each, up to maxBatch together. A frame
-// for each would cost 20 bytes and the encryption's fixed time; a longer batch would keep the peer waiting.
+// A batch has messages of one channel, of at most smallMessage bytes each and maxBatch together. A frame for each would cost
+// 20 bytes and the fixed time of encryption; a longer batch would keep the peer waiting.
 const (
 	smallMessage = 1 << 10
 	maxBatch     = 32 << 10
 )
 
-// A writer makes messages of what was queued, and puts them on the connection.
+// A writer writes queued messages to the connection.
 type writer struct {
 	conn  Conn
-	calls atomic.Uint64 // odd while a call of conn is under way; read by the watch, too
+	calls atomic.Uint64 // odd while a call of conn is under way; also read by the watch loop
 	batch []byte        // reused
 	taken []outgoing    // from the queue; reused
-	err   error         // of conn, for ever
+	err   error         // of conn; it stays
 }
 
-// write writes the messages that were taken, in order, and calls written for each part of them that it has written; that part it
-// then clears.
+// write writes the messages that were taken, in order. It calls written for each part of them that it has written, and then
+// clears that part.
 func (w *writer) write(written func([]outgoing)) error {
 	for messages := w.taken; len(messages) > 0; {
 		var err error
@@ -44,7 +44,7 @@ func (w *writer) write(written func([]outgoing)) error {
 	return nil
 }
 
-// batchable says how many of the first messages go into one batch.
+// batchable returns how many of the first messages go into one batch.
 func batchable(messages []outgoing) (n int) {
 	channel, size := messages[0].channel, 0
 	for i := range messages {
@@ -79,7 +79,7 @@ func (w *writer) message(parts ...[]byte) error {
 
 func (w *writer) flush() error { return w.call(w.conn.Flush) }
 
-// call makes a call of conn, unless one has failed before.
+// call calls a method of conn, unless a call has failed before.
 func (w *writer) call(do func() error) error {
 	if w.err == nil {
 		w.calls.Add(1)
