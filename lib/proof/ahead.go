@@ -9,11 +9,11 @@ import (
 // An ahead reads blocks of a source while others are written: a group, and as much again, or one larger block.
 type ahead struct {
 	ctx     context.Context
-	batches <-chan batch // nil: all is read
+	batches <-chan batch // nil: everything has been read
 	cancel  context.CancelFunc
-	blocks  [][]byte // read, not taken yet
-	bytes   int      // of them
-	err     error    // why no more come, if there are more
+	blocks  [][]byte // read, and not taken yet
+	bytes   int      // in blocks
+	err     error    // why no more blocks come, if there should be more
 	ended   bool
 }
 
@@ -23,7 +23,7 @@ type batch struct {
 	err    error
 }
 
-// readAhead starts to read the blocks from first to end (exclusive).
+// readAhead starts reading the blocks from first to end (exclusive).
 func readAhead(ctx context.Context, src Source, first, end uint64) *ahead {
 	if end-first == 1 {
 		var b batch
@@ -66,8 +66,8 @@ func (b *batch) read(ctx context.Context, src Source, index uint64) {
 	b.bytes += len(data)
 }
 
-// fill reads until it knows how many of the next blocks fit into one group, and returns that. With an error it is as
-// many as could be read, and whether the next one would fit is not known.
+// fill reads until it knows how many of the next blocks fit into one group, and returns that number. With an error
+// the number is that of the blocks that could be read, and it is unknown whether the next one would fit.
 func (a *ahead) fill() (count int, err error) {
 	for !a.ended && a.bytes <= maxGroup && len(a.blocks) <= maxCount {
 		b, more := <-a.batches

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// pausedReader gives what there is, and waits then.
+// pausedReader returns the first part, and then waits.
 type pausedReader struct {
 	now, later io.Reader
 	resume     chan struct{}
@@ -28,12 +28,12 @@ func (p *pausedReader) Read(b []byte) (int, error) {
 	}
 }
 
-// awaitedReader is one that tells that it waits.
+// awaitedReader is one that implements Awaiter.
 type awaitedReader struct{ *pausedReader }
 
 func (a awaitedReader) Await(time.Duration) bool { return a.now.(*bytes.Reader).Len() > 0 }
 
-// resumer resumes once so many bytes have come out.
+// resumer resumes once a number of bytes have come out.
 type resumer struct {
 	left   int
 	resume chan struct{}
@@ -47,7 +47,7 @@ func (r *resumer) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Who sends fast and then pauses keeps nobody from the groups that have come whole.
+// A sender that is fast and then pauses does not delay the groups that have come in full.
 func TestPauseHoldsNothingBack(t *testing.T) {
 	l := newLog(t, largeBlocks()...)
 	stream := l.stream(t, WriteOptions{}, nil)

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// readBlocks reads the blocks from first to e (exclusive) into v.group, and their hashes.
+// readBlocks reads the blocks from first to e (exclusive), and their hashes, into v.group.
 func (v *verifier) readBlocks(first, e uint64) error {
 	g := &v.group
 	g.First = first
@@ -13,7 +13,7 @@ func (v *verifier) readBlocks(first, e uint64) error {
 	v.run = run{}
 	n := int(e - first)
 	g.Blocks = slices.Grow(g.Blocks[:0], n)
-	g.Leaves = slices.Grow(g.Leaves[:0], n)[:n] // not moved while the hasher writes into it
+	g.Leaves = slices.Grow(g.Leaves[:0], n)[:n] // must not move while the hasher writes into it
 	defer v.hasher.wait()
 	hashed := 0
 	for len(g.Blocks) < n {
@@ -37,13 +37,13 @@ func (v *verifier) readBlocks(first, e uint64) error {
 	return nil
 }
 
-// knownFrom takes the leaf hashes of the last frame's blocks that were hashed before, if all before them are hashed, and returns up to where that
-// is so. frame is its first block.
+// knownFrom fills in the leaf hashes of the last frame's blocks that were computed earlier, if all blocks before them
+// are hashed. It returns how many blocks of the group are hashed from the start. frame is the frame's first block.
 func (v *verifier) knownFrom(hashed, frame int) int {
 	if hashed < frame {
 		return hashed
 	}
-	offset := v.in.offset - 1 - uint64(len(v.frames[len(v.frames)-1])) // an LF is behind them
+	offset := v.in.offset - 1 - uint64(len(v.frames[len(v.frames)-1])) // an LF follows them
 	for _, b := range v.group.Blocks[frame:] {
 		leaf, known := v.in.known(offset, len(b))
 		if !known {
@@ -56,7 +56,7 @@ func (v *verifier) knownFrom(hashed, frame int) int {
 	return hashed
 }
 
-// readFrame reads one frame of blocks of a group of n.
+// readFrame reads one frame of blocks in a group of n.
 func (v *verifier) readFrame(n int) error {
 	word, err := v.in.peek()
 	if err != nil {
@@ -131,7 +131,7 @@ func (v *verifier) splitLines(data []byte, count int) error {
 	return nil
 }
 
-// checkFrame checks that the blocks stand together in one frame of this kind, and could not stand in the one before.
+// checkFrame checks that the blocks belong in one frame of this kind, and could not be in the one before.
 func (v *verifier) checkFrame(lines bool, blocks [][]byte) error {
 	index := v.group.First + uint64(len(v.group.Blocks)-len(blocks))
 	last := v.sum.Claim.limit(v.head.Length) - 1

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Open is the end of a range that has none ("100-"): it goes as far as the log does.
+// Open is the end of an open range ("100-"), which goes as far as the log does.
 const Open = math.MaxUint64
 
 // Kind is what a claim is about.
@@ -24,13 +24,13 @@ const (
 	KindNames              // all names of a drive, with the head of its blobs, and no content
 )
 
-// Claim is what a proof stream says that it proves. The zero value is `all`.
+// Claim is what a proof stream claims to prove. The zero value is `all`.
 type Claim struct {
 	Kind Kind
 	From uint64  // KindBlocks: block; KindBytes: offset in the log
 	To   uint64  // inclusive, or Open
 	Path string  // KindPath, KindTree; not quoted
-	At   *uint64 // the log as it was at that length, proved as a part of the newest head; nil: the newest
+	At   *uint64 // the log at that earlier length, proved as a part of the newest head; nil: the newest
 }
 
 var kindWords = map[Kind]string{
@@ -44,7 +44,7 @@ func (c Claim) OfDrive() bool { return c.Kind == KindPath || c.Kind == KindTree 
 // Equal reports whether two claims are the same.
 func (c Claim) Equal(d Claim) bool { return c.String() == d.String() }
 
-// String returns the claim as it stands in a stream, without the word claim.
+// String returns the claim as it is in a stream, without the word claim.
 func (c Claim) String() string {
 	s := kindWords[c.Kind]
 	switch c.Kind {
@@ -86,8 +86,8 @@ func (c Claim) check() error {
 	return nil
 }
 
-// limit returns how many blocks of a log of length blocks the claim can be about: none if the length that it names is
-// not reached.
+// limit returns how many blocks of a log of length blocks the claim can be about: none if the log does not reach the
+// length in the claim.
 func (c Claim) limit(length uint64) uint64 {
 	switch {
 	case c.At == nil:
@@ -98,8 +98,8 @@ func (c Claim) limit(length uint64) uint64 {
 	return 0
 }
 
-// missing returns an error if a log of length blocks does not have all that is claimed. bytes are those of its blocks up
-// to c.At.
+// missing returns an error if a log of length blocks does not have everything claimed. bytes is the size of its
+// blocks up to c.At.
 func (c Claim) missing(length, bytes uint64) error {
 	if c.At != nil {
 		if length < *c.At {
@@ -119,7 +119,7 @@ func (c Claim) missing(length, bytes uint64) error {
 	return nil
 }
 
-// ParseClaim reads a claim as String writes it, and nothing else.
+// ParseClaim reads a claim as String writes it, and accepts no other form.
 func ParseClaim(s string) (Claim, error) {
 	c, err := parseClaim(s)
 	if err == nil {
@@ -169,7 +169,7 @@ func parseClaim(s string) (Claim, error) {
 	return c, err
 }
 
-// cutAt takes ` at LENGTH` off the end. A path that ends so is quoted, see quotePath.
+// cutAt takes ` at LENGTH` off the end. A path that ends like that is quoted, see quotePath.
 func cutAt(s string) (what string, at *uint64, err error) {
 	i := strings.LastIndex(s, " at ")
 	if i < 0 || strings.HasSuffix(s, `"`) {

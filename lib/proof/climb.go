@@ -6,9 +6,9 @@ import (
 	"hc/lib/merkle"
 )
 
-// climb hashes the group up to what is known and compares. Under a new head it returns the roots.
+// climb hashes the group up to a known node, or the head, and compares. Under a new head it returns the roots.
 func (v *verifier) climb(l *layout, e uint64) (roots []merkle.Node, err error) {
-	c := &v.climber // it is looked at by several goroutines, and so would be made anew for each group
+	c := &v.climber // several goroutines use it, so it would be allocated for each group
 	*c = climber{l: l, e: e, group: &v.group, old: v.roots, split: v.split[:0], cited: v.opt.TreeHash != nil, met: v.met, offset: v.below}
 	v.group.Computed = v.group.Computed[:0]
 	if l.known != crown {
@@ -36,15 +36,15 @@ type climber struct {
 	e     uint64
 	group *Group
 	taken int           // nodes received that have been used
-	old   []merkle.Node // roots of the head before, used from the front
-	split []merkle.Node // roots of the length l.split, as far as they are found
+	old   []merkle.Node // roots of the previous head, used from the front
+	split []merkle.Node // roots of the length l.split, as far as they have been found
 	cited bool          // the tree hash of the length l.split is given, and will be compared
 
-	met    func(n merkle.Node, offset uint64) // told of each node; nil: nobody
-	offset uint64                             // bytes of the log before the node that comes next, if met is there
+	met    func(n merkle.Node, offset uint64) // called for each node; nil: not called
+	offset uint64                             // bytes of the log before the next node, if met is set
 }
 
-// node returns node x, from left to right as layout.nodes goes.
+// node returns node x. It is called from left to right, like layout.nodes.
 func (c *climber) node(x uint64) merkle.Node {
 	if c.met == nil {
 		return c.hash(x)
@@ -87,7 +87,7 @@ func (c *climber) hash(x uint64) merkle.Node {
 	return parent
 }
 
-// inner returns node x, below which all blocks are of the group.
+// inner returns node x, all of whose blocks are in the group.
 func (c *climber) inner(x uint64) merkle.Node {
 	l, r, ok := merkle.Children(x)
 	if !ok {
@@ -108,6 +108,6 @@ func (c *climber) inner(x uint64) merkle.Node {
 	return merkle.ParentNode(left, right)
 }
 
-// splitDepth is how far above the leaves a node's two halves are hashed at the same time: short lines cost as much in
-// the tree as themselves.
+// splitDepth is the depth from which the two halves of a node are hashed at the same time: short lines cost as much
+// in the tree as they do themselves.
 const splitDepth = 10

@@ -9,10 +9,11 @@ import (
 	"hc/lib/hash"
 )
 
-// Blocks that come behind the group at hand are hashed along with it: of the eight or so of a group, hashed side by side, the longest
-// goes on alone when the others are done. Whether they are what they should be shows when their group is read.
+// Blocks that come after the current group are hashed along with it. A group has about eight of them, hashed side by
+// side, and the longest would continue alone when the others are done. Whether they are the right blocks is checked
+// when their group is read.
 
-// comingLeaf is the leaf hash of a block that has come, and whose frame was not read yet.
+// comingLeaf is the leaf hash of a block that has come, but whose frame has not been read yet.
 type comingLeaf struct {
 	offset uint64 // of the block, in the stream
 	size   int
@@ -24,7 +25,8 @@ const (
 	leastComing = 8 << 10 // bytes of each
 )
 
-// coming appends the blocks that have come whole behind what was taken, as long as each is large; and where they are to r.leaves.
+// coming appends the blocks that have come in full after what was taken, as long as each is large, and records their
+// places in r.leaves.
 func (r *reader) coming(blocks [][]byte) [][]byte {
 	rest, offset := r.buf[r.start:r.end], r.offset
 	r.leaves = r.leafRoom[:0]
@@ -50,8 +52,8 @@ func (r *reader) coming(blocks [][]byte) [][]byte {
 	}
 }
 
-// comingFrame appends the blocks of a frame of these numbers to r.leaves, if there are some, all of it is among the have bytes behind its line, and
-// there is room for them.
+// comingFrame appends the blocks of a frame with these numbers to r.leaves if it has blocks, all of them are among
+// the have bytes after its line, and there is room for them.
 func (r *reader) comingFrame(numbers []byte, have int, offset uint64) bool {
 	leaves := r.leaves
 	w := words{left: numbers, more: true}
@@ -68,7 +70,7 @@ func (r *reader) comingFrame(numbers []byte, have int, offset uint64) bool {
 	return some
 }
 
-// known returns the leaf hash of a block at an offset in the stream, if it was hashed before.
+// known returns the leaf hash of a block at an offset in the stream, if it was computed earlier.
 func (r *reader) known(offset uint64, size int) (leaf hash.Digest, ok bool) {
 	for len(r.leaves) > 0 && r.leaves[0].offset < offset {
 		r.leaves = r.leaves[1:]
@@ -81,7 +83,7 @@ func (r *reader) known(offset uint64, size int) (leaf hash.Digest, ok bool) {
 	return leaf, true
 }
 
-// hash sets the leaf hashes of the group's blocks from one on, and of those that are coming.
+// hash sets the leaf hashes of the group's blocks from index from on, and of those that are coming.
 func (v *verifier) hash(from int) {
 	g := &v.group
 	blocks := append(v.blocks[:0], g.Blocks[from:]...)
@@ -99,20 +101,21 @@ func (v *verifier) hash(from int) {
 	v.blocks, v.leaves = blocks, leaves
 }
 
-// An Awaiter is a reader that knows whether anything has come. Where Verify reads from one, it waits a little for what comes behind a group, and
-// hashes that along with it.
+// An Awaiter is a reader that knows whether data has come. When Verify reads from one, it waits a little for the data
+// after a group, and hashes that along with it.
 type Awaiter interface {
 	io.Reader
 
-	// Await reports whether a Read would return at once, for which it waits for so long at most.
+	// Await reports whether a Read would return at once. It waits for that for at most most.
 	Await(most time.Duration) bool
 }
 
-// soon is how long a group may have taken to come, so that what comes behind the next one is waited for, and how long that is. Who sends slowly,
-// pauses, or comes to the end of a head, does not keep anybody from what has come whole.
+// soon is how long a group may take to come if Verify is to wait for the data after the next one, and how long that
+// wait is. So a sender that is slow, pauses, or reaches the end of a head does not delay groups that have come in
+// full.
 const soon = 20 * time.Millisecond
 
-// awaitMore reads ahead as far as there is room, and as it is sure that the log has more, while that comes fast.
+// awaitMore reads ahead while data comes fast, as far as there is room and the log certainly has more.
 func (v *verifier) awaitMore() {
 	c := v.sum.Claim
 	from, ok := v.in.from.(Awaiter)
@@ -126,6 +129,6 @@ func (v *verifier) awaitMore() {
 	want := int(min(v.head.ByteLength-behind, lookAhead, uint64(v.in.top-v.in.start)))
 	until := time.Now().Add(soon)
 	for have := v.in.ahead(); have < want && v.in.failed == nil && from.Await(time.Until(until)); have = v.in.ahead() {
-		v.in.read(have + 1) // what has come, and does not wait
+		v.in.read(have + 1) // reads data that has come, without waiting
 	}
 }

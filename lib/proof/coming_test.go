@@ -8,7 +8,7 @@ import (
 	"testing/iotest"
 )
 
-// pieceReader reads at most so many bytes at a time.
+// pieceReader reads at most a given number of bytes at a time.
 type pieceReader struct {
 	from io.Reader
 	most int
@@ -16,14 +16,14 @@ type pieceReader struct {
 
 func (p pieceReader) Read(b []byte) (int, error) { return p.from.Read(b[:min(len(b), p.most)]) }
 
-// largeBlocks are blocks that are hashed along with those before them, with some between that are not.
+// largeBlocks returns blocks that are hashed along with those before them, and between them some that are not.
 func largeBlocks() [][]byte {
 	return random(90, func(i int) int {
 		switch {
 		case i%13 == 5:
 			return 100
 		case i == 40:
-			return 3 << 20 // a group of its own, which no buffer has room for
+			return 3 << 20 // a group of its own, too large for any buffer
 		}
 		return leastComing - 1 + 4099*(i%29)
 	})
@@ -50,7 +50,7 @@ func TestReadInPieces(t *testing.T) {
 	}
 }
 
-// A byte that is wrong is found where it is: what comes out before is right, and neither its group nor any behind it comes out.
+// A wrong byte is found where it is: the output before it is right, and neither its group nor any after it comes out.
 func TestFlippedBitsInWhatIsComing(t *testing.T) {
 	l := newLog(t, largeBlocks()...)
 	stream := l.stream(t, WriteOptions{}, nil)
@@ -69,7 +69,7 @@ func TestFlippedBitsInWhatIsComing(t *testing.T) {
 	}
 }
 
-// An error of the input comes behind all groups that came whole, whatever of the next one did.
+// An error of the input is reported after all groups that came in full, however much of the next one did.
 func TestReadFails(t *testing.T) {
 	l := newLog(t, largeBlocks()...)
 	stream := l.stream(t, WriteOptions{}, nil)
@@ -95,7 +95,8 @@ type idle struct{}
 
 func (idle) Read([]byte) (int, error) { return 0, nil }
 
-// What is coming are the whole frames of large blocks, be they alone in them or not, up to the first other one.
+// coming returns the whole frames of large blocks, whether these are alone in them or not, up to the first other
+// frame.
 func TestComing(t *testing.T) {
 	var in bytes.Buffer
 	var want []string

@@ -21,7 +21,7 @@ import (
 type testDrive struct {
 	t            testing.TB
 	names, blobs *testLog
-	content      map[string]string // of the files of the newest version
+	content      map[string]string // files of the newest version
 }
 
 func newDrive(t testing.TB) *testDrive {
@@ -92,7 +92,7 @@ func (d *testDrive) put(name string, blocks ...string) {
 	d.content[name] = content
 }
 
-// stock makes a file as stock does, of which nothing says the sha256.
+// stock makes a file as stock does, with no record of its sha256.
 func (d *testDrive) stock(name string, blocks ...string) {
 	d.t.Helper()
 	blob := d.append(blocks...)
@@ -110,7 +110,7 @@ func (d *testDrive) link(name, target string) {
 	d.entry(name, hyperdrive.Entry{Link: &target})
 }
 
-// mapped makes a file of blocks that are there already.
+// mapped makes a file of existing blocks.
 func (d *testDrive) mapped(name string, blocks ...uint64) {
 	d.t.Helper()
 	var pieces []hyperdrive.Piece
@@ -141,7 +141,7 @@ func (d *testDrive) open(_ context.Context, key keys.Key) (Source, error) {
 	return d.blobs, nil
 }
 
-// write writes a stream and expects an error that is want.
+// write writes a stream and expects the error want.
 func (d *testDrive) write(claim Claim, want error) []byte {
 	d.t.Helper()
 	var b bytes.Buffer
@@ -151,7 +151,7 @@ func (d *testDrive) write(claim Claim, want error) []byte {
 	return b.Bytes()
 }
 
-// gathered is what a FolderSink was told.
+// gathered is everything that a FolderSink received.
 type gathered struct {
 	begun map[string]*strings.Builder
 	whole map[string]string // whose content is verified
@@ -192,7 +192,7 @@ func (g *gathered) Refused(item hyperdrive.Item) error {
 	return nil
 }
 
-// read verifies a stream and expects an error that is want.
+// read verifies a stream and expects the error want.
 func (d *testDrive) read(stream []byte, opt Options, want error) (*gathered, Summary, error) {
 	d.t.Helper()
 	g := newGathered()

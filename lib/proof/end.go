@@ -2,7 +2,7 @@ package proof
 
 import "fmt"
 
-// readEnd reads the last frame and says whether what is asked for was all there.
+// readEnd reads the last frame and checks whether everything asked for has come.
 func (v *verifier) readEnd() error {
 	w := v.in.words()
 	blocks, bytes := w.number(maxNumber), w.number(maxNumber)
@@ -22,7 +22,7 @@ func (v *verifier) readEnd() error {
 	return v.missing()
 }
 
-// missing returns an error if the log does not have all that was asked for.
+// missing returns an error if the log does not have everything that was asked for.
 func (v *verifier) missing() error {
 	if v.sum.Heads == 0 {
 		return fmt.Errorf("%w: the log %v has no signed head: nothing was appended yet", ErrPartial, v.sum.Key)
@@ -32,7 +32,7 @@ func (v *verifier) missing() error {
 	case c.Kind != KindBytes || !reached:
 	case v.started && c.To < v.offset:
 		return nil
-	case v.started: // all that there is has come
+	case v.started: // all bytes of the log have come
 		v.size = v.offset
 	case !v.versionCertain():
 		return fmt.Errorf("%w: that %v are not there is certain only with the tree hash of length %d", ErrPartial, c, *c.At)
@@ -40,8 +40,8 @@ func (v *verifier) missing() error {
 	return c.missing(v.head.Length, v.size)
 }
 
-// versionCertain reports whether the sizes of the roots are certain. Those of a head are. Of a version before it, one
-// may have been sent together with its sibling, so that only their sum is, until its last block has come.
+// versionCertain reports whether the sizes of the roots are certain. Those of a head are. In a version before it, one
+// may have been sent together with its sibling, so only their sum is certain until its last block has come.
 func (v *verifier) versionCertain() bool {
 	at := v.sum.Claim.At
 	switch {

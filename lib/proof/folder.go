@@ -11,26 +11,26 @@ import (
 	"hc/lib/keys"
 )
 
-// A walk goes through a drive to what a claim of a path or of a tree is about. Writer and verifier of a stream take the
-// same walk: which blocks it reads, and in which order, is what the stream is, see FORMAT.md.
+// A walk goes through a drive to the subject of a claim of a path or a tree. Writer and verifier of a stream take the
+// same walk: the blocks that it reads, in their order, are the stream, see FORMAT.md.
 type walk struct {
 	claim   Claim
 	version uint64 // of the names
 	side    side
 }
 
-// side is what differs between the writer and the verifier.
+// side is the part of a walk that differs between the writer and the verifier.
 type side interface {
 	hyperbee.Blocks // of the names; each call is a step
 
 	header(block []byte) error                            // block 0 of the names
-	file(ctx context.Context, item hyperdrive.Item) error // its content comes next; Err may say that its name is a bad one
-	other(item hyperdrive.Item) error                     // a link, or a record that is malformed: Err says so
-	name(item hyperdrive.Item) error                      // any record, where no content comes
-	blobsHead(ctx context.Context) error                  // behind the names, where no content comes
+	file(ctx context.Context, item hyperdrive.Item) error // its content comes next; Err may say that its name is bad
+	other(item hyperdrive.Item) error                     // a link, or a malformed record: Err says so
+	name(item hyperdrive.Item) error                      // any record, if no content comes
+	blobsHead(ctx context.Context) error                  // after the names, if no content comes
 }
 
-// run takes the walk. outcome says what was proved instead of what was claimed; nil: just that.
+// run takes the walk. outcome says what was proved instead of the claim; nil: the claim.
 func (w *walk) run(ctx context.Context) (outcome, err error) {
 	if w.version > 0 {
 		header, err := w.side.Block(ctx, 0)
@@ -62,7 +62,7 @@ func (w *walk) names(ctx context.Context, tree *hyperbee.Tree) error {
 	return w.side.blobsHead(ctx)
 }
 
-// path looks one name up.
+// path looks up one name.
 func (w *walk) path(ctx context.Context, tree *hyperbee.Tree) (outcome, err error) {
 	found, err := tree.Get(ctx, hyperdrive.Key(w.claim.Path))
 	if errors.Is(err, hyperbee.ErrNotFound) {
@@ -81,7 +81,7 @@ func (w *walk) path(ctx context.Context, tree *hyperbee.Tree) (outcome, err erro
 	return nil, w.side.file(ctx, item)
 }
 
-// absent proves what is there instead of a file: a folder or nothing.
+// absent proves what exists instead of a file: a folder or nothing.
 func (w *walk) absent(ctx context.Context, tree *hyperbee.Tree) (outcome, err error) {
 	outcome = fmt.Errorf("%q: %w", w.claim.Path, ErrAbsent)
 	below := hyperdrive.FolderRange(w.claim.Path).GTE
@@ -94,7 +94,7 @@ func (w *walk) absent(ctx context.Context, tree *hyperbee.Tree) (outcome, err er
 	return outcome, err
 }
 
-// folder goes through all that is below a folder.
+// folder goes through everything below a folder.
 func (w *walk) folder(ctx context.Context, tree *hyperbee.Tree) (outcome, err error) {
 	count := 0
 	err = tree.Walk(ctx, hyperdrive.FolderRange(w.claim.Path), func(found hyperbee.Entry) error {
@@ -111,18 +111,18 @@ func (w *walk) folder(ctx context.Context, tree *hyperbee.Tree) (outcome, err er
 	return outcome, err
 }
 
-// runBlobs are the blobs as a stream has them: runs of blocks, in the order of the walk.
+// runBlobs are the blobs in a stream: runs of blocks, in the order of the walk.
 type runBlobs struct {
 	length uint64
-	blob   hyperdrive.Blob // whose content comes
-	placed bool            // run tells the true offset of a block
+	blob   hyperdrive.Blob // the blob whose content comes
+	placed bool            // run passes the true offset of a block
 	run    func(first, count uint64, each func(index, offset uint64, data []byte) error) error
 }
 
 // Length implements hyperdrive.Blobs.
 func (b *runBlobs) Length() uint64 { return b.length }
 
-// ByteOffset implements hyperdrive.Blobs. It takes what the record says, which is checked when the block comes.
+// ByteOffset implements hyperdrive.Blobs. It returns the offset in the record, which is checked when the block comes.
 func (b *runBlobs) ByteOffset(context.Context, uint64) (uint64, error) { return b.blob.ByteOffset, nil }
 
 // Blocks implements hyperdrive.Blobs.
@@ -135,7 +135,7 @@ func (b *runBlobs) Blocks(_ context.Context, first, count uint64, each func(inde
 	})
 }
 
-// blobsKey returns the key of a drive's blobs; nil if nothing tells it, which matters only if there is content.
+// blobsKey returns the key of a drive's blobs; nil if it cannot be known, which matters only if there is content.
 func blobsKey(names keys.Key, manifest, header []byte) (*keys.Key, error) {
 	key, _, err := hyperdrive.BlobsCore(names, manifest, header)
 	if errors.Is(err, hyperdrive.ErrNoBlobs) {
@@ -151,7 +151,7 @@ func errNoBlobs(names keys.Key) error {
 	return fmt.Errorf("%w: core %v has no manifest that it follows from, and does not name it", hyperdrive.ErrNoBlobs, names)
 }
 
-// isMalformed reports whether an error says that a signed drive is none.
+// isMalformed reports whether an error says that what was signed is not a valid drive.
 func isMalformed(err error) bool {
 	for _, kind := range []error{hyperbee.ErrCorrupt, hyperdrive.ErrEntry, hyperdrive.ErrContent, hyperdrive.ErrNoBlobs} {
 		if errors.Is(err, kind) {
@@ -161,7 +161,7 @@ func isMalformed(err error) bool {
 	return false
 }
 
-// malformed says what a writer's error will be to its reader.
+// malformed returns a writer's error as the kind that its reader will get.
 func malformed(err error) error {
 	switch {
 	case isMalformed(err):

@@ -103,7 +103,7 @@ func TestDrivesWithoutFiles(t *testing.T) {
 	emptied.read(emptied.write(f, ErrAbsent), Options{Claim: &f}, ErrAbsent)
 }
 
-// TestFolderVersions reads each version that the sample drive went through.
+// TestFolderVersions reads each version of the sample drive.
 func TestFolderVersions(t *testing.T) {
 	d := sampleDrive(t)
 	for at := uint64(0); at <= d.names.length(); at++ {
@@ -138,7 +138,7 @@ func TestFolderVersions(t *testing.T) {
 	d.read(d.write(p, ErrPartial), Options{Claim: &p}, ErrPartial)
 }
 
-// TestTreeHashPinsContent: a citation says nothing of the blobs; it is the sha256 of a record that does.
+// TestTreeHashPinsContent: a citation says nothing about the blobs; the sha256 in a record does.
 func TestTreeHashPinsContent(t *testing.T) {
 	d := sampleDrive(t)
 	at := d.names.length()
@@ -153,8 +153,8 @@ func TestTreeHashPinsContent(t *testing.T) {
 	}
 }
 
-// TestRandomDrives writes and reads trees of random drives in small groups: what is known before a group is worked out
-// alike on both sides, wherever the last group was.
+// TestRandomDrives writes and reads trees of random drives in small groups: both sides agree on what is known before
+// a group, wherever the last group was.
 func TestRandomDrives(t *testing.T) {
 	for seed := range uint64(6) {
 		random := rand.New(rand.NewPCG(seed, 3))
@@ -187,7 +187,7 @@ func TestRandomDrives(t *testing.T) {
 	}
 }
 
-// TestTreeIsCheap: a drive whose names were set in one batch, in their order, costs about two nodes and one record for each
+// TestTreeIsCheap: a drive whose names were set in one batch, in order, costs about two nodes and one record for each
 // file, however many there are.
 func TestTreeIsCheap(t *testing.T) {
 	d := newDrive(t)
@@ -209,11 +209,11 @@ func TestTreeIsCheap(t *testing.T) {
 	}
 }
 
-// expecting is a source of names that wants to know what comes.
+// expecting is a source of names that implements Expecter.
 type expecting struct {
 	*testLog
 	told map[uint64]bool
-	late []uint64 // blocks that were read untold
+	late []uint64 // blocks that were read without a call of Expect
 }
 
 func (e *expecting) Expect(seqs []uint64) {
@@ -229,7 +229,7 @@ func (e *expecting) Block(ctx context.Context, index uint64) ([]byte, error) {
 	return e.testLog.Block(ctx, index)
 }
 
-// TestSourceIsTold: only the header and the root are read without a word before.
+// TestSourceIsTold: only the header and the root are read without a preceding Expect.
 func TestSourceIsTold(t *testing.T) {
 	d := sampleDrive(t)
 	names := &expecting{testLog: d.names, told: map[uint64]bool{}}

@@ -10,7 +10,7 @@ import (
 	"hc/lib/hyperdrive"
 )
 
-// TestHostileDrives: what was signed is no drive, or not the content that its records say.
+// TestHostileDrives: what was signed is not a drive, or not the content in its records.
 func TestHostileDrives(t *testing.T) {
 	key := func(name string) string { return string(hyperdrive.Key(name)) }
 	wrong := func(change func(*hyperdrive.Blob)) func(*testDrive) {
@@ -52,13 +52,13 @@ func TestHostileDrives(t *testing.T) {
 		c.make(d)
 		claim := pathOf("/f")
 		var b bytes.Buffer
-		// Of what is wrong with the content, the writer sees a part.
+		// The writer sees only a part of the flaws in the content.
 		writeErr := Write(t.Context(), &b, d.names, WriteOptions{Claim: claim, Blobs: d.open})
 		if writeErr != nil && !errors.Is(writeErr, c.is) {
 			t.Errorf("%s: write: %v", name, writeErr)
 		}
 		want := c.is
-		if name == "a map of 2^53" { // nothing comes that would show it
+		if name == "a map of 2^53" { // no block comes that would show it
 			want = ErrPartial
 		}
 		g, _, err := d.read(b.Bytes(), Options{Claim: &claim}, want)
@@ -73,7 +73,7 @@ func TestHostileDrives(t *testing.T) {
 
 var badNames = []string{"/../evil", "/a/../../evil", "/nul\x00byte", "/dir/", "//double", "/./dot", "/.hc/names", "/"}
 
-// hostileNames is a drive of names that no disk may have, beside good ones that lie below a link and a file.
+// hostileNames is a drive of names that no disk may have, beside good ones that are below a link and a file.
 func hostileNames(t testing.TB) *testDrive {
 	d := newDrive(t)
 	d.put("/good", "good")

@@ -14,14 +14,14 @@ import (
 // folderReader is the verifier's side of a walk.
 type folderReader struct {
 	v       *verifier // of the names
-	key     *keys.Key // of the blobs; nil: it cannot be told
+	key     *keys.Key // of the blobs; nil: it cannot be known
 	names   *logReader
 	blobs   *logReader // nil: not open yet
 	last    *logReader // whose groups came last
-	sinkErr error      // of who gets the content
+	sinkErr error      // from the receiver of the content
 }
 
-// readFolder reads what comes behind the manifest in a stream of a path or a tree.
+// readFolder reads the frames after the manifest in a stream of a path or a tree.
 func (v *verifier) readFolder() error {
 	word, err := v.in.peek()
 	if err != nil {
@@ -68,7 +68,7 @@ func (v *verifier) readHeadOf(what string) error {
 func (f *folderReader) walk() (outcome, err error) {
 	claim := f.v.sum.Claim
 	version := claim.limit(f.v.head.Length)
-	if version == 0 { // no block is about it
+	if version == 0 { // no block belongs to it
 		if _, err := f.names.group(&layout{length: f.v.head.Length, split: f.names.split}); err != nil {
 			return nil, err
 		}
@@ -78,12 +78,12 @@ func (f *folderReader) walk() (outcome, err error) {
 	}
 	w := walk{claim: claim, version: version, side: f}
 	if outcome, err = w.run(f.v.ctx); err == nil {
-		f.v.started, f.v.next = version > 0, version // its last block has come, so that the sizes of its roots are certain
+		f.v.started, f.v.next = version > 0, version // its last block has come, so the sizes of its roots are certain
 	}
 	return outcome, err
 }
 
-// count adds what came of the blobs to the summary.
+// count adds the blobs' counts to the summary.
 func (f *folderReader) count() {
 	if f.blobs == nil {
 		return
@@ -93,7 +93,7 @@ func (f *folderReader) count() {
 	f.v.total += f.blobs.v.total
 }
 
-// judge makes a signed drive that is none an error of the stream.
+// judge turns a signed drive that is invalid into an error of the stream.
 func (f *folderReader) judge(err error) error {
 	var frame *FrameError
 	switch {
@@ -121,7 +121,7 @@ func (f *folderReader) header(block []byte) (err error) {
 	return err
 }
 
-// openBlobs reads the manifest and the head of the blobs, where the first content needs them.
+// openBlobs reads the manifest and the head of the blobs when the first content needs them.
 func (f *folderReader) openBlobs() error {
 	if f.blobs != nil {
 		return nil
@@ -159,7 +159,7 @@ func (f *folderReader) step(log *logReader, first, count uint64, each func(index
 	return log.step(first, first+count, each)
 }
 
-// readCore reads that the groups that follow are of this log.
+// readCore reads the frame that says that the groups that follow are of this log.
 func (v *verifier) readCore(key keys.Key) error {
 	word, err := v.in.peek()
 	if err != nil {
@@ -176,7 +176,7 @@ func (v *verifier) readCore(key keys.Key) error {
 	return nil
 }
 
-// logReader is one of the two logs, and what is known of its tree.
+// logReader is one of the two logs, with the known part of its tree.
 type logReader struct {
 	v     *verifier
 	at    position
@@ -184,7 +184,7 @@ type logReader struct {
 	nodes map[uint64]placed
 }
 
-// placed is a node, and how many bytes of the log are before it.
+// placed is a node with the number of bytes of the log before it.
 type placed struct {
 	merkle.Node
 	offset uint64
@@ -199,7 +199,7 @@ func newLogReader(v *verifier) *logReader {
 	return log
 }
 
-// again tells the sink that blocks of this log go on.
+// again tells the sink that blocks of this log follow again.
 func (log *logReader) again() error {
 	if log.v.sink == nil {
 		return nil
@@ -230,7 +230,7 @@ func (log *logReader) step(first, end uint64, each func(index, offset uint64, da
 	return v.endRange()
 }
 
-// group reads a group, verifies it, and remembers what the next one may be hashed up to.
+// group reads a group, verifies it, and keeps the nodes that the next one may be hashed up to.
 func (log *logReader) group(l *layout) (e uint64, err error) {
 	v := log.v
 	l.known = log.at.known(l.first)
@@ -261,7 +261,7 @@ func (log *logReader) group(l *layout) (e uint64, err error) {
 	return e, v.feed()
 }
 
-// climb hashes a group up to what is known.
+// climb hashes a group up to a known node.
 func (log *logReader) climb(l *layout, e uint64) error {
 	v := log.v
 	v.below = 0

@@ -8,22 +8,22 @@ import (
 	"hc/lib/hyperdrive"
 )
 
-// FolderSink gets what a stream of a path or of a tree proves, in the order of the names. An error ends Verify, which
-// returns it.
+// FolderSink gets the files, links and refused records that a stream of a path or a tree proves, in the order of the
+// names. An error of it ends Verify, which returns the error.
 type FolderSink interface {
-	// File is called for a file. Its content is written to what File returns, block by block as it is verified. Close is
-	// called when all of it is, its sha256 too if the record has one, and not otherwise. If File returns nil, the content
-	// is verified all the same.
+	// File is called for a file. Its content is written to the returned writer, block by block as it is verified.
+	// Close is called only when all of it is verified, including its sha256 if the record has one. If File returns
+	// nil, the content is verified all the same.
 	File(item hyperdrive.Item) (io.WriteCloser, error)
 
 	// Link is called for a symbolic link.
 	Link(item hyperdrive.Item) error
 
-	// Refused is called for a record that must not become a file: item.Err says why not.
+	// Refused is called for a record that must not become a file: item.Err says why.
 	Refused(item hyperdrive.Item) error
 }
 
-// file reads a file's content and hands it on.
+// file reads a file's content and passes it on.
 func (f *folderReader) file(ctx context.Context, item hyperdrive.Item) error {
 	out := &contentWriter{f: f}
 	if err := out.open(item); err != nil {
@@ -41,7 +41,7 @@ func (f *folderReader) file(ctx context.Context, item hyperdrive.Item) error {
 	return f.sinkErr
 }
 
-// content reads a file's content. Its sha256 is what ties it to a tree hash, which says nothing of the blobs.
+// content reads a file's content. Its sha256 ties it to a tree hash, which says nothing about the blobs.
 func (f *folderReader) content(ctx context.Context, item hyperdrive.Item, out io.Writer) error {
 	blob := *item.Entry.Blob
 	item.Err = nil
@@ -98,7 +98,7 @@ func (f *folderReader) other(item hyperdrive.Item) error {
 	return f.sinkErr
 }
 
-// contentWriter hands a file's content on, and keeps the error that this ends with.
+// contentWriter passes a file's content on, and keeps the receiver's error.
 type contentWriter struct {
 	f      *folderReader
 	to     io.Writer // nil: nobody wants it
@@ -109,7 +109,7 @@ type contentWriter struct {
 func (c *contentWriter) open(item hyperdrive.Item) error {
 	v := c.f.v
 	switch files := v.opt.Files; {
-	case v.sum.Claim.Kind == KindPath && files == nil: // a name that no disk should have was asked for, so it may be
+	case v.sum.Claim.Kind == KindPath && files == nil: // a name that is bad for a disk was asked for, so it may be
 		if v.opt.Out != nil {
 			c.to = v.opt.Out
 		}

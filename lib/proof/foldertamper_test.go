@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// folderSample is a stream of a drive with what it proves.
+// folderSample is a stream of a drive and the content that it proves.
 type folderSample struct {
 	d      *testDrive
 	claim  Claim
@@ -37,7 +37,7 @@ func folderSamples(t testing.TB) []folderSample {
 	return list
 }
 
-// refuse expects that a changed stream fails, and that nothing comes out but what was proved before.
+// refuse expects that a changed stream fails, and that nothing comes out except what was proved before the change.
 func (s folderSample) refuse(t *testing.T, what string, stream []byte) error {
 	t.Helper()
 	g := newGathered()

@@ -15,7 +15,7 @@ import (
 // folderWriter is the writer's side of a walk.
 type folderWriter struct {
 	open  func(ctx context.Context, key keys.Key) (Source, error)
-	key   *keys.Key // of the blobs; nil: it cannot be told
+	key   *keys.Key // of the blobs; nil: it cannot be known
 	names *logWriter
 	blobs *logWriter // nil: not open yet
 	last  *logWriter // whose groups came last
@@ -71,7 +71,7 @@ func (p *writer) writeFolder(open func(context.Context, keys.Key) (Source, error
 func (f *folderWriter) walk() (outcome, err error) {
 	p := f.names.p
 	version := p.claim.limit(p.head.Length)
-	if version == 0 { // no block is about it
+	if version == 0 { // no block belongs to it
 		l := layout{length: p.head.Length, split: f.names.split, known: crown}
 		if err := p.nodes(&l, 0); err != nil {
 			return nil, err
@@ -93,7 +93,7 @@ func (f *folderWriter) Block(_ context.Context, seq uint64) (block []byte, err e
 	return block, err
 }
 
-// Expect implements hyperbee.Expecter, for a source of the names that is one.
+// Expect implements hyperbee.Expecter, if the source of the names does.
 func (f *folderWriter) Expect(seqs []uint64) {
 	if expecter, ok := f.names.p.src.(hyperbee.Expecter); ok {
 		expecter.Expect(seqs)
@@ -105,7 +105,7 @@ func (f *folderWriter) header(block []byte) (err error) {
 	return err
 }
 
-// file writes a file's content. Whether it is what its record says of it, who reads it will see.
+// file writes a file's content. Whether that matches its record is for the reader to check.
 func (f *folderWriter) file(ctx context.Context, item hyperdrive.Item) error {
 	blob := *item.Entry.Blob
 	if blob.Empty() {
@@ -129,8 +129,8 @@ func (f *folderWriter) other(hyperdrive.Item) error { return nil }
 
 func (f *folderWriter) name(hyperdrive.Item) error { return nil }
 
-// blobsHead writes the head of the blobs, with the nodes that it takes to verify it. There is none where nothing tells which
-// log that is, or nothing of it was signed yet.
+// blobsHead writes the head of the blobs, with the nodes needed to verify it. It writes nothing if the key of the
+// blobs cannot be known, or no head of theirs is signed yet.
 func (f *folderWriter) blobsHead(ctx context.Context) error {
 	if f.key == nil {
 		return nil
@@ -150,7 +150,7 @@ func (f *folderWriter) blobsHead(ctx context.Context) error {
 
 var errUnsigned = errors.New("no signed head")
 
-// openBlobs opens the blobs, where the first content needs them.
+// openBlobs opens the blobs when the first content needs them.
 func (f *folderWriter) openBlobs(ctx context.Context) error {
 	if f.blobs != nil {
 		return nil
@@ -191,7 +191,7 @@ func (f *folderWriter) step(log *logWriter, first, count uint64, each func(index
 	return log.step(first, first+count, each)
 }
 
-// begin says that the groups that follow are of this log.
+// begin writes that the groups that follow are of this log.
 func (log *logWriter) begin() error {
 	p := log.p
 	p.frame(wordCore, p.src.Key())
@@ -222,7 +222,7 @@ func (log *logWriter) step(first, end uint64, each func(index, offset uint64, da
 			}
 		}
 		e := l.first + uint64(len(blocks))
-		clear(blocks) // they are let go of
+		clear(blocks) // nothing holds them any longer
 		log.at = log.at.moved(l.first, e)
 		l.first = e
 	}

@@ -8,7 +8,7 @@ import (
 	"hc/lib/merkle"
 )
 
-// A stream is frames: a line of words, and raw bytes behind it where the line tells their length. See FORMAT.md.
+// A stream consists of frames: a line of words, followed by raw bytes if the line gives their length. See FORMAT.md.
 //
 //	hc-proof/1 <key>                      line only
 //	claim <what> [at <length>]            line only
@@ -35,7 +35,7 @@ const (
 const (
 	maxBlock     = 15 << 20 // bytes of a block, stock's limit
 	maxRun       = 64 << 10 // bytes of several blocks in one frame
-	maxNodes     = 256      // node frames in one group; the tree's height bounds what is ever needed to about 210
+	maxNodes     = 256      // node frames in one group; the tree's height limits the nodes ever needed to about 210
 	maxLine      = 32 << 10 // bytes of a frame's line, its LF included: room for the lengths of 4096 blocks
 	maxManifest  = 64 << 10 // bytes
 	maxSignature = 64 << 10 // bytes
@@ -43,7 +43,7 @@ const (
 	maxLength    = merkle.MaxLength
 )
 
-// What a group may be. Variables so that a test can try every way to cut a small log.
+// Limits of a group. Variables so that a test can try every way to cut a small log.
 var (
 	maxGroup = 1 << 20 // bytes of several blocks
 	maxCount = 4096    // blocks
@@ -54,10 +54,11 @@ func isLine(b []byte) bool {
 	return len(b) > 0 && len(b) <= maxRun && b[len(b)-1] == '\n' && bytes.IndexByte(b, '\n') == len(b)-1
 }
 
-// isRest reports whether a block is what may stand behind the last LF of a text.
+// isRest reports whether a block can be the text after the last LF.
 func isRest(b []byte) bool { return len(b) > 0 && len(b) <= maxRun && bytes.IndexByte(b, '\n') < 0 }
 
-// A run is the blocks of one frame so far. Both sides cut a group into frames by it, so that there is one spelling only.
+// A run is the blocks of one frame so far. Both sides cut a group into frames with it, so that there is only one
+// spelling.
 type run struct {
 	lines bool
 	bytes int
@@ -66,7 +67,7 @@ type run struct {
 // startRun begins a frame with a block.
 func startRun(b []byte) run { return run{lines: isLine(b), bytes: len(b)} }
 
-// takes reports whether the block that follows belongs into the same frame. last: it is the log's last block.
+// takes reports whether the block that follows belongs in the same frame. last: it is the log's last block.
 func (r run) takes(b []byte, last bool) bool {
 	if r.bytes+len(b) > maxRun {
 		return false

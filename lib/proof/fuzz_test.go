@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Whatever is changed in a stream, what comes out is a beginning of what the key signed, and all of it only if the stream
-// verifies; and one that verifies is the one that Write writes.
+// Whatever is changed in a stream, the output is a beginning of what the key signed, and all of it only if the stream
+// verifies; and a stream that verifies is the one that Write writes.
 func FuzzVerify(f *testing.F) {
 	list := samples(f)
 	if len(list) == 0 {

@@ -10,7 +10,7 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/*.proof")
 
-// The streams in testdata, which other packages' tests read, are those that Write writes.
+// The streams in testdata, which tests of other packages read, are those that Write writes.
 func TestGolden(t *testing.T) {
 	l := exampleLog(t)
 	eleven := newLog(t, numbered(11)...)

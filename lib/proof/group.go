@@ -6,7 +6,7 @@ import (
 	"hc/lib/merkle"
 )
 
-// readGroup reads a group, verifies it, and hands it on.
+// readGroup reads a group, verifies it, and passes it on.
 func (v *verifier) readGroup(of layout) error {
 	v.laid = of
 	l := &v.laid
@@ -67,8 +67,8 @@ func (v *verifier) readNodes() error {
 	}
 }
 
-// groupEnd returns the block behind the group, and the one behind the next larger group that there could be, 0 if there
-// is none. It settles what l leaves open: where a claim of bytes begins, and that it ends with this group.
+// groupEnd returns the block after the group, and the block after the next larger possible group, 0 if there is none.
+// It settles what l leaves open: where a claim of bytes begins, and that it ends with this group.
 func (v *verifier) groupEnd(l *layout) (e, larger uint64, err error) {
 	if l.first == l.end {
 		return l.end, 0, nil
@@ -115,7 +115,7 @@ func (v *verifier) groupEnd(l *layout) (e, larger uint64, err error) {
 	return e, larger, nil
 }
 
-// checkNodes holds the nodes that came against those that have to come.
+// checkNodes compares the nodes that came with those that have to come.
 func (v *verifier) checkNodes(l *layout, e uint64) error {
 	v.ids = l.nodes(v.ids[:0], e)
 	for i, n := range v.group.Received {
@@ -129,7 +129,7 @@ func (v *verifier) checkNodes(l *layout, e uint64) error {
 	return nil
 }
 
-// locate works out where the group lies in the log, and which of its bytes are claimed.
+// locate works out where the group is in the log, and which of its bytes are claimed.
 func (v *verifier) locate(l *layout, e uint64) error {
 	g := &v.group
 	size := uint64(v.bytes)
@@ -170,8 +170,9 @@ func (v *verifier) locate(l *layout, e uint64) error {
 	return nil
 }
 
-// canonical checks that the group is not smaller than it could be: the next larger one would end before block larger. If
-// the range ends within what that adds, it is checked when the range has ended: the last such group is the strictest.
+// canonical checks that the group is not smaller than it could be: the next larger one would end before block larger.
+// If the range ends within that addition, the check is made when the range has ended: the last such group is the
+// strictest.
 func (v *verifier) canonical(l *layout, e, larger uint64) error {
 	size := uint64(v.bytes)
 	v.tailBytes += size
@@ -194,7 +195,7 @@ func (v *verifier) canonical(l *layout, e, larger uint64) error {
 	return nil
 }
 
-// keep remembers what later groups are hashed up to: nodes on the right of this one, in the range.
+// keep remembers the nodes that later groups are hashed up to: those to the right of this group, in the range.
 func (v *verifier) keep(l *layout, e uint64) {
 	for _, n := range slices.Backward(v.group.Received) {
 		if first := merkle.FirstBlock(n.Index); e <= first && first < l.end {

@@ -8,7 +8,7 @@ import (
 	"hc/lib/merkle"
 )
 
-// handOnHead tells of a head that was verified with this group.
+// handOnHead passes on a head that was verified with this group.
 func (v *verifier) handOnHead(roots []merkle.Node) error {
 	v.roots = roots
 	v.sum.Heads++
@@ -24,7 +24,7 @@ func (v *verifier) handOnHead(roots []merkle.Node) error {
 	return v.sink.Head(v.head, roots)
 }
 
-// handOn gives the group to whoever wants it.
+// handOn passes on the group to everyone who wants it.
 func (v *verifier) handOn(e uint64) error {
 	g := &v.group
 	if len(g.Blocks) > 0 {
@@ -49,7 +49,7 @@ func (v *verifier) handOn(e uint64) error {
 	return nil
 }
 
-// write writes the bytes of the group between two.
+// write writes the bytes of the group between two offsets.
 func (v *verifier) write(from, to int) error {
 	pieces, at := v.frames[:0], 0
 	for _, frame := range v.frames {
@@ -70,7 +70,7 @@ func (v *verifier) write(from, to int) error {
 	return nil
 }
 
-// feed gives the group to the sink.
+// feed passes the group to the sink.
 func (v *verifier) feed() error {
 	g := &v.group
 	if v.sink == nil {

@@ -14,8 +14,9 @@ type hasher struct {
 	open    sync.WaitGroup // tasks under way
 }
 
-// hashTogether is how many blocks are handed on in one go where they come one by one: package hash works on half as many side by
-// side, and a lane whose block ends goes on with another. A group of fewer is hashed at its end, with those behind it.
+// hashTogether is how many blocks are passed on at once when they come one by one: package hash hashes half as many
+// side by side, and a lane whose block ends takes another. A smaller group is hashed at its end, together with the
+// blocks after it.
 const hashTogether = 16
 
 type hashTask struct {
@@ -36,13 +37,13 @@ func newHasher() *hasher {
 	return h
 }
 
-// add sets dst to the leaf hashes of blocks, which may be read when wait has returned.
+// add sets dst to the leaf hashes of blocks. dst may be read after wait has returned.
 func (h *hasher) add(dst []hash.Digest, blocks [][]byte) {
 	h.open.Add(1)
 	h.tasks <- hashTask{dst, blocks}
 }
 
-// wait returns when all that was added is hashed.
+// wait returns when everything added is hashed.
 func (h *hasher) wait() { h.open.Wait() }
 
 // close ends the goroutines and waits for them.

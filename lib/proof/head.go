@@ -27,7 +27,7 @@ func (v *verifier) readHead() error {
 	return v.endPart()
 }
 
-// readHeadFrame reads what is signed. The group that follows will verify it.
+// readHeadFrame reads the signed head. The group that follows will verify it.
 func (v *verifier) readHeadFrame() error {
 	w := v.in.words()
 	head := Head{Fork: w.number(maxNumber), Length: w.number(maxLength), ByteLength: w.number(maxNumber)}
@@ -47,7 +47,7 @@ func (v *verifier) readHeadFrame() error {
 	return nil
 }
 
-// checkHead holds a head against the one before it and against what was asked for.
+// checkHead compares a head with the one before it and with what was asked for.
 func (v *verifier) checkHead(head Head) error {
 	if v.opt.Fork != nil && head.Fork != *v.opt.Fork {
 		return v.in.failAs(ErrConflict, "the head is on fork %d, not on %d", head.Fork, *v.opt.Fork)
@@ -70,7 +70,7 @@ func (v *verifier) checkHead(head Head) error {
 	return nil
 }
 
-// layout returns what the first group under v.head depends on.
+// layout returns the layout of the first group under v.head.
 func (v *verifier) layout() layout {
 	l := layout{length: v.head.Length, split: math.MaxUint64, known: crown}
 	if v.sum.Heads > 0 {
@@ -89,7 +89,7 @@ func (v *verifier) layout() layout {
 		if c.To != Open {
 			l.end = min(limit, c.To+1)
 		}
-	case KindBytes: // where it begins and ends, the first group and the sizes will tell
+	case KindBytes: // the first group and the sizes will show where it begins and ends
 		l.first, l.end = 0, limit
 	}
 	if v.started {
@@ -101,7 +101,7 @@ func (v *verifier) layout() layout {
 	return l
 }
 
-// merkleLength returns the length that roots are of.
+// merkleLength returns the length of the log with these roots.
 func merkleLength(roots []merkle.Node) uint64 {
 	if len(roots) == 0 {
 		return 0
@@ -109,7 +109,7 @@ func merkleLength(roots []merkle.Node) uint64 {
 	return merkle.LastBlock(roots[len(roots)-1].Index) + 1
 }
 
-// endRange checks, at the end of the blocks from one on, what canonical left open.
+// endRange checks, at the end of a range of blocks, what canonical left open.
 func (v *verifier) endRange() error {
 	if v.tail {
 		v.tail = false
@@ -120,7 +120,7 @@ func (v *verifier) endRange() error {
 	return nil
 }
 
-// endPart closes the part of the claim that comes under one head.
+// endPart ends the part of the claim under one head.
 func (v *verifier) endPart() error {
 	if err := v.endRange(); err != nil {
 		return err

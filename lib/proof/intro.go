@@ -26,7 +26,7 @@ func (v *verifier) intro() error {
 	return v.readManifest()
 }
 
-// readClaim reads what the stream proves, and compares it with what was asked for.
+// readClaim reads the claim, and compares it with what was asked for.
 func (v *verifier) readClaim() error {
 	word, err := v.in.peek()
 	if err != nil {

@@ -8,14 +8,14 @@ import "hc/lib/merkle"
 // crown stands for the node above all full roots, whose "hash" is the head. It has no number in the flat tree.
 const crown = ^uint64(0)
 
-// A layout is what the frames of one group depend on.
+// A layout determines the frames of one group.
 type layout struct {
 	length uint64 // of the head, in blocks
 	old    uint64 // blocks below it are covered by the roots of the head before, which are known
-	split  uint64 // no node sent reaches across this block: its left ones are the roots of that length; ≥ length: none
+	split  uint64 // no node sent extends across this block: those to its left make the roots of that length; ≥ length: none
 	first  uint64 // the group's first block
-	end    uint64 // behind the last block that is claimed under this head
-	known  uint64 // the node that the group is hashed up to: crown under a new head, else one known before
+	end    uint64 // after the last block that is claimed under this head
+	known  uint64 // the node that the group is hashed up to: crown under a new head, else a node known from before
 }
 
 // above returns the node above x on the way up to l.known.
@@ -29,7 +29,7 @@ func (l *layout) above(x uint64) (uint64, bool) {
 	return merkle.Parent(x), true
 }
 
-// endOf returns the block behind the claimed part of x.
+// endOf returns the block after the claimed part of x.
 func (l *layout) endOf(x uint64) uint64 {
 	if x == crown {
 		return l.end
@@ -37,7 +37,7 @@ func (l *layout) endOf(x uint64) uint64 {
 	return min(merkle.LastBlock(x)+1, l.end)
 }
 
-// fit returns the block behind the largest group of at most count blocks, which is one at least.
+// fit returns the block after the largest group of at most count blocks, which has one block at least.
 func (l *layout) fit(count uint64) uint64 {
 	x := 2 * l.first
 	for {
@@ -49,8 +49,8 @@ func (l *layout) fit(count uint64) uint64 {
 	}
 }
 
-// larger reports whether a group may end before block e, and behind which block the next larger one would: 0 if there
-// is none.
+// larger reports whether a group may end before block e, and returns the end of the next larger one: 0 if there is
+// none.
 func (l *layout) larger(e uint64) (next uint64, ok bool) {
 	x := 2 * l.first
 	for more := true; more && l.endOf(x) <= e; {
@@ -67,7 +67,7 @@ func (l *layout) larger(e uint64) (next uint64, ok bool) {
 }
 
 // nodes appends the numbers of the nodes that a group of the blocks up to e (exclusive) brings, from left to right:
-// the fewest from which, with the blocks and with what is known, l.known can be hashed.
+// the fewest from which, with the blocks and the known nodes, l.known can be hashed.
 func (l *layout) nodes(dst []uint64, e uint64) []uint64 {
 	if l.known != crown {
 		return l.below(dst, l.known, e)

@@ -15,7 +15,7 @@ import (
 	"hc/lib/merkle"
 )
 
-// testLog is a signed log in memory: a Source that can stand at any length.
+// testLog is a signed log in memory: a Source that can be at any length.
 type testLog struct {
 	auth    *keys.Auth
 	secret  keys.Secret
@@ -127,7 +127,7 @@ func (l *testLog) Block(_ context.Context, index uint64) ([]byte, error) {
 	return l.blocks[index], nil
 }
 
-// stream writes a proof stream and expects no error, or one that is want.
+// stream writes a proof stream and expects the error want, or none if it is nil.
 func (l *testLog) stream(t testing.TB, opt WriteOptions, want error) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -137,7 +137,7 @@ func (l *testLog) stream(t testing.TB, opt WriteOptions, want error) []byte {
 	return b.Bytes()
 }
 
-// sinkLog checks the order of what a sink gets, and remembers it.
+// sinkLog checks the order of the calls of a sink, and remembers their arguments.
 type sinkLog struct {
 	t       testing.TB
 	log     *testLog
@@ -207,7 +207,7 @@ func abridge(stream []byte) []byte {
 	return stream
 }
 
-// words returns n short blocks that tell each other apart.
+// numbered returns n short blocks that differ from each other.
 func numbered(n int) [][]byte {
 	blocks := make([][]byte, n)
 	for i := range blocks {

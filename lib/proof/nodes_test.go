@@ -36,7 +36,7 @@ func TestNodesOfOneBlock(t *testing.T) {
 	}
 }
 
-// No node comes twice, and none that follows from what came before it or comes with it.
+// No node comes twice, and none that follows from earlier ones or from those in the same group.
 func TestNoNodeTooMany(t *testing.T) {
 	for _, s := range samples(t) {
 		sink := &nodeCounter{sinkLog: sinkLog{t: t, log: s.log}, known: map[uint64]bool{}}
@@ -55,7 +55,7 @@ func TestNoNodeTooMany(t *testing.T) {
 	}
 }
 
-// nodeCounter holds the nodes of each group against those that are known.
+// nodeCounter compares the nodes of each group with the known ones.
 type nodeCounter struct {
 	sinkLog
 	known map[uint64]bool
@@ -101,7 +101,7 @@ func (c *nodeCounter) Group(g *Group) error {
 	return nil
 }
 
-// closure adds all parents of two nodes that are there.
+// closure adds the parents of all pairs of nodes in the map.
 func closure(nodes map[uint64]bool) map[uint64]bool {
 	for more := true; more; {
 		more = false

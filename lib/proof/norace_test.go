@@ -10,10 +10,10 @@ import (
 
 func stride(int) int { return 1 }
 
-// A group takes no memory that the one before did not have, so that a long log leaves no more behind than a short one. (The race detector
-// has pools forget, at random.)
+// A group takes no memory beyond that of the one before, so a long log leaves no more behind than a short one. (The
+// race detector makes pools drop items at random.)
 func TestGroupsAllocateNothing(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which would empty the pools
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection would empty the pools
 	allocations := func(count int) (perLog float64, groups int) {
 		stream := newLog(t, random(count, func(int) int { return 100 << 10 })...).stream(t, WriteOptions{}, nil)
 		perLog = testing.AllocsPerRun(3, func() {

@@ -7,8 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// quotePath writes a path like git does: as it is if it is printable ASCII without quotes and backslashes, else between
-// quotes with C's escapes. One with ` at ` in it is quoted, too, since that stands behind a path.
+// quotePath writes a path like git does: unchanged if it is printable ASCII without quotes and backslashes, else
+// between quotes with C's escapes. A path that contains ` at ` is quoted, too, since a length follows a path in that
+// form.
 func quotePath(path string) string {
 	plain := path != "" && !strings.Contains(path, " at ")
 	for i := 0; plain && i < len(path); i++ {
@@ -37,7 +38,7 @@ func quotePath(path string) string {
 	return b.String()
 }
 
-// unquotePath undoes quotePath; that a path was spelt as it must be is checked by writing it again.
+// unquotePath undoes quotePath; the spelling of the path is checked by writing it again.
 func unquotePath(s string) (string, error) {
 	if !strings.HasPrefix(s, `"`) {
 		return s, nil
@@ -78,7 +79,7 @@ func unescape(s string) (c byte, left string, err error) {
 	return 0, "", fmt.Errorf("unknown escape")
 }
 
-// checkPath refuses what cannot be a path in a drive, whose names begin with a slash.
+// checkPath refuses a path that cannot be one in a drive, whose names begin with a slash.
 func checkPath(path string, folder bool) error {
 	if folder && path == "/" {
 		return nil

@@ -8,11 +8,11 @@ import (
 	"testing"
 )
 
-// pieces is a PiecesWriter that keeps what it is given, as it was then.
+// pieces is a PiecesWriter that keeps copies of what it is given.
 type pieces struct {
 	written []byte
 	groups  int
-	lent    map[*byte]bool // where its pieces begin
+	lent    map[*byte]bool // first bytes of its pieces
 	fails   error
 }
 
@@ -36,7 +36,8 @@ func (p *pieces) WritePieces(all [][]byte) error {
 	return nil
 }
 
-// Who takes many pieces at once gets each group so, with the long blocks where they are, and in all the bytes that others get.
+// A writer that takes many pieces at once gets each group that way, with the long blocks in place, and gets the same
+// bytes in total as others.
 func TestGroupsInPieces(t *testing.T) {
 	sizes := []int{100_000, 1, 50_000, leastLent, leastLent - 1, 0, maxRun + 1, 3000}
 	l := newLog(t, random(300, func(i int) int { return sizes[i%len(sizes)] })...)
@@ -84,7 +85,7 @@ func (p placing) Place(block uint64) (io.ReaderAt, int64) {
 	return p.file, int64(block) << 20
 }
 
-// files is a FileWriter that notes what it is told to take from a file.
+// files is a FileWriter that records what it is told to take from a file.
 type files struct {
 	pieces
 	file  io.ReaderAt
@@ -100,7 +101,7 @@ func (f *files) WriteFrom(file io.ReaderAt, offset int64, b []byte) error {
 	return err
 }
 
-// Who can take bytes from files is told where long blocks stand, and gets all that others get.
+// A writer that can take bytes from files is told where long blocks are, and gets the same bytes in total as others.
 func TestBlocksInFiles(t *testing.T) {
 	sizes := []int{100_000, 70_000, 1, 40_000, leastLent}
 	l := newLog(t, random(100, func(i int) int { return sizes[i%len(sizes)] })...)
@@ -120,7 +121,7 @@ func TestBlocksInFiles(t *testing.T) {
 	}
 }
 
-// Of a claim of bytes only these come out, in pieces, too.
+// For a claim of bytes only these are written, in pieces, too.
 func TestBytesInPieces(t *testing.T) {
 	l := newLog(t, random(40, func(i int) int { return 10_000 + i })...)
 	all := bytes.Join(l.blocks, nil)

@@ -2,6 +2,6 @@
 
 package proof
 
-// stride is how many cases a test goes on at a time that has one goroutine and very many cases, all alike: the race detector
-// makes them ten times slower, and has nothing to find there. Without it each case is looked at.
+// stride is the step between the cases of a test that has one goroutine and very many similar cases: the race
+// detector makes them ten times slower, and has nothing to find there. Without it each case is run.
 func stride(racing int) int { return racing }

@@ -7,16 +7,16 @@ import (
 	"io"
 )
 
-// A reader takes a stream apart into frames. It looks one frame ahead: peek reads a frame's line, take says that it is
-// dealt with. Payloads stay where they were read to. The first error stays.
+// A reader splits a stream into frames. It looks one frame ahead: peek reads a frame's line, take ends its use.
+// Payloads stay where they were read to. The first error stays.
 type reader struct {
 	from   io.Reader
-	failed error  // of from, behind what has come
-	buf    []byte // used round and round
-	start  int    // of what has come and was not taken; a line is taken when it is read
-	end    int    // of what has come
+	failed error  // error of from, after the bytes that have come
+	buf    []byte // reused from its start
+	start  int    // of the bytes that have come and were not taken; a line is taken when it is read
+	end    int    // of the bytes that have come
 	top    int    // how far the buffer may be filled
-	held   int    // what is before is let go of, if top is the buffer's end
+	held   int    // the bytes before it are no longer used, if top is the buffer's end
 	offset uint64 // bytes taken
 	at     uint64 // offset of the frame
 	frame  uint64 // number of the frame
@@ -24,24 +24,24 @@ type reader struct {
 	leaves []comingLeaf
 	err    error
 
-	leafRoom [mostComing]comingLeaf // in which leaves lie
+	leafRoom [mostComing]comingLeaf // memory for leaves
 }
 
 const (
 	// groupRoom is room for a group of several blocks, with the lines of its frames.
 	groupRoom = 1<<20 + 192<<10
 
-	// lookAhead is how many bytes are read behind those that are wanted, at most.
+	// lookAhead is how many bytes are read beyond the wanted ones at most.
 	lookAhead = 2 << 20
 
-	// readBuffer is room for a group, for what is read ahead, and for one that is let go of.
+	// readBuffer is room for a group, for the bytes read ahead, and for a group no longer used.
 	readBuffer = 2*groupRoom + lookAhead
 
 	// mostIdle is how many reads in a row may bring nothing.
 	mostIdle = 100
 )
 
-// peek returns the word that the next frame begins with.
+// peek returns the word at the start of the next frame.
 func (r *reader) peek() ([]byte, error) {
 	if r.err != nil {
 		return nil, r.err
@@ -59,7 +59,7 @@ func (r *reader) peek() ([]byte, error) {
 	return word, nil
 }
 
-// findLine reads until the line that comes next is there, and returns how long it is, its LF not counted.
+// findLine reads until the next line is complete, and returns its length without the LF.
 func (r *reader) findLine() (n int, err error) {
 	for looked := 0; ; {
 		have := r.end - r.start
@@ -89,7 +89,8 @@ func (r *reader) fill(n int) error {
 	return nil
 }
 
-// read reads until n bytes are there that were not taken, for which there is room, or no more come, and r.failed says why.
+// read reads until n bytes are there that were not taken, for which there must be room, or until no more come and
+// r.failed says why.
 func (r *reader) read(n int) {
 	for idle := 0; r.end-r.start < n && r.failed == nil; idle++ {
 		var got int
@@ -103,17 +104,17 @@ func (r *reader) read(n int) {
 	}
 }
 
-// ahead returns how many bytes are there that were not taken.
+// ahead returns the number of bytes that are there and were not taken.
 func (r *reader) ahead() int { return r.end - r.start }
 
-// taken says that the next n bytes have been dealt with. They stay until letGo.
+// taken marks the next n bytes as processed. They stay until letGo.
 func (r *reader) taken(n int) {
 	r.start += n
 	r.offset += uint64(n)
 }
 
-// makeRoom goes on at the buffer's beginning, if nothing there is held, or else in another buffer with room for n bytes. What was taken
-// stays where it is.
+// makeRoom continues at the buffer's start, if nothing there is held, or else in another buffer with room for n
+// bytes. Bytes that were taken stay where they are.
 func (r *reader) makeRoom(n int) {
 	rest := r.buf[r.start:r.end]
 	if r.top == len(r.buf) && n <= r.held {
@@ -125,7 +126,7 @@ func (r *reader) makeRoom(n int) {
 	r.start, r.end = 0, copy(r.buf, rest)
 }
 
-// letGo ends all use of what payload has returned: its memory is used again.
+// letGo ends all use of payloads that were returned: their memory is reused.
 func (r *reader) letGo() {
 	r.held, r.top = r.start, len(r.buf)
 	if r.line != nil {
@@ -133,20 +134,21 @@ func (r *reader) letGo() {
 	}
 }
 
-// words returns what follows the word of the frame that peek has read.
+// words returns the words after the first one in the frame that peek has read.
 func (r *reader) words() words {
 	_, rest, more := bytes.Cut(r.line, []byte{' '})
 	return words{left: rest, more: more}
 }
 
-// take says that the frame's line has been dealt with; the next peek reads the next one. What words returned aliases
-// the line until then.
+// take marks the frame's line as processed; the next peek reads the next one. The result of words aliases the line
+// until then.
 func (r *reader) take() {
 	r.line = nil
 	r.frame++
 }
 
-// payload reads the n bytes behind a frame's line, and the LF behind them. It ends the frame. The bytes are valid until letGo.
+// payload reads the n bytes after a frame's line, and the LF after them. It ends the frame. The bytes are valid until
+// letGo.
 func (r *reader) payload(n int) ([]byte, error) {
 	r.line = nil
 	if err := r.fill(n + 1); err != nil {
@@ -162,7 +164,7 @@ func (r *reader) payload(n int) ([]byte, error) {
 	return b, nil
 }
 
-// end checks that nothing follows.
+// ended checks that nothing follows.
 func (r *reader) ended() error {
 	err := r.fill(1)
 	if errors.Is(err, io.EOF) {
@@ -175,7 +177,7 @@ func (r *reader) ended() error {
 	return r.fail("bytes behind the end frame")
 }
 
-// broken keeps an error of the input. One that ends too early is incomplete, not wrong.
+// broken keeps an error of the input. An input that ends too early is incomplete, not wrong.
 func (r *reader) broken(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return r.failAs(ErrPartial, "%w", ErrCut)
@@ -194,10 +196,10 @@ func (r *reader) failAs(kind error, format string, args ...any) error {
 	return r.err
 }
 
-// words are those of a line, one behind the other. The first that is not as it must be makes bad true.
+// words are the words of a line, in sequence. The first invalid one makes bad true.
 type words struct {
 	left []byte
-	more bool // something is left, be it empty
+	more bool // something is left, even if it is empty
 	bad  bool
 }
 
@@ -228,5 +230,5 @@ func (w *words) hex32() [32]byte {
 	return x
 }
 
-// ok reports whether all words were as they had to be and none is left.
+// ok reports whether all words were valid and none is left.
 func (w *words) ok() bool { return !w.bad && !w.more }

@@ -80,7 +80,7 @@ func TestOtherGroups(t *testing.T) {
 	}
 }
 
-// Frames that hold the same blocks in another way are refused, too.
+// Frames that hold the same blocks in another arrangement are refused, too.
 func TestOtherFrames(t *testing.T) {
 	l := newLog(t, []byte("a\n"), []byte("b\n"), []byte("c"), []byte("d"), []byte("e\n"), []byte("rest"))
 	s := l.stream(t, WriteOptions{}, nil)
@@ -109,7 +109,8 @@ func TestOtherFrames(t *testing.T) {
 	}
 }
 
-// Two sizes that were changed so that their sum stays are found out before a byte comes out: no offset rests on a hint.
+// Two sizes that were changed with their sum unchanged are detected before a byte comes out: no offset relies on a
+// hint.
 func TestForgedSizes(t *testing.T) {
 	withGroups(t, 30, 4)
 	l := newLog(t, numbered(23)...)
@@ -146,7 +147,7 @@ func TestForgedSizes(t *testing.T) {
 	}
 }
 
-// Of a version before the head, the sizes of two nodes side by side may be forged, if no block below them comes. They
+// In a version before the head, the sizes of two neighbouring nodes may be forged, if no block below them comes. They
 // prove nothing then.
 func TestForgedVersion(t *testing.T) {
 	l := newLog(t, numbered(8)...)
@@ -155,7 +156,7 @@ func TestForgedVersion(t *testing.T) {
 	tree := merkle.TreeHash(l.rootsAt[at])
 	for _, test := range []struct {
 		claim Claim
-		err   error // what a forged stream gives
+		err   error // the error of a forged stream
 		tree  bool  // whether the tree hash is certain in an honest one
 	}{
 		{Claim{At: &at}, ErrUnverified, true},
@@ -227,7 +228,7 @@ func TestConflicts(t *testing.T) {
 	l.verify(t, s, Options{MinLength: 9}, nil)
 }
 
-// A log that was rewritten under the same fork, by whoever has the key.
+// A log that was rewritten under the same fork, by the holder of the key.
 func TestRewrittenHistory(t *testing.T) {
 	l := newLog(t, numbered(9)...)
 	other := newLog(t, append(numbered(8), []byte("another"), []byte("history"))...)
@@ -239,7 +240,7 @@ func TestRewrittenHistory(t *testing.T) {
 	if out, _ := l.verify(t, b.Bytes(), Options{}, ErrPartial); !bytes.Equal(out, span(l.blocks, 0, 9)) {
 		t.Errorf("%q came out", out)
 	}
-	// The same from a writer that does not look: the second head with its own blocks.
+	// The same from a writer that does not check: the second head with its own blocks.
 	first := parse(t, l.stream(t, WriteOptions{}, nil))
 	h := other.head(10)
 	lying := append(first[:len(first)-1],

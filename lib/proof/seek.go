@@ -7,7 +7,7 @@ import (
 	"hc/lib/merkle"
 )
 
-// seek sets where a claim of bytes begins and ends in blocks, and how many bytes there are.
+// seek sets the blocks in which a claim of bytes begins and ends, and how many bytes there are.
 func (p *writer) seek(l *layout, head Head, limit uint64) error {
 	p.size = head.ByteLength
 	if limit != head.Length {
@@ -55,7 +55,7 @@ func (p *writer) find(byteOffset, limit uint64) (uint64, error) {
 	}
 }
 
-// certain returns a node whose size is no hint.
+// certain returns a node whose size is not a hint.
 func (p *writer) certain(index uint64) (merkle.Node, error) {
 	n, err := p.src.Node(p.ctx, index)
 	if err == nil && n.Hint {

@@ -9,13 +9,13 @@ import (
 	"hc/lib/keys"
 )
 
-// A signature field has many spellings that stock takes for the same: longer integers, parts beyond the quorum, bytes
-// behind the last. A stream carries the plain one only, so that no bit of it means nothing.
+// A signature field has many spellings that stock treats as equal: longer integers, parts beyond the quorum, bytes
+// after the last part. A stream carries only the plain one, so that no bit of it is without meaning.
 
-// errPlain is why a field cannot be in a stream.
+// errPlain says why a field cannot be in a stream.
 var errPlain = errors.New("not a plain signature field")
 
-// signer is a core's key and what its signature fields look like.
+// signer is a core's key and the form of its signature fields.
 type signer struct {
 	auth    *keys.Auth
 	version uint64
@@ -23,7 +23,7 @@ type signer struct {
 	bare    bool // a field is one signature and nothing more
 }
 
-// newSigner takes the manifest only in the spelling that the key is the hash of, and none for a compat core.
+// newSigner accepts the manifest only in the spelling whose hash is the key, and none for a compat core.
 func newSigner(key keys.Key, manifest []byte) (*signer, error) {
 	auth, err := keys.NewAuth(key, manifest)
 	if err != nil {
@@ -44,8 +44,8 @@ func newSigner(key keys.Key, manifest []byte) (*signer, error) {
 	return s, nil
 }
 
-// plain returns the plain spelling of a head's signature field: none within a prologue; the bare signature; or else as
-// many parts as must sign, without patches, and no nodes. Within a prologue nobody vouches for a fork, so it is 0.
+// plain returns the plain spelling of a head's signature field: none within a prologue; the bare signature; or else
+// as many parts as must sign, without patches, and no nodes. Nobody signs the fork of a prologue, so it is 0.
 func (s *signer) plain(fork, length uint64, field []byte) ([]byte, error) {
 	if p := s.auth.Prologue(); p != nil && length <= p.Length {
 		if fork != 0 {

@@ -62,7 +62,7 @@ func (c *counter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// uniform is a log of equal blocks, of any length at no cost: all nodes of a depth are alike.
+// uniform is a log of equal blocks, of any length at no cost: all nodes of a depth have the same hash.
 type uniform struct {
 	auth   *keys.Auth
 	block  []byte
@@ -145,7 +145,7 @@ func TestMemory(t *testing.T) {
 				runtime.ReadMemStats(&m)
 				peak = max(peak, m.HeapAlloc)
 			}
-			defer debug.SetGCPercent(debug.SetGCPercent(20)) // so that little of the heap is garbage
+			defer debug.SetGCPercent(debug.SetGCPercent(20)) // little of the heap is garbage
 			runtime.GC()
 			sample(0, 0)
 			base, peak = peak, 0

@@ -108,7 +108,7 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// Heads that several must sign, or nobody, as stock takes them. What stock looks past does not come into a stream.
+// Heads that several must sign, or nobody, as stock accepts them. Bytes that stock ignores do not get into a stream.
 func TestStockManifests(t *testing.T) {
 	data, err := os.ReadFile("../../tests/vectors/manifests.json")
 	if err != nil {
@@ -166,7 +166,7 @@ func TestStockManifests(t *testing.T) {
 	}
 }
 
-// givenHead is a log with a head of somebody else's.
+// givenHead is a log with a foreign head.
 type givenHead struct {
 	*testLog
 	head Head

@@ -13,7 +13,7 @@ import (
 	"hc/lib/hyperdrive"
 )
 
-// stockDrive is what a vector file says of a drive that stock wrote.
+// stockDrive is a vector file's description of a drive that stock wrote.
 type stockDrive struct {
 	Name     string
 	Metadata struct{ Blocks []string }
@@ -29,8 +29,8 @@ type stockDrive struct {
 	}
 }
 
-// load makes the drive again, under a key of this test. ok is false if the vectors do not have all of its bytes, or if its
-// header names the blobs, whose key nobody has.
+// load makes the drive again, under a key of this test. ok is false if the vectors do not have all of its bytes, or
+// if its header names the blobs, whose key nobody has.
 func (s stockDrive) load(t *testing.T) (d *testDrive, ok bool) {
 	d = newDrive(t)
 	d.names = newLog(t) // without a header of ours

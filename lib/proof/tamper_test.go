@@ -11,7 +11,7 @@ import (
 	"hc/lib/keys"
 )
 
-// frame is a frame of a stream, its line and its payload.
+// frame is a frame of a stream: its line and its payload.
 type frame struct {
 	line    string // without its LF
 	payload []byte // nil: none; without its LF
@@ -26,7 +26,7 @@ func (f frame) number(i int) (n uint64) {
 	return n
 }
 
-// parse takes a stream apart, independently of the reader.
+// parse splits a stream into frames, independently of the reader.
 func parse(t testing.TB, stream []byte) []frame {
 	t.Helper()
 	var frames []frame
@@ -68,7 +68,7 @@ func unparse(frames []frame) []byte {
 	return b.Bytes()
 }
 
-// sample is a stream and what it proves.
+// sample is a stream and the content that it proves.
 type sample struct {
 	name   string
 	log    *testLog
@@ -102,7 +102,7 @@ func samples(t testing.TB) []sample {
 	return list
 }
 
-// refuse expects that a changed stream fails, and that nothing comes out but what was proved before.
+// refuse expects that a changed stream fails, and that nothing comes out except what was proved before the change.
 func (s sample) refuse(t *testing.T, what string, stream []byte) error {
 	t.Helper()
 	var out bytes.Buffer
@@ -166,8 +166,8 @@ func TestEveryFrameMoved(t *testing.T) {
 	}
 }
 
-// A proof of several groups of blocks of 64 KiB, as it comes: every bit of what ties the blocks to the head is flipped,
-// and a sample of the blocks' own.
+// A proof of several groups of blocks of 64 KiB: every bit of the parts that tie the blocks to the head is flipped,
+// and a sample of those of the blocks.
 func TestFlippedBitsInGroups(t *testing.T) {
 	l := newLog(t, random(90, func(int) int { return 64 << 10 })...)
 	s := sample{name: "5 MiB", log: l, stream: l.stream(t, WriteOptions{}, nil)}
@@ -194,11 +194,11 @@ func TestFlippedBitsInGroups(t *testing.T) {
 		if f.word() == "block" {
 			end = f.offset + len(f.line) + 1
 			flip(end+(k*7919)%len(f.payload), k%8)
-			flip(end+len(f.payload), k%8) // the LF behind it
+			flip(end+len(f.payload), k%8) // the LF after it
 		}
 		for i := f.offset; i < end; i++ {
 			for bit := range 8 {
-				// Lines of blocks are alike, so of those in the middle every seventh bit has to do.
+				// Lines of blocks are alike, so every seventh bit is enough for those in the middle.
 				turn++
 				if turn%every == 0 && (f.word() != "block" || k < 30 || k > 100 || turn%7 == 0) {
 					flip(i, bit)

@@ -36,7 +36,7 @@ func (p *writer) manifestFrame() error {
 	return nil
 }
 
-// headFrame writes what is signed.
+// headFrame writes the signed head.
 func (p *writer) headFrame(head Head) error {
 	field, err := p.signer.plain(head.Fork, head.Length, head.Signature)
 	if err != nil {
@@ -70,7 +70,7 @@ func (p *writer) run(index uint64, blocks [][]byte, last uint64) error {
 	return nil
 }
 
-// blockFrame writes a frame of blocks, which stay where they are until the next Flush.
+// blockFrame writes a frame of blocks, whose bytes must not change until the next Flush.
 func (p *writer) blockFrame(index uint64, blocks [][]byte, r run) {
 	if r.lines {
 		p.frame(wordLines, index, len(blocks), r.bytes)
@@ -89,12 +89,12 @@ func (p *writer) blockFrame(index uint64, blocks [][]byte, r run) {
 }
 
 const (
-	writeBuffer = maxRun  // bytes of lines, and of blocks that are copied, that wait before they are written
-	leastLent   = 4 << 10 // bytes of a block that is worth a piece of its own
-	mostLent    = 1 << 20 // bytes of those from which on they are written
+	writeBuffer = maxRun  // bytes of lines, and of copied blocks, that are collected before they are written
+	leastLent   = 4 << 10 // smallest block, in bytes, that is worth a piece of its own
+	mostLent    = 1 << 20 // bytes of such blocks from which on they are written
 )
 
-// lend writes a block that stays where it is until the next Flush.
+// lend writes a block whose bytes must not change until the next Flush.
 func (p *writer) lend(index uint64, b []byte) {
 	if len(b) < leastLent {
 		p.out.Write(b)
@@ -110,7 +110,7 @@ func (p *writer) lend(index uint64, b []byte) {
 	}
 }
 
-// place returns where a block stands in a file, if it does.
+// place returns where a block is in a file, if it is in one.
 func (p *writer) place(index uint64) (file io.ReaderAt, offset int64) {
 	if p.placer == nil {
 		return nil, 0
@@ -120,7 +120,7 @@ func (p *writer) place(index uint64) (file io.ReaderAt, offset int64) {
 
 var lineEnd = []byte{'\n'}
 
-// frame writes a frame's line. Errors come with the next Flush.
+// frame writes a frame's line. Errors are returned by the next Flush.
 func (p *writer) frame(word string, args ...any) {
 	fmt.Fprint(p.out, word)
 	for _, a := range args {

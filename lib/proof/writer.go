@@ -21,31 +21,31 @@ type Head struct {
 	Signature  []byte // the field, as package keys reads it
 }
 
-// Source is what a proof stream is written from. If that of a drive's names is a hyperbee.Expecter, too, it is told which
-// blocks may be read soon. Every method may block until the data is there, as in a live download,
-// and returns when ctx is done. Write calls Block and Node at the same time, from one goroutine each; Head and Next never
-// beside another one.
+// Source is what a proof stream is written from. If the source of a drive's names also is a hyperbee.Expecter, it is
+// called with the blocks that may be read soon. Every method may block until the data is there, as in a live
+// download, and returns when ctx is done. Write calls Block and Node concurrently, from one goroutine each, but Head
+// and Next never concurrently with another method.
 type Source interface {
 	Key() keys.Key
 	Manifest() []byte // encoded; nil for a compat core
 
-	// Head returns the newest head; a zero one if nothing was signed yet.
+	// Head returns the newest head; the zero Head if nothing was signed yet.
 	Head(ctx context.Context) (Head, error)
 
 	// Next waits for a head longer than after, and returns io.EOF when there will be none.
 	Next(ctx context.Context, after Head) (Head, error)
 
-	// Node returns a tree node of the head that Head or Next returned last. Once Block has returned a block, the nodes
-	// on its way up and their siblings must not be hints.
+	// Node returns a tree node of the head that Head or Next returned last. Once Block has returned a block, the
+	// nodes on its way up and their siblings must not be hints.
 	merkle.NodeSource
 
-	// Block returns a block, or an error wrapping ErrBlockMissing when it will not come. The bytes must not change
+	// Block returns a block, or an error wrapping ErrBlockMissing if it will not come. The bytes must not change
 	// until Write returns, or has given the block back to a Lender.
 	Block(ctx context.Context, index uint64) ([]byte, error)
 }
 
-// A Lender is a Source that uses the memory of blocks again. Write tells it of each block that it got once it has been written; of
-// those that it could not write it does not tell. Return is called beside Block, from another goroutine.
+// A Lender is a Source that reuses the memory of blocks. Write calls Return for each block once it has been written,
+// but not for blocks that it could not write. It calls Return from another goroutine than Block.
 type Lender interface {
 	Source
 	Return(block uint64)
@@ -55,23 +55,24 @@ type Lender interface {
 type Placer interface {
 	Lender
 
-	// Place returns the file in which a block stands as it is, and its offset there; nil for none. It may be closed at any time.
+	// Place returns the file that contains a block's bytes, and their offset there; nil for none. The file may be
+	// closed at any time.
 	Place(block uint64) (file io.ReaderAt, offset int64)
 }
 
 // WriteOptions says what a stream is to prove.
 type WriteOptions struct {
 	Claim Claim
-	Live  bool // go on with later heads until the source has no more, or the claim's range is complete; not of a path or a tree
+	Live  bool // follow later heads until the source has no more, or the claim's range is complete; not for a path or a tree
 
-	// Blobs opens the log of a drive's blobs, of a path or a tree, when the first content is needed.
+	// Blobs opens the log of a drive's blobs, for a path or a tree, when the first content is needed.
 	Blobs func(ctx context.Context, key keys.Key) (Source, error)
 }
 
-// Write writes a proof stream, and nothing that it would have to take back: each group goes out when it is complete. It
-// returns an error wrapping ErrPartial if what was asked for did not all exist or come; then what there is has been
-// written. A head that does not go on from the one before is ErrConflict. ErrAbsent and hyperdrive.ErrNotFile say what a
-// stream of a path or a tree, complete as it is, proves instead of what was asked for.
+// Write writes a proof stream, and nothing that it would have to take back: each group is written when it is
+// complete. It returns an error wrapping ErrPartial if not everything asked for existed or came; it has then written
+// what there is. A head that does not extend the one before is ErrConflict. ErrAbsent and hyperdrive.ErrNotFile say
+// what a stream of a path or a tree, which is complete, proves instead of what was asked for.
 func Write(ctx context.Context, w io.Writer, src Source, opt WriteOptions) error {
 	if err := opt.Claim.check(); err != nil {
 		return err
@@ -100,20 +101,20 @@ type writer struct {
 	placer Placer // src, if it is one
 	claim  Claim
 	live   bool
-	line   []byte // a frame's line in the making
+	line   []byte // a frame's line under construction
 
 	signer  *signer
 	head    Head          // the last written
-	heads   int           // written
+	heads   int           // written so far
 	roots   []merkle.Node // of head
-	known   []uint64      // as verifier.stack: what groups to come are hashed up to, the leftmost last
-	ids     []uint64      // nodes of the group at hand
-	size    uint64        // bytes that the log (at the length claimed) has
-	done    bool          // all that is claimed is written
+	known   []uint64      // as verifier.stack: the nodes that later groups are hashed up to, the leftmost last
+	ids     []uint64      // nodes of the current group
+	size    uint64        // bytes of the log (at the length claimed)
+	done    bool          // everything claimed is written
 	started bool          // a block is written
-	next    uint64        // block that comes next, once one is written
+	next    uint64        // the next block, once one is written
 	blocks  uint64        // written
-	bytes   uint64        // of them
+	bytes   uint64        // in blocks
 }
 
 // write writes the stream.
@@ -156,7 +157,7 @@ func (p *writer) write() error {
 // signed reports whether there is a head: one within a manifest's prologue needs no signature.
 func signed(h Head) bool { return h.Length > 0 || len(h.Signature) > 0 }
 
-// end writes the last frame. A head that brings nothing is written only if no other is.
+// end writes the last frame. It writes a head without new blocks only if no other was written.
 func (p *writer) end(head Head) error {
 	if p.heads == 0 && signed(head) {
 		l, err := p.layout(head)
@@ -177,7 +178,7 @@ func (p *writer) end(head Head) error {
 	return p.claim.missing(p.head.Length, p.size)
 }
 
-// offer writes a head and what comes under it, if it brings anything.
+// offer writes a head and the groups under it, if it brings anything.
 func (p *writer) offer(head Head) error {
 	if err := p.extends(); err != nil {
 		return err
@@ -199,7 +200,7 @@ func (p *writer) offer(head Head) error {
 	return nil
 }
 
-// extends checks that the log that the source now has goes on from the head written last.
+// extends checks that the source's log extends the head written last.
 func (p *writer) extends() error {
 	for _, root := range p.roots {
 		now, err := p.src.Node(p.ctx, root.Index)
@@ -213,7 +214,7 @@ func (p *writer) extends() error {
 	return nil
 }
 
-// layout returns what the first group under a head depends on.
+// layout returns the layout of the first group under a head.
 func (p *writer) layout(head Head) (layout, error) {
 	l := layout{length: head.Length, split: math.MaxUint64, known: crown}
 	if p.heads > 0 {
@@ -245,7 +246,7 @@ func (p *writer) layout(head Head) (layout, error) {
 	return l, nil
 }
 
-// part writes a head and what comes under it.
+// part writes a head and the groups under it.
 func (p *writer) part(head Head, l layout) error {
 	if err := p.headFrame(head); err != nil {
 		return err
@@ -284,7 +285,7 @@ func (p *writer) groups(l layout) error {
 			return err
 		}
 		e := l.first + uint64(len(blocks))
-		clear(blocks) // they are let go of
+		clear(blocks) // nothing holds them any longer
 		if err := p.out.Flush(); err != nil {
 			return err
 		}
@@ -303,7 +304,7 @@ func (p *writer) groups(l layout) error {
 	return nil
 }
 
-// giveBack tells that blocks have been written, which nothing holds any more.
+// giveBack gives back blocks that have been written, and that nothing holds any more.
 func (p *writer) giveBack(first, end uint64) {
 	lender, ok := p.src.(Lender)
 	for ; ok && first < end; first++ {
@@ -311,12 +312,12 @@ func (p *writer) giveBack(first, end uint64) {
 	}
 }
 
-// group writes the group that begins with l.first, the largest that may be, and returns its blocks.
+// group writes the largest possible group that begins with l.first, and returns its blocks.
 func (p *writer) group(l *layout, ahead *ahead, last uint64) ([][]byte, error) {
 	count, err := ahead.fill()
 	e := l.fit(uint64(count))
 	if larger, _ := l.larger(e); err != nil && (count == 0 || larger > 0) {
-		return nil, err // a group that may be too small is none
+		return nil, err // a group that may be too small must not be written
 	}
 	if err := p.nodes(l, e); err != nil {
 		return nil, err
