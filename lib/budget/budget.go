@@ -1,7 +1,7 @@
-// Package budget bounds the memory that peers make us hold while something long of theirs, or for them, is under way.
+// Package budget bounds the memory that peers make us hold while a long transfer from or to them is under way.
 //
-// A peer may send a long frame, or read a long answer, as slowly as he likes, as long as nobody waits for the memory. When somebody does, those go
-// who are slower than [leastRate].
+// A peer may send a long frame, or read a long answer, as slowly as it likes, as long as nobody waits for the memory.
+// When somebody does, peers that are slower than [leastRate] are dropped.
 package budget
 
 import (
@@ -11,45 +11,46 @@ import (
 )
 
 const (
-	leastRate = 4 << 10          // bytes a second: what a server of which one waits for an answer has to send, too
-	window    = 20 * time.Second // over which that is looked at: a disk may be busy, or a radio silent, for some of it
+	leastRate = 4 << 10          // bytes a second: also the least that a server must send while we wait for its answer
+	window    = 20 * time.Second // over which the rate is measured: a disk may be busy, or a radio silent, for part of it
 )
 
-// Budget is a number of bytes that peers share. Safe for concurrent use.
+// Budget is a number of bytes that peers share. It is safe for concurrent use.
 type Budget struct {
 	limit int
 
-	mu    sync.Mutex // guards all below
+	mu    sync.Mutex // guards everything below
 	used  int
-	queue []*waiter // in the order in which they came
+	queue []*waiter // in order of arrival
 }
 
-// waiter is somebody who waits for so many bytes.
+// waiter is a caller that waits for a number of bytes.
 type waiter struct {
 	bytes int
-	ready chan struct{} // closed when he has them
+	ready chan struct{} // closed when it has them
 }
 
-// New returns a budget of so many bytes. Who needs more than that by himself gets it when nobody else has any.
+// New returns a budget of limit bytes. A caller that needs more than that by itself gets it when nobody else has any.
 func New(limit int) *Budget { return &Budget{limit: limit} }
 
-// Peer is whose memory it is.
+// Peer is the peer that causes the use of memory.
 type Peer struct {
-	Progress func() uint64 // bytes that have gone to or come from him; it only grows
-	Drop     func()        // ends his connection, and with that all waiting
+	Progress func() uint64 // bytes sent to or received from it; it only grows
+	Drop     func()        // ends its connection, and with that all waiting
 }
 
-// Share is a part of a budget. A nil one is nothing.
+// Share is a part of a budget. A nil Share is nothing.
 type Share struct {
 	of    *Budget
 	bytes int
 	peer  Peer
 	looks *time.Timer
-	moved uint64 // what Progress was at the last look; guarded by of.mu
+	moved uint64 // result of Progress at the last look; guarded by of.mu
 	over  bool   // likewise
 }
 
-// Take returns a share of so many bytes for a peer, and waits for it until ctx ends. A nil budget gives nil.
+// Take waits for a share of that many bytes for a peer, and returns it; it gives up when ctx ends. A nil budget gives
+// nil.
 func (b *Budget) Take(ctx context.Context, bytes int, peer Peer) (*Share, error) {
 	if b == nil {
 		return nil, nil
@@ -68,7 +69,7 @@ func (b *Budget) Take(ctx context.Context, bytes int, peer Peer) (*Share, error)
 	return s, nil
 }
 
-// line lets somebody wait behind those who do.
+// line puts a caller at the end of the queue.
 func (b *Budget) line(bytes int) *waiter {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -78,7 +79,7 @@ func (b *Budget) line(bytes int) *waiter {
 	return w
 }
 
-// giveUp takes somebody out of the line, or takes back what he was given meanwhile.
+// giveUp removes a waiter from the queue, or takes back the bytes that it got meanwhile.
 func (b *Budget) giveUp(w *waiter) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -96,7 +97,7 @@ func (b *Budget) giveUp(w *waiter) {
 	b.serve()
 }
 
-// serve gives those at the head of the line what there is. b.mu is held.
+// serve gives the waiters at the head of the queue the available bytes. b.mu is held.
 func (b *Budget) serve() {
 	for len(b.queue) > 0 {
 		w := b.queue[0]
@@ -109,7 +110,7 @@ func (b *Budget) serve() {
 	}
 }
 
-// Release gives a share back. It may be called again.
+// Release gives a share back. It may be called repeatedly.
 func (s *Share) Release() {
 	if s == nil {
 		return
@@ -125,7 +126,7 @@ func (s *Share) Release() {
 	s.of.serve()
 }
 
-// Bytes returns how many bytes a share has.
+// Bytes returns the number of bytes in a share.
 func (s *Share) Bytes() int {
 	if s == nil {
 		return 0
@@ -133,7 +134,7 @@ func (s *Share) Bytes() int {
 	return s.bytes
 }
 
-// look drops a peer who is too slow for those who wait.
+// look drops a peer that is too slow while others wait.
 func (s *Share) look() {
 	moved := s.peer.Progress()
 	s.of.mu.Lock()

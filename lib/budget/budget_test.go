@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// peer is one whose bytes a test moves, who gives back his share when he is dropped.
+// peer is a peer whose progress a test sets, and which gives back its share when it is dropped.
 type peer struct {
 	moved   atomic.Uint64
 	dropped atomic.Bool
@@ -31,7 +31,8 @@ func (p *peer) drop() {
 	p.share.Release()
 }
 
-// Who comes when all is taken waits, in the order of coming, and is not overtaken by one who needs less.
+// A caller that comes when everything is taken waits, in order of arrival, and is not overtaken by one that needs
+// less.
 func TestTakeInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(100)
@@ -59,7 +60,8 @@ func TestTakeInOrder(t *testing.T) {
 	})
 }
 
-// As long as nobody waits a peer may take all the time there is. When somebody does, who is too slow goes, and nobody else.
+// As long as nobody waits a peer may be as slow as it likes. When somebody does, peers that are too slow are dropped,
+// and no others.
 func TestSlowOnesGoForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(100)
@@ -87,7 +89,7 @@ func TestSlowOnesGoForOthers(t *testing.T) {
 	})
 }
 
-// Who gives up waiting leaves nothing behind, and those behind him come to their turn.
+// A caller that gives up waiting leaves nothing behind, and those after it get their turn.
 func TestGiveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(100)
@@ -118,7 +120,7 @@ func TestGiveUp(t *testing.T) {
 	})
 }
 
-// No budget bounds nothing.
+// A nil budget bounds nothing.
 func TestNoBudget(t *testing.T) {
 	var b *Budget
 	share, err := b.Take(t.Context(), 1<<40, Peer{})

@@ -1,29 +1,30 @@
-// Package gather makes large writes of what is written in small pieces: short ones are copied, long ones may go out from where they
-// stand.
+// Package gather joins small writes into large ones: short pieces are copied, long ones may be written from where
+// they are.
 package gather
 
 import "io"
 
-// A PiecesWriter writes many pieces, one behind the other, from where they stand: all of them, or it returns an error. It may
+// A PiecesWriter writes many pieces, in order, from where they are: all of them, or it returns an error. It may
 // change the slice, but not the bytes.
 type PiecesWriter interface {
 	WritePieces(pieces [][]byte) error
 }
 
-// A FileWriter is a PiecesWriter that can have the system take bytes from the file that they were read from. It writes b if that cannot be done.
+// A FileWriter is a PiecesWriter that can have the system take bytes from the file that they were read from. It
+// writes b if that is impossible.
 type FileWriter interface {
 	PiecesWriter
 	WriteFrom(file io.ReaderAt, offset int64, b []byte) error
 }
 
-// A Writer gathers what is written to it. It is for one goroutine at a time. The first error stays.
+// A Writer gathers the bytes written to it. It is for one goroutine at a time. The first error stays.
 type Writer struct {
 	w      io.Writer
 	vector PiecesWriter // w, if it is one
 	sender FileWriter   // likewise
-	buf    []byte       // what was copied of what waits; never grows
-	pieces [][]byte     // all that waits, in order, but for the end of buf
-	placed []placed     // which of them stand in a file, too
+	buf    []byte       // copies of waiting bytes; never grows
+	pieces [][]byte     // everything that waits, in order, without the end of buf
+	placed []placed     // those of them that are in a file, too
 	taken  int          // how much of buf is in pieces
 	lent   int          // bytes of pieces that are not in buf
 	err    error
@@ -36,17 +37,17 @@ type placed struct {
 	offset int64
 }
 
-// New returns a Writer that copies as many bytes as size before it writes.
+// New returns a Writer that copies up to size bytes before it writes.
 func New(w io.Writer, size int) *Writer {
 	vector, _ := w.(PiecesWriter)
 	sender, _ := w.(FileWriter)
 	return &Writer{w: w, vector: vector, sender: sender, buf: make([]byte, 0, size)}
 }
 
-// Lends reports whether what is lent is written from where it is, which it is to a PiecesWriter.
+// Lends reports whether lent bytes are written from where they are, as they are to a PiecesWriter.
 func (g *Writer) Lends() bool { return g.vector != nil }
 
-// Lent returns how many bytes wait that are written from where they are.
+// Lent returns how many of the waiting bytes will be written from where they are.
 func (g *Writer) Lent() int { return g.lent }
 
 // Write takes the bytes of b before it returns.
@@ -62,7 +63,8 @@ func (g *Writer) Write(b []byte) (int, error) {
 	return len(b), g.err
 }
 
-// Lend is Write for what stays where it is until the next Flush has returned. It is written from there if that is possible.
+// Lend is Write for bytes that do not change until the next Flush has returned. They are written from where they are
+// if possible.
 func (g *Writer) Lend(b []byte) error {
 	if !g.Lends() {
 		_, err := g.Write(b)
@@ -74,11 +76,11 @@ func (g *Writer) Lend(b []byte) error {
 	return g.err
 }
 
-// leastSent is how many bytes are worth a call of the system by themselves.
+// leastSent is how many bytes are worth a system call of their own.
 const leastSent = 16 << 10
 
-// LendFrom is Lend for bytes that stand in a file, at that offset, and may be taken from there, until whoever reads what is written has
-// read it.
+// LendFrom is Lend for bytes that are in a file, at that offset, and may be taken from there until the reader of the
+// output has read them.
 func (g *Writer) LendFrom(file io.ReaderAt, offset int64, b []byte) error {
 	if g.sender == nil || len(b) < leastSent {
 		return g.Lend(b)
@@ -96,7 +98,7 @@ func (g *Writer) takeBuf() {
 	}
 }
 
-// Flush writes all that waits.
+// Flush writes everything that waits.
 func (g *Writer) Flush() error {
 	switch {
 	case g.err != nil:
@@ -112,7 +114,7 @@ func (g *Writer) Flush() error {
 	return g.err
 }
 
-// writePieces writes the pieces that stand in a file from there, and those between them as they are.
+// writePieces writes the pieces that are in a file from there, and those between them as they are.
 func (g *Writer) writePieces() error {
 	from := 0
 	for _, p := range g.placed {

@@ -2,11 +2,12 @@ package gather
 
 import "io"
 
-// mostPieces is how many one writev of the system takes: IOV_MAX of Linux, macOS and the BSDs.
+// mostPieces is how many pieces one writev takes: IOV_MAX of Linux, macOS and the BSDs.
 const mostPieces = 1024
 
-// WriteAll writes pieces, which it changes but not their bytes, one behind the other, by way of write. That is given no more of them than
-// the system takes at once, and may write less: it goes on where that stopped. A write of nothing is io.ErrShortWrite.
+// WriteAll writes pieces in order by calling write. It changes the slices, but not their bytes. write gets no more
+// pieces at once than the system takes, and may write less: WriteAll continues where it stopped. A write of nothing
+// is io.ErrShortWrite.
 func WriteAll(pieces [][]byte, write func(some [][]byte) (int, error)) error {
 	pieces = behind(pieces, 0)
 	for len(pieces) > 0 {
@@ -22,7 +23,7 @@ func WriteAll(pieces [][]byte, write func(some [][]byte) (int, error)) error {
 	return nil
 }
 
-// behind returns what stands behind the first n bytes of pieces, which it changes.
+// behind returns pieces without their first n bytes. It changes pieces.
 func behind(pieces [][]byte, n int) [][]byte {
 	for len(pieces) > 0 && n >= len(pieces[0]) {
 		n -= len(pieces[0])

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// shortWriter is a file that takes less than it is given, as a full disk or a signal makes it do.
+// shortWriter is a file that takes less than it is given, as with a full disk or a signal.
 type shortWriter struct {
 	random *rand.Rand
 	data   []byte
@@ -27,15 +27,15 @@ func (w *shortWriter) write(pieces [][]byte) (int, error) {
 		return -1, errFull
 	}
 	n := min(w.room-len(w.data), 1+w.random.IntN(len(all)))
-	if w.random.IntN(4) == 0 { // just to the end of a piece
+	if w.random.IntN(4) == 0 { // exactly to the end of a piece
 		n = min(w.room-len(w.data), len(pieces[0]))
 	}
 	w.data = append(w.data, all[:n]...)
 	return n, nil
 }
 
-// What a write does not take comes with the next one, wherever it stopped; a disk that is full then has the beginning, and that is told.
-// The bytes stay as they are.
+// Bytes that a write does not take come with the next one, wherever it stopped. A full disk has the first bytes, and
+// the error is returned. The bytes do not change.
 func TestShortWrites(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for round := range 300 {
@@ -72,7 +72,7 @@ func TestShortWrites(t *testing.T) {
 	}
 }
 
-// sender takes pieces, and what stands in a file from there.
+// sender takes pieces, and takes bytes that are in a file from there.
 type sender struct {
 	bytes.Buffer
 	t    *testing.T
@@ -97,7 +97,8 @@ func (s *sender) WriteFrom(file io.ReaderAt, offset int64, b []byte) error {
 	return nil
 }
 
-// What stands in a file goes out from there, in its place between all else, but for what is too short to be worth it.
+// Bytes that are in a file are written from there, in order with everything else, unless they are too few to be worth
+// it.
 func TestLendFrom(t *testing.T) {
 	content := make([]byte, 100*leastSent)
 	random := rand.New(rand.NewPCG(3, 4))

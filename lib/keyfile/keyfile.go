@@ -1,10 +1,10 @@
 // Package keyfile is the text form of a secret key, plain or locked with a passphrase, that says which core it is for.
 //
-// Begin with [New] to make one, with [Decode] or [Parse] to read one; [File.Secret] is the way to the secret.
-// A [File] shows itself in no format but [File.Encode]. [CheckPrivate] tells whether a file on disk is its owner's
-// alone, [WriteNew] makes one that is.
+// Use [New] to make one, and [Decode] or [Parse] to read one; [File.Secret] returns the secret. A [File] shows itself
+// in no format but [File.Encode]. [CheckPrivate] checks that a file on disk is private to its owner, [WriteNew] makes
+// one that is.
 //
-// The format is specified in FORMAT.md. What is locked is an armored age file, which lib/keylock makes and opens.
+// FORMAT.md specifies the format. The locked part is an armored age file, which lib/keylock makes and opens.
 package keyfile
 
 import (
@@ -19,16 +19,16 @@ import (
 	"hc/lib/keys"
 )
 
-// Sentinels to be told with errors.Is.
+// Sentinel errors, to be tested with errors.Is.
 var (
 	ErrFormat     = errors.New("not a secret key")          // malformed, or its checksum does not match
 	ErrLocked     = errors.New("the secret key is locked")  // it takes a passphrase
-	ErrPassphrase = errors.New("wrong passphrase")          // or one that cannot be
+	ErrPassphrase = errors.New("wrong passphrase")          // or one that cannot be a passphrase
 	ErrNotPrivate = errors.New("secret key is not private") // mode or owner of a file
 )
 
 const (
-	// MaxSize is the most bytes that a secret key has as text.
+	// MaxSize is the largest size in bytes of a secret key as text.
 	MaxSize = 4096
 
 	magic1      = "hc-secret 1 "
@@ -38,20 +38,20 @@ const (
 	keyDigits = 2 * keys.Size
 )
 
-// File is a secret key, plain or locked, and the core that it is for. The zero File is none.
+// File is a secret key, plain or locked, and the core that it is for. The zero File holds none.
 type File struct {
-	key    keys.Key // zero: it does not say
+	key    keys.Key // zero: the file does not say
 	secret keys.Secret
-	age    lockedText // of a locked one
+	age    lockedText // of a locked file
 }
 
 // New returns the plain form of the secret key of core key.
 func New(key keys.Key, secret keys.Secret) File { return File{key: key, secret: secret} }
 
-// Key returns the core that the secret key is for, and false where the file does not say.
+// Key returns the core that the secret key is for. ok is false if the file does not say.
 func (f File) Key() (keys.Key, bool) { return f.key, f.key != keys.Key{} }
 
-// For returns the same secret key as that of core key, where the file does not say. ErrFormat if it says another.
+// For returns the same secret key for core key, if the file does not name a core. ErrFormat if it names another.
 func (f File) For(key keys.Key) (File, error) {
 	if own, ok := f.Key(); ok && own != key {
 		return File{}, fmt.Errorf("%w of core %v: it is that of core %v", ErrFormat, key, own)
@@ -60,10 +60,10 @@ func (f File) For(key keys.Key) (File, error) {
 	return f, nil
 }
 
-// Locked reports whether it takes a passphrase to get at the secret.
+// Locked reports whether it takes a passphrase to get the secret.
 func (f File) Locked() bool { return f.age != "" }
 
-// Secret returns the secret of a plain file; ErrLocked from a locked one, for which there is lib/keylock.
+// Secret returns the secret of a plain file. It returns ErrLocked for a locked one, which lib/keylock opens.
 func (f File) Secret() (keys.Secret, error) {
 	if f.Locked() {
 		return keys.Secret{}, ErrLocked
@@ -71,7 +71,7 @@ func (f File) Secret() (keys.Secret, error) {
 	return f.secret, nil
 }
 
-// Encode returns the text: what [Decode] reads. A plain file that does not say its core is written in version 1.
+// Encode returns the text that [Decode] reads. A plain file that does not name its core is written in version 1.
 func (f File) Encode() []byte {
 	if f.Locked() {
 		head := magicLocked + f.key.String()
@@ -87,7 +87,8 @@ func (f File) Encode() []byte {
 	return fmt.Appendf(nil, "%s %08x\n", line, checksum(line))
 }
 
-// Decode reads what Encode writes, in its one spelling. The error wraps [ErrFormat], and has nothing of the text in it.
+// Decode reads the text that Encode writes, in its only spelling. The error wraps [ErrFormat], and contains nothing
+// of the text.
 func Decode(text []byte) (File, error) {
 	if len(text) > MaxSize {
 		return File{}, fmt.Errorf("%w: more than %d bytes", ErrFormat, MaxSize)
@@ -144,8 +145,8 @@ func decodeLocked(text string) (File, error) {
 	return File{key: key, age: lockedText(body)}, nil
 }
 
-// Parse reads what a user gives: what [Decode] reads, with space around it and CR LF for LF, or 64 hex digits (a seed),
-// or 128 (seed and public key, as stock keeps them). The error wraps [ErrFormat], and has nothing of the text in it.
+// Parse reads a user's input: text for [Decode], with space around it and CR LF for LF, or 64 hex digits (a seed), or
+// 128 (seed and public key, as stock keeps them). The error wraps [ErrFormat], and contains nothing of the text.
 func Parse(text []byte) (File, error) {
 	text = bytes.TrimSpace(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")))
 	if bytes.HasPrefix(text, []byte("hc-")) {
@@ -188,7 +189,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func checksum(text string) uint32 { return crc32.Checksum([]byte(text), castagnoli) }
 
-// String tells which core it is for, and nothing else.
+// String returns which core the key is for, and nothing else.
 func (f File) String() string {
 	if key, ok := f.Key(); ok {
 		return "[secret key of core " + key.Short() + "]"
@@ -196,8 +197,8 @@ func (f File) String() string {
 	return "[secret key]"
 }
 
-// GoString is String: what is locked is not shown, either.
+// GoString returns the same as String: it does not show the locked text either.
 func (f File) GoString() string { return f.String() }
 
-// MarshalText returns the same as [File.String]: Encode is the one way out.
+// MarshalText returns the same as [File.String]: only Encode returns the key.
 func (f File) MarshalText() ([]byte, error) { return []byte(f.String()), nil }

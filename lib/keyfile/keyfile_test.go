@@ -131,7 +131,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// untold fails if an error has a part of the secret in it.
+// untold fails if an error contains a part of the secret.
 func untold(t testing.TB, name string, err error) {
 	t.Helper()
 	if err != nil && (strings.Contains(err.Error(), seedHex[:8]) || strings.Contains(err.Error(), "abab")) {
@@ -192,7 +192,7 @@ func TestFor(t *testing.T) {
 	}
 }
 
-// A file shows its secret by no verb, neither does what holds one.
+// A file shows its secret with no verb, and neither does a struct that contains it.
 func TestFileIsUntold(t *testing.T) {
 	plain, locked := format(t)
 	for _, text := range [][]byte{plain, locked} {

@@ -10,13 +10,13 @@ import (
 	"hc/lib/keys"
 )
 
-// MaxPassphrase is the most bytes of a passphrase.
+// MaxPassphrase is the largest size of a passphrase in bytes.
 const MaxPassphrase = 1024
 
 // lockedText is an armored age file.
 type lockedText string
 
-// check returns an error wrapping ErrFormat if it is not in armor.
+// check returns an error wrapping ErrFormat if the text is not armored.
 func (t lockedText) check() error {
 	_, err := io.Copy(io.Discard, armor.NewReader(strings.NewReader(string(t))))
 	if err != nil || !strings.HasPrefix(string(t), armor.Header+"\n") || !strings.HasSuffix(string(t), "\n"+armor.Footer+"\n") ||
@@ -26,8 +26,8 @@ func (t lockedText) check() error {
 	return nil
 }
 
-// NewLocked returns the locked form of the secret key of core key, from the armored age file that has its plain form. The
-// error wraps [ErrFormat] if that is none.
+// NewLocked returns the locked form of the secret key of core key, from the armored age file with its plain form. The
+// error wraps [ErrFormat] if armored is not one.
 func NewLocked(key keys.Key, armored string) (File, error) {
 	if key == (keys.Key{}) {
 		return File{}, fmt.Errorf("%w: a locked one says of which core it is", ErrFormat)
@@ -38,10 +38,10 @@ func NewLocked(key keys.Key, armored string) (File, error) {
 	return File{key: key, age: lockedText(armored)}, nil
 }
 
-// Armored returns the age file of a locked file, empty of a plain one.
+// Armored returns the age file of a locked file, the empty string for a plain one.
 func (f File) Armored() string { return string(f.age) }
 
-// CheckPassphrase returns an error wrapping [ErrPassphrase] if no key can be locked with it.
+// CheckPassphrase returns an error wrapping [ErrPassphrase] if the passphrase cannot lock a key.
 func CheckPassphrase(passphrase string) error {
 	switch {
 	case passphrase == "":

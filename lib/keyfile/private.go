@@ -10,9 +10,9 @@ import (
 	"syscall"
 )
 
-// CheckPrivate returns an error wrapping [ErrNotPrivate], which ends with the command that mends it, if others than
-// the user of this process can read or replace the file at path. info is what an open file or os.Stat says of it. Only
-// a regular file in a folder has a mode that means something: not what a descriptor is, which somebody opened for us.
+// CheckPrivate returns an error wrapping [ErrNotPrivate], which ends with the command that corrects it, if others
+// than the user of this process can read or replace the file at path. info is the result of Stat for it. Only regular
+// files in a folder are checked: the mode of a descriptor that the caller opened for us means nothing.
 func CheckPrivate(path string, info fs.FileInfo) error {
 	if !info.Mode().IsRegular() {
 		return nil
@@ -20,7 +20,7 @@ func CheckPrivate(path string, info fs.FileInfo) error {
 	if err := checkFile(path, info.Mode(), ownerOf(info), os.Geteuid()); err != nil {
 		return err
 	}
-	// The folder of the file itself, where path is a link to it.
+	// The folder of the file itself, if path is a link to it.
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return err
@@ -32,7 +32,7 @@ func CheckPrivate(path string, info fs.FileInfo) error {
 	return checkFolder(folder, info.Mode(), ownerOf(info), os.Geteuid())
 }
 
-const root = 0 // nothing is hidden from root, so what is root's is nobody else's
+const root = 0 // nothing is hidden from root, so a file of root's is private, too
 
 func checkFile(path string, mode fs.FileMode, owner, own int) error {
 	if owner != root && owner != own {
@@ -42,7 +42,7 @@ func checkFile(path string, mode fs.FileMode, owner, own int) error {
 		return nil
 	}
 	mend := "chmod 600 " + quote(path)
-	if owner != own { // else we could not read it any more
+	if owner != own { // else we could no longer read it
 		mend = fmt.Sprintf("chown %d %s && %s", own, quote(path), mend)
 	}
 	return fmt.Errorf("%w: %q has mode %04o, so others may have used it: %s", ErrNotPrivate, path, mode.Perm(), mend)
@@ -52,7 +52,7 @@ func checkFolder(folder string, mode fs.FileMode, owner, own int) error {
 	if owner != root && owner != own {
 		return notOwner(folder, owner, own)
 	}
-	// In a sticky one, such as /tmp, only the owner of a file can replace it.
+	// In a sticky folder, such as /tmp, only the owner of a file can replace it.
 	if mode.Perm()&0o022 == 0 || mode&fs.ModeSticky != 0 {
 		return nil
 	}
@@ -63,7 +63,7 @@ func notOwner(path string, owner, own int) error {
 	return fmt.Errorf("%w: %q belongs to user %d, not to you: chown %d %s", ErrNotPrivate, path, owner, own, quote(path))
 }
 
-// ownerOf returns the user that a file belongs to; where there are no users, that is us.
+// ownerOf returns the user that a file belongs to; on systems without users, the current one.
 func ownerOf(info fs.FileInfo) int {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return int(stat.Uid)
@@ -71,7 +71,7 @@ func ownerOf(info fs.FileInfo) int {
 	return os.Geteuid()
 }
 
-// quote writes a path as a shell takes it.
+// quote quotes a path for a shell.
 func quote(path string) string {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@%,:="
 	if path != "" && path[0] != '-' && strings.Trim(path, plain) == "" {
@@ -83,7 +83,7 @@ func quote(path string) string {
 	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
-// WriteNew writes a file that only its owner can read, durably. It must not be there yet: then the error wraps
+// WriteNew writes a file that only its owner can read, durably. The file must not exist yet: then the error wraps
 // fs.ErrExist.
 func WriteNew(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)

@@ -67,7 +67,7 @@ func TestCheckPrivate(t *testing.T) {
 	}
 }
 
-// check checks a file, and returns the command with which its error ends, empty where there is none.
+// check checks a file, and returns the command at the end of its error, empty if there is none.
 func check(t *testing.T, path, want string) (command string) {
 	t.Helper()
 	info, err := os.Stat(path)
@@ -89,7 +89,7 @@ func check(t *testing.T, path, want string) (command string) {
 	return err.Error()[at+2:]
 }
 
-// What depends on who we are, told without being them.
+// Results that depend on the current user, checked without being that user.
 func TestCheckPrivateOfUsers(t *testing.T) {
 	for _, test := range []struct {
 		name       string

@@ -1,7 +1,7 @@
-// Package keylock locks a secret key with a passphrase, and opens one that is locked.
+// Package keylock locks a secret key with a passphrase, and opens a locked one.
 //
-// What is locked is locked by age (age-encryption.org/v1), with scrypt. It is apart from [keyfile], which reads and writes
-// both forms, since most tools never open a locked key: what they do not use they do not have to load.
+// The locking is age's (age-encryption.org/v1), with scrypt. The package is separate from [keyfile], which reads and
+// writes both forms, since most tools never open a locked key and need not load what they do not use.
 package keylock
 
 import (
@@ -21,11 +21,11 @@ import (
 )
 
 // workFactor is the binary logarithm of scrypt's cost: 256 MiB and about a second, age's own choice. It is also the
-// most that is done for a file, whoever wrote it.
+// most work that is done for a file, whoever wrote it.
 const workFactor = 18
 
-// Lock returns the secret key of core key in a form that takes the passphrase to open. keyfile.ErrPassphrase if it cannot
-// be one.
+// Lock returns the secret key of core key in a form that needs the passphrase to open. keyfile.ErrPassphrase if the
+// passphrase is unusable.
 func Lock(key keys.Key, secret keys.Secret, passphrase string) (keyfile.File, error) {
 	return lock(key, secret, passphrase, workFactor)
 }
@@ -58,8 +58,9 @@ func lock(key keys.Key, secret keys.Secret, passphrase string, work int) (keyfil
 	return keyfile.NewLocked(key, text.String())
 }
 
-// Unlock returns the plain form of a locked file. keyfile.ErrPassphrase if that is not its passphrase; keyfile.ErrFormat
-// if the file is not what its first line says, or would take more than a second's work. A plain file is returned as it is.
+// Unlock returns the plain form of a locked file. keyfile.ErrPassphrase if the passphrase is wrong; keyfile.ErrFormat
+// if the file is not what its first line says, or would take more work than workFactor. A plain file is returned as
+// it is.
 func Unlock(file keyfile.File, passphrase string) (keyfile.File, error) {
 	return unlock(file, passphrase, workFactor)
 }
@@ -100,7 +101,7 @@ func unlock(file keyfile.File, passphrase string, maxWork int) (keyfile.File, er
 	return inner, nil
 }
 
-// With returns what opens a locked file with the passphrase that ask returns for its core.
+// With returns a function that opens a locked file with the passphrase that ask returns for its core.
 func With(ask func(context.Context, keys.Key) (string, error)) func(context.Context, keyfile.File) (keyfile.File, error) {
 	return func(ctx context.Context, file keyfile.File) (keyfile.File, error) {
 		key, _ := file.Key()
@@ -116,5 +117,5 @@ func bad(key keys.Key, why error) error {
 	return fmt.Errorf("locked secret key of core %v: %w: %w", key, keyfile.ErrFormat, why)
 }
 
-// returnMemory gives back what scrypt took, 256 MiB: a tool may go on for days with a few.
+// returnMemory frees the 256 MiB that scrypt took: a tool may run for days with a few.
 func returnMemory() { debug.FreeOSMemory() }

@@ -79,7 +79,7 @@ func TestLockIsNeverTheSame(t *testing.T) {
 	}
 }
 
-// The locked example in keyfile's FORMAT.md opens with its passphrase, and is of the seed that is named there.
+// The locked example in keyfile's FORMAT.md opens with its passphrase, and has the seed given there.
 func TestFormat(t *testing.T) {
 	text, err := os.ReadFile("../keyfile/FORMAT.md")
 	if err != nil {
@@ -102,7 +102,7 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// What others made is opened, or refused with its reason.
+// Files that others made are opened, or refused with the reason.
 func TestUnlockSamples(t *testing.T) {
 	for _, test := range []struct {
 		name string

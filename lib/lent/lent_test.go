@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Memory is used again when its last hold ends, and not before.
+// Memory is reused when its last hold ends, and not before.
 func TestLastHold(t *testing.T) {
 	p := NewPool(1 << 20)
 	m := p.Take(100 << 10)
@@ -46,7 +46,7 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// What is idle counts against the limit, of which there is a quarter more for it, and gives way to what is lent.
+// Idle memory counts against the limit, which is a quarter larger for it, and makes room for memory that is lent.
 func TestLimit(t *testing.T) {
 	const size = leastSize + leastSize/slack
 	p := NewPool(4 * size)
@@ -69,7 +69,7 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// A pool hears of memory that was held to its end.
+// A pool is notified of memory that was collected while it was held.
 func TestLost(t *testing.T) {
 	p := NewPool(1 << 20)
 	func() { p.Take(1).Hold() }()
@@ -113,7 +113,7 @@ func TestReleasedTwice(t *testing.T) {
 	}
 }
 
-// Holders in many goroutines, each of whom reads what the first one wrote.
+// Holders in many goroutines each read what the first one wrote.
 func TestHolders(t *testing.T) {
 	p := NewPool(256 << 10)
 	var readers sync.WaitGroup

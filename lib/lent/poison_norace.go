@@ -2,5 +2,5 @@
 
 package lent
 
-// poison does nothing: see the other one.
+// poison does nothing: see poison_race.go.
 func poison([]byte) {}

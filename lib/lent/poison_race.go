@@ -2,7 +2,8 @@
 
 package lent
 
-// poison spoils what was given back, so that who still reads it reads nonsense, and is found by the race detector.
+// poison spoils memory that was given back, so that code that still reads it reads nonsense, and the race detector
+// finds it.
 func poison(b []byte) {
 	for i := range b {
 		b[i] = 0xdb

@@ -2,37 +2,37 @@ package stream
 
 import "hc/lib/checksum"
 
-// A Batch is blocks of a stream, together with the memory in which they stand: so that nobody copies them while one batch is
-// worked on and the next one is read. The zero Batch is ready to use.
+// A Batch is blocks of a stream, together with the memory in which they are, so that they need not be copied while
+// one batch is processed and the next one is read. The zero Batch is ready to use.
 type Batch struct {
 	Blocks [][]byte
-	Sums   []checksum.Sum // of each block, if it is known: short ones are not looked at one by one
+	Sums   []checksum.Sum // of each block, if it is known: short blocks are not summed one by one
 	Bytes  int            // of all blocks
 
 	buf []byte
 }
 
-// ReadBatch fills b with the next blocks, up to some maxBytes of them, or up to the end of a frame behind which there are
-// maxBlocks; one larger block comes as well. They are valid until b is filled again, whatever is read meanwhile. It waits for
-// more of the stream, so it is for throughput. An error is as Next's, and comes with the blocks that were complete before
-// it, if any.
+// ReadBatch fills b with the next blocks, up to about maxBytes of them, or up to the end of the frame with which they
+// reach maxBlocks; a single larger block is read as well. They are valid until b is filled again, whatever is read
+// meanwhile. It waits for more of the stream, so it is for throughput. Errors are those of Next, and come with the
+// blocks that were complete before them, if any.
 func (r *Reader) ReadBatch(b *Batch, maxBytes, maxBlocks int) error {
 	clear(b.Blocks)
 	b.Blocks, b.Sums, b.Bytes = b.Blocks[:0], b.Sums[:0], 0
 	want := min(max(maxBytes, 0), MaxBlock) + MaxHeader
-	if r.err == nil && !r.buffered() { // else blocks stand where it would move what waits behind them
+	if r.err == nil && !r.buffered() { // else blocks are where the buffered data after them would move
 		r.makeRoomOf(want, want)
 	}
 	r.summing = true
 	err := r.fillBatch(b, maxBytes, maxBlocks)
 	r.summing = false
-	if err == nil { // else nothing is read into the buffer any more
+	if err == nil { // else nothing more is read into the buffer
 		r.handOver(b, want)
 	}
 	return err
 }
 
-// fillBatch reads frames up to one that does not fit, or that is not wanted any more.
+// fillBatch reads frames up to one that does not fit, or is no longer wanted.
 func (r *Reader) fillBatch(b *Batch, maxBytes, maxBlocks int) error {
 	for {
 		for r.buffered() {
@@ -50,7 +50,7 @@ func (r *Reader) fillBatch(b *Batch, maxBytes, maxBlocks int) error {
 	}
 }
 
-// handOver leaves b the buffer, in which its blocks stand, and goes on in the one that b had, with what was read behind them.
+// handOver gives b the buffer with its blocks, and continues in the one that b had, with the data read after them.
 func (r *Reader) handOver(b *Batch, want int) {
 	waiting := r.buf[r.start:r.end]
 	want = max(want, len(waiting))

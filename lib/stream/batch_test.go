@@ -13,7 +13,7 @@ import (
 	"hc/lib/checksum"
 )
 
-// readOwned is readAll by ReadBatch, with two batches by turns. It fails where a batch did not stay as it was until it was
+// readOwned is readAll by ReadBatch, with two batches that take turns. It fails if a batch changes before it is
 // filled again, or has a sum that is not its block's.
 func readOwned(r io.Reader, maxBytes, maxBlocks int) (blocks []string, err error) {
 	s := NewReader(r)
@@ -75,7 +75,7 @@ func TestReadBatchBehindNext(t *testing.T) {
 	}
 }
 
-// Blocks stay where they are, also those that Next has left, and those that came before an error.
+// Blocks stay where they are, including those that Next has left, and those that came before an error.
 func TestReadBatchMovesNoBlocks(t *testing.T) {
 	var blocks []string
 	for i := range 40 {
@@ -90,7 +90,7 @@ func TestReadBatchMovesNoBlocks(t *testing.T) {
 		}
 		var batches []*Batch
 		var err error
-		for range 10 { // also behind the error
+		for range 10 { // also after the error
 			batches = append(batches, &Batch{})
 			err = s.ReadBatch(batches[len(batches)-1], len(batches)<<20, 1<<10)
 		}
@@ -106,7 +106,7 @@ func TestReadBatchMovesNoBlocks(t *testing.T) {
 	}
 }
 
-// A large block does not leave large memory behind, and what is summed is what has a frame of its own.
+// A large block does not leave large memory behind, and blocks with a frame of their own have sums.
 func TestBatchMemory(t *testing.T) {
 	const most = 1 << 20
 	blocks := []string{strings.Repeat("L", MaxBlock)}

@@ -6,10 +6,10 @@ import (
 	"io"
 )
 
-// findHeader returns the bytes of the header line at start, its LF included.
+// findHeader returns the size in bytes of the header line at start, including its LF.
 func (r *Reader) findHeader(pinned bool) (int, error) { return r.findLine(0, pinned) }
 
-// findLine returns the bytes of the line that begins at bytes behind start, its LF included.
+// findLine returns the size in bytes of the line that begins at bytes after start, including its LF.
 func (r *Reader) findLine(at int, pinned bool) (int, error) {
 	for seen := 0; ; {
 		have := r.buf[r.start+at : min(r.end, r.start+at+MaxHeader)]
@@ -25,11 +25,11 @@ func (r *Reader) findLine(at int, pinned bool) (int, error) {
 	}
 }
 
-// errEnd says that the underlying reader came to its end.
+// errEnd says that the underlying reader has ended.
 var errEnd = errors.New("hc-stream: internal error: end of input")
 
-// need reads until n bytes wait in the buffer. It returns errEnd if the stream ends before, the underlying reader's
-// error, or errRoom, with pinned, if the buffer would have to be moved.
+// need reads until n bytes are in the buffer. It returns errEnd if the stream ends before that, the underlying
+// reader's error, or errRoom, with pinned, if the buffer would have to be moved.
 func (r *Reader) need(n int, pinned bool) error {
 	for r.end-r.start < n {
 		if err := r.room(n, pinned); err != nil {
@@ -42,7 +42,7 @@ func (r *Reader) need(n int, pinned bool) error {
 	return nil
 }
 
-// room sees to it that there is room to read to, on the way to n bytes.
+// room makes room to read to, on the way to n bytes.
 func (r *Reader) room(n int, pinned bool) error {
 	switch {
 	case r.start+n <= len(r.buf):
@@ -53,20 +53,20 @@ func (r *Reader) room(n int, pinned bool) error {
 		r.tidy()
 		return r.room(n, pinned)
 	case r.end < len(r.buf):
-		return nil // it grows when it is full: with what has come, not with what was promised
+		return nil // it grows when it is full: by what has come, not by what was promised
 	}
 	r.grow(min(2*len(r.buf), max(n, readBuffer)))
 	return nil
 }
 
-// makeRoom sees to it that maxBytes, and headers between them, fit behind start: twice, to move less often. Nothing in
-// the buffer is in use.
+// makeRoom makes sure that maxBytes, and headers between them, fit after start. A new buffer is twice that size, to
+// move less often. Nothing in the buffer may be in use.
 func (r *Reader) makeRoom(maxBytes int) {
 	want := min(max(maxBytes, 0), MaxBlock) + MaxHeader
 	r.makeRoomOf(want, 2*want)
 }
 
-// makeRoomOf sees to it that want bytes fit behind start, in a buffer that gets size bytes if it has fewer than want.
+// makeRoomOf makes sure that want bytes fit after start. The buffer grows to size bytes if it has fewer than want.
 func (r *Reader) makeRoomOf(want, size int) {
 	if len(r.buf)-r.start >= want {
 		return
@@ -77,13 +77,13 @@ func (r *Reader) makeRoomOf(want, size int) {
 	}
 }
 
-// tidy moves what waits to the front of the buffer.
+// tidy moves the unread bytes to the front of the buffer.
 func (r *Reader) tidy() {
 	r.end = copy(r.buf, r.buf[r.start:r.end])
 	r.start = 0
 }
 
-// grow gives the buffer size bytes.
+// grow enlarges the buffer to size bytes.
 func (r *Reader) grow(size int) {
 	bigger := make([]byte, size)
 	copy(bigger, r.buf[:r.end])

@@ -164,7 +164,7 @@ func TestChangesGolden(t *testing.T) {
 	}
 }
 
-// The folders in FORMAT.md are what the FolderReader reads and the Writer writes.
+// The FolderReader reads, and the Writer writes, the folders in FORMAT.md.
 func TestFormatFolderExamples(t *testing.T) {
 	page, err := os.ReadFile("FORMAT.md")
 	check(t, err)
@@ -194,7 +194,7 @@ func TestFormatFolderExamples(t *testing.T) {
 	})
 }
 
-// isExample sees that the text up to the fence reads as want, and that want is written as that.
+// isExample checks that the text up to the fence reads as want, and that want is written as that text.
 func isExample(t *testing.T, text string, want []entry) {
 	t.Helper()
 	example, _, _ := strings.Cut(text, "```\n")
@@ -207,7 +207,7 @@ func isExample(t *testing.T, text string, want []entry) {
 	}
 }
 
-// Blocks that are not read are checked all the same, and a large file comes in bounded batches.
+// Unread blocks are checked all the same, and a large file comes in bounded batches.
 func TestFolderSkipsBlocks(t *testing.T) {
 	big := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
 	var out bytes.Buffer
@@ -274,7 +274,7 @@ func TestFolderEveryFlippedBit(t *testing.T) {
 	}
 }
 
-// git itself says how paths are spelt.
+// The spelling of paths is compared with git's own.
 func TestQuoteAsGit(t *testing.T) {
 	git, err := exec.LookPath("git")
 	if err != nil {

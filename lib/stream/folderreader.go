@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// A FolderReader reads a stream of a folder: its items, and the blocks of its files. As with a Reader, what it yields
-// counts only once Next has returned io.EOF.
+// A FolderReader reads a stream of a folder: its items, and the blocks of its files. As with a Reader, the results
+// count only once Next has returned io.EOF.
 //
 //	for {
 //		item, err := r.Next()
@@ -36,8 +36,8 @@ func NewFolderReader(r io.Reader) *FolderReader {
 	return &FolderReader{Reader{r: r, buf: make([]byte, readBuffer), folder: &folderRules{}}}
 }
 
-// Next returns the next item, and passes over blocks of the one before it that were not read. It returns io.EOF behind a
-// valid end frame with nothing after it, and only there. Errors are as a Reader's, and final.
+// Next returns the next item, and skips unread blocks of the one before. It returns io.EOF after a valid end frame
+// with nothing after it, and only there. Errors are those of a Reader, and final.
 func (f *FolderReader) Next() (Item, error) {
 	r := &f.r
 	for {
@@ -54,8 +54,8 @@ func (f *FolderReader) Next() (Item, error) {
 	}
 }
 
-// NextBatch appends to dst the next blocks of the file that Next returned last, as a Reader's NextBatch does. It returns
-// io.EOF at the file's end, and at once for what is no file; that says nothing yet about the stream.
+// NextBatch appends to dst the next blocks of the file that Next returned last, as a Reader's NextBatch does. It
+// returns io.EOF at the file's end, and at once for an item that is no file; that says nothing yet about the stream.
 func (f *FolderReader) NextBatch(dst [][]byte, maxBytes int) (batch [][]byte, lines bool, err error) {
 	if f.r.err == nil && !f.r.folder.inFile {
 		return dst, false, io.EOF
@@ -96,7 +96,8 @@ func (r *Reader) readItem() (Item, error) {
 	return it, nil
 }
 
-// readTarget returns the target of a link, length bytes behind a header of size bytes, and the size of the frame.
+// readTarget returns the target of a link, which is length bytes after a header of size bytes, and the size of the
+// frame.
 func (r *Reader) readTarget(size, length int) (string, int, error) {
 	whole := size + length + 1
 	if err := r.need(whole, false); err != nil {
@@ -108,7 +109,7 @@ func (r *Reader) readTarget(size, length int) (string, int, error) {
 	return string(r.buf[r.start+size : r.start+whole-1]), whole, nil
 }
 
-// readEarlier returns the path on the second line of a frame, behind size bytes, and the size of the frame.
+// readEarlier returns the path on the second line of a frame, after size bytes, and the size of the frame.
 func (r *Reader) readEarlier(size int) (string, int, error) {
 	n, err := r.findLine(size, false)
 	if err != nil {

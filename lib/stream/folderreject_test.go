@@ -148,7 +148,7 @@ func TestFolderRejected(t *testing.T) {
 	}
 }
 
-// What stands close to what is rejected.
+// Streams that are accepted although they are close to rejected ones.
 func TestFolderAccepted(t *testing.T) {
 	for _, test := range []struct {
 		body   string
@@ -158,8 +158,8 @@ func TestFolderAccepted(t *testing.T) {
 		{"tree\n", 1},
 		{"delete a\nfile 0644 0 a/b\n", 2}, // a folder takes a file's place
 		{"delete a/b\nfile 0644 0 a\n", 2}, // and the other way round
-		{"file 0644 0 a\ndelete a/b\n", 2}, // in either order
-		{"file 0644 0 a/b\ndelete a\n", 2}, // stock has both, at times
+		{"file 0644 0 a\ndelete a/b\n", 2}, // in any order
+		{"file 0644 0 a/b\ndelete a\n", 2}, // stock has both at times
 		{"file 0644 0 a\nfile 0644 0 a-b\nfile 0644 0 ab/c\nfile 0644 0 a b/c\n", 4},
 		{"file 0000 0  \nfile 0777 0  a \n", 2}, // names of spaces
 		{"file 0644 0 " + strings.Repeat("a", MaxPath) + "\n", 1},
@@ -204,7 +204,7 @@ func TestFolderWriterRefuses(t *testing.T) {
 	}
 }
 
-// What a set of paths says is what a plain one says that keeps the paths themselves.
+// A pathSet gives the same answers as a plain set that keeps the paths themselves.
 func TestPathSetAgainstPlain(t *testing.T) {
 	dice := rand.New(rand.NewPCG(5, 6))
 	for range 2000 {

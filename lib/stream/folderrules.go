@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// folderRules hold what the frames of a folder must keep to among each other. Reader and writer ask the same ones.
+// folderRules hold the rules between the frames of a folder. Reader and writer use the same ones.
 type folderRules struct {
 	begun  bool // a frame has come
-	whole  Kind // the first one, if it says what becomes of paths that are not named
+	whole  Kind // the first frame, if it says what happens to paths that are not named
 	since  bool
 	purged bool
 	inFile bool // the frame before was a file: blocks may follow
 	paths  pathSet
 }
 
-// admit returns an error if it may not stand behind what came before, or breaks a rule by itself.
+// admit returns an error if the item may not follow the ones before, or breaks a rule by itself.
 func (r *folderRules) admit(it Item) error {
 	first := !r.begun
 	r.begun, r.inFile = true, it.Kind == KindFile
@@ -48,7 +48,7 @@ func (r *folderRules) admit(it Item) error {
 	return r.admitPath(it)
 }
 
-// admitPath holds a path against those that came before.
+// admitPath checks a path against the earlier ones.
 func (r *folderRules) admitPath(it Item) error {
 	switch it.Kind {
 	case KindLink:
@@ -74,13 +74,13 @@ const (
 	pathFolder             // a file or a link is below it
 )
 
-// A pathSet tells that a path comes twice, or below a file, in 30 bytes or so for each path and folder: it keeps keyed
-// 64-bit hashes. Nobody can bring about two equal ones, as the key is random, and by chance it happens to one of 40 million
-// streams of a million paths: that one is refused, once.
+// A pathSet detects a path that comes twice, or below a file, in about 30 bytes for each path and folder: it keeps
+// keyed 64-bit hashes. Nobody can construct two equal ones, as the key is random. By chance it happens in one of 40
+// million streams of a million paths: that stream is refused, once.
 type pathSet struct {
 	seed   maphash.Seed
 	known  map[uint64]uint8
-	parent string // whose folders were all seen: paths come folder by folder
+	parent string // whose folders are all known: paths come folder by folder
 }
 
 func (s *pathSet) add(kind Kind, path string) error {
@@ -92,7 +92,7 @@ func (s *pathSet) add(kind Kind, path string) error {
 	switch {
 	case flags&pathNamed != 0:
 		return fmt.Errorf("%s is named twice", QuotePath(path))
-	case kind == KindDelete: // nothing is there, so nothing is below it, nor is it below anything
+	case kind == KindDelete: // nothing is there, so nothing is below it, and it is not below anything
 		s.known[key] = flags | pathNamed
 		return nil
 	case flags&pathFolder != 0:
@@ -109,7 +109,7 @@ func (s *pathSet) add(kind Kind, path string) error {
 	return nil
 }
 
-// addFolders notes the folders that path is in.
+// addFolders records the folders that path is in.
 func (s *pathSet) addFolders(path string) error {
 	parent := path[:max(strings.LastIndexByte(path, '/'), 0)]
 	if parent == s.parent {

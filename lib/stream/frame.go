@@ -9,7 +9,7 @@ import (
 //	lines <count> <len>\n<bytes>\n         count blocks, split behind each LF; the last may lack it; several: ≤ 64 KiB
 //	end <frames> <bytes> <crc32c hex>\n    frames before it, bytes of all blocks, over every byte before this frame
 //
-// Numbers are decimal, without leading zeros; what stands between words is one space.
+// Numbers are decimal, without leading zeros; one space separates words.
 
 func appendChunk(b []byte, lengths []int) []byte {
 	b = append(b, "chunk"...)
@@ -27,8 +27,8 @@ func appendEnd(b []byte, frames, bytes uint64, crc uint32) []byte {
 	return fmt.Appendf(b, "end %d %d %08x\n", frames, bytes, crc)
 }
 
-// cutWord splits a header, without its LF, into its first word and what follows the space behind it; more says whether
-// there was one.
+// cutWord splits a header, without its LF, into its first word and the rest after the space; more says whether there
+// was a space.
 func cutWord(header []byte) (word, rest []byte, more bool) {
 	for i, c := range header {
 		if c == ' ' {
@@ -103,7 +103,7 @@ func parseLines(rest []byte) (count, length int, err error) {
 	return int(n), int(l), nil
 }
 
-// show quotes a piece of a stream for an error, cut where it is long.
+// show quotes a piece of a stream for an error, shortened if it is long.
 func show(b []byte) string {
 	const most = 40
 	if len(b) > most {

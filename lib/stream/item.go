@@ -12,22 +12,22 @@ import (
 	"unicode/utf8"
 )
 
-// MaxPath is the most bytes that a path, or the target of a link, has.
+// MaxPath is the largest size in bytes of a path, or of a link's target.
 const MaxPath = 4096
 
-// A Kind says what a folder frame is.
+// A Kind is the kind of a folder frame.
 type Kind uint8
 
 // The folder frames.
 const (
 	KindTree    Kind = iota + 1 // the stream is the whole folder
 	KindFile                    // a file; its content follows
-	KindKeep                    // a path that is as it was
+	KindKeep                    // a path that is unchanged
 	KindLink                    // a symbolic link
-	KindDelete                  // a path that goes
+	KindDelete                  // a path that is removed
 	KindSame                    // a hard link to a file that came before
-	KindChanges                 // the stream is what differs from a version: what it does not name stays
-	KindPurge                   // names that are no paths go
+	KindChanges                 // the stream is the difference from a version: paths that it does not name stay
+	KindPurge                   // names that cannot be paths are removed
 )
 
 // kindWords are the words that begin the frames.
@@ -44,7 +44,7 @@ func (k Kind) String() string {
 	return "kind " + strconv.Itoa(int(k))
 }
 
-// kindOf returns the kind of the frame that word begins, 0 for one that is no folder's.
+// kindOf returns the kind of the frame that begins with word, 0 if it is not a folder frame.
 func kindOf(word []byte) Kind {
 	for k := KindTree; k <= KindPurge; k++ {
 		if string(word) == kindWords[k] {
@@ -54,13 +54,13 @@ func kindOf(word []byte) Kind {
 	return 0
 }
 
-// An Item is one folder frame. Path is relative and divided by /, as CheckPath wants it.
+// An Item is one folder frame. Path is relative and separated by /, as CheckPath requires.
 type Item struct {
 	Kind    Kind
-	Path    string      // of all but tree, changes and purge
+	Path    string      // of all kinds but tree, changes and purge
 	Mode    fs.FileMode // of a file: permission bits
 	ModTime int64       // of a file: nanoseconds since 1970-01-01 00:00 UTC
-	Target  string      // of a link: what it points to; of a same: the earlier path
+	Target  string      // of a link: its target; of a same: the earlier path
 	Since   *Since      // of changes, and of a tree that builds on an earlier import
 }
 
@@ -75,8 +75,8 @@ func (s Since) String() string {
 	return fmt.Sprintf("%d.%d.%x", s.Fork, s.Length, s.TreeHash)
 }
 
-// CheckPath returns an error unless a stream may name path: 1 to MaxPath bytes of UTF-8 without NUL, relative, no part of
-// which is empty, ".", ".." or, as HiddenPath has it, a store's folder.
+// CheckPath returns an error unless a stream may name path: 1 to MaxPath bytes of UTF-8 without NUL, relative, with
+// no part that is empty, ".", ".." or, as HiddenPath reports, a store's folder.
 func CheckPath(path string) error {
 	switch {
 	case path == "":
@@ -114,7 +114,7 @@ func CheckTarget(target string) error {
 	return nil
 }
 
-// appendItem appends the frame of an item, all of it but a file's blocks.
+// appendItem appends the frame of an item, without a file's blocks.
 func appendItem(b []byte, it Item) []byte {
 	b = append(b, it.Kind.String()...)
 	switch it.Kind {
@@ -138,8 +138,8 @@ func appendItem(b []byte, it Item) []byte {
 	return b
 }
 
-// parseItem reads the header of a folder frame: rest is what stands behind its word and a space, if more says that there
-// was one. For a link it returns the length of the target, which stands on the next line.
+// parseItem reads the header of a folder frame: rest is the text after its word and a space, if more says that there
+// was one. For a link it returns the length of the target, which is on the next line.
 func parseItem(kind Kind, rest []byte, more bool) (it Item, target int, err error) {
 	it.Kind = kind
 	switch {
@@ -177,7 +177,7 @@ func parseItem(kind Kind, rest []byte, more bool) (it Item, target int, err erro
 	return it, target, err
 }
 
-// parseSince reads what stands behind the words tree and changes.
+// parseSince reads the text after the words tree and changes.
 func parseSince(rest []byte) (*Since, error) {
 	word, head, _ := cutWord(rest)
 	fields := bytes.Split(head, []byte("."))

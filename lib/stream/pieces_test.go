@@ -32,15 +32,15 @@ func (p *piecesBuffer) WritePieces(pieces [][]byte) error {
 	return nil
 }
 
-// Blocks that are written many at a time, from where they stand, make the stream that they make one by one; and none of it is
-// looked at again when ChunksFrom has returned.
+// Blocks that are written many at a time, from where they are, make the same stream as one by one; and none of them
+// is read after ChunksFrom has returned.
 func TestChunksAreLent(t *testing.T) {
 	var blocks []string
 	for i := range 300 {
 		n := []int{0, 1, 3000, direct - 1, direct, 80_000, writeBuffer, writeBuffer + 1, 600_000}[i/2*5%9]
 		blocks = append(blocks, strings.Repeat(string(rune('a'+i%26)), n))
 	}
-	for i := range 1000 { // small ones, which share frames, with one now and then that has its own
+	for i := range 1000 { // small ones, which share frames, with an occasional one that has its own
 		blocks = append(blocks, strings.Repeat(string(rune('a'+i%26)), 3000+i%40/39*100_000))
 	}
 	want := write(t, blocks, func(int) bool { return false })
@@ -67,7 +67,7 @@ func TestChunksAreLent(t *testing.T) {
 	}
 }
 
-// A writer that knows nothing of pieces gets the same bytes, and what fails is told.
+// A writer that knows nothing of pieces gets the same bytes, and errors are returned.
 func TestChunksWithoutPieces(t *testing.T) {
 	blocks := []string{strings.Repeat("a", 100_000), "b", strings.Repeat("c", 20_000)}
 	var out bytes.Buffer

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// letters are the escapes that are a letter, and what they stand for: git's.
+// letters are the escapes that are a letter, escapable the bytes that they stand for, as in git.
 const (
 	letters   = `abtnvfr"\`
 	escapable = "\a\b\t\n\v\f\r\"\\"
 )
 
-// QuotePath returns path as a stream spells it, which is as git spells it in its default settings: as it stands if it is all
-// printable ASCII without " and \, else between double quotes, with each other byte as an escape.
+// QuotePath returns path as a stream spells it, which is git's default spelling: unchanged if it is all printable
+// ASCII without " and \, else between double quotes, with each other byte as an escape.
 func QuotePath(path string) string { return string(appendQuoted(nil, path)) }
 
 // plain reports whether c stands for itself.
@@ -42,7 +42,7 @@ func appendQuoted(b []byte, path string) []byte {
 	return append(b, '"')
 }
 
-// unquote reads QuotePath's spelling, and no other.
+// unquote reads QuotePath's spelling, and accepts no other.
 func unquote(spelt []byte) (string, error) {
 	path := string(spelt)
 	if len(spelt) > 0 && spelt[0] == '"' {
@@ -57,8 +57,8 @@ func unquote(spelt []byte) (string, error) {
 	return path, nil
 }
 
-// unescape returns the bytes of a quoted path up to its closing quote. It takes other spellings, too: who compares the
-// result's spelling with the input finds them.
+// unescape returns the bytes of a quoted path up to its closing quote. It accepts other spellings, too: a caller that
+// compares the result's spelling with the input finds them.
 func unescape(in []byte) []byte {
 	out := make([]byte, 0, len(in))
 	for i := 0; i < len(in) && in[i] != '"'; i++ {

@@ -11,19 +11,19 @@ import (
 	"hc/lib/checksum"
 )
 
-// readBuffer is the bytes of a Reader's buffer at first: it grows with the frames that come.
+// readBuffer is the initial size in bytes of a Reader's buffer: it grows with the frames that come.
 const readBuffer = 256 << 10
 
 // maxEmptyReads is how often a reader may return neither bytes nor an error.
 const maxEmptyReads = 100
 
-// A Reader reads a stream and yields its blocks. It believes no length before it has held it against the limits, and
-// gets no memory for bytes before most of them have come.
+// A Reader reads a stream and returns its blocks. It trusts no length before it has checked it against the limits,
+// and allocates no memory for bytes before most of them have come.
 type Reader struct {
 	r          io.Reader
 	buf        []byte
-	start, end int   // what is read and not yet consumed: buf[start:end]
-	readErr    error // what r said at its end
+	start, end int   // buf[start:end] is read and not yet consumed
+	readErr    error // the error with which r ended
 
 	offset uint64 // of buf[start] in the stream
 	frame  uint64 // of the frame being read, from 1; 0 is the first line
@@ -31,15 +31,15 @@ type Reader struct {
 	crc    uint32 // of all frames before it
 	bytes  uint64 // of all their blocks
 
-	data    []byte // of the frame's blocks that were not yet yielded, a part of buf
+	data    []byte // the frame's blocks that were not yet returned, a part of buf
 	lengths []int  // scratch: all lengths of a chunk frame
 	left    []int  // of the blocks in data; unused for lines
 	lines   bool
 
-	summing bool         // blocks that have a frame of their own get a sum
+	summing bool         // blocks with a frame of their own get a sum
 	sum     checksum.Sum // of the block in data
 
-	folder *folderRules // of a FolderReader; nil where only blocks are wanted
+	folder *folderRules // of a FolderReader; nil if only blocks are wanted
 	begun  bool
 	err    error // sticky
 }
@@ -49,10 +49,10 @@ func NewReader(r io.Reader) *Reader {
 	return &Reader{r: r, buf: make([]byte, readBuffer)}
 }
 
-// Next returns the next block; its bytes are valid until the next call. It returns io.EOF behind a valid end frame with
-// nothing after it, and only there. Errors wrap ErrFormat, ErrTruncated, ErrFolder or what the underlying reader
-// returned; they name the frame (the first behind the first line is 1) and the byte of the stream where it begins. The
-// first error is final.
+// Next returns the next block; its bytes are valid until the next call. It returns io.EOF after a valid end frame
+// with nothing after it, and only there. Errors wrap ErrFormat, ErrTruncated, ErrFolder or the underlying reader's
+// error; they name the frame (the one after the first line is 1) and its offset in the stream. The first error is
+// final.
 func (r *Reader) Next() ([]byte, error) {
 	for !r.buffered() {
 		if err := r.advance(false); err != nil {
@@ -62,10 +62,10 @@ func (r *Reader) Next() ([]byte, error) {
 	return r.take(r.nextLength()), nil
 }
 
-// NextBatch appends to dst the next blocks: at least one, and more while they have at most maxBytes together and are of
-// one kind, which lines tells. All are valid until the next call; the Reader's buffer grows to hold them. It waits for
-// more of the stream, so it is for throughput, not for what must be seen at once. An error, which is as Next's, comes
-// alone, behind the blocks that were complete before it.
+// NextBatch appends to dst the next blocks: at least one, and more while they have at most maxBytes together and are
+// of one kind, which lines reports. All are valid until the next call; the Reader's buffer grows to hold them. It
+// waits for more of the stream, so it is for throughput, not for data that must be seen at once. Errors are those of
+// Next; they come alone, after the blocks that were complete before.
 func (r *Reader) NextBatch(dst [][]byte, maxBytes int) (batch [][]byte, lines bool, err error) {
 	for !r.buffered() {
 		r.makeRoom(maxBytes)
@@ -89,12 +89,12 @@ func (r *Reader) NextBatch(dst [][]byte, maxBytes int) (batch [][]byte, lines bo
 	}
 }
 
-// buffered reports whether blocks of the current frame wait.
+// buffered reports whether blocks of the current frame have not been returned yet.
 func (r *Reader) buffered() bool {
 	return len(r.data) > 0 || len(r.left) > 0
 }
 
-// nextLength returns the bytes of the next waiting block.
+// nextLength returns the size in bytes of the next buffered block.
 func (r *Reader) nextLength() int {
 	if !r.lines {
 		return r.left[0]
@@ -105,7 +105,7 @@ func (r *Reader) nextLength() int {
 	return len(r.data)
 }
 
-// take returns the next waiting block, which has n bytes.
+// take returns the next buffered block, which has n bytes.
 func (r *Reader) take(n int) []byte {
 	if !r.lines {
 		r.left = r.left[1:]
@@ -115,12 +115,12 @@ func (r *Reader) take(n int) []byte {
 	return block
 }
 
-// errRoom says that a frame does not fit behind what must stay where it is.
+// errRoom says that a frame does not fit after data that must not move.
 var errRoom = errors.New("hc-stream: internal error: no room")
 
-// advance reads the next frame, after which blocks wait unless it had none. With pinned, bytes that are in the buffer
-// stay where they are; it returns errRoom, which is not final, where that leaves no room. Before a folder frame it
-// returns errItem, where one may come, which is not final either.
+// advance reads the next frame, after which blocks are buffered unless it had none. With pinned, bytes in the buffer
+// stay where they are; it returns errRoom, which is not final, if that leaves no room. Before a folder frame, if one
+// may come, it returns errItem, which is not final either.
 func (r *Reader) advance(pinned bool) error {
 	if r.err != nil {
 		return r.err
@@ -156,7 +156,7 @@ func (r *Reader) readMagic() error {
 	return nil
 }
 
-// noMagic says what a stream is that is none of ours.
+// noMagic returns an error that says what the input is instead of an hc-stream.
 func (r *Reader) noMagic() error {
 	have := r.buf[r.start:r.end]
 	line, _, _ := bytes.Cut(have, []byte("\n"))
@@ -208,7 +208,7 @@ func (r *Reader) parseFrame(pinned bool) error {
 	return r.readData(size, length, count, string(word) == "lines", pinned)
 }
 
-// folderFrame returns errItem where a folder's frames may come, else an error.
+// folderFrame returns errItem if folder frames may come, else an error.
 func (r *Reader) folderFrame(word []byte) error {
 	if r.folder != nil {
 		return errItem
@@ -217,7 +217,7 @@ func (r *Reader) folderFrame(word []byte) error {
 		"into a log a folder goes as one tar: tar c DIR | hc-chunk", ErrFolder, r.frame, r.at, word)
 }
 
-// readData reads the blocks of a frame with a header of size bytes: length bytes, and a LF.
+// readData reads the blocks of a frame with a header of size bytes: length bytes, and an LF.
 func (r *Reader) readData(size, length, count int, lines, pinned bool) error {
 	whole := size + length + 1
 	if err := r.need(whole, pinned); err != nil {
@@ -248,7 +248,7 @@ func (r *Reader) readData(size, length, count int, lines, pinned bool) error {
 	return nil
 }
 
-// countLines returns in how many pieces data falls behind each LF.
+// countLines returns into how many pieces data splits after each LF.
 func countLines(data []byte) int {
 	n := bytes.Count(data, []byte{'\n'})
 	if len(data) > 0 && data[len(data)-1] != '\n' {
@@ -290,7 +290,7 @@ func (r *Reader) unexpected(err error) error {
 	return fmt.Errorf("reading hc-stream: frame %d at byte %d: %w", r.frame, r.at, err)
 }
 
-// consume moves on behind the next n bytes, which are in the buffer, and takes them into the checksum.
+// consume skips the next n bytes, which are in the buffer, and adds them to the checksum.
 func (r *Reader) consume(n int) {
 	r.crc = crc32.Update(r.crc, castagnoli, r.buf[r.start:r.start+n])
 	r.start += n

@@ -56,7 +56,7 @@ func readBatches(r io.Reader, maxBytes int) (blocks []string, err error) {
 	}
 }
 
-// The example in FORMAT.md is what the Reader reads and the Writer writes.
+// The Reader reads, and the Writer writes, the example in FORMAT.md.
 func TestFormatExample(t *testing.T) {
 	page, err := os.ReadFile("FORMAT.md")
 	if err != nil {
@@ -96,7 +96,7 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// write returns the stream of blocks of these sizes, in turn as chunks and as lines where their content allows it.
+// write returns the stream of these blocks; lines says which are written as lines.
 func write(t testing.TB, blocks []string, lines func(i int) bool) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -164,7 +164,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// What is packed stays under the limits, and costs little more than its bytes.
+// Packed frames stay under the limits, and cost little more than their bytes.
 func TestPacking(t *testing.T) {
 	line := strings.Repeat("a short line\n", 100_000)
 	var out bytes.Buffer
@@ -215,7 +215,7 @@ func TestBatchIsOfOneKind(t *testing.T) {
 	}
 }
 
-// Next and NextBatch may take turns, and nothing that a batch holds is overwritten before the next call.
+// Next and NextBatch may take turns, and no block of a batch is overwritten before the next call.
 func TestNextAndBatchTakeTurns(t *testing.T) {
 	var blocks []string
 	for i := range 3000 {

@@ -14,22 +14,22 @@ import (
 // writeBuffer is how many bytes a Writer gathers before it writes.
 const writeBuffer = 256 << 10
 
-// direct is how many bytes a chunk has at least that gets a frame of its own: its header is not worth another copy.
+// direct is the smallest size in bytes of a chunk that gets a frame of its own: its header is not worth another copy.
 const direct = 8 << 10
 
-// errClosed is what a Writer returns when it is used behind its end.
+// errClosed is returned by a Writer that is used after its end.
 var errClosed = errors.New("hc-stream: write after the end frame")
 
 // A Writer writes a stream. Its first error is final: a stream that has failed gets no end frame.
 type Writer struct {
 	out     *gather.Writer
-	lends   bool        // a chunk that has its own frame stays where it is until the next flush of out
-	from    io.ReaderAt // in which that chunk stands, too,
-	at      int64       // and where; nil: in none
-	crc     uint32      // of all that went to out
+	lends   bool        // a chunk with its own frame does not change until the next flush of out
+	from    io.ReaderAt // the file that contains that chunk, too; nil: none
+	at      int64       // the chunk's offset in that file
+	crc     uint32      // of everything that went to out
 	frames  uint64
 	bytes   uint64       // of blocks
-	pending []byte       // small blocks that wait to share a frame
+	pending []byte       // small blocks that are to share a frame
 	lengths []int        // of the chunks in pending; unused for lines
 	count   int          // blocks in pending
 	digits  int          // bytes that lengths take in a header
@@ -39,14 +39,15 @@ type Writer struct {
 	err     error
 }
 
-// NewWriter returns a Writer to w. It writes w in large pieces, as package gather does; all of it is written when Close has returned nil.
+// NewWriter returns a Writer to w. It writes to w in large pieces, as package gather does; everything is written once
+// Close has returned nil.
 func NewWriter(w io.Writer) *Writer {
 	s := &Writer{out: gather.New(w, writeBuffer), pending: make([]byte, 0, MaxPacked)}
 	s.emit([]byte(magic))
 	return s
 }
 
-// Chunk writes one block of at most MaxBlock bytes. data may be used again once it has returned.
+// Chunk writes one block of at most MaxBlock bytes. data may be reused once it has returned.
 func (w *Writer) Chunk(data []byte) error {
 	if err := w.mayWriteBlocks(); err != nil {
 		return err
@@ -70,9 +71,10 @@ func (w *Writer) Chunk(data []byte) error {
 	return w.err
 }
 
-// ChunksFrom is Chunk for many blocks. What w can write from where it stands is not copied. If file is not nil, they were read from it, one
-// behind the other from that offset on. A pipe may get them from there, so the file must stay as it is until they have been read from the
-// pipe. If it does not, the stream's checksum is wrong for who reads it: that is of what is given here.
+// ChunksFrom is Chunk for many blocks. Those that w can write from where they are, are not copied. If file is not
+// nil, the blocks were read from it, contiguously from that offset on. A pipe may get them from there, so the file
+// must not change until they have been read from the pipe. If it does, the reader finds a wrong checksum: that is
+// computed from the blocks given here.
 func (w *Writer) ChunksFrom(file io.ReaderAt, offset int64, blocks ...[]byte) error {
 	w.lends, w.from, w.at = true, file, offset
 	for _, data := range blocks {
@@ -104,14 +106,14 @@ func (w *Writer) write(b []byte) error {
 	return err
 }
 
-// fits reports whether a chunk of n bytes, whose length takes so many digits, may join those that wait.
+// fits reports whether a chunk of n bytes, whose length takes digits bytes in the header, may join the pending ones.
 func (w *Writer) fits(n, digits int) bool {
 	const room = MaxHeader - len("chunk") - len("\n")
 	return len(w.pending)+n <= MaxPacked && w.count < maxLengths && w.digits+digits <= room
 }
 
-// Lines writes lines, each of which is a block with its LF; data holds any number of whole ones, the last may lack its
-// LF. A line has at most MaxBlock bytes. data may be used again once it has returned.
+// Lines writes lines, each of which is a block with its LF; data holds any number of whole ones, the last may lack
+// its LF. A line has at most MaxBlock bytes. data may be reused once it has returned.
 func (w *Writer) Lines(data []byte) error {
 	if err := w.mayWriteBlocks(); err != nil {
 		return err
@@ -134,7 +136,7 @@ func (w *Writer) line(line []byte) error {
 	if len(line) > MaxBlock {
 		return w.fail(fmt.Errorf("line of %d bytes: %w (%d)", len(line), ErrTooLarge, MaxBlock))
 	}
-	open := len(w.pending) > 0 && w.pending[len(w.pending)-1] != '\n' // a line without LF takes none behind it
+	open := len(w.pending) > 0 && w.pending[len(w.pending)-1] != '\n' // nothing can follow a line without LF
 	if !w.lines || open || len(w.pending)+len(line) > MaxPacked {
 		w.flush()
 	}
@@ -147,8 +149,8 @@ func (w *Writer) line(line []byte) error {
 	return w.err
 }
 
-// Close writes the end frame and all that is still buffered. It does not close what the Writer writes to. Without Close
-// a stream is void, so a failed producer only has to leave it out.
+// Close writes the end frame and everything that is still buffered. It does not close the underlying writer. Without
+// Close a stream is void, so a producer that fails only has to omit it.
 func (w *Writer) Close() error {
 	if w.err != nil {
 		return w.err
@@ -166,14 +168,14 @@ func (w *Writer) Close() error {
 	return nil
 }
 
-// flush writes the blocks that wait as one frame.
+// flush writes the pending blocks as one frame.
 func (w *Writer) flush() {
 	if w.count > 0 {
-		_ = w.flushWith(w.pending, w.write) // pending is used again
+		_ = w.flushWith(w.pending, w.write) // pending is reused
 	}
 }
 
-// flushWith writes the frame of the blocks that are counted, whose bytes are data, and go out by write.
+// flushWith writes the frame of the counted blocks, whose bytes are data and are written by write.
 func (w *Writer) flushWith(data []byte, write func([]byte) error) error {
 	if w.lines {
 		w.header = appendLines(w.header[:0], w.count, len(data))
@@ -189,7 +191,7 @@ func (w *Writer) flushWith(data []byte, write func([]byte) error) error {
 	return w.err
 }
 
-// emit writes b and takes it into the checksum.
+// emit writes b and adds it to the checksum.
 func (w *Writer) emit(b []byte) { w.emitBy(w.write, b) }
 
 func (w *Writer) emitBy(write func([]byte) error, b []byte) {

@@ -1,14 +1,15 @@
-// Package zstdframe makes encoders and decoders of zstd for blocks: one frame at a time each, in memory whose bounds are known, for frames that
-// carry no checksum, as what they are in has one, or the hashes of blocks tell. The format is RFC 8878.
+// Package zstdframe makes zstd encoders and decoders for blocks: each works on one frame at a time, in bounded
+// memory. Frames carry no checksum, as their container has one, or the hashes of blocks do its work. The format is
+// RFC 8878.
 package zstdframe
 
 import "github.com/klauspost/compress/zstd"
 
-// Window is how far back an encoder looks, as a rule, in bytes: it holds any run of small blocks whole, and keeps an encoder at a few MiB
-// while it works on a large block.
+// Window is how far back an encoder usually looks, in bytes: it holds any run of small blocks whole, and keeps an
+// encoder at a few MiB while it works on a large block.
 const Window = 1 << 20
 
-// NewEncoder returns an encoder for EncodeAll, of one goroutine at a time.
+// NewEncoder returns an encoder for EncodeAll, for one goroutine at a time.
 func NewEncoder(level zstd.EncoderLevel, window int, more ...zstd.EOption) *zstd.Encoder {
 	e, err := zstd.NewWriter(nil, append([]zstd.EOption{
 		zstd.WithEncoderConcurrency(1),
@@ -23,11 +24,11 @@ func NewEncoder(level zstd.EncoderLevel, window int, more ...zstd.EOption) *zstd
 	return e
 }
 
-// Dictionary is the id under which dictionaries go to encoders and decoders; frames name none.
+// Dictionary is the id under which dictionaries are given to encoders and decoders; frames name none.
 const Dictionary = 0
 
-// NewDecoder returns a decoder for DecodeAll, of one goroutine at a time, of frames of at most so many bytes: nothing grows beyond, nor beyond the
-// capacity of what it decodes into, whatever a frame says.
+// NewDecoder returns a decoder for DecodeAll, for one goroutine at a time, of frames of at most most bytes: nothing
+// grows beyond that, nor beyond the capacity of the destination, whatever a frame says.
 func NewDecoder(most, window uint64) *zstd.Decoder {
 	d, err := zstd.NewReader(nil,
 		zstd.WithDecoderConcurrency(1),
@@ -43,11 +44,11 @@ func NewDecoder(most, window uint64) *zstd.Decoder {
 
 const (
 	Piece = 128 << 10 // bytes that a frame decodes to piece by piece
-	Slack = 32        // bytes by which the decoder's fastest way of copying writes beyond what it is to copy
+	Slack = 32        // bytes by which the decoder's fastest way of copying writes beyond its target
 )
 
-// Room is how much room it takes to decode a frame to so many bytes as fast as can be: where there is none for a whole piece, and for what is
-// written beyond it, the decoder copies with care, and takes a third longer for that piece.
+// Room returns the capacity that it takes to decode a frame to raw bytes at full speed: without room for a whole
+// piece, and for the bytes written beyond it, the decoder copies carefully, and takes a third longer for that piece.
 func Room(raw int) int {
 	if raw > Piece {
 		raw = (raw + Piece - 1) / Piece * Piece

@@ -9,7 +9,8 @@ import (
 
 var text = bytes.Repeat([]byte("10.0.0.1 - - [1764000000] \"GET / HTTP/1.1\" 200\n"), 12_000)
 
-// A frame that decodes to more than there is room for, or than the decoder may, is refused, and nothing is written behind the room.
+// A frame that decodes to more bytes than there is room for, or than the decoder may produce, is refused, and nothing
+// is written beyond the room.
 func TestDecoderStaysInItsRoom(t *testing.T) {
 	e, d := NewEncoder(zstd.SpeedFastest, Window), NewDecoder(400_000, 8<<20)
 	for _, room := range []int{0, 100, Piece, Piece + 1, 300_000} {
@@ -31,7 +32,7 @@ func TestDecoderStaysInItsRoom(t *testing.T) {
 	}
 }
 
-// Room has place for the bytes, for the last piece, and for what is written beyond it.
+// Room has space for the bytes, for the last piece, and for the bytes written beyond it.
 func TestRoom(t *testing.T) {
 	for raw, want := range map[int]int{
 		0: Slack, 1: 1 + Slack, Piece: Piece + Slack, Piece + 1: 2*Piece + Slack, 2 * Piece: 2*Piece + Slack, 2*Piece + 1: 3*Piece + Slack,
@@ -42,7 +43,7 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// Dictionaries are given later to an encoder that has an empty one from the beginning.
+// Dictionaries are given later to an encoder that starts with an empty one.
 func TestDictionary(t *testing.T) {
 	base := text[:50_000]
 	e, d := NewEncoder(zstd.SpeedDefault, Window, zstd.WithEncoderDictRaw(Dictionary, nil)), NewDecoder(1<<20, 8<<20)
