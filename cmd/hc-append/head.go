@@ -23,14 +23,14 @@ func (j job) goOnFrom(ctx context.Context, in *store.Store) error {
 	}
 	ref, err := hypercore.Find(ctx, in, j.word)
 	if errors.Is(err, store.ErrNotFound) {
-		return cli.Hint(err, "with --onto give the log's KEY")
+		return cli.Hint(err, "with --onto, give the log's KEY")
 	}
 	if err != nil {
 		return err
 	}
 	file, err := os.Open(j.onto)
 	if err != nil {
-		return fmt.Errorf("reading the head to go on from: %w", err)
+		return fmt.Errorf("reading the head to continue from: %w", err)
 	}
 	defer file.Close()
 	onto, of := hypercore.Onto, "--head"
@@ -43,7 +43,7 @@ func (j job) goOnFrom(ctx context.Context, in *store.Store) error {
 		err = cli.Hint(err, "make it with hc-fetch "+of)
 	}
 	if err != nil {
-		return fmt.Errorf("going on from the head in %q: %w", j.onto, err)
+		return fmt.Errorf("continuing from the head in %q: %w", j.onto, err)
 	}
 	return nil
 }

@@ -33,13 +33,13 @@ func newApp(std *cli.IO) *urfave.App {
 			cli.StoreFlag(),
 			&urfave.BoolFlag{Name: "raw", Usage: "all of standard input is one block (at most 15 MiB)"},
 			&urfave.BoolFlag{Name: "lines", Usage: "each line, with its LF, is one block, published as it comes"},
-			&urfave.StringFlag{Name: "flush-every", Usage: "with --lines: sign and publish once per `N` lines, or per duration (default 200ms behind the first line)"},
+			&urfave.StringFlag{Name: "flush-every", Usage: "with --lines: sign and publish once per `N` lines, or per duration (default 200ms after the first line)"},
 			&urfave.BoolFlag{Name: "drive", Usage: "the input is a folder (hc-chunk DIR): import it into a drive"},
-			&urfave.BoolFlag{Name: "new", Usage: "the name must not be taken yet"},
+			&urfave.BoolFlag{Name: "new", Usage: "fail if the name is taken already"},
 			&urfave.Uint64Flag{Name: "expect-length", Usage: "fail unless the log has `N` blocks now"},
-			&urfave.BoolFlag{Name: "if-changed", Usage: "append nothing where the log ends with just this input already"},
-			&urfave.StringFlag{Name: "onto", TakesFile: true, Usage: "go on from the head in `FILE` (hc-fetch KEY --head; of a drive --names), without the log itself"},
-			&urfave.StringSliceFlag{Name: "peer", Usage: "first ask the peer at `HOST[:PORT]` for the newest head; may be given many times"},
+			&urfave.BoolFlag{Name: "if-changed", Usage: "append nothing if the log already ends with just this input"},
+			&urfave.StringFlag{Name: "onto", TakesFile: true, Usage: "continue from the head in `FILE` (hc-fetch KEY --head; for a drive --names), without the log itself"},
+			&urfave.StringSliceFlag{Name: "peer", Usage: "first ask the peer at `HOST[:PORT]` for the newest head; may be repeated"},
 			&urfave.BoolFlag{Name: "compat", Usage: "a new log's key is its plain public key, without a manifest"},
 			cli.JSONFlag(),
 		}, cli.SecretFlags()...),
@@ -51,7 +51,7 @@ func newApp(std *cli.IO) *urfave.App {
 				{Does: "publish a folder", Command: "hc-chunk ./data | hc-append data --drive"},
 				{Does: "one block", Command: "echo 'one item' | hc-append --raw notes"},
 				{Does: "with a key from a CI system's secret store", Command: "hc-append table --secret-key-fd 3 3< /run/secrets/table < stream"},
-				{Does: "where the log is not, as in a CI job", Command: "hc-chunk < data.csv | hc-append KEY --onto head.proof --secret-key-file key"},
+				{Does: "append where the log is not stored, as in a CI job", Command: "hc-chunk < data.csv | hc-append KEY --onto head.proof --secret-key-file key"},
 				{Does: "the same input twice is appended once", Command: "hc-chunk < data.csv | hc-append table --if-changed"},
 			},
 			SeeAlso:   []string{"hc-chunk(1)", "hc-fetch(1)", "hc-keys(1)", "hc-serve(1)"},
@@ -68,39 +68,35 @@ func newApp(std *cli.IO) *urfave.App {
 }
 
 const description = `
-hc-append reads an hc-stream, as hc-chunk writes it, adds its blocks to the log NAME of the store, signs the new head, and
-prints the log's KEY and LENGTH. A name that is not taken yet becomes a new log with a fresh key pair, whose secret half
-stays in the store. It may come from outside of it instead, and be locked with a passphrase: hc-keys(1) says how, and which files
-are refused. The append is durable when the line is printed. A stream that is cut off, or changed on its way,
-appends nothing.
+hc-append reads an hc-stream, as hc-chunk writes it, adds its blocks to the log NAME of the store, signs the new head, and prints the log's
+KEY and LENGTH. A name that is not taken yet becomes a new log with a fresh key pair, whose secret half stays in the store. The secret
+key may also come from outside the store, and be locked with a passphrase: hc-keys(1) says how, and which files are refused. The append
+is durable when the line is printed. A stream that is cut off, or changed on its way, appends nothing.
 
-A log is the concatenation of all that was ever appended to it: right for events, tables that only grow, and single
-files. To publish the next version of a file, append it to a log of its own, or put it into a drive.
+A log is the concatenation of everything that was ever appended to it: right for events, tables that only grow, and single files. To
+publish the next version of a file, append it to a log of its own, or put it into a drive.
 
-With --drive the input is a folder with its files, as 'hc-chunk DIR' writes it. NAME is a drive then, which stock Hyperdrive
-reads: two logs, of which the one whose key is printed has the names, and the other one, whose key follows from it, the bytes.
-LENGTH is the drive's version. All of the folder is imported, or nothing; what did not change is not written again, and a
-folder that is as it was gets no new version.
+With --drive the input is a folder with its files, as 'hc-chunk DIR' writes it. NAME is then a drive, which stock Hyperdrive reads. It is
+two logs: one has the names, and its key is printed; the other, whose key follows from that, has the bytes. LENGTH is the drive's
+version. All of the folder is imported, or nothing; what did not change is not written again, and a folder without changes gets no new
+version.
 
-With --lines and --raw the input has no end mark: what came is published. Lines are published 200 ms after the first of
-them came, unless --flush-every says otherwise, and an endless input is fine.
+With --lines and --raw the input has no end mark: whatever arrived is published. Lines are published 200 ms after the first of them
+arrived, unless --flush-every says otherwise, and an endless input is fine.
 
---onto takes what 'hc-fetch KEY --head' wrote, a few hundred bytes, in place of the log: its roots and the secret key are
-all that it takes to append. What such a store then serves, it serves to who has the log up to that head, or wants no
-more than what is new. If the store has a part of the log already, the head must be one that it knows; an older one
-changes nothing.
+--onto takes what 'hc-fetch KEY --head' wrote, a few hundred bytes, in place of the log: its roots and the secret key are all that an
+append needs. Such a store can serve what it appended only to peers that have the log up to that head, or that want only what is new.
+If the store has a part of the log already, the head must be one that it knows; an older one changes nothing.
 
-With --drive --onto takes what 'hc-fetch KEY --names' wrote: both heads, and the names, but no file's bytes.
+With --drive, --onto takes what 'hc-fetch KEY --names' wrote: both heads, and the names, but no file's bytes.
 
---if-changed compares the input with the end of the log. If the log ends with just these blocks, nothing is appended, and
-the same line is printed. Where only roots are here, what it takes to tell is asked of --peer, or comes with a head that was
-fetched as the version before the last append (hc-fetch FORK.LENGTH.KEY --head); of more than a million blocks only a store
-that has the log can tell.
+--if-changed compares the input with the end of the log. If the log ends with just these blocks, nothing is appended, and the same line
+is printed. If the store has only the log's roots, what it takes to tell is asked of --peer, or comes with a head that was fetched as the
+version before the last append (hc-fetch FORK.LENGTH.KEY --head); for more than a million blocks only a store that has the log can tell.
 
-One key is for one writer. Whoever restores an old backup of a log, or writes it on two machines, would sign a second
-history, which its readers refuse. So a longer head, or another one, that any tool meets is remembered, and appending is
-refused with exit code 7 until 'hc doctor NAME' has settled it. --peer asks for such a head first, of each peer that is
-named; where one cannot be asked, nothing is appended.
+One key is for one writer. Restoring an old backup of a log, or writing it on two machines, would sign a second history, which its
+readers refuse. So any tool that meets a longer head, or a conflicting one, remembers it, and appending is refused with exit code 7 until
+'hc doctor NAME' has resolved it. --peer asks each peer that is named for such a head first; if one cannot be asked, nothing is appended.
 `
 
 type job struct {
@@ -127,21 +123,21 @@ func parse(c *urfave.Context, std *cli.IO) (job, error) {
 	case c.NArg() != 1:
 		return j, cli.Usagef("want one NAME or KEY, got %d arguments", c.NArg())
 	case j.raw && j.lines:
-		return j, cli.Usagef("--raw and --lines exclude one another")
+		return j, cli.Usagef("--raw and --lines cannot be used together")
 	case j.drive && (j.raw || j.lines):
 		return j, cli.Usagef("--drive takes a folder: --raw and --lines are for logs")
 	case j.drive && (j.options.Compat || j.options.IfChanged):
 		return j, cli.Usagef("--drive: --compat is for logs, and what did not change is never written again")
 	case c.IsSet("flush-every") && !j.lines:
-		return j, cli.Usagef("--flush-every goes with --lines")
+		return j, cli.Usagef("--flush-every needs --lines")
 	case j.lines && j.options.IfChanged:
 		return j, cli.Usagef("--lines publishes as it goes, before it could tell whether anything changed: pipe the input through hc-chunk --algorithm lines instead")
 	case j.onto == "-":
 		return j, cli.Usagef("--onto: standard input carries data: name a file, or a descriptor (/dev/fd/3)")
 	case j.onto != "" && (j.options.New || j.options.Compat):
-		return j, cli.Usagef("--onto is about a log that exists: --new and --compat are about one that does not")
+		return j, cli.Usagef("--onto is for a log that exists: --new and --compat are for one that does not")
 	case slices.Contains(c.StringSlice("peer"), ""):
-		return j, cli.Usagef("--peer wants to know whom to ask")
+		return j, cli.Usagef("--peer needs an address")
 	}
 	var err error
 	if j.peers, err = network.PeersAt(c.StringSlice("peer")); err != nil {
@@ -187,9 +183,9 @@ func parseFlush(s string) (hypercore.Flush, error) {
 func (j job) hint(err error) error {
 	switch {
 	case errors.Is(err, errUntold):
-		return cli.Hint(err, "it was appended, and only not told")
+		return cli.Hint(err, "it was appended, but the result was not printed")
 	case errors.Is(err, store.ErrUnsynced) && j.drive:
-		return cli.Hint(err, "run it again: what is there already is not written anew")
+		return cli.Hint(err, "run it again: what is there already is not written again")
 	case errors.Is(err, store.ErrUnsynced) && !j.lines:
 		return cli.Hint(err, "it may have been appended: run it again with --if-changed")
 	case errors.Is(err, syscall.ENOSPC) && !j.lines:
@@ -224,7 +220,7 @@ func (j job) run(c *urfave.Context, std *cli.IO) error {
 	}
 	defer in.Close()
 	if in.NetworkFS() {
-		std.Warnf("the store is on a network file system, which may lose what it says is synced")
+		std.Warnf("the store is on a network file system, which may lose what it reports as synced")
 	}
 	if err := j.goOnFrom(c.Context, in); err != nil {
 		return err
@@ -247,7 +243,7 @@ func (j job) run(c *urfave.Context, std *cli.IO) error {
 // newest head nothing was appended.
 func warnOfDamage(std *cli.IO, in *store.Store) {
 	if damage := in.Damage(); len(damage) > 0 {
-		std.Warnf("the store is damaged, in what was here before: %v: 'hc fsck' says what is hurt", damage[0])
+		std.Warnf("the store has earlier damage: %v: 'hc fsck' shows what is affected", damage[0])
 	}
 }
 

@@ -21,7 +21,7 @@ func TestHint(t *testing.T) {
 		{job{}, written, "nothing of it was appended: make room, then run it again"},
 		{job{}, synced, "it may have been appended: run it again with --if-changed"},
 		{job{raw: true}, synced, "it may have been appended: run it again with --if-changed"},
-		{job{drive: true}, synced, "run it again: what is there already is not written anew"},
+		{job{drive: true}, synced, "run it again: what is there already is not written again"},
 		{job{lines: true}, synced, ""},
 	} {
 		got := ""

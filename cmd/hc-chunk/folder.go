@@ -22,12 +22,12 @@ import (
 // folderFlags say how a folder is imported; each has a word on what it is about where there is none.
 func folderFlags() []urfave.Flag {
 	return append([]urfave.Flag{
-		&urfave.BoolFlag{Name: "tar", Usage: "the input is a tar: write its files as a folder's"},
+		&urfave.BoolFlag{Name: "tar", Usage: "the input is a tar: write its files like those of a folder"},
 		&urfave.StringFlag{Name: "since", Usage: "of a folder: only what has changed since the last import into the drive `NAME`"},
 		cli.StoreFlag(),
-		&urfave.BoolFlag{Name: "checksum", Usage: "with --since: read all files, also those whose size and times are as they were"},
+		&urfave.BoolFlag{Name: "checksum", Usage: "with --since: read all files, even those with unchanged size and times"},
 		&urfave.BoolFlag{Name: "add", Usage: "of a folder: only add and overwrite, delete nothing from the drive"},
-		&urfave.BoolFlag{Name: "dry-run", Usage: "of a folder: list size and path of what would be imported instead, and read nothing"},
+		&urfave.BoolFlag{Name: "dry-run", Usage: "of a folder: only list size and path of what would be imported, and read no file"},
 	}, cli.ImportFlags("of a folder: ")...)
 }
 
@@ -57,13 +57,13 @@ func parseFolder(c *urfave.Context, std *cli.IO) (folderOptions, error) {
 	}
 	switch {
 	case c.IsSet("since") && opts.since == "":
-		return opts, cli.Usagef("--since wants the drive's NAME")
+		return opts, cli.Usagef("--since needs the drive's NAME")
 	case opts.Checksum && opts.since == "":
-		return opts, cli.Usagef("--checksum goes with --since: without it all files are read")
+		return opts, cli.Usagef("--checksum needs --since: without that all files are read anyway")
 	case opts.Add && opts.since != "":
-		return opts, cli.Usagef("--add and --since exclude each other: since an import is changed what is gone, too")
+		return opts, cli.Usagef("--add and --since cannot be used together: --since also deletes what is gone")
 	case opts.tar && opts.since != "":
-		return opts, cli.Usagef("--since is about files on disk, and --tar reads them from a tar")
+		return opts, cli.Usagef("--since is for files on disk, and --tar reads them from a tar")
 	case opts.tar && opts.dryRun:
 		return opts, cli.Usagef("--dry-run reads nothing, and a tar is known only once it is read: list it with tar t")
 	}
@@ -85,7 +85,7 @@ func findSources(opts options) ([]folder.Source, error) {
 	var sources []folder.Source
 	for _, name := range opts.files {
 		if name == "-" {
-			return nil, cli.Usagef("standard input has no name in a folder: '-' does not go with folders")
+			return nil, cli.Usagef("standard input has no name in a folder: '-' cannot be used with folders")
 		}
 		if hidden(name) {
 			return nil, hiddenError(name)
@@ -166,7 +166,7 @@ func (o *folderOptions) buildOn(ctx context.Context, in *store.Store) error {
 		return err
 	}
 	if ref.Pinned {
-		return cli.Usagef("--since %s: an import builds on the newest version, give the KEY alone", o.since)
+		return cli.Usagef("--since %s: an import builds on the newest version, give only the KEY", o.since)
 	}
 	o.StatDir = filepath.Join(o.store, "stat")
 	o.Since, err = drive.Open(ctx, in, ref)
@@ -206,7 +206,7 @@ func explainFolder(err error) error {
 	case errors.Is(err, folder.ErrPattern):
 		return cli.Usagef("%w", err)
 	case errors.Is(err, folder.ErrSpecial):
-		return cli.Hint(err, "--skip-special leaves it out, --exclude anything")
+		return cli.Hint(err, "--skip-special leaves it out, --exclude leaves out anything")
 	case errors.Is(err, folder.ErrChanged):
 		return cli.Hint(err, "import again when nothing writes to it")
 	}

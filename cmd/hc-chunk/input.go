@@ -30,7 +30,7 @@ func findInputs(std *cli.IO, files []string) ([]input, error) {
 		var err error
 		if name == "-" {
 			if standard {
-				return nil, cli.Usagef("standard input can be read only once, and '-' stands twice")
+				return nil, cli.Usagef("standard input can be read only once, and '-' is given twice")
 			}
 			standard = true
 			in.size, _ = std.InSize()
@@ -52,7 +52,7 @@ func checkFile(name string) (int64, error) {
 		return 0, err
 	}
 	if info.IsDir() {
-		return 0, cli.Hint(cli.Usagef("%q is a folder", name), "--dry-run lists one; --list and --cuts are about files, --join about a stream")
+		return 0, cli.Hint(cli.Usagef("%q is a folder", name), "--dry-run lists one; --list and --cuts are for files, --join is for a stream")
 	}
 	if !info.Mode().IsRegular() {
 		return 0, nil

@@ -48,13 +48,13 @@ func parse(c *urfave.Context, std *cli.IO) (opts options, err error) {
 		}
 	}
 	if modes > 1 {
-		return opts, cli.Usagef("--list, --cuts and --join exclude each other")
+		return opts, cli.Usagef("--list, --cuts and --join cannot be used together")
 	}
 	if opts.folder, err = parseFolder(c, std); err != nil {
 		return opts, err
 	}
 	if opts.mode != writeStream && (opts.folder.tar || opts.folder.set != "") {
-		return opts, cli.Usagef("--list, --cuts and --join are about files, --tar, --%s and their like about a folder", cmp.Or(opts.folder.set, "add"))
+		return opts, cli.Usagef("--list, --cuts and --join are for files; --tar, --%s and the like are for folders", cmp.Or(opts.folder.set, "add"))
 	}
 	if opts.mode == writeJoined {
 		for _, name := range []string{"algorithm", "avg", "min", "max"} {
@@ -104,12 +104,12 @@ func newCutter(c *urfave.Context, l chunk.Limits) (cutter chunk.Cutter, err erro
 		cutter, err = chunk.NewFastCDC(l)
 	case "fixed":
 		if l.Min != 0 || l.Max != 0 {
-			return nil, cli.Usagef("--algorithm fixed has one size, --avg: --min and --max mean nothing to it")
+			return nil, cli.Usagef("--algorithm fixed has one size, --avg: leave out --min and --max")
 		}
 		cutter, err = chunk.NewFixed(l.Average)
 	case "lines":
 		if l.Average != 0 || l.Min != 0 {
-			return nil, cli.Usagef("--algorithm lines cuts behind each line feed: --avg and --min mean nothing to it")
+			return nil, cli.Usagef("--algorithm lines cuts after each line feed: leave out --avg and --min")
 		}
 		cutter, err = chunk.NewLines(l.Max)
 	default:

@@ -26,7 +26,7 @@ const yieldBytes = 4 << 20
 func run(ctx context.Context, std *cli.IO, opts options) error {
 	if (opts.mode == writeStream || opts.mode == writeJoined) && !opts.folder.dryRun {
 		if err := cli.RefuseTerminal(std, opts.force); err != nil {
-			return cli.Hint(err, "or give --force")
+			return cli.Hint(err, "or use --force")
 		}
 	}
 	sources, err := findSources(opts)
@@ -37,7 +37,7 @@ func run(ctx context.Context, std *cli.IO, opts options) error {
 		return cli.Usagef("--tar reads one tar: from a FILE, or else from standard input")
 	}
 	if !opts.folder.tar && sources == nil && opts.folder.set != "" {
-		return cli.Usagef("--%s is about folders, and none is given", opts.folder.set)
+		return cli.Usagef("--%s is for folders, and none is given", opts.folder.set)
 	}
 	var inputs []input
 	if sources == nil {

@@ -32,22 +32,22 @@ func TestUsage(t *testing.T) {
 		{"small", []string{"--min", "63"}, "min 63: must be at least 64"},
 		{"large", []string{"--max", "16MiB"}, "--max 16MiB: must be from 1 to 15728640 bytes"},
 		{"crossed", []string{"--min", "2k", "--max", "1k"}, "min 2048 is over max 1024"},
-		{"fixed and min", []string{"--algorithm", "fixed", "--min", "1k"}, "--min and --max mean nothing"},
-		{"lines and avg", []string{"--algorithm", "lines", "--avg", "1k"}, "--avg and --min mean nothing"},
+		{"fixed and min", []string{"--algorithm", "fixed", "--min", "1k"}, "leave out --min and --max"},
+		{"lines and avg", []string{"--algorithm", "lines", "--avg", "1k"}, "leave out --avg and --min"},
 		{"folder to list", []string{"--list", file, dir}, "is a folder: --dry-run lists one"},
-		{"folder and stdin", []string{dir, "-"}, "'-' does not go with folders"},
+		{"folder and stdin", []string{dir, "-"}, "'-' cannot be used with folders"},
 		{"store as a folder", []string{dir + "/.hc"}, "in a folder named .hc"},
 		{"folder and secret", []string{dir, secret}, "in a folder named .hc"},
-		{"folder's flag", []string{"--skip-special", file}, "--skip-special is about folders, and none is given"},
-		{"folder's flag and list", []string{"--list", "--add", file}, "--list, --cuts and --join are about files"},
-		{"tar and cuts", []string{"--tar", "--cuts"}, "--list, --cuts and --join are about files"},
+		{"folder's flag", []string{"--skip-special", file}, "--skip-special is for folders, and none is given"},
+		{"folder's flag and list", []string{"--list", "--add", file}, "--list, --cuts and --join are for files"},
+		{"tar and cuts", []string{"--tar", "--cuts"}, "--list, --cuts and --join are for files"},
 		{"tar of a folder", []string{"--tar", dir}, "--tar reads one tar"},
 		{"two tars", []string{"--tar", file, file}, "--tar reads one tar"},
-		{"tar since", []string{"--tar", "--since", "x"}, "--since is about files on disk"},
+		{"tar since", []string{"--tar", "--since", "x"}, "--since is for files on disk"},
 		{"tar not run", []string{"--tar", "--dry-run"}, "list it with tar t"},
-		{"since nothing", []string{"--since", "", dir}, "--since wants the drive's NAME"},
-		{"checksum", []string{"--checksum", dir}, "--checksum goes with --since"},
-		{"add since", []string{"--add", "--since", "x", dir}, "--add and --since exclude each other"},
+		{"since nothing", []string{"--since", "", dir}, "--since needs the drive's NAME"},
+		{"checksum", []string{"--checksum", dir}, "--checksum needs --since"},
+		{"add since", []string{"--add", "--since", "x", dir}, "--add and --since cannot be used together"},
 		{"pattern", []string{"--exclude", "!x", dir}, "not a pattern"},
 		{"empty pattern", []string{"--include", "", dir}, "not a pattern"},
 		{"folder to join", []string{"--join", dir}, "is a folder"},
@@ -55,7 +55,7 @@ func TestUsage(t *testing.T) {
 		{"secret in capitals", []string{dir + "/.HC/keys/k"}, "in a folder named .hc"},
 		{"secret by a link", []string{link}, "in a folder named .hc"},
 		{"secret of the folder around", []string{dir + "/.hc/keys/../../file"}, "in a folder named .hc"},
-		{"stdin twice", []string{"-", "-"}, "'-' stands twice"},
+		{"stdin twice", []string{"-", "-"}, "'-' is given twice"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := tool(t, cli.IO{}, test.args...)
@@ -90,7 +90,7 @@ func TestTerminal(t *testing.T) {
 		std := stdin([]byte("data"))
 		std.OutTerminal = true
 		got := tool(t, std, args...)
-		if want := "hc-chunk: not writing binary data to a terminal: send it to a file or a pipe: or give --force\n"; got.code != 2 || got.err != want || got.out != "" {
+		if want := "hc-chunk: not writing binary data to a terminal: send it to a file or a pipe: or use --force\n"; got.code != 2 || got.err != want || got.out != "" {
 			t.Errorf("%v: exit %d, %q, want %q", args, got.code, got.err, want)
 		}
 	}

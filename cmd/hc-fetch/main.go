@@ -38,14 +38,14 @@ func newApp(std *cli.IO) *urfave.App {
 			&urfave.StringFlag{Name: "blocks", Usage: "only the blocks `A-B`, both included (A-: to the end)"},
 			&urfave.StringFlag{Name: "bytes", Usage: "only the bytes `A-B`, both included (A-: to the end)"},
 			&urfave.BoolFlag{Name: "head", Usage: "only the signed head with the tree's roots, no data"},
-			&urfave.BoolFlag{Name: "tree", Usage: "of a drive, all files of the folder PATH, or of the drive as a whole"},
-			&urfave.BoolFlag{Name: "names", Usage: "of a drive, all names and both heads, and no file's bytes: what an import goes on from"},
-			&urfave.BoolFlag{Name: "live", Usage: "go on with what is appended, until interrupted"},
-			&urfave.BoolFlag{Name: "follow-fork", Usage: "replace what is here where its key has signed the log anew under a higher fork"},
-			&urfave.BoolFlag{Name: "no-store", Usage: "keep nothing"},
+			&urfave.BoolFlag{Name: "tree", Usage: "of a drive, all files of the folder PATH, or of the whole drive"},
+			&urfave.BoolFlag{Name: "names", Usage: "of a drive, all names and both heads, but no file's bytes: what an import continues from"},
+			&urfave.BoolFlag{Name: "live", Usage: "continue with what is appended, until interrupted"},
+			&urfave.BoolFlag{Name: "follow-fork", Usage: "replace what is here if its key has signed the log again under a higher fork"},
+			&urfave.BoolFlag{Name: "no-store", Usage: "store nothing"},
 			network.DedupFlag(),
-			&urfave.BoolFlag{Name: "sync", Usage: "sync what is kept to the disk before it counts as kept"},
-			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "write to a terminal, too"},
+			&urfave.BoolFlag{Name: "sync", Usage: "sync blocks to the disk before they count as stored"},
+			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "write even to a terminal"},
 			cli.JSONFlag(),
 		}, append(network.PeerFlags(), network.DiscoveryFlags()...)...),
 		Metadata: cli.Manual{
@@ -67,7 +67,7 @@ func newApp(std *cli.IO) *urfave.App {
 				return err
 			}
 			if err := cli.RefuseTerminal(std, c.Bool("force")); err != nil {
-				return cli.Hint(err, "pipe it into hc-verify, or say --force")
+				return cli.Hint(err, "pipe it into hc-verify, or use --force")
 			}
 			return hint(fetch(c, std, claim))
 		},
@@ -75,22 +75,23 @@ func newApp(std *cli.IO) *urfave.App {
 }
 
 const description = `
-hc-fetch writes a proof stream: the blocks of the log with just those hashes that tie them to the head which its key
-signed, for hc-verify to check and to turn into bytes. It takes the log from the peers that are named, with --peer, --exec or
-$HC_PEERS, keeps it in the store, so that what is here already is not fetched again, and writes it while it comes.
+hc-fetch writes a proof stream: the blocks of the log with just those hashes that tie them to the head which its key signed, for hc-verify
+to check and to turn into bytes. It takes the log from the peers that are named, with --peer, --exec or $HC_PEERS, keeps it in the store,
+so that nothing is fetched twice, and writes it as it arrives.
 
-If no peer is named it writes what the store holds. Only if that lacks something of what is asked for it looks for peers: where
-blocks of that log came from before, and on the local network, where hc-serve --announce answers. It asks for the log's discovery key, so who listens
-does not learn the key. If it finds none within 3 seconds, that is all there is. --discover looks in any case, --no-discovery and $HC_NO_DISCOVERY never.
+If no peer is named it writes what the store holds. Only if that lacks something of what is asked for does it look for peers: where
+blocks of that log came from before, and on the local network, where hc-serve --announce answers. It asks for the log's discovery key, so
+nobody who listens learns the key. If it finds no peer within 3 seconds, it makes do with the store. --discover looks in any case,
+--no-discovery and $HC_NO_DISCOVERY never.
 
-With PATH, KEY is that of a drive: what comes is that file, or with --tree the folder with all that is below it, with the
-proof that the drive has it under that name, or that it has no such. Of the drive only the names on the way are fetched.
+With PATH, KEY is that of a drive: the stream is that file, or with --tree the folder with everything below it, with the proof that the
+drive has it under that name, or that it has nothing of that name. Of the drive's names only those on the way are fetched.
 
-A fetch that was interrupted goes on from where it was. A log that nothing was appended to yet has no signed head, so there is nothing
+A fetch that was interrupted continues from where it was. A log that nothing was appended to yet has no signed head, so there is nothing
 to prove: exit code 3; with --live its first block is waited for.
 
-A log that its key signed anew, under a higher fork, is another one: exit code 7, and what is here stays and can be read as
-before. With --follow-fork it is replaced: what both share stays, the rest is forgotten and fetched anew.
+A log that its key signed again, under a higher fork, is a different one: exit code 7, and what is here stays and can be read as before.
+With --follow-fork it is replaced: what both share stays, the rest is forgotten and fetched again.
 `
 
 func parse(c *urfave.Context) (proof.Claim, error) {
@@ -117,7 +118,7 @@ func parse(c *urfave.Context) (proof.Claim, error) {
 		parts++
 	}
 	if parts > 1 {
-		return claim, cli.Usagef("--blocks, --bytes, --head, PATH, --tree and --names exclude one another")
+		return claim, cli.Usagef("--blocks, --bytes, --head, PATH, --tree and --names cannot be used together")
 	}
 	var err error
 	switch claim.Kind {
@@ -132,7 +133,7 @@ func parse(c *urfave.Context) (proof.Claim, error) {
 		return claim, cli.Usagef("--follow-fork asks peers: name one with --peer or --exec")
 	}
 	if c.Bool("live") && claim.Kind != proof.KindAll && claim.Kind != proof.KindBlocks {
-		return claim, cli.Usagef("--live goes with all of the log, or with --blocks")
+		return claim, cli.Usagef("--live is for all of the log, or --blocks")
 	}
 	return claim, err
 }
@@ -144,7 +145,7 @@ func parsePath(path string, kind proof.Kind) (string, error) {
 	case err != nil:
 		return "", cli.Usagef("%v", err)
 	case name == "/" && kind == proof.KindPath:
-		return "", cli.Usagef("%q is the drive as a whole: say --tree", path)
+		return "", cli.Usagef("%q is the whole drive: use --tree", path)
 	}
 	return name, nil
 }
@@ -248,7 +249,7 @@ func followFork(ctx context.Context, std *cli.IO, in *store.Store, key keys.Key,
 	if err != nil || followed.Before.Fork == followed.After.Fork {
 		return err
 	}
-	std.Notef("following %s; the log here was at %s, of which the first %d blocks are the same",
+	std.Notef("following %s; the log here was at %s, and the first %d blocks are the same",
 		hypercore.HeadWords(followed.After), hypercore.HeadWords(followed.Before), followed.Common)
 	return nil
 }
@@ -257,7 +258,7 @@ func followFork(ctx context.Context, std *cli.IO, in *store.Store, key keys.Key,
 func hint(err error) error {
 	switch {
 	case errors.Is(err, peer.ErrUnreachable):
-		return cli.Hint(err, "does hc-serve run there?")
+		return cli.Hint(err, "is hc-serve running there?")
 	case errors.Is(err, proof.ErrBlockMissing):
 		return cli.Hint(err, "name a peer that has it (--peer or --exec)")
 	}

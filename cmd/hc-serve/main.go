@@ -33,13 +33,13 @@ func newApp(std *cli.IO) *urfave.App {
 		Flags: append([]urfave.Flag{
 			cli.StoreFlag(),
 			&urfave.StringFlag{Name: "listen", Usage: "accept TCP connections on `HOST:PORT` (a port of 0 takes any free one)"},
-			&urfave.BoolFlag{Name: "announce", Usage: "with --listen: answer who looks on the local network for what is served"},
+			&urfave.BoolFlag{Name: "announce", Usage: "with --listen: answer peers that look on the local network for what is served"},
 			&urfave.BoolFlag{Name: "stdio", Usage: "serve one peer on standard input and output"},
-			&urfave.StringFlag{Name: "push", Usage: "bring the logs to the mirror at `HOST[:PORT]`, and end when it has them, synced"},
+			&urfave.StringFlag{Name: "push", Usage: "bring the logs to the mirror at `HOST[:PORT]`, and exit when it has them, synced"},
 			&urfave.BoolFlag{Name: "no-reserve", Usage: "with --push: do not reserve the new length first"},
-			&urfave.IntFlag{Name: "until-synced", Usage: "end when `N` connections have had all of the logs"},
-			&urfave.StringSliceFlag{Name: "accept", Usage: "be a mirror of `KEY|FILE`: take what peers bring of that log, or of those in the file; may be given many times"},
-			&urfave.BoolFlag{Name: "follow-fork", Usage: "with --accept: replace what is here where its key has signed the log anew under a higher fork"},
+			&urfave.IntFlag{Name: "until-synced", Usage: "exit when `N` connections have had all of the logs"},
+			&urfave.StringSliceFlag{Name: "accept", Usage: "be a mirror of `KEY|FILE`: take what peers bring of that log, or of those in the file; may be repeated"},
+			&urfave.BoolFlag{Name: "follow-fork", Usage: "with --accept: replace what is here if its key has signed the log again under a higher fork"},
 			&urfave.StringFlag{Name: "max-bytes", Usage: "with --accept: refuse a log of more than `SIZE`", DefaultText: "no limit"},
 			&urfave.StringFlag{Name: "limit-rate", Usage: "send at most `SIZE` a second, over all peers"},
 			&urfave.IntFlag{Name: "max-peers", Value: 256, Usage: "with --listen: serve at most `N` peers at once"},
@@ -52,7 +52,7 @@ func newApp(std *cli.IO) *urfave.App {
 				{Does: "be found on the local network", Command: "hc-serve --listen :4977 --announce"},
 				{Does: "serve the other end of a pipe", Command: "hc-fetch KEY --exec 'ssh host hc-serve --stdio' | hc-verify KEY"},
 				{Does: "be a mirror of one log", Command: "hc-serve --listen :4977 --accept KEY"},
-				{Does: "bring it what was appended", Command: "hc-serve table --push mirror:4977"},
+				{Does: "bring the mirror what was appended", Command: "hc-serve table --push mirror:4977"},
 			},
 			SeeAlso:   []string{"hc-append(1)", "hc-fetch(1)"},
 			Arguments: cli.CoreArguments,
@@ -67,29 +67,30 @@ func newApp(std *cli.IO) *urfave.App {
 }
 
 const description = `
-hc-serve answers stock Hypercore peers, versions 10 and 11, and hc-fetch. It serves every log of the store, or only those
-that are named, a drive's with both of its cores; a peer needs a log's key to get anything of it, and learns of no other. What other processes append, or
-download, is announced at once, and so are logs that are new since it started. A peer that tells of a longer log than ours, of one
-whose secret key is here, is asked for its head. If the key signed that, this copy is old, or the key is used twice:
-it is said, and nothing is appended until 'hc doctor' has settled it.
+hc-serve answers stock Hypercore peers, versions 10 and 11, and hc-fetch. It serves every log of the store, or only those that are named, a
+drive's with both of its cores; a peer needs a log's key to get anything of it, and learns of no other. What other processes append or
+download is announced at once, and so are logs that are new since it started. If a peer announces more of a log than is here, and the
+log's secret key is here, it is asked for its head. If the key signed that, this copy is old, or the key is used twice: there is a
+warning, and nothing is appended until 'hc doctor' has resolved it.
 
---push connects to a mirror, brings it the logs that are named, and ends with exit code 0 when the mirror has all that is here,
-synced to its disk, and has proved that its log is this one; a peer with another history of it is a conflict, exit code 7. With the secret key of a log, which comes from where hc-append takes it, its new length is reserved at the mirror before the signature leaves
-this machine: of two machines that hold one key and append at the same time one wins, and the other ends with exit code 7, and
-has published nothing. A mirror that is not hc cannot reserve: --no-reserve, and see to it that nobody else signs that log.
+--push connects to a mirror, brings it the logs that are named, and exits with 0 when the mirror has everything that is here, synced to its
+disk, and has proved that its log is this one; a peer with another history of it is a conflict, exit code 7. With the secret key of a log,
+which comes from where hc-append takes it, its new length is reserved at the mirror before the signature leaves this machine: if two
+machines hold one key and append at the same time, one wins, and the other exits with 7, and has published nothing. A mirror that is not
+hc cannot reserve: use --no-reserve, and make sure that nobody else signs that log.
 
---accept makes a mirror. It takes what peers bring of those logs, from anyone, for they prove that the key signed it; it syncs
-before it says that it has it, and refuses all other logs, but for the blobs of a drive that it accepts. A log that its key signed anew under a higher fork, as hc doctor
-does, takes the place of what is here with --follow-fork only. A file has a KEY a line, and # begins a comment. All that the
-store has is served, too, unless logs are named.
+--accept makes a mirror. It takes what peers bring of those logs, from anyone, since they prove that the key signed it; it syncs before it
+says that it has it, and refuses all other logs, except the blobs of a drive that it accepts. A log that its key signed again under a
+higher fork, as hc doctor does, replaces what is here with --follow-fork only. A FILE has one KEY a line, and # begins a comment.
+Everything in the store is served, too, unless logs are named.
 
-With --listen it says at which address: on standard error, unless --quiet is given, or with --json on standard output.
+With --listen it reports the address: on standard error, unless --quiet is given, or with --json on standard output.
 
-With --announce it answers, by multicast DNS, who looks on the local network for one of these logs. Both say no more than its discovery
-key: who listens learns that somebody has a log that he could read if he knew its key.
+With --announce it answers, by multicast DNS, peers that look on the local network for one of these logs. Both sides send only its
+discovery key: anybody who listens learns that somebody has a log, and could read it only with its key.
 
-With --stdio the connection is standard input and output, so any program that carries bytes can be the network: ssh,
-socat, a container's exec.
+With --stdio the connection is standard input and output, so any program that carries bytes can be the network: ssh, socat, a container's
+exec.
 `
 
 func check(c *urfave.Context) error {
@@ -103,21 +104,21 @@ func check(c *urfave.Context) error {
 	case ways != 1:
 		return cli.Usagef("want one of --listen HOST:PORT, --stdio and --push HOST")
 	case (c.IsSet("push") || c.IsSet("until-synced")) && !c.Args().Present():
-		return cli.Usagef("which logs? --push and --until-synced want a NAME or KEY")
+		return cli.Usagef("which logs? --push and --until-synced need a NAME or KEY")
 	case c.IsSet("push") && (c.IsSet("accept") || c.IsSet("until-synced")):
-		return cli.Usagef("--push goes with neither --accept nor --until-synced")
+		return cli.Usagef("--push cannot be used with --accept or --until-synced")
 	case c.Bool("no-reserve") && !c.IsSet("push"):
-		return cli.Usagef("--no-reserve goes with --push")
+		return cli.Usagef("--no-reserve needs --push")
 	case (c.IsSet("secret-key-file") || c.IsSet("secret-key-fd") || c.IsSet("passphrase-fd")) && !c.IsSet("push"):
-		return cli.Usagef("--secret-key-file, --secret-key-fd and --passphrase-fd go with --push")
+		return cli.Usagef("--secret-key-file, --secret-key-fd and --passphrase-fd need --push")
 	case c.Bool("follow-fork") && !c.IsSet("accept"):
-		return cli.Usagef("--follow-fork goes with --accept")
+		return cli.Usagef("--follow-fork needs --accept")
 	case c.IsSet("max-bytes") && !c.IsSet("accept"):
-		return cli.Usagef("--max-bytes goes with --accept")
+		return cli.Usagef("--max-bytes needs --accept")
 	case c.IsSet("until-synced") && c.Int("until-synced") < 1:
 		return cli.Usagef("--until-synced %d: at least one", c.Int("until-synced"))
 	case c.Bool("announce") && !c.IsSet("listen"):
-		return cli.Usagef("--announce goes with --listen")
+		return cli.Usagef("--announce needs --listen")
 	case c.Int("max-peers") < 1:
 		return cli.Usagef("--max-peers %d: at least one", c.Int("max-peers"))
 	case c.IsSet("listen"):
@@ -188,7 +189,7 @@ func guard(ctx context.Context, std *cli.IO, dir string, proved hypercore.Proved
 	err = hypercore.Guard(ctx, in, proved)
 	var seen *hypercore.SeenError
 	if errors.As(err, &seen) {
-		std.Warnf("a reader came with more than is here: %v: %s", seen, seen.Hint())
+		std.Warnf("a reader has more than is here: %v: %s", seen, seen.Hint())
 		return nil
 	}
 	return err
@@ -212,7 +213,7 @@ func serverOptions(c *urfave.Context, std *cli.IO) (options replicate.ServerOpti
 	options.Failed = func(reason error) {
 		var seen *hypercore.SeenError
 		if errors.As(reason, &seen) {
-			std.Warnf("a peer came with more of a log that is signed here, and it was not taken: %v: %s", seen, seen.Hint())
+			std.Warnf("a peer brought more of a log that is signed here, and it was not taken: %v: %s", seen, seen.Hint())
 			return
 		}
 		std.Log.Error("cannot serve", "reason", reason)
@@ -263,7 +264,7 @@ func (s serving) stdio(ctx context.Context, untilSynced bool) error {
 	synced := false
 	err := s.server.ServeUntil(ctx, "stdio", conn, s.named, func() { synced = true; stop() })
 	if err == nil && !synced {
-		return fmt.Errorf("%w: the peer on standard input left before it had all", replicate.ErrLost)
+		return fmt.Errorf("%w: the peer on standard input left before it had everything", replicate.ErrLost)
 	}
 	return err
 }
@@ -299,7 +300,7 @@ func pushOptions(c *urfave.Context, std *cli.IO, of *store.Store, named []keys.K
 			err = hypercore.CheckSecret(c.Context, of, key, secret)
 		}
 		if errors.Is(err, hypercore.ErrReadOnly) {
-			err = cli.Hint(err, "give the secret key, or say --no-reserve if this machine is not the one that signs the log")
+			err = cli.Hint(err, "give the secret key, or use --no-reserve if this machine is not the one that signs the log")
 		}
 		if err != nil {
 			return options, err
@@ -320,7 +321,7 @@ func (s serving) push(ctx context.Context, address string, options replicate.Pus
 	}}
 	err := s.pushDrives(ctx, to, options)
 	if errors.Is(err, replicate.ErrNotAccepted) {
-		return cli.Hint(err, "start the mirror with --accept KEY; one that is no hc may take it with --no-reserve")
+		return cli.Hint(err, "start the mirror with --accept KEY; one that is not hc may take it with --no-reserve")
 	}
 	if errors.Is(err, store.ErrConflict) {
 		return s.remember(ctx, to, options.Secret != nil, err)

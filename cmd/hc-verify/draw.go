@@ -21,8 +21,8 @@ var meanings = []struct {
 	mark mark
 	text string
 }{
-	{markBlock, "block that came"}, {markCame, "hash that came"}, {markComputed, "hash computed from below"},
-	{markBoth, "hash that came, computed again"}, {markNone, "block that did not come"},
+	{markBlock, "block received"}, {markCame, "hash received"}, {markComputed, "hash computed from below"},
+	{markBoth, "hash received, computed later"}, {markNone, "block not received"},
 }
 
 const (

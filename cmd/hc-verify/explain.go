@@ -118,7 +118,7 @@ func (x *explanation) mark(node uint64, m mark) {
 func (x *explanation) write(w io.Writer, sum proof.Summary) {
 	from, by := "was given", "the key's manifest names the signer"
 	if !x.given {
-		from = "came with the stream, and is trusted since none was given"
+		from = "came with the stream, and is trusted since no key was given"
 	}
 	if x.compat {
 		by = "the key is the signer's"
@@ -145,7 +145,7 @@ func (x *explanation) write(w io.Writer, sum proof.Summary) {
 		fmt.Fprintln(w)
 		s.write(w)
 	}
-	fmt.Fprintf(w, "\nin all     %s, %s; %s came\n", count(sum.Blocks, "block"), count(sum.Bytes, "byte"), hashes(sum.Nodes))
+	fmt.Fprintf(w, "\nin all     %s, %s; %s received\n", count(sum.Blocks, "block"), count(sum.Bytes, "byte"), hashes(sum.Nodes))
 }
 
 func (s step) write(w io.Writer) {
@@ -155,7 +155,7 @@ func (s step) write(w io.Writer) {
 	}
 	fmt.Fprintf(w, "group %-4d %s\n", s.number, what)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	s.rows(t, "came", s.came, below)
+	s.rows(t, "received", s.came, below)
 	s.rows(t, "hashed", s.hashed, below)
 	s.rows(t, "computed", s.computed, func(n merkle.Node) string {
 		left, right, _ := merkle.Children(n.Index)
@@ -164,11 +164,11 @@ func (s step) write(w io.Writer) {
 	t.Flush()
 	switch {
 	case s.newHead && s.heads > 1:
-		fmt.Fprintf(w, "           with what was known, %s of the tree hash that is signed\n", listRoots(s.roots))
+		fmt.Fprintf(w, "           with what was known, %s of the signed tree hash\n", listRoots(s.roots))
 	case s.newHead:
-		fmt.Fprintf(w, "           %s of the tree hash that is signed\n", listRoots(s.roots))
+		fmt.Fprintf(w, "           %s of the signed tree hash\n", listRoots(s.roots))
 	default:
-		fmt.Fprintf(w, "           node %d is the one that came before\n", s.highest())
+		fmt.Fprintf(w, "           node %d was received before\n", s.highest())
 	}
 }
 

@@ -30,7 +30,7 @@ func parsePath(c *urfave.Context, flag string) (string, error) {
 		return "", cli.Usagef("--%s: %w", flag, err)
 	}
 	if name == "/" && flag == "path" {
-		return "", cli.Usagef("--path %q is a folder: say --tree", path)
+		return "", cli.Usagef("--path %q is a folder: use --tree", path)
 	}
 	return name, nil
 }
@@ -41,11 +41,11 @@ func (j *job) parseFolder(c *urfave.Context, claim proof.Claim) error {
 	isFolder := claim.Kind == proof.KindPath || claim.Kind == proof.KindTree || claim.Kind == proof.KindNames
 	switch {
 	case claim.Kind == proof.KindTree && tar == sums:
-		return cli.Usagef("--tree: say one of --tar and --sha256sums, what to write of the folder")
+		return cli.Usagef("--tree needs one of --tar and --sha256sums: what to write of the folder")
 	case claim.Kind == proof.KindPath && (tar || sums):
-		return cli.Usagef("--path %q writes the file itself: --tar and --sha256sums go with --tree", claim.Path)
+		return cli.Usagef("--path %q writes the file itself: --tar and --sha256sums are for --tree", claim.Path)
 	case isFolder && (j.list || j.explain):
-		return cli.Usagef("--list and --explain are of blocks, and do not go with --path, --tree and --names")
+		return cli.Usagef("--list and --explain show blocks, and cannot be used with --path, --tree or --names")
 	}
 	j.names = claim.Kind == proof.KindNames
 	if claim.Kind == proof.KindTree {
@@ -131,7 +131,7 @@ func (f *files) refuse(err error) {
 // end ends what is written, if nothing was left out.
 func (f *files) end() error {
 	if f.refused > 0 {
-		return fmt.Errorf("%w: %s left out, as no disk should have them", proof.ErrUnverified, count(uint64(f.refused), "name"))
+		return fmt.Errorf("%w: %s left out that no disk should have", proof.ErrUnverified, count(uint64(f.refused), "name"))
 	}
 	return f.to.Close()
 }

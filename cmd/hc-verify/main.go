@@ -28,16 +28,16 @@ func newApp(std *cli.IO) *urfave.App {
 			&urfave.StringFlag{Name: "blocks", Usage: "the stream must prove the blocks `A-B`, both included (A-: to the end)"},
 			&urfave.StringFlag{Name: "bytes", Usage: "the stream must prove the bytes `A-B`, both included (A-: to the end)"},
 			&urfave.StringFlag{Name: "path", Usage: "the stream must prove the file `PATH` of a drive"},
-			&urfave.StringFlag{Name: "tree", Usage: "the stream must prove the folder `PATH` of a drive, with all below it (/ where only --tar or --sha256sums is given)"},
+			&urfave.StringFlag{Name: "tree", Usage: "the stream must prove the folder `PATH` of a drive, with everything below it (/ if only --tar or --sha256sums is given)"},
 			&urfave.BoolFlag{Name: "tar", Usage: "write the folder as a tar"},
 			&urfave.BoolFlag{Name: "sha256sums", Usage: "write a line for each file of the folder, as sha256sum does"},
 			&urfave.BoolFlag{Name: "names", Usage: "the stream must prove all names of a drive, which are listed"},
 			&urfave.BoolFlag{Name: "head", Usage: "the stream must prove the newest head, which is written as FORK.LENGTH.KEY.TREEHASH"},
-			&urfave.BoolFlag{Name: "list", Usage: "write, instead of the data, a line for each block: number, offset, length, leaf hash"},
-			&urfave.BoolFlag{Name: "explain", Usage: "write, instead of the data, the tree, and which hashes proved what"},
-			&urfave.Uint64Flag{Name: "min-length", Usage: "fail unless the log has `N` blocks at least"},
-			&urfave.BoolFlag{Name: "store", Usage: "keep what is verified in the store, to serve it on"},
-			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "write what is not text to a terminal, too"},
+			&urfave.BoolFlag{Name: "list", Usage: "instead of the data, write a line for each block: number, offset, length, leaf hash"},
+			&urfave.BoolFlag{Name: "explain", Usage: "instead of the data, write the tree, and which hashes proved what"},
+			&urfave.Uint64Flag{Name: "min-length", Usage: "fail unless the log has at least `N` blocks"},
+			&urfave.BoolFlag{Name: "store", Usage: "keep what is verified in the store, to be served again"},
+			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "write to a terminal even what is not text"},
 			cli.JSONFlag(),
 		},
 		Metadata: cli.Manual{
@@ -49,7 +49,7 @@ func newApp(std *cli.IO) *urfave.App {
 				{Does: "a file of a drive", Command: "hc-fetch KEY data/table.csv | hc-verify KEY --path data/table.csv"},
 				{Does: "a folder", Command: "hc-fetch KEY --tree / | hc-verify KEY --tar | tar -x -C copy"},
 				{Does: "see what proves a block", Command: "hc-fetch KEY --blocks 6 | hc-verify KEY --explain"},
-				{Does: "take a log from a stick, and serve it on", Command: "hc-verify KEY --store < usb.proof > /dev/null"},
+				{Does: "take a log from a stick, to be served again", Command: "hc-verify KEY --store < usb.proof > /dev/null"},
 			},
 			SeeAlso:   []string{"hc-fetch(1)", "hc-append(1)", "hc-serve(1)"},
 			Arguments: cli.CoreArguments,
@@ -70,24 +70,22 @@ func newApp(std *cli.IO) *urfave.App {
 }
 
 const description = `
-hc-verify reads an hc-proof stream, as hc-fetch writes it, checks it against KEY, and writes the bytes that it proves:
-never one that the key did not sign, and nothing that was not asked for. Without --blocks, --bytes, --head, --path or
---tree only a stream of the whole log is taken, so that a part does not pass for it; --list and --explain take any, but of
-drives.
+hc-verify reads an hc-proof stream, as hc-fetch writes it, checks it against KEY, and writes the bytes that it proves: never one that the
+key did not sign, and nothing that was not asked for. Without --blocks, --bytes, --head, --path or --tree only a stream of the whole log is
+taken, so that a part does not pass for it; --list and --explain take any, except those of drives.
 
-KEY is 64 hex digits or stock's 52 characters, FORK.LENGTH.KEY for the log as it was at that length, or the name of a log
-in the store; with .TREEHASH behind it, a version is a citation that nobody can change, the owner of the key neither.
-Without KEY the stream's own key is trusted, and named on standard error.
+KEY is 64 hex digits or stock's 52 characters, FORK.LENGTH.KEY for the log as it was at that length, or the name of a log in the store; with
+.TREEHASH added, a version is a citation that nobody can change, not even the owner of the key. Without KEY the stream's own key is
+trusted, and named on standard error.
 
-Of a drive, names, modes, times and sizes are those that the key signed. --tar writes a file of up to 1 MiB when all of it
-is verified, its sha256 too; of a larger one, what came. The tar's end is only written if all was verified, so look at the
-exit code, with set -o pipefail. A name that no disk should have (/a/../b, or one below a link), or a link that may lead out
-of the folder, is named on standard error, left out, and exit code 4 at the end. Unpack into an empty folder, or with hc
-clone: tar writes through links that are there. A path or a folder can be proved not to be there, or to be something else:
-exit code 5.
+Of a drive, names, modes, times and sizes are those that the key signed. --tar writes a file of up to 1 MiB when all of it is verified,
+including its sha256; of a larger one, each part as it is verified. The tar's end is only written if everything was verified, so look at
+the exit code, with set -o pipefail. A name that no disk should have (/a/../b, or one below a link), or a link that may lead out of the
+folder, is named on standard error and left out, and the exit code is 4 at the end. Unpack into an empty folder, or use hc clone: tar
+writes through links that are there. A path or a folder can be proved not to be there, or to be something else: exit code 5.
 
-What came before an error is verified. Exit code 3 means that something is missing (the stream was cut off, the log is
-shorter than what was asked for), 4 that it is not what the key signed, 7 that the log was rewritten.
+Whatever was written before an error is verified. Exit code 3 means that something is missing (the stream was cut off, the log is shorter
+than what was asked for), 4 that it is not what the key signed, 7 that the log was rewritten.
 `
 
 // job is what the command line asks for.
@@ -114,7 +112,7 @@ func parse(c *urfave.Context, std *cli.IO) (job, error) {
 	case c.NArg() > 1:
 		return j, cli.Usagef("want at most one KEY or NAME, got %d arguments", c.NArg())
 	case j.list && j.explain:
-		return j, cli.Usagef("--list and --explain exclude one another")
+		return j, cli.Usagef("--list and --explain cannot be used together")
 	case j.explain && std.JSON:
 		return j, cli.Usagef("--explain is for people, and has no --json")
 	}
@@ -151,7 +149,7 @@ func parseClaim(c *urfave.Context) (claim proof.Claim, asked bool, err error) {
 			continue
 		}
 		if asked {
-			return claim, true, cli.Usagef("--blocks, --bytes, --head, --path, --tree and --names exclude one another")
+			return claim, true, cli.Usagef("--blocks, --bytes, --head, --path, --tree and --names cannot be used together")
 		}
 		asked = true
 		claim.Kind = part.kind

@@ -109,7 +109,7 @@ func hint(err error, key keys.Key) error {
 	var at *proof.FrameError
 	switch {
 	case errors.Is(err, proof.ErrCut) && errors.As(err, &at) && at.Offset == 0:
-		return cli.Exitf(proof.ErrPartial, "the input is empty: what should have written it says why")
+		return cli.Exitf(proof.ErrPartial, "the input is empty: the program that should have written it says why")
 	case errors.As(err, &claim):
 		c := claim.Claim
 		word := key.String()
@@ -118,15 +118,15 @@ func hint(err error, key keys.Key) error {
 			c.At = nil
 		}
 		if c.Kind == proof.KindAll {
-			return cli.Hint(err, "if that is what you want, say hc-verify "+word)
+			return cli.Hint(err, "if that is what you want, run hc-verify "+word)
 		}
 		kind, what, _ := strings.Cut(c.String(), " ")
 		if c.Kind == proof.KindTree {
 			what += " --tar"
 		}
-		return cli.Hint(err, strings.TrimRight("if that is what you want, say hc-verify "+word+" --"+kind+" "+what, " "))
+		return cli.Hint(err, strings.TrimRight("if that is what you want, run hc-verify "+word+" --"+kind+" "+what, " "))
 	case errors.Is(err, proof.ErrCut):
-		return cli.Hint(err, "what came is verified; run the same hc-fetch again, which goes on from what it has")
+		return cli.Hint(err, "what came is verified; run the same hc-fetch again, which continues from what it has")
 	}
 	return err
 }

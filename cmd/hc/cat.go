@@ -20,13 +20,13 @@ func newCat(std *cli.IO) *urfave.App {
 		Flags: []urfave.Flag{
 			cli.StoreFlag(), atFlag(),
 			&urfave.StringFlag{Name: "bytes", Usage: "only the bytes `A-B`, both included (A-: to the end)"},
-			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "write what is not text to a terminal, too"},
+			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "write to a terminal even what is not text"},
 		},
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
 				{Does: "a file as it was at version 12", Command: "hc cat --at 12 data/table.csv"},
-				{Does: "of another drive of the store", Command: "hc cat KEY README.md"},
-				{Does: "a part", Command: "hc cat video.mp4 --bytes 1000000-1999999 > part"},
+				{Does: "a file of another drive in the store", Command: "hc cat KEY README.md"},
+				{Does: "a part of a file", Command: "hc cat video.mp4 --bytes 1000000-1999999 > part"},
 			},
 			SeeAlso:   []string{"hc(1)", "hc-ls(1)", "hc-fetch(1)"},
 			Arguments: cli.CoreArguments,
@@ -36,9 +36,9 @@ func newCat(std *cli.IO) *urfave.App {
 }
 
 const catDescription = `
-hc cat writes the bytes of files of a drive, one behind the other, from the store. Each block was verified when it came into
-the store; that the file is whole, and has the checksum that its writer noted, is checked while it is written. A symbolic
-link is not followed: it is named, and the exit code is 5.
+hc cat writes the bytes of files of a drive, one after the other, from the store. Each block was verified when it came into the store;
+while a file is written, hc cat also checks that it is whole and has the checksum that its writer recorded. A symbolic link is not
+followed: it is named, and the exit code is 5.
 `
 
 func cat(c *urfave.Context, std *cli.IO) error {

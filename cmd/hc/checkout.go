@@ -13,7 +13,7 @@ import (
 func newCheckout(std *cli.IO) *urfave.App {
 	return &urfave.App{
 		Name:        "hc-checkout",
-		Usage:       "make a working copy's files those of another version",
+		Usage:       "switch a working copy to another version",
 		ArgsUsage:   "VERSION|newest",
 		Description: checkoutDescription,
 		Flags: []urfave.Flag{
@@ -22,8 +22,8 @@ func newCheckout(std *cli.IO) *urfave.App {
 		},
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
-				{Does: "as it was at version 12", Command: "hc checkout 12"},
-				{Does: "back again", Command: "hc checkout newest"},
+				{Does: "go to version 12", Command: "hc checkout 12"},
+				{Does: "go back to the newest version", Command: "hc checkout newest"},
 			},
 			SeeAlso: []string{"hc(1)", "hc-log(1)", "hc-pull(1)", "hc-diff(1)"},
 		}.Metadata(),
@@ -32,12 +32,14 @@ func newCheckout(std *cli.IO) *urfave.App {
 }
 
 const checkoutDescription = `
-hc checkout writes the files of a version that the store has into the working copy, and removes those that this version does not have.
-Files that were edited are not overwritten: nothing is changed then, they are named, and the exit code is 7. 'hc log' shows the
-versions, of which the last one of each import can be checked out, and a checkout that was interrupted is run again, to this version or
-another. A follower's store has the content of the versions that it pulled; of others it may lack some (exit code 3). hc pull goes to
-the newest version that peers have, 'hc checkout newest' to the newest one that is here. Where the drive is published from here, an older version must not be published over a newer one: check out the newest
-before you share again.
+hc checkout writes the files of a version in the store into the working copy, and removes files that this version does not have. Files
+that were edited are not overwritten: nothing is changed then, they are named, and the exit code is 7. 'hc log' shows the versions; of
+several that were imported together only the last one can be checked out. If a checkout was interrupted, run it again, for this version
+or another one.
+
+A follower's store has the content of the versions that it pulled; of others it may lack some (exit code 3). hc pull goes to the newest
+version that peers have, 'hc checkout newest' to the newest one in the store. If the drive is published from here, check out the newest
+version before you share again: an older one must not be published over a newer one.
 `
 
 func checkout(c *urfave.Context, std *cli.IO) error {
@@ -65,7 +67,7 @@ func checkout(c *urfave.Context, std *cli.IO) error {
 	if word != "newest" {
 		version, err := strconv.ParseUint(word, 10, 53)
 		if err != nil {
-			return cli.Usagef("%q is no version: want a number, as 'hc log' shows it, or the word newest", word)
+			return cli.Usagef("%q is not a version: want a number, as 'hc log' shows it, or the word newest", word)
 		}
 		if to, err = to.At(c.Context, version); err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 func newClear(std *cli.IO) *urfave.App {
 	return &urfave.App{
 		Name:        "hc-clear",
-		Usage:       "forget blocks of a log, and keep what proves the others",
+		Usage:       "forget blocks of a log, but keep what proves the others",
 		ArgsUsage:   "NAME|KEY",
 		Description: clearDescription,
 		Flags: []urfave.Flag{
@@ -23,7 +23,7 @@ func newClear(std *cli.IO) *urfave.App {
 		},
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
-				{Does: "forget the oldest 100000 lines, and give back their room", Command: "hc clear app --before 100000 && hc gc"},
+				{Does: "forget the oldest 100000 lines, and free their space", Command: "hc clear app --before 100000 && hc gc"},
 				{Does: "forget some blocks", Command: "hc clear table --blocks 200-299"},
 			},
 			SeeAlso:   []string{"hc(1)", "hc-fetch(1)", "hc-gc(1)", "hc-rm(1)"},
@@ -34,9 +34,9 @@ func newClear(std *cli.IO) *urfave.App {
 }
 
 const clearDescription = `
-hc clear forgets blocks of a log that are stored here, at once and durably. The log goes on: its head, its tree and all other
-blocks stay, can be verified and served, and it can be appended to. Forgotten blocks can be fetched again from whoever has them.
-Blocks that other logs have, too, stay there. Room on the disk comes back with the next 'hc gc'.
+hc clear forgets blocks of a log that are stored here, at once and durably. The log itself stays: its head, its tree and all other
+blocks can still be verified and served, and it can be appended to. Forgotten blocks can be fetched again from any peer that has them.
+Blocks that other logs have, too, stay in those. Space on the disk is freed by the next 'hc gc'.
 `
 
 func runClear(c *urfave.Context, std *cli.IO) error {

@@ -39,18 +39,18 @@ func newClone(std *cli.IO) *urfave.App {
 }
 
 const cloneDescription = `
-hc clone fetches a drive and writes its files into FOLDER, each one once all of it is verified, with its mode and time. With PATHs only
-these files and folders, and of the names only what it takes to find them. A version pinned as FORK.LENGTH.KEY stays; with its
-.TREEHASH it can be no other.
+hc clone fetches a drive and writes its files into FOLDER, each once all of it is verified, with its mode and time. With PATHs it takes
+only these files and folders, and only the names that it needs to find them. A clone of FORK.LENGTH.KEY stays at that version; with
+its .TREEHASH added it can be no other.
 
-Without --peer, --exec or $HC_PEERS it looks for somebody who has the drive: where it came from before, and on the local network, where
+Without --peer, --exec or $HC_PEERS it looks for peers that have the drive: where it came from before, and on the local network, where
 'hc share' and 'hc-serve --announce' answer.
 
-FOLDER may have files in it: those that are as the drive has them are kept, and where one differs nothing is written, unless
---force is given: they are named, and the exit code is 7. A clone that was interrupted, or lost its peers (6), goes on when it is
-started again. Names that no disk should take (.., those that differ in case only where the disk does not tell cases apart, a
-folder named .hc), and links that lead out of FOLDER, are named and left out, and the exit code is 3, also of a later pull. So is a
-file that no peer gives as it was signed; then the exit code is 4, and a later pull tries it again.
+FOLDER may have files in it: those that are as in the drive are kept. If one differs, nothing is written unless --force is given: the
+files that differ are named, and the exit code is 7. A clone that was interrupted, or lost its peers (6), continues when it is started
+again. Names that no disk should take (.., names that differ only in case on a disk that ignores case, a folder named .hc), and links
+that lead out of FOLDER, are named and left out, and the exit code is 3, also of later pulls. So is a file that no peer sends as it was
+signed; then the exit code is 4, and a later pull tries it again.
 `
 
 // followFlags are those of who follows a drive.

@@ -15,19 +15,19 @@ import (
 func newDiff(std *cli.IO) *urfave.App {
 	return &urfave.App{
 		Name:        "hc-diff",
-		Usage:       "show what differs between versions of a drive, or from the working copy",
+		Usage:       "show what differs between versions of a drive, or in the working copy",
 		ArgsUsage:   "[DRIVE] [V1 [V2]]",
 		Description: diffDescription + driveMeant,
 		Flags: []urfave.Flag{
 			cli.StoreFlag(),
-			&urfave.BoolFlag{Name: "patch", Aliases: []string{"p"}, Usage: "the chunks that differ, too, and their lines where they are text"},
+			&urfave.BoolFlag{Name: "patch", Aliases: []string{"p"}, Usage: "also show the chunks that differ, and their lines if they are text"},
 			cli.JSONFlag(),
 		},
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
-				{Does: "what was edited here since the checkout", Command: "hc diff"},
+				{Does: "what was edited since the checkout", Command: "hc diff"},
 				{Does: "what changed from version 12 to version 20", Command: "hc diff 12 20"},
-				{Does: "of another drive, up to its newest version", Command: "hc diff KEY 12"},
+				{Does: "what changed in another drive since version 12", Command: "hc diff KEY 12"},
 			},
 			SeeAlso:   []string{"hc(1)", "hc-log(1)", "hc-status(1)"},
 			Arguments: cli.CoreArguments,
@@ -37,11 +37,12 @@ func newDiff(std *cli.IO) *urfave.App {
 }
 
 const diffDescription = `
-hc diff prints a letter and a path for each file that differs: A added, M modified, D deleted. With no version it compares the
-files in the working copy with the version that is checked out (L: the last clone or pull has left that file out); with one, that version with the drive's newest one (in a working
-copy: the one checked out); with two, one with the other. Equal parts of the two trees are passed over unread.
+hc diff prints a letter and a path for each file that differs: A added, M modified, D deleted. With no version it compares the files in
+the working copy with the version that is checked out (L: a file that the last clone or pull left out); with one, that version with the
+drive's newest one (in a working copy: the one checked out); with two, one with the other. Equal parts of the two trees are skipped
+unread.
 
---patch shows where in a file the chunks differ, and the lines of these chunks where both are text.
+--patch shows where in a file the chunks differ, and the lines of these chunks if both are text.
 `
 
 func diff(c *urfave.Context, std *cli.IO) error {
@@ -71,7 +72,7 @@ func (o *opened) versions(c *urfave.Context) (before, after *drive.Drive, err er
 	for _, word := range o.args {
 		n, err := strconv.ParseUint(word, 10, 53)
 		if err != nil {
-			return nil, nil, cli.Usagef("%q is no version: want a number, as 'hc log' shows it", word)
+			return nil, nil, cli.Usagef("%q is not a version: want a number, as 'hc log' shows it", word)
 		}
 		numbers = append(numbers, n)
 	}

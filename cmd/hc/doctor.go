@@ -21,22 +21,22 @@ import (
 func newDoctor(std *cli.IO) *urfave.App {
 	return &urfave.App{
 		Name:        "hc-doctor",
-		Usage:       "say why a log refuses appends, and settle it",
+		Usage:       "find out why a log refuses appends, and resolve it",
 		ArgsUsage:   "[NAME|KEY]",
 		Description: doctorDescription,
 		Flags: append([]urfave.Flag{
 			cli.StoreFlag(),
-			&urfave.StringSliceFlag{Name: "peer", Usage: "ask the peer at `HOST[:PORT]`; may be given many times"},
+			&urfave.StringSliceFlag{Name: "peer", Usage: "ask the peer at `HOST[:PORT]`; may be repeated"},
 			&urfave.BoolFlag{Name: "adopt", Usage: "take over the newest head that the peers have"},
-			&urfave.BoolFlag{Name: "new-fork", Usage: "sign what is here anew, so that it counts for more than what was seen"},
+			&urfave.BoolFlag{Name: "new-fork", Usage: "sign what is here again, under a fork above every one that was seen"},
 			cli.JSONFlag(),
 		}, cli.SecretFlags()...),
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
 				{Does: "look at every log in the store", Command: "hc doctor"},
 				{Does: "find out whether this copy is old", Command: "hc doctor table --peer host:4977"},
-				{Does: "go on from what a peer has", Command: "hc doctor table --adopt --peer host:4977"},
-				{Does: "go on from what is here", Command: "hc doctor table --new-fork"},
+				{Does: "continue from what a peer has", Command: "hc doctor table --adopt --peer host:4977"},
+				{Does: "continue from what is here", Command: "hc doctor table --new-fork"},
 			},
 			SeeAlso:   []string{"hc(1)", "hc-append(1)", "hc-fetch(1)"},
 			Arguments: cli.CoreArguments,
@@ -52,18 +52,17 @@ func newDoctor(std *cli.IO) *urfave.App {
 }
 
 const doctorDescription = `
-A log has one writer. Where its key signed two heads of which one does not go on from the other, its readers cannot tell
-which is right. So whatever tool meets a head that does not fit the log which is stored remembers it, and hc-append then
-refuses with exit code 7. hc doctor says what was seen and what it can mean; with --peer it asks a peer for more.
+A log has one writer. If its key signed two heads and neither continues the other, its readers cannot tell which is right. So a tool
+that meets a head that does not fit the stored log remembers it, and hc-append then refuses with exit code 7. hc doctor reports which
+heads were seen and what they can mean; with --peer it asks a peer for more.
 
-If the head that was seen goes on from what is here, this store is an old copy: a backup that was restored, say. --adopt
-takes the newer head over, and nothing is lost. If it does not, the key was used in two places, each of which signed blocks
-of its own, and one of both histories has to end. --new-fork keeps the one that is here: it signs it again under a fork
-above every one that was seen. Stock peers, and readers who say --follow-fork, then replace what they have of the other.
-On the other machine --adopt takes that over: its history is cut back to what both share, and its own blocks behind that
-are given up; append them again if they are still wanted.
+If the head that was seen continues what is here, this store is an old copy: a restored backup, say. --adopt takes the newer head over,
+and nothing is lost. If it does not, the key was used in two places, each of which signed blocks of its own, and one of the two
+histories has to end. --new-fork keeps the one that is here: it signs it again under a fork above every one that was seen. Stock peers,
+and readers that use --follow-fork, then replace what they have of the other. On the other machine --adopt takes that over: its history
+is cut back to what both share, and its own blocks after that are given up; append them again if they are still wanted.
 
-With something left to be settled the exit code is 7.
+While anything is left to be resolved, the exit code is 7.
 `
 
 // physician is one visit.
@@ -84,15 +83,15 @@ func newPhysician(c *urfave.Context, std *cli.IO) (*physician, error) {
 	case c.NArg() > 1:
 		return nil, cli.Usagef("want one NAME or KEY, or none, got %d arguments", c.NArg())
 	case d.adopt && d.newFork:
-		return nil, cli.Usagef("--adopt and --new-fork exclude one another")
+		return nil, cli.Usagef("--adopt and --new-fork cannot be used together")
 	case d.word == "" && (d.adopt || d.newFork || c.IsSet("peer")):
 		return nil, cli.Usagef("which log? name it")
 	case d.adopt && !c.IsSet("peer"):
-		return nil, cli.Usagef("--adopt wants a --peer that has what was seen")
+		return nil, cli.Usagef("--adopt needs a --peer that has the head that was seen")
 	case d.newFork && c.IsSet("peer"):
-		return nil, cli.Usagef("--new-fork asks nobody: leave out --peer")
+		return nil, cli.Usagef("--new-fork asks no peer: leave out --peer")
 	case slices.Contains(c.StringSlice("peer"), ""):
-		return nil, cli.Usagef("--peer wants to know whom to ask")
+		return nil, cli.Usagef("--peer needs an address")
 	}
 	var err error
 	if d.peers, err = network.PeersAt(c.StringSlice("peer")); err != nil {
@@ -116,7 +115,7 @@ func newPhysician(c *urfave.Context, std *cli.IO) (*physician, error) {
 func (d *physician) hint(err error) error {
 	switch {
 	case errors.Is(err, peer.ErrUnreachable):
-		return cli.Hint(err, "does hc-serve run there?")
+		return cli.Hint(err, "is hc-serve running there?")
 	case errors.Is(err, hypercore.ErrReadOnly):
 		return cli.Hint(err, "name the secret key with --secret-key-file")
 	}
@@ -175,7 +174,7 @@ func (d *physician) everyCore(ctx context.Context, in *store.Store) error {
 		}
 	}
 	if d.conflict == 0 && !d.std.JSON {
-		_, err := fmt.Fprintf(d.std.Out, "%d logs: no head of any was seen that conflicts with what is here\n", len(cores))
+		_, err := fmt.Fprintf(d.std.Out, "%d logs: no head was seen that conflicts with what is here\n", len(cores))
 		return err
 	}
 	return d.conclude()
@@ -204,13 +203,13 @@ func (d *physician) takeOver(ctx context.Context, in *store.Store, key keys.Key)
 	adopted, err := replicate.Adopt(ctx, in, key, d.peers, replicate.FetchOptions{})
 	var seen *hypercore.SeenError
 	if errors.As(err, &seen) {
-		err = cli.Hint(err, fmt.Sprintf("neither goes on from the other: end one of both, here with hc doctor %s --new-fork, or there", d.nameOf(key)))
+		err = cli.Hint(err, fmt.Sprintf("neither continues the other: end one of the two, here with hc doctor %s --new-fork, or there", d.nameOf(key)))
 	}
 	if err != nil {
 		return err
 	}
 	if adopted.Before.Fork == adopted.After.Fork && adopted.Before.Length == adopted.After.Length {
-		return cli.Exitf(cli.ErrPartial, "the peers have nothing of core %q that is newer than what is here: %s", d.word, hypercore.HeadWords(adopted.After))
+		return cli.Exitf(cli.ErrPartial, "the peers have no newer head of core %q than the one here: %s", d.word, hypercore.HeadWords(adopted.After))
 	}
 	if err := d.done(key, adopted); err != nil {
 		return err

@@ -70,19 +70,19 @@ func meaning(here store.Head, seen hypercore.SeenHead) string {
 	goesOn := seen.Compared && seen.Common == here.Length
 	switch {
 	case seen.Head.Fork > here.Fork && seen.Compared:
-		return fmt.Sprintf("the log was signed anew under a higher fork; %d blocks are the same", seen.Common)
+		return fmt.Sprintf("the log was signed again under a higher fork; %d blocks are the same", seen.Common)
 	case seen.Head.Fork > here.Fork:
-		return "the log was signed anew under a higher fork"
+		return "the log was signed again under a higher fork"
 	case goesOn:
-		return "it goes on from what is here: this copy is old, as a restored backup is"
+		return "it continues what is here: this copy is old, like a restored backup"
 	case seen.Compared:
 		return fmt.Sprintf("it differs from block %d on: the key was used in two places", seen.Common)
 	case seen.Relation == hypercore.Ahead:
-		return "it is longer: this copy is old, as a restored backup is, or the key was used in two places; a --peer that has it can tell"
+		return "it is longer: this copy is old, like a restored backup, or the key was used in two places; a --peer that has it can tell"
 	case seen.Relation == hypercore.Untold:
-		return "it cannot be compared: the nodes that this takes are not in this store; a --peer that has it can tell"
+		return "it cannot be compared, since this store lacks the nodes for that; a --peer that has it can tell"
 	}
-	return "it is of another history: the key was used in two places"
+	return "it belongs to another history: the key was used in two places"
 }
 
 // ownersWays says what the log's writer can do.
@@ -94,28 +94,28 @@ func (d *physician) ownersWays(text *bytes.Buffer, found hypercore.Diagnosis) {
 		higher = higher || seen.Head.Fork > found.View.Head().Fork
 		adoptable = adoptable || !seen.Compared && seen.Relation == hypercore.Ahead || seen.Compared && seen.Common == found.View.Head().Length
 	}
-	text.WriteString("  nothing is appended until one of these is done:\n")
+	text.WriteString("  nothing is appended until you do one of these:\n")
 	if adoptable {
-		fmt.Fprintf(text, "  hc doctor %s --adopt --peer HOST\n      go on from what was seen, if it goes on from what is here; nothing is lost\n", name)
+		fmt.Fprintf(text, "  hc doctor %s --adopt --peer HOST\n      continue from what was seen, if it continues what is here; nothing is lost\n", name)
 	}
 	if higher {
-		fmt.Fprintf(text, "  hc doctor %s --adopt --peer HOST\n      go over to the higher fork; blocks of this log that it does not have are given up\n", name)
+		fmt.Fprintf(text, "  hc doctor %s --adopt --peer HOST\n      switch to the higher fork; blocks of this log that it does not have are given up\n", name)
 	}
 	if found.View.Head().Length == 0 {
 		return
 	}
-	fmt.Fprintf(text, "  hc doctor %s --new-fork\n      go on from what is here, as fork %d; what was seen is given up, and its readers go over to this one\n", name, fork+1)
+	fmt.Fprintf(text, "  hc doctor %s --new-fork\n      continue from what is here, as fork %d; what was seen is given up, and its readers switch to this one\n", name, fork+1)
 }
 
 // readersWays says what somebody can do who only reads the log.
 func readersWays(text *bytes.Buffer, found hypercore.Diagnosis) {
 	for _, seen := range found.Seen {
 		if seen.Head.Fork > found.View.Head().Fork {
-			fmt.Fprintf(text, "  what is here can be read as before; this takes the newer one in its place:\n  hc-fetch %v --follow-fork --peer HOST\n", found.Key)
+			fmt.Fprintf(text, "  what is here can be read as before; this replaces it with the newer one:\n  hc-fetch %v --follow-fork --peer HOST\n", found.Key)
 			return
 		}
 	}
-	text.WriteString("  what is here can be read as before; which one is right, only its owner can say\n")
+	text.WriteString("  what is here can be read as before; only its owner can say which one is right\n")
 }
 
 func (d *physician) reportJSON(found hypercore.Diagnosis) error {
@@ -164,15 +164,15 @@ func (d *physician) done(key keys.Key, a replicate.Adopted) error {
 		}{key.String(), toJSON(a.Before), toJSON(a.After), a.Common})
 	}
 	name := d.nameOf(key)
-	_, err := fmt.Fprintf(d.std.Out, "log %s goes on from %s; it was at %s\n", name, hypercore.HeadWords(a.After), hypercore.HeadWords(a.Before))
+	_, err := fmt.Fprintf(d.std.Out, "log %s continues from %s; it was at %s\n", name, hypercore.HeadWords(a.After), hypercore.HeadWords(a.Before))
 	if err != nil {
 		return err
 	}
 	if a.Common < a.Before.Length {
-		d.std.Notef("the first %d blocks are the same; those behind them are no longer part of the log here", a.Common)
+		d.std.Notef("the first %d blocks are the same; those after them are no longer part of the log here", a.Common)
 	}
 	if a.Common < a.After.Length {
-		d.std.Notef("its blocks from %d on are left to be fetched: hc-fetch %s --peer HOST > /dev/null", a.Common, name)
+		d.std.Notef("its blocks from %d on are still to be fetched: hc-fetch %s --peer HOST > /dev/null", a.Common, name)
 	}
 	return nil
 }

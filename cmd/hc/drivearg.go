@@ -22,8 +22,8 @@ import (
 
 // driveMeant says so in the help of such a verb.
 const driveMeant = `
-DRIVE is a KEY, a version pinned as FORK.LENGTH.KEY, or a NAME of the store. In a working copy its own drive is meant where none is given,
-and a NAME is taken with -C only.
+DRIVE is a KEY, a version pinned as FORK.LENGTH.KEY, or a NAME in the store. In a working copy it may be left out, which means the
+copy's own drive, and a NAME is taken only with -C.
 `
 
 // atFlag picks an older version.
@@ -82,7 +82,7 @@ func (o *opened) ref(c *urfave.Context) (ref keys.Ref, err error) {
 	named := o.tree == nil || len(o.args) > 0 && o.isDrive(o.args[0], c.IsSet("dir"))
 	switch {
 	case named && len(o.args) == 0:
-		return ref, cli.Hint(cli.Usagef("this is no working copy"), "name a KEY, or a NAME of the store")
+		return ref, cli.Hint(cli.Usagef("this is not a working copy"), "give a KEY, or a NAME in the store")
 	case named:
 		if ref, err = hypercore.Find(c.Context, o.in, o.args[0]); err != nil {
 			return ref, err

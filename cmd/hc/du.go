@@ -13,13 +13,13 @@ import (
 func newDu(std *cli.IO) *urfave.App {
 	return &urfave.App{
 		Name:        "hc-du",
-		Usage:       "tell how large folders of a drive are",
+		Usage:       "show how large the folders of a drive are",
 		ArgsUsage:   "[DRIVE] [PATH]",
 		Description: duDescription + driveMeant,
 		Flags: []urfave.Flag{
 			cli.StoreFlag(), atFlag(),
-			&urfave.BoolFlag{Name: "bytes", Aliases: []string{"b"}, Usage: "bytes, instead of KiB, MiB and so on"},
-			&urfave.BoolFlag{Name: "summarize", Aliases: []string{"s"}, Usage: "only the sum"},
+			&urfave.BoolFlag{Name: "bytes", Aliases: []string{"b"}, Usage: "print bytes instead of KiB, MiB and so on"},
+			&urfave.BoolFlag{Name: "summarize", Aliases: []string{"s"}, Usage: "print only the total"},
 			cli.JSONFlag(),
 		},
 		Metadata: cli.Manual{
@@ -35,9 +35,9 @@ func newDu(std *cli.IO) *urfave.App {
 }
 
 const duDescription = `
-hc du adds up the sizes of the files in each folder right below PATH, and of all of it: the bytes that a clone of it has. What
-they take in the store is less, since equal chunks are stored once. A mapped file that another program wrote does not tell its
-size; such files are counted apart.
+hc du adds up the sizes of the files in each folder directly below PATH, and in all of PATH: the bytes that a clone of it has. They take
+less in the store, since equal chunks are stored once. A mapped file that another program wrote does not record its size; such files
+are counted separately.
 `
 
 // usage is what a folder has.
@@ -109,7 +109,7 @@ func printUsage(std *cli.IO, u usage, bytes bool) error {
 	}
 	line := fmt.Sprintf("%10s %8d files  %s", size, u.Files, shown(u.Name))
 	if u.Unknown > 0 {
-		line += fmt.Sprintf("  (and %d whose size is not told)", u.Unknown)
+		line += fmt.Sprintf("  (and %d of unknown size)", u.Unknown)
 	}
 	_, err := fmt.Fprintln(std.Out, line)
 	return err

@@ -150,7 +150,7 @@ func (f *following) look(c *urfave.Context, dialers *[]replicate.Dialer) (*netwo
 	}
 	found, err := network.Look(f.std, c, f.tree.Store(), f.tree.Key())
 	if err == nil && found == nil && named == 0 {
-		return nil, cli.Hint(fmt.Errorf("%w: nobody on this network has drive %v", peer.ErrUnreachable, f.tree.Key()), "name a peer with --peer or --exec")
+		return nil, cli.Hint(fmt.Errorf("%w: no peer on this network has drive %v", peer.ErrUnreachable, f.tree.Key()), "name a peer with --peer or --exec")
 	}
 	*dialers = append(*dialers, found.Dialers()...)
 	return found, err
@@ -221,7 +221,7 @@ func (f *following) pulled(ref keys.Ref, done worktree.Updated) {
 		f.std.Notef("version %d: nothing new", ref.Length)
 		return
 	}
-	f.std.Notef("version %d: %s written, %d removed; %s, of which %s were here already",
+	f.std.Notef("version %d: %s written, %d removed; %s, %s of it already here",
 		ref.Length, plural(int(done.Written), "file"), done.Removed, cli.FormatSize(int64(done.Bytes)), cli.FormatSize(int64(line.Here)))
 }
 
@@ -231,11 +231,11 @@ func (f *following) end(err error) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, worktree.ErrLocal):
-		return cli.Hint(err, "move them away, or say --force to lose the edits")
+		return cli.Hint(err, "move them away, or use --force to lose the edits")
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return cli.Hint(err, "make room, then run it again: what is here is kept")
 	case errors.Is(err, peer.ErrUnreachable):
-		return cli.Hint(err, "does hc share or hc-serve run there?")
+		return cli.Hint(err, "is hc share or hc-serve running there?")
 	case err == nil && f.refused > 0:
 		kind := cli.ErrPartial
 		if f.faulty {

@@ -23,15 +23,15 @@ func newFsck(std *cli.IO) *urfave.App {
 		Description: fsckDescription,
 		Flags: []urfave.Flag{
 			cli.StoreFlag(),
-			&urfave.BoolFlag{Name: "repair", Usage: "make whole what can be made whole, and clear blocks that are lost"},
-			&urfave.StringSliceFlag{Name: "peer", Usage: "with --repair: fetch what is lost from the peer at `HOST[:PORT]`; may be given many times"},
+			&urfave.BoolFlag{Name: "repair", Usage: "repair what can be repaired, and clear blocks that are lost"},
+			&urfave.StringSliceFlag{Name: "peer", Usage: "with --repair: fetch what is lost from the peer at `HOST[:PORT]`; may be repeated"},
 			cli.JSONFlag(),
 		},
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
 				{Does: "check the store ./.hc", Command: "hc fsck"},
-				{Does: "check another one, for a script", Command: "hc fsck -C /srv/data/.hc --json"},
-				{Does: "mend what is damaged, and fetch lost blocks again", Command: "hc fsck --repair --peer 192.0.2.1:4977"},
+				{Does: "check another store, in a script", Command: "hc fsck -C /srv/data/.hc --json"},
+				{Does: "repair it, and fetch lost blocks again", Command: "hc fsck --repair --peer 192.0.2.1:4977"},
 			},
 			SeeAlso: []string{"hc(1)", "hc-append(1)", "hc-fetch(1)"},
 		}.Metadata(),
@@ -40,7 +40,7 @@ func newFsck(std *cli.IO) *urfave.App {
 			case c.Args().Present():
 				return cli.Usagef("unexpected argument %q", c.Args().First())
 			case c.IsSet("peer") && !c.Bool("repair"):
-				return cli.Usagef("--peer goes with --repair")
+				return cli.Usagef("--peer needs --repair")
 			}
 			return fsck(c, std)
 		},
@@ -48,20 +48,21 @@ func newFsck(std *cli.IO) *urfave.App {
 }
 
 const fsckDescription = `
-hc fsck reads every byte of a store. Records are compared with their checksums, blocks with their hashes, these with the
-tree, the tree with the head that was signed, and that with its signature; the index, and all else that is derived from
-the packs, with what the packs say. It only reads, and others may write to the store meanwhile.
+hc fsck reads every byte of a store. It compares records with their checksums, blocks with their hashes, these with the tree, the tree
+with the head that was signed, and that with its signature; and the index, and everything else that is derived from the packs, with the
+packs. It only reads, and others may write to the store meanwhile.
 
-Each finding is a line on standard output: where it is, what it hurts, and what to do next. Some cost nothing (what a
-crash left behind, a block that nothing needs), and the exit code stays 0. Where only derived files are hurt it is 1, and
-nothing is lost. Where blocks, heads or keys are, it is 4.
+Each finding is a line on standard output: where it is, what it affects, and what to do next. Some cost nothing (what a crash left
+behind, a block that nothing needs), and the exit code stays 0. If only derived files are affected it is 1, and nothing is lost. If
+blocks, heads or keys are, it is 4.
 
-With --repair, derived files are built again, second copies of headers are written again from the first, a bit that has
-flipped in a name or a secret key is turned back, and lost blocks are taken from elsewhere in the store. Those that are
-nowhere are fetched again, with --peer, or else cleared, so that nobody is told they were here. Where the damage may hide the end of a log that is signed here, --peer looks
-for that, too; until it has, hc-append refuses to sign that log. Each peer that is named is asked, and the longest log is taken: what each
-has is printed, for a mirror that lags cannot know of the rest. Where one cannot be asked, nothing is given up. Nothing is ever signed. Then the store is checked once more: what is
-left is told, and decides the exit code; 3 says that the store is sound, and lacks blocks that it had.
+With --repair, derived files are built again, second copies of headers are written again from the first, a bit that has flipped in a
+name or a secret key is turned back, and lost blocks are taken from elsewhere in the store. Blocks that are nowhere in it are fetched
+again, with --peer; otherwise they are cleared, so that no peer is told that they are here. If the damage may hide the end of a log
+that is signed here, --peer looks for that, too; until it has, hc-append refuses to sign that log. Each peer that is named is asked, and
+the longest log is taken: what each has is printed, since a mirror that lags cannot know of the rest. If one cannot be asked, nothing
+is given up. Nothing is ever signed. Then the store is checked once more: whatever is left is reported, and decides the exit code; 3
+means that the store is sound, but lacks blocks that it had.
 
 Temporary files, a small part of the store's size, go to $TMPDIR.
 `
@@ -79,7 +80,7 @@ func fsck(c *urfave.Context, std *cli.IO) error {
 	if !run.repair || report.data+report.derived+report.none == 0 {
 		return report.result(run.dir)
 	}
-	std.Notef("checking what the repair came to")
+	std.Notef("checking the store after the repair")
 	left, err := run.check(c.Context, "left", false)
 	if err != nil {
 		return errors.Join(err, run.fetchErr)
@@ -130,7 +131,7 @@ func (r *fsckRun) check(ctx context.Context, kind string, repair bool) (report *
 		return report, err
 	}
 	if r.unheard {
-		r.std.Warnf("what is damaged stays where it is, and hc-append refuses to sign on: repeat this when all peers answer, or name only those that do")
+		r.std.Warnf("what is damaged stays where it is, and hc-append refuses to sign: repeat this when all peers answer, or name only those that do")
 		return report, nil
 	}
 	if r.away {

@@ -41,7 +41,7 @@ func (r *fsckRun) fetchBlobs(ctx context.Context, in *store.Store, names keys.Ke
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		r.deaf(fmt.Errorf("looking for the blobs of drive %v, which nobody was asked for: %w", names, err))
+		r.deaf(fmt.Errorf("looking for the blobs of drive %v, which no peer was asked for: %w", names, err))
 		return nil
 	}
 	length := uint64(0)
@@ -159,7 +159,7 @@ func (r *fsckRun) leave(in *store.Store, key keys.Key, part store.BlockRange) {
 func (r *fsckRun) tell(key keys.Key, t replicate.Told) {
 	switch {
 	case !t.Heard():
-		r.deaf(fmt.Errorf("asking %s up to where it has log %v: %w", t.Peer.Name, key, t.Err))
+		r.deaf(fmt.Errorf("asking %s how much it has of log %v: %w", t.Peer.Name, key, t.Err))
 	case t.Proved.Head.Length == 0:
 		r.std.Notef("%s has nothing of log %v", t.Peer.Name, key)
 	default:

@@ -13,18 +13,18 @@ import (
 func newGC(std *cli.IO) *urfave.App {
 	return &urfave.App{
 		Name:        "hc-gc",
-		Usage:       "give back the room of what a store does not need any more",
+		Usage:       "free the space of what a store no longer needs",
 		Description: gcDescription,
 		Flags: []urfave.Flag{
 			cli.StoreFlag(),
-			&urfave.BoolFlag{Name: "all", Usage: "rewrite every pack of which anything is dead"},
-			&urfave.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "only say what would be freed"},
+			&urfave.BoolFlag{Name: "all", Usage: "rewrite every pack with anything dead in it"},
+			&urfave.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "only show what would be freed"},
 			cli.JSONFlag(),
 		},
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
 				{Does: "see what it would free", Command: "hc gc --dry-run"},
-				{Does: "after 'hc rm' or 'hc clear', whatever little it is", Command: "hc gc --all"},
+				{Does: "after 'hc rm' or 'hc clear', free even a little", Command: "hc gc --all"},
 			},
 			SeeAlso: []string{"hc(1)", "hc-clear(1)", "hc-fsck(1)", "hc-repack(1)", "hc-rm(1)"},
 		}.Metadata(),
@@ -37,13 +37,13 @@ func newGC(std *cli.IO) *urfave.App {
 }
 
 const gcDescription = `
-hc gc frees what nothing in the store needs any more: logs that 'hc rm' removed, blocks that 'hc clear' forgot, history that was cut
-back, what appends wrote that came to no end, and records that later ones have replaced. It rewrites packs of which at least a
-tenth is dead, one after the other, so it needs room for one more; packs with less, or with damage in them, stay as they are.
+hc gc frees what nothing in the store needs any more: logs removed by 'hc rm', blocks forgotten by 'hc clear', history that was cut
+back, what unfinished appends wrote, and records that later ones have replaced. It rewrites packs of which at least a tenth is dead,
+one after the other, so it needs room for one more; packs with less, or with damage in them, stay as they are.
 
-Others may read and write meanwhile. For a moment at a pack's end it waits until nobody is in the middle of an append or a
-download; if that does not come, it says who is, and the exit code is 7. What it did until then stays done. Interrupting it, or a
-crash, harms nothing.
+Others may read and write meanwhile. At the end of each pack it waits for a moment when nobody is in the middle of an append or a
+download; if none comes, it says who is, and the exit code is 7. What it did until then stays done. Interrupting it, or a crash, does
+no harm.
 `
 
 // collect runs a gc or a repack, and prints what came of it.

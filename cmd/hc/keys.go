@@ -29,15 +29,15 @@ func newKeys(std *cli.IO) *urfave.App {
 			cli.StoreFlag(),
 			&urfave.StringFlag{Name: "out", TakesFile: true, Usage: "create, export: write the secret key to the new `FILE`, mode 0600"},
 			&urfave.BoolFlag{Name: "lock", Usage: "create, export: lock it with a passphrase"},
-			&urfave.BoolFlag{Name: "plain", Usage: "export: without the passphrase that it is locked with in the store"},
-			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "export: write the secret key to a terminal, too"},
+			&urfave.BoolFlag{Name: "plain", Usage: "export: without the passphrase that locks it in the store"},
+			&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "export: write the secret key even to a terminal"},
 			cli.PassphraseFlag(),
 			cli.JSONFlag(),
 		},
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
-				{Does: "whose logs are here, and which of them can be appended to", Command: "hc keys"},
-				{Does: "begin a log, its key locked with a passphrase", Command: "hc keys create table --lock"},
+				{Does: "which logs are here, and which of them can be appended to", Command: "hc keys"},
+				{Does: "create a log whose key is locked with a passphrase", Command: "hc keys create table --lock"},
 				{Does: "make a key at home for a CI system, without a store", Command: "hc keys create --out table.secret"},
 				{Does: "move the right to append to another machine", Command: "hc keys export table | ssh host hc keys import -"},
 				{Does: "keep a copy that needs a passphrase", Command: "hc keys export table --lock --out /media/stick/table.secret"},
@@ -50,33 +50,34 @@ func newKeys(std *cli.IO) *urfave.App {
 }
 
 const keysDescription = `
-A log can be appended to by whoever has its secret key, a file of the store that only you can read. Without an argument, or
-with 'list', hc keys writes a line for each log that the store knows: its KEY, then 'plain', 'locked' (its secret key is here), 'none'
-or 'unusable', then its names.
+Whoever has the secret key of a log can append to it. It is a file in the store that only you can read. Without an argument, or with
+'list', hc keys writes a line for each log that the store knows: its KEY, then 'plain' or 'locked' (its secret key is here), 'none' or
+'unusable', then its names.
 
-'create NAME' begins an empty log in the store with a fresh key pair and writes its KEY. 'create --out FILE' makes the key pair
-only, and no store: a log begins with it where 'hc-append NAME --secret-key-file FILE' is run first.
+'create NAME' creates an empty log in the store with a fresh key pair and writes its KEY. 'create --out FILE' makes only the key pair,
+and no store: a log begins with it where 'hc-append NAME --secret-key-file FILE' is run first.
 
-'export' writes a secret key as text that says which log it is for. 'import FILE' (or '-', standard input) takes such a text
-into this store, if it belongs to the log that it names, and writes that log's KEY. It also takes 64 hex digits (a seed) or 128
-(seed and public key), with KEY behind FILE where the log is not the one that has the usual manifest. It does not bring the
-log: fetch that before you append to it here, for two logs that are signed with one key conflict for good.
+'export' writes a secret key as text that says which log it is for. 'import FILE' (or '-', standard input) takes such a text into this
+store, if it belongs to the log that it names, and writes that log's KEY. It also takes 64 hex digits (a seed) or 128 (seed and public
+key), with KEY after FILE if the log is not the one that has the usual manifest. It does not bring the log: fetch that before you append
+to it here, since two logs that are signed with one key conflict for good.
 
-'lock' locks a secret key of the store with a passphrase, or with another one; 'unlock' takes that off. A locked one is an age
-file, which 'tail -n +2 FILE | age -d' opens, too. hc-append asks for the passphrase on the terminal, even where its input is a pipe,
-or takes it from --passphrase-fd. That flag gives a passphrase a line: the present one before the new one. The plain
-file is replaced, not wiped: old backups have it still.
+'lock' locks a secret key in the store with a passphrase, or with another one; 'unlock' takes that off. A locked one is an age file,
+which 'tail -n +2 FILE | age -d' opens, too. hc-append asks for the passphrase on the terminal, even if its input is a pipe, or takes it
+from --passphrase-fd. That flag reads one passphrase a line: the present one before the new one. The plain file is replaced, not wiped:
+old backups still have it.
 
 Tools that sign (hc-append, hc-serve --push, hc share, hc sync, hc doctor) take a secret key, in this order, from --secret-key-file or
---secret-key-fd, from the file $HC_SECRET_KEY_FILE, from $HC_SECRET_KEY, from the store. A file must belong to you or root, nobody else may have a right to it,
-and nobody else may write to its folder: else it is refused, with the command that mends that. Secrets that are mounted into a
-container are often readable by all, and cannot be changed: open them in the shell, which vouches for them, as in
+--secret-key-fd, from the file $HC_SECRET_KEY_FILE, from $HC_SECRET_KEY, from the store. A file must belong to you or root, nobody else
+may have any right to it, and nobody else may be able to write to its folder: otherwise it is refused, with the command that fixes that.
+Secrets that are mounted into a container are often readable by everyone, and cannot be changed: open them in the shell, which vouches
+for them, as in
 
     hc-append table --secret-key-fd 3 3< /run/secrets/table
 
 In Kubernetes, 'defaultMode: 0400' on the volume and a container that runs as root, or an environment variable from a
 secretKeyRef, do the same; in a GitHub workflow, 'env: HC_SECRET_KEY: ${{ secrets.NAME }}' on the one step that appends. A variable is
-seen by every program that runs beside it as the same user. It is not passed on to what the tools start themselves.
+visible to every program that runs beside it as the same user. It is not passed on to programs that the tools start themselves.
 `
 
 // keysJob is one call of hc keys.
@@ -118,7 +119,7 @@ func runKeys(c *urfave.Context, std *cli.IO) (err error) {
 		}
 		for _, flag := range []string{"json", "out", "lock", "plain", "force", "passphrase-fd"} {
 			if c.IsSet(flag) && !slices.Contains(action.flags, flag) {
-				return cli.Usagef("--%s does not go with %s", flag, word)
+				return cli.Usagef("--%s cannot be used with %s", flag, word)
 			}
 		}
 		j := keysJob{c: c, std: std, args: args}
@@ -199,7 +200,7 @@ func (j keysJob) createNamed(name string, file keyfile.File) error {
 	}
 	defer in.Close()
 	if _, err := in.Resolve(name); err == nil { // before anybody is asked for a passphrase
-		return cli.Hint(cli.Exitf(cli.ErrConflict, "core %q exists already", name), "take another name")
+		return cli.Hint(cli.Exitf(cli.ErrConflict, "core %q already exists", name), "choose another name")
 	}
 	if file, err = j.locked(file); err != nil {
 		return err
@@ -253,7 +254,7 @@ func (j keysJob) unlocked(file keyfile.File) (keyfile.File, error) {
 func (j keysJob) writeOut(path string, file keyfile.File) error {
 	err := keyfile.WriteNew(path, file.Encode())
 	if errors.Is(err, fs.ErrExist) {
-		return cli.Hint(cli.Exitf(cli.ErrConflict, "the file %q exists already", path), "take another name, since it may be the only copy of a key")
+		return cli.Hint(cli.Exitf(cli.ErrConflict, "the file %q already exists", path), "choose another name, since it may be the only copy of a key")
 	}
 	if err != nil {
 		return fmt.Errorf("writing the secret key: %w", err)

@@ -15,9 +15,9 @@ func (j keysJob) export() error {
 	out := j.c.String("out")
 	switch {
 	case j.c.Bool("lock") && j.c.Bool("plain"):
-		return cli.Usagef("--lock and --plain exclude one another")
+		return cli.Usagef("--lock and --plain cannot be used together")
 	case out == "" && j.std.OutTerminal && !j.c.Bool("force"):
-		return cli.Hint(cli.Usagef("not writing a secret key to a terminal"), "send it to a file (--out) or a pipe, or say --force")
+		return cli.Hint(cli.Usagef("not writing a secret key to a terminal"), "send it to a file (--out) or a pipe, or use --force")
 	}
 	in, file, err := j.stored(store.Options{ReadOnly: true})
 	if err != nil {
@@ -28,7 +28,7 @@ func (j keysJob) export() error {
 	case j.c.Bool("plain"):
 		file, err = j.unlocked(file)
 	case j.c.Bool("lock") && file.Locked():
-		return cli.Hint(cli.Usagef("the secret key is locked in the store already"), "leave --lock out: it is exported as it is")
+		return cli.Hint(cli.Usagef("the secret key is already locked in the store"), "leave out --lock: it is exported as it is")
 	default:
 		file, err = j.locked(file)
 	}
@@ -68,7 +68,7 @@ func (j keysJob) importFile() error {
 	}
 	key, _ := file.Key()
 	if err := hypercore.CheckSecret(j.c.Context, in, key, secret); err != nil {
-		return cli.Hint(err, "where the core has an unusual manifest, fetch it first")
+		return cli.Hint(err, "if the core has an unusual manifest, fetch it first")
 	}
 	if kept, err := in.SecretFile(key); err == nil {
 		return j.importedAlready(kept, secret)
@@ -106,7 +106,7 @@ func (j keysJob) importedAlready(kept keyfile.File, secret keys.Secret) error {
 	own, err := kept.Secret()
 	switch {
 	case errors.Is(err, keyfile.ErrLocked):
-		return cli.Hint(cli.Exitf(cli.ErrConflict, "the store has a secret key of core %v already, locked", key), "nothing was changed")
+		return cli.Hint(cli.Exitf(cli.ErrConflict, "the store already has a secret key of core %v, locked", key), "nothing was changed")
 	case err != nil:
 		return err
 	case own.Seed() != secret.Seed():

@@ -21,16 +21,16 @@ func newLog(std *cli.IO) *urfave.App {
 		Description: logDescription + driveMeant,
 		Flags: []urfave.Flag{
 			cli.StoreFlag(), atFlag(),
-			&urfave.Uint64Flag{Name: "since", Usage: "only what came behind version `N`"},
+			&urfave.Uint64Flag{Name: "since", Usage: "only what came after version `N`"},
 			&urfave.IntFlag{Name: "count", Aliases: []string{"n"}, Usage: "only the newest `N` changes"},
-			&urfave.BoolFlag{Name: "patch", Aliases: []string{"p"}, Usage: "the chunks that changed, too, and their lines where they are text"},
+			&urfave.BoolFlag{Name: "patch", Aliases: []string{"p"}, Usage: "also show the chunks that changed, and their lines if they are text"},
 			cli.JSONFlag(),
 		},
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
 				{Does: "what changed lately", Command: "hc log -n 20"},
 				{Does: "how a file became what it is, chunk by chunk", Command: "hc log -p data/table.csv"},
-				{Does: "of another drive, since version 12", Command: "hc log KEY --since 12"},
+				{Does: "what changed in another drive since version 12", Command: "hc log KEY --since 12"},
 			},
 			SeeAlso:   []string{"hc(1)", "hc-diff(1)", "hc-checkout(1)"},
 			Arguments: cli.CoreArguments,
@@ -40,11 +40,11 @@ func newLog(std *cli.IO) *urfave.App {
 }
 
 const logDescription = `
-hc log prints the changes of a drive, the newest first: the version that the change led to, what happened to the file, its size,
-when it was modified, and its name. All of it was signed with the drive's one key. Changes that were imported together are
-versions in a row of which only the last one can be checked out.
+hc log prints the changes of a drive, newest first: the version that the change led to, what happened to the file, its size, when it was
+modified, and its name. All of it was signed with the drive's one key. Changes that were imported together are consecutive versions,
+and only the last of them can be checked out.
 
-With PATH only that file, or what is below that folder.
+With PATH, only changes of that file, or of what is below that folder, are shown.
 `
 
 // change is a line of the log.

@@ -22,8 +22,8 @@ func newLs(std *cli.IO) *urfave.App {
 		Description: lsDescription + driveMeant,
 		Flags: []urfave.Flag{
 			cli.StoreFlag(), atFlag(),
-			&urfave.BoolFlag{Name: "long", Aliases: []string{"l"}, Usage: "mode, size and time, too"},
-			&urfave.BoolFlag{Name: "recursive", Aliases: []string{"R"}, Usage: "all that is below the folder"},
+			&urfave.BoolFlag{Name: "long", Aliases: []string{"l"}, Usage: "also show mode, size and time"},
+			&urfave.BoolFlag{Name: "recursive", Aliases: []string{"R"}, Usage: "everything below the folder"},
 			cli.JSONFlag(),
 		},
 		Metadata: cli.Manual{
@@ -40,8 +40,8 @@ func newLs(std *cli.IO) *urfave.App {
 }
 
 const lsDescription = `
-hc ls lists what is in a folder of a drive, from the names alone: no file's bytes are needed. A folder ends in a slash, a link
-shows where it points with -l. Names that no disk should take are shown with what is wrong with them.
+hc ls lists what is in a folder of a drive, from the names alone: it needs no file's bytes. A folder ends in a slash; with -l a link
+shows where it points. Names that no disk should take are shown with what is wrong with them.
 `
 
 func ls(c *urfave.Context, std *cli.IO) error {

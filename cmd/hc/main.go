@@ -25,8 +25,8 @@ func newApp(std *cli.IO) *urfave.App {
 		Flags:       []urfave.Flag{cli.StoreFlag()},
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
-				{Does: "publish a folder, serve it, and go on with every change", Command: "hc share ./dataset"},
-				{Does: "take it, anywhere else", Command: "hc clone KEY ./copy --peer host"},
+				{Does: "publish a folder, serve it, and publish every change", Command: "hc share ./dataset"},
+				{Does: "copy it, anywhere else", Command: "hc clone KEY ./copy --peer host"},
 				{Does: "publish a table; prints its key and length", Command: "hc chunk < table.csv | hc append table"},
 				{Does: "show what a verb does", Command: "hc help fetch"},
 			},
@@ -41,12 +41,13 @@ func newApp(std *cli.IO) *urfave.App {
 }
 
 const description = `
-What is for folders, and what looks after a store, is a verb of hc itself. What works in pipes is a program of its own, named hc-VERB: hc looks for it
-beside itself, then on PATH, so anybody can add one. 'hc help VERB' shows what a verb does, 'hc version' which version this is.
+Verbs that work on folders, or look after a store, are part of hc itself. Those that work in pipes are programs of their own, named
+hc-VERB: hc looks for them beside itself, then on PATH, so anybody can add one. 'hc help VERB' shows what a verb does, 'hc version' the
+version of hc.
 
-Flags before the verb are for hc; what stands behind it is the verb's. -C is told to the verb in $HC_DIR.
+Flags before the verb are for hc; everything after it is passed to the verb. A -C before the verb reaches it as $HC_DIR.
 
-No tool colours what it writes, so there is nothing that NO_COLOR could turn off.
+No tool colours its output, so there is nothing for NO_COLOR to turn off.
 `
 
 func dispatch(c *urfave.Context, std *cli.IO, tools toolset) error {

@@ -20,19 +20,19 @@ import (
 func newPeers(std *cli.IO) *urfave.App {
 	return &urfave.App{
 		Name:        "hc-peers",
-		Usage:       "tell who has a log or a drive, and up to which version",
+		Usage:       "show which peers have a log or a drive, and up to which version",
 		ArgsUsage:   "[NAME|KEY]",
 		Description: peersDescription,
 		Flags: append([]urfave.Flag{
 			cli.StoreFlag(),
-			&urfave.StringSliceFlag{Name: "peer", Usage: "ask the peer at `HOST[:PORT]`; may be given many times"},
+			&urfave.StringSliceFlag{Name: "peer", Usage: "ask the peer at `HOST[:PORT]`; may be repeated"},
 			&urfave.StringSliceFlag{Name: "exec", Usage: "ask through the standard input and output of `COMMAND`"},
 			cli.JSONFlag(),
 		}, network.DiscoveryFlags()...),
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
-				{Does: "of this working copy", Command: "hc peers"},
-				{Does: "of a log or a drive that need not be here, at an address", Command: "hc peers KEY --peer host"},
+				{Does: "who has the drive of this working copy", Command: "hc peers"},
+				{Does: "ask at an address about a log or a drive, which need not be here", Command: "hc peers KEY --peer host"},
 			},
 			SeeAlso:   []string{"hc(1)", "hc-share(1)", "hc-sync(1)", "hc-serve(1)"},
 			Arguments: cli.CoreArguments,
@@ -43,9 +43,9 @@ func newPeers(std *cli.IO) *urfave.App {
 
 const peersDescription = `
 hc peers asks, all at once, the peers that are named, those that blocks came from before, and those that answer on the local network,
-for the newest signed head of a log or a drive. It prints a line for each: its address, and the version that it proved, which of a log is
-its length, or why it did not. If nobody has it the exit code is 6. A KEY need not be in the store, and needs none. In a working copy its
-own drive is meant where none is given, and a NAME is taken with -C only.
+for the newest signed head of a log or a drive. It prints a line for each: its address, and the version that it proved (of a log, its
+length), or why it did not. If no peer has it the exit code is 6. A KEY need not be in the store, and then no store is needed. In a
+working copy it may be left out, which means the copy's own drive, and a NAME is taken only with -C.
 `
 
 // askFor is how long a peer has to answer.
@@ -91,7 +91,7 @@ func peers(c *urfave.Context, std *cli.IO) error {
 	case len(answers) == 0:
 		return cli.Hint(cli.Exitf(peer.ErrUnreachable, "no peer of %v is known here, and none was found", key), "name one with --peer")
 	}
-	return cli.Exitf(peer.ErrUnreachable, "nobody who was asked has %v: %d peers", key, len(answers))
+	return cli.Exitf(peer.ErrUnreachable, "none of the peers that were asked has %v: %d peers", key, len(answers))
 }
 
 // askedFor returns the log that is meant, and the store that may know peers of it; nil where there is none.

@@ -10,7 +10,7 @@ import (
 func newPull(std *cli.IO) *urfave.App {
 	return &urfave.App{
 		Name:        "hc-pull",
-		Usage:       "bring the newest version of a drive into its working copy",
+		Usage:       "update a working copy to the newest version of its drive",
 		ArgsUsage:   "[FOLDER]",
 		Description: pullDescription,
 		Flags:       append(followFlags(), cli.JSONFlag()),
@@ -25,12 +25,12 @@ func newPull(std *cli.IO) *urfave.App {
 }
 
 const pullDescription = `
-hc pull fetches what is new in the drive of a working copy, and makes its files those of the newest version. Only what changed
-travels. Files that were edited here are not overwritten: where the new version would replace one, nothing is changed, they are named, and the
-exit code is 7; --force replaces them. What cannot be written, is edited meanwhile, or nobody has yet, is named, and the exit
-code is 3; the next pull tries it again. One that was interrupted goes on when it is started again.
+hc pull fetches what is new in the drive of a working copy, and updates the files to the newest version. Only what changed travels.
+Files that were edited here are not overwritten: if the new version would replace one, nothing is changed, they are named, and the exit
+code is 7; --force replaces them. A file that cannot be written, is edited meanwhile, or that no peer has yet, is named, and the exit
+code is 3; the next pull tries it again. A pull that was interrupted continues when it is started again.
 
-Where an older version is checked out, pull goes over to the newest one.
+If an older version is checked out, pull switches to the newest one.
 `
 
 func pull(c *urfave.Context, std *cli.IO) error {
@@ -40,7 +40,7 @@ func pull(c *urfave.Context, std *cli.IO) error {
 	}
 	defer in.Close()
 	if tree.Publishes() {
-		return cli.Hint(cli.Exitf(cli.ErrConflict, "the drive is published from here: there is nobody to pull it from"), "hc sync publishes what changed")
+		return cli.Hint(cli.Exitf(cli.ErrConflict, "the drive is published from here: there is no peer to pull it from"), "hc sync publishes what changed")
 	}
 	return follow(c, std, tree, keys.Ref{Key: tree.Key()}, false)
 }

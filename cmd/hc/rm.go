@@ -23,12 +23,12 @@ func newRm(std *cli.IO) *urfave.App {
 		Description: rmDescription,
 		Flags: []urfave.Flag{
 			cli.StoreFlag(),
-			&urfave.BoolFlag{Name: "forget-key", Usage: "remove the secret key, too: nobody can append any more who has no copy of it"},
+			&urfave.BoolFlag{Name: "forget-key", Usage: "remove the secret key, too: without a copy of it nobody can append any more"},
 		},
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
-				{Does: "remove a log, and give back its room", Command: "hc rm table && hc gc"},
-				{Does: "remove a log of ours for good", Command: "hc rm table --forget-key"},
+				{Does: "remove a log, and free its space", Command: "hc rm table && hc gc"},
+				{Does: "remove a log of your own for good", Command: "hc rm table --forget-key"},
 			},
 			SeeAlso:   []string{"hc(1)", "hc-clear(1)", "hc-gc(1)", "hc-keys(1)"},
 			Arguments: cli.CoreArguments,
@@ -38,13 +38,13 @@ func newRm(std *cli.IO) *urfave.App {
 }
 
 const rmDescription = `
-hc rm removes logs from the store, with their names, at once and durably; of a drive both of its logs. Other logs keep all of their blocks, also those
-that they share with a removed one. Room on the disk comes back with the next 'hc gc'.
+hc rm removes logs from the store, with their names, at once and durably; of a drive both of its logs. Other logs keep all of their
+blocks, even those that they share with a removed one. Space on the disk is freed by the next 'hc gc'.
 
-A secret key stays in the store unless --forget-key is given: a copy of the log elsewhere is worth little to its owner without
-it. Who appends again with that key must fetch the log before: two histories that one key signed conflict for good.
+A secret key stays in the store unless --forget-key is given: a copy of the log elsewhere is worth little to its owner without it. Before
+you append again with that key, fetch the log: two histories that one key signed conflict for good.
 
-A log to which somebody appends, or which somebody downloads, at this moment is not removed: exit code 7.
+A log that somebody is appending to or downloading is not removed: exit code 7.
 `
 
 func rm(c *urfave.Context, std *cli.IO) error {

@@ -34,17 +34,17 @@ func newShare(std *cli.IO) *urfave.App {
 		ArgsUsage:   "[FOLDER]",
 		Description: shareDescription,
 		Flags: append([]urfave.Flag{
-			&urfave.StringFlag{Name: "listen", Usage: "serve at `HOST:PORT` (default " + defaultListen + ", or any free port where that is taken)"},
-			&urfave.BoolFlag{Name: "once", Usage: "publish, and end: nothing is served or watched"},
-			&urfave.BoolFlag{Name: "no-discovery", Usage: "do not answer who looks on the local network for the drive"},
-			&urfave.BoolFlag{Name: "no-watch", Usage: "serve what the folder has now, and do not look at it again"},
+			&urfave.StringFlag{Name: "listen", Usage: "serve at `HOST:PORT` (default " + defaultListen + ", or any free port if that is taken)"},
+			&urfave.BoolFlag{Name: "once", Usage: "publish and exit: nothing is served or watched"},
+			&urfave.BoolFlag{Name: "no-discovery", Usage: "do not answer peers that look for the drive on the local network"},
+			&urfave.BoolFlag{Name: "no-watch", Usage: "serve what the folder has now, and do not watch it"},
 			cli.JSONFlag(),
 		}, append(folderFlags(), cli.SecretFlags()...)...),
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
 				{Does: "share a folder; prints its key", Command: "hc share ./dataset"},
-				{Does: "on the same network", Command: "hc clone KEY ./copy"},
-				{Does: "elsewhere", Command: "hc clone KEY ./copy --peer host:4977"},
+				{Does: "copy it, on the same network", Command: "hc clone KEY ./copy"},
+				{Does: "copy it from elsewhere", Command: "hc clone KEY ./copy --peer host:4977"},
 				{Does: "publish what changed, from a script", Command: "hc share ./dataset --once"},
 			},
 			SeeAlso: []string{"hc(1)", "hc-clone(1)", "hc-sync(1)", "hc-status(1)"},
@@ -54,24 +54,24 @@ func newShare(std *cli.IO) *urfave.App {
 }
 
 const shareDescription = `
-hc share makes a drive of a folder, or publishes its next version: it imports what changed, prints the drive's key, serves the
-drive, and imports again whenever something in the folder changes. Who has the key can read all of it, from whoever has it; only
-who has the secret key, which stays in the folder's store (.hc), can publish. Back that up.
+hc share makes a drive of a folder, or publishes its next version: it imports what changed, prints the drive's key, serves the drive, and
+imports again whenever something in the folder changes. Anybody with the key can read all of it, from any peer that has it; only somebody
+with the secret key, which stays in the folder's store (.hc), can publish. Back that up.
 
-Who has the key finds the share on the local network. It is announced by multicast DNS, by its discovery key only, from which nobody learns
-the key.
+Peers with the key find the share on the local network. It is announced by multicast DNS under its discovery key only, from which nobody
+learns the key.
 
-What .hcignore files name, in the syntax of gitignore(5), is left out, and so is every .hc. The files stay as they are; the
-store beside them holds their versions, compressed, each chunk once.
+What .hcignore files name, in the syntax of gitignore(5), is left out, and so is every .hc. The files stay as they are; the store beside
+them holds their versions, compressed, each chunk once.
 
-A device, a named pipe or a name that is not UTF-8 ends it, but with --skip-special; what comes to be there later is named, and left out.
-A file that something writes to whenever it is read is named, and stays in the drive as it was until it keeps still; --once and 'hc sync' end
-with exit code 3 then.
+A device, a named pipe or a name that is not UTF-8 is an error, unless --skip-special is given; one that appears later is named, and left
+out. A file that something writes to whenever it is read is named, and stays in the drive as it was until the writing stops; --once and
+'hc sync' then exit with 3.
 `
 
 // folderFlags say which files are imported.
 func folderFlags() []urfave.Flag {
-	return append(cli.ImportFlags(""), &urfave.BoolFlag{Name: "checksum", Usage: "read every file, also those whose size and times are as they were"})
+	return append(cli.ImportFlags(""), &urfave.BoolFlag{Name: "checksum", Usage: "read every file, even those with unchanged size and times"})
 }
 
 // publishOptions reads the flags of who publishes.
@@ -97,11 +97,11 @@ func openFolder(c *urfave.Context, std *cli.IO, folder string, create bool) (*st
 		return nil, err
 	}
 	if !info.IsDir() {
-		return nil, cli.Usagef("%q is no folder: put the file into one", folder)
+		return nil, cli.Usagef("%q is not a folder: put the file into one", folder)
 	}
 	in, err := store.Open(c.Context, worktree.StoreDir(folder), store.Options{Create: create})
 	if err == nil && in.NetworkFS() {
-		std.Warnf("the store is on a network file system, which may lose what it says is synced")
+		std.Warnf("the store is on a network file system, which may lose what it reports as synced")
 	}
 	return in, err
 }
@@ -119,7 +119,7 @@ func share(c *urfave.Context, std *cli.IO) error {
 		return cli.Usagef("want one FOLDER, got %d arguments", c.NArg())
 	}
 	if c.Bool("once") && (c.IsSet("listen") || c.Bool("no-watch")) {
-		return cli.Usagef("--once serves nothing: it goes with neither --listen nor --no-watch")
+		return cli.Usagef("--once serves nothing: leave out --listen and --no-watch")
 	}
 	if err := checkAddresses(c); err != nil {
 		return err
@@ -192,7 +192,7 @@ func (s *sharing) begin(folder string) error {
 func (s *sharing) sayLeft(before []string) {
 	for _, path := range s.left {
 		if !slices.Contains(before, path) {
-			s.std.Warnf("%q is not taken now, but stays as the drive has it: something writes to it whenever it is read", path)
+			s.std.Warnf("%q stays as the drive has it for now: something writes to it whenever it is read", path)
 		}
 	}
 }
@@ -207,10 +207,10 @@ func (s *sharing) unsettled() error {
 
 func (s *sharing) hint(err error, root string) error {
 	if errors.Is(err, folder.ErrSpecial) {
-		return cli.Hint(err, "--skip-special leaves it out, --exclude anything")
+		return cli.Hint(err, "--skip-special leaves it out, --exclude leaves out anything")
 	}
 	if t, ofErr := worktree.Of(s.in); ofErr == nil && !t.Publishes() {
-		return cli.Hint(err, fmt.Sprintf("%q follows a drive of somebody else: 'hc sync' brings its news", filepath.Clean(root)))
+		return cli.Hint(err, fmt.Sprintf("%q follows somebody else's drive: 'hc sync' updates it", filepath.Clean(root)))
 	}
 	return err
 }
@@ -277,7 +277,7 @@ func (s *sharing) watch(ctx context.Context) error {
 		}
 	}
 	changed, err := s.tree.Watch(ctx, func(why error) {
-		s.std.Warnf("looking for changes every two seconds: the system does not tell of them: %v", why)
+		s.std.Warnf("looking for changes every two seconds, since the system does not report them: %v", why)
 	})
 	if err != nil {
 		return err
@@ -291,7 +291,7 @@ func (s *sharing) watch(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			s.std.Warnf("nothing was published, and it is tried again at the next change: %v", err)
+			s.std.Warnf("nothing was published, trying again at the next change: %v", err)
 			continue
 		case result.Added+result.Changed+result.Removed == 0:
 			continue
@@ -318,7 +318,7 @@ func (s *sharing) say(result drive.Result) error {
 		s.std.Notef("version %d: nothing changed", result.Length)
 		return nil
 	}
-	s.std.Notef("version %d: %d added, %d changed, %d removed; %s new, %s were here already",
+	s.std.Notef("version %d: %d added, %d changed, %d removed; %s new, %s already here",
 		result.Length, result.Added, result.Changed, result.Removed, cli.FormatSize(int64(result.Bytes)), cli.FormatSize(int64(result.Reused)))
 	return nil
 }

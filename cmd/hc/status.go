@@ -13,13 +13,13 @@ import (
 func newStatus(std *cli.IO) *urfave.App {
 	return &urfave.App{
 		Name:        "hc-status",
-		Usage:       "tell what a working copy is, and what was edited in it",
+		Usage:       "show what a working copy is, and what was edited in it",
 		ArgsUsage:   "[FOLDER]",
 		Description: statusDescription,
 		Flags:       append([]urfave.Flag{cli.JSONFlag()}, folderFlags()...),
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
-				{Does: "here", Command: "hc status"},
+				{Does: "of the working copy that this folder is in", Command: "hc status"},
 			},
 			SeeAlso: []string{"hc(1)", "hc-diff(1)", "hc-sync(1)", "hc-log(1)"},
 		}.Metadata(),
@@ -28,10 +28,10 @@ func newStatus(std *cli.IO) *urfave.App {
 }
 
 const statusDescription = `
-hc status says of which drive a folder is a working copy, whether it publishes or follows it, which version is checked out and
-which is the newest that is known here, and names the files that differ from the version that is checked out: A added, M
-modified, D deleted; L is a file that the last clone or pull has left out, and that is as it was before, or not there: the next one
-tries it again. It asks no peer, and changes nothing; that there are edits is no error. A name with control characters is shown in quotes.
+hc status shows which drive a folder is a working copy of, whether it publishes or follows it, which version is checked out and which is
+the newest known here. It names the files that differ from the version that is checked out: A added, M modified, D deleted; L is a file
+that the last clone or pull left out, and that is as it was before, or not there: the next one tries it again. It asks no peer, and
+changes nothing; edits are not an error. A name with control characters is shown in quotes.
 `
 
 // state is what hc status says, as --json shows it.

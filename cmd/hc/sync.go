@@ -23,20 +23,20 @@ import (
 func newSync(std *cli.IO) *urfave.App {
 	return &urfave.App{
 		Name:        "hc-sync",
-		Usage:       "publish what changed in a working copy, or bring what its owner published",
+		Usage:       "publish what changed in a working copy, or fetch what its owner published",
 		ArgsUsage:   "[FOLDER]",
 		Description: syncDescription,
 		Flags: append(append(append(followFlags(),
-			&urfave.BoolFlag{Name: "live", Usage: "stay, and go on with every change"},
-			&urfave.StringFlag{Name: "listen", Usage: "with --live, where this is the drive's owner: serve at `HOST:PORT`"},
+			&urfave.BoolFlag{Name: "live", Usage: "keep running, and sync every change"},
+			&urfave.StringFlag{Name: "listen", Usage: "with --live, if this is the drive's owner: serve at `HOST:PORT`"},
 			cli.JSONFlag(),
 		), folderFlags()...), cli.SecretFlags()...),
 		Metadata: cli.Manual{
 			Examples: []cli.Example{
-				{Does: "what is new, once: 0 says that all is here and verified", Command: "hc sync --peer host"},
-				{Does: "and whatever comes", Command: "hc sync --live --peer host"},
-				{Does: "as the owner: publish, and bring it to a mirror", Command: "hc sync --peer mirror"},
-				{Does: "and every change, too", Command: "hc sync --live --peer mirror"},
+				{Does: "fetch what is new, once; exit code 0: all is here and verified", Command: "hc sync --peer host"},
+				{Does: "fetch what is new, and whatever comes later", Command: "hc sync --live --peer host"},
+				{Does: "as the owner: publish, and push to a mirror", Command: "hc sync --peer mirror"},
+				{Does: "as the owner: publish and push every change", Command: "hc sync --live --peer mirror"},
 			},
 			SeeAlso: []string{"hc(1)", "hc-share(1)", "hc-pull(1)", "hc-status(1)"},
 		}.Metadata(),
@@ -45,14 +45,15 @@ func newSync(std *cli.IO) *urfave.App {
 }
 
 const syncDescription = `
-A drive has one writer: who holds its secret key publishes, and all others follow. hc sync says which of the two this working copy
-is, and does what that one does. Where the key is here it imports what changed, and brings it to the peers that are named, which
-must be mirrors ('hc-serve --accept KEY'); it ends when they have all of it on their disks, and have proved that it is this
-history that they have. Where they have another one, of a second copy that publishes, too, the exit code is 7. Where it is not, it does what 'hc pull' does, with its exit codes: 0 says that all of the newest version is here, verified and written.
+A drive has one writer: whoever holds its secret key publishes, and all others follow. hc sync says which of the two this working copy
+is, and does its part. If the key is here it imports what changed, and brings it to the peers that are named, which must be mirrors
+('hc-serve --accept KEY'); it ends when they have all of it on their disks, and have proved that they have this history. If they have
+another one, from a second copy that publishes, too, the exit code is 7. If the key is not here, it does what 'hc pull' does, with its
+exit codes: 0 means that all of the newest version is here, verified and written.
 
 With --live the owner serves, publishes every change, as 'hc share' does, and brings each version to the mirrors that are named; a
-follower takes each version as it comes, within a fraction of a second. Where the connection is lost it goes on when the peer can be
-reached again; a file that was edited here stays as it is, is named, and the others come.
+follower takes each version as it comes, within a fraction of a second. If the connection is lost it continues when the peer can be
+reached again; a file that was edited here stays as it is and is named, and the others are updated.
 `
 
 func runSync(c *urfave.Context, std *cli.IO) error {

@@ -37,5 +37,5 @@ func openTree(c *urfave.Context, std *cli.IO) (*store.Store, *worktree.Tree, err
 }
 
 func noTree(folder string) error {
-	return cli.Hint(cli.Exitf(cli.ErrNotFound, "%q is no working copy", folder), "hc clone makes one of a drive, hc share one of a folder")
+	return cli.Hint(cli.Exitf(cli.ErrNotFound, "%q is not a working copy", folder), "hc clone makes one from a drive, hc share from a folder")
 }

@@ -43,7 +43,7 @@ var exitMeanings = []struct {
 	{ExitDone, "done and complete"},
 	{ExitFailed, "failed (I/O, bad input)"},
 	{ExitUsage, "usage"},
-	{ExitPartial, "partial: some of what was asked is not available"},
+	{ExitPartial, "partial: some of what was asked for is not available"},
 	{ExitUnverified, "verification failed: the data is not what the key signed"},
 	{ExitNotFound, "not found (key, name, path)"},
 	{ExitNetwork, "network: no peer reached, or all were lost"},

@@ -21,11 +21,11 @@ func JSONFlag() urfave.Flag {
 }
 
 func quietFlag() urfave.Flag {
-	return &urfave.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no notes, only errors"}
+	return &urfave.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no notes, only warnings and errors"}
 }
 
 func verboseFlag() urfave.Flag {
-	return &urfave.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "log what happens on standard error"}
+	return &urfave.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "log what happens, on standard error"}
 }
 
 // StoreDir returns the store's folder: --dir, else $HC_DIR, else ./.hc.

@@ -36,7 +36,7 @@ func keysOf(word string) (list []keys.Key, err error) {
 		}
 		ref, err := keys.ParseRef(line)
 		if err != nil || ref.Pinned {
-			return nil, Usagef("%s:%d: %q is no KEY", word, i+1, line)
+			return nil, Usagef("%s:%d: %q is not a KEY", word, i+1, line)
 		}
 		list = append(list, ref.Key)
 	}

@@ -145,12 +145,12 @@ func (p *page) environment() []Variable {
 		case "dir":
 			vars = append(vars, Variable{"HC_DIR", "the store's folder, unless -C names one"})
 		case "discover":
-			vars = append(vars, Variable{"HC_PEERS", "more peers, HOST[:PORT], with commas or spaces between them"})
+			vars = append(vars, Variable{"HC_PEERS", "more peers, HOST[:PORT], separated by commas or spaces"})
 		case "no-discovery":
-			vars = append(vars, Variable{"HC_NO_DISCOVERY", "as --no-discovery, if it is not empty"})
+			vars = append(vars, Variable{"HC_NO_DISCOVERY", "same as --no-discovery, if not empty"})
 		case "secret-key-file":
 			vars = append(vars,
-				Variable{"HC_SECRET_KEY_FILE", "as --secret-key-file, unless a flag names a secret key"},
+				Variable{"HC_SECRET_KEY_FILE", "same as --secret-key-file, unless a flag names a secret key"},
 				Variable{"HC_SECRET_KEY", "the secret key itself, as 'hc keys export' writes it, or as 64 hex digits (a seed), unless one of those above is given"})
 		}
 	}

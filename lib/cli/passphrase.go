@@ -35,10 +35,10 @@ func (std *IO) Passphrases(c *urfave.Context, inputIsData bool) (*Passphrases, e
 	}
 	p.fd = c.Int("passphrase-fd")
 	if p.fd == 0 && inputIsData {
-		return nil, Usagef("--passphrase-fd 0: standard input carries data: take another descriptor, as in --passphrase-fd 3 3< FILE")
+		return nil, Usagef("--passphrase-fd 0: standard input carries data: use another descriptor, as in --passphrase-fd 3 3< FILE")
 	}
 	if p.fd < 0 {
-		return nil, Usagef("--passphrase-fd %d is no descriptor", p.fd)
+		return nil, Usagef("--passphrase-fd %d is not a descriptor", p.fd)
 	}
 	return p, nil
 }
@@ -63,7 +63,7 @@ func (p *Passphrases) New(ctx context.Context, key keys.Key) (string, error) {
 	if err := keyfile.CheckPassphrase(first); err != nil {
 		return "", err
 	}
-	again, err := p.std.ask(ctx, "the same once more: ")
+	again, err := p.std.ask(ctx, "the same again: ")
 	if err != nil {
 		return "", err
 	}

@@ -39,7 +39,7 @@ func newTerminal(t *testing.T) (person *os.File, opening func() (*os.File, error
 func untilPrompt(t *testing.T, person *os.File) string {
 	t.Helper()
 	shown := ""
-	for b := make([]byte, 1); !strings.HasSuffix(shown, "key of core "+testKey.String()+": ") && !strings.HasSuffix(shown, "once more: "); {
+	for b := make([]byte, 1); !strings.HasSuffix(shown, "key of core "+testKey.String()+": ") && !strings.HasSuffix(shown, "the same again: "); {
 		if _, err := person.Read(b); err != nil {
 			t.Error(err)
 			return shown

@@ -36,7 +36,7 @@ func (std *IO) Secret(c *urfave.Context) (*keyfile.File, error) {
 	name, source := c.String("secret-key-file"), "--secret-key-file"
 	switch {
 	case c.IsSet("secret-key-fd") && name != "":
-		return nil, Usagef("--secret-key-file and --secret-key-fd exclude one another")
+		return nil, Usagef("--secret-key-file and --secret-key-fd cannot be used together")
 	case c.IsSet("secret-key-fd"):
 		name, source = fmt.Sprintf("%s%d", descriptors[0], c.Int("secret-key-fd")), "--secret-key-fd"
 	case name == "":
@@ -109,7 +109,7 @@ func (std *IO) openSecret(ctx context.Context, name string) (in io.ReadCloser, w
 		return in, fmt.Sprintf("descriptor %d", n), err
 	}
 	if _, err := keyfile.Parse([]byte(name)); err == nil { // an error would show it once more
-		return nil, "", Usagef("what should name a file looks like a key itself, and a secret one on a command line is no secret: put it into a file")
+		return nil, "", Usagef("this looks like a key, not a file's name, and a secret key on a command line is no secret: put it into a file")
 	}
 	f, err := os.Open(name)
 	if err != nil {
@@ -148,7 +148,7 @@ func (std *IO) openDescriptor(ctx context.Context, n int) (io.ReadCloser, error)
 		return io.NopCloser(std.In), nil
 	}
 	if n < 3 {
-		return nil, Usagef("descriptor %d is for output, or none: take one from 3 up", n)
+		return nil, Usagef("descriptor %d is for output, or not one: use 3 or higher", n)
 	}
 	if !inherited(n) {
 		return nil, Usagef("descriptor %d is not open: open it in the shell, as in %d< FILE", n, n)
@@ -172,6 +172,6 @@ func (std *IO) WarnOfReaders() {
 		return
 	}
 	if info, err := std.outFile.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
-		std.Warnf("others may read the file that standard output goes to (mode %04o): chmod 600 it, or say --out FILE", info.Mode().Perm())
+		std.Warnf("others can read the file that standard output goes to (mode %04o): chmod 600 it, or use --out FILE", info.Mode().Perm())
 	}
 }

@@ -39,7 +39,7 @@ type textOnly struct {
 	rest []byte // the beginning of a character, from the end of the write before
 }
 
-var errNotText = errors.New("not writing what is not text to a terminal")
+var errNotText = errors.New("not writing anything but text to a terminal")
 
 func (t *textOnly) Write(p []byte) (int, error) {
 	text := p
@@ -53,7 +53,7 @@ func (t *textOnly) Write(p []byte) (int, error) {
 			break
 		}
 		if r == utf8.RuneError && n == 1 || r < ' ' && r != '\n' && r != '\t' && r != '\r' || 0x7f <= r && r < 0xa0 {
-			return 0, Hint(Exitf(ErrUsage, "%w", errNotText), "send it to a file or a pipe, or say --force")
+			return 0, Hint(Exitf(ErrUsage, "%w", errNotText), "send it to a file or a pipe, or use --force")
 		}
 		left = left[n:]
 	}

@@ -22,7 +22,7 @@ import (
 func Announce(ctx context.Context, std *cli.IO, at net.Addr, server *replicate.Server) (wait func(), err error) {
 	tcp, ok := at.(*net.TCPAddr)
 	if !ok || tcp.IP.IsLoopback() {
-		return nil, cli.Hint(cli.Usagef("nobody else reaches %v", at), "listen on an address of the network, or on all (:4977)")
+		return nil, cli.Hint(cli.Usagef("nobody else can reach %v", at), "listen on an address of the network, or on all (:4977)")
 	}
 	var announcing sync.WaitGroup
 	announcing.Go(func() {

@@ -35,5 +35,5 @@ func firstFree(ctx context.Context, addresses []string) (listener net.Listener, 
 			return listener, err
 		}
 	}
-	return nil, cli.Hint(err, "take another port (0: any free one)")
+	return nil, cli.Hint(err, "use another port (0: any free one)")
 }

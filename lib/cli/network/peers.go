@@ -16,7 +16,7 @@ import (
 // DiscoveryFlags say whether peers are looked for; see [Look].
 func DiscoveryFlags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.BoolFlag{Name: "discover", Usage: "look for peers on the local network, beside those that are named"},
+		&urfave.BoolFlag{Name: "discover", Usage: "look for peers on the local network, besides those that are named"},
 		&urfave.BoolFlag{Name: "no-discovery", Usage: "never look for peers"},
 	}
 }
@@ -24,15 +24,15 @@ func DiscoveryFlags() []urfave.Flag {
 // PeerFlags say where a tool fetches from, and how fast.
 func PeerFlags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.StringSliceFlag{Name: "peer", Usage: "fetch from the peer at `HOST[:PORT]`; may be given many times"},
+		&urfave.StringSliceFlag{Name: "peer", Usage: "fetch from the peer at `HOST[:PORT]`; may be repeated"},
 		&urfave.StringSliceFlag{Name: "exec", Usage: "fetch through the standard input and output of `COMMAND`"},
-		&urfave.StringFlag{Name: "limit-rate", Usage: "take at most `SIZE` a second, over all peers"},
+		&urfave.StringFlag{Name: "limit-rate", Usage: "receive at most `SIZE` a second, over all peers"},
 	}
 }
 
 // DedupFlag keeps from a peer what the store has from elsewhere, at the cost of fetching it: [replicate.FetchOptions].NoDedup.
 func DedupFlag() urfave.Flag {
-	return &urfave.BoolFlag{Name: "no-dedup", Usage: "ask for every block, also for those that the store has from elsewhere: else the peer can tell which they are"}
+	return &urfave.BoolFlag{Name: "no-dedup", Usage: "ask for every block, even those that the store has from elsewhere: otherwise the peer can tell which they are"}
 }
 
 // Peers returns the peers to fetch from that the flags of [PeerFlags] and $HC_PEERS name, none if none is.
@@ -64,7 +64,7 @@ func NamedPeers(std *cli.IO, c *urfave.Context) (dialers []replicate.Dialer, err
 
 func namedPeers(std *cli.IO, c *urfave.Context, limiter *peer.Limiter) (dialers []replicate.Dialer, err error) {
 	if slices.Contains(c.StringSlice("peer"), "") || slices.Contains(c.StringSlice("exec"), "") {
-		return nil, cli.Usagef("--peer and --exec want to know whom to ask")
+		return nil, cli.Usagef("--peer and --exec need an address or a command")
 	}
 	for _, address := range c.StringSlice("peer") {
 		if err := peer.CheckAddress(address); err != nil {
