@@ -16,25 +16,25 @@ const (
 	kindMap
 )
 
-// Piece is neighbouring blocks of an answer, as they travel.
+// Piece is neighbouring blocks of an answer, in the form they travel in.
 type Piece struct {
 	Zstd, Lines bool
-	Delta       bool     // it is one block, told from another, in one frame
-	Base        uint64   // with Delta, that block of the same core
-	Map         bool     // it is one block, told as the map that it is
+	Delta       bool     // one block as a delta, in one frame
+	Base        uint64   // with Delta, the block of the same core that it is a delta against
+	Map         bool     // one block as a map
 	Count, Raw  int      // blocks, and bytes of them
 	Lengths     []uint32 // nil for lines
 	Payload     []byte
 }
 
-// Blocks is the answer that brings blocks: of those asked for the first ones, in order.
+// Blocks is the answer with blocks: the first ones of those asked for, in order.
 type Blocks struct {
 	ID     uint64
 	Nodes  []merkle.Node
 	Pieces []Piece
 }
 
-// tailZeros are how many zeros a message may end with: who writes it may want its length to be a multiple of 8.
+// tailZeros is how many zeros a message may end with: a writer may want its length to be a multiple of 8.
 const tailZeros = 7
 
 // Head returns the message's body up to the payloads of its pieces, which follow in order.
@@ -104,12 +104,12 @@ func DecodeBlocks(b []byte) (Blocks, error) {
 	rest := d.Rest()
 	for i := range m.Pieces {
 		if sizes[i] > len(rest) {
-			return m, fmt.Errorf("%w: blocks: a payload of %d bytes, where %d are left", ErrMessage, sizes[i], len(rest))
+			return m, fmt.Errorf("%w: blocks: a payload of %d bytes, but %d are left", ErrMessage, sizes[i], len(rest))
 		}
 		m.Pieces[i].Payload, rest = rest[:sizes[i]], rest[sizes[i]:]
 	}
 	if len(rest) > tailZeros || len(bytes.Trim(rest, "\x00")) > 0 {
-		return m, fmt.Errorf("%w: blocks: %d bytes behind it", ErrMessage, len(rest))
+		return m, fmt.Errorf("%w: blocks: %d bytes after it", ErrMessage, len(rest))
 	}
 	return m, nil
 }
@@ -161,7 +161,7 @@ func (p *Piece) readLengths(d *compact.Decoder) {
 	}
 }
 
-// plain reports whether the payload is the bytes of the blocks.
+// plain reports whether the payload is the blocks' own bytes.
 func (p Piece) plain() bool { return !p.Zstd && !p.Delta && !p.Map }
 
 // Size returns how many bytes, and blocks, the pieces have.
@@ -172,10 +172,10 @@ func (m Blocks) Size() (raw, blocks int) {
 	return raw, blocks
 }
 
-// Lender gives what a reader said that he holds. Its errors are wrapped.
+// Lender gives access to the blocks that a reader said it holds. Its errors are wrapped.
 type Lender interface {
-	Base(block uint64) ([]byte, error) // one that another is told from
-	Held() []Span                      // the blocks that he said he holds
+	Base(block uint64) ([]byte, error) // the base of a delta
+	Held() []Span                      // the blocks that the reader said it holds
 	Length(block uint64) (int, error)  // of one of them, in bytes
 }
 
@@ -199,8 +199,8 @@ func (p Piece) split(blocks [][]byte, data []byte) ([][]byte, bool) {
 	return blocks, len(data) == 0
 }
 
-// Pack appends to b the payload of a piece of neighbouring blocks, which is a copy of their bytes or what they come to when they are
-// compressed, and returns the piece and b as it is then. With try they are compressed where that saves enough.
+// Pack appends the payload of a piece of neighbouring blocks to b, and returns the piece and the extended b. The payload is a
+// copy of their bytes; with try it is compressed if that saves enough.
 func Pack(b []byte, blocks [][]byte, try bool) (Piece, []byte) {
 	p := Piece{Count: len(blocks), Lines: len(blocks) > 1}
 	for i, block := range blocks {

@@ -5,11 +5,10 @@ import (
 	"hc/lib/merkle"
 )
 
-// AskCopies asks for the leaf hashes of neighbouring blocks, but for those of blocks that are like one of the core that the
-// reader holds.
+// AskCopies asks for the leaf hashes of neighbouring blocks, except for blocks equal to one of the core that the reader holds.
 type AskCopies struct {
 	AskLeaves
-	Held []Span // ascending, apart from one another
+	Held []Span // ascending and apart
 }
 
 // Append appends the message's body.
@@ -44,7 +43,7 @@ func decodeHeld(d *compact.Decoder) (held []Span) {
 		gap, count := d.Uint(), d.Uint()
 		touches := gap == 0 && len(held) > 0
 		if d.Err() != nil || count == 0 || touches || gap > merkle.MaxLength || count > merkle.MaxLength || end+gap+count > merkle.MaxLength {
-			d.Fail("%d blocks are held, %d behind block %d", count, gap, end)
+			d.Fail("%d blocks are held, %d after block %d", count, gap, end)
 			break
 		}
 		held = append(held, Span{end + gap, count})
@@ -63,11 +62,11 @@ func Within(spans []Span, first, count uint64) bool {
 	return false
 }
 
-// Copy says that neighbouring blocks are like others: those that stand At blocks behind the first that was asked for like
-// From and those behind it.
+// Copy says that Count neighbouring blocks, the first of them At blocks after the first that was asked for, are equal to the
+// blocks from From on.
 type Copy struct{ At, Count, From uint64 }
 
-// Copies is the answer: the copies, ascending and apart from one another, and the leaves of all other blocks, in order.
+// Copies is the answer: the copies, ascending and apart, and the leaves of all other blocks, in order.
 type Copies struct {
 	ID            uint64
 	Copies        []Copy
@@ -94,7 +93,7 @@ func DecodeCopies(b []byte) (Copies, error) {
 	for range d.ArrayLen(3, MaxLeaves) {
 		gap, count, from := d.Uint(), d.Uint(), d.Uint()
 		if d.Err() != nil || count == 0 || gap > MaxLeaves || count > MaxLeaves || end+gap+count > MaxLeaves || from > merkle.MaxLength {
-			d.Fail("%d blocks like %d, %d behind the %dth", count, from, gap, end)
+			d.Fail("%d blocks equal to those from %d on, %d after the %dth", count, from, gap, end)
 			break
 		}
 		m.Copies = append(m.Copies, Copy{end + gap, count, from})
@@ -104,7 +103,7 @@ func DecodeCopies(b []byte) (Copies, error) {
 	return m, finish("copies", d)
 }
 
-// Count returns how many blocks are said to be like others.
+// Count returns how many blocks are said to be equal to others.
 func (m Copies) Count() (count uint64) {
 	for _, c := range m.Copies {
 		count += c.Count
@@ -112,7 +111,7 @@ func (m Copies) Count() (count uint64) {
 	return count
 }
 
-// Knows is a server's first message: which questions, beside the oldest, it answers.
+// Knows is a server's first message. It says which questions the server answers besides the oldest ones.
 type Knows struct{ Bits uint64 }
 
 // Append appends the message's body.

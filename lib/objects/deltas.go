@@ -10,11 +10,11 @@ import (
 	"hc/lib/zstdframe"
 )
 
-// AskDeltas asks for blocks, any of which may come as what it differs from a block of the core that the reader holds.
+// AskDeltas asks for blocks, any of which may come as a delta against a block of the core that the reader holds.
 type AskDeltas struct {
 	AskBlocks
-	Maps bool   // any may come as the map of such blocks that it is, too
-	Held []Span // ascending, apart from one another
+	Maps bool   // block maps may come as maps of such blocks, too
+	Held []Span // ascending and apart
 }
 
 // Append appends the message's body.
@@ -36,7 +36,7 @@ func DecodeAskDeltas(b []byte) (AskDeltas, error) {
 
 var deltaDecoders = sync.Pool{New: func() any { return newDecoder() }}
 
-// unpackDelta fills into with the bytes of a block that came as what it differs from a base.
+// unpackDelta fills into with the bytes of a block that came as a delta against base.
 func (p Piece) unpackDelta(into, base []byte) error {
 	d := deltaDecoders.Get().(*zstd.Decoder)
 	defer deltaDecoders.Put(d)

@@ -1,6 +1,6 @@
-// Package objects is how two hc peers spare each other bytes: the messages by which a reader learns the leaf hashes of blocks
-// before he asks for them, or which older blocks they are like, and the form in which blocks travel together, compressed, or as what
-// they differ from a block that he holds. FORMAT.md has all of it.
+// Package objects encodes and decodes the messages with which two hc peers save bytes. A reader learns the leaf hashes of
+// blocks before it asks for them, or which older blocks they are equal to. Blocks travel together, compressed, or as deltas
+// against blocks that the reader holds. FORMAT.md specifies it.
 //
 // It knows neither connections nor stores: lib/replicate asks and answers.
 package objects
@@ -25,7 +25,7 @@ const (
 	TypeRuns
 )
 
-// Bits of a Knows, by which a server says what it answers.
+// Bits of a Knows, with which a server says what it answers.
 const (
 	KnowsCopies = 1 << iota // AskCopies
 	KnowsDeltas             // AskDeltas
@@ -33,7 +33,7 @@ const (
 	KnowsMaps               // AskDeltas with Maps
 )
 
-// Why there is no answer.
+// The reasons of a None.
 const (
 	ReasonNotHere = iota
 	ReasonInvalid
@@ -50,8 +50,8 @@ const (
 	MaxRuns   = 256
 	MaxRaw    = 2 << 20    // bytes of several blocks
 	MaxBlock  = 16<<20 - 1 // bytes of one
-	MaxMap    = 128 << 10  // of those of one answer that are told as maps: one that stock writes has some 80 KB, and two bytes may be a look at the tree
+	MaxMap    = 128 << 10  // bytes of the blocks of one answer sent as maps: stock's maps have about 80 KB, and two bytes may cost a look-up in the tree
 )
 
-// ErrMessage is wrapped by what a peer sent that is not a message of the protocol.
+// ErrMessage says that a peer sent something that is not a message of the protocol.
 var ErrMessage = errors.New("malformed message of hc/objects")

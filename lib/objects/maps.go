@@ -9,10 +9,10 @@ import (
 	"hc/lib/merkle"
 )
 
-// PackMap makes a piece of a block that is a block of a map (see [hyperdrive.DecodeMap]) of blocks most of which a reader holds; length
-// gives those of their lengths that are known. It fails if the block is none, or the piece would not be much smaller.
+// PackMap makes a piece of a block of a map (see [hyperdrive.DecodeMap]) that lists blocks most of which a reader holds; length
+// returns their lengths, as far as they are known. ok is false if the block is not one, or the piece would not be much smaller.
 func PackMap(block []byte, held []Span, length func(block uint64) (int, bool)) (p Piece, ok bool) {
-	if len(block) == 0 || len(block) > MaxMap || block[0] != 0 { // which costs nothing to see, of nearly all that are none
+	if len(block) == 0 || len(block) > MaxMap || block[0] != 0 { // rules out nearly all other blocks at no cost
 		return p, false
 	}
 	pieces, err := hyperdrive.DecodeMap(block)
@@ -22,7 +22,7 @@ func PackMap(block []byte, held []Span, length func(block uint64) (int, bool)) (
 	runs := hyperdrive.Runs(pieces)
 	payload := compact.AppendUint(nil, uint64(len(runs)))
 	for _, run := range runs {
-		if run.First >= merkle.MaxLength { // nothing that can be: who is told of it takes it for a lie
+		if run.First >= merkle.MaxLength { // impossible: a reader would take it for a lie
 			return p, false
 		}
 		payload = compact.AppendUint(compact.AppendUint(payload, run.First), run.Count)
@@ -42,10 +42,11 @@ func PackMap(block []byte, held []Span, length func(block uint64) (int, bool)) (
 	return Piece{Map: true, Count: 1, Raw: len(block), Lengths: []uint32{uint32(len(block))}, Payload: payload}, true
 }
 
-// mapGain is by how much a map is smaller as a piece, at least: else it goes as any block does.
+// mapGain is the least factor by which a map must be smaller as a piece: else it is sent like any other block.
 const mapGain = 4
 
-// unpackMap returns the block that came as the map that it is. Nothing grows beyond what a block has room for that is as long as the piece says.
+// unpackMap returns the block that came as a map. It allocates no more than a block of the length that the piece claims has
+// room for.
 func (p Piece) unpackMap(lender Lender) ([]byte, error) {
 	d := compact.NewDecoder(p.Payload)
 	runs := make([]Span, d.ArrayLen(2, p.Raw))
@@ -74,7 +75,8 @@ func (p Piece) unpackMap(lender Lender) ([]byte, error) {
 	return block, finish("blocks: a map", d)
 }
 
-// mappedLength returns how long a block of a map is: what the reader knows, or, of one that he does not hold, what the piece says.
+// mappedLength returns the length of a block of a map: what the reader knows or, for a block that it does not hold, what the
+// piece says.
 func mappedLength(d *compact.Decoder, lender Lender, block uint64) (uint64, error) {
 	if !Within(lender.Held(), block, 1) {
 		return d.Uint(), nil

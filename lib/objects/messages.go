@@ -10,7 +10,7 @@ import (
 // AskLeaves asks for the leaf hashes of neighbouring blocks.
 type AskLeaves struct {
 	ID, Fork, First, Count uint64
-	Nodes                  []uint64 // that are wanted with them
+	Nodes                  []uint64 // tree nodes that are wanted, too
 }
 
 // Append appends the message's body.
@@ -36,7 +36,7 @@ func decodeAskLeaves(d *compact.Decoder) AskLeaves {
 	return m
 }
 
-// Leaves is the answer: nodes whose index the receiver knows.
+// Leaves is the answer: nodes without their indexes, which the receiver knows.
 type Leaves struct {
 	ID            uint64
 	Leaves, Nodes []merkle.Node
@@ -61,8 +61,8 @@ type Span struct{ First, Count uint64 }
 type AskBlocks struct {
 	ID, Fork uint64
 	Prove    bool     // their leaf hashes are not known; one span only
-	Spans    []Span   // ascending, apart from one another
-	Nodes    []uint64 // that are wanted with them; with Prove
+	Spans    []Span   // ascending and apart
+	Nodes    []uint64 // tree nodes that are wanted, too; only with Prove
 }
 
 // Count returns how many blocks are asked for.
@@ -81,7 +81,7 @@ const (
 // Append appends the message's body.
 func (m AskBlocks) Append(b []byte) []byte { return m.append(b, 0) }
 
-// append is Append with flags beside the message's own.
+// append is Append with flags added to the message's own.
 func (m AskBlocks) append(b []byte, flags byte) []byte {
 	if m.Prove {
 		flags |= flagProve
@@ -103,7 +103,7 @@ func DecodeAskBlocks(b []byte) (AskBlocks, error) {
 	return m, finish("blocks?", d)
 }
 
-// decodeAskBlocks takes no flags but those that are allowed, and returns them.
+// decodeAskBlocks accepts only the allowed flags, and returns them.
 func decodeAskBlocks(d *compact.Decoder, allowed uint64) (m AskBlocks, flags uint64) {
 	m = AskBlocks{ID: d.Uint(), Fork: d.Uint()}
 	flags = d.Uint()
@@ -116,7 +116,7 @@ func decodeAskBlocks(d *compact.Decoder, allowed uint64) (m AskBlocks, flags uin
 	for range spans {
 		gap, count := d.Uint(), d.Uint()
 		if d.Err() != nil || count == 0 || count > MaxBlocks || gap > merkle.MaxLength || end+gap+count > merkle.MaxLength {
-			d.Fail("a span of %d blocks, %d behind block %d", count, gap, end)
+			d.Fail("a span of %d blocks, %d after block %d", count, gap, end)
 			break
 		}
 		m.Spans = append(m.Spans, Span{end + gap, count})
@@ -130,7 +130,7 @@ func decodeAskBlocks(d *compact.Decoder, allowed uint64) (m AskBlocks, flags uin
 	return m, flags
 }
 
-// QuestionID returns the ID that every question begins with, for who answers none.
+// QuestionID returns the ID that every question begins with, for a peer that answers no questions.
 func QuestionID(question []byte) (uint64, error) {
 	d := compact.NewDecoder(question)
 	id := d.Uint()
@@ -140,7 +140,7 @@ func QuestionID(question []byte) (uint64, error) {
 	return id, nil
 }
 
-// None is the answer that there is none.
+// None refuses an answer.
 type None struct{ ID, Reason uint64 }
 
 // Append appends the message's body.
@@ -201,10 +201,10 @@ func decodeNodes(d *compact.Decoder, most int) []merkle.Node {
 	return nodes
 }
 
-// finish refuses what broke a rule, and bytes behind the message.
+// finish refuses a message that broke a rule, or that bytes follow.
 func finish(what string, d *compact.Decoder) error {
 	if d.Err() == nil && d.Left() > 0 {
-		d.Fail("%d bytes behind it", d.Left())
+		d.Fail("%d bytes after it", d.Left())
 	}
 	if err := d.Err(); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrMessage, what, err)

@@ -26,7 +26,7 @@ func DecodeAskRuns(b []byte) (AskRuns, error) {
 	return m, finish("runs?", d)
 }
 
-// Runs is the answer: how many blocks each run has, of those that were asked about, in order.
+// Runs is the answer: for each run, in order, how many of the blocks asked about it has.
 type Runs struct {
 	ID     uint64
 	Counts []uint64

@@ -8,35 +8,34 @@ import (
 	"hc/lib/zstdframe"
 )
 
-// Unpacker says what blocks are told from, and where they come to lie. Its zero value takes none that is told from another, and gives
-// each piece memory of its own.
+// Unpacker unpacks the blocks of an answer. Its zero value refuses deltas and maps, and gives each piece memory of its own.
 type Unpacker struct {
-	Lender Lender       // gives what blocks are told from; nil: there may be none of these
-	Own    *lent.Memory // what the message lies in: blocks that are not compressed stay there. nil: they are copied,
+	Lender Lender       // gives the bases of deltas, and the lengths for maps; nil: both are refused
+	Own    *lent.Memory // memory of the message: blocks that are not compressed stay there. nil: they are copied,
 	Copied bool         // unless the payloads are copies already
-	Pool   *lent.Pool   // lends memory for those that are compressed; nil: nobody does
+	Pool   *lent.Pool   // lends memory for compressed blocks; nil: they get memory of their own
 }
 
-// A piece is worth a hold of each of its blocks if it has leastLent bytes, and its blocks leastHeld on average. One of more than mostLent is
-// rare, and would leave memory that few others need.
+// A piece is worth a hold for each of its blocks if it has leastLent bytes, and its blocks leastHeld on average. A compressed
+// one of more than mostLent is rare, and would leave memory that few others need.
 const (
 	mostLent  = 512 << 10
 	leastLent = 32 << 10
 	leastHeld = 4 << 10
 )
 
-// Unpack returns the blocks; those of a piece stand one behind the other. A piece that is not compressed has them for its payload from
-// then on. None may be told from another, or as a map.
+// Unpack returns the blocks; those of a piece are contiguous in memory. The payload of a piece that is not compressed refers to
+// them from then on. Deltas and maps are refused.
 func (m Blocks) Unpack() ([][]byte, error) { return m.UnpackWith(nil) }
 
-// UnpackWith is Unpack for the answer to AskDeltas, of a reader who lends his blocks for it.
+// UnpackWith is Unpack for the answer to AskDeltas, for a reader that lends its blocks.
 func (m Blocks) UnpackWith(lender Lender) ([][]byte, error) {
 	blocks, _, err := Unpacker{Lender: lender}.Unpack(m)
 	return blocks, err
 }
 
-// Unpack returns the blocks, and the memory in which each of them lies, with a hold of it for each, which is the caller's. That is
-// nil of those that have memory of their own.
+// Unpack returns the blocks, and for each the memory it lies in, with a hold that the caller releases. The memory is nil for
+// blocks that have memory of their own.
 func (u Unpacker) Unpack(m Blocks) (blocks [][]byte, memory []*lent.Memory, err error) {
 	_, count := m.Size()
 	blocks, memory = make([][]byte, 0, count), make([]*lent.Memory, 0, count)
@@ -59,7 +58,7 @@ func (u Unpacker) Unpack(m Blocks) (blocks [][]byte, memory []*lent.Memory, err 
 	return blocks, memory, nil
 }
 
-// take appends the blocks of a piece, whose bytes these are.
+// take appends the blocks of a piece, whose bytes are data.
 func (p *Piece) take(blocks [][]byte, data []byte) ([][]byte, error) {
 	if p.plain() {
 		p.Payload = data
@@ -77,8 +76,8 @@ func release(memory []*lent.Memory) {
 	}
 }
 
-// bytes returns those of a piece's blocks, and a hold of the memory in which they lie. Of what is not compressed, and cannot stay where
-// it is, they are a clone, which, unlike a slice that is made, is not set to zeros first.
+// bytes returns the bytes of a piece's blocks, and a hold on the memory they lie in. Blocks that are not compressed and cannot
+// stay where they are are cloned: unlike a slice from make, a clone is not set to zeros first.
 func (u Unpacker) bytes(p *Piece) (data []byte, memory *lent.Memory, err error) {
 	switch {
 	case p.Zstd:
@@ -105,10 +104,10 @@ func (u Unpacker) bytes(p *Piece) (data []byte, memory *lent.Memory, err error) 
 	return data, nil, p.unpackDelta(data, from)
 }
 
-// worthHolding reports whether the blocks of a piece are held one by one where they lie.
+// worthHolding reports whether the blocks of a piece may be held one by one where they lie.
 func (p *Piece) worthHolding() bool { return p.Raw >= leastLent && p.Raw/p.Count >= leastHeld }
 
-// room returns memory for a piece's blocks, with room behind them for the decoder.
+// room returns memory for a piece's blocks, with room after them for the decoder.
 func (u Unpacker) room(p *Piece) ([]byte, *lent.Memory) {
 	if u.Pool.Full() || !p.worthHolding() || p.Raw > mostLent {
 		return make([]byte, p.Raw, p.Raw+zstdframe.Slack), nil

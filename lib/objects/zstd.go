@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	worthIt     = 32 // the part that zstd must save, as a divisor
+	worthIt     = 32 // zstd must save 1/32
 	compressMin = 64 // bytes; fewer are not worth a frame
 	maxWindow   = 8 << 20
 )
 
 var encoders = sync.Pool{New: func() any { return zstdframe.NewEncoder(zstd.SpeedDefault, zstdframe.Window) }}
 
-// compress appends to b the frame of blocks with so many bytes, or returns nil where that does not save enough.
+// compress appends to b the frame of blocks of raw bytes, or returns nil if that does not save enough.
 func compress(b []byte, blocks [][]byte, raw int) []byte {
 	if raw < compressMin {
 		return nil
@@ -41,10 +41,10 @@ func compress(b []byte, blocks [][]byte, raw int) []byte {
 	return longer
 }
 
-// joins are the bytes of blocks one behind the other, while they are compressed.
+// joins has buffers for the joined bytes of blocks while they are compressed.
 var joins = sync.Pool{New: func() any { return new([]byte) }}
 
-// giveJoin gives one back, of at most so many bytes as several blocks have.
+// giveJoin gives a buffer back, unless it has become too long.
 func giveJoin(scratch *[]byte) {
 	if cap(*scratch) <= 2*MaxRaw {
 		joins.Put(scratch)
@@ -55,7 +55,7 @@ var decoders = sync.Pool{New: func() any { return newDecoder() }}
 
 func newDecoder() *zstd.Decoder { return zstdframe.NewDecoder(MaxBlock, maxWindow) }
 
-// unpack fills into with the bytes of a piece that is compressed.
+// unpack fills into with the bytes of a compressed piece.
 func (p Piece) unpack(into []byte) error {
 	d := decoders.Get().(*zstd.Decoder)
 	defer decoders.Put(d)
@@ -68,7 +68,7 @@ func (p Piece) decode(d *zstd.Decoder, into []byte) error {
 		return fmt.Errorf("%w: blocks: %w", ErrMessage, err)
 	}
 	if len(raw) != len(into) {
-		return fmt.Errorf("%w: blocks: a frame of %d bytes that says it has %d", ErrMessage, len(raw), len(into))
+		return fmt.Errorf("%w: blocks: a frame of %d bytes that claims %d", ErrMessage, len(raw), len(into))
 	}
 	return nil
 }

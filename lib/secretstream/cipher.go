@@ -17,14 +17,14 @@ const (
 	macSize    = 16
 )
 
-// A message's tag. Stock sends only the first one, and asks for nothing at a final one; bit 1 rekeys.
+// A message's tag. Stock sends only the first one, and does nothing at a final one; bit 1 rekeys.
 const (
 	tagMessage = 0
 	tagRekey   = 2
 	tagFinal   = 3
 )
 
-// errMAC is what a message that was tampered with, or encrypted under another key, gives.
+// errMAC says that a message was tampered with, or encrypted under another key.
 var errMAC = errors.New("message does not authenticate")
 
 // A sealer is one direction of libsodium's secretstream_xchacha20poly1305. Its two methods work in place on a buffer of
@@ -32,8 +32,8 @@ var errMAC = errors.New("message does not authenticate")
 //	     0          1 … 63      64 …      64+n … 64+n+16
 //	tag (encrypted)  scratch  message(n)       MAC
 //
-// which is how the MAC sees a message: behind one block that holds the tag. The bytes between are scratch on the way in
-// and garbage on the way out; a frame lets them overlap with what stands before it. Not for concurrent use.
+// which is how the MAC sees a message: after one block that holds the tag. The bytes between are scratch on the way in and
+// garbage on the way out; in a buffer of frames they overlap the frame before. Not for concurrent use.
 type sealer struct {
 	key   [chacha20.KeySize]byte
 	nonce [chacha20.NonceSize]byte // counter u32le, then 8 bytes that each MAC changes
@@ -102,7 +102,7 @@ func (s *sealer) openPlain(buf []byte) error {
 	clear(sealed[:blockSize])
 	stream.XORKeyStream(sealed[:blockSize], sealed[:blockSize])
 	tag := received ^ sealed[0]
-	sealed[0] = received // the MAC is over the byte as it came
+	sealed[0] = received // the MAC covers the byte as received
 	var want [macSize]byte
 	s.mac(sealed, &key, want[:])
 	if subtle.ConstantTimeCompare(want[:], buf[len(sealed):]) != 1 {
@@ -122,15 +122,15 @@ func (s *sealer) stream() *chacha20.Cipher {
 	return c
 }
 
-// polyKey takes the first block off the stream, and of it the MAC's key.
+// polyKey takes the first block of the stream, and from it the MAC's key.
 func polyKey(stream *chacha20.Cipher, key *[32]byte) {
 	var block [blockSize]byte
 	stream.XORKeyStream(block[:], block[:])
 	copy(key[:], block[:])
 }
 
-// mac sets out to the MAC of the tag's block and the ciphertext. The zeros that follow are as many as the ciphertext
-// is *over* a multiple of 16, not as many as it lacks: libsodium's slip, now its format.
+// mac sets out to the MAC of the tag's block and the ciphertext. The number of zeros that follow is how far the ciphertext is
+// *over* a multiple of 16, not how far it is short of one: libsodium's slip, now its format.
 func (s *sealer) mac(sealed []byte, key *[32]byte, out []byte) {
 	var tail [15 + 16]byte
 	zeros := len(sealed) % 16

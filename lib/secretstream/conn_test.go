@@ -212,8 +212,8 @@ func TestReadMessageErrors(t *testing.T) {
 		{"end", nil, io.EOF, "EOF"},
 		{"torn length", framed[:2], io.ErrUnexpectedEOF, "inside a frame: unexpected EOF"},
 		{"torn message", framed[:len(framed)-1], io.ErrUnexpectedEOF, "inside a frame: unexpected EOF"},
-		{"empty frame", []byte{0, 0, 0}, ErrFrame, "bad frame: length 0 is not within 17 and 16777215"},
-		{"short frame", []byte{16, 0, 0}, ErrFrame, "bad frame: length 16 is not within 17 and 16777215"},
+		{"empty frame", []byte{0, 0, 0}, ErrFrame, "bad frame: length 0 is not between 17 and 16777215"},
+		{"short frame", []byte{16, 0, 0}, ErrFrame, "bad frame: length 16 is not between 17 and 16777215"},
 		{"forged", append([]byte{17, 0, 0}, make([]byte, 17)...), ErrFrame, "bad frame: message does not authenticate"},
 	}
 	for _, test := range tests {

@@ -1,14 +1,14 @@
 // Package secretstream encrypts a byte stream between two peers as stock does: a Noise XX handshake, then libsodium's
 // secretstream.
 //
-// Begin with [Handshake] over any ordered byte stream; both sides agree beforehand who is the initiator (over TCP, the
-// one that connects). It proves that the peer holds the static key of [Conn.RemotePublic] and nothing else: whether he
-// may have a core is asked by capabilities over [Conn.HandshakeHash], one layer up. After it messages keep their
-// borders and their order; one that was changed, dropped, repeated or moved fails the connection. Lengths and times
-// are not hidden.
+// Begin with [Handshake] over any ordered byte stream; both sides agree beforehand which is the initiator (over TCP, the one
+// that connects). It proves that the peer holds the static key of [Conn.RemotePublic] and nothing else: whether the peer may
+// have a core is decided one layer up, by capabilities over [Conn.HandshakeHash]. After it, messages keep their boundaries
+// and their order; one that was changed, dropped, repeated or moved fails the connection. Lengths and times are not hidden.
 //
-// One goroutine may read while another one writes. Memory is bounded by the longest frame in each direction, 16 MiB,
-// and follows what has really come, not what a length claims; large buffers are let go when the stream falls idle.
+// One goroutine may read while another one writes. Memory is bounded by the longest frame in each direction, 16 MiB. It grows
+// with the bytes that have really come, not with what a length claims, and large buffers are released when the stream falls
+// idle.
 //
 // # Format
 //
@@ -21,6 +21,6 @@
 //
 //	stream id = BLAKE2b-256(key = handshake hash; namespace("hyperswarm/secret-stream", 0 initiator, 1 responder))
 //
-// There is no goodbye: a stream that ends between two frames has ended. Source: @hyperswarm/secret-stream 6.9.2,
+// There is no goodbye: a stream may end between any two frames. Source: @hyperswarm/secret-stream 6.9.2,
 // noise-handshake 4.2.0, noise-curve-ed 2.1.0, libsodium; vectors: transport.json, transcripts.json.
 package secretstream

@@ -15,7 +15,7 @@ import (
 	"hc/lib/lent"
 )
 
-// Lengths in bytes of the handshake's messages and of the header message behind it.
+// Lengths in bytes of the handshake's messages and of the header message after them.
 const (
 	sizeE         = pointSize
 	sizeEES       = pointSize + (pointSize + macSize) + macSize
@@ -26,7 +26,7 @@ const (
 
 var suite = noise.NewCipherSuite(curve{}, noise.CipherChaChaPoly, noise.HashBLAKE2b)
 
-// The constants that stream ids are made of.
+// The namespaces of stream ids.
 var (
 	namespaceInitiator = hash.Namespace("hyperswarm/secret-stream", 0)
 	namespaceResponder = hash.Namespace("hyperswarm/secret-stream", 1)
@@ -37,17 +37,17 @@ type Options struct {
 	Initiator bool
 	Static    *[32]byte      // seed of our static Ed25519 key pair; nil: a new one
 	Rand      io.Reader      // seeds and the header are read from it, in the order static (if new), ephemeral, header; nil: crypto/rand
-	Memory    *lent.Pool     // of what is read, see Conn.Own; nil: nothing of it can be kept
-	Long      *budget.Budget // of frames over 512 KiB that come, which connections share: [ErrSlow]; nil: there is no limit
+	Memory    *lent.Pool     // memory to read into, see Conn.Own; nil: messages cannot be kept
+	Long      *budget.Budget // for incoming frames over 512 KiB, shared by connections: see [ErrSlow]; nil: no limit
 
-	// Shaken is told once when the handshake is over, or has failed. Where it is set, an initiator does not wait a round trip for the
-	// peer's header, without which he can write already: his first ReadMessage does, as a part of the handshake. nil: he waits.
+	// Shaken is called once when the handshake is over, or has failed. If it is set, an initiator does not wait a round trip for
+	// the peer's header, as it can write without that. Its first ReadMessage waits instead, as a part of the handshake.
 	Shaken func()
 }
 
-// Handshake makes an encrypted connection over rw, which it owns from now on and closes on an error. When ctx ends
-// before the handshake does, rw is closed, too. Errors wrap [ErrHandshake], and the cause: ctx's, rw's, or
-// [io.ErrUnexpectedEOF] where the peer hung up.
+// Handshake makes an encrypted connection over rw, which it owns from now on and closes on an error. If ctx ends before the
+// handshake does, rw is closed, too. Errors wrap [ErrHandshake], and the cause: that of ctx, the error of rw, or
+// [io.ErrUnexpectedEOF] if the peer hung up.
 func Handshake(ctx context.Context, rw io.ReadWriteCloser, opt Options) (*Conn, error) {
 	c := newConn(rw, opt.Memory)
 	c.reader.ration(c.ctx, opt.Long, c.tooSlow)
@@ -82,8 +82,8 @@ func Handshake(ctx context.Context, rw io.ReadWriteCloser, opt Options) (*Conn, 
 	return c, nil
 }
 
-// lastWords turns the error of a write to a peer who has gone into that of a read, which may say why: the exit status
-// of a command, for one.
+// lastWords turns the error of a write to a peer that is gone into that of a read, which may say why, as the exit status of
+// a command does.
 func (c *Conn) lastWords(err error) error {
 	if _, why := c.reader.next(0, maxFrame); why != nil {
 		return why
@@ -153,7 +153,7 @@ func (c *Conn) sendHandshake(state *noise.HandshakeState) (first, second *noise.
 	}
 	c.writer.raw(message)
 	if first != nil {
-		return first, second, nil // the header message goes along
+		return first, second, nil // it is sent with the header message
 	}
 	return nil, nil, c.writer.flush()
 }
@@ -170,7 +170,7 @@ func (c *Conn) receiveHandshake(state *noise.HandshakeState, size int) (first, s
 	return first, second, err
 }
 
-// sendHeader sends our header message, and so begins our direction's secretstream.
+// sendHeader sends our header message, which begins our direction's secretstream.
 func (c *Conn) sendHeader(keys [2][32]byte, random io.Reader) error {
 	local := namespaceResponder
 	outKey := keys[1]
@@ -189,7 +189,7 @@ func (c *Conn) sendHeader(keys [2][32]byte, random io.Reader) error {
 	return c.writer.flush()
 }
 
-// receiveHeader waits for the peer's, and begins the other direction's.
+// receiveHeader waits for the peer's header message, which begins the other direction's.
 func (c *Conn) receiveHeader() error {
 	frame, err := c.reader.next(headerMessage, headerMessage)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 // A number is one modulo 2¹³⁰ - 5, below 2¹³¹ - 10, in words of 64 bits from the low one up.
 type number struct{ lo, mid, hi uint64 }
 
-// A poly is a MAC of RFC 8439, 2.5, under way: the slow twin of the kernels, which adds the blocks that they leave.
+// A poly computes a MAC of RFC 8439, 2.5: the slow twin of the kernels, which adds the blocks that they leave.
 type poly struct {
 	h    number // the sum so far
 	r, s [2]uint64
@@ -22,7 +22,7 @@ func newPoly(key *[32]byte) *poly {
 	}
 }
 
-// blocks adds blocks of 16 bytes, and returns what is behind the last whole one.
+// blocks adds blocks of 16 bytes, and returns the bytes after the last whole one.
 func (p *poly) blocks(b []byte) (rest []byte) {
 	for ; len(b) >= macSize; b = b[macSize:] {
 		p.block(b, 1)
@@ -30,7 +30,7 @@ func (p *poly) blocks(b []byte) (rest []byte) {
 	return b
 }
 
-// block adds one block of 16 bytes, and above it what ends it: 1, or 0 if that is among the 16.
+// block adds one block of 16 bytes, with the end mark above it: 1, or 0 if the mark is among the 16.
 func (p *poly) block(b []byte, end uint64) {
 	h0, c := bits.Add64(p.h.lo, binary.LittleEndian.Uint64(b), 0)
 	h1, c := bits.Add64(p.h.mid, binary.LittleEndian.Uint64(b[8:]), c)
@@ -54,8 +54,7 @@ func (p *poly) finish(b, out []byte) {
 	binary.LittleEndian.PutUint64(out[8:], h1)
 }
 
-// times returns h·r, where r is as newPoly makes it: the bits that are cleared in it leave room for all carries. h may have a
-// block added.
+// times returns h·r. The bits that newPoly clears in r leave room for all carries. h may have a block added.
 func times(h number, r0, r1 uint64) number {
 	c1, t0 := bits.Mul64(h.lo, r0)
 	c2, t1 := bits.Mul64(h.mid, r0)
@@ -71,9 +70,9 @@ func times(h number, r0, r1 uint64) number {
 	return folded(t0, t1, t2, t3+c)
 }
 
-// folded returns a number for any four words: what is above 2¹³⁰ counts five times.
+// folded returns a number for any four words: the part above 2¹³⁰ counts five times.
 func folded(t0, t1, t2, t3 uint64) number {
-	f0, f1 := t2&^3, t3 // what is above, four times
+	f0, f1 := t2&^3, t3 // the part above, four times
 	h0, c := bits.Add64(t0, f0, 0)
 	h1, c := bits.Add64(t1, f1, c)
 	h2 := t2&3 + c

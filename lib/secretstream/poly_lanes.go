@@ -2,15 +2,15 @@ package secretstream
 
 import "math/bits"
 
-// The MAC in lanes: with four of them, each takes every fourth block and multiplies by r⁴, but at the end by r⁴, r³, r² or
-// r, so that the sum of the lanes is the MAC's. A kernel has numbers in limbs of less than 64 bits, so that carries can
-// wait. The slow twin of all that is [poly.blocks].
+// The MAC in lanes. With four of them, each takes every fourth block and multiplies by r⁴, but at the end by r⁴, r³, r² or r,
+// so that the lanes add up to the MAC's sum. Kernels have numbers in limbs of less than 64 bits, so that carries can wait.
+// The slow twin of all this is [poly.blocks].
 
-// polyLanes is what a kernel is given and gives back, except for the blocks.
+// polyLanes has the input and output of a kernel, except for the blocks.
 type polyLanes struct {
-	powers [3][8]uint64 // words lo, mid and hi of the powers of r at the end; the first is that of all lanes before
+	powers [3][8]uint64 // words lo, mid and hi of the powers of r at the end; until then all lanes use the first
 	before number
-	after  [5]uint64 // limbs, each the sum of the lanes': above it are up to four bits more
+	after  [5]uint64 // limbs, each the sum of the lanes', which may be up to four bits longer
 }
 
 // lanes is how many lanes the MAC has.
@@ -21,7 +21,7 @@ func (p path) lanes() int {
 	return 4
 }
 
-// groups adds groups of as many blocks as a path has lanes, and returns what is behind the last whole one. v has the powers.
+// groups adds groups of as many blocks as a path has lanes, and returns the bytes after the last whole one. v has the powers.
 func (p *poly) groups(by path, v *polyLanes, b []byte) (rest []byte) {
 	size := by.lanes() * macSize
 	for len(b) >= size {
@@ -51,7 +51,7 @@ func (v *polyLanes) raise(lanes int, r0, r1 uint64) {
 	}
 }
 
-// sum44 returns the number that three limbs of 44 bits make.
+// sum44 returns the number made of three limbs of 44 bits.
 func (v *polyLanes) sum44() number {
 	l := &v.after
 	lo, c := bits.Add64(l[0], l[1]<<44, 0)
@@ -59,7 +59,7 @@ func (v *polyLanes) sum44() number {
 	return folded(lo, mid, l[2]>>40+c, 0)
 }
 
-// sum26 returns the number that five limbs of 26 bits make.
+// sum26 returns the number made of five limbs of 26 bits.
 func (v *polyLanes) sum26() number {
 	l := &v.after
 	lo, c := bits.Add64(l[0]+l[1]<<26, l[2]<<52, 0)

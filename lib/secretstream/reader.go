@@ -13,49 +13,50 @@ import (
 
 const (
 	lengthSize = 3         // bytes of a frame's length
-	maxFrame   = 1<<24 - 1 // bytes of a frame behind its length
+	maxFrame   = 1<<24 - 1 // bytes of a frame after its length
 	overhead   = 1 + macSize
 
-	// scratch is how many bytes before a message's tag a sealer uses. In a buffer of frames they are another frame's,
-	// one that is done with when reading, one that is saved and put back when writing.
+	// scratch is how many bytes before a message's tag a sealer uses. In a buffer of frames they belong to another frame: when
+	// reading, one that is no longer needed; when writing, one whose bytes are saved and restored.
 	scratch  = blockSize - 1
 	headroom = scratch - lengthSize
 
 	readBuffer  = 64 << 10    // bytes, to begin with
 	aheadBuffer = 512 << 10   // bytes to which it grows while each read fills it, whatever the frames
-	keepBuffer  = aheadBuffer // bytes; a larger buffer is let go when what passes it has become small
+	keepBuffer  = aheadBuffer // bytes; a larger buffer is released once the frames have become small
 
-	// longFrame is from how many bytes on nothing is read behind a frame along with its end: so that its memory can be handed on, and
-	// next to nothing has to move. It takes one read more for each.
+	// longFrame is the size in bytes from which nothing after a frame is read along with its end. So its memory can be given
+	// away, and next to nothing has to move. It costs one more read for each such frame.
 	longFrame = 256 << 10
 
-	// readBehind is how far it is read into what comes behind a long frame, at least: it moves into other memory if that is one, too.
+	// readBehind is the least number of bytes to read of what follows a long frame: they move to other memory if the next frame
+	// is long, too.
 	readBehind = 4 << 10
 )
 
-// outgrown says whether a buffer of size bytes is let go after used bytes have passed it. As long as long messages come
-// it stays; a keep-alive is enough to end it.
+// outgrown reports whether a buffer of size bytes is released after a frame of used bytes. It stays as long as long messages
+// come; a keep-alive is enough to release it.
 func outgrown(size, used int) bool { return size > keepBuffer && used < size/4 }
 
-// A frameReader cuts a byte stream into frames. Its buffer begins with headroom, and grows by doubling when it is full:
-// what a length claims beyond what came lately costs nothing until the bytes have come. Not for concurrent use.
+// A frameReader cuts a byte stream into frames. Its buffer begins with headroom, and doubles when it is full: a length that
+// claims more than came lately costs no memory until the bytes have come. Not for concurrent use.
 type frameReader struct {
 	src        io.Reader
-	pool       *lent.Pool   // where buffers come from, and go to; may be nil
+	pool       *lent.Pool   // where buffers come from and return to; may be nil
 	memory     *lent.Memory // of buf
 	buf        []byte
 	start, end int   // bytes that have come and are not consumed; start ≥ headroom
 	last       int   // length of the last frame
-	lately     int   // about the most of those that came lately
+	lately     int   // about the longest of those that came lately
 	owned      bool  // somebody else holds the memory of the last frame, too
-	filled     bool  // the last read took all the room there was
-	err        error // of src, behind the last byte
+	filled     bool  // the last read filled the buffer
+	err        error // of src, after the last byte
 
-	// Of a budget for long frames, if there is one.
+	// For a budget of long frames, if there is one.
 	long  *budget.Budget
 	ctx   context.Context // ends the waiting
 	peer  budget.Peer
-	share *budget.Share // of the frame at hand, or the buffer that is left of the last one
+	share *budget.Share // of the current frame, or of the buffer left from the last one
 	read  atomic.Uint64 // bytes
 }
 
@@ -68,12 +69,13 @@ func (r *frameReader) ration(ctx context.Context, long *budget.Budget, drop func
 	r.ctx, r.long, r.peer = ctx, long, budget.Peer{Progress: r.read.Load, Drop: drop}
 }
 
-// admit waits for room for a frame of so many bytes. Up to the length of a buffer that is kept in any case, none is needed.
+// admit waits until the budget has room for a frame of so many bytes. A frame that fits into a buffer that is kept in any case
+// needs none.
 func (r *frameReader) admit(bytes int) (err error) {
 	if bytes <= keepBuffer || bytes <= r.share.Bytes() || r.long == nil {
 		return nil
 	}
-	if len(r.buf) > 2*keepBuffer { // which would be nobody's while we wait
+	if len(r.buf) > 2*keepBuffer { // it would be in no share while we wait
 		r.replace(max(readBuffer, headroom+r.end-r.start))
 	}
 	r.share.Release()
@@ -81,8 +83,8 @@ func (r *frameReader) admit(bytes int) (err error) {
 	return err
 }
 
-// own gives the memory of the last frame a second holder: the caller, until he releases it. It is nil where copying is better: of a
-// short frame, beside which others would stay in memory, and when too much is held already.
+// own returns a hold on the memory of the last frame, which the caller releases. It returns nil if copying is better: for a
+// short frame, which would keep others in memory, and when too much is held already.
 func (r *frameReader) own() *lent.Memory {
 	if r.last < longFrame || r.pool.Full() {
 		return nil
@@ -92,7 +94,7 @@ func (r *frameReader) own() *lent.Memory {
 	return r.memory
 }
 
-// settle makes the buffer ours, and as large as is of use, before the next frame. What has come of that moves along.
+// settle makes the buffer ours, and as large as is useful, before the next frame. Bytes of that frame move along.
 func (r *frameReader) settle() {
 	switch empty := r.start == r.end; {
 	case empty && outgrown(len(r.buf), r.last):
@@ -109,13 +111,13 @@ func (r *frameReader) settle() {
 	}
 }
 
-// release lets go of the buffer.
+// release releases the buffer.
 func (r *frameReader) release() {
 	r.memory.Release()
 	r.memory, r.buf, r.start, r.end = nil, nil, 0, 0
 }
 
-// replace goes on in another buffer of so many bytes or more.
+// replace moves to another buffer of so many bytes or more.
 func (r *frameReader) replace(size int) {
 	old, rest := r.memory, r.buf[r.start:r.end]
 	r.memory = r.pool.Take(size)
@@ -124,9 +126,9 @@ func (r *frameReader) replace(size int) {
 	old.Release()
 }
 
-// next returns the next frame behind [scratch] bytes of scratch. Its length must be at least least and at most most. It is
-// valid until the next call. The error is io.EOF if the stream has ended before the frame's first byte, wraps
-// io.ErrUnexpectedEOF if inside of it, and ErrFrame if its length is wrong.
+// next returns the next frame, preceded by [scratch] bytes of scratch. Its length must be at least least and at most most. It
+// is valid until the next call. The error is io.EOF if the stream has ended before the frame's first byte. It wraps
+// io.ErrUnexpectedEOF if the stream has ended inside the frame, and ErrFrame if the length is wrong.
 func (r *frameReader) next(least, most int) ([]byte, error) {
 	r.settle()
 	if err := r.fill(lengthSize); err != nil {
@@ -138,7 +140,7 @@ func (r *frameReader) next(least, most int) ([]byte, error) {
 		if least == most {
 			return nil, fmt.Errorf("%w: length %d, expected %d", ErrFrame, n, least)
 		}
-		return nil, fmt.Errorf("%w: length %d is not within %d and %d", ErrFrame, n, least, most)
+		return nil, fmt.Errorf("%w: length %d is not between %d and %d", ErrFrame, n, least, most)
 	}
 	if err := r.admit(n); err != nil {
 		return nil, err
@@ -151,7 +153,7 @@ func (r *frameReader) next(least, most int) ([]byte, error) {
 	return r.buf[from-scratch : r.start : r.start], nil
 }
 
-// fill reads until need bytes are there.
+// fill reads until there are need bytes.
 func (r *frameReader) fill(need int) error {
 	for idle := 0; r.end-r.start < need; idle++ {
 		if r.err != nil {
@@ -173,8 +175,8 @@ func (r *frameReader) fill(need int) error {
 	return nil
 }
 
-// until returns how far to read for so many bytes: to the end of a long frame; where long ones come not far into the next one, which
-// may be so, too.
+// until returns how far to read for so many bytes: to the end of a long frame, and not far into a frame while long ones come,
+// as it may be long, too.
 func (r *frameReader) until(need int) int {
 	switch {
 	case need >= longFrame:
@@ -185,7 +187,7 @@ func (r *frameReader) until(need int) int {
 	return len(r.buf)
 }
 
-// ended returns the error of the stream for a reader who needs more than there is.
+// ended returns the error of the stream when more bytes are needed than there are.
 func (r *frameReader) ended() error {
 	if !errors.Is(r.err, io.EOF) || r.start == r.end {
 		return r.err
@@ -216,11 +218,11 @@ func (r *frameReader) makeRoom(need int) {
 	}
 }
 
-// likely returns how many bytes there is room for at once, of so many that a length claims: half as much again as has come lately. What
-// is beyond that makes the buffer double when it has come.
+// likely returns for how many of the claimed bytes to make room at once: half as many again as came lately. For more, the
+// buffer doubles when they have come.
 func (r *frameReader) likely(claimed int) int { return min(claimed, r.lately+r.lately/2) }
 
-// buffered says whether the next frame has come whole, or is known to be none.
+// buffered reports whether the next frame has come whole.
 func (r *frameReader) buffered() bool {
 	have := r.end - r.start
 	if have < lengthSize {

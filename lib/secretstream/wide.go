@@ -5,24 +5,24 @@ import (
 	"encoding/binary"
 )
 
-// The wide paths: key stream and MAC by kernels that take many blocks at once, each in a lane of its own, for all lengths;
-// a short message's key, tag and text come from one call. No branch and no address in them depends on what is secret.
+// The wide paths make key stream and MAC with kernels that take many blocks at once, each in a lane of its own, for all
+// lengths. A short message's key, tag and text come from one call. No branch and no address in them depends on a secret.
 
 const (
 	// widest is the most bytes that a kernel takes at once.
 	widest = 16 * blockSize
 
-	// few is how many bytes have a kernel of their own, which takes less time than one that makes a group.
+	// few is how many bytes have a kernel of their own, which is faster than one that makes a group.
 	few = 4 * blockSize
 
-	// mostWide bounds the bytes of one call of a kernel: in assembly no goroutine can be stopped.
+	// mostWide bounds the bytes of one call of a kernel: a goroutine cannot be preempted in assembly.
 	mostWide = 64 << 10
 
-	// leastLanes is how many bytes the powers of the MAC's key are worth.
+	// leastLanes is the number of bytes from which computing the powers of the MAC's key pays.
 	leastLanes = 320
 
-	// atOnce is how many bytes of a long message are encrypted and authenticated before those behind them are looked at: that many
-	// stay in the nearest cache from the one to the other. A multiple of all groups.
+	// atOnce is how many bytes of a long message are encrypted and authenticated before the next ones: that many stay in the
+	// nearest cache between the two. It is a multiple of all groups.
 	atOnce = 16 << 10
 )
 
@@ -34,7 +34,7 @@ func (p path) streamSize() int {
 	return widest
 }
 
-// A wideStream is a key stream, from its first block.
+// A wideStream is a key stream, beginning with its first block.
 type wideStream struct {
 	path  path
 	state [16]uint32 // as in RFC 8439, 2.3
@@ -55,8 +55,8 @@ func (s *sealer) wide() wideStream {
 	return w
 }
 
-// xor mixes b with the next blocks; behind a b that is not a multiple of a group nothing may follow, and the rest of it goes
-// through room, which has a group's bytes, or is b itself. A kernel mixes groups, and raises the block's number in the state.
+// xor mixes b with the next blocks. If b is not a multiple of a group, nothing may follow it, and its rest goes through room,
+// which has a group's bytes, or is b itself. A kernel mixes groups, and advances the block number in the state.
 func (w *wideStream) xor(b, room []byte) {
 	size := w.path.streamSize()
 	for len(b) >= size {
@@ -76,7 +76,7 @@ func (w *wideStream) xor(b, room []byte) {
 	copy(b, room)
 }
 
-// first returns as much of room as the first call of a kernel takes, of n bytes in all.
+// first returns the part of room that the first call of a kernel takes, for n bytes in all.
 func (p path) first(room *[widest]byte, n int) []byte {
 	if n <= few {
 		return room[:few]
@@ -89,7 +89,7 @@ func (s *sealer) sealWide(buf []byte) {
 	clear(sealed[1:blockSize])
 	stream := s.wide()
 	var room [widest]byte
-	first := s.path.first(&room, blockSize+len(sealed)) // the block that has the MAC's key, and what it leaves room for
+	first := s.path.first(&room, blockSize+len(sealed)) // the block with the MAC's key, and what fits after it
 	n := copy(first[blockSize:], sealed)
 	stream.xor(first, first)
 	copy(sealed, first[blockSize:])
@@ -107,13 +107,13 @@ func (s *sealer) openWide(buf []byte) error {
 	sealed := buf[:len(buf)-macSize]
 	stream := s.wide()
 	var room [widest]byte
-	first := s.path.first(&room, blockSize+len(sealed)) // the block that has the MAC's key, the tag's, and what they leave room for
+	first := s.path.first(&room, blockSize+len(sealed)) // the block with the MAC's key, the tag's, and what fits after them
 	n := blockSize + copy(first[2*blockSize:], sealed[blockSize:])
 	stream.xor(first, first)
 	tag := sealed[0] ^ first[blockSize]
 	copy(sealed[1:blockSize], first[blockSize+1:])
 	mac := s.macWide((*[32]byte)(first))
-	for len(sealed)-n > atOnce { // what does not authenticate in the end is garbage, and nobody gets it
+	for len(sealed)-n > atOnce { // if it does not authenticate in the end, nobody gets the result
 		mac.add(sealed[:n+atOnce])
 		added := (mac.added - n) / s.path.streamSize() * s.path.streamSize()
 		stream.xor(sealed[n:n+added], nil)
@@ -130,7 +130,7 @@ func (s *sealer) openWide(buf []byte) error {
 	return nil
 }
 
-// A wideMAC is the MAC of a message under way, with a kernel for all but the last blocks.
+// A wideMAC computes the MAC of a message, with a kernel for all but the last blocks.
 type wideMAC struct {
 	poly
 	path  path
@@ -140,7 +140,7 @@ type wideMAC struct {
 
 func (s *sealer) macWide(key *[32]byte) wideMAC { return wideMAC{poly: *newPoly(key), path: s.path} }
 
-// add adds as much of a message, of which this is the beginning, as whole groups have.
+// add adds whole groups of a message, of which this is the beginning, as far as there are any.
 func (m *wideMAC) add(sealed []byte) {
 	rest := sealed[m.added:]
 	if m.path == generic {
@@ -154,7 +154,7 @@ func (m *wideMAC) add(sealed []byte) {
 	m.added = len(sealed) - len(rest)
 }
 
-// endMAC sets out to the MAC of a message, of which m has a part.
+// endMAC sets out to the MAC of a message, a part of which has been added to m.
 func (s *sealer) endMAC(m *wideMAC, sealed []byte, key *[32]byte, out []byte) {
 	if len(sealed) < leastLanes {
 		s.mac(sealed, key, out)
@@ -163,7 +163,7 @@ func (s *sealer) endMAC(m *wideMAC, sealed []byte, key *[32]byte, out []byte) {
 	m.add(sealed)
 	rest := m.blocks(sealed[m.added:])
 	var tail [15 + 15 + 16]byte
-	zeros := copy(tail[:], rest) // as many as mac has
+	zeros := copy(tail[:], rest) // as many as in mac
 	end := tail[:len(rest)+zeros+16]
 	binary.LittleEndian.PutUint64(end[len(end)-8:], uint64(len(sealed)))
 	m.poly.finish(end, out)

@@ -19,7 +19,7 @@ func withKernels() []path {
 	return []path{avx2, avx512, ifma}
 }
 
-// xor is of [wideStream.xor].
+// xor calls the kernel for [wideStream.xor].
 func (p path) xor(state *[16]uint32, data *byte, groups int) {
 	switch p {
 	case avx2:
@@ -31,7 +31,7 @@ func (p path) xor(state *[16]uint32, data *byte, groups int) {
 	}
 }
 
-// xorFew is as xor, for [few] bytes.
+// xorFew is like xor, for [few] bytes.
 func (p path) xorFew(state *[16]uint32, data *byte) {
 	if p == generic {
 		xorGeneric(state, data, few)
@@ -40,7 +40,7 @@ func (p path) xorFew(state *[16]uint32, data *byte) {
 	xorFewAVX2(state, data)
 }
 
-// add is of [poly.groups].
+// add calls the kernel for [poly.groups].
 func (p path) add(v *polyLanes, data *byte, groups int) {
 	if p == ifma {
 		addIFMA(v, data, groups)

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/crypto/chacha20"
 )
 
-// xorGeneric is the twin of the kernels that make key stream, for as many bytes as whole blocks have.
+// xorGeneric is the twin of the kernels that make key stream, for n bytes, which are whole blocks.
 func xorGeneric(state *[16]uint32, data *byte, n int) {
 	var words [4 * len(state)]byte
 	for i, w := range state {

@@ -8,23 +8,23 @@ import (
 )
 
 const (
-	writeBuffer = 128 << 10 // bytes that wait before they are written unasked
-	writePiece  = 256 << 10 // bytes of one write, so that progress shows
+	writeBuffer = 128 << 10 // queued bytes that are written without a Flush
+	writePiece  = 256 << 10 // bytes of one write, so that progress can be seen
 	smallBuffer = headroom + writeBuffer
 )
 
-// largeBuffers are those longer than smallBuffer, of all connections.
+// largeBuffers has the buffers longer than smallBuffer, of all connections.
 var largeBuffers sync.Pool
 
-// A frameWriter gathers frames in one buffer, which begins with headroom, and writes them together. A message is copied
-// once, into its place there, and encrypted in it; one that comes in a buffer of its own is encrypted and written there.
-// Not for concurrent use, but for written.
+// A frameWriter gathers frames in one buffer, which begins with headroom, and writes them together. A message is copied once,
+// into its place in the buffer, and encrypted there; one that comes in a buffer of its own is encrypted and written in place.
+// Not for concurrent use, except for written.
 type frameWriter struct {
 	dst     io.Writer
 	buf     []byte
 	small   []byte        // the writer's own buffer, while buf is one of largeBuffers
 	written atomic.Uint64 // bytes that dst has taken
-	err     error         // of dst, for ever
+	err     error         // of dst; it stays
 }
 
 func newFrameWriter(dst io.Writer) *frameWriter { return &frameWriter{dst: dst} }
@@ -56,7 +56,7 @@ func (w *frameWriter) message(s *sealer, n int, parts [][]byte) error {
 		text = append(text, p...)
 	}
 	s.seal(sealed, tagMessage)
-	sealed[scratch] = sealed[0] // the encrypted tag, to its place before the text
+	sealed[scratch] = sealed[0] // move the encrypted tag to its place before the text
 	copy(sealed, saved[:])
 	putLength(w.buf[at:], overhead+n)
 	if len(w.buf)-headroom >= writeBuffer {
@@ -65,13 +65,13 @@ func (w *frameWriter) message(s *sealer, n int, parts [][]byte) error {
 	return nil
 }
 
-// inPlace writes what waits, and then a frame that is made in a sealer's buffer, which is the caller's own.
+// inPlace writes the queued frames, and then one that is made in a sealer's buffer, which is the caller's own.
 func (w *frameWriter) inPlace(s *sealer, sealed []byte) error {
 	if err := w.flush(); err != nil {
 		return err
 	}
 	s.seal(sealed, tagMessage)
-	sealed[scratch] = sealed[0] // the encrypted tag, to its place before the text
+	sealed[scratch] = sealed[0] // move the encrypted tag to its place before the text
 	frame := sealed[headroom:]
 	putLength(frame, len(frame)-lengthSize)
 	return w.write(frame)
@@ -94,7 +94,7 @@ func (w *frameWriter) grow(n int) (at int) {
 	return at
 }
 
-// larger returns a buffer of n bytes, or more. Long ones are lent: most connections have nothing to write most of the time.
+// larger returns a buffer of n bytes or more. Long ones are shared: most connections have nothing to write most of the time.
 func (w *frameWriter) larger(n int) []byte {
 	if n <= smallBuffer {
 		return make([]byte, n, max(n, min(2*cap(w.buf), smallBuffer), 4<<10))
@@ -105,7 +105,7 @@ func (w *frameWriter) larger(n int) []byte {
 	return make([]byte, n)
 }
 
-// letGo gives a long buffer back, and keeps one of the writer's own.
+// letGo gives a long buffer back, and returns to the writer's own.
 func (w *frameWriter) letGo() {
 	if cap(w.buf) <= smallBuffer {
 		w.small = w.buf
@@ -116,7 +116,7 @@ func (w *frameWriter) letGo() {
 	w.buf = w.small
 }
 
-// flush writes what waits.
+// flush writes the queued frames.
 func (w *frameWriter) flush() error {
 	if w.err != nil || len(w.buf) <= headroom {
 		return w.err
