@@ -20,7 +20,7 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// text returns n bytes that compress about as source code does.
+// text returns n bytes that compress roughly as well as source code.
 func text(r *rand.Rand, n int) []byte {
 	words := make([]string, 2000)
 	for i := range words {
@@ -78,7 +78,7 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// resident returns the bytes of memory that the process has now, 0 where that is not known.
+// resident returns the process's resident memory in bytes, 0 if unknown.
 func resident() uint64 {
 	if runtime.GOOS != "linux" {
 		return 0
@@ -92,7 +92,7 @@ func resident() uint64 {
 	return pages * uint64(os.Getpagesize())
 }
 
-// BenchmarkCommit makes one durable commit of one line after another, in front of a store that grows.
+// BenchmarkCommit makes one durable commit of one line after another, to a growing store.
 func BenchmarkCommit(b *testing.B) {
 	s := openTest(b, b.TempDir(), Options{})
 	c := newCommitting(1)
@@ -104,7 +104,7 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
-// BenchmarkCommitEight is eight of them at once, to eight cores: they share syncs.
+// BenchmarkCommitEight makes eight commits at once, to eight cores: they share syncs.
 func BenchmarkCommitEight(b *testing.B) {
 	const writers = 8
 	s := openTest(b, b.TempDir(), Options{})
@@ -153,7 +153,7 @@ func (c *committing) commit(ctx context.Context, s *Store) error {
 	})
 }
 
-// BenchmarkSync is the machine's own: write as much as a commit does at the end of a file, and sync it.
+// BenchmarkSync measures the machine: it writes as much as a commit does at the end of a file, and syncs it.
 func BenchmarkSync(b *testing.B) {
 	raw := newRawLog(b)
 	b.ResetTimer()
@@ -164,8 +164,8 @@ func BenchmarkSync(b *testing.B) {
 	}
 }
 
-// BenchmarkCommitBesideSync does both by turns, so that whatever else the machine does slows both down. It
-// reports the medians, and the times of all divided by their number, and how many times the machine's own rate commits come to by both.
+// BenchmarkCommitBesideSync does both in turn, so that whatever else the machine does slows both down. It reports the
+// medians, the means, and the ratio of the commits' times to the machine's own by both.
 func BenchmarkCommitBesideSync(b *testing.B) {
 	s, c, raw := openTest(b, b.TempDir(), Options{}), newCommitting(1), newRawLog(b)
 	var commits, syncs []time.Duration

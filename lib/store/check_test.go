@@ -22,7 +22,7 @@ import (
 	"hc/lib/store/records"
 )
 
-// signed is a log that its owner signs, as the store sees it.
+// signed is a log, signed by its owner, as the store sees it.
 type signed struct {
 	secret keys.Secret
 	auth   *keys.Auth
@@ -48,7 +48,7 @@ func newSigned(t testing.TB, seed byte) *signed {
 
 func (l *signed) key() keys.Key { return l.auth.Key() }
 
-// grow appends blocks, and returns the head that is signed then.
+// grow appends blocks, and returns the head, signed.
 func (l *signed) grow(t testing.TB, blocks ...[]byte) Head {
 	t.Helper()
 	for _, b := range blocks {
@@ -84,7 +84,7 @@ func (l *signed) append(t testing.TB, s *Store, short bool, blocks ...[]byte) {
 	}
 }
 
-// download puts some blocks of a log, with what ties them to its head, into a store.
+// download puts some blocks of a log, with the nodes that tie them to its head, into a store.
 func (l *signed) download(t testing.TB, s *Store, blocks ...uint64) {
 	t.Helper()
 	ctx := t.Context()
@@ -117,7 +117,7 @@ func (l *signed) download(t testing.TB, s *Store, blocks ...uint64) {
 	}
 }
 
-// checkWorld is a store of all sorts of things on a disk of its own.
+// checkWorld is a store of all kinds of data on a disk of its own.
 type checkWorld struct {
 	machine *memfs.Machine
 	logs    []*signed
@@ -136,8 +136,8 @@ func (w *checkWorld) open(t testing.TB, options Options) *Store {
 	return s
 }
 
-// newCheckWorld makes three logs (blocks, lines, a sparse download) with deduplicated blocks and deltas, packs that are full, several
-// tables, a tail behind them, a name, a secret key, and a grant.
+// newCheckWorld makes three logs (blocks, lines, a sparse download) with deduplicated blocks and deltas, full packs,
+// several tables, a tail after them, a name, a secret key, and a grant.
 func newCheckWorld(t testing.TB) *checkWorld {
 	t.Helper()
 	ctx := t.Context()
@@ -241,12 +241,12 @@ func (w *checkWorld) files(t testing.TB) []string {
 	return files
 }
 
-// readable returns what is wrong with what a reader gets: bytes that are not those that were stored.
+// readable returns an error if a reader gets bytes that are not those that were stored.
 func (w *checkWorld) readable(t testing.TB) error {
 	ctx := t.Context()
 	s, err := Open(ctx, "/store", Options{ReadOnly: true, fs: w.machine.Process(), tuning: checkTuning})
 	if err != nil {
-		return nil // nothing is read
+		return nil // nothing can be read
 	}
 	defer s.Close()
 	for i, l := range w.logs {
@@ -264,8 +264,8 @@ func (w *checkWorld) readable(t testing.TB) error {
 	return nil
 }
 
-// TestCheckFindsEveryBit flips the bits of a store, one at a time: all of packs and small files, of tables one in every
-// byte. Each has to be found in its file, and no reader may get a wrong byte meanwhile.
+// TestCheckFindsEveryBit flips the bits of a store, one at a time: all bits of packs and small files, one bit in each
+// byte of tables. Each flip must be found in its file, and no reader may get a wrong byte meanwhile.
 func TestCheckFindsEveryBit(t *testing.T) {
 	w := newCheckWorld(t)
 	bits, tables := 0, 0
@@ -310,7 +310,7 @@ func TestCheckFindsEveryBit(t *testing.T) {
 	t.Logf("%d bits", bits)
 }
 
-// flipThis chooses the bits: all with HC_EVERY_BIT, else a sample that is another one for each file and byte.
+// flipThis chooses the bits: all with HC_EVERY_BIT, else a sample that differs for each file and byte.
 func flipThis(isTable bool, bit int) bool {
 	switch {
 	case os.Getenv("HC_EVERY_BIT") != "":
@@ -341,8 +341,8 @@ func BenchmarkCheckSmall(b *testing.B) {
 	}
 }
 
-// TestCheckBesideWriters checks a store that others append to, download into, checkpoint and collect: nothing of what is on
-// its way is taken for damage.
+// TestCheckBesideWriters checks a store that others append to, download into, checkpoint and collect: nothing that is
+// in progress may be taken for damage.
 func TestCheckBesideWriters(t *testing.T) {
 	dir := t.TempDir()
 	small := tuning{bufferRows: 32, fanOut: 2, spanBlocks: 16, blocks: 64}
@@ -381,7 +381,7 @@ func TestCheckBesideWriters(t *testing.T) {
 	for running := true; running; checks.Add(1) {
 		select {
 		case <-done:
-			running = false // once more, of what is there in the end
+			running = false // once more, with the final content
 		default:
 		}
 		blocks := 0

@@ -26,7 +26,7 @@ func (l *signed) tryAppend(t *testing.T, s *Store, short bool, blocks ...[]byte)
 	return tx.Commit(ctx, func() (Head, error) { return l.grow(t, blocks...), nil })
 }
 
-// crashWork is what is done until the machine crashes.
+// crashWork is the work that the crash interrupts.
 func crashWork(t *testing.T, w *checkWorld, packSize uint64) error {
 	ctx := t.Context()
 	s, err := Open(ctx, "/store", Options{Create: true, fs: w.machine.Process(), tuning: checkTuning, packSize: packSize})
@@ -56,8 +56,8 @@ func crashWork(t *testing.T, w *checkWorld, packSize uint64) error {
 	return nil
 }
 
-// TestCheckAfterCrash cuts the power, or kills the process, at every call of a workload. A check finds nothing then that costs anything but
-// the mark, which the next writer writes anew; and nothing at all behind that writer.
+// TestCheckAfterCrash cuts the power, or kills the process, at every call of a workload. A check then finds that
+// nothing is lost except the mark, which the next writer writes again; and after that writer it finds nothing at all.
 func TestCheckAfterCrash(t *testing.T) {
 	if testing.Short() {
 		t.Skip("one goroutine, and the run that is not short does it")

@@ -9,8 +9,9 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// TestCheckDoubtsAsWritersDo flips a bit in the header of each record: where a writer refuses to sign, since any record may have stood
-// there, the check must tell of the end of the logs that are signed here, whatever the record still seems to be.
+// TestCheckDoubtsAsWritersDo flips a bit in the header of each record. If a writer then refuses to sign, since any
+// record may have been there, the check must report doubts about the end of the logs that are signed here, whatever the
+// record still seems to be.
 func TestCheckDoubtsAsWritersDo(t *testing.T) {
 	clean := newCheckWorld(t)
 	var offsets []packlog.Position

@@ -10,8 +10,8 @@ import (
 	"hc/lib/store/packlog/memfs"
 )
 
-// A derived file that knows another history than the log has, which one key signed, too, adds nothing to it: neither blocks, nor nodes,
-// nor its head.
+// A derived file that knows another history than the log's, signed by the same key, adds nothing to the log: neither
+// blocks, nor nodes, nor its head.
 func TestRescueOfAnotherHistory(t *testing.T) {
 	common := blocksOf("a", "b")
 	for name, c := range map[string]struct{ now, old []string }{
@@ -73,8 +73,8 @@ func sameBlocksAs(ctx context.Context, v *View, l *signed) (err error) {
 	return err
 }
 
-// A core that was dropped behind the last checkpoint, and came again with another history, is compared with what it was at that checkpoint
-// up to there only.
+// A core that was dropped after the last checkpoint, and came back with another history, is only compared with its old
+// state up to that checkpoint.
 func TestCheckOfDroppedCore(t *testing.T) {
 	machine := memfs.New(1)
 	s, err := Open(t.Context(), "/store", Options{Create: true, fs: machine.Process(), tuning: tuning{never: true}})

@@ -10,7 +10,7 @@ import (
 	"hc/lib/store/records"
 )
 
-// A check looks at one run after the other in the same memory, but for what a large block took.
+// A check reads one run after another into the same memory, except large blocks.
 func TestCheckUsesMemoryAgain(t *testing.T) {
 	k := logCheck{pool: lent.NewPool(1 << 20)}
 	first, memory := k.room(1000)
@@ -25,7 +25,7 @@ func TestCheckUsesMemoryAgain(t *testing.T) {
 	}
 }
 
-// What a run was decoded in is given back, whether it is what it should be or not.
+// Memory that a run was decoded into is given back, whether the run is valid or not.
 func TestCheckGivesMemoryBack(t *testing.T) {
 	block := bytes.Repeat([]byte("as of logs\n"), 20<<10)
 	frame := codec.CompressAnyway(nil, block, Quick)

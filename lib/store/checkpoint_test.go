@@ -12,7 +12,7 @@ import (
 	"hc/lib/merkle"
 )
 
-// tiny makes checkpoints that do everything with little.
+// tiny makes checkpoints do everything with little data.
 var tiny = tuning{blocks: 12, bytes: 1 << 20, bufferRows: 8, fanOut: 3, spanBlocks: 9}
 
 func TestCheckpoint(t *testing.T) {

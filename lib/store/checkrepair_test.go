@@ -78,8 +78,8 @@ func worst(found []Finding) Harm {
 	return harm
 }
 
-// TestRepairEveryBit flips bits as TestCheckFindsEveryBit does, and repairs. What is derived, or there twice, must be whole
-// again, and nothing else may be lost than what was said to be.
+// TestRepairEveryBit flips bits as TestCheckFindsEveryBit does, and repairs. Derived files, and everything that is
+// there twice, must be whole again, and nothing may be lost that was not reported.
 func TestRepairEveryBit(t *testing.T) {
 	if testing.Short() {
 		t.Skip("one goroutine, and the run that is not short does it")
@@ -97,7 +97,7 @@ func TestRepairEveryBit(t *testing.T) {
 			step = 4801
 		}
 		for bit := 5; bit < 8*len(clean.machine.Read(path)); bit += step {
-			w := newCheckWorld(t) // the same again, but for random ids
+			w := newCheckWorld(t) // the same again, except for random ids
 			target := sameFile(t, w, clean, path)
 			if bit/8 >= len(w.machine.Read(target)) {
 				continue
@@ -132,7 +132,7 @@ func TestRepairEveryBit(t *testing.T) {
 	}
 }
 
-// sameFile returns the file of another world that was made in the same way: names have random numbers in them.
+// sameFile returns the file of another world made in the same way: names have random numbers in them.
 func sameFile(t testing.TB, w, other *checkWorld, path string) string {
 	t.Helper()
 	ours, theirs := w.files(t), other.files(t)
@@ -196,7 +196,7 @@ func TestRepairLongMark(t *testing.T) {
 	}
 }
 
-// damageRecord flips a bit in the header of the last record of a kind that has a predicate, or in its payload.
+// damageRecord flips a bit in the header, or in the payload, of the last record of the chosen kind.
 func (w *checkWorld) damageRecord(t testing.TB, payload bool, choose func(*records.Entry) bool) packlog.Position {
 	t.Helper()
 	s := w.open(t, Options{ReadOnly: true})
@@ -224,7 +224,7 @@ func (w *checkWorld) damageRecord(t testing.TB, payload bool, choose func(*recor
 	return at
 }
 
-// TestRepairWitness damages records that derived files still know of: their heads, spans and runs.
+// TestRepairWitness damages records that derived files still know: heads, spans and runs.
 func TestRepairWitness(t *testing.T) {
 	for name, kind := range map[string]packlog.Kind{"head": packlog.KindHead, "span": packlog.KindSpan, "core": packlog.KindCore} {
 		for i := range 2 {

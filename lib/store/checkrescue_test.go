@@ -13,7 +13,7 @@ import (
 	"hc/lib/store/records"
 )
 
-// proves reports what cannot be proved of the blocks that a log of the world holds.
+// proves returns an error for blocks that a log of the world holds but cannot prove.
 func (w *checkWorld) proves(t testing.TB, l *signed) error {
 	t.Helper()
 	s := w.open(t, Options{ReadOnly: true})
@@ -38,8 +38,8 @@ func (w *checkWorld) proves(t testing.TB, l *signed) error {
 	}
 }
 
-// TestRepairTree damages what ties blocks to the head, and what is left of a log whose blocks were cleared: derived files
-// still know it, and a peer may have the same holes.
+// TestRepairTree damages the nodes that tie blocks to the head, and what is left of a log whose blocks were cleared:
+// derived files still know these, and a peer may have the same holes.
 func TestRepairTree(t *testing.T) {
 	for name, damage := range map[string]func(w *checkWorld, key keys.Key){
 		"nodes": func(w *checkWorld, key keys.Key) {
@@ -94,8 +94,8 @@ func TestRepairTree(t *testing.T) {
 	}
 }
 
-// TestRescueTies has a derived file that was made up: it has a block that nothing ties to the head, which is signed. That does not come into
-// the log; a block that is tied to it does.
+// TestRescueTies has a forged derived file with a block that nothing ties to the signed head. That block does not get
+// into the log; a block that is tied to the head does.
 func TestRescueTies(t *testing.T) {
 	l := newSigned(t, 1)
 	ctx := t.Context()

@@ -21,7 +21,7 @@ import (
 type crashRun struct {
 	t       *testing.T
 	machine *memfs.Machine
-	states  [3][]*modelCore // of each core, from before its first append on; the last may be under way
+	states  [3][]*modelCore // of each core, from before its first append on; the last may be in progress
 	sure    [3]int          // the state that was acknowledged as durable
 	named   bool            // the name and the secret key were acknowledged
 	tuning  tuning
@@ -34,7 +34,7 @@ func (c *crashRun) open(ctx context.Context) (*Store, error) {
 
 var crashKey = keys.Key{1, 2, 3}
 
-// change does something to a core, which is acknowledged if it returns no error.
+// change makes a change to a core, which is acknowledged if it returns no error.
 func (c *crashRun) change(core int, durable bool, do func(*modelCore) error) error {
 	list := c.states[core]
 	m := list[len(list)-1].clone()
@@ -84,7 +84,7 @@ func appends(ctx context.Context, c *crashRun, s *Store) []func() error {
 	}
 }
 
-// collections is a workload in which much is forgotten, and given back.
+// collections is a workload in which much is forgotten and collected.
 func collections(ctx context.Context, c *crashRun, s *Store) []func() error {
 	own := TxOptions{Durable: true}
 	r := rand.New(rand.NewPCG(2, 2))
@@ -121,7 +121,7 @@ func collections(ctx context.Context, c *crashRun, s *Store) []func() error {
 	}
 }
 
-// versions is a workload in which blocks are told from others, which are forgotten.
+// versions is a workload with deltas, whose bases are forgotten.
 func versions(ctx context.Context, c *crashRun, s *Store) []func() error {
 	own := TxOptions{Durable: true}
 	r := rand.New(rand.NewPCG(3, 3))
@@ -163,7 +163,7 @@ func copies(ctx context.Context, c *crashRun, s *Store) []func() error {
 	}
 }
 
-// TestPassageCrashAtEveryCall does that to a workload of copies.
+// TestPassageCrashAtEveryCall fails each call of a workload of copies.
 func TestPassageCrashAtEveryCall(t *testing.T) {
 	s := openTest(t, t.TempDir(), Options{})
 	c := newCrashRun(t, 1, false, copies)
@@ -196,7 +196,7 @@ func (c *crashRun) clear(ctx context.Context, s *Store, core int, first, end uin
 	})
 }
 
-// work does the workload. It ends at the first error.
+// work runs the workload. It ends at the first error.
 func (c *crashRun) work(ctx context.Context) error {
 	s, err := c.open(ctx)
 	if err != nil {
@@ -243,7 +243,7 @@ func (c *crashRun) verify(ctx context.Context) error {
 		}
 		c.states[core], c.sure[core] = []*modelCore{m}, 0
 	}
-	// The next append just works, and sees what was there.
+	// The next append just works, and sees what is there.
 	for core := range 2 {
 		options := TxOptions{Durable: true, Short: core == 1}
 		err := c.change(core, true, func(m *modelCore) error { return m.append(ctx, s, options, blocksOf("a\n", "more\n")...) })
@@ -265,7 +265,8 @@ func (c *crashRun) verify(ctx context.Context) error {
 	return errors.Join(c.verifyGC(ctx, s), errors.Join(s.Damage()...))
 }
 
-// verifyGC gives back what is dead, and sees that all else is there, also for who builds everything anew, and no rubbish.
+// verifyGC collects garbage, and checks that everything else is there, even with all derived files built again, and
+// that no rubbish is left.
 func (c *crashRun) verifyGC(ctx context.Context, s *Store) error {
 	if _, err := s.GC(ctx, GCOptions{All: true}); err != nil {
 		return err
@@ -310,7 +311,7 @@ func (c *crashRun) verifySecret(s *Store) error {
 	return nil
 }
 
-// verifyCore returns the state that the store has, which is one that was acknowledged, or was under way.
+// verifyCore returns the state that the store has, which must be one that was acknowledged or in progress.
 func (c *crashRun) verifyCore(ctx context.Context, s *Store, core int) (*modelCore, error) {
 	list := c.states[core]
 	v, err := s.View(ctx, list[0].key, false)
@@ -341,13 +342,13 @@ func newCrashRun(t *testing.T, seed uint64, never bool, script func(context.Cont
 	return c
 }
 
-// TestCrashAtEveryCall fails each call of the workload in turn, in each way, and looks at what is left.
+// TestCrashAtEveryCall fails each call of the workload in turn, in each way, and examines what is left.
 func TestCrashAtEveryCall(t *testing.T) { crashAtEveryCall(t, appends) }
 
-// TestGCCrashAtEveryCall does that to a workload that forgets and collects.
+// TestGCCrashAtEveryCall does the same with a workload that forgets and collects.
 func TestGCCrashAtEveryCall(t *testing.T) { crashAtEveryCall(t, collections) }
 
-// TestDeltaCrashAtEveryCall does that to a workload of versions.
+// TestDeltaCrashAtEveryCall does the same with a workload of versions.
 func TestDeltaCrashAtEveryCall(t *testing.T) {
 	s := openTest(t, t.TempDir(), Options{})
 	c := newCrashRun(t, 1, false, versions)
@@ -414,8 +415,7 @@ func crashAtEveryCall(t *testing.T, script func(context.Context, *crashRun, *Sto
 	}
 }
 
-// crashPoints returns the numbers of the calls that a test fails: of all; or, where it is to be short, of one in so many of each
-// kind.
+// crashPoints returns the numbers of the calls to fail: all or, in a short run, one in so many of each kind.
 func crashPoints(calls []memfs.Call) (points []int) {
 	step := 1
 	if testing.Short() {
@@ -431,7 +431,7 @@ func crashPoints(calls []memfs.Call) (points []int) {
 	return points
 }
 
-// TestTwoStores has two processes append to cores of one store at once, with content that they share, and a third read.
+// TestTwoStores has two processes append shared content to cores of one store at once, while a third reads.
 func TestTwoStores(t *testing.T) {
 	dir := t.TempDir()
 	models := []*modelCore{newModel(1), newModel(2)}

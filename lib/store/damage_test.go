@@ -13,7 +13,7 @@ import (
 	"hc/lib/merkle"
 )
 
-// TestDamage flips each bit of a pack in turn: what is read is either right, or said to be missing or damaged.
+// TestDamage flips each bit of a pack in turn: what is read is either right, or reported as missing or damaged.
 func TestDamage(t *testing.T) {
 	dir := t.TempDir()
 	s := openTest(t, dir, Options{})
@@ -44,12 +44,12 @@ func TestDamage(t *testing.T) {
 		found += readDamaged(t, dir, m)
 		raw[i] ^= 1 << (i % 8)
 	}
-	if found < len(raw)*8/10 { // not what nobody read: the other core's block, and what stands behind a mark
+	if found < len(raw)*8/10 { // not what nobody read: the other core's block, and what follows a mark
 		t.Fatalf("of %d flipped bits %d were seen", len(raw), found)
 	}
 }
 
-// readDamaged reads a core and returns 1 if damage shows.
+// readDamaged reads a core and returns 1 if the damage is noticed.
 func readDamaged(t *testing.T, dir string, m *modelCore) int {
 	t.Helper()
 	s, err := Open(t.Context(), dir, Options{ReadOnly: true})
@@ -85,7 +85,7 @@ func readDamaged(t *testing.T, dir string, m *modelCore) int {
 	return hurt
 }
 
-// TestDerivedLost removes or changes each derived file in turn: nothing is lost, and a checkpoint makes them anew.
+// TestDerivedLost removes or changes each derived file in turn: nothing is lost, and a checkpoint makes it again.
 func TestDerivedLost(t *testing.T) {
 	dir := t.TempDir()
 	s := openTest(t, dir, Options{tuning: tiny})
@@ -161,7 +161,7 @@ func scramble(path string) error {
 	return os.WriteFile(path, raw, 0o644)
 }
 
-// TestPutAgain mends a damaged block by putting it again: for the core that got it, and for another that has it, too.
+// TestPutAgain mends a damaged block by putting it again: for the core that got it, and for another core that has it.
 func TestPutAgain(t *testing.T) {
 	dir := t.TempDir()
 	s := openTest(t, dir, Options{})

@@ -15,7 +15,7 @@ import (
 	"hc/lib/zstdframe"
 )
 
-// TestDeltaHostile has stores say of bases what must not be: it is an error that says so, and nothing hangs.
+// TestDeltaHostile has stores with impossible bases: reading gives an error that says so, and nothing hangs.
 func TestDeltaHostile(t *testing.T) {
 	r := rand.New(rand.NewPCG(17, 17))
 	base := randomBytes(r, 3000)
@@ -61,8 +61,8 @@ func TestDeltaHostile(t *testing.T) {
 	}
 }
 
-// TestDeltaBaseDamaged flips a bit in a base, which two logs need and none has any more: the check says which blocks are hurt by it, the
-// repair gets them back from elsewhere, here as a peer would send them, and then all is whole.
+// TestDeltaBaseDamaged flips a bit in a base that two logs need and that none has any more. The check reports which
+// blocks this hurts, the repair gets them back, here as if from a peer, and then everything is whole.
 func TestDeltaBaseDamaged(t *testing.T) {
 	w := &checkWorld{machine: memfs.New(1), logs: []*signed{newSigned(t, 1), newSigned(t, 2), newSigned(t, 3)}, held: make([]map[uint64]bool, 3)}
 	s := w.open(t, Options{Create: true, packSize: 8 << 10})
@@ -116,8 +116,8 @@ func TestDeltaBaseDamaged(t *testing.T) {
 	}
 }
 
-// TestPutDelta stores a block that came as what it differs from another: as it came where the other is here without a base of its own and the
-// frame is one, else as a whole; always so that it can be read, and that nothing is amiss.
+// TestPutDelta stores a block that came as a delta: as it came if its base is here without a base of its own and the
+// frame is valid, else as a whole. It can always be read, and a check finds nothing.
 func TestPutDelta(t *testing.T) {
 	r := rand.New(rand.NewPCG(19, 19))
 	base := randomBytes(r, 3000)

@@ -23,7 +23,7 @@ func randomBytes(r *rand.Rand, n int) []byte {
 	return b
 }
 
-// edited returns a copy of a block with some bytes in it replaced by others, of which there may be more or less.
+// edited returns a copy of a block with some bytes replaced by others, possibly of another number.
 func edited(r *rand.Rand, block []byte) []byte {
 	at := r.IntN(len(block))
 	end := min(len(block), at+r.IntN(40))
@@ -57,8 +57,8 @@ func codecsOf(t testing.TB, s *Store) (codecs map[byte]int, bases map[hash.Diges
 	return codecs, bases
 }
 
-// TestDeltasOfVersions appends version after version of something, edited at random, to one log or to others of the same store: all of
-// them read back, most of what changed is told from a base, and no base has one.
+// TestDeltasOfVersions appends version after version of something, edited at random, to one log or to several in the
+// same store: all of them read back, most changed blocks are deltas, and no base has a base.
 func TestDeltasOfVersions(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestDeltasOfVersions(t *testing.T) {
 						version = slices.Insert(version, i, randomBytes(r, 1500))
 					case 1:
 						version = slices.Delete(version, i, i+1)
-					case 2: // cut in two, as an insertion may do it
+					case 2: // cut in two, as an insertion may do
 						at := len(version[i]) / 3
 						version = slices.Replace(version, i, i+1, version[i][:at:at], version[i][at:])
 					default:
@@ -121,7 +121,7 @@ func TestDeltasOfVersions(t *testing.T) {
 	}
 }
 
-// clean checks a store, whose heads need not be signed.
+// clean checks a store whose heads need not be signed.
 func clean(t testing.TB, s *Store) {
 	t.Helper()
 	c, err := NewChecker(t.Context(), s.Dir(), CheckOptions{Scratch: t.TempDir(), Found: func(f Finding) {
@@ -138,8 +138,8 @@ func clean(t testing.TB, s *Store) {
 	}
 }
 
-// TestDeltaGrowth stores a second version of 64 MiB with 8 insertions of 4 KiB: it costs these, and how the blocks are named that did not
-// change.
+// TestDeltaGrowth stores a second version of 64 MiB with 8 insertions of 4 KiB: it costs these, and naming the
+// unchanged blocks.
 func TestDeltaGrowth(t *testing.T) {
 	const size, insertions, insertion = 64 << 10, 8, 4 << 10
 	r := rand.New(rand.NewPCG(12, 12))
@@ -164,7 +164,7 @@ func TestDeltaGrowth(t *testing.T) {
 		cut := r.IntN(size)
 		version[at] = slices.Concat(version[at][:cut], randomBytes(r, insertion), version[at][cut:])
 	}
-	const named = 20 // bytes of a block that is there, with others
+	const named = 20 // bytes to name a block that is there, along with others
 	most := uint64(insertions*(insertion+300) + named*len(version) + 1024)
 	if got := grew(second); got > most {
 		t.Errorf("the second version took %d bytes, at most %d are expected", got, most)
@@ -172,7 +172,7 @@ func TestDeltaGrowth(t *testing.T) {
 	second.check(t, second.view(t, s))
 }
 
-// logSize returns the bytes of the log's records.
+// logSize returns the size of the log's records in bytes.
 func logSize(t testing.TB, s *Store) (total uint64) {
 	t.Helper()
 	view, err := s.log.View(t.Context())
@@ -189,7 +189,7 @@ func logSize(t testing.TB, s *Store) (total uint64) {
 	return total
 }
 
-// TestDeltaOfWhatStood has a core told what stood in the place of new blocks: nothing else shows it.
+// TestDeltaOfWhatStood tells a core which blocks were in the place of new ones: nothing else shows it.
 func TestDeltaOfWhatStood(t *testing.T) {
 	r := rand.New(rand.NewPCG(13, 13))
 	s := openTest(t, t.TempDir(), Options{})
@@ -222,7 +222,7 @@ func TestDeltaOfWhatStood(t *testing.T) {
 	if err := tx.Stood(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	for _, b := range version[:4] { // as they are known now, and what follows them is not
+	for _, b := range version[:4] { // as they are known now; what follows them is not
 		b = edited(r, b)
 		version = append(version, b)
 		if err := tx.Append(t.Context(), hash.Leaf(b), b); err != nil {
@@ -242,8 +242,8 @@ func TestDeltaOfWhatStood(t *testing.T) {
 	sound(t, s, m)
 }
 
-// TestDeltasOutliveTheCall appends with contexts that end with each call: blocks that are still looked at then get their bases all the
-// same.
+// TestDeltasOutliveTheCall appends with contexts that end with each call: blocks that are still being examined get
+// their bases nevertheless.
 func TestDeltasOutliveTheCall(t *testing.T) {
 	r := rand.New(rand.NewPCG(14, 14))
 	s := openTest(t, t.TempDir(), Options{})
@@ -284,8 +284,8 @@ func TestDeltasOutliveTheCall(t *testing.T) {
 	sound(t, s, first, second)
 }
 
-// TestDeltaBesideItsBase has two writers store one block at once, the one plain and the other with a base, and a third take it as a base:
-// it is found where it is plain, whatever came last, and however the index was made since.
+// TestDeltaBesideItsBase has two writers store one block at once, one of them plain and the other with a base, and a
+// third use it as a base: the plain one is found, whichever came last, and however the index was made since.
 func TestDeltaBesideItsBase(t *testing.T) {
 	for i := range 4 {
 		plainFirst, bufferRows := i%2 == 0, 4+60*(i/2)
@@ -362,7 +362,8 @@ func TestDeltaBesideItsBase(t *testing.T) {
 	}
 }
 
-// TestDeltasOfManyWriters has eight writers append versions of the same to logs of their own, at once, and give some of them up.
+// TestDeltasOfManyWriters has eight writers append versions of the same content to logs of their own, at once, and give
+// up some.
 func TestDeltasOfManyWriters(t *testing.T) {
 	dir := t.TempDir()
 	r := rand.New(rand.NewPCG(15, 15))
@@ -407,7 +408,7 @@ func manyVersions(ctx context.Context, s *Store, m *modelCore, r *rand.Rand, ver
 			i := r.IntN(len(version))
 			version[i] = edited(r, version[i])
 		}
-		if round == 2 { // given up: nobody may have taken a base from it
+		if round == 2 { // given up: nobody may have used it as a base
 			tx, err := s.Begin(ctx, m.key, TxOptions{Durable: true})
 			if err != nil {
 				return err

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestEffort stores the same text with each effort: the less of it, the more room it takes, until a repack.
+// TestEffort stores the same text with each effort: less effort takes more room, until a repack.
 func TestEffort(t *testing.T) {
 	source := text(rand.New(rand.NewPCG(1, 9)), 2<<20)
 	var blocks [][]byte

@@ -10,7 +10,7 @@ import (
 	"hc/lib/store/dedup"
 )
 
-// expectStore returns a store with so many blocks, in tables of its index and behind them.
+// expectStore returns a store with so many blocks, in tables of its index and in its tail.
 func expectStore(t *testing.T, blocks int) (s *Store, stored []hash.Digest) {
 	t.Helper()
 	s = openTest(t, t.TempDir(), Options{tuning: tuning{bufferRows: 64, fanOut: 2, never: true}})
@@ -34,8 +34,8 @@ func expectStore(t *testing.T, blocks int) (s *Store, stored []hash.Digest) {
 	return s, stored
 }
 
-// Whatever is expected, in whichever order what comes then, a block is found if it is in the store, and only then. Of those that come
-// as expected, and are not in the index, most need no look into its tables.
+// Whatever is expected, and in whichever order blocks then come, a block is found if and only if it is in the store.
+// Most blocks that come as expected and are not in the index need no look into its tables.
 func TestExpect(t *testing.T) {
 	s, stored := expectStore(t, 2000)
 	var mixed []hash.Digest // every third is stored
@@ -54,7 +54,7 @@ func TestExpect(t *testing.T) {
 		name     string
 		expected []hash.Digest
 		step     int
-		most     int // look-ups of blocks that are not there; 0: no matter
+		most     int // look-ups of missing blocks; 0: any number
 	}{
 		{"as it comes", mixed, 1, len(mixed) / 20},
 		{"every seventh", mixed, 7, len(mixed) / 20},
@@ -94,7 +94,7 @@ func TestExpect(t *testing.T) {
 	}
 }
 
-// A filter that is damaged is no reason to fail: what comes is stored again, and read.
+// A damaged filter is no reason to fail: blocks are stored again, and read back.
 func TestExpectOfDamagedFilter(t *testing.T) {
 	s, _ := expectStore(t, 2000)
 	dir := filepath.Join(s.Dir(), "index")

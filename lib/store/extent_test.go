@@ -20,7 +20,7 @@ func noise(seed byte, size int) []byte {
 	return data
 }
 
-// The extents of a core tile it, a whole one is its run as it is stored, and the blocks in that are the core's.
+// The extents of a core tile it. A whole one is its run as stored, and the blocks in that are the core's.
 func TestExtents(t *testing.T) {
 	s := openTest(t, t.TempDir(), Options{})
 	var blocks [][]byte
@@ -87,7 +87,7 @@ func checkPayload(t *testing.T, v *View, e Extent, blocks [][]byte) {
 	}
 }
 
-// A block is found by its name, whatever core it came with; what was never stored is not.
+// A block is found by its leaf hash, whatever core it came with; one that was never stored is not.
 func TestObject(t *testing.T) {
 	s := openTest(t, t.TempDir(), Options{})
 	if empty, err := s.Empty(t.Context()); err != nil || !empty {
@@ -115,7 +115,7 @@ func appendBlocks(t *testing.T, s *Store, m *modelCore, blocks [][]byte) {
 	}
 }
 
-// A run that is told from a base cannot be handed on as it is stored.
+// A run with a base cannot be passed on as it is stored.
 func TestExtentOfDelta(t *testing.T) {
 	s := openTest(t, t.TempDir(), Options{})
 	base := noise(1, 5000)

@@ -39,7 +39,7 @@ func seq(first, last int) []byte {
 	return b.Bytes()
 }
 
-// content returns all blocks of a core, one behind the other.
+// content returns all blocks of a core, one after another.
 func content(t *testing.T, s *Store, key keys.Key) []byte {
 	t.Helper()
 	v, err := s.View(t.Context(), key, false)
@@ -60,7 +60,7 @@ func content(t *testing.T, s *Store, key keys.Key) []byte {
 	return all
 }
 
-// TestFirstStore opens, reads, appends to, collects and repacks a store that an earlier program wrote.
+// TestFirstStore opens, reads, appends to, collects and repacks a store that an earlier version wrote.
 func TestFirstStore(t *testing.T) {
 	want := map[string][]byte{"count": seq(1, 50), "table": seq(1, 1200), "other": seq(500, 1300)}
 	dir := firstStore(t)

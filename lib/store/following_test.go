@@ -9,7 +9,7 @@ import (
 	"hc/lib/merkle"
 )
 
-// TestFollowing compares which nodes follow with what is found by trying all of them until nothing more follows.
+// TestFollowing compares the nodes that follow with those found by trying all of them until no more follow.
 func TestFollowing(t *testing.T) {
 	const length = 64
 	for seed := range uint64(300) {

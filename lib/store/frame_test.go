@@ -17,7 +17,7 @@ import (
 	"hc/lib/store/runs"
 )
 
-// encodeFrame compresses as somebody else does, not as this package would.
+// encodeFrame compresses as another program might, not as this package would.
 func encodeFrame(t testing.TB, raw []byte, options ...zstd.EOption) []byte {
 	t.Helper()
 	e, err := zstd.NewWriter(nil, append([]zstd.EOption{zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest)}, options...)...)
@@ -28,7 +28,7 @@ func encodeFrame(t testing.TB, raw []byte, options ...zstd.EOption) []byte {
 	return e.EncodeAll(raw, nil)
 }
 
-// frameBlocks are 25 blocks of text, none like another, 100,000 bytes together.
+// frameBlocks returns 25 different blocks of text, 100,000 bytes together.
 func frameBlocks() (blocks [][]byte) {
 	for i := range 25 {
 		block := bytes.Repeat(fmt.Appendf(nil, "block %d, ", i), 500)[:4000]
@@ -37,7 +37,8 @@ func frameBlocks() (blocks [][]byte) {
 	return blocks
 }
 
-// putFrame stores a log whose blocks come in one frame, in a store on a disk of its own, and returns what it became.
+// putFrame stores a log whose blocks come in one frame, in a store on a disk of its own, and returns how they are
+// stored.
 func putFrame(t *testing.T, blocks [][]byte, short bool, frame []byte) (*checkWorld, Extent, StoredRun) {
 	t.Helper()
 	return putWith(t, blocks, short, func(tx *Tx, leaves []hash.Digest) error {
@@ -45,7 +46,7 @@ func putFrame(t *testing.T, blocks [][]byte, short bool, frame []byte) (*checkWo
 	})
 }
 
-// putWith is putFrame for blocks that are put otherwise.
+// putWith is putFrame for blocks that are put in another way.
 func putWith(t *testing.T, blocks [][]byte, short bool, put func(tx *Tx, leaves []hash.Digest) error) (*checkWorld, Extent, StoredRun) {
 	t.Helper()
 	w := &checkWorld{machine: memfs.New(1), logs: []*signed{newSigned(t, 1)}, held: make([]map[uint64]bool, 1)}
@@ -119,7 +120,7 @@ func TestPutFrame(t *testing.T) {
 	}
 }
 
-// A frame that no run may have, or that would be a bad one, is not stored, whether it decodes to the blocks or not.
+// A frame that a run must not have, or that would be a bad one, is not stored, whether it decodes to the blocks or not.
 func TestPutFrameRefuses(t *testing.T) {
 	blocks := frameBlocks()
 	raw := bytes.Join(blocks, nil)
@@ -167,7 +168,7 @@ func TestPutFrameRefuses(t *testing.T) {
 	}
 }
 
-// windowed is raw as a frame that says it needs a window of 2^log bytes.
+// windowed returns a frame of raw that says that it needs a window of 2^log bytes.
 func windowed(t *testing.T, raw []byte, log byte) []byte {
 	t.Helper()
 	frame := withWindow(t, raw)
@@ -175,7 +176,7 @@ func windowed(t *testing.T, raw []byte, log byte) []byte {
 	return frame
 }
 
-// withWindow is raw as a frame with a window descriptor, its sixth byte.
+// withWindow returns a frame of raw with a window descriptor, its sixth byte.
 func withWindow(t *testing.T, raw []byte) []byte {
 	t.Helper()
 	frame := encodeFrame(t, raw, zstd.WithSingleSegment(false), zstd.WithWindowSize(1<<20))
@@ -186,7 +187,7 @@ func withWindow(t *testing.T, raw []byte) []byte {
 	return frame
 }
 
-// named is raw as a frame that names a dictionary.
+// named returns a frame of raw that names a dictionary.
 func named(t *testing.T, raw []byte) []byte {
 	t.Helper()
 	good := withWindow(t, raw)
@@ -195,14 +196,14 @@ func named(t *testing.T, raw []byte) []byte {
 	return append(append(frame, 7), good[6:]...)
 }
 
-// disguised is a frame behind a skippable one, which looks like the head of one block that is all of the rest.
+// disguised returns a frame after a skippable one, which looks like the head of a block that is all the rest.
 func disguised(good []byte) []byte {
 	word := len(good)<<3 | 1
 	frame := binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, 0x184d2a50), 3)
 	return append(append(frame, byte(word), byte(word>>8), byte(word>>16)), good...)
 }
 
-// stored is raw as a frame in which nothing but its last bytes, which are alike, are compressed, to one.
+// stored returns a frame of raw in which only the last bytes, which are equal, are compressed, to one.
 func stored(raw []byte, last int) []byte {
 	frame := []byte{0x28, 0xb5, 0x2f, 0xfd, 0, (20 - 10) << 3}
 	block := func(kind, size int, isLast bool, data []byte) {
@@ -221,7 +222,7 @@ func stored(raw []byte, last int) []byte {
 	return frame
 }
 
-// Of a frame with a block that the store has, or that came before, the others are stored by themselves: nothing is kept twice.
+// If the store has a block of a frame, or it came before, the others are stored by themselves: nothing is stored twice.
 func TestPutFrameKnown(t *testing.T) {
 	s := openTest(t, t.TempDir(), Options{})
 	blocks := frameBlocks()
@@ -250,10 +251,10 @@ func TestPutFrameKnown(t *testing.T) {
 	}
 }
 
-// The frame stays the caller's: a commit that fails is tried again with it.
+// The frame remains the caller's: a commit that fails is tried again with it.
 func TestPutFrameKeepsFrame(t *testing.T) {
 	s := openTest(t, t.TempDir(), Options{})
-	block := append(noise(1, 300_000), make([]byte, 300_000)...) // whose frame is as large as the buffers that are used again
+	block := append(noise(1, 300_000), make([]byte, 300_000)...) // whose frame is as large as the buffers that are reused
 	frame := bytes.Clone(encodeFrame(t, block))                  // no longer than it is
 	want := bytes.Clone(frame)
 	m := newModel(1)

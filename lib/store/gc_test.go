@@ -36,7 +36,7 @@ func mustGC(t testing.TB, s *Store, options GCOptions) GCReport {
 	return report
 }
 
-// sound compares cores with their models: in the store as it is, in another process, and when all is built anew.
+// sound compares cores with their models: in the store as it is, in another process, and with everything built again.
 func sound(t testing.TB, s *Store, models ...*modelCore) {
 	t.Helper()
 	for _, m := range models {
@@ -58,7 +58,8 @@ func sound(t testing.TB, s *Store, models ...*modelCore) {
 	}
 }
 
-// TestGC drops one of two cores that share some blocks: what only the dropped one had is given back, and nothing else.
+// TestGC drops one of two cores that share some blocks: the room of those that only the dropped one had is freed, and
+// no more.
 func TestGC(t *testing.T) {
 	dir := t.TempDir()
 	s := openTest(t, dir, Options{tuning: tiny, packSize: 40 << 10})
@@ -99,7 +100,7 @@ func TestGC(t *testing.T) {
 	}
 }
 
-// TestGCForgets sees that a core that was dropped leaves nothing, in the end.
+// TestGCForgets checks that a core that was dropped leaves nothing, in the end.
 func TestGCForgets(t *testing.T) {
 	dir := t.TempDir()
 	s := openTest(t, dir, Options{packSize: 8 << 10})
@@ -119,7 +120,7 @@ func TestGCForgets(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustGC(t, s, GCOptions{All: true})
-		mustGC(t, s, GCOptions{All: true}) // a drop whose head went into the next pack goes with the second one
+		mustGC(t, s, GCOptions{All: true}) // a drop whose head is in the next pack goes with the second one
 	}
 	if left := packBytes(t, dir); left > 4*empty+8*200 {
 		t.Fatalf("%d bytes are left, of an empty store's %d", left, empty)
@@ -147,8 +148,8 @@ func mustView(t testing.TB, s *Store) packlog.View {
 	return view
 }
 
-// TestGCTwoStores has two processes append what they share with a third, which drops and clears that, collects and repacks, and a reader
-// look on.
+// TestGCTwoStores has two processes append content that they share with a third, which drops and clears it, collects
+// and repacks, while a reader looks on.
 func TestGCTwoStores(t *testing.T) {
 	dir := t.TempDir()
 	options := Options{tuning: tiny, packSize: 30 << 10, LockWait: time.Minute}
@@ -227,7 +228,7 @@ func appendShared(ctx context.Context, s *Store, m *modelCore, shared [][]byte, 
 	return nil
 }
 
-// forgetAndCollect makes some content dead, and gives it back.
+// forgetAndCollect makes some content dead, and collects it.
 func forgetAndCollect(ctx context.Context, s *Store, shared [][]byte, round int) error {
 	victim := newModel(byte(10 + round%3))
 	if err := victim.append(ctx, s, TxOptions{Durable: true}, shared[round%40:round%40+20]...); err != nil {
@@ -246,12 +247,12 @@ func forgetAndCollect(ctx context.Context, s *Store, shared [][]byte, round int)
 		_, err = s.GC(ctx, GCOptions{All: round%2 == 0})
 	}
 	if errors.Is(err, errRetry) {
-		return nil // the writers are too fast for it, which it says
+		return nil // the writers are too fast for it, and it says so
 	}
 	return err
 }
 
-// readAll reads all blocks of some cores, as far as they are there.
+// readAll reads all blocks of some cores that are there.
 func readAll(ctx context.Context, s *Store, cores ...keys.Key) error {
 	for _, key := range cores {
 		v, err := s.View(ctx, key, true)
@@ -274,8 +275,8 @@ func readAll(ctx context.Context, s *Store, cores ...keys.Key) error {
 	return nil
 }
 
-// TestGCKeepsBases has a core whose only run is told from a block of another core, which is dropped: that block stays until
-// the first is dropped, too.
+// TestGCKeepsBases has a core whose only run has a block of another core as its base, which is dropped: that block
+// stays until the first core is dropped, too.
 func TestGCKeepsBases(t *testing.T) {
 	s := openTest(t, t.TempDir(), Options{packSize: 64 << 10})
 	base := randomBlocks(rand.New(rand.NewPCG(6, 6)), 1, 20000)[0]
@@ -311,7 +312,7 @@ func TestGCKeepsBases(t *testing.T) {
 	}
 }
 
-// appendDelta appends one block in a run that is told from a base.
+// appendDelta appends one block in a run with a base.
 func appendDelta(ctx context.Context, s *Store, m *modelCore, base, data []byte) error {
 	e, err := zstd.NewWriter(nil, zstd.WithEncoderDictRaw(zstdframe.Dictionary, base), zstd.WithEncoderCRC(false))
 	if err != nil {
@@ -338,7 +339,7 @@ func appendDelta(ctx context.Context, s *Store, m *modelCore, base, data []byte)
 	})
 }
 
-// TestGCDerivedDamaged has each derived file scrambled in turn: a gc builds them again, and takes nothing that is live.
+// TestGCDerivedDamaged scrambles each derived file in turn: a gc builds them again, and takes nothing that is live.
 func TestGCDerivedDamaged(t *testing.T) {
 	for i := 0; ; i++ {
 		dir := t.TempDir()
@@ -377,8 +378,8 @@ func TestGCDerivedDamaged(t *testing.T) {
 	}
 }
 
-// TestGCKeepsWhatIsNamedMeanwhile has an append name blocks, in records that stand before a census, and come to its head behind it: what
-// it names was dropped in between.
+// TestGCKeepsWhatIsNamedMeanwhile has an append name blocks, in records before a census, whose head comes after it: the
+// blocks were dropped in between.
 func TestGCKeepsWhatIsNamedMeanwhile(t *testing.T) {
 	for _, together := range []bool{false, true} {
 		t.Run(fmt.Sprint("together=", together), func(t *testing.T) { gcBesideWhatIsNamed(t, together) })

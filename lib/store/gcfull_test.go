@@ -31,8 +31,8 @@ func newFullWorld(t *testing.T) *fullWorld {
 	return w
 }
 
-// fill appends until an error, or until the disk has so many bytes, and gives up; leave: without telling the store, as a process does that
-// is killed.
+// fill appends until an error, or until the disk has so many bytes, and gives up; leave: without telling the store,
+// like a killed process.
 func (w *fullWorld) fill(t *testing.T, most int, leave bool) error {
 	t.Helper()
 	tx, err := w.store.Begin(t.Context(), w.log.key(), TxOptions{Durable: true})
@@ -51,7 +51,7 @@ func (w *fullWorld) fill(t *testing.T, most int, leave bool) error {
 	return nil
 }
 
-// restart is another process on the same disk.
+// restart continues as another process on the same disk.
 func (w *fullWorld) restart(t *testing.T) {
 	t.Helper()
 	w.store = w.open(t, Options{packSize: 4 << 20})
@@ -71,8 +71,8 @@ func (w *fullWorld) sound(t *testing.T) {
 	}
 }
 
-// TestFullDisk has a disk become full in the middle of an append: what that wrote is there again for the next one, but for the packs that it has
-// sealed, which a gc gives back with the room that there is then.
+// TestFullDisk fills a disk in the middle of an append: the next append has the room again, except that of the packs
+// that the failed one has sealed, which a gc frees with the room that there is then.
 func TestFullDisk(t *testing.T) {
 	for _, room := range []int{40 << 10, 2 << 20, 6 << 20} {
 		w := newFullWorld(t)
@@ -95,8 +95,8 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestFullDiskOfDeadProcess has the process killed that filled the disk, in the middle of a write or behind one: a gc gives the room back if there are some
-// KiB for it, and says what to do if there are not.
+// TestFullDiskOfDeadProcess kills the process that filled the disk, in the middle of a write or after one: a gc frees
+// the room if it has a few KiB to work with, and says what to do if not.
 func TestFullDiskOfDeadProcess(t *testing.T) {
 	for _, torn := range []bool{false, true} {
 		w := newFullWorld(t)
@@ -139,8 +139,8 @@ func TestFullDiskOfDeadProcess(t *testing.T) {
 	}
 }
 
-// TestFullDiskPackByPack has a disk with less room than what is left of all packs that are to be rewritten: they are rewritten one by one, until there
-// is no room for any.
+// TestFullDiskPackByPack has a disk with less room than what is left of all packs to be rewritten: they are rewritten
+// one by one, until there is no room for any.
 func TestFullDiskPackByPack(t *testing.T) {
 	for _, test := range []struct {
 		room int
@@ -173,7 +173,8 @@ func TestFullDiskPackByPack(t *testing.T) {
 	}
 }
 
-// TestFullDiskToBegin has a disk so full that a gc cannot even find what is dead: it says how much room that takes, and that is enough.
+// TestFullDiskToBegin has a disk so full that a gc cannot even find what is dead: it says how much room that takes,
+// which is enough.
 func TestFullDiskToBegin(t *testing.T) {
 	w := newFullWorld(t)
 	var err error

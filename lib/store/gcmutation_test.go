@@ -16,7 +16,7 @@ import (
 	"hc/lib/store/packlog/memfs"
 )
 
-// gcWorld is a gc beside a writer, whose steps come between any two calls of the gc; then, perhaps, the power fails.
+// gcWorld is a gc beside a writer whose steps come between any two calls of the gc; then the power may fail.
 type gcWorld struct {
 	*crashRun
 	r       *rand.Rand
@@ -54,7 +54,7 @@ func (w *gcWorld) step(ctx context.Context) error {
 	for range 1 + w.r.IntN(2) {
 		w.blocks = append(w.blocks, w.pool[w.r.IntN(len(w.pool))])
 	}
-	if w.r.IntN(3) == 0 { // both of an append: one behind the other in a run
+	if w.r.IntN(3) == 0 { // two of them: neighbours in a run
 		i := w.r.IntN(len(w.pool)/2) * 2
 		w.blocks = slices.Clone(w.pool[i : i+2])
 	}
@@ -68,7 +68,7 @@ func (w *gcWorld) step(ctx context.Context) error {
 	return nil
 }
 
-// unsynced is a file system on which packs that are rewritten are not synced before they get their names.
+// unsynced is a file system on which rewritten packs are not synced before they get their names.
 type unsynced struct{ packlog.FS }
 
 type unsyncedFile struct{ packlog.File }
@@ -175,7 +175,7 @@ func TestGCBeside(t *testing.T) {
 	}
 }
 
-// TestGCMutations shows that the histories have teeth: each step that a gc leaves out loses something in one of them.
+// TestGCMutations shows that the histories can fail: each step that a gc leaves out loses something in one of them.
 func TestGCMutations(t *testing.T) {
 	if testing.Short() {
 		t.Skip("one goroutine, and the run that is not short does it")
@@ -194,7 +194,7 @@ func TestGCMutations(t *testing.T) {
 	}
 }
 
-// TestGCKeepsDrops has a core that was dropped, of which something stays in a pack that is not worth rewriting: the drop must
+// TestGCKeepsDrops has a dropped core of which something stays in a pack that is not worth rewriting: the drop must
 // stay, too, in a pack that is.
 func TestGCKeepsDrops(t *testing.T) {
 	for _, mutation := range []string{"", withoutKilling} {

@@ -18,7 +18,7 @@ import (
 	"hc/lib/store/derived"
 )
 
-// size returns the bytes of all files of a store.
+// size returns the total size of a store's files in bytes.
 func size(t testing.TB, dir string) (total int64) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
@@ -35,7 +35,8 @@ func size(t testing.TB, dir string) (total int64) {
 	return total
 }
 
-// TestDedup stores the same bytes under a second key: that costs their hashes, in a transaction before as in the same.
+// TestDedup stores the same bytes under a second key: that costs their hashes, whether they came in an earlier
+// transaction or in the same.
 func TestDedup(t *testing.T) {
 	dir := t.TempDir()
 	s := openTest(t, dir, Options{})
@@ -58,7 +59,7 @@ func TestDedup(t *testing.T) {
 	second.check(t, second.view(t, s))
 }
 
-// TestShortLines sees what lines cost: what zstd makes of them, and nothing each.
+// TestShortLines checks what lines cost: what zstd makes of them, and nothing per line.
 func TestShortLines(t *testing.T) {
 	dir := t.TempDir()
 	s := openTest(t, dir, Options{tuning: tuning{never: true}})
@@ -82,7 +83,7 @@ func TestShortLines(t *testing.T) {
 	}
 }
 
-// TestDurableView sees only what is synced.
+// TestDurableView checks that a durable view only has what is synced.
 func TestDurableView(t *testing.T) {
 	s := openTest(t, t.TempDir(), Options{})
 	m := newModel(1)
@@ -145,7 +146,7 @@ func TestSeen(t *testing.T) {
 	}
 }
 
-// TestSettle sees that a settled head is no conflict any more, and that others stay one.
+// TestSettle checks that a settled head is not a conflict any more, and that others still are.
 func TestSettle(t *testing.T) {
 	s := openTest(t, t.TempDir(), Options{})
 	m := newModel(1)
@@ -178,7 +179,7 @@ func TestSettle(t *testing.T) {
 }
 
 // TestTruncateAndReplace cuts a log back and puts nodes of the new history in its place, among them one that the old
-// history had, too: it must not count as known.
+// history had, too: that must not count as known.
 func TestTruncateAndReplace(t *testing.T) {
 	for _, tune := range []tuning{{never: true}, tiny} {
 		dir := t.TempDir()
@@ -230,7 +231,7 @@ func TestTruncateAndReplace(t *testing.T) {
 	}
 }
 
-// TestTruncateRefuses lets no fork come twice.
+// TestTruncateRefuses checks that no fork can come twice.
 func TestTruncateRefuses(t *testing.T) {
 	s := openTest(t, t.TempDir(), Options{})
 	m := newModel(1)
@@ -290,7 +291,7 @@ func TestLocked(t *testing.T) {
 	}
 }
 
-// TestCommitFails shows that an error of the function that signs leaves nothing.
+// TestCommitFails checks that an error of the signing function leaves nothing.
 func TestCommitFails(t *testing.T) {
 	s := openTest(t, t.TempDir(), Options{})
 	m := newModel(1)

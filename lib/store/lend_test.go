@@ -10,7 +10,7 @@ import (
 	"hc/lib/lent"
 )
 
-// lendable is a view of some dozen runs: compressed ones, raw ones, and some of small blocks.
+// lendable returns a view of about a dozen runs: compressed ones, raw ones, and some of small blocks.
 func lendable(t *testing.T) (*View, [][]byte) {
 	t.Helper()
 	s := openTest(t, t.TempDir(), Options{})
@@ -28,7 +28,7 @@ func lendable(t *testing.T) (*View, [][]byte) {
 	return m.view(t, s), m.blocks
 }
 
-// standsIn tells whether a block, as long as it is lent, says that it stands in a pack, and whether it does.
+// standsIn reports whether a lent block says that it is in a pack, and checks that it is.
 func standsIn(t *testing.T, b LentBlock) bool {
 	t.Helper()
 	if b.Pack == nil {
@@ -41,7 +41,8 @@ func standsIn(t *testing.T, b LentBlock) bool {
 	return true
 }
 
-// What is lent lies in memory that is used for other blocks when it is released. What is not compressed says where it stands, too.
+// Lent blocks are in memory that is reused for other blocks once it is released. Blocks that are not compressed also
+// say where they are.
 func TestLend(t *testing.T) {
 	v, blocks := lendable(t)
 	memories := map[*lent.Memory]bool{}
@@ -70,7 +71,8 @@ func TestLend(t *testing.T) {
 	}
 }
 
-// Many may be lent blocks at once, of the same runs, too, and none changes while it is. What Block returns stays for good.
+// Many readers may be lent blocks at once, even of the same runs, and none changes while it is lent. Block's result
+// stays valid for good.
 func TestLendToMany(t *testing.T) {
 	v, blocks := lendable(t)
 	var wait sync.WaitGroup

@@ -13,7 +13,8 @@ import (
 	"hc/lib/store/runs"
 )
 
-// appendEither appends an odd number of blocks one by one, and an even one all at once, from memory that has other bytes then.
+// appendEither appends an odd number of blocks one by one, and an even number all at once, from memory that it
+// overwrites afterwards.
 func appendEither(ctx context.Context, tx *Tx, blocks ...[]byte) error {
 	if len(blocks)%2 == 0 {
 		return appendLent(ctx, tx, true, blocks...)
@@ -26,7 +27,8 @@ func appendEither(ctx context.Context, tx *Tx, blocks ...[]byte) error {
 	return nil
 }
 
-// appendLent appends all blocks at once, from memory that has other bytes then. summed: with the sums of every other one.
+// appendLent appends all blocks at once, from memory that it overwrites afterwards. summed: with the sums of every
+// other block.
 func appendLent(ctx context.Context, tx *Tx, summed bool, blocks ...[]byte) error {
 	lent := make([][]byte, len(blocks))
 	leaves := make([]hash.Digest, len(blocks))
@@ -49,8 +51,8 @@ func appendLent(ctx context.Context, tx *Tx, summed bool, blocks ...[]byte) erro
 	return err
 }
 
-// What is lent is let go of when AppendAll returns, whatever stands beside it: short blocks, such as can be compressed, those
-// that the store has, and blocks larger than a run.
+// AppendAll keeps no reference to lent memory when it returns, whatever is next to it: short blocks, compressible ones,
+// those that the store has, and blocks larger than a run.
 func TestAppendAllKeepsNothing(t *testing.T) {
 	random, dice := rand.NewChaCha8([32]byte{1}), rand.New(rand.NewPCG(1, 2))
 	block := func(size int, text bool) []byte {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// evenBlocks are blocks that cannot be compressed, of so many bytes each.
+// evenBlocks returns incompressible blocks of the given size.
 func evenBlocks(r *rand.Rand, n, size int) (blocks [][]byte) {
 	for range n {
 		blocks = append(blocks, randomBytes(r, size))
@@ -14,8 +14,8 @@ func evenBlocks(r *rand.Rand, n, size int) (blocks [][]byte) {
 	return blocks
 }
 
-// lends is a workload of blocks that are written from where they are: of an append, more of them than are copied when AppendAll
-// returns, and of a download those that go out with the head.
+// lends is a workload of blocks that are written from where they are: in an append, more of them than are copied when
+// AppendAll returns; in a download, those that are written with the head.
 func lends(ctx context.Context, c *crashRun, s *Store) []func() error {
 	own := TxOptions{Durable: true}
 	r := rand.New(rand.NewPCG(5, 5))

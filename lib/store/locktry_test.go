@@ -8,7 +8,7 @@ import (
 	"hc/lib/store/packlog/memfs"
 )
 
-// A lock that nobody holds is had, however long it takes to open its file.
+// A lock that nobody holds is taken, however long it takes to open its file.
 func TestTryLockTriesOnce(t *testing.T) {
 	machine := memfs.New(1)
 	s, err := Open(t.Context(), "/store", Options{Create: true, fs: machine.Process()})

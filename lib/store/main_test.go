@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestMain lets the collector run a quarter as often: these tests make thousands of small stores, one after the other, and a third of their
-// time was its. What looks at memory sets it back.
+// TestMain lets the garbage collector run a quarter as often: these tests make thousands of small stores, one after
+// another, and spent a third of their time in it. Tests that measure memory set it back.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if benchmarks := flag.Lookup("test.bench").Value.String(); benchmarks == "" && os.Getenv("GOGC") == "" {
@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// What lib/store/runs does, about which tests go a little further, or stay a little below.
+// Limits of lib/store/runs that tests go a little beyond, or stay a little below.
 const (
 	oneBatch    = 2 << 20   // bytes of records that are written at once
 	leastLent   = 4 << 10   // bytes of a block that is not copied

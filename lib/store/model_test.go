@@ -15,7 +15,7 @@ import (
 	"hc/lib/store/derived"
 )
 
-// modelCore is what a core must be: the plain truth that views are compared with.
+// modelCore is what a core must be: the plain truth to compare views with.
 type modelCore struct {
 	key    keys.Key
 	blocks [][]byte // the whole log
@@ -58,7 +58,7 @@ func (m *modelCore) roots() []merkle.Node {
 	return roots
 }
 
-// sign makes the head that the log now has.
+// sign makes the head for the log as it is now.
 func (m *modelCore) sign(fork uint64) Head {
 	roots := m.roots()
 	m.head = Head{Fork: fork, Length: m.length(), ByteLength: merkle.ByteLength(roots), TreeHash: merkle.TreeHash(roots)}
@@ -78,7 +78,7 @@ func (m *modelCore) cut(length uint64) {
 	maps.DeleteFunc(m.kept, func(index uint64, _ bool) bool { return merkle.LastBlock(index) >= length })
 }
 
-// proofs returns the nodes that a view has of the proofs of held blocks, but for the blocks first … end-1.
+// proofs returns the nodes that a view has of the proofs of held blocks, except those of the blocks first … end-1.
 func (m *modelCore) proofs(ctx context.Context, v *View, first, end uint64) map[uint64]bool {
 	known := map[uint64]bool{}
 	for b := range m.held {
@@ -113,7 +113,7 @@ func (m *modelCore) derivable() map[uint64]bool {
 	return known
 }
 
-// check compares everything that a view says with the truth.
+// check compares everything that a view says with the model.
 func (m *modelCore) check(t testing.TB, v *View) {
 	t.Helper()
 	if err := m.compare(t.Context(), v); err != nil {
@@ -121,7 +121,7 @@ func (m *modelCore) check(t testing.TB, v *View) {
 	}
 }
 
-// compare returns the first thing in which a view is not the truth.
+// compare returns the first difference between a view and the model.
 func (m *modelCore) compare(ctx context.Context, v *View) error {
 	if got := v.Head(); !derived.SameHead(got, m.head) || !bytes.Equal(got.Signature, m.head.Signature) || got.ByteLength != m.head.ByteLength {
 		return fmt.Errorf("head is %+v, want %+v", got, m.head)

@@ -110,7 +110,7 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// A secret key is kept as it came, and must be that of the core that its file is named after.
+// A secret key is stored as it came, and must belong to the core that its file is named after.
 func TestSecretFiles(t *testing.T) {
 	dir := t.TempDir()
 	s := openTest(t, dir, Options{})
@@ -149,7 +149,7 @@ func TestSecretFiles(t *testing.T) {
 		t.Errorf("PutSecretFile on a read-only store = %v", err)
 	}
 
-	// One that an earlier build wrote says no core, one in another's place says another.
+	// A file from an earlier version names no core; one in another's place names the wrong one.
 	old := keys.Key{7}
 	line := "hc-secret 1 " + strings.Repeat("01", 32) + " 567f719c\n"
 	write := func(name, text string) {

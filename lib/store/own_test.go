@@ -10,8 +10,8 @@ import (
 	"hc/lib/store/packlog/memfs"
 )
 
-// A commit costs few calls, and what it wrote is not read back by the next one. The numbers are what it takes: more of them is
-// more of the time that a durable append takes beside its sync.
+// A commit costs few calls, and the next one does not read back what it wrote. The numbers are what it takes now: more
+// calls take more of the time that a durable append spends besides its sync.
 func TestCallsOfACommit(t *testing.T) {
 	machine := memfs.New(1)
 	s, err := Open(t.Context(), "/store", Options{Create: true, fs: machine.Process()})
@@ -44,7 +44,7 @@ func TestCallsOfACommit(t *testing.T) {
 	m.check(t, m.view(t, s))
 }
 
-// Own commits are taken in as if they were read: another process has the same state, of each kind of change, also where
+// Own commits are taken in as if they were read: another process has the same state, with each kind of change, even if
 // somebody else wrote in between.
 func TestOwnCommitsAsRead(t *testing.T) {
 	machine := memfs.New(1)
@@ -76,8 +76,8 @@ func TestOwnCommitsAsRead(t *testing.T) {
 	}
 }
 
-// What a transaction wrote in several batches is not read back either, unless somebody else wrote between them, or it was more
-// than is held; what it is then is the same.
+// What a transaction wrote in several batches is not read back either, unless somebody else wrote between them, or it
+// was too much to be held; the resulting state is the same.
 func TestOwnBatchesAreNotReadBack(t *testing.T) {
 	const batches = 3
 	many := randomBlocks(rand.New(rand.NewPCG(1, 2)), mostLearnt/(hash.Size-4), 16)
@@ -149,13 +149,13 @@ func TestOwnBatchesAreNotReadBack(t *testing.T) {
 	}
 }
 
-// What a long transaction wrote is not read back by the checkpoint behind it, unless somebody else wrote in between, or made a
-// checkpoint that has a part of it, or it goes on in another pack; what it comes to is the same.
+// What a long transaction wrote is not read back by the checkpoint after it, unless somebody else wrote in between, or
+// made a checkpoint with a part of it, or it continues in another pack; the result is the same.
 func TestCheckpointKnowsOwn(t *testing.T) {
 	cases := map[string]struct {
 		packSize uint64
 		first    func(t *testing.T, s, other *Store, m *modelCore) // before the transaction
-		between  func(t *testing.T, s, other *Store, m *modelCore) // among its batches
+		between  func(t *testing.T, s, other *Store, m *modelCore) // between its batches
 		read     bool
 	}{
 		"nothing before": {read: false},
@@ -224,7 +224,7 @@ func TestCheckpointKnowsOwn(t *testing.T) {
 			if err != nil || s.CheckpointError() != nil {
 				t.Fatal(err, s.CheckpointError())
 			}
-			if read := int(reads.Load()) > len(blocks)/8; read != c.read { // there is a run for each four, and what was before is read
+			if read := int(reads.Load()) > len(blocks)/8; read != c.read { // there is a run for each four, and earlier ones are read
 				t.Errorf("%d reads of packs, expected many: %v", reads.Load(), c.read)
 			}
 			again := open(tuning{never: true})
@@ -243,7 +243,7 @@ func TestCheckpointKnowsOwn(t *testing.T) {
 	}
 }
 
-// asDerived checks that what is derived is what follows from the log. Heads need not be signed.
+// asDerived checks that the derived files are what follows from the log. Heads need not be signed.
 func asDerived(t *testing.T, machine *memfs.Machine) {
 	t.Helper()
 	c, err := NewChecker(t.Context(), "/store", CheckOptions{
@@ -270,7 +270,7 @@ func mustAppend(t *testing.T, m *modelCore, s *Store, blocks ...[]byte) {
 	}
 }
 
-// What a transaction held to be taken in at its commit is let go of with that, and where it is given up.
+// What a transaction held to be taken in at its commit is released then, or when the transaction is given up.
 func TestOwnRecordsAreLetGo(t *testing.T) {
 	for name, end := range map[string]func(tx *Tx, m *modelCore, blocks [][]byte) error{
 		"committed": func(tx *Tx, m *modelCore, blocks [][]byte) error {
@@ -312,7 +312,7 @@ func TestOwnRecordsAreLetGo(t *testing.T) {
 	}
 }
 
-// large returns blocks of 64 KiB that cannot be compressed, which have so many bytes.
+// large returns incompressible blocks of 64 KiB, with so many bytes in all.
 func large(bytes int) (blocks [][]byte) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for ; bytes > 0; bytes -= 64 << 10 {

@@ -60,7 +60,7 @@ func inserted(r *rand.Rand, blocks [][]byte, places int) [][]byte {
 	return blocks
 }
 
-// distinct returns blocks no two of which are the same.
+// distinct returns blocks that are all different.
 func distinct(r *rand.Rand, n, size int) [][]byte {
 	blocks := make([][]byte, n)
 	for i := range blocks {
@@ -70,7 +70,7 @@ func distinct(r *rand.Rand, n, size int) [][]byte {
 	return blocks
 }
 
-// TestPassages has a second version of a log, and then takes the first one from under it in each way there is.
+// TestPassages stores a second version of a log, and then removes the first one in each possible way.
 func TestPassages(t *testing.T) {
 	ctx := t.Context()
 	for name, forget := range map[string]func(*testing.T, *Store, *modelCore){
@@ -157,7 +157,7 @@ func TestPassages(t *testing.T) {
 	}
 }
 
-// TestPassageOfMovedRuns joins, in a repack, the runs that a passage goes through with others.
+// TestPassageOfMovedRuns has a repack join the runs of a passage with others.
 func TestPassageOfMovedRuns(t *testing.T) {
 	ctx := t.Context()
 	r := rand.New(rand.NewPCG(3, 22))
@@ -186,8 +186,8 @@ func TestPassageOfMovedRuns(t *testing.T) {
 	clean(t, s)
 }
 
-// TestPassageShadowed has the first block of a passage stored again, in a run that goes on in another way, by somebody who had looked for it
-// before it was there: the index then has that run. One that nobody has committed does not count.
+// TestPassageShadowed stores the first block of a passage again, in a run with other neighbours, by a writer that had
+// looked for it before it was there: the index then has that run. A run that nobody has committed does not count.
 func TestPassageShadowed(t *testing.T) {
 	ctx := t.Context()
 	for _, checkpoints := range []bool{false, true} {
@@ -195,7 +195,7 @@ func TestPassageShadowed(t *testing.T) {
 		s := openTest(t, t.TempDir(), Options{packSize: 4 << 10, tuning: tuning{bufferRows: 4, fanOut: 2, never: true}})
 		first, other, third := newModel(1), newModel(2), newModel(3)
 		blocks := distinct(r, 12, 300)
-		w, beside := writing{t, s}, writing{t, openTest(t, s.Dir(), s.options)} // who has not looked since
+		w, beside := writing{t, s}, writing{t, openTest(t, s.Dir(), s.options)} // which has not looked since
 		early, never := beside.begin(other), beside.begin(newModel(9))
 		if err := first.append(ctx, s, TxOptions{Durable: true}, blocks...); err != nil {
 			t.Fatal(err)
@@ -205,7 +205,7 @@ func TestPassageShadowed(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		// Two who do not know of it: one of them never commits.
+		// Two writers do not know about it: one of them never commits.
 		w.add(never, blocks)
 		never.Abort()
 		shadow := [][]byte{[]byte("before"), blocks[0], []byte("behind"), blocks[5]}
@@ -246,7 +246,7 @@ func TestPassageShadowed(t *testing.T) {
 	}
 }
 
-// writing is several transactions, the blocks of which are written when they come.
+// writing makes several transactions, whose blocks are written when they come.
 type writing struct {
 	t *testing.T
 	s *Store
@@ -285,8 +285,8 @@ func (w writing) commit(tx *Tx, m *modelCore, blocks [][]byte) {
 	}
 }
 
-// TestPassageInEitherRun has two runs of the same blocks: which of them a passage is found in goes by the order in which the index was
-// written, and a check that writes it in another finds nothing wrong with that.
+// TestPassageInEitherRun has two runs of the same blocks. In which of them a passage is found depends on the order in
+// which the index was written, and a check that writes it in another order accepts that.
 func TestPassageInEitherRun(t *testing.T) {
 	ctx := t.Context()
 	s := openTest(t, t.TempDir(), Options{tuning: tuning{never: true}})
@@ -329,8 +329,8 @@ func TestPassageInEitherRun(t *testing.T) {
 	}
 }
 
-// TestPassageDamaged damages the run that a passage goes through: a block that stands elsewhere, too, is read from there, all others are
-// told to be damaged, and a check names them as blocks of the core that has the passage.
+// TestPassageDamaged damages the run of a passage: a block that is also elsewhere is read from there, all others are
+// reported as damaged, and a check names them as blocks of the core that has the passage.
 func TestPassageDamaged(t *testing.T) {
 	ctx := t.Context()
 	for name, part := range map[string]uint64{"payload": 2, "meta": 16} { // of its bytes, where the damage is
@@ -385,7 +385,8 @@ func TestPassageDamaged(t *testing.T) {
 	}
 }
 
-// repairPassage has the store repaired: what stands elsewhere is held again, where it is known what that is, and all else is to be fetched.
+// repairPassage repairs the store: blocks that are elsewhere, and known, are held again, and all others are to be
+// fetched.
 func repairPassage(t *testing.T, dir string, m *modelCore, blocks [][]byte, known bool) {
 	t.Helper()
 	c, err := NewChecker(t.Context(), dir, CheckOptions{Repair: true, Scratch: t.TempDir(), Found: func(Finding) {}})
@@ -446,7 +447,7 @@ func flipByte(t *testing.T, path string, at int64) {
 	}
 }
 
-// readWhatIsLeft reads blocks of which number 3 stands elsewhere, too.
+// readWhatIsLeft reads blocks; number 3 is elsewhere, too.
 func readWhatIsLeft(t *testing.T, v *View, blocks [][]byte, known bool) {
 	t.Helper()
 	for i, want := range blocks {
@@ -464,7 +465,8 @@ func readWhatIsLeft(t *testing.T, v *View, blocks [][]byte, known bool) {
 	}
 }
 
-// TestCheckFindsEveryBitOfPassage flips bits of a span that has a passage, one at a time: with HC_EVERY_BIT all of them.
+// TestCheckFindsEveryBitOfPassage flips bits of a span that has a passage, one at a time: all of them with
+// HC_EVERY_BIT.
 func TestCheckFindsEveryBitOfPassage(t *testing.T) {
 	w := newCheckWorld(t)
 	s := w.open(t, Options{ReadOnly: true})

@@ -17,7 +17,7 @@ import (
 	"hc/lib/store/records"
 )
 
-// cancelled is a context in which no search of the log gets far.
+// cancelled returns a context in which no search of the log gets far.
 func cancelled(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -25,7 +25,8 @@ func cancelled(t *testing.T) context.Context {
 	return ctx
 }
 
-// TestPassageSearchTogether looks for the passages of many spans, none of which the index finds: one search of the log does for all.
+// TestPassageSearchTogether looks for the passages of many spans, none of which the index finds: one search of the log
+// finds all.
 func TestPassageSearchTogether(t *testing.T) {
 	ctx := t.Context()
 	s := openTest(t, t.TempDir(), Options{packSize: 4 << 10, tuning: tuning{never: true}})
@@ -52,7 +53,7 @@ func TestPassageSearchTogether(t *testing.T) {
 		}
 		spans++
 		inTime := cancelled(t)
-		if spans == 1 { // also one that is nowhere
+		if spans == 1 { // including one that is nowhere
 			inTime = ctx
 			e.Span.Parts = append(e.Span.Parts, records.Part{First: 1 << 20, Count: 2, Passage: &nowhere})
 		}
@@ -70,7 +71,8 @@ func TestPassageSearchTogether(t *testing.T) {
 	}
 }
 
-// TestPassageLostOnce reads blocks of a passage whose run is lost: the log is searched for it once, and not for each of them.
+// TestPassageLostOnce reads blocks of a passage whose run is lost: the log is searched for it once, not for each of
+// them.
 func TestPassageLostOnce(t *testing.T) {
 	ctx := t.Context()
 	dir := t.TempDir()
@@ -97,7 +99,7 @@ func TestPassageLostOnce(t *testing.T) {
 			t.Errorf("block %d, of which it is known that it is lost: %v", i, err)
 		}
 	}
-	// It comes back, in an append that had begun before the first one.
+	// The run comes back, in an append that had begun before the first one.
 	beside.add(early, blocks)
 	beside.commit(early, third, blocks)
 	if err := readBlocks(second.view(t, again), blocks); err != nil {
@@ -118,8 +120,8 @@ func readBlocks(v *View, blocks [][]byte) error {
 	return nil
 }
 
-// TestPassageBeforeItsRun has a repack join appends, which moves their runs behind a span of another core that goes through them: derived
-// files that are built from the log anew have all blocks.
+// TestPassageBeforeItsRun has a repack join appends, which moves their runs to after a span of another core that refers
+// to them: derived files that are built again from the log have all blocks.
 func TestPassageBeforeItsRun(t *testing.T) {
 	ctx := t.Context()
 	r := rand.New(rand.NewPCG(3, 22))
@@ -163,7 +165,7 @@ func TestPassageBeforeItsRun(t *testing.T) {
 	sound(t, again, second)
 }
 
-// lastBeforeRun returns where the span of a core's passages is, and the last but one run of the log.
+// lastBeforeRun returns where the span with a core's passages is, and the last run but one of the log.
 func lastBeforeRun(t *testing.T, s *Store, m *modelCore) (span, run packlog.Position) {
 	t.Helper()
 	view, err := s.log.View(t.Context())

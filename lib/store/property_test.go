@@ -10,7 +10,7 @@ import (
 	"hc/lib/hash"
 )
 
-// history is a random run of everything that can be done to some cores of one store, checked against models all along.
+// history is a random run of everything that can be done to some cores of one store, checked against models throughout.
 type history struct {
 	t      *testing.T
 	r      *rand.Rand
@@ -25,13 +25,13 @@ type history struct {
 	passages int // in the log before each gc
 }
 
-// keptView is a view and what it must go on saying.
+// keptView is a view and what it must keep saying.
 type keptView struct {
 	view  *View
 	model *modelCore
-	of    *modelCore // the core, as it is now
-	cuts  int        // its, when the view was made
-	gcs   int        // how many there were
+	of    *modelCore // the core as it is now
+	cuts  int        // its cuts when the view was made
+	gcs   int        // the number of gcs then
 }
 
 func (m *modelCore) clone() *modelCore {
@@ -129,7 +129,7 @@ func (h *history) step() {
 	}
 }
 
-// collect gives back what is dead.
+// collect frees what is dead.
 func (h *history) collect() {
 	n, _ := passagesOf(h.t, h.store())
 	h.passages += n
@@ -188,7 +188,7 @@ func (h *history) open() *Store {
 	return s
 }
 
-// check compares every core in every store with its model, and the views that were kept with what they were.
+// check compares every core in every store with its model, and the kept views with what they were.
 func (h *history) check() {
 	h.t.Helper()
 	for _, s := range h.stores {
@@ -206,14 +206,14 @@ func (h *history) check() {
 			h.t.Fatal(damage)
 		}
 	}
-	// A view that is older than a gc does not have what was forgotten since it was made.
+	// A view that is older than a gc may lack what was forgotten since it was made.
 	h.views = slices.DeleteFunc(h.views, func(v keptView) bool { return v.gcs != h.gcs && v.cuts != v.of.cuts })
 	for _, v := range h.views {
 		v.model.check(h.t, v.view)
 	}
 }
 
-// rebuild compares all with what a replay of the whole log gives.
+// rebuild compares everything with the result of replaying the whole log.
 func (h *history) rebuild() {
 	bare := h.open()
 	bare.distrust = true

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// What comes from the end of a log to its beginning, blocks apart from one another and more than a span can name, is named in
-// several spans, of which the first one by its blocks names the last runs.
+// Blocks that come from the end of a log to its beginning, apart from one another and more than a span can name, are
+// named in several spans; the first one by its blocks names the last runs.
 func TestPutsOfManySpans(t *testing.T) {
 	m := newModel(1)
 	var lines [][]byte

@@ -9,7 +9,7 @@ import (
 	"hc/lib/store/packlog/memfs"
 )
 
-// blocksInRow are blocks of random bytes of these lengths, with the bytes where they stand one behind the other.
+// blocksInRow returns blocks of random bytes of these lengths, and the memory in which they follow one another.
 func blocksInRow(lengths ...int) (blocks [][]byte, all []byte) {
 	total := 0
 	for _, n := range lengths {
@@ -26,7 +26,7 @@ func blocksInRow(lengths ...int) (blocks [][]byte, all []byte) {
 	return blocks, all
 }
 
-// What looks as if it could be compressed is stored as by Put: here spans, and so runs, have at most 16 blocks.
+// Blocks that look compressible are stored as by Put: here spans, and so runs, have at most 16 blocks.
 func TestPutRaw(t *testing.T) {
 	text := frameBlocks()
 	even, evenBytes := blocksInRow(100<<10, 50<<10)
@@ -61,7 +61,7 @@ func TestPutRaw(t *testing.T) {
 	}
 }
 
-// Of blocks that the store has, none is stored again.
+// Blocks that the store has are not stored again.
 func TestPutRawKnown(t *testing.T) {
 	blocks, payload := blocksInRow(100<<10, 50<<10)
 	w := &checkWorld{machine: memfs.New(1), logs: []*signed{newSigned(t, 1)}, held: make([]map[uint64]bool, 1)}
@@ -92,7 +92,7 @@ func TestPutRawKnown(t *testing.T) {
 	}
 }
 
-// What stays where it is until the transaction has ended is not copied, but where it can be compressed.
+// Data that stays where it is until the transaction has ended is not copied, unless it can be compressed.
 func TestPutStaying(t *testing.T) {
 	random, _ := blocksInRow(100<<10, 50<<10)
 	for name, c := range map[string]struct {
@@ -102,13 +102,13 @@ func TestPutStaying(t *testing.T) {
 		_, e, run := putWith(t, c.blocks, false, func(tx *Tx, leaves []hash.Digest) error {
 			for i, block := range c.blocks {
 				there := bytes.Clone(block)
-				if len(block) >= 4<<10 { // what is shorter is copied at once
+				if len(block) >= 4<<10 { // shorter ones are copied at once
 					clear(block)
 				}
 				if err := tx.PutStaying(t.Context(), uint64(i), leaves[i], block); err != nil {
 					return err
 				}
-				copy(block, there) // who has copied the block has other bytes
+				copy(block, there) // a copy made since would have other bytes
 			}
 			return nil
 		})

@@ -11,7 +11,7 @@ import (
 	"hc/lib/store/derived"
 )
 
-// forgetDerived removes all that is derived from a store's log.
+// forgetDerived removes everything that is derived from a store's log.
 func forgetDerived(t testing.TB, dir string) {
 	t.Helper()
 	for _, name := range []string{derived.AppliedName, "index", "cores"} {
@@ -21,7 +21,7 @@ func forgetDerived(t testing.TB, dir string) {
 	}
 }
 
-// TestClear forgets blocks, sees that the others can be proved, also when all is built anew, and gets them back.
+// TestClear forgets blocks, checks that the others can be proved, even with everything built again, and gets them back.
 func TestClear(t *testing.T) {
 	for _, short := range []bool{false, true} {
 		for length := range uint64(18) {

@@ -28,7 +28,8 @@ func kinds(t testing.TB, s *Store) map[packlog.Kind]int {
 	return count
 }
 
-// TestRepackJoins has many short appends to two logs of lines, and to one of larger blocks, in turns: they become a few.
+// TestRepackJoins makes many short appends to two logs of lines, and to one of larger blocks, in turn: they become a
+// few.
 func TestRepackJoins(t *testing.T) {
 	for _, cold := range []bool{false, true} {
 		dir := t.TempDir()
@@ -77,7 +78,7 @@ func TestRepackJoins(t *testing.T) {
 	}
 }
 
-// TestRepackAgain compresses what can be compressed better, and leaves what cannot.
+// TestRepackAgain compresses what can be compressed better, and leaves the rest.
 func TestRepackAgain(t *testing.T) {
 	dir := t.TempDir()
 	s := openTest(t, dir, Options{})
@@ -107,7 +108,8 @@ func TestRepackAgain(t *testing.T) {
 	}
 }
 
-// TestRepackOrder appends between the census of a repack and its new pack: what was held back to be joined stays before it.
+// TestRepackOrder appends between the census of a repack and its new pack: records that are held back for joining stay
+// before the append.
 func TestRepackOrder(t *testing.T) {
 	s := openTest(t, t.TempDir(), Options{})
 	m := newModel(1)
@@ -149,13 +151,13 @@ func TestRepackOrder(t *testing.T) {
 	sound(t, s, m)
 }
 
-// TestRepackGarbage compresses runs again, one after the other: what that takes is not made anew for each, for what is left behind
-// is half of a repack's memory.
+// TestRepackGarbage compresses runs again, one after another: the memory for that is not allocated for each, since such
+// garbage was half of a repack's memory.
 func TestRepackGarbage(t *testing.T) {
 	if racing {
 		t.Skip("a sync.Pool forgets at random under the race detector")
 	}
-	// A pool forgets when the collector runs, and has a part for each processor.
+	// A pool forgets when the garbage collector runs, and has a part for each processor.
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	const many = 64
@@ -178,7 +180,7 @@ func TestRepackGarbage(t *testing.T) {
 			runtime.ReadMemStats(&after)
 			return after.TotalAlloc - before.TotalAlloc
 		}
-		again() // makes what is used again
+		again() // allocates what is reused
 		if was := again(); was > many*64<<10 {
 			t.Errorf("cold=%v: %d bytes were allocated for each run of 256 KiB", cold, was/many)
 		}

@@ -40,7 +40,7 @@ func TestReserve(t *testing.T) {
 		case inTheWay != nil && (!errors.As(err, &taken) || !errors.Is(err, ErrConflict) || taken.By != *inTheWay):
 			t.Fatalf("reserving %+v: %v, want it taken by %+v", next, err, *inTheWay)
 		}
-		s = openTest(t, dir, Options{}) // what was promised is on the disk
+		s = openTest(t, dir, Options{}) // promises are on the disk
 	}
 	first := grantHead(0, 2, 1)
 	reserve(none, first, nil)

@@ -21,8 +21,8 @@ import (
 	"hc/lib/merkle"
 )
 
-// TestScale makes a store of HC_SCALE objects from synthetic leaves, 10M or so, and reports what it costs to build, to open and to ask. It
-// checks that memory is flat: no more for the second half than for the first.
+// TestScale makes a store of HC_SCALE objects (about 10M) from synthetic leaves, and reports what it costs to build, to
+// open and to look up. It checks that memory is flat: no more for the second half than for the first.
 func TestScale(t *testing.T) {
 	count, err := strconv.ParseUint(os.Getenv("HC_SCALE"), 10, 64)
 	if err != nil || count < 1000 {
@@ -86,7 +86,8 @@ func TestScale(t *testing.T) {
 	t.Logf("a proof of a block: %v; peak %d MiB", time.Since(from)/proved, peakMiB(t))
 }
 
-// One append of a tebibyte takes no more memory than one of little: it is a block of 1 MiB that the store has, a million times.
+// One append of a tebibyte takes no more memory than a small one: it is a block of 1 MiB that the store has, a million
+// times.
 func TestTebibyte(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
@@ -145,7 +146,7 @@ func syntheticLeaf(i uint64) hash.Digest {
 	return hash.Sum(seed[:])
 }
 
-// scaleAppend grows the core to a length, in a process's worth of one store.
+// scaleAppend grows the core to a length, in an opened and closed store.
 func scaleAppend(t *testing.T, dir string, roots *merkle.Roots, length uint64) {
 	t.Helper()
 	ctx := context.Background()
@@ -177,7 +178,7 @@ func scaleAppend(t *testing.T, dir string, roots *merkle.Roots, length uint64) {
 	}
 }
 
-// levelsAbove is how many nodes a proof of a block has, from nothing but the roots.
+// levelsAbove is how many nodes a proof of a block has, given only the roots.
 func levelsAbove(block, length uint64) uint64 {
 	for _, root := range merkle.FullRoots(length) {
 		if merkle.Contains(root, 2*block) {
@@ -187,7 +188,7 @@ func levelsAbove(block, length uint64) uint64 {
 	return 0
 }
 
-// resetPeak makes the kernel count the peak of resident memory anew.
+// resetPeak makes the kernel reset the peak of resident memory.
 func resetPeak(t *testing.T) {
 	t.Helper()
 	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
@@ -195,7 +196,7 @@ func resetPeak(t *testing.T) {
 	}
 }
 
-// cpuTime is how long the process has had a processor: what a busy machine does not change much.
+// cpuTime is the processor time of the process, which a busy machine does not change much.
 func cpuTime(t testing.TB) time.Duration {
 	t.Helper()
 	var usage syscall.Rusage

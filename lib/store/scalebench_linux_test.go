@@ -19,8 +19,8 @@ import (
 	"hc/lib/merkle"
 )
 
-// BenchmarkScale makes a store of HC_SCALE objects in 1,000 cores, 10M or so, and tells how long it takes to open, and how fast it
-// takes in more beside an empty one, the two by turns: -benchtime 5x is five turns.
+// BenchmarkScale makes a store of HC_SCALE objects (about 10M) in 1,000 cores, and reports how long it takes to open,
+// and how fast it takes in more compared with an empty one, the two in turn: -benchtime 5x is five turns.
 func BenchmarkScale(b *testing.B) {
 	const cores = 1000
 	count, err := strconv.ParseUint(os.Getenv("HC_SCALE"), 10, 64)
@@ -38,7 +38,7 @@ func BenchmarkScale(b *testing.B) {
 	for i, size := range []int{64 << 10, 4 << 10, 8} {
 		b.Run(fmt.Sprintf("ingest/block=%d", size), func(b *testing.B) { benchmarkIngest(b, dir, uint64(2000+100*i), size) })
 	}
-	b.Run("open/tail", func(b *testing.B) { // as late after a checkpoint as can be
+	b.Run("open/tail", func(b *testing.B) { // as long after a checkpoint as possible
 		tail := ingest{core: 3000, from: 3 << 50, blocks: checkpointAfter - 1, size: 8}
 		if err := errors.Join(applyAll(b.Context(), dir), tail.into(b.Context(), dir)); err != nil {
 			b.Fatal(err)
@@ -47,11 +47,11 @@ func BenchmarkScale(b *testing.B) {
 	})
 }
 
-// benchmarkOpen opens the store as a process does that reads one block of one core, another one each time.
+// benchmarkOpen opens the store like a process that reads one block of one core, another one each time.
 func benchmarkOpen(b *testing.B, dir string, cores uint64) {
 	var all []time.Duration
 	for i := 0; b.Loop(); i++ {
-		runtime.GC() // of what the one before held
+		runtime.GC() // collect what the one before held
 		from := time.Now()
 		if err := readOne(b.Context(), dir, coreOf(uint64(i)*7919%cores)); err != nil {
 			b.Fatal(err)
@@ -77,7 +77,7 @@ func readOne(ctx context.Context, dir string, core keys.Key) error {
 	return err
 }
 
-// benchmarkIngest takes the same blocks into the store and into an empty one, by turns.
+// benchmarkIngest takes the same blocks into the store and into an empty one, in turn.
 func benchmarkIngest(b *testing.B, dir string, core uint64, size int) {
 	var large, empty, largeCPU, emptyCPU []time.Duration
 	blocks := min(uint64(256<<20/size), 200_000)
@@ -109,7 +109,7 @@ func benchmarkIngest(b *testing.B, dir string, core uint64, size int) {
 // ingest is one append to a new core.
 type ingest struct {
 	core   uint64
-	from   uint64 // what is in its blocks: no two that differ in it have a block in common
+	from   uint64 // the content of its blocks: two that differ in it have no block in common
 	blocks uint64
 	size   int // bytes
 }
@@ -119,7 +119,7 @@ func coreOf(n uint64) (key keys.Key) {
 	return keys.Key(hash.Sum(key[:]))
 }
 
-// into makes the append in a store of its own, opened and closed.
+// into makes the append in a store that it opens and closes.
 func (g ingest) into(ctx context.Context, dir string) error {
 	s, err := Open(ctx, dir, Options{Create: true})
 	if err != nil {
@@ -139,7 +139,7 @@ func (g ingest) append(ctx context.Context, s *Store) error {
 	if err != nil {
 		return err
 	}
-	noise := make([]byte, 2<<20) // no two blocks of a batch have any of it in common
+	noise := make([]byte, 2<<20) // no two blocks of a batch share any of it
 	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
 	batch := min(len(noise)/g.size, 16<<10) // as an append of a stream does
 	for from := uint64(0); from < g.blocks; from += uint64(batch) {
@@ -160,7 +160,7 @@ func (g ingest) append(ctx context.Context, s *Store) error {
 	})
 }
 
-// applyAll makes a checkpoint of all that is there.
+// applyAll makes a checkpoint of everything.
 func applyAll(ctx context.Context, dir string) error {
 	s, err := Open(ctx, dir, Options{})
 	if err != nil {

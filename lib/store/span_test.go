@@ -6,7 +6,7 @@ import (
 	"hc/lib/store/records"
 )
 
-// An append that has more runs than a span names writes several spans, which tell the same as one.
+// An append that has more runs than a span names writes several spans, which say the same as one.
 func TestSpansOfManyRuns(t *testing.T) {
 	const most = 3
 	dir := t.TempDir()

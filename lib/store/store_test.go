@@ -10,7 +10,7 @@ import (
 	"hc/lib/store/derived"
 )
 
-// randomBlocks returns n blocks of at most max bytes, that hardly compress.
+// randomBlocks returns n blocks of at most max bytes, which hardly compress.
 func randomBlocks(r *rand.Rand, n, max int) [][]byte {
 	blocks := make([][]byte, n)
 	for i := range blocks {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestUnmarked reads a store whose mark is gone: all is there, but for who wants what is known to be synced, and does not hear of less than
-// was committed. Who may write mends it before he reads.
+// TestUnmarked reads a store whose mark is gone: everything is there. Only a reader that wants what is known to be
+// synced gets an error, and no older head. A writer mends the mark before it reads.
 func TestUnmarked(t *testing.T) {
 	w := newCheckWorld(t)
 	if err := w.machine.Process().Remove("/store/mark"); err != nil {

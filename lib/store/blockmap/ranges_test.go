@@ -15,7 +15,7 @@ func TestRanges(t *testing.T) {
 		var plain, was [length]bool
 		var ranges, base, removed, added []Range
 		for n := range 16 {
-			if n == 8 { // what comes from here on is merged, too
+			if n == 8 { // changes from here on are also merged
 				base, was, removed, added = slices.Clone(ranges), plain, nil, nil
 			}
 			first := r.Uint64N(length)
@@ -44,7 +44,7 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-// rangesOf returns the ranges of blocks that are there.
+// rangesOf returns the ranges of the blocks that are there.
 func rangesOf(there []bool) (ranges []Range) {
 	for b, ok := range there {
 		n := len(ranges)

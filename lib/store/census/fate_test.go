@@ -8,7 +8,7 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// Of what stands at a position no later truncation leaves more blocks than the shortest.
+// A record's blocks are left up to the shortest length that a later truncation cuts back to.
 func TestFateLeft(t *testing.T) {
 	for seed := range uint64(100) {
 		random := rand.New(rand.NewPCG(seed, 1))

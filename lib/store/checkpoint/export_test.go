@@ -8,8 +8,8 @@ import (
 	"hc/lib/store/smallfile"
 )
 
-// ReadAll takes in the whole log, and tells behind each append how many tables there are of the index and of its core's rows, and how many
-// are open.
+// ReadAll takes in the whole log, and reports after each append how many tables the index and its core's rows have, and
+// how many are open.
 func (cp *Writer) ReadAll(tell func(index, rows, open int)) error {
 	for _, folder := range []string{"index", "cores"} {
 		if err := smallfile.MakeFolder(cp.files.FS, filepath.Join(cp.files.Dir, folder), 0o755); err != nil {

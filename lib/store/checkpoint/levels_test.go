@@ -6,7 +6,8 @@ import (
 	"hc/lib/store/derived"
 )
 
-// Of ten million rows that come a full buffer at a time each is merged twice, at most, and a look-up has never more than 14 tables to ask.
+// If ten million rows come a full buffer at a time, each is merged at most twice, and a look-up never asks more than 14
+// tables.
 func TestLevels(t *testing.T) {
 	limits := Limits{}.WithDefaults()
 	buffer := uint64(limits.BufferRows)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Rows are in the order of their leaf hashes, and of one hash as they stood, whether hashes are spread evenly or not.
+// Rows are sorted by their leaf hashes, and those of one hash stay in order, whether hashes are spread evenly or not.
 func TestSortIndex(t *testing.T) {
 	for _, count := range []int{0, 1, 100, 1 << 13, 70_001} {
 		for _, hashes := range []uint64{1, 3, 1000, 1 << 62} {

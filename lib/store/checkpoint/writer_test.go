@@ -17,7 +17,8 @@ import (
 	"hc/lib/store/runs"
 )
 
-// A checkpoint of a check merges the tables that it makes as they come: however large a store is, there are never many, and few of them open.
+// The checkpoint of a check merges the tables that it makes as they come: however large a store is, there are never
+// many, and few are open.
 func TestCheckKeepsFewTables(t *testing.T) {
 	const appends = 256
 	dir := t.TempDir()

@@ -11,7 +11,7 @@ import (
 	"hc/lib/store/runs"
 )
 
-// What an append of little room decodes to may be many MiB: to see that it is too long to be joined with others takes none of them.
+// A small append may decode to many MiB: finding that it is too long to be joined with others allocates none of them.
 func TestLongAppendIsNotDecoded(t *testing.T) {
 	j := New(Output{Recoder: runs.NewRecoder(false)})
 	raw, key := make([]byte, runs.MostBytes), keys.Key{1}

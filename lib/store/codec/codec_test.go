@@ -13,7 +13,7 @@ import (
 	"hc/lib/zstdframe"
 )
 
-// Nothing that compresses is taken for random, and nothing random is tried.
+// Compressible data never looks random, and random data is never tried.
 func TestLooksRandom(t *testing.T) {
 	random := make([]byte, 256<<10)
 	for seed := range byte(50) {
@@ -44,7 +44,7 @@ func TestLooksRandom(t *testing.T) {
 		"a long period":     {bytes.Repeat(random[:1<<10], 200), false},
 		"half random":       {append(bytes.Clone(random[:64<<10]), make([]byte, 64<<10)...), false},
 		"one stretch zeros": {append(make([]byte, 4<<10), random[:128<<10]...), false},
-		"small":             {random[:1000], false}, // not worth a look
+		"small":             {random[:1000], false}, // not worth examining
 	} {
 		if got := LooksRandom(c.data); got != c.want {
 			t.Errorf("%s: looksRandom = %v, want %v", name, got, c.want)
@@ -61,7 +61,7 @@ func everyByte(n int) []byte {
 	return b
 }
 
-// triples returns each byte three times, as pixels of one gray have it.
+// triples returns each byte three times, as pixels of gray have it.
 func triples(grays []byte) []byte {
 	var b []byte
 	for _, gray := range grays {
@@ -72,7 +72,7 @@ func triples(grays []byte) []byte {
 
 func base64Of(data []byte) []byte { return []byte(base64.StdEncoding.EncodeToString(data)) }
 
-// What a frame decodes to stays within the room of what its run says, however much it is.
+// A decoded frame stays within the room that its run declares, however much it decodes to.
 func TestDecompressStaysInItsRoom(t *testing.T) {
 	text := bytes.Repeat([]byte("10.0.0.1 - - [1764000000] \"GET / HTTP/1.1\" 200\n"), 12_000)
 	for _, said := range []int{100, 50_000, zstdframe.Piece, zstdframe.Piece + 1, 200_000, 256 << 10, 300_000} {
@@ -93,7 +93,7 @@ func TestDecompressStaysInItsRoom(t *testing.T) {
 	}
 }
 
-// A run that stands in pieces looks as random as its bytes do in a row.
+// A run in pieces looks as random as its bytes in a row.
 func TestLooksRandomInPieces(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	seen := map[bool]int{}
@@ -147,7 +147,7 @@ func FuzzRun(f *testing.F) {
 	})
 }
 
-// The look at a run, of which there are thousands in each GiB, leaves nothing to collect.
+// Examining a run, of which there are thousands in each GiB, makes no garbage.
 func TestLooksRandomAllocates(t *testing.T) {
 	raw := make([]byte, 256<<10)
 	rand.NewChaCha8([32]byte{}).Read(raw)

@@ -28,7 +28,7 @@ func begin(t *testing.T, log *packlog.Log, key keys.Key) *writer {
 	return &writer{t: t, to: to, key: key}
 }
 
-// clear writes a record that says which one it is: that a block is forgotten.
+// clear writes a record that identifies itself: it says that a block is forgotten.
 func (w *writer) clear(key keys.Key, block uint64) {
 	w.t.Helper()
 	r := packlog.Record{Kind: packlog.KindClear, Meta: records.Clear{Key: key, First: block, End: block + 1}.Encode()}
@@ -72,8 +72,8 @@ func view(t *testing.T, log *packlog.Log) packlog.View {
 	return v
 }
 
-// Appends whose records stand among one another come whole, each behind its head, whether or not they are held until then; one without a head does
-// not come, and a record of another core is passed over.
+// Appends with interleaved records come whole, each after its head, whether or not they are held until then; one
+// without a head does not come, and a record of another core is skipped.
 func TestReader(t *testing.T) {
 	for _, many := range []int{0, 8000} { // records of the second append, which do not all fit into memory if they are many
 		log, err := packlog.Open(t.Context(), t.TempDir(), packlog.Options{Create: true})
@@ -110,7 +110,7 @@ func TestReader(t *testing.T) {
 		if whole := r.Bytes(); whole == 0 {
 			t.Error("no bytes went through")
 		}
-		// Who goes on from a position that others have left reads again what stands before it.
+		// A reader that continues from a position that others have left reads what is before it again.
 		got = nil
 		r = NewReader(log, []derived.OpenAppend{{ID: first.to.ID(), First: positionOf(t, log, first.to.ID())}}, func(error) { bad++ })
 		if err := r.Run(t.Context(), view(t, log), middle, got.apply); err != nil || !slices.Equal(got, want[1:]) {
@@ -134,7 +134,7 @@ func positionOf(t *testing.T, log *packlog.Log, id packlog.AppendID) (at packlog
 	return at
 }
 
-// What this process has written says the same as what is read back, unless somebody else wrote between.
+// The records that this process has written say the same as those read back, unless somebody else wrote in between.
 func TestWritten(t *testing.T) {
 	log, err := packlog.Open(t.Context(), t.TempDir(), packlog.Options{Create: true})
 	if err != nil {

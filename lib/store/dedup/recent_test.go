@@ -7,7 +7,7 @@ import (
 	"hc/lib/hash"
 )
 
-// Of the blocks that came, the last recentLimit are known, with their sizes, and none before.
+// The last recentLimit blocks are known, with their sizes, and none before.
 func TestRecent(t *testing.T) {
 	leaf := func(i int) (leaf hash.Digest) {
 		binary.LittleEndian.PutUint64(leaf[:], uint64(i/3)) // some in one bucket

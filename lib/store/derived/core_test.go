@@ -10,7 +10,7 @@ import (
 	"hc/lib/store/table"
 )
 
-// Whoever reads on from a block finds what one finds who asks for each anew, however newer tables overlap older ones.
+// Reading on from a block finds the same rows as looking up each block, however newer tables overlap older ones.
 func TestRowFoundLast(t *testing.T) {
 	const length = 300
 	for seed := range uint64(30) {
@@ -33,7 +33,8 @@ func TestRowFoundLast(t *testing.T) {
 	}
 }
 
-// openRuns returns tables of runs, newest first, with gaps between their rows, which overlap those of others, and limits.
+// openRuns returns tables of runs, newest first, with limits, and with gaps between their rows, which overlap those of
+// others.
 func openRuns(t *testing.T, random *rand.Rand, length uint64) (runs []Limited) {
 	t.Helper()
 	dir, cache := t.TempDir(), table.NewCache(1<<20, 0)

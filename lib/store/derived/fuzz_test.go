@@ -35,7 +35,7 @@ func FuzzDerived(f *testing.F) {
 	f.Add(a.Encode())
 	f.Add(c.Encode())
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		// Checksums keep a fuzzer out, so both are tried with one that is right.
+		// Checksums keep a fuzzer out, so both are tried with a valid one.
 		sealed := seal(bytes.Clone(raw[:max(0, len(raw)-4)]))
 		if a, err := decodeApplied(sealed); err == nil {
 			if _, err := decodeApplied(a.Encode()); err != nil {

@@ -15,7 +15,8 @@ import (
 	"hc/lib/store/treetable"
 )
 
-// Tables of runs that are merged say of each block what a look-up in them finds, and nothing of those that are not held.
+// Merged tables of runs have the row for each block that a look-up in the originals finds, and none for blocks that are
+// not held.
 func TestMergeRuns(t *testing.T) {
 	const length = 300
 	for seed := range uint64(60) {
@@ -51,7 +52,8 @@ func TestMergeRuns(t *testing.T) {
 	}
 }
 
-// Tables of trees that are merged have of each node what a look-up in them finds, whether or not some of their rows do not count.
+// Merged tables of trees have the value of each node that a look-up in the originals finds, even if some of their rows
+// do not count.
 func TestMergeTrees(t *testing.T) {
 	const length = 200
 	schema, cache := treetable.Schema, table.NewCache(1<<20, 0)

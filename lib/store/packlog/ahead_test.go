@@ -13,7 +13,7 @@ import (
 
 const firstPack = storeDir + "/packs/1.0.pack"
 
-// aheadStore is a store with three durable appends, and zeros behind the last one.
+// aheadStore returns a store with three durable appends, and zeros after the last one.
 func aheadStore(t *testing.T) (m *memfs.Machine, l *packlog.Log, options packlog.Options) {
 	t.Helper()
 	m = memfs.New(1)
@@ -33,7 +33,7 @@ func aheadStore(t *testing.T) (m *memfs.Machine, l *packlog.Log, options packlog
 	return m, l, options
 }
 
-// afterDeath is such a store, opened by another process when the one that wrote the zeros has died.
+// afterDeath returns such a store, opened by another process after the one that wrote the zeros has died.
 func afterDeath(t *testing.T) (*memfs.Machine, *packlog.Log) {
 	t.Helper()
 	m, _, options := aheadStore(t)
@@ -44,7 +44,7 @@ func afterDeath(t *testing.T) (*memfs.Machine, *packlog.Log) {
 	return m, l
 }
 
-// mustCommit has an append written and committed in one go.
+// mustCommit writes and commits an append in one step.
 func mustCommit(t *testing.T, l *packlog.Log, name string, durable bool) {
 	t.Helper()
 	a, err := l.Begin(t.Context())
@@ -87,7 +87,7 @@ func packsOf(t *testing.T, m *memfs.Machine) int {
 	return len(names)
 }
 
-// Commits take the place of zeros until there are none left; then one of them writes more. Whoever closes the log cuts off the rest.
+// Commits overwrite zeros until none are left; then one of them writes more. Closing the log cuts off the rest.
 func TestZerosAhead(t *testing.T) {
 	m, l, _ := aheadStore(t)
 	size, longer := len(m.Read(firstPack)), 0
@@ -114,7 +114,7 @@ func TestZerosAhead(t *testing.T) {
 	}
 }
 
-// Who commits once, much, or without a sync writes no zeros.
+// A process that commits once, much, or without a sync writes no zeros.
 func TestNoZerosAhead(t *testing.T) {
 	m := memfs.New(1)
 	l := open(t, storeDir, packlog.Options{FS: m.Process(), Create: true, Program: "test"})
@@ -129,7 +129,8 @@ func TestNoZerosAhead(t *testing.T) {
 	}
 }
 
-// Who writes what is not synced at once cuts the zeros off first, for a failed sync may leave zeros of that.
+// A process that writes what is not synced at once cuts the zeros off first, since a failed sync may leave zeros in
+// place of it.
 func TestSoftBehindZeros(t *testing.T) {
 	for name, write := range map[string]func(*packlog.Log){
 		"batch":       func(l *packlog.Log) { mustAppend(t, l, "behind", "x", true) },
@@ -157,7 +158,7 @@ func TestSoftBehindZeros(t *testing.T) {
 	}
 }
 
-// Another process goes on where one died that had written zeros: nothing has to be recovered.
+// Another process continues after one has died that had written zeros: nothing must be recovered.
 func TestZerosAheadOfAnother(t *testing.T) {
 	m, l := afterDeath(t)
 	mustAppend(t, l, "another", "x", true)
@@ -166,7 +167,7 @@ func TestZerosAheadOfAnother(t *testing.T) {
 	}
 }
 
-// Who died has zeros behind his last commit; sweeping gives them back.
+// A dead process has left zeros after its last commit; sweeping frees them.
 func TestZerosAheadAreSwept(t *testing.T) {
 	m, l := afterDeath(t)
 	used := m.Used()
@@ -183,7 +184,7 @@ func TestZerosAheadAreSwept(t *testing.T) {
 	}
 }
 
-// Two processes that commit by turns use the same zeros, and one that closes leaves alone what the other has written.
+// Two processes that commit in turn use the same zeros, and one that closes leaves those of the other alone.
 func TestZerosAheadOfTwo(t *testing.T) {
 	m, l, options := aheadStore(t)
 	options.FS = m.Process()
@@ -204,8 +205,9 @@ func TestZerosAheadOfTwo(t *testing.T) {
 	}
 }
 
-// closedBeforeZeros is a store of two logs in whose pack a sync failed and left zeros of what it was for; who met that has closed the log in a new pack,
-// and died before the mark said so. It returns no logs where anything but zeros is left.
+// closedBeforeZeros returns a store of two logs in whose pack a sync failed and left zeros in place of its data. The
+// process that met that has closed the log in a new pack, and died before the mark said so. It returns no logs if
+// anything but zeros is left.
 func closedBeforeZeros(t *testing.T, seed uint64) (m *memfs.Machine, logs []*packlog.Log) {
 	t.Helper()
 	m = memfs.New(seed)
@@ -247,7 +249,7 @@ func closedBeforeZeros(t *testing.T, seed uint64) (m *memfs.Machine, logs []*pac
 	return m, logs[:2]
 }
 
-// The others see the new pack: nobody goes on in the one that is closed, nor begins to, nor makes it look as if it was not.
+// The others see the new pack: none continues in the closed one, begins to, or makes it look as if it was not closed.
 func TestClosedBeforeZeros(t *testing.T) {
 	for name, last := range map[string]func([]*packlog.Log) *packlog.Log{
 		"who wrote the zeros": func(logs []*packlog.Log) *packlog.Log { return logs[0] },
@@ -286,7 +288,7 @@ func TestClosedBeforeZeros(t *testing.T) {
 	}
 }
 
-// Zeros for which there is no room are not there in part: the commit is, and no pack more.
+// Zeros for which there is no room are not there in part: the commit is there, and no further pack.
 func TestNoRoomForZeros(t *testing.T) {
 	for _, room := range []int{0, 8, 13, 4096, 16<<10 - 2} {
 		m := memfs.New(1)
@@ -310,8 +312,8 @@ func TestNoRoomForZeros(t *testing.T) {
 	}
 }
 
-// Anything else that stands behind the end is what somebody left who died, wherever it stands: the log is recovered into another pack, and so it
-// is behind a power loss.
+// Anything else after the end was left by a dead process, wherever it is: the log is recovered into another pack, as it
+// is after a power loss.
 func TestNotOnlyZerosAhead(t *testing.T) {
 	edit := func(at int) func([]byte) []byte {
 		return func(b []byte) []byte {
@@ -346,7 +348,7 @@ func TestNotOnlyZerosAhead(t *testing.T) {
 	}
 }
 
-// A pack that is full has no zeros behind its seal, nor ever is made longer than packs are by them.
+// A full pack has no zeros after its seal, and they never make a pack longer than packs may be.
 func TestSealedWithoutZeros(t *testing.T) {
 	m := memfs.New(1)
 	l := open(t, storeDir, packlog.Options{FS: m.Process(), Create: true, PackSize: 3000, Program: "test"})

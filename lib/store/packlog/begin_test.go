@@ -8,8 +8,8 @@ import (
 	"hc/lib/store/packlog/memfs"
 )
 
-// An append begins while another goroutine waits for the disk: so those that come meanwhile share the next sync. What the
-// first one had not committed yet, it does not see.
+// An append begins while another goroutine waits for the disk: so those that come meanwhile share the next sync. It
+// does not see what the first one has not committed yet.
 func TestBeginDuringSync(t *testing.T) {
 	m := memfs.New(1)
 	syncing, goOn := make(chan struct{}), make(chan struct{})
@@ -49,11 +49,11 @@ func TestBeginDuringSync(t *testing.T) {
 	}
 }
 
-// Whoever begins mends what a process has left that died between two calls, though it could do without the lock.
+// Begin mends what a process left that died between two calls, though it could do without the lock.
 func TestBeginRecovers(t *testing.T) {
 	for _, died := range []struct{ op, path string }{
 		{"write", ".pack"}, // in the middle of a batch
-		{"sync", ".pack"},  // behind one
+		{"sync", ".pack"},  // after one
 		{"write", "mark"},
 	} {
 		m := memfs.New(1)

@@ -17,7 +17,7 @@ import (
 
 func init() { packlog.BelieveMark() }
 
-// twoWriters is a workload of two processes whose batches interleave, with seals in the middle and a reader all along.
+// twoWriters is a workload of two processes whose batches interleave, with seals in the middle and a reader throughout.
 func twoWriters(w *world) {
 	for range 14 {
 		for _, p := range w.writers {
@@ -27,7 +27,7 @@ func twoWriters(w *world) {
 	}
 }
 
-// faultAt runs a workload in which one call goes wrong, and what comes after it.
+// faultAt runs a workload in which one call fails, and what follows.
 func faultAt(seed uint64, n int, out memfs.Outcome, workload func(*world)) *world {
 	w := newWorld(seed, "a", "soft")
 	w.machine.Fault = func(c memfs.Call) memfs.Outcome {
@@ -109,7 +109,7 @@ func TestRecoveryCrashedAtEveryCall(t *testing.T) {
 	}
 }
 
-// TestReadErrors lets each read of a recovery fail once: what the disk does not give is not taken for a torn end.
+// TestReadErrors lets each read of a recovery fail once: bytes that the disk cannot read are not taken for a torn end.
 func TestReadErrors(t *testing.T) {
 	for _, first := range []int{25, 40, 55, 70, 85} {
 		for _, mark := range []bool{true, false} {
@@ -153,8 +153,8 @@ func TestReadErrors(t *testing.T) {
 
 var historyTime = flag.Duration("histories", 3*time.Second, "how long TestHistories runs")
 
-// history is a random history: any process does its next step, with kills, power losses, failed syncs and full disks at
-// any call.
+// history is a random history: any process takes its next step, with kills, power losses, failed syncs and full disks
+// at any call.
 func history(seed uint64, mutate func(*world)) *world {
 	random := rand.New(rand.NewPCG(seed, 2))
 	w := newWorld(seed, "a", "b", "soft")
@@ -270,7 +270,7 @@ type mutantFile struct {
 	cut    bool // and not synced since
 }
 
-// ReadAt of a pack that is written to is a look at whether there is something behind the log's end.
+// ReadAt of a pack that is being written checks whether anything follows the log's end.
 func (f *mutantFile) ReadAt(b []byte, offset int64) (int, error) {
 	if f.m.noLookAhead && f.writes && strings.HasSuffix(f.name, ".pack") {
 		clear(b)
@@ -284,7 +284,7 @@ func (f *mutantFile) Truncate(size int64) error {
 	if err == nil {
 		err = f.File.Truncate(size)
 	}
-	f.cut = err == nil && before-size > 8 // the last 8 bytes go when all is synced
+	f.cut = err == nil && before-size > 8 // the last 8 bytes go once everything is synced
 	return err
 }
 
@@ -303,7 +303,7 @@ func (f *mutantFile) Sync() error {
 	return err
 }
 
-// TestMutations shows that the histories have teeth: each deviation from the protocol loses data in one of them.
+// TestMutations shows that the histories can fail: each deviation from the protocol loses data in one of them.
 func TestMutations(t *testing.T) {
 	wrap := func(m mutant) func(*world) {
 		return func(w *world) {

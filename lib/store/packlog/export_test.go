@@ -8,13 +8,13 @@ import (
 
 func readerAt(b []byte) io.ReaderAt { return bytes.NewReader(b) }
 
-// BelieveMark makes an invalid mark count as such at the first look: memfs has no writes that are half done.
+// BelieveMark makes an invalid mark count as invalid at the first look: memfs has no half-done writes.
 func BelieveMark() { markPauses = nil }
 
-// WriteAheadAfter has zeros written ahead behind so many short durable commits.
+// WriteAheadAfter makes zeros be written ahead after so many short durable commits.
 func (l *Log) WriteAheadAfter(commits int) { l.aheadAfter = commits }
 
-// WroteAhead reports whether this process has written zeros ahead in the pack that is the last one.
+// WroteAhead reports whether this process has written zeros ahead in the last pack.
 func (l *Log) WroteAhead() bool { return l.tail != nil && l.tail.ahead }
 
 // Survive makes an append forget that somebody recovered since it began: the mutation "append-survives-recovery".
@@ -82,12 +82,12 @@ var (
 	ErrMark    = errMark
 )
 
-// DecodeRecord reads one record that begins b, in a pack of that id, at that offset.
+// DecodeRecord reads the record at the beginning of b, in a pack of that id, at that offset.
 func DecodeRecord(b []byte, at Position) (Record, uint64, error) {
 	return DecodeRecordIn(b, at, uint64(len(b)))
 }
 
-// DecodeRecordIn is DecodeRecord for a file that was said to have so many bytes from the record on.
+// DecodeRecordIn is DecodeRecord for a file that is said to have so many bytes from the record on.
 func DecodeRecordIn(b []byte, at Position, room uint64) (Record, uint64, error) {
 	h, raw, err := readRecord(readerAt(b), Position{at.Pack, 0, at.ID}, room, wholeRecord)
 	if err != nil {
@@ -97,7 +97,7 @@ func DecodeRecordIn(b []byte, at Position, room uint64) (Record, uint64, error) 
 	return Record{Kind: h.kind, Append: h.append, Commit: h.commit, Meta: raw[recordHeader:meta], Payload: raw[meta : meta+h.payload]}, h.size(), nil
 }
 
-// EncodeRecord is the other way round.
+// EncodeRecord is its inverse.
 func EncodeRecord(r Record, at Position) []byte {
 	b := appendHeader(nil, Position{at.Pack, 0, at.ID}, &r, Position{})
 	b = append(b, r.Payload...)

@@ -140,7 +140,7 @@ func TestEveryFlippedBit(t *testing.T) {
 			if name == "format" || bytes.Equal(files[name][i:], make([]byte, len(files[name])-i)) {
 				continue
 			}
-			// A writer's recovery must neither lose what is whole nor hide what is not.
+			// A writer's recovery must neither lose whole appends nor hide damage.
 			flipped := maps.Clone(files)
 			flipped[name] = slices.Clone(files[name])
 			flipped[name][i] ^= 0x10
@@ -186,7 +186,7 @@ func TestEveryTruncation(t *testing.T) {
 	}
 }
 
-// handMade is a store of packs made by hand; its mark is not valid, so what counts is what a recovery finds.
+// handMade examines a store of packs made by hand; its mark is not valid, so what counts is what a recovery finds.
 func handMade(t *testing.T, packs map[string][]byte) ([]string, []*packlog.DamageError) {
 	t.Helper()
 	files := map[string][]byte{"format": []byte("hc-store 1\n"), "mark": nil}
@@ -300,7 +300,7 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-// A record is whole, whatever is cut off behind it while it is read: an append that is taken back, or zeros.
+// A record is whole, whatever is cut off after it while it is read: an append that is taken back, or zeros.
 func TestReadWhileCutBack(t *testing.T) {
 	at := packlog.Position{Pack: 1, ID: 7}
 	for _, size := range []int{10, 3000, 9000} {

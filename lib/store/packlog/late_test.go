@@ -12,7 +12,7 @@ import (
 
 var late = packlog.Options{Create: true, Late: true}
 
-// TestLate opens a store that is not there, of which nothing comes to be before somebody writes.
+// TestLate opens a store that does not exist: nothing is created before somebody writes.
 func TestLate(t *testing.T) {
 	above := t.TempDir()
 	dir := filepath.Join(above, "folder", "store")
@@ -39,7 +39,8 @@ func TestLate(t *testing.T) {
 	}
 }
 
-// TestLateLock has a lock make the store, and refuses what cannot be one, or be made, when it is opened.
+// TestLateLock has a lock make the store, and checks that Open refuses a folder that cannot be one or in which none can
+// be made.
 func TestLateLock(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
 	l := open(t, dir, late)
@@ -64,7 +65,7 @@ func TestLateLock(t *testing.T) {
 	}
 }
 
-// closedTo is a file system in which nothing can be made in one folder.
+// closedTo is a file system in which nothing can be created in one folder.
 type closedTo struct {
 	packlog.FS
 	dir string

@@ -122,8 +122,8 @@ func TestAppendAndRead(t *testing.T) {
 	}
 }
 
-// A payload is read to where its reader has room for it, behind what stands there; what is damaged, or not there any more, is told, and
-// changes nothing of that.
+// A payload is read into its reader's room, after what is there; if it is damaged, or gone, that is reported, and
+// nothing there changes.
 func TestAppendPayload(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), ".hc")
 	l := open(t, dir, packlog.Options{Create: true})
@@ -417,8 +417,8 @@ func TestLockWaits(t *testing.T) {
 	}
 }
 
-// BenchmarkCommit compares one durable append (begin, one batch, commit) with what it stands on: a write of as many bytes
-// and an fdatasync.
+// BenchmarkCommit compares one durable append (begin, one batch, commit) with what it is based on: a write of as many
+// bytes and an fdatasync.
 func BenchmarkCommit(b *testing.B) {
 	payload := strings.Repeat("p", 1000)
 	b.Run("log", func(b *testing.B) {

@@ -8,8 +8,8 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// The line that says which format a store has is written again where the mark is one of this format, and where that cannot be read,
-// the last pack; not in a store of a format to come, whose older packs are still as they were.
+// The format line is written again if the mark has this format or, if the mark cannot be read, the last pack; but not
+// in a store of a future format, whose older packs are still as they were.
 func TestMendFormat(t *testing.T) {
 	files := smallStore(t)
 	edit := func(name string, edit func([]byte) []byte) func(map[string][]byte) {

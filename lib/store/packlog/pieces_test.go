@@ -11,7 +11,7 @@ import (
 	"hc/lib/store/packlog/memfs"
 )
 
-// A record whose payload is in pieces, with or without its sum, is the record that has it in one.
+// A record whose payload is in pieces, with or without its sum, equals the record that has it in one.
 func TestPieces(t *testing.T) {
 	random := rand.NewChaCha8([32]byte{1})
 	payload := make([]byte, 3<<20)
@@ -72,7 +72,7 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-// A sum that is not the payload's is no checksum that a reader takes.
+// A sum that is not the payload's makes a checksum that no reader accepts.
 func TestWrongSum(t *testing.T) {
 	l := open(t, t.TempDir(), packlog.Options{Create: true})
 	defer l.Close()
@@ -91,8 +91,8 @@ func TestWrongSum(t *testing.T) {
 	}
 }
 
-// TestFailingPieces fails each call of an append whose payload is in pieces: it is told, and the same append, made again, is whole; so is
-// one that was told to be there, after a power loss, too.
+// TestFailingPieces fails each call of an append whose payload is in pieces: that is reported, and the same append,
+// made again, is whole. So is one that was acknowledged, even after a power loss.
 func TestFailingPieces(t *testing.T) {
 	random := rand.NewChaCha8([32]byte{2})
 	payload := make([]byte, 60_000)

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// writeUntilKilled appends for ever, and prints the name of each append that is durable.
+// writeUntilKilled appends for ever, and prints the name of each durable append.
 func writeUntilKilled(dir, name string) error {
 	ctx := context.Background()
 	l, err := packlog.Open(ctx, dir, packlog.Options{Create: true, PackSize: 256 << 10})
@@ -66,7 +66,7 @@ func appendRuns(ctx context.Context, l *packlog.Log, id string, runs int, durabl
 
 func bigPayload(id string, i int) string { return strings.Repeat(fmt.Sprint(id, i), 2000+i*9000) }
 
-// startWriter starts a process that writes, and gives what it acknowledges to acked until the process ends.
+// startWriter starts a process that writes, and passes what it acknowledges to acked until the process ends.
 func startWriter(t *testing.T, dir, name string, acked func(string)) (kill func()) {
 	t.Helper()
 	self, err := os.Executable()
@@ -132,7 +132,7 @@ func TestKill9(t *testing.T) {
 		first()
 		if round%2 == 0 {
 			mu.Lock()
-			left = 3 // the other one goes on
+			left = 3 // the other one continues
 			mu.Unlock()
 			select {
 			case <-enough:

@@ -9,8 +9,8 @@ import (
 	"hc/lib/store/packlog/memfs"
 )
 
-// TestRaiseFormat kills, or cuts the power of, who raises a store's format, at each call: the store is one of either version, and can be
-// raised; once that has returned, it is of the new one whatever happens.
+// TestRaiseFormat kills a process, or cuts its power, at each call as it raises a store's format: the store has either
+// version, and can be raised; once RaiseFormat has returned, it has the new one whatever happens.
 func TestRaiseFormat(t *testing.T) {
 	for n := 1; ; n++ {
 		for _, outcome := range []memfs.Outcome{{Kill: true}, {Crash: true}} {
@@ -56,7 +56,7 @@ func TestRaiseFormat(t *testing.T) {
 	}
 }
 
-// TestNewerFormat has a store of a version that does not exist yet: it is refused, and its version told.
+// TestNewerFormat has a store of a version that does not exist yet: it is refused, and the error names its version.
 func TestNewerFormat(t *testing.T) {
 	machine := memfs.New(1)
 	open := func() error {

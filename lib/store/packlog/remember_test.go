@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestRememberHidden has more damage than a Log remembers: a place where a head may have stood is remembered for all that.
+// TestRememberHidden has more damage than a Log remembers: a place that may have held a head is remembered
+// nevertheless.
 func TestRememberHidden(t *testing.T) {
 	l, at := &Log{}, func(i int) Position { return Position{Pack: 1, Offset: uint64(packHeader + 8*i), ID: 1} }
 	for i := range MaxDamage + 1 {

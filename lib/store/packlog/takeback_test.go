@@ -11,7 +11,7 @@ import (
 	"hc/lib/store/packlog/memfs"
 )
 
-// fullDisk is a store on a disk that has room for little more than what is there.
+// fullDisk is a store on a disk that has little room left.
 type fullDisk struct {
 	machine *memfs.Machine
 	options packlog.Options
@@ -29,7 +29,7 @@ func newFullDisk(t *testing.T, room int) *fullDisk {
 	return d
 }
 
-// fill appends until the disk is full, and returns what was wrong.
+// fill appends until the disk is full, and returns the error.
 func (d *fullDisk) fill(t *testing.T, a *packlog.Append) error {
 	t.Helper()
 	for i := range 1000 {
@@ -50,8 +50,8 @@ func (d *fullDisk) begin(t *testing.T) *packlog.Append {
 	return a
 }
 
-// What an append wrote to a disk that became full is given back by the append itself, in the pack that it was at, and whoever comes next finds the
-// log as it was, also in another process, and behind a power loss.
+// What an append wrote to a disk that became full is freed by the append itself, in its last pack, and whoever comes
+// next finds the log as it was, in another process, too, and after a power loss.
 func TestFullDiskIsTakenBack(t *testing.T) {
 	for room := 0; room < 3000; room += 100 {
 		t.Run(fmt.Sprint(room), func(t *testing.T) {
@@ -104,7 +104,7 @@ func TestFullDiskAtCommit(t *testing.T) {
 	}
 }
 
-// What another append has written in between is not taken back, nor what was written before it.
+// What another append has written in between is not taken back, nor what was written before that.
 func TestFullDiskLeavesOthers(t *testing.T) {
 	d := newFullDisk(t, 3000)
 	a, other := d.begin(t), d.begin(t)
@@ -142,8 +142,8 @@ func TestFullDiskLeavesOthers(t *testing.T) {
 	}
 }
 
-// Where the process cannot take it back, as it was killed, closing the log takes little more than a pack's header, and then sweeping gives
-// back the rest.
+// If the process cannot take it back, since it was killed, closing the log takes little more than a pack's header, and
+// then sweeping frees the rest.
 func TestFullDiskIsSwept(t *testing.T) {
 	for _, torn := range []bool{false, true} {
 		d := newFullDisk(t, 6000)
@@ -187,7 +187,7 @@ func TestFullDiskIsSwept(t *testing.T) {
 	}
 }
 
-// A reader who has not heard that the end was closed is not told of damage where that was cut off.
+// A reader that does not know yet that the end was closed does not report damage where that was cut off.
 func TestCutOffIsNoDamage(t *testing.T) {
 	machine := memfs.New(1)
 	options := packlog.Options{FS: machine.Process(), Create: true, Program: "test"}
@@ -208,7 +208,7 @@ func TestCutOffIsNoDamage(t *testing.T) {
 	if _, err := a.Write(t.Context(), run("void", "")); err != nil {
 		t.Fatal(err)
 	}
-	if !machine.Edit(storeDir+"/packs/1.0.pack", func(b []byte) []byte { return append(b, 0) }) { // as who died in a write leaves it
+	if !machine.Edit(storeDir+"/packs/1.0.pack", func(b []byte) []byte { return append(b, 0) }) { // as a process leaves it that died in a write
 		t.Fatal("there is no pack")
 	}
 	if _, err := l.Begin(t.Context()); err != nil {
@@ -234,8 +234,9 @@ func TestCutOffIsNoDamage(t *testing.T) {
 	}
 }
 
-// mixed has an append written and taken back, then another of the same size in its place, which is not synced when the power fails, and
-// reports whether that one counts then, and whether with all of it. Each record fills whole sectors.
+// mixed writes an append and takes it back, writes another of the same size in its place, which is not synced when the
+// power fails, and reports whether that one counts then, and whether with all its records. Each record fills whole
+// sectors.
 func mixed(t *testing.T, seed uint64, noSync bool) (counts, whole bool) {
 	machine := memfs.New(seed)
 	options := packlog.Options{FS: mutant{FS: machine.Process(), noSyncOfCut: noSync}, Create: true, Program: "test"}
@@ -278,7 +279,7 @@ func mixed(t *testing.T, seed uint64, noSync bool) (counts, whole bool) {
 	return counts, whole
 }
 
-// Nothing of what was taken back comes up again in the place of what was written there since; that takes the sync in between.
+// Nothing that was taken back reappears in place of what was written there since; that depends on the sync in between.
 func TestTakenBackIsGone(t *testing.T) {
 	count := 0
 	for seed := range uint64(3000) {
@@ -302,8 +303,8 @@ func TestTakenBackIsGone(t *testing.T) {
 	t.Error("that it is not synced is not noticed")
 }
 
-// Where the sync of what was cut off fails, and leaves zeros there, and the disk has no room to close the log behind that, the next one does so: these
-// zeros are none that are ahead, for what was cut off may come back with a power loss.
+// If the sync of what was cut off fails, and leaves zeros there, and the disk has no room to close the log after that,
+// the next process does so: these are not zeros ahead, since what was cut off may come back after a power loss.
 func TestTakenBackWithoutSync(t *testing.T) {
 	left := 0
 	for seed := range uint64(60) {
@@ -345,7 +346,8 @@ func TestTakenBackWithoutSync(t *testing.T) {
 	}
 }
 
-// A check that has begun before an append is taken back does not tell of damage where that stood, nor where another append writes since.
+// A check that began before an append was taken back does not report damage there, even if another append writes there
+// since.
 func TestTakenBackIsNoDamage(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		machine := memfs.New(1)
@@ -393,8 +395,8 @@ func TestTakenBackIsNoDamage(t *testing.T) {
 	}
 }
 
-// Closing the end takes no copies of what was committed and not synced, for which a full disk may have no room: it is synced where it is, and stays
-// there.
+// Closing the end makes no copies of what was committed and not synced, for which a full disk may have no room: it is
+// synced where it is, and stays there.
 func TestFullDiskIsClosedBehindSoft(t *testing.T) {
 	d := newFullDisk(t, 6000)
 	at := mustAppend(t, d.log, "soft", strings.Repeat("not synced ", 300), false)
@@ -422,7 +424,8 @@ func TestFullDiskIsClosedBehindSoft(t *testing.T) {
 	}
 }
 
-// A durable commit whose sync fails is told as one of which nobody knows: the recovery behind it may have found it, and kept it elsewhere.
+// A durable commit whose sync fails is reported as uncertain: the recovery after it may have found it, and kept it
+// elsewhere.
 func TestUnsynced(t *testing.T) {
 	kept, tries := 0, 60
 	for seed := range uint64(tries) {

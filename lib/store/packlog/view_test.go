@@ -15,8 +15,8 @@ import (
 	"hc/lib/store/packlog/memfs"
 )
 
-// halfStore returns a machine on which one durable append, one that is only readable, and one whose head was written when its
-// process died in the sync have been made.
+// halfStore returns a machine with one durable append, one that is only readable, and one whose process died in the
+// sync after writing its head.
 func halfStore(t *testing.T) *memfs.Machine {
 	t.Helper()
 	m := memfs.New(1)
@@ -35,7 +35,7 @@ func halfStore(t *testing.T) *memfs.Machine {
 	return m
 }
 
-// otherBoot is a file system after a restart at which nothing was lost.
+// otherBoot is a file system after a restart that lost nothing.
 type otherBoot struct{ packlog.FS }
 
 func (otherBoot) BootID() (packlog.BootID, error) { return packlog.BootID{42}, nil }
@@ -259,7 +259,7 @@ func TestScanFrom(t *testing.T) {
 	if err := l.Scan(t.Context(), view, packlog.Position{}, false, func(packlog.Record) error { return stop }); err != stop {
 		t.Errorf("Scan = %v, want fn's error", err)
 	}
-	// Somebody dies in a batch behind the last commit, which was not synced; the recovery closes before that.
+	// A process dies in a batch after the last commit, which was not synced; the recovery closes before that.
 	m.Edit(path.Join(storeDir, fmt.Sprintf("packs/%d.0.pack", view.Readable.Pack)), func(b []byte) []byte { return append(b, "torn"...) })
 	mustAppend(t, l, "next", "x", true)
 	old, end := view, view.Readable
@@ -384,7 +384,7 @@ func TestCommitErrors(t *testing.T) {
 	if m.Read(storeDir+"/packs/2.0.pack") != nil {
 		t.Error("somebody recovered, for nothing")
 	}
-	// A failed sync: the append is not acknowledged, the log goes on in another pack.
+	// A failed sync: the append is not acknowledged, and the log continues in another pack.
 	m.Fault = func(c memfs.Call) memfs.Outcome {
 		if c.Op == "sync" && strings.HasSuffix(c.Path, "1.0.pack") {
 			return memfs.Outcome{Err: syscall.EIO}
@@ -399,7 +399,8 @@ func TestCommitErrors(t *testing.T) {
 	}
 }
 
-// TestCutPack has the last pack cut short in front of what is derived, where nobody scans: who recovers says so all the same.
+// TestCutPack cuts the last pack short before the derived position, where nobody scans: a recovery reports it
+// nevertheless.
 func TestCutPack(t *testing.T) {
 	m := memfs.New(1)
 	writer, err := packlog.Open(t.Context(), storeDir, packlog.Options{FS: m.Process(), Create: true})

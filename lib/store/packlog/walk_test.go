@@ -20,8 +20,8 @@ func (r *countingReader) ReadAt(b []byte, offset int64) (int, error) {
 	return n, err
 }
 
-// Who wants no payloads reads little beside the metas, and has one read for each record whose payload is long, one for many that are
-// short: metas of any length come as they were written.
+// A walk without payloads reads little besides the metas: one read for each record with a long payload, one for many
+// short ones. Metas of any length come as they were written.
 func TestReadWithoutPayloads(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	long := func(i int) Record {

@@ -29,14 +29,14 @@ type world struct {
 
 	writers  []*writer
 	appends  map[string]*attempt
-	needed   map[string]string // what must stay, and since which invariant says so
+	needed   map[string]string // what must stay, and which invariant says so
 	applied  packlog.Position
 	derived  map[string]bool // what applied was made from
 	number   int
 	problems []string
 
-	rewritten int // packs
-	ahead     int // commits behind zeros that their process has written in that pack
+	rewritten int // packs rewritten
+	ahead     int // commits over zeros that their process has written in that pack
 	trace     []string
 }
 
@@ -97,7 +97,7 @@ func payloadOf(name string, i int) string {
 	return strings.Repeat(fmt.Sprint(name, "/", i, " "), 3+7*i)
 }
 
-// step lets a writer do the next thing: open, begin, a batch, commit. An error ends the append.
+// step lets a writer take its next step: open, begin, a batch, commit. An error ends the append.
 func (w *world) step(p *writer) {
 	if p.process == nil || p.process.Dead() {
 		w.abandon(p)
@@ -121,7 +121,7 @@ func (w *world) step(p *writer) {
 	}
 }
 
-// end has a process end, which closes its log or is killed.
+// end lets a process end: it closes its log or is killed.
 func (w *world) end(p *writer, well bool) {
 	if p.process == nil {
 		return
@@ -148,7 +148,7 @@ func (w *world) proceed(p *writer) (err error) {
 		}
 		w.number++
 		p.attempt = &attempt{name: fmt.Sprint(p.name, w.number), open: true}
-		if p.left = 0; w.seed/3%2 == 0 { // else all in one go
+		if p.left = 0; w.seed/3%2 == 0 { // else everything at once
 			p.left = 1 + w.number%3
 		}
 		state, err := w.look(p.log, false)
@@ -200,7 +200,7 @@ func (w *world) proceed(p *writer) (err error) {
 	return nil
 }
 
-// need notes that an append must stay. Where it needs others, they must, too.
+// need notes that an append must stay. If it needs others, they must, too.
 func (w *world) need(name, why string) {
 	if w.needed[name] == "" {
 		w.needed[name] = why
@@ -249,7 +249,7 @@ func (w *world) scan(l *packlog.Log, view packlog.View, synced bool) (map[string
 			w.fail("I1 damage: %v", d)
 		}
 		if !synced {
-			return nil, d // pages that were evicted after a failed sync, which nobody has recovered from yet
+			return nil, d // pages that were evicted after a failed sync, from which nobody has recovered yet
 		}
 	}
 	return state, err
@@ -262,7 +262,7 @@ func payloadsOf(a *attempt) (payloads []string) {
 	return payloads
 }
 
-// announce is a server: what it sees below synced must stay. It looks without locks, at any moment.
+// announce is a server: what it sees before synced must stay. It looks without locks, at any moment.
 func (w *world) announce() {
 	process, fs := w.fs()
 	defer process.Kill()
@@ -284,7 +284,7 @@ func (w *world) announce() {
 	}
 }
 
-// checkpoint makes derived state up to what is synced.
+// checkpoint makes derived state up to the synced position.
 func (w *world) checkpoint() {
 	process, fs := w.fs()
 	defer process.Kill()
@@ -309,7 +309,8 @@ func (w *world) checkpoint() {
 	}
 }
 
-// rewrite replaces some neighbouring packs by one without what nobody committed. Appends under way may go on: what they wrote stays.
+// rewrite replaces some neighbouring packs by one without what nobody committed. Appends under way may continue: their
+// records stay.
 func (w *world) rewrite(random *rand.Rand) {
 	process, fs := w.fs()
 	defer process.Kill()
@@ -382,7 +383,7 @@ func (w *world) tryRewrite(l *packlog.Log, random *rand.Rand) error {
 	return err
 }
 
-// check opens the log as a writer, which recovers if need be, and holds it against all invariants.
+// check opens the log as a writer, which recovers if need be, and checks all invariants.
 func (w *world) check() {
 	process, fs := w.fs()
 	defer process.Kill()

@@ -9,7 +9,7 @@ import (
 	"hc/lib/store/table"
 )
 
-// A gc has few files open, and few on the disk, however many positions it sorts.
+// A gc has few files open, and few on disk, however many positions it sorts.
 func TestScratchKeepsFewTables(t *testing.T) {
 	sc, err := NewScratch(packlog.OS(), filepath.Join(t.TempDir(), "gc"), table.NewCache(1<<20, 0))
 	if err != nil {

@@ -54,7 +54,7 @@ func sampleMetas() map[packlog.Kind][][]byte {
 	return metas
 }
 
-// encode writes an entry's meta again.
+// encode encodes an entry's meta again.
 func (e *Entry) encode() []byte {
 	switch e.Kind {
 	case packlog.KindRun:
@@ -165,7 +165,7 @@ func TestFormatExamples(t *testing.T) {
 	}
 }
 
-// TestPassagesRefused has metas that break a rule about passages.
+// TestPassagesRefused decodes metas that break a rule about passages.
 func TestPassagesRefused(t *testing.T) {
 	leaf := hash.Leaf([]byte("x"))
 	with := func(count uint64) []byte {

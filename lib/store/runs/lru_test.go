@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A value is let go of once: when it is neither held nor used any more. What could not be loaded is none.
+// A value is let go once: when it is neither held nor used any more. A value that failed to load does not count.
 func TestLRULetsGo(t *testing.T) {
 	var gone []string
 	l := newLRU[string](1, 100, func(string) int { return 1 })
@@ -41,7 +41,8 @@ func TestLRULetsGo(t *testing.T) {
 	}
 }
 
-// Who waits for what somebody else loads is not told that this one has gone away: he loads it himself.
+// A caller that waits for a value loaded for somebody else does not get that one's cancellation: it loads the value
+// itself.
 func TestLRULoadedForAnother(t *testing.T) {
 	l := newLRU[string](1, 100, func(string) int { return 1 })
 	gone, leave := context.WithCancel(t.Context())
@@ -69,7 +70,7 @@ func TestLRULoadedForAnother(t *testing.T) {
 	}
 }
 
-// usersOf returns how many use, or wait for, the value of a key that is held.
+// usersOf returns how many callers use, or wait for, a held key's value.
 func (l *lru[K, V]) usersOf(key K) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"hc/lib/store/records"
 )
 
-// Of random bytes one run in thousands is tried, with many collections in between, which must not take the encoder: its tables would be made again
-// for each, while the ones before lie about.
+// One run of random bytes in thousands is tried, with many collections in between, which must not take the encoder: its
+// tables would be made again for each, while the earlier ones lie about.
 func TestRecoderKeepsEncoder(t *testing.T) {
 	r, raw := NewRecoder(false), make([]byte, MostBytes)
 	run := &packlog.Record{Kind: packlog.KindRun, Payload: raw, Meta: (&records.Run{Short: true, Count: 1, Raw: len(raw)}).Encode()}

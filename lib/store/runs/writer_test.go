@@ -11,7 +11,7 @@ import (
 	"hc/lib/store/records"
 )
 
-// A run of lent blocks that cannot be compressed is written from where they stand.
+// A run of lent blocks that cannot be compressed is written from where they are.
 func TestLentRunIsNotCopied(t *testing.T) {
 	blocks, _ := randomInRow()
 	w := NewWriter(false, codec.Thorough, nil)
@@ -31,7 +31,7 @@ func TestLentRunIsNotCopied(t *testing.T) {
 	}
 }
 
-// A run that came is written from where it stands, so nothing is held of it beside.
+// A run that is stored as it came is written from where it is, so nothing else of it is held.
 func TestPutRawLends(t *testing.T) {
 	blocks, payload := randomInRow()
 	w := NewWriter(false, codec.Thorough, nil)
@@ -45,7 +45,7 @@ func TestPutRawLends(t *testing.T) {
 	}
 }
 
-// randomInRow are two blocks of random bytes, with the bytes where they stand one behind the other.
+// randomInRow returns two blocks of random bytes, and the memory in which they follow one another.
 func randomInRow() (blocks [][]byte, all []byte) {
 	const first = 100 << 10
 	all = make([]byte, first+50<<10)

@@ -8,7 +8,7 @@ import (
 	"hc/lib/store/packlog/memfs"
 )
 
-// Whenever the power fails, a file that is replaced is the old one or the new one; the new one from when Replace has returned.
+// Whenever the power fails, a replaced file is the old one or the new one; once Replace has returned, the new one.
 func TestReplaceIsWhole(t *testing.T) {
 	const path, old, now = "/dir/file", "what was there", "what is there now, which is longer"
 	replaced := 0

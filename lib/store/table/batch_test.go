@@ -16,7 +16,7 @@ func newBatch(keys [][]byte) *Batch {
 	return b
 }
 
-// A batch says of each key what the filter says of it alone, whether that is in memory or in the file.
+// A batch says of each key what the filter says of it alone, whether the filter is in memory or in the file.
 func TestBatchAgainstOneByOne(t *testing.T) {
 	r := newRand(1)
 	for _, n := range []int{0, 1, 41, 3000, 50_000} {
@@ -57,7 +57,8 @@ func TestBatchAgainstOneByOne(t *testing.T) {
 	}
 }
 
-// A batch may be asked of several tables: what one of them may have stays marked. A table without a filter may have all.
+// Several tables may be asked for a batch: what one of them may have stays marked. A table without a filter may have
+// everything.
 func TestBatchOverTables(t *testing.T) {
 	r := newRand(1)
 	fsys, cache := newMemFS(), NewCache(0, 0)
@@ -97,7 +98,7 @@ func TestBatchOverTables(t *testing.T) {
 	}
 }
 
-// A batch of many keys is asked of filters in memory and in the file by turns, whatever order that leaves its keys in.
+// Filters in memory and in the file are asked for a batch of many keys in turn, whatever order that leaves its keys in.
 func TestBatchOverHeldAndRead(t *testing.T) {
 	r := newRand(2)
 	fsys, keys := newMemFS(), hashKeys(r, 3*groupFrom)
@@ -132,7 +133,7 @@ func TestBatchOverHeldAndRead(t *testing.T) {
 	}
 }
 
-// A block of a filter that is damaged is found by a batch that asks it, and none of what it says counts.
+// A batch finds a damaged block of a filter that it asks, and does not use it.
 func TestBatchDamage(t *testing.T) {
 	r := newRand(1)
 	const rows = 20_000

@@ -16,7 +16,7 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// realFS is the real file system, with the reads counted.
+// realFS is the real file system, counting reads.
 type realFS struct {
 	packlog.FS // for what tables do not use
 	reads      atomic.Int64
@@ -71,7 +71,7 @@ func writeBench(b *testing.B, fsys packlog.FS, path string, s Schema, rows int, 
 	fillBench(b, w, s, rows, key)
 }
 
-// fillBench writes the rows of a table, and ends it.
+// fillBench writes the rows of a table, and finishes it.
 func fillBench(b *testing.B, w *Writer, s Schema, rows int, key func(i int) []byte) {
 	b.Helper()
 	value := make([]byte, s.ValueSize)
@@ -85,7 +85,7 @@ func fillBench(b *testing.B, w *Writer, s Schema, rows int, key func(i int) []by
 	}
 }
 
-// BenchmarkGet looks up keys at random, those that are there and those that are not.
+// BenchmarkGet looks up keys at random, both existing and missing ones.
 func BenchmarkGet(b *testing.B) {
 	fsys := new(realFS)
 	dir := b.TempDir()
@@ -125,7 +125,7 @@ func BenchmarkGet(b *testing.B) {
 	}
 }
 
-// BenchmarkAsk asks the filters of eight tables of a million rows, which are in memory, for keys that none of them has.
+// BenchmarkAsk asks the filters of eight tables of a million rows, held in memory, for keys that none of them has.
 func BenchmarkAsk(b *testing.B) {
 	fsys, cache, r := new(realFS), NewCache(1<<20, 1<<30), newRand(1)
 	var tables []*Table

@@ -2,12 +2,12 @@ package table
 
 import "testing"
 
-// fillPage puts a page into a shard as a reader does, and lets go of it.
+// fillPage puts a page into a shard like a reader, and releases it.
 func fillPage(s *cacheShard, key pageKey) {
 	s.put(key, s.reserve()).release()
 }
 
-// frames counts the frames that a shard has made and still knows.
+// frames counts the frames that a shard has allocated and still knows.
 func frames(s *cacheShard) int { return len(s.frames) + len(s.free) }
 
 func TestCacheKeepsTheLastUsed(t *testing.T) {
@@ -32,7 +32,7 @@ func TestCacheKeepsTheLastUsed(t *testing.T) {
 	}
 }
 
-// A page that is being read is not written over, and a cache whose pages are all being read serves on.
+// A page in use is not overwritten, and a cache whose pages are all in use continues to work.
 func TestCachePinned(t *testing.T) {
 	s := &NewCache(0, 0).shards[0]
 	var pinned []*frame
@@ -56,7 +56,7 @@ func TestCachePinned(t *testing.T) {
 	}
 }
 
-// Two readers of one page that is not there: the second finds the first one's.
+// Two readers of one missing page: the second finds the first one's.
 func TestCacheRace(t *testing.T) {
 	s := &NewCache(0, 0).shards[0]
 	first, second := s.reserve(), s.reserve()

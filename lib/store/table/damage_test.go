@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// small returns tables of three data pages, of each kind of page.
+// small returns tables of three data pages, one for each kind of page.
 func small(t testing.TB) []sample {
 	t.Helper()
 	r := newRand(1)
@@ -43,7 +43,7 @@ func (s sample) open(file []byte) (*Table, error) {
 	return Open(fsys, "t", s.schema, NewCache(0, 0))
 }
 
-// Every flipped bit is found by Open or Verify, and no look-up gives a wrong row.
+// Every flipped bit is found by Open or Verify, and no look-up returns a wrong row.
 func TestEveryFlippedBit(t *testing.T) {
 	r := newRand(1)
 	for i, s := range []sample{
@@ -102,7 +102,7 @@ func (s sample) neverWrong(t *testing.T, table *Table, seed int) {
 	}
 }
 
-// A file cut at some place, or with bytes behind it, does not open.
+// A file that is cut, or has bytes after its end, does not open.
 func TestWrongLength(t *testing.T) {
 	for _, s := range small(t) {
 		for length := 0; length < len(s.file); length += 1 + length%7 {
@@ -186,7 +186,7 @@ func TestOtherSchema(t *testing.T) {
 	}
 }
 
-// Pages that lie under a good checksum are refused for what they say.
+// Pages with a valid checksum are refused if their content is wrong.
 func TestLies(t *testing.T) {
 	sparse, dense := small(t)[0], small(t)[1]
 	for _, test := range []struct {
@@ -237,7 +237,7 @@ func TestLies(t *testing.T) {
 	}
 }
 
-// Look-ups find a page with keys that belong elsewhere as soon as they come by.
+// Look-ups find a page with keys that belong elsewhere as soon as they meet it.
 func TestLieInLookUp(t *testing.T) {
 	s := small(t)[1]
 	file := bytes.Clone(s.file)
@@ -260,8 +260,8 @@ func TestLieInLookUp(t *testing.T) {
 	}
 }
 
-// FuzzTable changes a table in some places, under good checksums or not. Nothing panics; with the checksums as they were,
-// no row is wrong.
+// FuzzTable changes a table in some places, with valid checksums or not. Nothing panics; if the checksums are left
+// alone, no row is wrong.
 func FuzzTable(f *testing.F) {
 	samples := small(f)
 	f.Add(uint8(0), false, []byte{0, 1, 255})
@@ -299,7 +299,7 @@ func FuzzTable(f *testing.F) {
 	})
 }
 
-// sealAll makes all checksums of a sample's file good again.
+// sealAll makes all checksums of a sample's file valid again.
 func sealAll(s sample, file []byte) {
 	id := [8]byte(file[24:32])
 	seal(file[:pageSize], id, 0)
@@ -315,7 +315,8 @@ func sealAll(s sample, file []byte) {
 	}
 }
 
-// readHostile reads a table that may say anything: errors are damage, keys ascend, and no more rows come than there can be.
+// readHostile reads a table that may say anything: errors are damage, keys ascend, and no more rows come than there can
+// be.
 func readHostile(t *testing.T, r *rand.Rand, s sample, table *Table) {
 	t.Helper()
 	for range 50 {

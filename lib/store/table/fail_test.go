@@ -8,7 +8,7 @@ import (
 	"hc/lib/store/packlog"
 )
 
-// Whatever call fails, the writer says so, and what it leaves behind does not open.
+// Whichever call fails, the writer returns an error, and what it leaves does not open.
 func TestWriterFails(t *testing.T) {
 	r := newRand(1)
 	rows := makeRows(r, indexSchema, hashKeys(r, 2*64*78+5)) // several writes
@@ -48,7 +48,7 @@ func write(fsys packlog.FS, rows []Row) error {
 	return err
 }
 
-// Whatever read fails, its error comes out, and is not called damage.
+// Whichever read fails, its error is returned, and not called damage.
 func TestReadFails(t *testing.T) {
 	s := small(t)[0]
 	for failAt := 1; ; failAt++ {
@@ -156,7 +156,7 @@ func TestAbort(t *testing.T) {
 	}
 }
 
-// A table whose header was not written yet does not open: what a kill leaves.
+// A table whose header was not written yet, as after a kill, does not open.
 func TestUnfinished(t *testing.T) {
 	r := newRand(1)
 	fsys := newMemFS()

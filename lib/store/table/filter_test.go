@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// newFiltered writes a table of hashes with a filter that is made for so many rows.
+// newFiltered writes a table of hashes with a filter made for so many rows.
 func newFiltered(t testing.TB, rows []Row, expected uint64) sample {
 	t.Helper()
 	fsys := newMemFS()
@@ -29,7 +29,7 @@ func newFiltered(t testing.TB, rows []Row, expected uint64) sample {
 	return sample{indexSchema, rows, fsys.bytes(t, "t"), w.header.filter}
 }
 
-// A table with a filter is what it is without one, however many rows the filter was made for.
+// A table with a filter returns what one without returns, however many rows the filter was made for.
 func TestFilteredAgainstSlice(t *testing.T) {
 	r := newRand(1)
 	for _, n := range []int{0, 1, 40, 41, 3000, 20_000} {
@@ -47,7 +47,7 @@ func TestFilteredAgainstSlice(t *testing.T) {
 	}
 }
 
-// Of keys that are not there the filter lets few pass, and each costs one read.
+// The filter passes few missing keys, and each costs one read.
 func TestFilterRefuses(t *testing.T) {
 	r := newRand(1)
 	const rows, asked = 50_000, 50_000
@@ -83,7 +83,8 @@ func TestFilterRefuses(t *testing.T) {
 	}
 }
 
-// A filter that is asked often, and that the cache has room for, is read once. It tells what it tells without, and damage, too.
+// A filter that is asked often, and that the cache has room for, is read once. It says the same as when it is not held,
+// and reports damage, too.
 func TestFilterHeld(t *testing.T) {
 	r := newRand(1)
 	const rows, asked = 50_000, 20_000
@@ -110,7 +111,7 @@ func TestFilterHeld(t *testing.T) {
 			t.Fatalf("held, it says %v of %x", of, key)
 		}
 	}
-	reads := fsys.reads.Load() - before - asked // each of the other's
+	reads := fsys.reads.Load() - before - asked // one for each of the other's
 	if most := int64(s.filter/filterAsked) + size/filterBuffer + 1; reads > most {
 		t.Errorf("%d questions to a filter of %d blocks take %d reads, more than %d", asked, s.filter, reads, most)
 	}
@@ -148,7 +149,7 @@ func TestFilterHeld(t *testing.T) {
 	}
 }
 
-// A filter that does not belong to its keys, under good checksums, is found by who reads all; and its page by Check.
+// A filter that does not match its keys, under valid checksums, is found by reading everything; and its page by Check.
 func TestFilterChecked(t *testing.T) {
 	s := small(t)[3]
 	for _, test := range []struct {

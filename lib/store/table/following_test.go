@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// fixedID writes rows under a table id that is always the same, so that files can be compared.
+// fixedID writes rows with a constant table id, so that files can be compared.
 func fixedID(t *testing.T, s Schema, write func(*Writer) error) []byte {
 	t.Helper()
 	fsys := newMemFS()
@@ -29,7 +29,7 @@ func fixedID(t *testing.T, s Schema, write func(*Writer) error) []byte {
 	return fsys.bytes(t, "t")
 }
 
-// AddFollowing makes the file that Add makes, whatever came before and however it is cut.
+// AddFollowing makes the same file as Add, whatever came before and however the rows are split.
 func TestAddFollowing(t *testing.T) {
 	r := newRand(1)
 	for _, gaps := range []int{1, 3, 20} {
@@ -101,7 +101,7 @@ func TestAddFollowingRefuses(t *testing.T) {
 	}
 }
 
-// A write that fails while rows are gathered is told by what comes next.
+// A write that fails while rows are gathered is reported by the next call.
 func TestWriteFails(t *testing.T) {
 	values := make([]byte, 40*20_000)
 	for failAt := 2; ; failAt++ {
@@ -150,7 +150,7 @@ func TestMergeApart(t *testing.T) {
 	compareWithSlice(t, r, mergeTables(t, treeSchema, nil, tables...), want)
 }
 
-// BenchmarkGrow writes a tree as a log that grows does, and merges eight tables of one.
+// BenchmarkGrow writes a tree as a growing log does, and merges eight tables of one.
 func BenchmarkGrow(b *testing.B) {
 	dir, cache := b.TempDir(), NewCache(1<<20, 0)
 	values := make([]byte, 40*8000)

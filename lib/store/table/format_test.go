@@ -42,7 +42,7 @@ func TestFormatExample(t *testing.T) {
 	compareScan(t, openTable(t, fsys, "example", schema, NewCache(0, 0)), nil, rows)
 }
 
-// formatExample returns the file that the hex lines in FORMAT.md describe; what they leave out is zero.
+// formatExample returns the file that the hex lines in FORMAT.md describe; gaps are zeros.
 func formatExample(t *testing.T) []byte {
 	t.Helper()
 	doc, err := os.ReadFile("FORMAT.md")

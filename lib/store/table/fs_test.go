@@ -114,7 +114,7 @@ func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 	if err := f.fs.fails(); err != nil {
 		return 0, err
 	}
-	f.fs.mu.Lock() // pages are written while somebody looks at what is there
+	f.fs.mu.Lock() // pages are written while others read
 	defer f.fs.mu.Unlock()
 	if need := off + int64(len(p)); need > int64(len(f.data)) {
 		f.data = append(f.data, make([]byte, need-int64(len(f.data)))...)

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// mergeTables merges tables, newest first, and opens what comes out.
+// mergeTables merges tables, newest first, and opens the result.
 func mergeTables(t *testing.T, s Schema, drop func(key, value []byte) bool, newestFirst ...[]Row) *Table {
 	t.Helper()
 	fsys, cache := newMemFS(), NewCache(0, 0)
@@ -85,7 +85,7 @@ func testMerge(t *testing.T, s Schema, key func(uint64) []byte, sizes []int, amo
 	compareWithSlice(t, r, mergeTables(t, s, drop, tables...), want)
 }
 
-// The newest row of a key hides the older ones, also where it is dropped itself: it may say that the key is gone.
+// The newest row of a key hides the older ones, even if it is dropped itself: it may say that the key is gone.
 func TestMergeDropHidesOlder(t *testing.T) {
 	tombstone := make([]byte, 40)
 	alive := bytes.Repeat([]byte{1}, 40)

@@ -2,6 +2,6 @@
 
 package table
 
-// stride is how many cases a test goes on at a time that has one goroutine and very many cases, all alike: the race detector
-// makes them ten times slower, and has nothing to find there. Without it each case is looked at.
+// stride is the step at which a test with one goroutine and very many similar cases goes through them: the race
+// detector makes them ten times slower, and has nothing to find there. Without it each case is tested.
 func stride(racing int) int { return racing }

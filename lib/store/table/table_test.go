@@ -95,7 +95,7 @@ var patterns = []struct {
 		})
 	}},
 	{"doubling", Schema{Magic: [4]byte{'d'}, KeySize: 32, ValueSize: 1000}, func(r *rand.Rand, n int) [][]byte {
-		var keys [][]byte // 1, 2, 4, 8 …: interpolation is of no help
+		var keys [][]byte // 1, 2, 4, 8 …: interpolation does not help
 		for i := range min(n, 255) {
 			key := make([]byte, 32)
 			key[31-i/8] = 1 << (i % 8)
@@ -267,7 +267,7 @@ func TestScanStops(t *testing.T) {
 	}
 }
 
-// Dense rows cost no keys, and a row in between costs no more than where it is.
+// Dense rows store no keys, and a gap between rows costs no more than where it is.
 func TestDensePages(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -342,7 +342,7 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-// Many readers of two tables through a cache that holds a few pages of them.
+// Many readers read two tables through a cache that holds a few of their pages.
 func TestConcurrentReaders(t *testing.T) {
 	fsys, cache := newMemFS(), NewCache(0, 0)
 	r := newRand(1)

@@ -38,7 +38,7 @@ func treeOf(t *testing.T, blocks ...[]byte) map[uint64]merkle.Node {
 	return all
 }
 
-// TestClimb gives all blocks in random order: every node follows, and is certain.
+// TestClimb adds all blocks in random order: every node follows, and is certain.
 func TestClimb(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for length := range uint64(40) {
@@ -86,7 +86,7 @@ func TestClimbHints(t *testing.T) {
 			t.Fatalf("node %d is %v, want it certain", index, l[index])
 		}
 	}
-	// A forged pair of sizes, with the right sum, stays a hint, and both go when one block shows what is true.
+	// A forged pair of sizes, with the right sum, remains a hint, and both go once one block shows the truth.
 	forged := learner{}
 	forged.learn(t, all[1])
 	one, two := hint(0), hint(2)
@@ -102,7 +102,7 @@ func TestClimbHints(t *testing.T) {
 	}
 }
 
-// What follows from leaves that come by subtrees is what follows from them one by one, whatever is known, as a hint or for certain.
+// Leaves that are added by subtrees give the same nodes as one by one, whatever is known, as a hint or for certain.
 func TestClimbSubtree(t *testing.T) {
 	const length = 3 * climbTogether / 2
 	blocks := make([][]byte, length)
@@ -154,7 +154,7 @@ func TestClimbSubtree(t *testing.T) {
 			t.Fatal(err)
 		}
 		for index, want := range one {
-			if got, ok := many.Get(index); !ok || !want.Hint && got != want { // what is certain here may have been a hint
+			if got, ok := many.Get(index); !ok || !want.Hint && got != want { // a certain node here may have been a hint
 				t.Fatalf("seed %d: node %d is %+v, %v, want %+v", seed, index, got, ok, want)
 			}
 		}

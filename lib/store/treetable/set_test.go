@@ -13,13 +13,14 @@ import (
 	"hc/lib/store/table"
 )
 
-// A set that takes nodes one by one, subtrees whose nodes differ from what is there, and cuts, has what a map has, and writes it.
+// A set that is given single nodes, subtrees whose nodes differ from those there, and cuts, has what a map has, and
+// writes it.
 func TestSet(t *testing.T) {
 	const length = 1 << 10
 	for seed := range uint64(60) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		set, want := NewSet(), map[uint64]merkle.Node{}
-		certain := map[uint64]bool{} // is in a subtree: no single node is set there any more
+		certain := map[uint64]bool{} // in a subtree: no single node is set there any more
 		for range 40 {
 			size := uint64(1) << random.IntN(9)
 			first := random.Uint64N(length/size) * size
@@ -72,7 +73,7 @@ func TestSet(t *testing.T) {
 	}
 }
 
-// compareNodes writes a set as a table, and compares that with what there should be.
+// compareNodes writes a set as a table, and compares that with the expected nodes.
 func compareNodes(t *testing.T, set *Set, want map[uint64]merkle.Node) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "tree")
