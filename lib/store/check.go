@@ -121,14 +121,14 @@ func NewChecker(ctx context.Context, dir string, options CheckOptions) (*Checker
 }
 
 // errFormatDamaged says that the store's format file is damaged, so that nothing else was looked at.
-var errFormatDamaged = fmt.Errorf("%w: its format file is damaged, so nothing else was looked at", ErrNotStore)
+var errFormatDamaged = fmt.Errorf("%w: its format file is damaged, so nothing else was checked", ErrNotStore)
 
 func (c *Checker) checkFormat() error {
 	fault, newer, err := packlog.CheckFormat(c.fs, c.dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if _, dir, err := c.fs.Stat(filepath.Join(c.dir, "packs")); err == nil && dir {
-			fault = &packlog.Fault{File: "format", Reason: errors.New("it is gone")}
+			fault = &packlog.Fault{File: "format", Reason: errors.New("it is missing")}
 			break
 		}
 		return fmt.Errorf("checking store %s: %w", c.dir, ErrNoStore)

@@ -72,7 +72,7 @@ func (d *derivedCheck) index(stored, log *derived.Tables) error {
 			return wantErr
 		}
 		for ok && err == nil && bytes.Compare(row.Key, want.Key) < 0 {
-			d.mismatch(path, "a block %x is in no run", row.Key)
+			d.mismatch(path, "block %x is in no run", row.Key)
 			return nil
 		}
 		if err != nil {
@@ -90,14 +90,14 @@ func (d *derivedCheck) index(stored, log *derived.Tables) error {
 		}
 		if !bytes.Equal(row.Value, want.Value) {
 			if same, err := d.sameBlock(row); err != nil || !same {
-				d.mismatch(path, "block %x is looked for in the wrong place", want.Key)
+				d.mismatch(path, "block %x is not in the place that it names", want.Key)
 				return err
 			}
 		}
 		row, err, ok = next()
 	}
 	if ok && err == nil {
-		d.mismatch(path, "a block %x is in no run", row.Key)
+		d.mismatch(path, "block %x is in no run", row.Key)
 	}
 	return err
 }
@@ -139,23 +139,23 @@ func (k *coreCompare) run() error {
 	switch {
 	case !derived.SameHead(s.Head, l.Head) || !bytes.Equal(s.Head.Signature, l.Head.Signature) || s.Known != l.Known:
 		c.witness[k.key] = true
-		k.mismatch(path, "it has a head of %d blocks, the log one of %d", s.Head.Length, l.Head.Length)
+		k.mismatch(path, "its head has %d blocks, that of the log %d", s.Head.Length, l.Head.Length)
 	case !bytes.Equal(s.Manifest, l.Manifest):
 		c.witness[k.key] = true
-		k.mismatch(path, "it has another manifest")
+		k.mismatch(path, "the manifest differs")
 	case !reflect.DeepEqual(append([]Head{}, s.Seen...), append([]Head{}, l.Seen...)):
-		k.mismatch(path, "it has other conflicting heads")
+		k.mismatch(path, "the conflicting heads differ")
 	}
 	if at, same, err := sameSequence(k.ranges(k.stored), k.ranges(k.log), k.sameBlocks); err != nil {
 		return err
 	} else if !same {
 		c.witness[k.key] = true
-		k.mismatch(path, "other blocks are held, from block %d on", at)
+		k.mismatch(path, "the held blocks differ from block %d on", at)
 	}
 	at, same, err := sameSequence(k.rows(k.stored), k.rows(k.log), k.sameBlocks)
 	if err == nil && !same {
 		c.witness[k.key] = true
-		k.mismatch(path, "block %d is looked for in another place", at)
+		k.mismatch(path, "block %d has another place", at)
 	}
 	return err
 }

@@ -261,7 +261,7 @@ func (k *coreCheck) compare(n merkle.Node) error {
 		return err
 	}
 	if told != nil && !agree(*told, n) {
-		k.contradiction(fmt.Errorf("node %d: the log has another one than follows from the blocks", n.Index))
+		k.contradiction(fmt.Errorf("node %d of the log differs from the one that follows from the blocks", n.Index))
 	}
 	return k.stored.expect(n)
 }
@@ -320,14 +320,14 @@ func (k *coreCheck) head() error {
 		}
 		if !ok {
 			k.checker.testify(k.key)
-			k.treeFinding(fmt.Sprintf("the root %d of its tree is not known", index))
+			k.treeFinding(fmt.Sprintf("root %d of its tree is not known", index))
 			return k.wantRest()
 		}
 		certain = certain && !n.Hint
 		roots = append(roots, n)
 	}
 	if merkle.TreeHash(roots) != head.TreeHash || certain && merkle.ByteLength(roots) != head.ByteLength {
-		k.treeFinding(fmt.Sprintf("its tree is not the one of the signed head of %d blocks", head.Length))
+		k.treeFinding(fmt.Sprintf("its tree does not match the signed head of %d blocks", head.Length))
 	}
 	return nil
 }
@@ -371,7 +371,7 @@ func (k *coreCheck) tell() {
 	for _, r := range c.gone[k.key] {
 		r.End = min(r.End, k.log.File.Head.Length)
 		if r.First < r.End {
-			k.lose(loss{r, nil, "the log names them, and has no run with them"})
+			k.lose(loss{r, nil, "the log names them, but has no run with them"})
 		}
 	}
 	for _, l := range k.losses {

@@ -57,7 +57,7 @@ func (k *logCheck) base(leaf hash.Digest) (data []byte, err error) {
 	err = k.index.Index.Places(k.ctx, leaf, func(p place) bool {
 		var e *records.Entry
 		if e, err = c.shadow.reader.Meta(k.ctx, p.Run, packlog.KindRun); err == nil && e.Run.Codec == records.CodecDelta {
-			err = fmt.Errorf("%w: the run at %v has one, too", ErrDamaged, p.Run)
+			err = fmt.Errorf("%w: the run at %v has a base, too", ErrDamaged, p.Run)
 		}
 		if err == nil {
 			data, err = c.shadow.reader.Block(k.ctx, p)

@@ -46,7 +46,7 @@ func (d *derivedCheck) fault(path string, offset int64, err error) {
 
 // mismatch reports a file that is whole, but contradicts the log.
 func (d *derivedCheck) mismatch(path, format string, args ...any) {
-	d.fault(path, 0, fmt.Errorf("it does not say what the log says: "+format, args...))
+	d.fault(path, 0, fmt.Errorf("it contradicts the log: "+format, args...))
 }
 
 // applied reads all derived files. It returns nil if there is nothing to compare: there are none, they are stale, or
@@ -99,7 +99,7 @@ func (d *derivedCheck) moved(a *derived.Applied, err error) error {
 	if !errors.As(err, &path) {
 		return err
 	}
-	d.fault(path.Path, 0, errors.New("it is gone"))
+	d.fault(path.Path, 0, errors.New("it is missing"))
 	return nil
 }
 

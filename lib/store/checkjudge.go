@@ -61,8 +61,8 @@ func (c *Checker) judgeOurs() error {
 		}
 		known[key] = true
 		c.absent[key] = true
-		c.found(Finding{Harm: HarmNone, Core: key, HasKey: true, What: "the store knows the log, and has nothing of it: it was never appended to, or is lost with what is damaged",
-			Next: "hc fsck --repair --peer ADDR looks for it; if it is yours, append nothing to it before"})
+		c.found(Finding{Harm: HarmNone, Core: key, HasKey: true, What: "the store knows the log, but has nothing of it: it was never appended to, or is lost in the damage",
+			Next: "hc fsck --repair --peer ADDR looks for it; if it is yours, append nothing to it before that"})
 	}
 	return nil
 }
@@ -75,8 +75,8 @@ func (c *Checker) judgeEnds(ours []keys.Key, lengths map[keys.Key]uint64) {
 		}
 		c.doubted[key] = lengths[key]
 		c.found(Finding{Harm: HarmNone, Core: key, HasKey: true,
-			What: fmt.Sprintf("the log has %d blocks, and may have had more: its newest head may be lost with what is damaged", lengths[key]),
-			Next: "hc fsck --repair --peer ADDR looks for it; append nothing to the log before"})
+			What: fmt.Sprintf("the log has %d blocks, and may have had more: its newest head may be lost in the damage", lengths[key]),
+			Next: "hc fsck --repair --peer ADDR looks for it; append nothing to the log before that"})
 	}
 }
 
@@ -91,20 +91,20 @@ func (c *Checker) unknownFinding(f *packlog.Fault) Finding {
 	switch {
 	case f.Torn:
 		found := c.placeFinding(f, HarmNone, fmt.Sprintf("a crash left this unfinished: %v", f.Reason))
-		found.Next = "whoever writes to the store next leaves it behind"
+		found.Next = "the next write to the store leaves it behind"
 		return found
 	case f.Position.IsZero() && f.Length == 0 || f.Position.IsZero() && f.Offset > 0:
 		found := c.placeFinding(f, HarmData, f.Reason.Error())
-		found.Next = "bring the file back from a backup, or hc fsck --repair --peer ADDR"
+		found.Next = "restore the file from a backup, or run hc fsck --repair --peer ADDR"
 		return found
 	case f.Position.IsZero():
 		found := c.placeFinding(f, HarmData, fmt.Sprintf("the pack cannot be read: %v", f.Reason))
-		found.Next = "bring the file back from a backup, or hc fsck --repair --peer ADDR"
+		found.Next = "restore the file from a backup, or run hc fsck --repair --peer ADDR"
 		return found
 	}
 	what := "a record"
 	if f.Kind != 0 {
-		what = fmt.Sprintf("a record (%v, as it seems, and maybe others)", f.Kind)
+		what = fmt.Sprintf("a record (apparently %v, and maybe others)", f.Kind)
 	}
 	found := c.placeFinding(f, HarmData, fmt.Sprintf("%s is damaged: %v", what, f.Reason))
 	if f.Length == 0 {
@@ -136,8 +136,8 @@ func (c *Checker) judgeHeads() error {
 		c.short[key] = length
 		c.found(Finding{Harm: HarmData, Core: key, HasKey: true, First: max(length, a.first), End: a.end,
 			File: c.store.log.FileOf(a.at), Offset: a.at.Offset,
-			What: "these blocks were written, but the head that would make them count is not there: the append was given up, or its head is what is damaged",
-			Next: "if the log is yours, append nothing to it before hc fsck --repair --peer ADDR has found out"})
+			What: "these blocks were written, but the head that would make them count is missing: the append was given up, or its head is damaged",
+			Next: "if the log is yours, append nothing to it until hc fsck --repair --peer ADDR has found out"})
 	}
 	return nil
 }

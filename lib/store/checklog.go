@@ -28,7 +28,7 @@ func (c *Checker) checkLog(ctx context.Context) error {
 	}
 	if fault != nil {
 		c.marred = true
-		next := "whoever writes to the store next mends it, or hc fsck --repair"
+		next := "the next write to the store mends it, or hc fsck --repair does"
 		if fault.Offset > 0 { // after it, where no writer looks
 			next = "hc fsck --repair cuts them off"
 		}
@@ -36,7 +36,7 @@ func (c *Checker) checkLog(ctx context.Context) error {
 	}
 	if !c.store.log.HasLocks() {
 		c.marred = true
-		c.found(Finding{Harm: HarmDerived, File: "locks", What: "the folder of the lock files is gone, so nobody can write", Next: "hc fsck --repair makes it"})
+		c.found(Finding{Harm: HarmDerived, File: "locks", What: "the folder of the lock files is missing, so nobody can write", Next: "hc fsck --repair makes it"})
 	}
 	if fault, err = c.store.log.CheckReach(ctx); err != nil {
 		return err
@@ -157,7 +157,7 @@ func (k *logCheck) malformed(r *packlog.Record, err error) {
 	c := k.checker
 	c.malformed[err.Error()] = true
 	c.found(Finding{Harm: HarmData, File: c.store.log.FileOf(r.Position), Offset: r.Position.Offset,
-		What: fmt.Sprintf("a record (%v) that no reader takes: %v", r.Kind, err), Next: "report it, with the version of hc that wrote it"})
+		What: fmt.Sprintf("a record (%v) that no reader accepts: %v", r.Kind, err), Next: "report it, with the version of hc that wrote it"})
 }
 
 // follow notes which appends have records but no head.
@@ -204,7 +204,7 @@ func (k *logCheck) run(job runCheck) {
 		at := job.record.Position
 		c.badRuns[at] = &badRun{meta: job.meta, fault: &packlog.Fault{
 			File: c.store.log.FileOf(at), Offset: at.Offset, Length: uint64(job.record.PayloadLen), Position: at,
-			Kind: packlog.KindRun, Reason: fmt.Errorf("its checksum holds, but its blocks are not those that it names: %w", err),
+			Kind: packlog.KindRun, Reason: fmt.Errorf("its checksum is right, but its blocks are not the ones that it names: %w", err),
 		}}
 	case k.err == nil:
 		k.err = err
@@ -235,7 +235,7 @@ func (k *logCheck) decode(job runCheck) error {
 func compareLeaves(m *records.Run, data []byte) error {
 	ends, ok := m.Split(data)
 	if !ok {
-		return fmt.Errorf("%w: its blocks are not of the lengths that it says", ErrDamaged)
+		return fmt.Errorf("%w: its blocks do not have the lengths that it says", ErrDamaged)
 	}
 	if m.Short {
 		return nil // it has none; the tree decides, see coreCheck

@@ -79,7 +79,7 @@ func (c *Checker) newShadow() error {
 	s.reader = runs.NewReader(s.log, func(ctx context.Context, leaf hash.Digest) (place, error) {
 		at, ok, err := c.locate(ctx, leaf)
 		if err == nil && !ok {
-			err = fmt.Errorf("%w: nothing has leaf hash %v", ErrBlockMissing, leaf)
+			err = fmt.Errorf("%w: no block has leaf hash %v", ErrBlockMissing, leaf)
 		}
 		return at, err
 	})

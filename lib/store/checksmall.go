@@ -67,7 +67,7 @@ func (c *Checker) checkSecrets(ctx context.Context) error {
 		if err := c.checkSecret(key, raw); err != nil {
 			c.secrets = append(c.secrets, key)
 			c.found(Finding{Harm: HarmData, File: keysFolder + "/" + name, Length: uint64(len(raw)), Core: key, HasKey: true,
-				What: fmt.Sprintf("the secret key is damaged: %v", err), Next: "hc fsck --repair puts it right if one bit has flipped; else bring the file back from a backup"})
+				What: fmt.Sprintf("the secret key is damaged: %v", err), Next: "hc fsck --repair puts it right if one bit has flipped; else restore the file from a backup"})
 		}
 		return nil
 	})
@@ -121,7 +121,7 @@ func (c *Checker) checkGrants(ctx context.Context) error {
 	return c.eachFile(ctx, grantsFolder, func(name string, raw []byte) error {
 		if _, err := decodeGrant(raw); err != nil {
 			c.found(Finding{Harm: HarmData, File: grantsFolder + "/" + name, Length: uint64(len(raw)),
-				What: fmt.Sprintf("what was promised to a signer is damaged: %v", err),
+				What: fmt.Sprintf("the promise to a signer is damaged: %v", err),
 				Next: "hc fsck --repair puts it right if one bit has flipped; else remove the file once no writer waits for the promise"})
 		}
 		return nil

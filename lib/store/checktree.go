@@ -47,7 +47,7 @@ func (t *storedTree) expect(n merkle.Node) error {
 	got, err := t.rows.To(treetable.Number(n.Index), func(extra merkle.Node) error {
 		held, err := t.above(extra)
 		if held && t.more == nil {
-			t.more = fmt.Errorf("node %d does not follow from what the log has", extra.Index)
+			t.more = fmt.Errorf("node %d does not follow from the log", extra.Index)
 		}
 		return err
 	})
@@ -56,7 +56,7 @@ func (t *storedTree) expect(n merkle.Node) error {
 	case got == nil && t.exact:
 		t.wrong = fmt.Errorf("node %d is missing", n.Index)
 	case got != nil && !agree(*got, n):
-		t.wrong = fmt.Errorf("node %d is another one", n.Index)
+		t.wrong = fmt.Errorf("node %d differs", n.Index)
 	}
 	return err
 }

@@ -123,7 +123,7 @@ type StoredDelta struct {
 func (v *View) StoredDelta(ctx context.Context, of Extent, b []byte) (StoredDelta, []byte, error) {
 	m := of.run.Run
 	if m.Codec != records.CodecDelta || m.Count != 1 {
-		return StoredDelta{}, b, fmt.Errorf("internal error: the run at %v is no delta", of.run.At)
+		return StoredDelta{}, b, fmt.Errorf("internal error: the run at %v is not a delta", of.run.At)
 	}
 	longer, frame, err := v.stored(ctx, of, b)
 	return StoredDelta{Base: m.Base, Frame: frame}, longer, err

@@ -26,9 +26,9 @@ const (
 	scratchFolder = "gc"
 )
 
-// GCOptions are options for GC. The zero value rewrites packs of which a tenth is dead.
+// GCOptions are options for GC. The zero value rewrites packs that are at least a tenth dead.
 type GCOptions struct {
-	All      bool              // rewrite every pack of which anything is dead
+	All      bool              // rewrite every pack that has anything dead
 	DryRun   bool              // change no pack
 	damaged  map[uint64]bool   // rewrite these packs, leaving out what is damaged in them: a check has found that nothing needs it
 	Progress func(bytes int64) // called with the number of bytes read; may be nil
@@ -61,8 +61,8 @@ func (s *Store) GC(ctx context.Context, options GCOptions) (GCReport, error) {
 }
 
 var (
-	errReferenced = fmt.Errorf("%w: something came to need what it did not need before", ErrConflict)
-	errRetry      = fmt.Errorf("%w: others changed the store again and again: try once more", ErrConflict)
+	errReferenced = fmt.Errorf("%w: an append needs something that was to be left out", ErrConflict)
+	errRetry      = fmt.Errorf("%w: others kept changing the store: try again", ErrConflict)
 )
 
 // collector is one GC or repack in progress.
@@ -172,7 +172,7 @@ func (g *collector) wanting(err error) error {
 	st.mu.RLock()
 	bytes := prepareBytes + tailBlockBytes*st.blocks
 	st.mu.RUnlock()
-	return fmt.Errorf("to find what can be given back takes about %d bytes of this disk, and then as much as is left of one pack: %w", bytes+g.derivedBytes(), err)
+	return fmt.Errorf("finding what can be freed takes about %d bytes on this disk, and then as much as is left of one pack: %w", bytes+g.derivedBytes(), err)
 }
 
 // What a checkpoint and a census write, roughly: initially, and for each block in the tail. Derived files may have to
@@ -349,10 +349,10 @@ func (g *collector) rewriteSmallest(packs []candidate, full error) error {
 	for i, c := range packs {
 		err := g.round([][]candidate{{c}})
 		if packlog.IsFull(err) && i > 0 {
-			return fmt.Errorf("there was room to rewrite %d of %d packs: repeat this when there is more: %w", i, len(packs), err)
+			return fmt.Errorf("there was room to rewrite %d of %d packs: try again when there is more: %w", i, len(packs), err)
 		}
 		if packlog.IsFull(err) {
-			return fmt.Errorf("the disk has no room for what is left of a pack, %d bytes, and a little more: make some, and repeat this: %w", c.live, full)
+			return fmt.Errorf("the disk has no room for what is left of a pack, %d bytes, and a little more: make some room, and try again: %w", c.live, full)
 		}
 		if err != nil {
 			return err

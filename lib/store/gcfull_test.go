@@ -195,7 +195,7 @@ func TestFullDiskToBegin(t *testing.T) {
 	if !errors.Is(err, syscall.ENOSPC) {
 		t.Fatal(err)
 	}
-	const words = "collecting garbage: to find what can be given back takes about %d bytes of this disk"
+	const words = "collecting garbage: finding what can be freed takes about %d bytes on this disk"
 	wanted := 0
 	if n, _ := fmt.Sscanf(err.Error(), words, &wanted); n != 1 || wanted > full/4 {
 		t.Fatalf("%d bytes of %d: %v", wanted, full, err)

@@ -25,7 +25,7 @@ func (st *state) locatePlain(ctx context.Context, s *Store, leaf hash.Digest) (p
 	return st.locateWhere(ctx, s, leaf, func(at place) error {
 		e, err := s.reader.Meta(ctx, at.Run, packlog.KindRun)
 		if err == nil && e.Run.Codec == records.CodecDelta {
-			err = fmt.Errorf("%w: run at %v is a base, and has one", ErrDamaged, at.Run)
+			err = fmt.Errorf("%w: the run at %v is a base, and has one itself", ErrDamaged, at.Run)
 		}
 		return err
 	})
@@ -63,7 +63,7 @@ func (st *state) locateWhere(ctx context.Context, s *Store, leaf hash.Digest, fn
 	if !s.log.SamePacks(view) { // the block may be in a pack that was rewritten
 		return place{}, fmt.Errorf("leaf hash %v: %w", leaf, packlog.ErrMoved)
 	}
-	return place{}, fmt.Errorf("%w: nothing has leaf hash %v", ErrBlockMissing, leaf)
+	return place{}, fmt.Errorf("%w: no block has leaf hash %v", ErrBlockMissing, leaf)
 }
 
 // lookUp returns where the index has a block.

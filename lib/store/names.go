@@ -43,7 +43,7 @@ func CheckName(name string) error {
 	}
 	for _, c := range name {
 		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("._-", c)) {
-			return fmt.Errorf("%w: %q has %q in it: letters, digits, and ._- can be", ErrName, name, c)
+			return fmt.Errorf("%w: %q has %q in it: only letters, digits, and ._- are allowed", ErrName, name, c)
 		}
 	}
 	return nil
@@ -74,7 +74,7 @@ func openLine(magic string, raw []byte) ([32]byte, error) {
 	}
 	digits, ok := strings.CutPrefix(text[:len(text)-9], magic)
 	if !ok || len(digits) != 2*len(value) || digits != strings.ToLower(digits) {
-		return value, fmt.Errorf("%w: it is not a line %q and 64 hex digits", ErrDamaged, magic)
+		return value, fmt.Errorf("%w: it is not a line of %q and 64 hex digits", ErrDamaged, magic)
 	}
 	if _, err := hex.Decode(value[:], []byte(digits)); err != nil {
 		return value, fmt.Errorf("%w: %w", ErrDamaged, err)

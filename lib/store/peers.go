@@ -30,7 +30,7 @@ func (s *Store) RememberPeer(id keys.Key, address string) error {
 		return ErrReadOnly
 	}
 	if address == "" || len(address) > maxPeer || strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return fmt.Errorf("remembering a peer: %q is no address", address)
+		return fmt.Errorf("remembering a peer: %q is not an address", address)
 	}
 	all, err := s.readPeers()
 	if err != nil {
@@ -72,7 +72,7 @@ func (s *Store) readPeers() (lines []string, err error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading what peers are known: %w", err)
+		return nil, fmt.Errorf("reading the known peers: %w", err)
 	}
 	rest, ok := strings.CutPrefix(string(raw), peersMagic+"\n")
 	if !ok {

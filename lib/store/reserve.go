@@ -127,7 +127,7 @@ func decodeGrant(raw []byte) (h keys.Head, err error) {
 	text, _ := strings.CutSuffix(string(raw), "\n")
 	words := strings.Split(text, " ")
 	if len(words) != 6 || words[0]+" "+words[1] != grantMagic || len(words[4]) != 2*hash.Size {
-		return h, fmt.Errorf("%w: it is no line of %s, fork, length, tree hash and checksum", ErrDamaged, grantMagic)
+		return h, fmt.Errorf("%w: it is not a line of %s, fork, length, tree hash and checksum", ErrDamaged, grantMagic)
 	}
 	fork, forkErr := strconv.ParseUint(words[2], 10, 64)
 	length, lengthErr := strconv.ParseUint(words[3], 10, 64)

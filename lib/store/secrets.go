@@ -62,7 +62,7 @@ func (s *Store) PutSecret(ctx context.Context, key keys.Key, secret keys.Secret)
 func (s *Store) PutSecretFile(ctx context.Context, file keyfile.File) error {
 	key, ok := file.Key()
 	if !ok {
-		return fmt.Errorf("keeping a secret key: %w: it does not say of which core", keyfile.ErrFormat)
+		return fmt.Errorf("storing a secret key: %w: it does not say which core it is for", keyfile.ErrFormat)
 	}
 	return s.keep(ctx, keysFolder, key.String(), file.Encode(), 0o700, 0o600)
 }

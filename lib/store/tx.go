@@ -227,7 +227,7 @@ func (tx *Tx) cut(ctx context.Context, fork, length uint64) error {
 	case fork <= tx.view.head.Fork:
 		return fmt.Errorf("fork %d is not above %d", fork, tx.view.head.Fork)
 	case tx.blocks > 0 || len(tx.nodes) > 0 || tx.limit != blockmap.NoLimit:
-		return errors.New("something was added before")
+		return errors.New("something was added before: cut back first")
 	}
 	m := records.Truncate{Key: tx.key, Fork: fork, Length: length}
 	for _, index := range merkle.FullRoots(length) {

@@ -55,7 +55,7 @@ func (s *Store) viewFrom(ctx context.Context, seen *packlog.View, key keys.Key, 
 }
 
 // errUnmarked says that the newest head of a core is not known to be synced, which only the mark could tell.
-var errUnmarked = fmt.Errorf("%w: the store's mark is gone or not valid, and without it nothing tells that what was committed last is on the disk: 'hc fsck --repair' mends it, as does whoever writes to the store next", ErrDamaged)
+var errUnmarked = fmt.Errorf("%w: the store's mark is missing or not valid, so the last commits are not known to be on disk: 'hc fsck --repair' mends it, and so does the next write to the store", ErrDamaged)
 
 func (s *Store) view(ctx context.Context, seen *packlog.View, key keys.Key, durable bool) (*View, *state, error) {
 	st, bound, err := s.currentFrom(ctx, seen)

@@ -145,7 +145,7 @@ func (v *View) leafRef(ctx context.Context, at packlog.Position, block uint64) (
 func (v *View) passagePlace(ctx context.Context, at packlog.Position, block uint64) (place, error) {
 	p, err := v.part(ctx, at, block)
 	if err == nil && p.Passage == nil {
-		err = fmt.Errorf("%w: span at %v does not name block %d with its neighbours", ErrDamaged, at, block)
+		err = fmt.Errorf("%w: span at %v does not name block %d in a passage", ErrDamaged, at, block)
 	}
 	if err != nil {
 		return place{}, err

@@ -271,7 +271,7 @@ func (c *Census) markRow(core *derived.Core, r blockmap.Row) error {
 	for b := r.First; b < r.End() && r.Kind == blockmap.ByLeaf; b++ {
 		n, ok, err := core.Node(c.ctx, 2*b)
 		if err == nil && !ok {
-			err = fmt.Errorf("%w: the leaf of block %d of core %v is not there", derived.ErrDamaged, b, core.File.Key)
+			err = fmt.Errorf("%w: the leaf of block %d of core %v is missing", derived.ErrDamaged, b, core.File.Key)
 		}
 		if err == nil {
 			err = c.markLeaf(n.Hash)

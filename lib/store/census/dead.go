@@ -45,7 +45,7 @@ func (c *Census) findDead() error {
 	}
 	damage := c.source.Log.Damage()
 	if len(damage) >= packlog.MaxDamage {
-		return fmt.Errorf("%w: more than can be told apart: check the store first", packlog.ErrDamaged)
+		return fmt.Errorf("%w: too much of it to be told apart: check the store first", packlog.ErrDamaged)
 	}
 	for _, d := range damage {
 		c.lost(d.Position.Pack)
@@ -76,7 +76,7 @@ func (c *Census) isDead(r packlog.Record, live *positions.Reader, kept map[packl
 			return false, err
 		}
 		if used && c.void[r.Append] {
-			return false, fmt.Errorf("%w: the run at %v is used, and void", derived.ErrDamaged, r.Position)
+			return false, fmt.Errorf("%w: the run at %v is used, but void", derived.ErrDamaged, r.Position)
 		}
 		dead = !used && !c.Late[r.Append]
 	case c.Late[r.Append]:

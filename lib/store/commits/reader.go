@@ -179,7 +179,7 @@ func (r *Reader) each(ctx context.Context, view packlog.View, p *pendingAppend, 
 // checked passes on a record, if it belongs to the head's core.
 func (r *Reader) checked(e, head *records.Entry, fn func(*records.Entry) error) error {
 	if e.Kind != packlog.KindRun && e.Key != head.Key {
-		r.damaged(fmt.Errorf("record at %v: %w: it is of core %v in an append to core %v", e.At, records.ErrMalformed, e.Key, head.Key))
+		r.damaged(fmt.Errorf("record at %v: %w: it belongs to core %v, its append to core %v", e.At, records.ErrMalformed, e.Key, head.Key))
 		return nil
 	}
 	return fn(e)

@@ -119,7 +119,7 @@ func decodeApplied(raw []byte) (*Applied, error) {
 	}
 	const head = packlog.PositionSize + 8
 	if len(body) < head || binary.LittleEndian.Uint64(body[packlog.PositionSize:]) != uint64(len(body)-head) {
-		return nil, fmt.Errorf("%w: %d bytes are not its length", ErrDamaged, len(body))
+		return nil, fmt.Errorf("%w: it is %d bytes long and says otherwise", ErrDamaged, len(body))
 	}
 	a := &Applied{Position: packlog.DecodePosition(body)}
 	d := compact.NewDecoder(body[head:])
@@ -143,7 +143,7 @@ func decodeApplied(raw []byte) (*Applied, error) {
 	if d.Left() > 0 {
 		a.Hidden = make([]packlog.Position, d.ArrayLen(packlog.PositionSize, packlog.MaxDamage))
 		if len(a.Hidden) == 0 {
-			d.Fail("no hidden place, and room for them")
+			d.Fail("empty list of hidden places")
 		}
 		for i := range a.Hidden {
 			a.Hidden[i] = readPosition(d)

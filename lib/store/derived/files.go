@@ -19,7 +19,7 @@ import (
 const (
 	indexPages   = 1 << 20  // bytes of the index's pages that are held: few are used twice
 	indexFilters = 20 << 20 // bytes of its filters, enough for ten million blocks; used only if there are so many, and they are looked up
-	corePages    = 2 << 20  // bytes of pages of cores' tables: the pages of a gigabyte of 64 KiB blocks; more would not help
+	corePages    = 2 << 20  // bytes of pages of cores' tables: the pages of a gigabyte of 64 KiB blocks, so more blocks take no more
 )
 
 // Files opens the derived files in one folder, each table once. Safe for concurrent use.
@@ -147,7 +147,7 @@ func (f *Files) ReadCore(ref CoreRef) (*CoreFile, error) {
 	}
 	file, err := decodeCoreFile(raw)
 	if err == nil && file.Key != ref.Key {
-		err = fmt.Errorf("%w: it is of core %v", ErrDamaged, file.Key)
+		err = fmt.Errorf("%w: it belongs to core %v", ErrDamaged, file.Key)
 	}
 	return file, err
 }

@@ -24,7 +24,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // ended returns the decoder's error, or one for bytes after the end.
 func ended(d *compact.Decoder) error {
 	if d.Err() == nil && d.Left() > 0 {
-		d.Fail("%d bytes behind the end", d.Left())
+		d.Fail("%d bytes after the end", d.Left())
 	}
 	if err := d.Err(); err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)

@@ -113,7 +113,7 @@ func (l *Log) reach(c *chain, mark Mark) (*Fault, error) {
 	for _, p := range positions {
 		e := c.find(p.Pack)
 		if e == nil {
-			return &Fault{File: packsDir + "/" + packInfo{sequence: p.Pack}.name(), Reason: errors.New("it is gone, and the mark says that the log goes on in it")}, nil
+			return &Fault{File: packsDir + "/" + packInfo{sequence: p.Pack}.name(), Reason: errors.New("it is missing, but the mark says that the log goes on in it")}, nil
 		}
 		if e.bad != nil || e.info.id != p.ID {
 			continue // reported elsewhere, or rewritten
@@ -124,7 +124,7 @@ func (l *Log) reach(c *chain, mark Mark) (*Fault, error) {
 		}
 		if uint64(size) < p.Offset {
 			return &Fault{File: packsDir + "/" + e.name, Offset: uint64(size), Length: p.Offset - uint64(size),
-				Reason: fmt.Errorf("it ends, and the mark says that the log goes on to byte %d", p.Offset)}, nil
+				Reason: fmt.Errorf("it ends there, but the mark says that the log goes on to byte %d", p.Offset)}, nil
 		}
 	}
 	return nil, nil
@@ -148,7 +148,7 @@ func (l *Log) CheckMark(ctx context.Context) (*Fault, error) {
 	}
 	size, _, err := l.fs.Stat(l.path(markFile))
 	if err == nil && size > markSize {
-		return &Fault{File: markFile, Offset: markSize, Length: uint64(size) - markSize, Reason: errors.New("there are bytes behind its end")}, nil
+		return &Fault{File: markFile, Offset: markSize, Length: uint64(size) - markSize, Reason: errors.New("there are bytes after its end")}, nil
 	}
 	return nil, ignoreGone(err)
 }

@@ -69,7 +69,7 @@ func (osFS) Stat(name string) (int64, bool, error) {
 
 func (osFS) Writable(dir string) error {
 	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
-		return &fs.PathError{Op: "making something in", Path: dir, Err: err}
+		return &fs.PathError{Op: "creating a file in", Path: dir, Err: err}
 	}
 	return nil
 }

@@ -147,7 +147,7 @@ func (l *Log) lockFor(ctx context.Context, wait time.Duration, name string, shar
 	}
 	for _, other := range held {
 		if r := lockRank(other.name); r > rank || r == rank && other.name >= name {
-			panic(fmt.Sprintf("packlog: internal error: lock %q taken behind %q", name, other.name))
+			panic(fmt.Sprintf("packlog: internal error: lock %q taken after %q", name, other.name))
 		}
 	}
 	if l.readOnly {

@@ -70,7 +70,7 @@ func decodeMark(b []byte) (Mark, error) {
 	}
 	for _, p := range []Position{m.Synced, m.Readable, m.End} {
 		if !p.valid() {
-			return Mark{}, fmt.Errorf("%w: position %v cannot be", errMark, p)
+			return Mark{}, fmt.Errorf("%w: position %v is impossible", errMark, p)
 		}
 	}
 	if m.Readable.Less(m.Synced) || m.End.Less(m.Readable) {

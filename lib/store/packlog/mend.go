@@ -19,7 +19,7 @@ func MendFormat(fsys FS, dir string) error {
 		return err
 	}
 	if !known {
-		return fmt.Errorf("mending %q: %w: neither the mark nor the last pack's header tells that it is one of this format: use the hc that wrote the store; if that was this one, write the line %q into the file, and repeat this",
+		return fmt.Errorf("mending %q: %w: neither the mark nor the last pack's header shows that it has this format: use the hc that wrote the store; if that was this one, write the line %q into the file, and try again",
 			l.path(formatFile), ErrNotStore, formatRaised[:len(formatRaised)-1])
 	}
 	return l.writeFile(formatFile, []byte(formatRaised))

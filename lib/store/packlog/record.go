@@ -99,13 +99,13 @@ var (
 	errMagic    = errors.New("no record begins here")
 	errFields   = errors.New("unknown kind or flags")
 	errLimit    = errors.New("length is over the limit")
-	errShort    = errors.New("record goes on behind the end")
+	errShort    = errors.New("record goes on after the end")
 	errChecksum = errors.New("checksum does not match")
 	errPayload  = errors.New("payload's checksum does not match")
-	errSynced   = errors.New("synced position cannot be")
-	errSeal     = errors.New("seal is not bare")
+	errSynced   = errors.New("synced position is impossible")
+	errSeal     = errors.New("seal is not empty")
 	errNoSeal   = errors.New("pack ends without a seal")
-	errSealed   = errors.New("bytes behind the seal")
+	errSealed   = errors.New("bytes after the seal")
 )
 
 // header is a record's header, decoded.

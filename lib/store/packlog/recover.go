@@ -43,7 +43,7 @@ func (l *Log) recover(ctx context.Context) error {
 	}
 	err = errors.Join(errs...)
 	if IsFull(err) {
-		return fmt.Errorf("an append did not come to its end, and closing the log behind it takes a new pack: make some room on this disk, then 'hc gc' gives back what it took: %w", err)
+		return fmt.Errorf("an append was not finished, and closing the log after it takes a new pack: make some room on this disk, then 'hc gc' frees what the append took: %w", err)
 	}
 	return fmt.Errorf("recovering: %w", err)
 }
@@ -137,7 +137,7 @@ func (l *Log) nextSequence(c *chain, mark *Mark) uint64 {
 
 var (
 	errSyncFailed = errors.New("syncing the recovered pack")
-	errCut        = errors.New("the file ends there, and the mark said that it goes on")
+	errCut        = errors.New("the file ends there, but the mark said that it goes on")
 )
 
 // copyWhole writes the fresh pack under its temporary name, syncs it, and sets info.synced to the end of the copies.

@@ -30,7 +30,7 @@ func malformed(what string, err error) error {
 // finish returns the decoder's error, or one for bytes after the end.
 func finish(what string, d *compact.Decoder) error {
 	if d.Err() == nil && d.Left() > 0 {
-		d.Fail("%d bytes behind the end", d.Left())
+		d.Fail("%d bytes after the end", d.Left())
 	}
 	if err := d.Err(); err != nil {
 		return malformed(what, err)

@@ -150,7 +150,7 @@ func DecodeSpan(meta []byte) (*Span, error) {
 		m.Parts = append(m.Parts, p)
 	}
 	if d.Err() == nil && passages && (!m.Append || !m.HasPassages()) {
-		d.Fail("passages in a span that has none, or may not")
+		d.Fail("passages flag on a span that has none, or may have none")
 	}
 	m.Roots = readNodes(d, maxNodes, false)
 	return m, finish("span", d)

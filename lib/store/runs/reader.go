@@ -96,7 +96,7 @@ func (r *Reader) read(ctx context.Context, at packlog.Position) (*Decoded, error
 	}
 	var ok bool
 	if run.ends, ok = meta.Split(run.data); !ok {
-		return nil, fmt.Errorf("%w: run at %v: its blocks are not of the lengths that it says", packlog.ErrDamaged, at)
+		return nil, fmt.Errorf("%w: run at %v: its blocks do not have the lengths that it says", packlog.ErrDamaged, at)
 	}
 	return run, nil
 }

@@ -85,7 +85,7 @@ func (r *Recoder) Plain(record *packlog.Record, most int) (*records.Run, []byte,
 		return nil, nil, fmt.Errorf("run at %v: %w", record.Position, err)
 	}
 	if _, ok := m.Split(raw); !ok {
-		return nil, nil, fmt.Errorf("%w: run at %v: its blocks are not of the lengths that it says", packlog.ErrDamaged, record.Position)
+		return nil, nil, fmt.Errorf("%w: run at %v: its blocks do not have the lengths that it says", packlog.ErrDamaged, record.Position)
 	}
 	return m, raw, nil
 }

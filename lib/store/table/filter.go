@@ -189,7 +189,7 @@ func (c *filterCheck) compare(block []byte) error {
 		return err
 	}
 	if !bytes.Equal(block, c.read[:filterBlock]) {
-		return c.table.failed(fmt.Errorf("%w: block %d of its filter is not what its keys make", ErrDamaged, c.number))
+		return c.table.failed(fmt.Errorf("%w: block %d of its filter does not match its keys", ErrDamaged, c.number))
 	}
 	c.read = c.read[filterBlock:]
 	return nil

@@ -58,7 +58,7 @@ func (t *Table) Verify(ctx context.Context) error {
 		return err
 	}
 	if rows != h.rows {
-		return t.failed(fmt.Errorf("%w: %d rows, and %d by its header", ErrDamaged, rows, h.rows))
+		return t.failed(fmt.Errorf("%w: %d rows, but %d by its header", ErrDamaged, rows, h.rows))
 	}
 	return nil
 }

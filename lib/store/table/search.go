@@ -7,8 +7,8 @@ import (
 	"fmt"
 )
 
-// maxGuesses is how many pages a look-up guesses by interpolation before it continues by halving. Evenly spread keys
-// take one to three guesses; only very unevenly spread keys take more than maxGuesses.
+// maxGuesses is how many pages a look-up guesses by interpolation before it continues by halving. Evenly spread keys take
+// one to three guesses; only keys that are spread very unevenly take more.
 const maxGuesses = 8
 
 // find returns the last page that begins at or below key, pinned. key must be within the table's range.

@@ -196,7 +196,7 @@ func (w *Writer) addFollowing(first uint64, values []byte) error {
 	rows := uint64(len(values) / size)
 	switch {
 	case w.schema.KeySize != 8 || len(values)%size != 0:
-		return fmt.Errorf("%w: %d bytes are no values of rows with integers for keys", ErrSize, len(values))
+		return fmt.Errorf("%w: %d bytes are not values of rows with integer keys", ErrSize, len(values))
 	case rows > 0 && first+rows-1 < first:
 		return fmt.Errorf("%w: %d rows from %d on", ErrOrder, rows, first)
 	}
