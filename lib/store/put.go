@@ -105,10 +105,13 @@ func (tx *Tx) knows(ctx context.Context, p *putBlock, must bool) (bool, error) {
 		block.Memory.Release()
 		n, err = tx.store.reader.Leaf(ctx, at.place, p.block)
 	}
-	if err != nil || n.Hash != p.ref.Leaf {
-		if must {
-			return false, fmt.Errorf("block %d: %w: what is stored at %v: %w", p.block, ErrBlockMissing, at.Run, err)
-		}
+	if err == nil && n.Hash != p.ref.Leaf {
+		err = fmt.Errorf("%w: it has another leaf hash", ErrDamaged)
+	}
+	if err != nil && must {
+		return false, fmt.Errorf("block %d: %w: the one at %v: %w", p.block, ErrBlockMissing, at.Run, err)
+	}
+	if err != nil {
 		return false, nil
 	}
 	p.ref.Size = n.Size

@@ -2,8 +2,12 @@ package store
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
+
+	"hc/lib/hash"
 )
 
 // Blocks that come from the end of a log to its beginning, apart from one another and more than a span can name, are
@@ -30,5 +34,23 @@ func TestPutsOfManySpans(t *testing.T) {
 		if data, err := view.Block(t.Context(), block); err != nil || !bytes.Equal(data, lines[block]) {
 			t.Fatalf("block %d: %q, %v", block, data, err)
 		}
+	}
+}
+
+// If the index leads to another block than it says, the error says so.
+func TestPutOfMisplacedBlock(t *testing.T) {
+	s := openTest(t, t.TempDir(), Options{})
+	stored, missing := []byte("stored"), hash.Leaf([]byte("missing"))
+	appendBlocks(t, s, newModel(1), [][]byte{stored})
+	tx, err := s.Begin(t.Context(), newModel(2).key, TxOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Abort()
+	index := tx.view.state.index
+	index[missing] = index[hash.Leaf(stored)]
+	err = tx.Put(t.Context(), 0, missing, nil)
+	if !errors.Is(err, ErrBlockMissing) || !strings.Contains(err.Error(), "has another leaf hash") {
+		t.Errorf("Put = %v", err)
 	}
 }
