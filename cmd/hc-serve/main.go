@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 
 	urfave "github.com/urfave/cli/v2"
@@ -210,11 +211,15 @@ func open(c *urfave.Context, std *cli.IO, mirror bool) (*store.Store, error) {
 // serverOptions reads the flags about sizes and rates.
 func serverOptions(c *urfave.Context, std *cli.IO) (options replicate.ServerOptions, limiter *peer.Limiter, err error) {
 	options.Dropped = func(peer string, reason error) { std.Log.Warn("lost a peer", "reason", reason) }
+	var damaged sync.Once // each look at the store meets it again
 	options.Failed = func(reason error) {
 		var seen *hypercore.SeenError
 		if errors.As(reason, &seen) {
 			std.Warnf("a peer brought more of a log that is signed here, and it was not taken: %v: %s", seen, seen.Hint())
 			return
+		}
+		if errors.Is(reason, store.ErrDamaged) {
+			damaged.Do(func() { std.Warnf("not served: %v", reason) })
 		}
 		std.Log.Error("cannot serve", "reason", reason)
 	}

@@ -31,7 +31,7 @@ func (l *Log) open(ctx context.Context, create bool) error {
 	if err != nil {
 		return err
 	}
-	if _, err = l.openMark(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if _, err = l.openMark(); err != nil && !(l.readOnly && errors.Is(err, fs.ErrNotExist)) {
 		return err
 	}
 	l.there.Store(true)

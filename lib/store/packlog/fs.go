@@ -24,7 +24,7 @@ type FS interface {
 	SyncDir(name string) error
 	// Stat returns a file's size; for a folder the size is meaningless.
 	Stat(name string) (size int64, dir bool, err error)
-	// Watch signals, coalesced, that the file was written to. The file must exist.
+	// Watch signals, coalesced, that the file, or one in the folder, was written to. It must exist.
 	Watch(name string) (Watcher, error)
 	// Writable returns why nothing can be created in a folder, as far as can be told without trying.
 	Writable(dir string) error

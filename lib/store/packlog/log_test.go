@@ -312,8 +312,20 @@ func TestTornBatchIsRecovered(t *testing.T) {
 
 func TestWatch(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), ".hc")
-	l := open(t, dir, packlog.Options{Create: true})
-	defer l.Close()
+	open(t, dir, packlog.Options{Create: true}).Close()
+	for _, marked := range []bool{true, false} {
+		if !marked {
+			if err := os.Remove(filepath.Join(dir, "mark")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		watch(t, dir)
+	}
+}
+
+// watch watches a log while others write to it, who make its mark again if it is gone.
+func watch(t *testing.T, dir string) {
+	t.Helper()
 	reader := open(t, dir, packlog.Options{ReadOnly: true})
 	defer reader.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -323,9 +335,12 @@ func TestWatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-signals
+	before := len(committed(t, reader))
+	l := open(t, dir, packlog.Options{})
+	defer l.Close()
 	for i := range 3 {
 		mustAppend(t, l, fmt.Sprint(i), "x", true)
-		for len(committed(t, reader)) <= i {
+		for len(committed(t, reader)) <= before+i {
 			if _, ok := <-signals; !ok {
 				t.Fatal("no signal")
 			}

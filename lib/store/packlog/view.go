@@ -235,13 +235,22 @@ func (l *Log) surveyForView(ctx context.Context, c *chain, mark Mark, valid bool
 	return s, nil
 }
 
+// watchMark watches the mark or, while there is none, the folder that it will be in.
+func (l *Log) watchMark() (Watcher, error) {
+	watcher, err := l.fs.Watch(l.path(markFile))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return watcher, err
+	}
+	return l.fs.Watch(l.dir)
+}
+
 // Watch returns a channel that signals, coalesced, whenever the mark moves: somebody has written, committed or
 // recovered. The first signal comes at once, for earlier moves. The channel is closed when ctx ends.
 func (l *Log) Watch(ctx context.Context) (<-chan struct{}, error) {
 	if err := l.Make(ctx); err != nil {
 		return nil, err
 	}
-	watcher, err := l.fs.Watch(l.path(markFile))
+	watcher, err := l.watchMark()
 	if err != nil {
 		return nil, fmt.Errorf("watching %q: %w", l.dir, err)
 	}

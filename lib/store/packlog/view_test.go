@@ -115,20 +115,30 @@ func TestViewWithoutLocks(t *testing.T) {
 
 func TestWatchInMemory(t *testing.T) {
 	m := memfs.New(1)
-	l, err := packlog.Open(t.Context(), storeDir, packlog.Options{FS: m.Process(), Create: true})
-	if err != nil {
-		t.Fatal(err)
+	open := func(options packlog.Options) *packlog.Log {
+		options.FS = m.Process()
+		l, err := packlog.Open(t.Context(), storeDir, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	signals, err := l.Watch(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	<-signals
-	mustAppend(t, l, "a", "x", true)
-	<-signals
-	cancel()
-	for range signals {
+	open(packlog.Options{Create: true}).Close()
+	for _, marked := range []bool{true, false} {
+		if !marked {
+			m.Process().Remove(path.Join(storeDir, "mark"))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		signals, err := open(packlog.Options{ReadOnly: true}).Watch(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-signals
+		mustAppend(t, open(packlog.Options{}), "a", "x", true)
+		<-signals
+		cancel()
+		for range signals {
+		}
 	}
 }
 

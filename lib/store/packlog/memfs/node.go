@@ -17,6 +17,8 @@ type node struct {
 	dirty      []write
 	locks      map[*file]bool // open files that hold the lock, and whether they share it
 	watchers   []*watcher
+
+	in *node // the folder; nil: the root
 }
 
 // change is one change of a folder: the name to goes to a node, or is removed; from is removed with it (a rename).
@@ -64,6 +66,9 @@ func (c change) apply(entries map[string]*node) {
 }
 
 func (n *node) change(c change) {
+	if c.node != nil {
+		c.node.in = n
+	}
 	c.apply(n.entries)
 	n.pending = append(n.pending, c)
 }
@@ -81,6 +86,11 @@ func (n *node) write(offset int, b []byte) {
 	}
 	copy(n.data[offset:], b)
 	n.dirty = append(n.dirty, write{offset, append([]byte(nil), b...)})
+	n.signal()
+	n.in.signal()
+}
+
+func (n *node) signal() {
 	for _, w := range n.watchers {
 		w.signal()
 	}
