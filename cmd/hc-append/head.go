@@ -16,7 +16,7 @@ import (
 	"hc/lib/store"
 )
 
-// goOnFrom keeps the head that --onto names.
+// goOnFrom stores the head that --onto names.
 func (j job) goOnFrom(ctx context.Context, in *store.Store) error {
 	if j.onto == "" {
 		return nil

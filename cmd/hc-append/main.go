@@ -179,7 +179,7 @@ func parseFlush(s string) (hypercore.Flush, error) {
 	return hypercore.Flush{Interval: interval}, nil
 }
 
-// hint says what to do next.
+// hint adds to an error what to do next.
 func (j job) hint(err error) error {
 	switch {
 	case errors.Is(err, errUntold):
@@ -207,11 +207,11 @@ func (j job) run(c *urfave.Context, std *cli.IO) error {
 		}
 	}
 	if _, err := hypercore.Find(c.Context, nil, j.word); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err // it cannot be a name, in whatever store
+		return err // it cannot be a name in any store
 	}
 	size, _ := std.InSize() // before any of it is read
 	if !j.raw && !j.lines && !j.drive {
-		j.incoming = hypercore.Receive(c.Context, std.In) // while the store is made, which takes some syncs
+		j.incoming = hypercore.Receive(c.Context, std.In) // while the store is created, which takes a few syncs
 		defer j.incoming.Close()
 	}
 	in, err := store.Open(c.Context, std.StoreDir(c), store.Options{Create: true, Late: !j.lines}) // others may serve it before there is a line
@@ -239,18 +239,18 @@ func (j job) run(c *urfave.Context, std *cli.IO) error {
 	return tell(std, result, result.Key, result.Length)
 }
 
-// warnOfDamage tells whoever appends, and may not look at the store for long, of what was met that is damaged. Where it may have cost the log its
-// newest head nothing was appended.
+// warnOfDamage warns of damage that the append met: whoever appends may not look at the store for a long time. If the damage may have
+// cost the log its newest head, nothing was appended.
 func warnOfDamage(std *cli.IO, in *store.Store) {
 	if damage := in.Damage(); len(damage) > 0 {
 		std.Warnf("the store has earlier damage: %v: 'hc fsck' shows what is affected", damage[0])
 	}
 }
 
-// errUntold says that what was appended could not be told.
+// errUntold says that the result of an append could not be printed.
 var errUntold = errors.New("appended")
 
-// tell prints what was appended.
+// tell prints the result.
 func tell(std *cli.IO, result any, key string, length uint64) (err error) {
 	if std.JSON {
 		err = cli.WriteJSON(std.Out, result)
@@ -282,7 +282,7 @@ func (j job) append(c *urfave.Context, in *store.Store, std *cli.IO, progress *c
 		progress.Add(int64(result.Bytes), int64(result.Blocks))
 		return result, err
 	case j.lines:
-		said := false // an endless input never comes to the line at the end
+		said := false // with an endless input the line at the end never comes
 		return hypercore.AppendLines(c.Context, in, j.word, std.In, j.options, j.flush, func(r hypercore.Result) {
 			if !said && std.ErrTerminal {
 				std.Notef("publishing as %s", r.Key)

@@ -19,7 +19,7 @@ import (
 	"hc/lib/stream"
 )
 
-// folderFlags say how a folder is imported; each has a word on what it is about where there is none.
+// folderFlags say how a folder is imported; each text says that it is about a folder.
 func folderFlags() []urfave.Flag {
 	return append([]urfave.Flag{
 		&urfave.BoolFlag{Name: "tar", Usage: "the input is a tar: write its files like those of a folder"},
@@ -149,7 +149,7 @@ func importTar(ctx context.Context, std *cli.IO, opts options, in input, seen *s
 	return w.Close()
 }
 
-// importOptions are the options with what the command line says of chunks.
+// importOptions returns the folder's options with those for chunks.
 func (o options) importOptions(seen *stats) folder.Options {
 	opts := o.folder.Options
 	opts.Cutter, opts.Lines, opts.Wrote = o.cutter, o.lines, seen.add

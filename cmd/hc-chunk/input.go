@@ -75,7 +75,7 @@ func hidden(name string) bool {
 	}
 	real, err := filepath.EvalSymlinks(name)
 	if err != nil {
-		return false // what is not there, or is no file of any folder, as a pipe in /dev/fd
+		return false // it does not exist, or is in no folder, like a pipe in /dev/fd
 	}
 	whole, err = filepath.Abs(real)
 	return err == nil && stream.HiddenPath(whole)
@@ -106,15 +106,15 @@ func (f *fileReader) Read(p []byte) (int, error) {
 	return f.File.Read(p)
 }
 
-// source yields the chunks of all inputs, one input after the other. A chunk ends with its input at the latest, so that
-// a file has the same chunks whatever it is listed with.
+// source yields the chunks of all inputs, one input after the other. A chunk ends with its input at the latest, so a file
+// has the same chunks whatever it is listed with.
 type source struct {
 	ctx     context.Context
 	std     *cli.IO
 	inputs  []input // those that are left; the first one is open if file is set
 	cutter  chunk.Cutter
 	file    io.ReadCloser
-	whole   io.ReaderAt // file, if it is one that has bytes at offsets; nil: it is not
+	whole   io.ReaderAt // file, if it can be read at offsets; else nil
 	start   int64       // where in it the input begins,
 	size    int64       // and its size
 	chunker *chunk.Chunker
@@ -131,16 +131,16 @@ func (s *source) next() (data []byte, offset uint64, err error) {
 	return data, offset, err
 }
 
-// neighbours are chunks that stand one behind the other in the input.
+// neighbours are chunks that follow one another in the input.
 type neighbours struct {
 	chunks [][]byte    // valid until the next call
-	file   io.ReaderAt // in which they stand, too; nil: in none
+	file   io.ReaderAt // that has them, too; nil: none
 	at     int64       // where
 }
 
-// nextAll reads the next chunk, and those behind it that are read already; of a file some 1 MiB, so that who reads the pipe is not woken up
-// for a few of them at a time. What a file has beyond its size, as those of the system do that are made when they are read, may have to be
-// waited for, and is passed on as it comes.
+// nextAll reads the next chunk, and those after it that are read already; of a file about 1 MiB, so that the reader of the pipe is not
+// woken up for a few chunks at a time. Bytes beyond a file's size, as in system files that are generated when they are read, may have to
+// be waited for, and are passed on as they come.
 func (s *source) nextAll(n *neighbours) error {
 	return s.ask(func() (err error) {
 		n.file, n.at = s.whole, s.start+int64(s.chunker.Offset())
@@ -149,14 +149,14 @@ func (s *source) nextAll(n *neighbours) error {
 			next = s.chunker.NextMany
 		}
 		n.chunks, err = next(n.chunks[:0])
-		if s.start+int64(s.chunker.Offset()) > s.size { // it grows, or is one of those that are made when they are read
+		if s.start+int64(s.chunker.Offset()) > s.size { // it grows, or is generated when it is read
 			n.file = nil
 		}
 		return err
 	})
 }
 
-// ask asks the chunker of the input that is open, and behind its end that of the next one.
+// ask calls chunker for the open input, and at its end for the next one.
 func (s *source) ask(chunker func() error) error {
 	for {
 		if err := s.begin(); err != nil {
@@ -177,7 +177,7 @@ func (s *source) ask(chunker func() error) error {
 	}
 }
 
-// begin sees to it that an input is open; without any left it returns io.EOF.
+// begin opens the next input unless one is open; it returns io.EOF if none is left.
 func (s *source) begin() (err error) {
 	if s.file != nil {
 		return nil
@@ -197,7 +197,7 @@ func (s *source) begin() (err error) {
 	return nil
 }
 
-// findWhole looks whether the input is a regular file, and where in it it begins.
+// findWhole finds out whether the input is a regular file, and where in it the input begins.
 func (s *source) findWhole() {
 	s.whole, s.start, s.size = nil, 0, 0
 	f := s.std.InFile

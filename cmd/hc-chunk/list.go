@@ -19,19 +19,19 @@ const (
 	listMemory  = 32 << 20 // bytes of all batches together
 )
 
-// batch is some neighbouring chunks on their way through hashing.
+// batch is a number of neighbouring chunks on their way through hashing.
 type batch struct {
 	data    []byte
 	lengths []int
 	offset  uint64 // of the first chunk
 	leaves  []hash.Digest
 	blocks  [][]byte
-	text    []byte        // what is to be written
+	text    []byte        // to be written
 	done    chan struct{} // gets a value when text is there
 }
 
 // list writes offset, length, leaf hash and SHA-256 of each chunk. One goroutine cuts, several hash, one writes, in
-// order; a fixed number of batches goes round between them.
+// order; a fixed number of batches circulates between them.
 func list(ctx context.Context, out io.Writer, json bool, src *source, largest int, seen *stats) error {
 	workers := runtime.GOMAXPROCS(0)
 	count := max(2, min(workers+2, listMemory/(batchBytes+largest)))
@@ -67,7 +67,7 @@ func list(ctx context.Context, out io.Writer, json bool, src *source, largest in
 	return group.Wait()
 }
 
-// fillBatches cuts until the input ends. What came before an error is passed on.
+// fillBatches cuts until the input ends. Chunks before an error are passed on.
 func fillBatches(ctx context.Context, src *source, seen *stats, free <-chan *batch, todo, order chan<- *batch) error {
 	for {
 		var b *batch

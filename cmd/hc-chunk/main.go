@@ -47,7 +47,7 @@ func newApp(std *cli.IO) *urfave.App {
 			if err != nil {
 				return err
 			}
-			cli.CollectSooner() // what it works with is used again
+			cli.CollectSooner() // it reuses its buffers
 			return run(c.Context, std, opts)
 		},
 	}

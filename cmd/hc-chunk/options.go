@@ -76,7 +76,7 @@ func parse(c *urfave.Context, std *cli.IO) (opts options, err error) {
 	return opts, nil
 }
 
-// parseLimits reads --avg, --min and --max; what is not given is 0.
+// parseLimits reads --avg, --min and --max; those that are not given are 0.
 func parseLimits(c *urfave.Context) (chunk.Limits, error) {
 	var l chunk.Limits
 	for name, to := range map[string]*int{"avg": &l.Average, "min": &l.Min, "max": &l.Max} {

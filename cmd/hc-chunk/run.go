@@ -14,12 +14,12 @@ import (
 	"hc/lib/stream"
 )
 
-// outputBuffer is the bytes that are gathered before they are written.
+// outputBuffer is how many bytes are gathered before they are written.
 const outputBuffer = 256 << 10
 
-// yieldBytes is how many bytes are cut before others may have the processor: in less than 10 ms, as a rule. There are none, but after 10 ms the
-// runtime takes the processor away from a goroutine that waits for the system, as it does half of the time here, and then looks every 20 µs for
-// some time whether to do so again: that was a tenth of the processor time.
+// yieldBytes is how many bytes are cut, usually in less than 10 ms, before the goroutine yields. No other one is waiting. But after 10 ms
+// the runtime takes the processor away from a goroutine that waits for the system, as it does half of the time here, and for some time
+// checks every 20 µs whether to do so again: that took a tenth of the processor time.
 const yieldBytes = 4 << 20
 
 // run does what opts say.
@@ -101,7 +101,7 @@ func cut(ctx context.Context, std *cli.IO, opts options, inputs []input, seen *s
 	return err
 }
 
-// pack writes the chunks as a stream. Where it fails the stream has no end.
+// pack writes the chunks as a stream. If it fails the stream has no end.
 func pack(out io.Writer, src *source, lines bool, seen *stats) error {
 	w := stream.NewWriter(out)
 	var n neighbours

@@ -26,7 +26,7 @@ func (s *stats) add(n int) {
 	s.progress.Add(int64(n), 1)
 }
 
-// counted is what a folder's stream has besides.
+// counted is what a folder's stream has besides chunks.
 type counted struct {
 	Files uint64 `json:"files"`
 	Links uint64 `json:"links"`
@@ -40,7 +40,7 @@ func (s *stats) counted() *counted {
 	return &counted{s.folder.Files, s.folder.Links, s.folder.Kept}
 }
 
-// write says what was counted on standard error.
+// write writes the counts to standard error.
 func (s *stats) write(std *cli.IO) error {
 	average := 0.0
 	if s.chunks > 0 {

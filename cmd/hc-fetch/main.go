@@ -172,7 +172,7 @@ func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {
 	if err != nil {
 		return err
 	}
-	if found != nil && len(dialers) == 0 { // it was opened to be read only, if it was there
+	if found != nil && len(dialers) == 0 { // the store was opened read-only, if there is one
 		if in != nil {
 			in.Close()
 		}
@@ -215,7 +215,7 @@ func fetch(c *urfave.Context, std *cli.IO, claim proof.Claim) error {
 	return replicate.WriteProof(std.UntilReaderGone(c.Context), counting(std.Out, progress), ref, options)
 }
 
-// look looks for peers, if none is named and what is asked for is not here.
+// look looks for peers if none is named and the store lacks something of the claim.
 func look(c *urfave.Context, std *cli.IO, in *store.Store, ref keys.Ref, claim proof.Claim, named int) (*network.Found, error) {
 	here, err := replicate.Holds(c.Context, in, ref, claim)
 	if err != nil || !network.Discovers(std, c, named, !here) {
@@ -228,7 +228,7 @@ func look(c *urfave.Context, std *cli.IO, in *store.Store, ref keys.Ref, claim p
 	return found, err
 }
 
-// followForks goes over to a higher fork of a log, and where a drive's files are wanted, of its blobs.
+// followForks switches to a higher fork of a log, and, if a drive's files are wanted, of its blobs.
 func followForks(ctx context.Context, std *cli.IO, in *store.Store, key keys.Key, peers []replicate.Dialer, claim proof.Claim) error {
 	if err := followFork(ctx, std, in, key, peers); err != nil {
 		return err
@@ -243,7 +243,7 @@ func followForks(ctx context.Context, std *cli.IO, in *store.Store, key keys.Key
 	return followFork(ctx, std, in, cores[1], peers)
 }
 
-// followFork goes over to a higher fork, if a peer has one, and names what was here.
+// followFork switches to a higher fork, if a peer has one, and reports which head was here.
 func followFork(ctx context.Context, std *cli.IO, in *store.Store, key keys.Key, peers []replicate.Dialer) error {
 	followed, err := replicate.FollowFork(ctx, in, key, peers, replicate.FetchOptions{})
 	if err != nil || followed.Before.Fork == followed.After.Fork {
@@ -254,7 +254,7 @@ func followFork(ctx context.Context, std *cli.IO, in *store.Store, key keys.Key,
 	return nil
 }
 
-// hint says what to do next.
+// hint adds to an error what to do next.
 func hint(err error) error {
 	switch {
 	case errors.Is(err, peer.ErrUnreachable):
@@ -265,7 +265,7 @@ func hint(err error) error {
 	return err
 }
 
-// openStore opens the store, and makes it where something is to be kept. Without one there may still be peers.
+// openStore opens the store, and creates it if something is to be kept. Without a store there may still be peers.
 func openStore(c *urfave.Context, std *cli.IO, fetching bool) (*store.Store, error) {
 	keep := fetching && !c.Bool("no-store")
 	dir := std.StoreDir(c)
@@ -279,7 +279,7 @@ func openStore(c *urfave.Context, std *cli.IO, fetching bool) (*store.Store, err
 	return in, err
 }
 
-// counted shows the progress of what is written.
+// counted shows the progress of writes to w.
 type counted struct {
 	w        io.Writer
 	progress *cli.Progress
@@ -291,7 +291,7 @@ func (c counted) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// countedFile is counted for who takes many pieces at once, and from files.
+// countedFile is counted for a writer that takes many pieces at once, and from files.
 type countedFile struct {
 	counted
 	file gather.FileWriter

@@ -12,7 +12,7 @@ import (
 	"hc/lib/store"
 )
 
-// beside returns the blobs of a drive, whose names a mirror accepts; known is false until its header is here.
+// beside returns the blobs of a drive whose names a mirror accepts; known is false until its header is here.
 func beside(ctx context.Context, of *store.Store, names keys.Key) (blobs []keys.Key, known bool) {
 	view, err := of.View(ctx, names, false)
 	if err != nil || view.Head().Length == 0 {
@@ -28,9 +28,9 @@ func beside(ctx context.Context, of *store.Store, names keys.Key) (blobs []keys.
 	return cores[1:], true
 }
 
-// withBlobs returns the logs with the blobs of those that are drives behind them: without its blobs a drive is names of files
-// that nobody can read. stored says that only what is here counts: who waits for a reader to have all cannot wait for what
-// may come one day.
+// withBlobs returns the logs, followed by the blobs of those that are drives: without its blobs a drive is names of files
+// that nobody can read. stored says that only blobs that are here count: a wait for a reader to have everything must not
+// include what may come one day.
 func withBlobs(ctx context.Context, of *store.Store, named []keys.Key, stored bool) []keys.Key {
 	all := slices.Clone(named)
 	for _, key := range named {
@@ -52,8 +52,8 @@ func withBlobs(ctx context.Context, of *store.Store, named []keys.Key, stored bo
 	return all
 }
 
-// signsToo returns the secret key of a core that was found already, and signs this one, too: that of a drive's names, which may be
-// in a file that knows of no other core.
+// signsToo returns a secret key that was found for another core and also signs this one: that of a drive's names, which may be in a
+// file that names no other core.
 func signsToo(ctx context.Context, of *store.Store, key keys.Key, found map[keys.Key]keys.Secret) (keys.Secret, bool) {
 	for _, secret := range found {
 		if hypercore.CheckSecret(ctx, of, key, secret) == nil {

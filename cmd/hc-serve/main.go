@@ -162,7 +162,7 @@ func serve(c *urfave.Context, std *cli.IO) error {
 	ctx, stop := context.WithCancel(c.Context)
 	watched := make(chan error, 1)
 	go func() {
-		defer stop() // without the watch a server would look alive and tell nothing
+		defer stop() // without the watch a server would look alive and announce nothing
 		watched <- server.Run(ctx)
 	}()
 	serving := serving{std: std, dir: std.StoreDir(c), of: of, server: server, limiter: limiter, named: named}
@@ -179,8 +179,8 @@ func serve(c *urfave.Context, std *cli.IO) error {
 	return errors.Join(err, <-watched, c.Context.Err())
 }
 
-// guard remembers a head that a reader of our own log has, if it is not of ours. Then it has to be settled before anything is
-// appended. The store was opened to be read only.
+// guard remembers a head that a reader of our own log has, if it is not one of ours. It then has to be settled before anything is
+// appended. The store was opened read-only.
 func guard(ctx context.Context, std *cli.IO, dir string, proved hypercore.Proved) error {
 	in, err := store.Open(ctx, dir, store.Options{})
 	if err != nil {
@@ -196,14 +196,14 @@ func guard(ctx context.Context, std *cli.IO, dir string, proved hypercore.Proved
 	return err
 }
 
-// open opens the store; a mirror makes it, and writes to it.
+// open opens the store; a mirror creates it, and writes to it.
 func open(c *urfave.Context, std *cli.IO, mirror bool) (*store.Store, error) {
 	dir := std.StoreDir(c)
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && !mirror {
 		return nil, cli.Exitf(cli.ErrNotFound, "there is no store %q: append something first, or name another with -C", dir)
 	}
 	if !mirror {
-		_ = store.MendMark(c.Context, dir) // what may not be written to is served as far as can be
+		_ = store.MendMark(c.Context, dir) // a store that cannot be written to is served as far as possible
 	}
 	return store.Open(c.Context, dir, store.Options{ReadOnly: !mirror, Create: mirror})
 }
@@ -247,7 +247,7 @@ func find(ctx context.Context, of *store.Store, words []string) ([]keys.Key, err
 	return named, nil
 }
 
-// serving is a server with what all ways to reach it need.
+// serving is a server with what each way to reach it needs.
 type serving struct {
 	std     *cli.IO
 	dir     string // the store's
@@ -274,7 +274,7 @@ func (s serving) stdio(ctx context.Context, untilSynced bool) error {
 	return err
 }
 
-// pushOptions takes the secret keys that reserve what is pushed, before anybody waits at the other end.
+// pushOptions gets the secret keys that reserve what is pushed, before the other end has to wait.
 func pushOptions(c *urfave.Context, std *cli.IO, of *store.Store, named []keys.Key) (options replicate.PushOptions, err error) {
 	if !c.IsSet("push") || c.Bool("no-reserve") {
 		return options, nil
@@ -292,7 +292,7 @@ func pushOptions(c *urfave.Context, std *cli.IO, of *store.Store, named []keys.K
 		from := file
 		if from != nil {
 			if own, ok := from.Key(); ok && own != key {
-				from = nil // it is for another one of them
+				from = nil // it is for another one of the logs
 			}
 		}
 		secret, ok := signsToo(c.Context, of, key, secrets)
@@ -334,8 +334,8 @@ func (s serving) push(ctx context.Context, address string, options replicate.Pus
 	return err
 }
 
-// remember keeps the mirror's heads as seen, so that what conflicts with them is not signed on; signs says that who pushes may settle
-// it. The store was opened to be read only.
+// remember keeps the mirror's heads as seen, so that nothing is signed on top of a conflict with them; signs says that the user can
+// settle it here. The store was opened read-only.
 func (s serving) remember(ctx context.Context, to replicate.Dialer, signs bool, why error) error {
 	in, err := store.Open(ctx, s.dir, store.Options{})
 	if err != nil {
@@ -376,7 +376,7 @@ func (s serving) listen(ctx context.Context, address string, most, untilSynced i
 	return peer.Serve(ctx, listener, most+replicate.Comers, func(ctx context.Context, conn peer.Conn, remote net.Addr) {
 		conn = s.limiter.Writing(conn)
 		if untilSynced == 0 {
-			_ = s.server.Serve(ctx, remote.String(), conn) // told by Dropped
+			_ = s.server.Serve(ctx, remote.String(), conn) // reported by Dropped
 			return
 		}
 		_ = s.server.ServeUntil(ctx, remote.String(), conn, s.named, func() {

@@ -6,7 +6,7 @@ import (
 	"hc/lib/merkle"
 )
 
-// mark says where a node of a picture comes from. Its value is what stands for it.
+// mark says where a node of a picture comes from. Its value is the character that is drawn.
 type mark byte
 
 const (
@@ -30,8 +30,8 @@ const (
 	margin      = 9  // columns left of the tree, with the words that say what a row is
 )
 
-// picture draws the tree of a log of length blocks, at most drawnBlocks, a depth on each line, and a legend. A node stands
-// in the column of its number, and so over the middle of what is below it:
+// picture draws the tree of a log of length blocks, at most drawnBlocks, a depth on each line, and a legend. A node is in
+// the column of its number, and so above the middle of the nodes below it:
 //
 //	               .---*---.
 //	               o     .-*-.     o
@@ -94,8 +94,8 @@ func legend(used map[mark]bool) []string {
 	return lines
 }
 
-// sketch draws, of a log too long for a picture, the nodes that a group under a new head had to do with, each below the
-// one that it was hashed into.
+// sketch draws, for a log too long for a picture, the nodes that a group under a new head involved, each below the one
+// that it was hashed into.
 func sketch(s step) []string {
 	marks := map[uint64]mark{}
 	used := map[mark]bool{}

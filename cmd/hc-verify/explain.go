@@ -12,7 +12,7 @@ import (
 	"hc/lib/proof"
 )
 
-// How many groups are told about: those at the beginning and those at the end.
+// How many groups are explained: those at the beginning and those at the end.
 const (
 	firstGroups = 8
 	lastGroups  = 4
@@ -29,7 +29,7 @@ type explanation struct {
 	length  uint64 // of the head, in blocks
 	roots   []uint64
 	seen    int             // groups
-	told    []step          // the groups that are told about
+	told    []step          // the groups that are explained
 	marks   map[uint64]mark // of the picture; nil once the log is too long for one
 }
 

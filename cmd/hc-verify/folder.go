@@ -19,7 +19,7 @@ import (
 	"hc/lib/stream"
 )
 
-// parsePath reads the path in a drive that a flag gives: "/" if it is not given.
+// parsePath reads the path in a drive that a flag gives; "/" if it is not given.
 func parsePath(c *urfave.Context, flag string) (string, error) {
 	path := "/"
 	if c.IsSet(flag) {
@@ -54,7 +54,7 @@ func (j *job) parseFolder(c *urfave.Context, claim proof.Claim) error {
 	return nil
 }
 
-// writeName lists a name: what must not become a file's is quoted.
+// writeName lists a name, quoted if it must not become a file's.
 func writeName(w io.Writer, item hyperdrive.Item, json bool) error {
 	name := strings.TrimPrefix(item.Name, "/")
 	if json {
@@ -72,7 +72,7 @@ func (j job) isPath() bool {
 	return j.options.Claim != nil && j.options.Claim.Kind == proof.KindPath
 }
 
-// files writes the files of a folder. What must not become one is named, and left out.
+// files writes the files of a folder. Those that must not be written are named, and left out.
 type files struct {
 	to interface {
 		File(item hyperdrive.Item) (io.WriteCloser, error)
@@ -83,7 +83,7 @@ type files struct {
 	refused int
 }
 
-// newFiles returns what writes a folder to out.
+// newFiles returns the files that write a folder to out.
 func newFiles(j job, std *cli.IO, out *bufio.Writer) *files {
 	f := &files{std: std, to: drivetar.NewWriter(out, j.folder)}
 	if j.sums {
@@ -142,7 +142,8 @@ type sums struct {
 	folder string // with a slash at the end
 }
 
-// sumFile is a file whose content goes by. If its record has a sha256, that is what was verified, and not computed again.
+// sumFile is a file whose content is passed through. If its record has a sha256, the content was verified against that, and it is not
+// computed again.
 type sumFile struct {
 	sums   *sums
 	name   string

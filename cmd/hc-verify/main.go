@@ -61,7 +61,7 @@ func newApp(std *cli.IO) *urfave.App {
 			}
 			ctx := c.Context
 			if !j.keep {
-				cli.CollectSooner() // it is two buffers that are held, and used again
+				cli.CollectSooner() // it holds two buffers, and reuses them
 				ctx = std.UntilReaderGone(ctx)
 			}
 			return j.run(ctx, std)
@@ -172,7 +172,7 @@ func parseClaim(c *urfave.Context) (claim proof.Claim, asked bool, err error) {
 	return claim, asked, nil
 }
 
-// resolve finds the key: it is one, or the name of a log in the store, if there is a store.
+// resolve finds the key: the argument is one, or the name of a log in the store, if there is a store.
 func (j *job) resolve(c *urfave.Context) error {
 	word := c.Args().First()
 	j.given = true

@@ -103,7 +103,7 @@ func writeHead(w io.Writer, sum proof.Summary, json bool) error {
 	}{sum.Key.String(), ref.Fork, ref.Length, tree, ref.String()})
 }
 
-// hint says what to do next.
+// hint adds to an error what to do next.
 func hint(err error, key keys.Key) error {
 	var claim *proof.ClaimError
 	var at *proof.FrameError
@@ -131,7 +131,7 @@ func hint(err error, key keys.Key) error {
 	return err
 }
 
-// sinks is a sink that gives everything to several, in their order.
+// sinks is a sink that passes everything to several, in order.
 type sinks []proof.GroupSink
 
 func (s sinks) each(call func(proof.GroupSink) error) error {
@@ -167,7 +167,7 @@ func (groups) Nodes([]merkle.Node) error            { return nil }
 func (groups) Block(uint64, []byte, int, int) error { return nil }
 func (groups) Group(*proof.Group) error             { return nil }
 
-// watcher tells people about the stream while it comes.
+// watcher reports on the stream while it comes.
 type watcher struct {
 	groups
 	told     bool

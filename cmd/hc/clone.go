@@ -53,7 +53,7 @@ that lead out of FOLDER, are named and left out, and the exit code is 3, also of
 signed; then the exit code is 4, and a later pull tries it again.
 `
 
-// followFlags are those of who follows a drive.
+// followFlags are the flags of verbs that follow a drive.
 func followFlags() []urfave.Flag {
 	return append(append(network.PeerFlags(), network.DiscoveryFlags()...), network.DedupFlag(),
 		&urfave.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "replace files that were edited here"})
@@ -106,7 +106,7 @@ func makeFolder(folder string) (made bool, err error) {
 	return true, os.MkdirAll(folder, 0o777)
 }
 
-// cloneInto clones into a folder. begun says that something has come, with which it goes on when it is started again.
+// cloneInto clones into a folder. begun says that something was fetched, from which a later clone continues.
 func cloneInto(c *urfave.Context, std *cli.IO, ref keys.Ref, folder string, parts []string) (begun bool, err error) {
 	in, err := openFolder(c, std, folder, true)
 	if err != nil {
@@ -125,7 +125,7 @@ func cloneInto(c *urfave.Context, std *cli.IO, ref keys.Ref, folder string, part
 	return len(cores) > 0, err
 }
 
-// treeFor returns the working copy of a drive in a folder, and makes it if it is none.
+// treeFor returns the working copy of a drive in a folder, and creates it if there is none.
 func treeFor(in *store.Store, ref keys.Ref, folder string, parts []string) (*worktree.Tree, error) {
 	tree, err := worktree.Of(in)
 	if errors.Is(err, worktree.ErrNone) {

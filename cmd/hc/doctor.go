@@ -65,7 +65,7 @@ is cut back to what both share, and its own blocks after that are given up; appe
 While anything is left to be resolved, the exit code is 7.
 `
 
-// physician is one visit.
+// physician is one run of hc doctor.
 type physician struct {
 	std      *cli.IO
 	word     string // "" for every core
@@ -148,7 +148,7 @@ func (d *physician) run(c *urfave.Context) error {
 	return d.conclude()
 }
 
-// nameOf is what to call a core.
+// nameOf returns a core's name, or else its key.
 func (d *physician) nameOf(key keys.Key) string {
 	if name := d.names[key]; name != "" {
 		return name
@@ -180,7 +180,7 @@ func (d *physician) everyCore(ctx context.Context, in *store.Store) error {
 	return d.conclude()
 }
 
-// treat does what was asked for with one core, and reports how it stands.
+// treat does what was asked for with one core, and reports its state.
 func (d *physician) treat(ctx context.Context, in *store.Store, key keys.Key) error {
 	switch {
 	case d.adopt:
@@ -221,7 +221,7 @@ func (d *physician) takeOver(ctx context.Context, in *store.Store, key keys.Key)
 	return err
 }
 
-// conclude makes what is left the exit code.
+// conclude returns the error for the conflicts that are left.
 func (d *physician) conclude() error {
 	switch {
 	case d.conflict == 1:

@@ -29,7 +29,7 @@ func toJSON(head store.Head) headJSON {
 	return h
 }
 
-// report says what was seen of a core.
+// report prints which heads were seen of a core.
 func (d *physician) report(found hypercore.Diagnosis) error {
 	if len(found.Seen) > 0 {
 		d.conflict++
@@ -59,13 +59,13 @@ func (d *physician) report(found hypercore.Diagnosis) error {
 	return err
 }
 
-// metByOwner reports whether somebody was about to append who has the secret key elsewhere: who reads a log follows a
-// longer head.
+// metByOwner reports whether a head was met by somebody who was about to append, with the secret key from elsewhere: a
+// reader of a log follows a longer head.
 func metByOwner(found hypercore.Diagnosis) bool {
 	return slices.ContainsFunc(found.Seen, func(seen hypercore.SeenHead) bool { return seen.Relation == hypercore.Ahead })
 }
 
-// meaning says in words how a head that was seen stands to the one that is here.
+// meaning says in words how a head that was seen relates to the one that is here.
 func meaning(here store.Head, seen hypercore.SeenHead) string {
 	goesOn := seen.Compared && seen.Common == here.Length
 	switch {
@@ -85,7 +85,7 @@ func meaning(here store.Head, seen hypercore.SeenHead) string {
 	return "it belongs to another history: the key was used in two places"
 }
 
-// ownersWays says what the log's writer can do.
+// ownersWays prints what the log's writer can do.
 func (d *physician) ownersWays(text *bytes.Buffer, found hypercore.Diagnosis) {
 	name, fork := d.nameOf(found.Key), found.View.Head().Fork
 	adoptable, higher := false, false
@@ -107,7 +107,7 @@ func (d *physician) ownersWays(text *bytes.Buffer, found hypercore.Diagnosis) {
 	fmt.Fprintf(text, "  hc doctor %s --new-fork\n      continue from what is here, as fork %d; what was seen is given up, and its readers switch to this one\n", name, fork+1)
 }
 
-// readersWays says what somebody can do who only reads the log.
+// readersWays prints what a reader of the log can do.
 func readersWays(text *bytes.Buffer, found hypercore.Diagnosis) {
 	for _, seen := range found.Seen {
 		if seen.Head.Fork > found.View.Head().Fork {
@@ -153,7 +153,7 @@ func relationWord(here store.Head, seen hypercore.SeenHead) string {
 	return "differs"
 }
 
-// done says how a core was settled.
+// done prints how a core was settled.
 func (d *physician) done(key keys.Key, a replicate.Adopted) error {
 	if d.std.JSON {
 		return cli.WriteJSON(d.std.Out, struct {

@@ -17,8 +17,8 @@ import (
 	"hc/lib/worktree"
 )
 
-// Verbs that read a drive take it as their first argument: a key, a pinned version, or a name of the store. In a working
-// copy it may be left out, and then the folder's own drive is meant, at the version that is checked out.
+// Verbs that read a drive take it as their first argument: a key, a pinned version, or a name in the store. In a working
+// copy it may be left out; this means the folder's own drive, at the version that is checked out.
 
 // driveMeant says so in the help of such a verb.
 const driveMeant = `
@@ -31,7 +31,7 @@ func atFlag() urfave.Flag {
 	return &urfave.Uint64Flag{Name: "at", Usage: "the drive as it was at version `N`"}
 }
 
-// opened is a drive that a verb reads, with its arguments behind the drive.
+// opened is a drive that a verb reads, with the arguments after the drive.
 type opened struct {
 	*drive.Drive
 	args []string
@@ -54,7 +54,7 @@ func openDrive(c *urfave.Context, std *cli.IO) (*opened, error) {
 	return o, nil
 }
 
-// find opens the store, and finds out which log the arguments name, which need not be a drive.
+// find opens the store, and finds which log the arguments name; it need not be a drive.
 func find(c *urfave.Context, std *cli.IO) (o *opened, ref keys.Ref, err error) {
 	o = &opened{args: c.Args().Slice()}
 	dir := std.StoreDir(c)
@@ -73,7 +73,7 @@ func find(c *urfave.Context, std *cli.IO) (o *opened, ref keys.Ref, err error) {
 	return o, ref, nil
 }
 
-// ref returns which drive is meant, and takes it from the arguments if it stands there.
+// ref returns which drive is meant, and removes it from the arguments if it is one of them.
 func (o *opened) ref(c *urfave.Context) (ref keys.Ref, err error) {
 	o.tree, err = worktree.Of(o.in)
 	if err != nil && !errors.Is(err, worktree.ErrNone) {
@@ -116,7 +116,7 @@ func (o *opened) pin(c *urfave.Context, ref keys.Ref) (keys.Ref, error) {
 	return keys.Ref{Key: ref.Key, Pinned: true, Fork: newest.Head.Fork, Length: c.Uint64("at")}, nil
 }
 
-// path returns a name of the drive from what somebody typed: "" is the root.
+// path returns the name in the drive for a typed word: "" is the root.
 func (o *opened) path(word string) (string, error) {
 	name, err := hyperdrive.CleanName(word)
 	if err != nil {
@@ -125,7 +125,7 @@ func (o *opened) path(word string) (string, error) {
 	return name, nil
 }
 
-// place returns the one name that stands behind the drive, of a file or a folder; the root where there is none.
+// place returns the one name after the drive, of a file or a folder; the root if there is none.
 func (o *opened) place() (string, error) {
 	switch len(o.args) {
 	case 0:
@@ -136,14 +136,14 @@ func (o *opened) place() (string, error) {
 	return "", cli.Usagef("want one PATH, got %d", len(o.args))
 }
 
-// shown makes a name of a drive fit for a terminal, and for one line: as git quotes it, where it has to be.
+// shown makes a name in a drive fit for a terminal and for one line: quoted, like git does, if necessary.
 func shown(name string) string {
 	name = strings.TrimPrefix(name, "/")
 	if name == "" {
 		return "."
 	}
 	for _, r := range name {
-		if r == '"' || r == '\\' || r == 0xfffd || !strconv.IsPrint(r) { // what turns the direction of a line, too
+		if r == '"' || r == '\\' || r == 0xfffd || !strconv.IsPrint(r) { // also what changes the direction of a line
 			return fmt.Sprintf("%q", name)
 		}
 	}

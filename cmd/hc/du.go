@@ -45,7 +45,7 @@ type usage struct {
 	Name    string `json:"name"`
 	Files   uint64 `json:"files"`
 	Bytes   uint64 `json:"bytes"`
-	Unknown uint64 `json:"unknown,omitempty"` // files whose size is not told
+	Unknown uint64 `json:"unknown,omitempty"` // files whose size is not recorded
 }
 
 func (u *usage) add(item hyperdrive.Item) {

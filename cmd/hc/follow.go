@@ -21,7 +21,7 @@ import (
 	"hc/lib/worktree"
 )
 
-// pulled is a version that has come, as --json shows it.
+// pulled is a version that was pulled, as --json shows it.
 type pulled struct {
 	Type    string `json:"type"`
 	Key     string `json:"key"`
@@ -43,8 +43,8 @@ type following struct {
 	tree     *worktree.Tree
 	progress *cli.Progress
 	refused  uint64
-	faulty   bool            // of these there is one that is not what was signed
-	kept     map[string]bool // edited names that were told of
+	faulty   bool            // at least one of these is not what was signed
+	kept     map[string]bool // edited names that were reported
 	versions int             // that came, or were here
 	last     string          // of these
 	away     bool            // all peers are lost
@@ -56,7 +56,7 @@ type following struct {
 	losses        sync.Map      // those that are lost, by name
 }
 
-// counts are shown while it goes on.
+// counts returns what the progress line shows besides bytes.
 func (f *following) counts() []cli.Count {
 	return []cli.Count{
 		{Name: "files", Value: f.files.Load()},
@@ -107,13 +107,13 @@ func follow(c *urfave.Context, std *cli.IO, tree *worktree.Tree, ref keys.Ref, l
 	return f.end(f.persist(c.Context, func() error { return tree.Pull(c.Context, options) }))
 }
 
-// How long it is waited before peers that are lost are tried again.
+// How long to wait before lost peers are tried again.
 const (
 	firstWait = time.Second
 	mostWait  = 30 * time.Second
 )
 
-// persist pulls again when all peers are lost, with ever longer waits. Who was never reached has not been lost.
+// persist pulls again when all peers are lost, with ever longer waits. Peers that were never reached are not lost.
 func (f *following) persist(ctx context.Context, pull func() error) error {
 	wait := firstWait
 	for {
@@ -139,7 +139,7 @@ func (f *following) persist(ctx context.Context, pull func() error) error {
 	}
 }
 
-// look adds peers that are found to those that are named, where none is.
+// look adds peers that it finds, if none is named or the flags ask for it.
 func (f *following) look(c *urfave.Context, dialers *[]replicate.Dialer) (*network.Found, error) {
 	named := len(*dialers)
 	if !network.Discovers(f.std, c, named, true) {
@@ -165,7 +165,7 @@ func (f *following) trace(sent bool, proof *merkle.Proof) {
 	f.came.Add(int64(len(proof.Block.Value)))
 }
 
-// dropped is told of a peer that is lost, for each of the drive's cores.
+// dropped notes a lost peer; it is called for each of the drive's cores.
 func (f *following) dropped(peer string, reason error) {
 	if _, already := f.losses.LoadOrStore(peer, true); !already {
 		f.lost.Add(1)
@@ -173,7 +173,7 @@ func (f *following) dropped(peer string, reason error) {
 	f.std.Log.Warn("lost a peer", "reason", reason)
 }
 
-// worked returns what is told of a peer that is of use, be it again.
+// worked returns what is called for a peer that is of use, perhaps again.
 func (f *following) worked(remember func(peer string)) func(peer string) {
 	return func(peer string) {
 		if _, lost := f.losses.LoadAndDelete(peer); lost {
@@ -195,7 +195,7 @@ func (f *following) refuse(name string, why error) {
 	f.std.Warnf("left out: %v", why)
 }
 
-// pulled says which version is in the folder.
+// pulled reports which version is in the folder.
 func (f *following) pulled(ref keys.Ref, done worktree.Updated) {
 	f.versions++
 	again := f.last == ref.String() && done.Written+done.Removed == 0
@@ -225,7 +225,7 @@ func (f *following) pulled(ref keys.Ref, done worktree.Updated) {
 		ref.Length, plural(int(done.Written), "file"), done.Removed, cli.FormatSize(int64(done.Bytes)), cli.FormatSize(int64(line.Here)))
 }
 
-// end says what to do next.
+// end adds to an error what to do next.
 func (f *following) end(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled):

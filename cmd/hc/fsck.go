@@ -95,15 +95,15 @@ type fsckRun struct {
 	repair bool
 	peers  []replicate.Dialer
 
-	asked    map[keys.Key]bool // logs of which all peers were asked up to where they have them
+	asked    map[keys.Key]bool // logs of which all peers were asked how much they have
 	lost     uint64            // blocks that the repair had to clear, and that did not come back
 	fetchErr error             // why not all of them did
-	unheard  bool              // a peer did not tell up to where it has a log whose end may be lost here
-	away     bool              // a peer could not be asked for blocks that nobody else had
+	unheard  bool              // a peer did not say how much it has of a log whose end may be lost here
+	away     bool              // a peer could not be asked for blocks that no other peer had
 	unasked  bool              // a log that is signed here may have lost its end, and no peer was asked
 }
 
-// check checks the store once, and mends it then if that is asked for. kind is what findings are called.
+// check checks the store once, and then repairs it if repair is set. kind is what findings are called.
 func (r *fsckRun) check(ctx context.Context, kind string, repair bool) (report *fsckReport, err error) {
 	report = &fsckReport{kind: kind}
 	progress := cli.NewProgress(r.std, cli.ProgressOptions{DataOut: true})
@@ -144,7 +144,7 @@ func (r *fsckRun) check(ctx context.Context, kind string, repair bool) (report *
 	return report, checker.Discard(ctx, len(r.peers) > 0)
 }
 
-// result is that of the last check, with what was lost before it.
+// result returns the error of the last check, with what was lost before it.
 func (r *fsckRun) result(left *fsckReport) error {
 	err := left.result(r.dir)
 	switch {
@@ -202,7 +202,7 @@ func plural(n int, what string) string {
 
 var harms = map[store.Harm]string{store.HarmNone: "none", store.HarmDerived: "derived", store.HarmData: "data"}
 
-// print writes one finding. An output that fails shows in the exit code, as Run sees to it.
+// print writes one finding. Run makes a failed output the exit code.
 func (r *fsckReport) print(std *cli.IO, f store.Finding) {
 	core := ""
 	if f.HasKey {
@@ -241,7 +241,7 @@ func (r *fsckReport) print(std *cli.IO, f store.Finding) {
 	fmt.Fprintln(std.Out, strings.Join(words, ": "))
 }
 
-// coreWords names a core, and which of its blocks are hurt.
+// coreWords names a core, and which of its blocks are affected.
 func (r *fsckReport) coreWords(f store.Finding) string {
 	words := "log " + f.Core.String()
 	if name := r.names[f.Core]; name != "" {

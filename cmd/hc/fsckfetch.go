@@ -15,7 +15,7 @@ import (
 	"hc/lib/store"
 )
 
-// fetch gets back from the peers what the repair could not find, or counts it.
+// fetch gets blocks that the repair could not find back from the peers, or counts them.
 func (r *fsckRun) fetch(ctx context.Context, checker *store.Checker) error {
 	for _, hurt := range checker.CoresHurt() {
 		for _, part := range hurt.Parts {
@@ -32,7 +32,7 @@ func (r *fsckRun) fetch(ctx context.Context, checker *store.Checker) error {
 	return nil
 }
 
-// fetchBlobs gets back the end of a drive's blobs, of whose key the store may know nothing but what the names say.
+// fetchBlobs gets back the end of a drive's blobs. The store may know their key only from the names.
 func (r *fsckRun) fetchBlobs(ctx context.Context, in *store.Store, names keys.Key) error {
 	blobs, err := blobsToAsk(ctx, in, names)
 	switch {
@@ -108,7 +108,7 @@ func (r *fsckRun) fetchPart(ctx context.Context, in *store.Store, key keys.Key, 
 	for _, t := range told {
 		r.tell(key, t)
 	}
-	if part.Beyond && err != nil && !errors.Is(err, proof.ErrPartial) { // who lacks blocks has told of his head
+	if part.Beyond && err != nil && !errors.Is(err, proof.ErrPartial) { // a peer that lacks blocks has sent its head
 		r.unheard = true
 	}
 	return nil
@@ -132,7 +132,7 @@ func missing(ctx context.Context, in *store.Store, key keys.Key, part store.Bloc
 	return blocks, err
 }
 
-// isAnswer reports whether an error says what a peer has, or that he is not to be believed, and not that he could not be asked.
+// isAnswer reports whether an error says what a peer has, or that it is not to be believed, rather than that it could not be asked.
 func isAnswer(err error) bool {
 	for _, answer := range []error{proof.ErrPartial, proof.ErrBlockMissing, replicate.ErrNotOffered, merkle.ErrUnverified, keys.ErrSignature, keys.ErrManifest} {
 		if errors.Is(err, answer) {
@@ -143,7 +143,7 @@ func isAnswer(err error) bool {
 	return errors.As(err, &seen)
 }
 
-// leave says what nobody was asked for.
+// leave reports what no peer was asked for.
 func (r *fsckRun) leave(in *store.Store, key keys.Key, part store.BlockRange) {
 	if n := part.End - part.First; n > 0 {
 		r.lost += n
@@ -155,7 +155,7 @@ func (r *fsckRun) leave(in *store.Store, key keys.Key, part store.BlockRange) {
 	}
 }
 
-// tell says what a peer has of a log whose end may be lost here: who reads it knows which of them may lag.
+// tell reports how much a peer has of a log whose end may be lost here: the user knows which of the peers may lag.
 func (r *fsckRun) tell(key keys.Key, t replicate.Told) {
 	switch {
 	case !t.Heard():
@@ -167,7 +167,7 @@ func (r *fsckRun) tell(key keys.Key, t replicate.Told) {
 	}
 }
 
-// deaf notes that it is not known what a peer has. Each is warned of; the first one tells how it ends.
+// deaf notes that it is not known what a peer has. There is a warning for each; the first one decides how the run ends.
 func (r *fsckRun) deaf(err error) {
 	r.unheard = true
 	r.std.Warnf("%v", err)

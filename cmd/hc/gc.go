@@ -46,12 +46,12 @@ download; if none comes, it says who is, and the exit code is 7. What it did unt
 no harm.
 `
 
-// collect runs a gc or a repack, and prints what came of it.
+// collect runs a gc or a repack, and prints the result.
 func collect(c *urfave.Context, std *cli.IO, run func(*store.Store, func(int64)) (store.GCReport, error)) error {
 	if c.Args().Present() {
 		return cli.Usagef("unexpected argument %q", c.Args().First())
 	}
-	cli.CollectSooner() // it is buffers that are held, and the tables of an encoder, and used again
+	cli.CollectSooner() // it holds buffers and the tables of an encoder, and reuses them
 	in, err := store.Open(c.Context, std.StoreDir(c), store.Options{})
 	if err != nil {
 		return err

@@ -84,11 +84,11 @@ visible to every program that runs beside it as the same user. It is not passed 
 type keysJob struct {
 	c           *urfave.Context
 	std         *cli.IO
-	args        []string // behind the action
+	args        []string // after the action
 	passphrases *cli.Passphrases
 }
 
-// keysActions are the first words; each with the flags that go with it, and how many words may follow.
+// keysActions are the first words, each with its flags and how many words may follow.
 var keysActions = []struct {
 	word      string
 	flags     []string
@@ -149,7 +149,7 @@ func (j keysJob) open(options store.Options) (*store.Store, error) {
 	return store.Open(j.c.Context, j.std.StoreDir(j.c), options)
 }
 
-// writeKey writes what create and import have to say.
+// writeKey writes the result of create and import.
 func (j keysJob) writeKey(file keyfile.File, names ...string) error {
 	key, _ := file.Key()
 	if !j.std.JSON {
@@ -185,7 +185,7 @@ func (j keysJob) create() error {
 	return j.createNamed(j.args[0], file)
 }
 
-// createNamed begins an empty log, as hc-append does with a name that is new.
+// createNamed creates an empty log, as hc-append does for a new name.
 func (j keysJob) createNamed(name string, file keyfile.File) error {
 	if err := store.CheckName(name); err != nil {
 		return err
@@ -216,7 +216,7 @@ func (j keysJob) createNamed(name string, file keyfile.File) error {
 	return j.writeKey(file, name)
 }
 
-// locked locks a plain file where --lock says so.
+// locked locks a plain file if --lock is given.
 func (j keysJob) locked(file keyfile.File) (keyfile.File, error) {
 	if !j.c.Bool("lock") {
 		return file, nil
@@ -237,7 +237,7 @@ func (j keysJob) lockFile(file keyfile.File) (keyfile.File, error) {
 	return keylock.Lock(key, secret, passphrase)
 }
 
-// unlocked asks for a passphrase where a file is locked.
+// unlocked asks for the passphrase of a file that is locked.
 func (j keysJob) unlocked(file keyfile.File) (keyfile.File, error) {
 	if !file.Locked() {
 		return file, nil
@@ -262,7 +262,7 @@ func (j keysJob) writeOut(path string, file keyfile.File) error {
 	return nil
 }
 
-// stored opens the store and finds the secret key that the argument names. The store is to be closed.
+// stored opens the store and finds the secret key that the argument names. The caller closes the store.
 func (j keysJob) stored(options store.Options) (*store.Store, keyfile.File, error) {
 	in, err := j.open(options)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"hc/lib/store"
 )
 
-// keyRow is what is said of one core.
+// keyRow is the line of one core.
 type keyRow struct {
 	Key    keys.Key `json:"key"`
 	Names  []string `json:"names"`

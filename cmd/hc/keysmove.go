@@ -81,7 +81,7 @@ func (j keysJob) importFile() error {
 	return j.writeKey(file)
 }
 
-// ofCore finds out which core a secret key is for: the one that stands behind the file, or in it, or the usual one.
+// ofCore finds out which core a secret key is for: the one named after the file, or in it, or the usual one.
 func (j keysJob) ofCore(in *store.Store, file keyfile.File) (keyfile.File, error) {
 	if len(j.args) == 2 {
 		ref, err := hypercore.Find(j.c.Context, in, j.args[1])
@@ -100,7 +100,7 @@ func (j keysJob) ofCore(in *store.Store, file keyfile.File) (keyfile.File, error
 	return file.For(keys.DefaultManifest(secret.Public()).Key())
 }
 
-// importedAlready leaves what is there as it is.
+// importedAlready leaves a stored key as it is.
 func (j keysJob) importedAlready(kept keyfile.File, secret keys.Secret) error {
 	key, _ := kept.Key()
 	own, err := kept.Secret()

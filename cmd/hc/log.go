@@ -88,7 +88,7 @@ type record struct {
 	before *hyperdrive.Item
 }
 
-// history returns the records that are asked for, the oldest first.
+// history returns the records that were asked for, oldest first.
 func history(c *urfave.Context, d *opened, below string) (records []record, err error) {
 	last := map[string]hyperdrive.Item{}
 	most, since := c.Int("count"), c.Uint64("since")
@@ -119,7 +119,7 @@ func history(c *urfave.Context, d *opened, below string) (records []record, err 
 	return records, err
 }
 
-// isBelow reports whether a name is that of a path, or below it.
+// isBelow reports whether a name is path, or below it.
 func isBelow(name, path string) bool {
 	return path == "/" || name == path || len(name) > len(path) && name[:len(path)] == path && name[len(path)] == '/'
 }

@@ -136,7 +136,7 @@ func (l *lister) item(item hyperdrive.Item) error {
 	return l.line(line)
 }
 
-// modeOf returns a file's permissions: those that its writer noted, else what the executable flag says.
+// modeOf returns a file's permissions: those that its writer recorded, or else those of the executable flag.
 func modeOf(entry hyperdrive.Entry, meta hyperdrive.Meta) string {
 	switch {
 	case meta.HasMode:

@@ -1,4 +1,4 @@
-// Command hc runs what a verb names: the program hc-fetch for `hc fetch KEY`, or one of the verbs that are part of it.
+// Command hc runs a verb: the program hc-fetch for `hc fetch KEY`, or one of the verbs that are part of it.
 package main
 
 import (

@@ -15,7 +15,7 @@ import (
 	"hc/lib/store"
 )
 
-// mostPatch is the most bytes of a region that are looked at for lines.
+// mostPatch is how many bytes a region may have to be shown as lines.
 const mostPatch = 256 << 10
 
 // printPatch prints where a file's chunks differ between two versions, and what changed in lines of text.
@@ -52,7 +52,7 @@ func eachChunk(ctx context.Context, d *drive.Drive, item *hyperdrive.Item, each 
 	return err
 }
 
-// extent says where chunks are: bytes, and how many chunks.
+// extent describes chunks: which bytes, and how many chunks.
 func extent(e drive.Extent) string {
 	if e.Chunks == 0 {
 		return "nothing"

@@ -51,7 +51,7 @@ working copy it may be left out, which means the copy's own drive, and a NAME is
 // askFor is how long a peer has to answer.
 const askFor = 10 * time.Second
 
-// answer is what came of asking a peer, as --json shows it.
+// answer is the result of asking a peer, as --json shows it.
 type answer struct {
 	Peer    string `json:"peer"`
 	Version uint64 `json:"version,omitempty"`

@@ -64,7 +64,7 @@ func rm(c *urfave.Context, std *cli.IO) error {
 	return nil
 }
 
-// rmOne removes a log, its names, and its secret key if that is to be forgotten. What an interrupted one left is removed, too.
+// rmOne removes a log, its names, and its secret key if that is to be forgotten. It also removes what an interrupted one left.
 func rmOne(ctx context.Context, std *cli.IO, in *store.Store, word string, forget bool) error {
 	key, err := coreOf(ctx, in, word)
 	if err != nil {
@@ -112,7 +112,7 @@ func rmBlobs(ctx context.Context, in *store.Store, key keys.Key) error {
 	return err
 }
 
-// coreOf returns the key that a word stands for, which must not pin a version.
+// coreOf returns the key for a word, which must not pin a version.
 func coreOf(ctx context.Context, in *store.Store, word string) (keys.Key, error) {
 	ref, err := hypercore.Find(ctx, in, word)
 	if err != nil {
@@ -142,7 +142,7 @@ func rmNames(ctx context.Context, in *store.Store, key keys.Key) (any bool, err 
 	return any, nil
 }
 
-// rmSecret returns where the secret key stays, empty if there is none.
+// rmSecret removes the secret key if forget is set, and returns where it was kept; empty if there is none.
 func rmSecret(ctx context.Context, in *store.Store, key keys.Key, forget bool) (kept string, err error) {
 	path, err := in.SecretPath(key)
 	if errors.Is(err, store.ErrNotFound) {

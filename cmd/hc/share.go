@@ -74,7 +74,7 @@ func folderFlags() []urfave.Flag {
 	return append(cli.ImportFlags(""), &urfave.BoolFlag{Name: "checksum", Usage: "read every file, even those with unchanged size and times"})
 }
 
-// publishOptions reads the flags of who publishes.
+// publishOptions reads the flags for publishing.
 func publishOptions(c *urfave.Context, std *cli.IO) (options worktree.PublishOptions, err error) {
 	options.Folder.Exclude, options.Folder.Include = c.StringSlice("exclude"), c.StringSlice("include")
 	options.Folder.SkipSpecial, options.Folder.Checksum = c.Bool("skip-special"), c.Bool("checksum")
@@ -90,7 +90,7 @@ func publishOptions(c *urfave.Context, std *cli.IO) (options worktree.PublishOpt
 	return options, nil
 }
 
-// openFolder opens the store of a folder, and makes it where that is asked for.
+// openFolder opens the store of a folder, and creates it if create is set.
 func openFolder(c *urfave.Context, std *cli.IO, folder string, create bool) (*store.Store, error) {
 	info, err := os.Stat(folder)
 	if err != nil {
@@ -143,7 +143,7 @@ func share(c *urfave.Context, std *cli.IO) error {
 	return s.serve(nil)
 }
 
-// checkAddresses refuses, before anything is published, what is no address.
+// checkAddresses refuses invalid addresses, before anything is published.
 func checkAddresses(c *urfave.Context) error {
 	if address := c.String("listen"); address != "" {
 		if err := peer.CheckListen(address); err != nil {
@@ -154,7 +154,7 @@ func checkAddresses(c *urfave.Context) error {
 	return err
 }
 
-// sharing is a folder that is served, and looked at.
+// sharing is a folder that is served and watched.
 type sharing struct {
 	c    *urfave.Context
 	std  *cli.IO
@@ -164,7 +164,7 @@ type sharing struct {
 	options worktree.PublishOptions
 	left    []string // files that the last import left as they were
 
-	news []chan struct{} // that there is another version, each for one mirror
+	news []chan struct{} // one for each mirror: there is another version
 }
 
 // begin publishes what the folder has, and prints the key.
@@ -188,7 +188,7 @@ func (s *sharing) begin(folder string) error {
 	return err
 }
 
-// sayLeft names the files that were left as they were, but for those that were named before.
+// sayLeft names the files that were left as they were, except those that were named before.
 func (s *sharing) sayLeft(before []string) {
 	for _, path := range s.left {
 		if !slices.Contains(before, path) {
@@ -251,13 +251,13 @@ func (s *sharing) serve(mirrors []replicate.Dialer) error {
 	return errors.Join(err, running.Wait(), s.c.Context.Err())
 }
 
-// serverWhile lets a server watch its store while something is done with it.
+// serverWhile lets a server watch its store while do runs.
 func serverWhile(ctx context.Context, server *replicate.Server, do func(context.Context) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	watched := make(chan error, 1)
 	go func() {
-		defer stop() // without the watch a server would look alive and tell nothing
+		defer stop() // without the watch a server would look alive and announce nothing
 		watched <- server.Run(ctx)
 	}()
 	err := do(ctx)
@@ -265,8 +265,8 @@ func serverWhile(ctx context.Context, server *replicate.Server, do func(context.
 	return errors.Join(err, <-watched)
 }
 
-// watch publishes the folder each time that something in it changes. What fails is told, and tried again at the next change:
-// a file that is being written is no reason to stop serving. Nor is a pipe that somebody makes there a reason to publish nothing else.
+// watch publishes the folder each time that something in it changes. A failure is reported, and tried again at the next change:
+// a file that is being written is no reason to stop serving. Nor is a pipe that is created there a reason to publish nothing else.
 func (s *sharing) watch(ctx context.Context) error {
 	options := s.options
 	options.Folder.SkipSpecial = true
@@ -299,7 +299,7 @@ func (s *sharing) watch(ctx context.Context) error {
 		for _, news := range s.news {
 			select {
 			case news <- struct{}{}:
-			default: // there is word of one already
+			default: // it has been told of one already
 			}
 		}
 		if err := s.say(result); err != nil {
@@ -309,7 +309,7 @@ func (s *sharing) watch(ctx context.Context) error {
 	return nil
 }
 
-// say tells of a version that was published.
+// say reports a version that was published.
 func (s *sharing) say(result drive.Result) error {
 	if s.std.JSON {
 		return cli.WriteJSON(s.std.Out, published{"published", result})
@@ -340,7 +340,7 @@ func newDriveServer(ctx context.Context, std *cli.IO, in *store.Store, tree *wor
 // maxPeers is how many peers are served at once.
 const maxPeers = 128
 
-// listenFor serves at an address, or at the usual one; where that is taken, at any free port.
+// listenFor serves at an address, or at the usual one, or, if that is taken, at any free port.
 func listenFor(ctx context.Context, std *cli.IO, server *replicate.Server, address string, announce bool) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -354,12 +354,12 @@ func listenFor(ctx context.Context, std *cli.IO, server *replicate.Server, addre
 	}
 	if announce {
 		announced, err := network.Announce(ctx, std, listener.Addr(), server)
-		if err == nil { // else it listens where nobody else can come
+		if err == nil { // else it listens where no other machine can connect
 			defer announced()
 			defer stop()
 		}
 	}
 	return peer.Serve(ctx, listener, maxPeers+replicate.Comers, func(ctx context.Context, conn peer.Conn, remote net.Addr) {
-		_ = server.Serve(ctx, remote.String(), conn) // told by Dropped
+		_ = server.Serve(ctx, remote.String(), conn) // reported by Dropped
 	})
 }

@@ -94,7 +94,7 @@ func runSync(c *urfave.Context, std *cli.IO) error {
 }
 
 // lookAt asks mirrors for their heads before another one is signed: one that conflicts is kept as seen, and then nothing is published
-// on top of what is here. Who does not answer is heard of when the drive is brought to him.
+// on top of what is here. A mirror that does not answer is reported when the drive is brought to it.
 func (s *sharing) lookAt(tree *worktree.Tree, mirrors []replicate.Dialer) {
 	cores, err := drive.Cores(s.c.Context, s.in, tree.Key())
 	if err != nil {
@@ -136,7 +136,7 @@ func (s *sharing) pushTo(ctx context.Context, server *replicate.Server, mirror r
 		return err
 	}
 	names, blobs := cores[0], cores[1]
-	options := replicate.PushOptions{Secret: func(keys.Key) (keys.Secret, error) { // that of the names signs both
+	options := replicate.PushOptions{Secret: func(keys.Key) (keys.Secret, error) { // the names' key signs both
 		return hypercore.SecretOf(ctx, s.in, names, s.options.Append.SecretFile, s.options.Append.Unlock)
 	}}
 	err = server.PushDrive(ctx, mirror, names, blobs, options)
@@ -153,7 +153,7 @@ func (s *sharing) pushTo(ctx context.Context, server *replicate.Server, mirror r
 	return nil
 }
 
-// bring brings every version to a mirror, until ctx ends: news tells of one. A mirror that was reached once is tried again when it is
+// bring brings every version to a mirror, until ctx ends; news announces one. A mirror that was reached once is tried again when it is
 // lost, with ever longer waits; one that never was, or that has another history, ends it.
 func (s *sharing) bring(ctx context.Context, server *replicate.Server, mirror replicate.Dialer, news <-chan struct{}) error {
 	had, away, wait := false, false, firstWait
@@ -183,9 +183,9 @@ func (s *sharing) bring(ctx context.Context, server *replicate.Server, mirror re
 	}
 }
 
-// once lets a locked key be opened one time, for publishing and for the mirrors.
+// once makes a locked key be opened only once, for publishing and for the mirrors.
 func once(unlock hypercore.Unlocker) hypercore.Unlocker {
-	var opening sync.Mutex // guards opened, and lets one ask for a passphrase
+	var opening sync.Mutex // guards opened, and lets only one ask for a passphrase
 	opened := map[keys.Key]keyfile.File{}
 	return func(ctx context.Context, file keyfile.File) (keyfile.File, error) {
 		opening.Lock()

@@ -10,8 +10,8 @@ import (
 // toolset is the folders where programs named hc-VERB are looked for, in order.
 type toolset []string
 
-// newToolset returns the folder of our own executable, that of the file behind it where it is a link, then PATH.
-// Relative folders are left out: nobody means to run what happens to lie in the current one.
+// newToolset returns the folder of our own executable, that of its target if it is a link, then PATH.
+// Relative folders are left out: nobody means to run what happens to be in the current one.
 func newToolset(own, path string) toolset {
 	dirs := []string{filepath.Dir(own)}
 	if real, err := filepath.EvalSymlinks(own); err == nil {
@@ -39,7 +39,7 @@ func (t toolset) find(verb string) (path string, ok bool) {
 func (t toolset) verbs() []string {
 	var verbs []string
 	for _, dir := range t {
-		entries, _ := os.ReadDir(dir) // PATH may name what is not there
+		entries, _ := os.ReadDir(dir) // PATH may name folders that do not exist
 		for _, e := range entries {
 			verb, ok := strings.CutPrefix(e.Name(), "hc-")
 			if !ok {

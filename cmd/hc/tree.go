@@ -8,7 +8,7 @@ import (
 	"hc/lib/worktree"
 )
 
-// openTree opens the working copy that an argument names, or that the current folder is in.
+// openTree opens the working copy that the argument names, or else the one that the current folder is in.
 func openTree(c *urfave.Context, std *cli.IO) (*store.Store, *worktree.Tree, error) {
 	folder := "."
 	switch c.NArg() {

@@ -15,7 +15,7 @@ var builtin = cli.Verbs{
 	newRm, newShare, newStatus, newSync,
 }
 
-// pipes says what the programs hc-VERB do that come with this one, in their own words.
+// pipes has the usage texts of the programs hc-VERB that come with this one.
 var pipes = map[string]string{
 	"append": "append blocks to a signed log, and print its key and length",
 	"chunk":  "cut bytes into blocks where their content says so",
@@ -24,14 +24,14 @@ var pipes = map[string]string{
 	"verify": "check a proof stream, and write the bytes that it proves",
 }
 
-// allVerbs returns every verb there is, built in or found, sorted.
+// allVerbs returns every verb, built in or found, sorted.
 func allVerbs(tools toolset) []string {
 	verbs := append(builtin.Names(), tools.verbs()...)
 	slices.Sort(verbs)
 	return slices.Compact(verbs)
 }
 
-// listVerbs shows them in the help.
+// listVerbs returns the list of verbs for the help.
 func listVerbs(tools toolset) string {
 	verbs := allVerbs(tools)
 	width := 0
@@ -47,7 +47,7 @@ func listVerbs(tools toolset) string {
 	return b.String()
 }
 
-// storeFrom returns the IO of a verb: dir, where it is not empty, stands for $HC_DIR.
+// storeFrom returns the IO of a verb, with dir as $HC_DIR unless it is empty.
 func storeFrom(dir string, std *cli.IO) *cli.IO {
 	own := *std
 	own.Env = func(name string) string {
