@@ -6,18 +6,21 @@ package budget
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
 
-const (
-	leastRate = 4 << 10          // bytes a second: also the least that a server must send while we wait for its answer
-	window    = 20 * time.Second // over which the rate is measured: a disk may be busy, or a radio silent, for part of it
-)
+const leastRate = 4 << 10 // bytes a second: also the least that a server must send while we wait for its answer
+
+// Window is a time over which to measure the rate: a disk may be busy, or a radio silent, for part of it.
+const Window = 20 * time.Second
 
 // Budget is a number of bytes that peers share. It is safe for concurrent use.
 type Budget struct {
-	limit int
+	limit  int
+	window time.Duration
+	last   bool // the latest waiter goes first
 
 	mu    sync.Mutex // guards everything below
 	used  int
@@ -30,8 +33,15 @@ type waiter struct {
 	ready chan struct{} // closed when it has them
 }
 
-// New returns a budget of limit bytes. A caller that needs more than that by itself gets it when nobody else has any.
-func New(limit int) *Budget { return &Budget{limit: limit} }
+// New returns a budget of limit bytes, whose peers' rates are measured over window. A caller that needs more than that by itself
+// gets it when nobody else has any.
+func New(limit int, window time.Duration) *Budget { return &Budget{limit: limit, window: window} }
+
+// NewLastFirst is like New, for callers that take a share once: the latest goes first. So it waits for a few others only,
+// however many there are that would hold on to their share.
+func NewLastFirst(limit int, window time.Duration) *Budget {
+	return &Budget{limit: limit, window: window, last: true}
+}
 
 // Peer is the peer that causes the use of memory.
 type Peer struct {
@@ -65,7 +75,7 @@ func (b *Budget) Take(ctx context.Context, bytes int, peer Peer) (*Share, error)
 	s := &Share{of: b, bytes: bytes, peer: peer, moved: peer.Progress()}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s.looks = time.AfterFunc(window, s.look)
+	s.looks = time.AfterFunc(b.window, s.look)
 	return s, nil
 }
 
@@ -87,25 +97,24 @@ func (b *Budget) giveUp(w *waiter) {
 	case <-w.ready:
 		b.used -= w.bytes
 	default:
-		for i, other := range b.queue {
-			if other == w {
-				b.queue = append(b.queue[:i], b.queue[i+1:]...)
-				break
-			}
-		}
+		b.queue = slices.DeleteFunc(b.queue, func(other *waiter) bool { return other == w })
 	}
 	b.serve()
 }
 
-// serve gives the waiters at the head of the queue the available bytes. b.mu is held.
+// serve gives the waiters, in turn, the available bytes. b.mu is held.
 func (b *Budget) serve() {
 	for len(b.queue) > 0 {
-		w := b.queue[0]
+		next := 0
+		if b.last {
+			next = len(b.queue) - 1
+		}
+		w := b.queue[next]
 		if b.used > 0 && b.used+w.bytes > b.limit {
 			return
 		}
 		b.used += w.bytes
-		b.queue = b.queue[1:]
+		b.queue = slices.Delete(b.queue, next, next+1)
 		close(w.ready)
 	}
 }
@@ -138,11 +147,11 @@ func (s *Share) Bytes() int {
 func (s *Share) look() {
 	moved := s.peer.Progress()
 	s.of.mu.Lock()
-	slow := moved-s.moved < leastRate*uint64(window/time.Second)
+	slow := moved-s.moved < uint64(leastRate*s.of.window/time.Second)
 	drop := slow && !s.over && len(s.of.queue) > 0
 	s.moved = moved
 	if !s.over && !drop {
-		s.looks.Reset(window)
+		s.looks.Reset(s.of.window)
 	}
 	s.of.mu.Unlock()
 	if drop {

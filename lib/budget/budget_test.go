@@ -3,6 +3,7 @@ package budget
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -35,7 +36,7 @@ func (p *peer) drop() {
 // less.
 func TestTakeInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(100)
+		b := New(100, Window)
 		first := take(t, b, 80)
 		got := make(chan int, 4)
 		for _, bytes := range []int{50, 10, 300, 5} {
@@ -60,17 +61,41 @@ func TestTakeInOrder(t *testing.T) {
 	})
 }
 
+// Where the latest goes first, the others get their turn after it.
+func TestTakeLastFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewLastFirst(100, Window)
+		first := take(t, b, 80)
+		var order []int
+		for _, bytes := range []int{50, 60, 90} {
+			go func() {
+				p := take(t, b, bytes)
+				order = append(order, bytes)
+				time.Sleep(time.Millisecond)
+				p.share.Release()
+			}()
+			synctest.Wait()
+		}
+		first.share.Release()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if !slices.Equal(order, []int{90, 60, 50}) || b.used != 0 {
+			t.Errorf("their turns: %v, %d bytes are taken", order, b.used)
+		}
+	})
+}
+
 // As long as nobody waits a peer may be as slow as it likes. When somebody does, peers that are too slow are dropped,
 // and no others.
 func TestSlowOnesGoForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(100)
+		b := New(100, Window)
 		slow, fast := take(t, b, 50), take(t, b, 50)
 		quarter := func(times int) {
 			for range times {
-				time.Sleep(window / 4)
-				slow.moved.Add(leastRate * uint64(window/time.Second) / 8)
-				fast.moved.Add(leastRate * uint64(window/time.Second) / 2)
+				time.Sleep(Window / 4)
+				slow.moved.Add(leastRate * uint64(Window/time.Second) / 8)
+				fast.moved.Add(leastRate * uint64(Window/time.Second) / 2)
 			}
 		}
 		quarter(40)
@@ -92,7 +117,7 @@ func TestSlowOnesGoForOthers(t *testing.T) {
 // A caller that gives up waiting leaves nothing behind, and those after it get their turn.
 func TestGiveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(100)
+		b := New(100, Window)
 		first := take(t, b, 80)
 		ctx, stop := context.WithCancel(t.Context())
 		gaveUp := make(chan error, 1)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"hc/lib/keys"
+	"hc/lib/objects"
 	"hc/lib/protomux"
 	"hc/lib/replicate/messages"
 	"hc/lib/replicate/publish"
@@ -62,6 +63,18 @@ func (a *asking) open() *asking {
 	a.t.Helper()
 	id := keys.DiscoveryKey(a.link.key)
 	channel, err := a.mux.Open(messages.Protocol, id[:], a.link.open(), a)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.channel = channel
+	return a
+}
+
+// openObjects opens the channel of an hc reader.
+func (a *asking) openObjects() *asking {
+	a.t.Helper()
+	id := keys.DiscoveryKey(a.link.key)
+	channel, err := a.mux.Open(objects.Protocol, id[:], a.link.capability(), a)
 	if err != nil {
 		a.t.Fatal(err)
 	}

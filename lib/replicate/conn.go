@@ -48,6 +48,7 @@ type serverConn struct {
 	work          chan struct{} // holds a token while there may be something to do
 	sinks         sync.WaitGroup
 	answers       answers.Batch // belongs to the answering goroutine
+	tookLong      bool          // the peer took a long answer; likewise
 
 	mu       sync.Mutex            // guards all below
 	withheld map[keys.Key]bool     // discovery keys of cores that a push does not show until their length is reserved

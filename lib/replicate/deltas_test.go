@@ -120,7 +120,7 @@ func givingDeltas(change func(*objects.Blocks, objects.AskDeltas)) func(*liar, *
 		if err != nil {
 			return err
 		}
-		answer, err := g.blocks(l.snapshot, ask.AskBlocks, &ask, objects.MaxRaw, answers.Take(objects.MaxRaw))
+		answer, err := g.blocks(l.snapshot, ask.AskBlocks, &ask, answers.PackOptions{Most: objects.MaxRaw}, answers.Take(objects.MaxRaw))
 		if err != nil {
 			return err
 		}
@@ -187,7 +187,7 @@ func TestDeltaThatNobodyAskedFor(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		answer, err := g.blocks(l.snapshot, ask, &objects.AskDeltas{AskBlocks: ask, Held: []objects.Span{{First: 0, Count: 300}}}, objects.MaxRaw, answers.Take(objects.MaxRaw))
+		answer, err := g.blocks(l.snapshot, ask, &objects.AskDeltas{AskBlocks: ask, Held: []objects.Span{{First: 0, Count: 300}}}, answers.PackOptions{Most: objects.MaxRaw}, answers.Take(objects.MaxRaw))
 		if err != nil {
 			return err
 		}

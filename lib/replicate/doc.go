@@ -14,7 +14,7 @@
 //
 //   - a connection: connect.go; proof that a peer knows a core's key: link.go; one connection for several cores: line.go
 //   - a [Server]: server.go; its cores: registry.go; one of them: served.go; its number of connections: places.go; the
-//     memory that slow ones take: hc/lib/budget; one connection: conn.go; its queue: jobs.go, turns.go; a core's channels,
+//     memory that slow ones take: hc/lib/budget, long.go; one connection: conn.go; its queue: jobs.go, turns.go; a core's channels,
 //     stock's: reader.go, and hc's: giver.go, copies.go, deltas.go, runs.go; what a reader has: holdings.go, compare.go;
 //     what a mirror takes from it: sink.go
 //   - a [Server.Push]: push.go, reserve.go

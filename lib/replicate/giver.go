@@ -218,7 +218,13 @@ func (g *giver) giveBlocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, de
 	most := g.conn.mostRaw()
 	frame := answers.Take(most)
 	defer frame.GiveBack()
-	answer, err := g.blocks(snapshot, m, deltas, most, frame)
+	leave := func() {}
+	defer func() { leave() }()
+	options := answers.PackOptions{Most: most, Long: func(bytes int) (err error) {
+		leave, err = g.conn.awaitRoom(bytes)
+		return err
+	}}
+	answer, err := g.blocks(snapshot, m, deltas, options, frame)
 	if err != nil {
 		return err
 	}
@@ -234,14 +240,13 @@ func (g *giver) giveBlocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, de
 	return frame.Send(g.channel, answer)
 }
 
-// blocks makes an answer of up to about most bytes of blocks, whose payloads are in the frame.
-func (g *giver) blocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas *objects.AskDeltas, most int, frame *answers.Frame) (answer objects.Blocks, err error) {
+// blocks makes an answer whose payloads are in the frame.
+func (g *giver) blocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas *objects.AskDeltas, options answers.PackOptions, frame *answers.Frame) (answer objects.Blocks, err error) {
 	answer.ID = m.ID
 	last := m.Spans[len(m.Spans)-1]
 	if err := g.check(snapshot.Head(), m.Fork, last.First+last.Count, m.Nodes); err != nil {
 		return answer, err
 	}
-	options := answers.PackOptions{Most: most}
 	if deltas != nil {
 		options.Base = g.baseFinder(snapshot, *deltas)
 		if deltas.Maps && m.Count() <= hyperdrive.MaxMapBlocks {

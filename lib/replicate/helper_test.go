@@ -99,10 +99,13 @@ func (c *testCore) serving(options ServerOptions) *net.TCPConn {
 	return c.server(options)()
 }
 
-// server starts a real server of the core, and returns how to connect to it.
-func (c *testCore) server(options ServerOptions) (connect func() *net.TCPConn) {
+// server starts a real server of the core, which may be changed before, and returns how to connect to it.
+func (c *testCore) server(options ServerOptions, change ...func(*Server)) (connect func() *net.TCPConn) {
 	c.t.Helper()
 	server := NewServer(c.store, options)
+	for _, change := range change {
+		change(server)
+	}
 	background(c.t, func(ctx context.Context) {
 		if err := server.Run(ctx); err != nil {
 			c.t.Error(err)

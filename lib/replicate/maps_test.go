@@ -114,7 +114,7 @@ func TestLiarsOfMaps(t *testing.T) {
 			t.Error("who does not know of maps was asked for them")
 		}
 		ask.Maps = true
-		answer, err := g.blocks(l.snapshot, ask.AskBlocks, &ask, objects.MaxRaw, answers.Take(objects.MaxRaw))
+		answer, err := g.blocks(l.snapshot, ask.AskBlocks, &ask, answers.PackOptions{Most: objects.MaxRaw}, answers.Take(objects.MaxRaw))
 		if err != nil {
 			return err
 		}

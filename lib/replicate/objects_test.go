@@ -60,7 +60,7 @@ func answering(leaves func(*objects.Leaves), blocks func(*objects.Blocks)) func(
 			if err != nil {
 				return err
 			}
-			answer, err := g.blocks(l.snapshot, ask, nil, objects.MaxRaw, answers.Take(objects.MaxRaw))
+			answer, err := g.blocks(l.snapshot, ask, nil, answers.PackOptions{Most: objects.MaxRaw}, answers.Take(objects.MaxRaw))
 			if err != nil {
 				return err
 			}
@@ -149,7 +149,7 @@ func TestLiarsOfManyBlocks(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			answer, err := g.blocks(l.snapshot, ask, nil, objects.MaxRaw, answers.Take(objects.MaxRaw))
+			answer, err := g.blocks(l.snapshot, ask, nil, answers.PackOptions{Most: objects.MaxRaw}, answers.Take(objects.MaxRaw))
 			if err != nil {
 				return err
 			}
@@ -220,7 +220,7 @@ func TestPoorGivers(t *testing.T) {
 			first := ask
 			first.Prove, first.Nodes = false, nil
 			first.Spans = []objects.Span{{First: ask.Spans[0].First, Count: 1}}
-			answer, err := g.blocks(l.snapshot, first, nil, objects.MaxRaw, answers.Take(objects.MaxRaw))
+			answer, err := g.blocks(l.snapshot, first, nil, answers.PackOptions{Most: objects.MaxRaw}, answers.Take(objects.MaxRaw))
 			if err != nil {
 				return err
 			}

@@ -245,18 +245,22 @@ func (r *reader) reply(request merkle.Request) error {
 	if snapshot == nil {
 		return r.refuse(request, store.ErrBlockMissing)
 	}
+	leave, err := r.awaitRoom(snapshot, request)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	proof, memory, err := snapshot.Prove(r.conn.ctx, request)
 	if err != nil {
 		return r.refuse(request, err)
 	}
-	defer memory.Release()
 	if proof.Upgrade != nil && r.tracks {
 		r.gave(snapshot.Head(), request.Upgrade.Start)
 	}
 	if r.conn.server.options.Trace != nil {
 		r.conn.server.options.Trace(true, proof)
 	}
-	return r.conn.answers.Add(r.channel, proof)
+	return r.conn.answers.Add(r.channel, proof, memory)
 }
 
 // refuse answers a request with a refusal. Damage on our own disk is a refusal, too; the peer asks elsewhere.

@@ -50,6 +50,7 @@ type Server struct {
 	places   *places
 	turns    turns          // for expensive questions
 	frames   *budget.Budget // memory for incoming long frames
+	long     longAnswers    // memory for outgoing long answers
 	holdings *bitfield.Room // memory for what readers have
 
 	mu       sync.Mutex // guards all below
@@ -70,7 +71,8 @@ func NewServer(of *store.Store, options ServerOptions) *Server {
 		options:  options,
 		places:   newPlaces(options.Peers),
 		turns:    newTurns(),
-		frames:   budget.New(maxFrames),
+		frames:   budget.New(maxFrames, budget.Window),
+		long:     newLongAnswers(),
 		holdings: bitfield.NewRoom(maxHoldings),
 		cores:    map[keys.Key]*servedCore{},
 		conns:    map[*serverConn]bool{},

@@ -15,7 +15,7 @@ import (
 // A long frame that does not come to its end keeps others from theirs for a while, not for ever; who hands his in goes on.
 func TestLongFramesShareABudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		long := budget.New(3 << 20)
+		long := budget.New(3<<20, budget.Window)
 		message := bytes.Repeat([]byte("long"), 1<<19)
 		type read struct {
 			message []byte

@@ -3,6 +3,7 @@ package answers
 import (
 	"errors"
 
+	"hc/lib/lent"
 	"hc/lib/merkle"
 	"hc/lib/protomux"
 	"hc/lib/replicate/messages"
@@ -12,7 +13,8 @@ import (
 // batch. Single answers cost it a tenth more, and each small one a frame.
 const (
 	answersTogether = 32
-	answeredBytes   = 512 << 10
+
+	BatchBytes = 512 << 10 // a longer answer is sent alone
 )
 
 // Batch gathers answers, for one channel at a time, in the memory that they are encrypted in and written from. It sends them
@@ -27,8 +29,8 @@ type Batch struct {
 }
 
 // Add adds an answer. If there is no room, or the others are for another channel, it sends those first. It keeps nothing of
-// proof. An error is one of sending.
-func (a *Batch) Add(channel *protomux.Channel, proof *merkle.Proof) error {
+// proof, and releases memory, in which the block lies, before it sends the answer. An error is one of sending.
+func (a *Batch) Add(channel *protomux.Channel, proof *merkle.Proof, memory *lent.Memory) error {
 	a.head, a.tail = messages.AppendDataHead(a.head[:0], proof), messages.AppendDataTail(a.tail[:0], proof)
 	var value []byte
 	if proof.Block != nil {
@@ -36,12 +38,13 @@ func (a *Batch) Add(channel *protomux.Channel, proof *merkle.Proof) error {
 	}
 	bytes := len(a.head) + len(value) + len(a.tail)
 	var err error
-	if a.channel != channel || a.bytes+bytes+batchedRoom > answeredBytes {
+	if a.channel != channel || a.bytes+bytes+batchedRoom > BatchBytes {
 		err = a.Flush()
 	}
 	a.channel = channel
 	a.put(value, bytes)
-	if a.count == answersTogether || a.bytes > answeredBytes {
+	memory.Release()
+	if a.count == answersTogether || a.bytes > BatchBytes {
 		err = errors.Join(err, a.Flush())
 	}
 	return err
@@ -50,7 +53,7 @@ func (a *Batch) Add(channel *protomux.Channel, proof *merkle.Proof) error {
 // put appends the answer of head, value and tail, of so many bytes, to the others.
 func (a *Batch) put(value []byte, bytes int) {
 	if a.frame == nil {
-		a.frame = Take(max(answeredBytes, bytes+batchedRoom))
+		a.frame = Take(max(BatchBytes, bytes+batchedRoom))
 	}
 	b := protomux.AppendBatched(a.frame.reserve(bytes+batchedRoom), messages.TypeData, bytes)
 	if a.count == 0 {

@@ -56,10 +56,10 @@ func data(t *testing.T, frame []byte) (proofs []*merkle.Proof, batch bool) {
 // Whatever an answer's length, the frame that it is put into has room for it, and for all that go with it; and is kept if it is of a usual
 // length.
 func TestAnswersFitTheirFrame(t *testing.T) {
-	for _, size := range []int{10, answeredBytes / answersTogether, 100_000, answeredBytes - batchedRoom, answeredBytes, answeredBytes + 1, objects.MaxRaw - batchedRoom, objects.MaxRaw, 15 << 20} {
+	for _, size := range []int{10, BatchBytes / answersTogether, 100_000, BatchBytes - batchedRoom, BatchBytes, BatchBytes + 1, objects.MaxRaw - batchedRoom, objects.MaxRaw, 15 << 20} {
 		var a Batch
 		value, had := make([]byte, size), 0
-		for a.count == 0 || a.count < answersTogether && a.bytes+size+batchedRoom <= answeredBytes {
+		for a.count == 0 || a.count < answersTogether && a.bytes+size+batchedRoom <= BatchBytes {
 			a.put(value, size)
 			if had == 0 {
 				had = cap(a.frame.b)
@@ -100,7 +100,7 @@ func TestAnswersTogether(t *testing.T) {
 			if size > 0 {
 				proof.Block = &merkle.BlockProof{Index: uint64(i), Value: bytes.Repeat([]byte{byte(i)}, size)}
 			}
-			if err := a.Add(channel, proof); err != nil {
+			if err := a.Add(channel, proof, nil); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 // PackOptions say what an answer with blocks may have.
 type PackOptions struct {
 	Most int                              // bytes of blocks, unless it is a single one, or a run of up to objects.MaxRaw: see Most
+	Long func(bytes int) error            // waits for room for a block, or a run, longer than that; nil: there is room
 	Base func(hash.Digest) (uint64, bool) // finds the block with a leaf hash among those that the reader holds, as the base of a delta; nil: it holds none
 	Maps []objects.Span                   // blocks held by a reader that takes maps of them; nil: it takes none
 }
@@ -56,6 +57,11 @@ func (p *packer) add(span objects.Span) bool {
 		}
 		if extent.Whole && p.count > 0 && p.full(int(extent.Count), extent.Bytes) {
 			return false // the next question gets it as it is stored
+		}
+		if p.count == 0 && extent.Bytes > p.Most && p.Long != nil {
+			if p.err = p.Long(extent.Bytes); p.err != nil {
+				return false
+			}
 		}
 		maps := p.mapsIn(at, extent)
 		if extent.Whole && len(maps) == 0 && p.addStored(extent) {
