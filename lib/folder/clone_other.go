@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// clone has no way to make dst share the blocks of src.
+// clone cannot make dst share the blocks of src here.
 func clone(_, _ *os.File) error { return errors.ErrUnsupported }

@@ -5,9 +5,9 @@ import (
 	"os"
 )
 
-// CopyFile copies what src has, from its beginning, to dst. If dst is an empty *os.File on the same disk, and that can share
-// blocks, it becomes a clone, which takes no time and no room; else the system copies it where it can. What is in dst then
-// has still to be verified: src may have changed meanwhile.
+// CopyFile copies src, from its beginning, to dst. If dst is an empty *os.File on the same disk, and the disk can share blocks,
+// dst becomes a clone, which takes no time and no space; else the system copies the bytes if it can. The caller has to verify
+// dst: src may have changed meanwhile.
 func CopyFile(dst io.Writer, src *os.File) error {
 	if file, ok := dst.(*os.File); ok && clone(file, src) == nil {
 		return nil

@@ -17,16 +17,15 @@ import (
 )
 
 var (
-	// ErrRefused is wrapped by errors about one item that must not, or cannot, be written into this folder; others can. What
-	// was there is as it was.
+	// ErrRefused says that one item must not, or cannot, be written into this folder; others can. What was there is unchanged.
 	ErrRefused = errors.New("not written")
 
-	// ErrInTheWay is wrapped, with ErrRefused, where something of the folder's own would have to go.
+	// ErrInTheWay, an ErrRefused, says that something of the folder's own would have to go.
 	ErrInTheWay = fmt.Errorf("something is in the way: %w", ErrRefused)
 )
 
-// NotAllowed makes an error about a path one that wraps ErrRefused where the system does not allow it, or the disk takes no such
-// name: it may well have others. Of a disk that is read-only it has none.
+// NotAllowed makes an error about a path wrap ErrRefused if the system does not permit the operation, or the disk does not
+// accept the name: other paths may still work. On a read-only disk none would.
 func NotAllowed(path string, err error) error {
 	var why syscall.Errno
 	if !errors.As(err, &why) || errors.Is(err, ErrRefused) {
@@ -39,7 +38,7 @@ func NotAllowed(path string, err error) error {
 	return err
 }
 
-// A Decision is what is to become of something that is in the way.
+// A Decision says what becomes of something that is in the way.
 type Decision int
 
 // Decisions.
@@ -49,44 +48,43 @@ const (
 	Keep                    // it stays, and the item counts as done
 )
 
-// Existing is a file or a link of the folder that an item would take the place of.
+// Existing is a file or a link of the folder that an item would replace.
 type Existing struct {
-	Path string      // in the drive, without a / before it
-	Info fs.FileInfo // as Lstat says
-	Gone bool        // the drive has nothing there any more: it is to be removed
+	Path string      // in the drive, without a leading /
+	Info fs.FileInfo // from Lstat
+	Gone bool        // the drive has no file there any more: it is to be removed
 }
 
 // ExportOptions say how a folder is written.
 type ExportOptions struct {
-	// Decide is asked about everything that an item would replace or remove; nil refuses. Who calls knows what was there
-	// before, and whether somebody has changed it since. It is asked about one at a time, but from any goroutine: about what
-	// has come, or was changed, since a write was begun.
+	// Decide is asked about everything that an item would replace or remove; nil refuses. The caller knows what was there
+	// before, and whether somebody has changed it since. Decide is called for one thing at a time, but from any goroutine, for
+	// whatever has appeared or changed since a write was begun.
 	Decide func(Existing) (Decision, error)
 
-	// OutsideLinks lets links be written whose target may be outside of the folder. Nothing here ever follows one, but other
-	// programs will.
+	// OutsideLinks allows links whose target may be outside the folder. Nothing here ever follows one, but other programs will.
 	OutsideLinks bool
 }
 
-// An Export writes a drive's files into a folder of the disk. Each file is written under another name in its folder, and
-// takes its place once all of its content was verified: what is there under its name is the old one or the new one, whole.
+// An Export writes a drive's files into a folder of the disk. Each file is written under another name in its folder, and is
+// renamed once all of its content was verified: under its name there is the old file or the new one, whole.
 //
 //	x, err := folder.OpenExport("copy", folder.ExportOptions{Decide: …})
 //	…
-//	err = x.Remove(path)            // first of all that is gone: a file may have become a folder
+//	err = x.Remove(path)            // first everything that is gone: a file may have become a folder
 //	err = x.Put(item, func(w io.Writer) error {
 //		return hyperdrive.Content(ctx, d.Blobs(), item, w)
 //	})
 //	err = x.Close()
 //
-// Begin is Put in two halves, the second of which may run beside others.
+// Begin is Put in two halves, the second of which may run in parallel with others.
 //
 // Nothing is ever written, or removed, through a symbolic link. Items may come in any order; that of a drive's keys is the
-// fastest. At most one Export may be at work in a folder: it removes what one before it that was killed has left unfinished.
+// fastest. Only one Export may be at work in a folder: it removes what an earlier one, if it was killed, left unfinished.
 type Export struct {
 	opt   ExportOptions
-	dirs  []exportDir // from the folder itself down to where the last item was
-	folds bool        // the disk takes some names for one another
+	dirs  []exportDir // from the folder itself down to that of the last item
+	folds bool        // the disk treats some different names as the same
 	seed  maphash.Seed
 	temps tempNames
 	begun sync.WaitGroup // files
@@ -94,7 +92,7 @@ type Export struct {
 	deciding sync.Mutex // held while Decide is asked
 
 	mu      sync.Mutex          // guards stats, and:
-	written map[uint64]struct{} // hashes of the paths of what was written, or begun
+	written map[uint64]struct{} // hashes of the paths that were written, or begun
 	stats   ExportStats
 }
 
@@ -104,7 +102,7 @@ type ExportStats struct {
 	Bytes                       uint64 // of files
 }
 
-// OpenExport opens a folder to be written, which is made if it is not there.
+// OpenExport opens a folder for writing, and makes it if it is not there.
 func OpenExport(dir string, opt ExportOptions) (*Export, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
@@ -130,7 +128,7 @@ func OpenExport(dir string, opt ExportOptions) (*Export, error) {
 	return x, nil
 }
 
-// Close lets go of the folder, once all that was begun has ended.
+// Close waits for all writes that were begun, and closes the folder.
 func (x *Export) Close() error {
 	x.begun.Wait()
 	x.leave(0)
@@ -144,9 +142,9 @@ func (x *Export) Stats() ExportStats {
 	return x.stats
 }
 
-// Put writes one item of a drive. Of a file, content is called to write what the drive has, verified: if it returns an
-// error, nothing was written. Its writer is an *os.File, so that CopyFile can make it a clone of another. The errors that
-// wrap ErrRefused are about this item alone; others, say of a full disk, will be those of the next one, too.
+// Put writes one item of a drive. For a file, it calls content to write the verified content from the drive; if content returns
+// an error, nothing has been written. The writer is an *os.File, so that CopyFile can make it a clone of another. Errors that
+// wrap ErrRefused are about this item alone; others, such as that of a full disk, would also hit the next one.
 func (x *Export) Put(item hyperdrive.Item, content func(w io.Writer) error) error {
 	write, err := x.Begin(item, content)
 	if err != nil || write == nil {
@@ -155,9 +153,8 @@ func (x *Export) Put(item hyperdrive.Item, content func(w io.Writer) error) erro
 	return write()
 }
 
-// Begin is Put up to the writing of a file, which write does: it may run beside others, and beside all else that is done
-// with the Export. It must be called, without waiting for anything of this goroutine. It is nil if nothing is left to be
-// done.
+// Begin is Put except for writing a file, which write does. write may run in parallel with others, and with everything else
+// done with the Export. It must be called, and must not have to wait for this goroutine. It is nil if nothing is left to do.
 func (x *Export) Begin(item hyperdrive.Item, content func(w io.Writer) error) (write func() error, err error) {
 	path, err := x.check(item)
 	if err != nil {
@@ -184,7 +181,7 @@ func (x *Export) Begin(item hyperdrive.Item, content func(w io.Writer) error) (w
 		n, err := writeFile(dir, file, temp, mode, mtime, content)
 		return ExportStats{Files: 1, Bytes: uint64(n)}, err
 	})
-	if x.folds { // what the disk takes for its name has to see it
+	if x.folds { // names that the disk treats as the same must be noticed
 		err := write()
 		if err == nil {
 			dir.add(name)
@@ -248,10 +245,10 @@ func attributes(e hyperdrive.Entry) (mode fs.FileMode, mtime time.Time) {
 type place struct {
 	dir        *exportDir // nil: what is there is to stay
 	path, name string
-	was        fs.FileInfo // what is there, and goes, as it was when that was decided; nil: nothing
+	was        fs.FileInfo // the file to be replaced, as it was when that was decided; nil: none
 }
 
-// place opens the folder of a path and makes way for it.
+// place opens the folder of a path and clears the way for it.
 func (x *Export) place(path string) (place, error) {
 	dir, name, err := x.enter(path)
 	if err != nil {
@@ -264,7 +261,7 @@ func (x *Export) place(path string) (place, error) {
 	return place{dir, path, name, was}, nil
 }
 
-// claim notes that a path is written, or is none any more.
+// claim notes that a path is being written, or no longer is.
 func (x *Export) claim(path string, written bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -282,12 +279,12 @@ func (x *Export) claimed(path string) bool {
 	return ok
 }
 
-// clear sees to it that a name may be taken; was is what has it, and goes, done says that this is to stay.
+// clear makes sure that a name may be taken. was is the file there that will be replaced; done says that it is to stay.
 func (x *Export) clear(dir *exportDir, path, name string) (was fs.FileInfo, done bool, err error) {
 	if x.claimed(path) {
 		return nil, false, fmt.Errorf("%q: %w: it was written already", path, ErrRefused)
 	}
-	if !x.folds && !dir.names[name] { // what comes meanwhile is seen when this gets its name
+	if !x.folds && !dir.names[name] { // anything that appears meanwhile is noticed at the rename
 		return nil, false, nil
 	}
 	info, err := dir.lstat(name)
@@ -301,8 +298,8 @@ func (x *Export) clear(dir *exportDir, path, name string) (was fs.FileInfo, done
 		return nil, false, err
 	}
 	if info.IsDir() {
-		x.begun.Wait()                                 // it may be of one of those
-		if removeFolders(dir.root.Root, name) != nil { // what has no file is nobody's
+		x.begun.Wait()                                 // it may belong to a write under way
+		if removeFolders(dir.root.Root, name) != nil { // folders without files are nobody's
 			return nil, false, fmt.Errorf("%q: %w: it is a folder", path, ErrInTheWay)
 		}
 		return nil, false, nil
@@ -338,8 +335,8 @@ func (x *Export) count(done ExportStats) {
 	s.Files, s.Links, s.Removed, s.Kept, s.Bytes = s.Files+done.Files, s.Links+done.Links, s.Removed+done.Removed, s.Kept+done.Kept, s.Bytes+done.Bytes
 }
 
-// Remove removes a file or a link that the drive does not have any more, and then its folders as far as they are empty. What
-// is not there is no error; a folder, or what Decide refuses, is ErrInTheWay.
+// Remove removes a file or a link that the drive no longer has, and then its folders as far as they are empty. It is no error
+// if nothing is there. A folder, or a refusal by Decide, is ErrInTheWay.
 func (x *Export) Remove(path string) error {
 	if err := hyperdrive.CheckName("/" + path); err != nil {
 		return fmt.Errorf("%q: %w: %w", path, ErrRefused, err)
@@ -356,7 +353,7 @@ func (x *Export) Remove(path string) error {
 		return NotAllowed(path, fmt.Errorf("removing %q: %w", path, err))
 	}
 	if x.spelt(dir, path, name) != nil {
-		return nil // another file, which the disk takes for this one
+		return nil // another file, with a name that the disk treats as the same
 	}
 	if info.IsDir() {
 		return fmt.Errorf("%q: %w: it is a folder", path, ErrInTheWay)
@@ -376,7 +373,7 @@ func (x *Export) Remove(path string) error {
 	return x.removeEmpty()
 }
 
-// PutDrive is Put for every item of a version: of each that is refused refused is told, which may end it by an error.
+// PutDrive is Put for every item of a version. It calls refused for each that is refused; an error of that ends it.
 func (x *Export) PutDrive(ctx context.Context, d *hyperdrive.Drive, blobs hyperdrive.Blobs, refused func(item hyperdrive.Item, err error) error) error {
 	return d.List(ctx, "/", func(item hyperdrive.Item) error {
 		err := x.Put(item, func(w io.Writer) error { return hyperdrive.Content(ctx, blobs, item, w) })

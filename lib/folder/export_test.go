@@ -321,7 +321,7 @@ func TestExportFoldingDisk(t *testing.T) {
 	x.folds = true
 	x.dirs[0].fold = strings.ToLower
 	for _, name := range []string{"/README", "/SRC/y", "/Src"} {
-		if err := x.Put(fileItem(name), unread); !errors.Is(err, ErrRefused) || errors.Is(err, ErrInTheWay) || !strings.Contains(err.Error(), "takes its name for that of another") {
+		if err := x.Put(fileItem(name), unread); !errors.Is(err, ErrRefused) || errors.Is(err, ErrInTheWay) || !strings.Contains(err.Error(), "takes its name for that of another file") {
 			t.Errorf("%s: %v", name, err)
 		}
 		check(t, x.Remove(name[1:]))

@@ -10,12 +10,12 @@ import (
 	"hc/lib/hyperdrive"
 )
 
-// An exportDir is an open folder of an Export: real, not by a link, and the same one for as long as it is open.
+// An exportDir is an open folder of an Export: a real one, not reached by a link, and the same for as long as it is open.
 type exportDir struct {
 	root  *sharedRoot
 	name  string                   // in the folder above
-	names map[string]bool          // what is in it, as it is spelt, as far as it was there when it was opened, or is the drive's
-	fold  func(name string) string // of a test: as what the disk takes a name
+	names map[string]bool          // the names in it, as spelt, that were there when it was opened, or are the drive's
+	fold  func(name string) string // for tests: the name that the disk takes a name for
 }
 
 // lstat looks at what is in it.
@@ -26,7 +26,7 @@ func (d *exportDir) lstat(name string) (fs.FileInfo, error) {
 	return d.root.Lstat(name)
 }
 
-// list reads the names in it, and removes what was left unfinished by others.
+// list reads the names in it, and removes unfinished files of others.
 func (d *exportDir) list(own tempNames) error {
 	names, err := d.root.dir.Readdirnames(-1)
 	if err != nil {
@@ -47,15 +47,15 @@ func (d *exportDir) list(own tempNames) error {
 func (d *exportDir) add(name string)    { d.names[name] = true }
 func (d *exportDir) forget(name string) { delete(d.names, name) }
 
-// spelt returns an error if what the disk has under a name, which is there, is spelt in another way.
+// spelt returns an error if the disk has a name, but in another spelling.
 func (x *Export) spelt(dir *exportDir, path, name string) error {
 	if !x.folds || dir.names[name] {
 		return nil
 	}
-	return fmt.Errorf("%q: %w: this disk takes its name for that of another one that is there", path, ErrRefused)
+	return fmt.Errorf("%q: %w: this disk takes its name for that of another file", path, ErrRefused)
 }
 
-// enter opens the folder that path is in, and makes it where there is none.
+// enter opens the folder that path is in, and makes it if there is none.
 func (x *Export) enter(path string) (*exportDir, string, error) {
 	parts := strings.Split(path, "/")
 	folders := parts[:len(parts)-1]
@@ -90,12 +90,12 @@ func (x *Export) find(path string) (*exportDir, string, error) {
 	return x.top(), parts[len(parts)-1], nil
 }
 
-// Tidy removes what another Export has left unfinished beside a path, and its folders as far as they are empty then.
+// Tidy removes unfinished files of another Export beside a path, and then its folders as far as they are empty.
 func (x *Export) Tidy(path string) error {
 	if err := hyperdrive.CheckName("/" + path); err != nil {
 		return fmt.Errorf("%q: %w: %w", path, ErrRefused, err)
 	}
-	if _, _, err := x.find(path); err != nil { // which reads the folders on the way, as far as there are any
+	if _, _, err := x.find(path); err != nil { // this lists the folders on the way, as far as there are any
 		return NotAllowed(path, err)
 	}
 	return x.removeEmpty()
@@ -120,8 +120,8 @@ func (x *Export) leave(depth int) {
 
 func (x *Export) top() *exportDir { return &x.dirs[len(x.dirs)-1] }
 
-// descend opens the folder name, whose path it is, in the open one, and makes it where there is none. A link is none: it
-// is in the way.
+// descend opens the folder name, with the given path, in the innermost open one, and makes it if there is none. A link does not
+// count as a folder: it is in the way.
 func (x *Export) descend(path, name string) error {
 	dir := x.top()
 	if err := x.notOurs(path); err != nil {
@@ -143,7 +143,7 @@ func (x *Export) descend(path, name string) error {
 	return nil
 }
 
-// makeFolder makes a folder where there is none; made says that it was not there.
+// makeFolder makes a folder if there is none; made says that it was not there.
 func (x *Export) makeFolder(dir *exportDir, path, name string) (made bool, err error) {
 	err = fs.ErrNotExist
 	if x.folds || dir.names[name] {
@@ -156,7 +156,7 @@ func (x *Export) makeFolder(dir *exportDir, path, name string) (made bool, err e
 		return false, err
 	}
 	err = dir.root.Mkdir(name, 0o777)
-	if errors.Is(err, fs.ErrExist) { // somebody has made it since
+	if errors.Is(err, fs.ErrExist) { // somebody has made it meanwhile
 		info, err := dir.lstat(name)
 		if err == nil {
 			err = x.makeWay(dir, path, name, info)
@@ -178,7 +178,7 @@ func (x *Export) notOurs(path string) error {
 	return nil
 }
 
-// makeWay sees to it that a name that is there is a folder, or returns fs.ErrNotExist once it is not there any more.
+// makeWay makes sure that an existing name is a folder. If it removes what was there, it returns fs.ErrNotExist.
 func (x *Export) makeWay(dir *exportDir, path, name string, info fs.FileInfo) error {
 	if err := x.spelt(dir, path, name); err != nil {
 		return err
@@ -191,7 +191,7 @@ func (x *Export) makeWay(dir *exportDir, path, name string, info fs.FileInfo) er
 		return err
 	}
 	if decision == Keep {
-		return fmt.Errorf("%q: %w: it is no folder", path, ErrInTheWay)
+		return fmt.Errorf("%q: %w: it is not a folder", path, ErrInTheWay)
 	}
 	if err := dir.root.Remove(name); err != nil {
 		return err
@@ -200,7 +200,7 @@ func (x *Export) makeWay(dir *exportDir, path, name string, info fs.FileInfo) er
 	return fs.ErrNotExist
 }
 
-// open opens a folder of the open one, which was seen. In one that was made just now there is nothing to look for.
+// open opens a folder in the innermost open one; seen is how it was found. A folder that was just made need not be listed.
 func (x *Export) open(name string, seen fs.FileInfo, made bool) error {
 	root, err := x.top().root.OpenRoot(name)
 	if err != nil {
@@ -225,7 +225,7 @@ func (x *Export) open(name string, seen fs.FileInfo, made bool) error {
 	return nil
 }
 
-// removeFolders removes a folder that holds nothing but folders. Where there is something else, that stays, and is an error.
+// removeFolders removes a folder that holds nothing but folders. Anything else stays, and is an error.
 func removeFolders(in *os.Root, name string) error {
 	if in.Remove(name) == nil {
 		return nil
@@ -250,7 +250,7 @@ func removeFolders(in *os.Root, name string) error {
 	return in.Remove(name)
 }
 
-// openDir returns a folder whose names are not known yet. It takes over root, also with an error.
+// openDir returns a folder whose names are not known yet. It takes over root, even on an error.
 func openDir(root *os.Root, name string) (exportDir, error) {
 	shared, err := share(root)
 	return exportDir{root: shared, name: name, names: map[string]bool{}}, err
@@ -269,7 +269,7 @@ func (x *Export) removeEmpty() error {
 	return nil
 }
 
-// foldsNames finds out whether a disk takes names for one another that differ in case, or in how Unicode spells a letter.
+// foldsNames finds out whether a disk treats names as the same that differ in case, or in how Unicode spells a letter.
 func foldsNames(root *os.Root, temps *tempNames) (bool, error) {
 	for _, pair := range [][2]string{{"a", "A"}, {"\u00e4", "a\u0308"}, {"\u212a", "k"}} {
 		base := temps.next()

@@ -17,7 +17,7 @@ type sharedRoot struct {
 	users atomic.Int32
 }
 
-// share takes over root, also with an error.
+// share takes over root, even on an error.
 func share(root *os.Root) (*sharedRoot, error) {
 	dir, err := root.Open(".")
 	if err != nil {
@@ -33,15 +33,15 @@ func (s *sharedRoot) keep() { s.users.Add(1) }
 
 func (s *sharedRoot) release() {
 	if s.users.Add(-1) == 0 {
-		_ = s.close() // nothing was written by it
+		_ = s.close() // nothing was written through it
 	}
 }
 
 func (s *sharedRoot) close() error { return errors.Join(s.dir.Close(), s.Root.Close()) }
 
-// begin returns what has something written under a temporary name, and gives it its own.
+// begin returns a function that has something written under a temporary name, and then renames it.
 func (x *Export) begin(at place, write func(dir *sharedRoot, temp string) (done ExportStats, err error)) func() error {
-	dir := at.dir.root // the folder may be left before it is written
+	dir := at.dir.root // the Export may leave the folder before the file is written
 	dir.keep()
 	x.begun.Add(1)
 	x.claim(at.path, true)
@@ -58,15 +58,15 @@ func (x *Export) begin(at place, write func(dir *sharedRoot, temp string) (done 
 		}
 		_ = dir.Remove(temp)
 		x.claim(at.path, false)
-		if errors.Is(err, ErrRefused) { // names it
+		if errors.Is(err, ErrRefused) { // names the path
 			return err
 		}
 		return fmt.Errorf("writing %q: %w", at.path, err)
 	}
 }
 
-// giveName gives what was written its own name, and counts it. Nothing is replaced unasked: about what has come, or was changed,
-// since this was begun it is asked now.
+// giveName renames a written file to its own name, and counts it. Nothing is replaced unasked: if something has appeared there,
+// or changed, since the write was begun, Decide is asked now.
 func (x *Export) giveName(dir *sharedRoot, temp string, at place, done ExportStats) error {
 	for {
 		err := dir.takePlace(temp, at.name, at.was)
@@ -97,7 +97,8 @@ func (x *Export) giveName(dir *sharedRoot, temp string, at place, done ExportSta
 	}
 }
 
-// takePlace gives a file the name of something that was there; nil: of nothing. What is not as it was stays: fs.ErrExist.
+// takePlace renames a file to a name where was is; nil: nothing is there. If something else is there now, that stays, and the
+// error is fs.ErrExist.
 func (s *sharedRoot) takePlace(from, to string, was fs.FileInfo) error {
 	if was == nil {
 		return s.renameNew(from, to)
@@ -111,10 +112,10 @@ func (s *sharedRoot) takePlace(from, to string, was fs.FileInfo) error {
 	case !Untouched(was, is):
 		return &os.LinkError{Op: "rename", Old: from, New: to, Err: fs.ErrExist}
 	}
-	return s.Rename(from, to) // what is edited in between is lost: no system compares and renames at once
+	return s.Rename(from, to) // an edit in between is lost: no system can compare and rename at once
 }
 
-// writeFile writes a file, which has just been made under a temporary name, and closes it.
+// writeFile writes a file that has just been made under a temporary name, and closes it.
 func writeFile(dir *sharedRoot, file *os.File, temp string, mode fs.FileMode, mtime time.Time, content func(io.Writer) error) (int64, error) {
 	err := content(file)
 	if err == nil {
@@ -133,7 +134,7 @@ func writeFile(dir *sharedRoot, file *os.File, temp string, mode fs.FileMode, mt
 	return n, err
 }
 
-// renameSlowly is renameNew where the system cannot do it at once.
+// renameSlowly is renameNew for systems that cannot do it in one step.
 func (s *sharedRoot) renameSlowly(from, to string) error {
 	_, err := s.Lstat(to)
 	if err == nil {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What is done for every file is one call of the system each: an os.Root looks for links on the way to a name, where here there is
-// none, and makes of a file one that could be waited for.
+// Each operation on a file is one system call here: an os.Root would look for links on the way to a name, of which there are
+// none, and register the file with the poller.
 
 // create makes a file that is not there yet.
 func (s *sharedRoot) create(name string) (*os.File, error) {
@@ -34,11 +34,11 @@ func (s *sharedRoot) setTime(name string, mtime time.Time) error {
 	return nil
 }
 
-// renameNew gives a file another name, which nothing has: else fs.ErrExist.
+// renameNew renames a file to a name that nothing has, else the error is fs.ErrExist.
 func (s *sharedRoot) renameNew(from, to string) error {
 	fd := int(s.dir.Fd())
 	err := unix.Renameat2(fd, from, fd, to, unix.RENAME_NOREPLACE)
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) { // this disk, or this system
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) { // this disk, or this system, cannot do it
 		return s.renameSlowly(from, to)
 	}
 	if err != nil {

@@ -17,5 +17,5 @@ func (s *sharedRoot) setTime(name string, mtime time.Time) error {
 	return s.Chtimes(name, time.Time{}, mtime)
 }
 
-// renameNew gives a file another name, which nothing has: else fs.ErrExist.
+// renameNew renames a file to a name that nothing has, else the error is fs.ErrExist.
 func (s *sharedRoot) renameNew(from, to string) error { return s.renameSlowly(from, to) }

@@ -7,10 +7,10 @@ import (
 	"hc/lib/hyperdrive"
 )
 
-// linkTarget returns what a link of the folder points to for one of the drive. One that may lead out is refused, but with OutsideLinks.
+// linkTarget returns the target on disk for a link of the drive. One that may lead out is refused, unless OutsideLinks is set.
 func (x *Export) linkTarget(link, target string) (string, error) {
 	if target == "" || strings.IndexByte(target, 0) >= 0 {
-		return "", fmt.Errorf("%q: %w: its target %q is none", link, ErrRefused, target)
+		return "", fmt.Errorf("%q: %w: its target %q is not valid", link, ErrRefused, target)
 	}
 	if x.opt.OutsideLinks || hyperdrive.LinkStaysInside(link, target) {
 		return hyperdrive.LinkTarget(link, target), nil

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// tempPrefix and tempDigits make the names of unfinished files: nothing of such a name is imported, nor exported.
+// tempPrefix and tempDigits make the names of unfinished files: nothing with such a name is imported or exported.
 const tempPrefix, tempDigits = ".hc-tmp-", 16
 
-// tempNames are those of one Export, told from others' by how they begin. next is for one goroutine.
+// tempNames makes the names of one Export, which differ from others' in their beginning. Only one goroutine may call next.
 type tempNames struct {
 	own  string
 	last uint32
@@ -29,7 +29,7 @@ func (n *tempNames) next() string {
 
 func (n *tempNames) has(name string) bool { return strings.HasPrefix(name, n.own) }
 
-// isTemp reports whether a name is one of tempNames', or of what foldsNames makes of it.
+// isTemp reports whether a name is one of tempNames, or one that foldsNames makes from it.
 func isTemp(name string) bool {
 	digits, ok := strings.CutPrefix(name, tempPrefix)
 	if !ok || len(digits) < tempDigits || len(digits) > tempDigits+len("a\u0308") {

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// IgnoreFile is the name of the files that say what is left out, in the syntax of gitignore(5).
+// IgnoreFile is the name of the files that say what to leave out, in the syntax of gitignore(5).
 const IgnoreFile = ".hcignore"
 
-// ErrPattern is wrapped by errors about an option's pattern that is none.
+// ErrPattern says that an option's pattern is not valid.
 var ErrPattern = errors.New("not a pattern as in gitignore(5), without ! at its beginning")
 
 // A rule is one line of an ignore file.
@@ -17,19 +17,19 @@ type rule struct {
 	pattern string
 	include bool   // it began with !
 	folders bool   // it ended with /: it is about folders only
-	anchor  bool   // it is matched against the path from the file's folder, else against the last part alone
+	anchor  bool   // it is matched against the path from the file's folder, else only against the last part
 	literal int    // bytes at the pattern's beginning that stand for themselves
-	suffix  string // of *suffix: what a name ends with
+	suffix  string // for the pattern *suffix: what a name ends with
 }
 
 // rules are those of one ignore file.
 type rules struct {
-	base  string // the folder of the file, with a / behind it, "" at the top
+	base  string // the folder of the file, ending in /; "" at the top
 	list  []rule
-	above *rules // those of a folder around; nil: none has any
+	above *rules // those of a folder above; nil: there are none
 }
 
-// parseRules reads an ignore file of the folder base.
+// parseRules reads the ignore file of the folder base.
 func parseRules(base, text string) rules {
 	r := rules{base: base}
 	text = strings.TrimPrefix(text, "\uFEFF")
@@ -67,7 +67,7 @@ func parseRule(line string) (r rule, ok bool) {
 	return r, true
 }
 
-// optionRules returns the rules of patterns that were given one by one.
+// optionRules returns the rules of the patterns of options.
 func optionRules(exclude, include []string) (r rules, err error) {
 	for i, pattern := range append(append([]string(nil), exclude...), include...) {
 		one, ok := parseRule(pattern)
@@ -80,7 +80,7 @@ func optionRules(exclude, include []string) (r rules, err error) {
 	return r, nil
 }
 
-// trimSpaces drops spaces at the end that no backslash stands before.
+// trimSpaces drops spaces at the end that are not escaped by a backslash.
 func trimSpaces(line string) string {
 	kept := 0
 	for i := 0; i < len(line); i++ {
@@ -94,7 +94,7 @@ func trimSpaces(line string) string {
 	return line[:kept]
 }
 
-// literalLength returns how many bytes come before the first that is special.
+// literalLength returns how many bytes precede the first special one.
 func literalLength(pattern string) int {
 	if i := strings.IndexAny(pattern, `*?[\`); i >= 0 {
 		return i
@@ -102,7 +102,7 @@ func literalLength(pattern string) int {
 	return len(pattern)
 }
 
-// matches reports whether the rule is about a path from its file's folder, whose last part is name.
+// matches reports whether the rule matches a path, relative to its file's folder, whose last part is name.
 func (r rule) matches(path, name string, isFolder bool) bool {
 	if r.folders && !isFolder {
 		return false
@@ -120,10 +120,10 @@ func (r rule) matches(path, name string, isFolder bool) bool {
 	if !ok || rest == "" && r.literal == len(r.pattern) {
 		return ok
 	}
-	return wildmatch(r.pattern[r.literal:], rest, true) // as git does: a ** behind what is literal counts, too
+	return wildmatch(r.pattern[r.literal:], rest, true) // as git does: a ** after the literal part counts, too
 }
 
-// verdict returns what the rules say about path, the last that matches; ok is false if none does.
+// verdict returns what the last matching rule says about path; ok is false if none matches.
 func (r *rules) verdict(path, name string, isFolder bool) (leftOut, ok bool) {
 	path, ok = strings.CutPrefix(path, r.base)
 	if !ok {
@@ -137,7 +137,7 @@ func (r *rules) verdict(path, name string, isFolder bool) (leftOut, ok bool) {
 	return false, false
 }
 
-// leftOut reports whether a path is to be left out whose folders are not: the last of the files that has a rule for it tells.
+// leftOut reports whether to leave out a path whose folders are not left out. The nearest file with a matching rule decides.
 func (r *rules) leftOut(path string, isFolder bool) bool {
 	name := path[strings.LastIndexByte(path, '/')+1:]
 	for ; r != nil; r = r.above {

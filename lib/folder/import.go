@@ -19,19 +19,20 @@ import (
 // Options say how a folder is imported. The zero value imports all of it, cut by Rabin's fingerprint.
 type Options struct {
 	Cutter chunk.Cutter // nil: Rabin with its default limits
-	Lines  bool         // what it cuts are lines
+	Lines  bool         // the cutter cuts lines
 
 	Add bool // the stream only adds and overwrites: it has no tree frame
 
-	Exclude, Include []string // patterns, as lines of an ignore file at the drive's root that is stronger than all; the latter negated, behind the former
-	SkipSpecial      bool     // what a drive does not hold is left out with a warning, in place of ErrSpecial
+	Exclude, Include []string // patterns, as lines of an ignore file at the drive's root that overrides all others; first Exclude, then Include, negated
+	SkipSpecial      bool     // leave out what a drive cannot hold with a warning, instead of failing with ErrSpecial
 
-	Since    *drive.Drive // the version of a drive that the stream builds on; nil: it stands by itself
+	Since    *drive.Drive // the version of a drive that the stream builds on; nil: it is self-contained
 	Checksum bool         // read every file, whatever the cache says
 	StatDir  string       // the folder of the stat caches; "": none are read or written
 
-	// Leave are paths of files that something writes to all the time. They are not read: Since has them as they were, or the drive has them
-	// not yet. Unless it is nil, small ones that are found to be such are left, too; a larger one is a ChangedError when much of it is written.
+	// Leave has the paths of files that something writes to all the time. They are not read: the drive keeps them as Since has
+	// them, or does not have them yet. Unless Leave is nil, small files that turn out to be such are left, too; a larger one ends
+	// the import with a ChangedError, possibly after much of it was written.
 	Leave map[string]bool
 
 	Warn  func(text string) // called for what is left out or read again; may be nil
@@ -41,19 +42,19 @@ type Options struct {
 	now   func() time.Time // nil: time.Now
 }
 
-// Stats count what went into a stream.
+// Stats count what an import wrote.
 type Stats struct {
 	Files, Links, Kept uint64
-	Bytes              uint64 // of files that were written
+	Bytes              uint64 // of the files that were written
 }
 
-// smallFile is the most bytes of a file that is read before its turn comes: at most window of them wait.
+// smallFile is the size in bytes up to which a file is read before its turn comes: at most window of them wait.
 const (
 	smallFile = 256 << 10
 	window    = 64
 )
 
-// prepare checks the options and fills in what they leave open.
+// prepare checks the options and fills in the defaults.
 func (o *Options) prepare() (err error) {
 	if o.Since != nil && o.Add {
 		return errors.New("folder: internal error: Since and Add do not fit")
@@ -76,17 +77,17 @@ func (o *Options) warn(format string, args ...any) {
 	}
 }
 
-// An Imported is what came of an import.
+// An Imported is the result of an import.
 type Imported struct {
 	Stats
 	Left    []string // files that were left, see Options.Leave
 	caches  []*statWriter
 	whole   bool // one folder is all of the drive
-	strange bool // the drive had names that are no paths
+	strange bool // the drive had names that are not paths
 }
 
-// Keep keeps what is known now of the files, so that the next import need not read them. result, if there is one, is what the
-// drive that the stream went into came to.
+// Keep saves what is known of the files now, so that the next import need not read them. result, if there is one, is that of
+// importing the stream into a drive.
 func (i *Imported) Keep(result *drive.Result) (err error) {
 	for _, cache := range i.caches {
 		var led *stream.Since
@@ -98,8 +99,8 @@ func (i *Imported) Keep(result *drive.Result) (err error) {
 		}
 		err = errors.Join(err, cache.keep(led))
 	}
-	if err != nil { // it costs reading, nothing else
-		err = fmt.Errorf("what is known of files was not kept: %w", err)
+	if err != nil { // the next import has to read more, nothing else
+		err = fmt.Errorf("what is known of the files was not saved: %w", err)
 	}
 	return err
 }
@@ -111,34 +112,34 @@ func keyOf(result *drive.Result) (keys.Key, error) {
 	return keys.ParseKey(result.Key)
 }
 
-// Drop forgets it. Behind a Keep it does nothing.
+// Drop discards what is known of the files. After Keep it does nothing.
 func (i *Imported) Drop() {
 	for _, cache := range i.caches {
 		cache.drop()
 	}
 }
 
-// importer is one import on its way.
+// importer is one import under way.
 type importer struct {
 	out   output
 	opt   *Options
 	past  *past
 	work  chan *job   // to be loaded
 	order chan step   // to be written, in this order
-	run   []byte      // records of files that are as they were, since the last step
-	kept  uint64      // such files
+	run   []byte      // records of unchanged files since the last step
+	kept  uint64      // number of unchanged files
 	free  chan []byte // memory for runs
 }
 
 // A step is what comes next in the stream and in the cache.
 type step struct {
-	kept []byte // records of files that are as they were
-	job  *job   // behind them; nil: nothing
+	kept []byte // records of unchanged files
+	job  *job   // after them; nil: nothing
 }
 
-// Import writes what sources hold to w, but does not close it: that is for the caller to do, once it has returned nil.
-// Files are read, through os.Root, while those before them are written; the content of a folder's file is as it was at
-// one moment, or the import fails. What it returns is to be kept, or dropped, once the stream is closed.
+// Import writes the content of sources to w, but does not close it: the caller does, once Import has returned nil. Files are
+// read, through os.Root, while those before them are written. The content of a file is as it was at one moment, or the import
+// fails. Keep or Drop the result once the stream is closed.
 func Import(ctx context.Context, w *stream.Writer, sources []Source, opt Options) (*Imported, error) {
 	done := &Imported{}
 	if err := opt.prepare(); err != nil {
@@ -186,7 +187,7 @@ func (im *importer) all(ctx context.Context, open []*source, done *Imported) err
 	return nil
 }
 
-// begin writes what the stream begins with.
+// begin writes the beginning of the stream.
 func (im *importer) begin() error {
 	switch {
 	case im.opt.Add:
@@ -230,7 +231,7 @@ func (im *importer) source(ctx context.Context, s *source, last bool) error {
 // mostRun is how many bytes of records are passed on at once.
 const mostRun = statPage / 2
 
-// keep takes in a file that is as it was.
+// keep takes in an unchanged file.
 func (im *importer) keep(ctx context.Context, r *record) error {
 	im.kept++
 	switch {
@@ -247,7 +248,7 @@ func (im *importer) keep(ctx context.Context, r *record) error {
 	return im.step(ctx, nil)
 }
 
-// step passes on a job behind all that is as it was.
+// step passes on a job after the records of unchanged files.
 func (im *importer) step(ctx context.Context, j *job) error {
 	if len(im.run) == 0 && j == nil {
 		return nil
@@ -303,10 +304,10 @@ func (im *importer) write(ctx context.Context) error {
 	}
 }
 
-// mostSeconds are those from 1970 on that fit into 64 bits of nanoseconds.
+// mostSeconds is how many seconds from 1970 on fit into 64 bits of nanoseconds.
 const mostSeconds = math.MaxInt64 / int64(time.Second)
 
-// nanoseconds returns t as a stream has it, and whether it is too far away for that: then it is the last such time, or the first.
+// nanoseconds returns t as a stream has it. far says that t does not fit; then ns is the last time that does, or the first.
 func nanoseconds(t time.Time) (ns int64, far bool) {
 	switch s := t.Unix(); {
 	case s >= mostSeconds:

@@ -15,30 +15,30 @@ import (
 	"hc/lib/hash/simd"
 )
 
-// A job is a file or a link on its way from the disk into the stream, or a path that the folder has no more.
+// A job is a file or a link on its way from the disk into the stream, or a path that the folder no longer has.
 type job struct {
 	found
 	ctx   context.Context
-	lost  string        // the path of what is gone; "": it is something that was found
+	lost  string        // a path that is gone; "": it is something that was found
 	ready chan struct{} // closed once it is loaded; nil: there is nothing to load
 
-	known *fileEntry // what the drive has, if it might be the same
-	had   record     // with what the drive has, and nothing else
-	keep  bool       // it is the same
+	known *fileEntry // the drive's entry, if it might be the same
+	had   record     // what the drive has, and nothing else
+	keep  bool       // the drive's entry is the same
 
 	sum    [32]byte // of its content
 	summed bool
 
-	taken time.Time // before it was read; zero: it was not
+	taken time.Time // the time before it was read; zero: it was not read
 	data  []byte    // of a small file
 	cuts  []int     // where its chunks end
 	large bool      // it is read when its turn comes
-	gone  bool      // it was deleted since it was found
+	gone  bool      // it was deleted after it was found
 	left  bool      // it stays as the drive has it, see Options.Leave
 	err   error
 }
 
-// newJob makes a job of what was found, and finds out by what is known, without reading, whether the drive has it.
+// newJob makes a job of what was found. From the record, without reading, it finds out whether the drive has it.
 func newJob(ctx context.Context, f *found, r *record, opt *Options) *job {
 	j := &job{found: *f, ctx: ctx}
 	if r == nil {
@@ -55,7 +55,7 @@ func newJob(ctx context.Context, f *found, r *record, opt *Options) *job {
 	return j
 }
 
-// newLost makes a job of a path that the drive has, and the folder not.
+// newLost makes a job of a path that the drive has and the folder has not.
 func newLost(path string, r *record) *job {
 	j := &job{lost: path}
 	j.had.drive, j.had.other = r.drive, r.other
@@ -70,7 +70,7 @@ func (j *job) isLink() bool {
 	return j.target != "" && (j.known.Target == j.target || hyperdrive.LinkTarget(j.path(), j.known.Target) == j.target)
 }
 
-// record returns what is known of it now, for the next import.
+// record returns what is known of the path now, for the next import.
 func (j *job) record() record {
 	r := j.had
 	if j.lost != "" {
@@ -96,7 +96,7 @@ func (j *job) record() record {
 	return r
 }
 
-// mayBeSame reports whether the drive has a file with the same mode. Another time alone is no change: a copy has one.
+// mayBeSame reports whether the drive has a file with the same mode. A different time alone is no change: a copy has one.
 func (j *job) mayBeSame() bool {
 	return j.known != nil && j.known.Target == "" && j.known.Mode == j.stat.mode.Perm()
 }
@@ -104,7 +104,7 @@ func (j *job) mayBeSame() bool {
 // same reports whether the drive has the file, whose sum is known, as it is.
 func (j *job) same() bool { return j.mayBeSame() && j.known.SHA256 == j.sum }
 
-// maxTries is how often a file is read that changes meanwhile.
+// maxTries is how often a file is read if it changes meanwhile.
 const maxTries = 4
 
 // load reads a small file, and finds out whether a large one is what the drive has.
@@ -129,7 +129,7 @@ func (j *job) load(opt *Options) {
 	}
 }
 
-// openStill opens a large file as it is now: it may have been written to since it was found, for others were read before.
+// openStill opens a large file as it is now: it may have been written to while the files before it were read.
 func (j *job) openStill(opt *Options) (*contentReader, error) {
 	for try := 1; ; try++ {
 		r, err := j.open(opt)
@@ -142,7 +142,8 @@ func (j *job) openStill(opt *Options) (*contentReader, error) {
 	}
 }
 
-// lookAgain makes the job one of the file as it is now. It returns changed, by which that came, where it is a file no more.
+// lookAgain makes the job one of the file as it is now. If it is no longer a file, it returns changed, the error that made it
+// look.
 func (j *job) lookAgain(opt *Options, changed error) error {
 	stat, err := j.statAgain()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -185,7 +186,7 @@ func (j *job) loadOnce(opt *Options) error {
 	if j.large {
 		return j.compare(r)
 	}
-	j.data = make([]byte, j.stat.size+1) // one more, to see its end
+	j.data = make([]byte, j.stat.size+1) // one byte more, to see the end
 	n, err := readFull(r, j.data)
 	if err != nil {
 		return err
@@ -233,7 +234,7 @@ func cutAll(cuts []int, data []byte, cutter chunk.Cutter) ([]int, error) {
 	return cuts, nil
 }
 
-// A contentReader reads a file that was found, and tells whether it changed meanwhile.
+// A contentReader reads a file that was found, and checks whether it changed meanwhile.
 type contentReader struct {
 	*os.File
 	ctx    context.Context
@@ -268,12 +269,12 @@ func (r *contentReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// WriteTo would read past Read.
+// WriteTo uses Read: that of os.File would bypass it.
 func (r *contentReader) WriteTo(w io.Writer) (int64, error) {
 	return io.Copy(w, struct{ io.Reader }{r})
 }
 
-// unchanged returns ErrChanged unless the file, which was read to its end, is as it was when it was opened.
+// unchanged returns ErrChanged unless the file, which has been read to its end, is as it was when it was opened.
 func (r *contentReader) unchanged() error {
 	after, err := fstat(r.File)
 	if err != nil {
@@ -285,7 +286,7 @@ func (r *contentReader) unchanged() error {
 	return nil
 }
 
-// readFull reads as much as there is and fits.
+// readFull fills p, or reads as much as there is.
 func readFull(r io.Reader, p []byte) (int, error) {
 	n, err := io.ReadFull(r, p)
 	if err == io.EOF || err == io.ErrUnexpectedEOF {

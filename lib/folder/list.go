@@ -25,8 +25,8 @@ func (l Listed) Kind() stream.Kind {
 	return stream.KindFile
 }
 
-// List calls each for what Import would write with the same options, in its order. No content is read; with Since, what the
-// cache shows to be unchanged is not listed.
+// List calls each for everything that Import would write with the same options, in the same order. It reads no content. With
+// Since, files that the cache shows to be unchanged are not listed.
 func List(ctx context.Context, sources []Source, opt Options, each func(Listed) error) error {
 	if err := opt.prepare(); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (s *source) cachePath(opt *Options) (string, bool) {
 	return filepath.Join(opt.StatDir, cacheName(s.places[len(s.places)-1])), true
 }
 
-// openCache opens the stat cache of a source, nil where it has none that is whole.
+// openCache opens the stat cache of a source. It returns nil if there is none, or it is damaged.
 func (s *source) openCache(opt *Options) *statCache {
 	path, ok := s.cachePath(opt)
 	if !ok {

@@ -17,8 +17,8 @@ type fileEntry struct {
 	Target string      // of a link; "" for a file
 }
 
-// entryOf returns what a drive says of an item, if it says all of it: what others have written often lacks mode, time or
-// digest.
+// entryOf returns a drive's entry for an item; ok is false unless it is complete: those of other programs often lack mode,
+// time or digest.
 func entryOf(item hyperdrive.Item) (fileEntry, bool) {
 	if item.Err != nil {
 		return fileEntry{}, false
@@ -38,7 +38,7 @@ type named struct {
 	path  string
 	gone  bool // nothing
 	entry fileEntry
-	told  bool // entry is all of it
+	told  bool // entry is complete
 }
 
 func namedOf(item hyperdrive.Item) named {
@@ -47,12 +47,12 @@ func namedOf(item hyperdrive.Item) named {
 	return n
 }
 
-// names are what a drive has, or how that differs from an older version, in the order of paths.
+// names are the names of a drive, or those that differ from an older version, in the order of paths.
 type names struct {
 	batch   []named
-	batches chan []named // what comes behind it; nil: nothing
+	batches chan []named // the next ones; nil: there are none
 	stop    context.CancelFunc
-	strange bool  // there are names that are no paths, and left out here
+	strange bool  // there are names that are not paths, which are left out here
 	failed  error // why no more batches come; set before the channel is closed
 }
 
@@ -97,13 +97,13 @@ func (n *names) read(ctx context.Context, d *drive.Drive) error {
 	return hand()
 }
 
-// mostChanged is how many names may differ between two versions of a drive: where there are more, all are listed.
+// mostChanged is how many names may differ between two versions of a drive: if there are more, all are listed.
 const mostChanged = 64 << 10
 
 var errManyChanged = errors.New("too many names have changed")
 
-// changedNames reads the names that differ from an older version. ok is false if they are too many, or that version is not
-// one of the drive's.
+// changedNames reads the names that differ from an older version. ok is false if they are too many, or if older is not a
+// version of the drive.
 func changedNames(ctx context.Context, d *drive.Drive, older stream.Since) (n *names, ok bool, err error) {
 	n = &names{}
 	if older.Length > d.Version() || older.Length == 0 || older.Fork != d.Head.Fork {
@@ -127,7 +127,7 @@ func changedNames(ctx context.Context, d *drive.Drive, older stream.Since) (n *n
 	return n, true, nil
 }
 
-// notOne is the error of a look at an older version, from which there is another way, unless all is to end.
+// notOne drops an error of looking at an older version, for which there is a fallback, unless ctx has ended.
 func notOne(ctx context.Context, err error) error {
 	if err != nil {
 		return ctx.Err()
@@ -156,7 +156,7 @@ func (n *names) note(was, is *hyperdrive.Item) error {
 	return nil
 }
 
-// peek returns what comes next; nil if nothing does.
+// peek returns the next name, nil if there is none.
 func (n *names) peek() (*named, error) {
 	if n == nil {
 		return nil, nil

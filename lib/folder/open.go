@@ -2,7 +2,7 @@ package folder
 
 import "os"
 
-// Open opens a file to read it, as large as it may be: where words have 32 bits, root.Open refuses one of 2 GiB.
+// Open opens a file of any size for reading: on 32-bit systems, root.Open refuses one of 2 GiB.
 func Open(root *os.Root, name string) (*os.File, error) { return openWith(root, name, 0) }
 
 func openWith(root *os.Root, name string, flag int) (*os.File, error) {

@@ -14,13 +14,13 @@ import (
 type output struct {
 	w       *stream.Writer
 	opt     *Options
-	cache   *statWriter // nil: none is left
+	cache   *statWriter // nil: none is written
 	chunker *chunk.Chunker
 	stats   Stats
 	left    []string // see Options.Leave
 }
 
-// step writes what comes next, once it is loaded.
+// step writes the next step, once it is loaded.
 func (o *output) step(ctx context.Context, next step) error {
 	if o.cache != nil && len(next.kept) > 0 {
 		o.cache.add(next.kept)
@@ -83,7 +83,7 @@ func (o *output) item(j *job) error {
 	return nil
 }
 
-// lose says of a file that it is gone, if the drive has it.
+// lose deletes a file that is gone, if the drive has it.
 func (o *output) lose(j *job) error {
 	if j.had.drive == hasNothing {
 		return nil
@@ -103,8 +103,7 @@ func (o *output) file(j *job) error {
 	return o.w.File(j.stat.mode.Perm(), j.stat.mtime, j.path())
 }
 
-// large writes a file that is read now. What is written cannot be taken back: one that changes meanwhile is the import's
-// end.
+// large reads and writes a large file. What is written cannot be taken back: if the file changes meanwhile, the import ends.
 func (o *output) large(j *job) error {
 	r, err := j.openStill(o.opt)
 	switch {
@@ -137,7 +136,7 @@ func (o *output) large(j *job) error {
 	return nil
 }
 
-// content cuts what r reads and writes it.
+// content cuts what r reads into blocks, and writes them.
 func (o *output) content(r io.Reader, each func(block []byte)) error {
 	if o.chunker == nil {
 		o.chunker = chunk.New(r, o.opt.Cutter, 0)

@@ -14,12 +14,12 @@ type past struct {
 	since stream.Since
 	whole bool       // one folder is all of the drive
 	cache *statCache // of that folder; nil: there is none
-	holds bool       // what it says of the drive is true, but for what names say
+	holds bool       // what it says about the drive is true, except where names say otherwise
 	led   bool       // it is of a version that has what the folder had
 	names *names     // nil: there is no drive
 }
 
-// openPast finds out what is known. Close it at the end.
+// openPast finds out what is known. The caller closes it at the end.
 func openPast(ctx context.Context, open []*source, opt *Options) (*past, error) {
 	p := &past{opt: opt, whole: len(open) == 1 && open[0].only == "" && open[0].as == "" && !opt.Add}
 	if p.whole {
@@ -39,8 +39,8 @@ func openPast(ctx context.Context, open []*source, opt *Options) (*past, error) 
 	return p, nil
 }
 
-// follow sees whether the cache is of an older version of the drive, or of this one, and how this one differs from it. So
-// what was published by others, or by who was killed before the cache was written, is known, too.
+// follow finds out whether the cache is of an older version of the drive, or of this one, and how this one differs from it.
+// So the changes of versions published by others, or by a process that was killed before it wrote the cache, are known, too.
 func (p *past) follow(ctx context.Context, d *drive.Drive) (err error) {
 	if p.since, err = d.Since(ctx); err != nil || p.cache == nil || p.cache.key != d.Key || p.opt.Checksum {
 		return err
@@ -54,16 +54,16 @@ func (p *past) follow(ctx context.Context, d *drive.Drive) (err error) {
 	return err
 }
 
-// close ends what was begun.
+// close closes the cache and the names.
 func (p *past) close() {
 	p.cache.close()
 	p.names.close()
 }
 
-// strange reports whether the drive has names that are no paths. It is known once all are read.
+// strange reports whether the drive has names that are not paths. It is known once all are read.
 func (p *past) strange() bool { return p.names != nil && p.names.strange }
 
-// origin says of which drive the cache is that the import leaves.
+// origin returns which drive the cache is of that the import leaves.
 func (p *past) origin() (o statOrigin) {
 	if p.whole && p.opt.Since != nil {
 		o.key, o.since = p.opt.Since.Key, p.since

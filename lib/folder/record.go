@@ -9,13 +9,13 @@ import (
 )
 
 // A record is what is known of a path: what a folder had there when it was imported, and what a version of the drive has.
-// What it refers to is valid until the next one is read.
+// The memory it refers to is valid until the next one is read.
 type record struct {
 	path  []byte // below the folder
-	raw   []byte // as it stands in a cache; nil: in another way
+	raw   []byte // its bytes in a cache; nil: they differ
 	here  here
 	entry fileEntry // of a file or a link in the folder, as the stream has it, or the drive if that has the same
-	stat  fileStat  // of the file, if told: unless this changes, it has the content that it had
+	stat  fileStat  // of the file, if told: while it does not change, the content is the same
 	told  bool
 	drive has
 	other fileEntry // with hasOther
@@ -37,10 +37,10 @@ const (
 	hasNothing has = iota
 	hasSame        // as the folder
 	hasOther       // another file or link
-	hasStrange     // something of which it does not tell enough
+	hasStrange     // an entry that does not say enough
 )
 
-// What the first byte of a record is made of; FORMAT.md, beside this file, has the format.
+// The parts of a record's first byte; FORMAT.md, beside this file, has the format.
 const (
 	recordHere  = 3      // bits of here
 	recordTold  = 1 << 2 // the stat follows
@@ -48,9 +48,10 @@ const (
 	recordLink  = 1 << 5 // with hasOther: it is a link
 )
 
-var errRecord = errors.New("a record is none")
+var errRecord = errors.New("not a valid record")
 
-// compare is below 0 if the record is of a path before that of a name in a folder, which ends in /, and above if behind.
+// compare compares the record's path with that of a name in a folder, which ends in /. It returns a number below, equal to or
+// above 0.
 func (r *record) compare(folder, name string) int {
 	path := r.path
 	if len(path) < len(folder) || string(path[:len(folder)]) != folder {
@@ -69,7 +70,7 @@ func (r *record) compare(folder, name string) int {
 	return 1
 }
 
-// known returns what the drive has, if that is told.
+// known returns what the drive has, if the record says that.
 func (r *record) known() (entry fileEntry, ok bool) {
 	switch r.drive {
 	case hasSame:
@@ -80,7 +81,7 @@ func (r *record) known() (entry fileEntry, ok bool) {
 	return entry, false
 }
 
-// hold notes that the drive has an entry; ok is false if that does not tell enough.
+// hold notes that the drive has an entry; ok is false if the entry does not say enough.
 func (r *record) hold(entry fileEntry, ok bool) {
 	if ok && r.drive == hasSame && r.entry == entry {
 		return
@@ -113,7 +114,7 @@ func (r *record) gain() {
 	}
 }
 
-// append appends the record as it stands in a cache.
+// append appends the record in the form that a cache has.
 func (r *record) append(b []byte) []byte {
 	kind := byte(r.here) | byte(r.drive)<<3
 	if r.told {
@@ -145,7 +146,7 @@ func (e fileEntry) append(b []byte) []byte {
 	return append(binary.LittleEndian.AppendUint16(b, uint16(e.Mode)), e.SHA256[:]...)
 }
 
-// parse reads the record that b begins with, and returns what stands behind it. Records are as append writes them.
+// parse reads the record at the beginning of b, as append writes it, and returns the bytes after it.
 func (r *record) parse(b []byte) (rest []byte, err error) {
 	if len(b) == 0 {
 		return nil, errRecord

@@ -17,21 +17,21 @@ import (
 
 // An entry is what a folder holds under a name.
 type entry struct {
-	name string // a folder's ends with a /, as it does in the keys of what is in it
+	name string // a folder's ends in /, as in the keys of its content
 	stat fileStat
 }
 
 // A listing is what is in a folder and not left out, in the order of keys.
 type listing struct {
 	root    *os.Root
-	prefix  string // of its paths in the drive: its own, and a /
-	rules   *rules // of it and the folders around
+	prefix  string // of its paths in the drive: its own path, and a /
+	rules   *rules // its own, and those of the folders above
 	entries []entry
-	gone    bool // there is no such folder any more
+	gone    bool // the folder is gone
 	err     error
 }
 
-// list reads a folder that is open, whose ignore file comes behind the rules of those around. It is for any goroutine.
+// list reads an open folder. Its ignore file adds to the rules of the folders above. Any goroutine may call it.
 func (w *walker) list(l *listing) {
 	l.entries, l.err = readFolder(l.root)
 	if l.err != nil {
@@ -49,13 +49,13 @@ func (w *walker) list(l *listing) {
 	})
 }
 
-// listedAhead is how many folders in a folder are listed before their turn comes, at most.
+// listedAhead is how many folders in a folder are listed before their turn comes.
 const listedAhead = 8
 
-// statTogether is how many files of a folder are looked at in one go.
+// statTogether is how many files of a folder one goroutine looks at.
 const statTogether = 512
 
-// readFolder returns what is in a folder in the order of keys, without a store.
+// readFolder returns what is in a folder, in the order of keys, except for a store and unfinished files.
 func readFolder(at *os.Root) ([]entry, error) {
 	dir, err := at.Open(".")
 	if err != nil {
@@ -67,7 +67,7 @@ func readFolder(at *os.Root) ([]entry, error) {
 		return nil, err
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return hidden.Path(name) || isTemp(name) })
-	slices.Sort(names) // then next to nothing is left to be sorted behind it
+	slices.Sort(names) // leaves next to nothing to sort afterwards
 	entries := make([]entry, len(names))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
@@ -88,7 +88,7 @@ func readFolder(at *os.Root) ([]entry, error) {
 	return entries, nil
 }
 
-// lookAt fills in the entries of names, but for those that are gone since the names were read.
+// lookAt fills in the entries of names, except for those that have gone since the names were read.
 func lookAt(at *os.Root, dir *os.File, names []string, entries []entry) error {
 	for i, name := range names {
 		stat, err := lstat(at, dir, name)
@@ -106,7 +106,7 @@ func lookAt(at *os.Root, dir *os.File, names []string, entries []entry) error {
 	return nil
 }
 
-// open opens and lists a folder that was seen in another one; it is still that folder once it is open.
+// open opens and lists a folder that was seen in another one, and makes sure that it is still the same.
 func (w *walker) open(in *listing, e entry) *listing {
 	l := &listing{prefix: in.prefix + e.name, rules: in.rules}
 	l.root, l.err = in.root.OpenRoot(strings.TrimSuffix(e.name, "/"))
@@ -122,7 +122,7 @@ func (w *walker) open(in *listing, e entry) *listing {
 	return l
 }
 
-// isStill refuses another folder than the one that was seen.
+// isStill returns an error if the folder is not the one that was seen.
 func (l *listing) isStill(seen fileStat) error {
 	dir, err := l.root.Open(".")
 	if err != nil {
@@ -142,15 +142,15 @@ func (l *listing) close() {
 	}
 }
 
-// children are the folders in a folder. They are listed in their order, some of them before their turn comes.
+// children are the folders in a folder. They are listed in order, some of them before their turn comes.
 type children struct {
 	w       *walker
 	of      *listing
-	next    int // entry of of that is looked at next
+	next    int // the next entry of of to look at
 	started []chan *listing
 }
 
-// get returns the listing of the folder that comes next. It is the caller's to close.
+// get returns the listing of the next folder. The caller closes it.
 func (c *children) get() *listing {
 	c.start()
 	first := c.started[0]
@@ -158,7 +158,7 @@ func (c *children) get() *listing {
 	return <-first
 }
 
-// start begins to list folders, up to so many at once.
+// start begins to list folders, up to listedAhead at once.
 func (c *children) start() {
 	for len(c.started) < listedAhead && c.next < len(c.of.entries) {
 		e := c.of.entries[c.next]
@@ -176,7 +176,7 @@ func (c *children) start() {
 	}
 }
 
-// close waits for what was begun and is not wanted any more.
+// close waits for listings that were begun and are not wanted any more.
 func (c *children) close() {
 	for _, child := range c.started {
 		(<-child).close()

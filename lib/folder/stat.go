@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// A fileStat is what is seen of a file, a folder or a link without reading it, never of what a link points to.
+// A fileStat is what can be seen of a file, a folder or a link without reading it, never of a link's target.
 type fileStat struct {
 	mode          fs.FileMode // type and permission bits
 	far           bool        // its time does not fit, and mtime is the last or the first one that does
 	size          int64
 	mtime, ctime  int64 // nanoseconds since 1970
 	inode, device uint64
-	info          fs.FileInfo // where the system tells neither ctime nor inode, else nil
+	info          fs.FileInfo // if the system gives neither ctime nor inode, else nil
 }
 
-// telling reports whether the stat tells that a file was not touched since another one was taken.
+// telling reports whether the stat can show that a file has not been touched since another stat was taken.
 func (s fileStat) telling() bool { return s.info == nil && !s.far }
 
 // sameAs reports whether two stats are of one file.
@@ -27,7 +27,7 @@ func (s fileStat) sameAs(other fileStat) bool {
 	return s.inode == other.inode && s.device == other.device
 }
 
-// as reports whether a file is as it was, as far as can be told without reading it.
+// as reports whether a file is unchanged, as far as can be told without reading it.
 func (s fileStat) as(before fileStat) bool {
 	return s.mode == before.mode && s.size == before.size && s.mtime == before.mtime && s.ctime == before.ctime && s.sameAs(before)
 }

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// lstat looks at what a folder has under a name. Nothing here tells a file that was not touched: every one is read.
+// lstat looks at what a folder has under a name. Nothing here shows that a file was not touched: every one is read.
 func lstat(root *os.Root, _ *os.File, name string) (fileStat, error) {
 	info, err := root.Lstat(name)
 	if err != nil {
@@ -25,7 +25,7 @@ func fstat(file *os.File) (fileStat, error) {
 	return statOf(info), nil
 }
 
-// statOf is the stat that a FileInfo tells.
+// statOf returns the stat of a FileInfo.
 func statOf(info fs.FileInfo) fileStat {
 	mtime, far := nanoseconds(info.ModTime())
 	return fileStat{mode: info.Mode(), far: far, size: info.Size(), mtime: mtime, info: info}

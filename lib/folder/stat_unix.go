@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lstat looks at what a folder has under a name: dir is root, opened to be read.
+// lstat looks at what a folder has under a name. dir is root, opened for reading.
 func lstat(_ *os.Root, dir *os.File, name string) (fileStat, error) {
 	var st unix.Stat_t
 	for {
@@ -49,7 +49,7 @@ func unixStat(st *unix.Stat_t) fileStat {
 	}
 }
 
-// unixTypes are the types of files, behind those of folders and plain files.
+// unixTypes are the types of files other than folders and plain files.
 var unixTypes = map[uint32]fs.FileMode{
 	unix.S_IFLNK: fs.ModeSymlink, unix.S_IFIFO: fs.ModeNamedPipe, unix.S_IFSOCK: fs.ModeSocket,
 	unix.S_IFBLK: fs.ModeDevice, unix.S_IFCHR: fs.ModeDevice | fs.ModeCharDevice,

@@ -27,13 +27,13 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// errStatCache is why a stat cache is none.
+// errStatCache says that a stat cache is damaged, or not one at all.
 var errStatCache = errors.New("not a whole stat cache")
 
-// statOrigin says of which drive a cache is.
+// statOrigin says which drive a cache is of.
 type statOrigin struct {
 	key   keys.Key
-	since stream.Since // the version that its records tell of; its length is 0 if they do not
+	since stream.Since // the version that its records are about; its length is 0 if there is none
 	led   stream.Since // the version that has what the folder had, likewise
 }
 
@@ -60,7 +60,7 @@ func (o *statOrigin) parse(b []byte) error {
 	return nil
 }
 
-// cacheName is the file in which what is known of the files of a folder stands.
+// cacheName returns the name of the file with the cache of a folder.
 func cacheName(folder string) string {
 	sum := simd.SHA256([]byte(folder))
 	return hex.EncodeToString(sum[:16])
@@ -73,14 +73,14 @@ type statCache struct {
 	in   *bufio.Reader
 	crc  uint32
 	buf  []byte
-	page []byte // records of it that are still to be read
+	page []byte // records that are still to be read
 
 	next record
-	ok   bool   // there is one
+	ok   bool   // next is a record
 	last []byte // path of the one before
 }
 
-// openStatCache opens a cache, nil where there is none that is whole.
+// openStatCache opens a cache. It returns nil if there is none, or it is damaged.
 func openStatCache(path string) *statCache {
 	file, err := os.Open(path)
 	if err != nil {
@@ -94,7 +94,7 @@ func openStatCache(path string) *statCache {
 	return c
 }
 
-// check reads all of it, so that what it says is either all known to be unharmed or not used, and stands at its first record.
+// check reads the whole cache, so that a damaged one is not used at all, and then returns to its first record.
 func (c *statCache) check() error {
 	head := make([]byte, statFirst)
 	if _, err := io.ReadFull(c.in, head); err != nil {
@@ -124,7 +124,7 @@ func (c *statCache) check() error {
 	return c.advance()
 }
 
-// advance goes on to the next record; c.ok is false behind the last one.
+// advance moves to the next record; c.ok is false after the last one.
 func (c *statCache) advance() (err error) {
 	c.ok = false
 	c.last = append(c.last[:0], c.next.path...)
@@ -143,7 +143,7 @@ func (c *statCache) advance() (err error) {
 	return nil
 }
 
-// readPage returns the records of the next page; none: it was the end.
+// readPage returns the records of the next page; it has none at the end.
 func (c *statCache) readPage() ([]byte, error) {
 	var head [8]byte
 	if _, err := io.ReadFull(c.in, head[:]); err != nil {
@@ -164,7 +164,7 @@ func (c *statCache) readPage() ([]byte, error) {
 	return page, nil
 }
 
-// pageSum is the checksum of a page behind one of another checksum.
+// pageSum returns the checksum of a page, given that of the page before it.
 func pageSum(before uint32, records []byte) uint32 {
 	sum := crc32.Checksum(binary.LittleEndian.AppendUint32(nil, before), castagnoli)
 	return crc32.Update(sum, castagnoli, records)
@@ -176,7 +176,7 @@ func (c *statCache) close() {
 	}
 }
 
-// failed is an error of reading what was whole a moment ago.
+// failed returns the error of reading a cache that was whole a moment ago.
 func (c *statCache) failed(err error) error {
 	return fmt.Errorf("reading %q again: %w: import again", c.file.Name(), err)
 }

@@ -11,11 +11,11 @@ import (
 	"hc/lib/stream"
 )
 
-// raceWindow is how much older than the moment of reading a file's times must be: less, and it might have been written
-// once more without another time. The coarsest clock of a file system, FAT's, ticks every two seconds.
+// raceWindow is how much older than the moment of reading a file's times must be. Otherwise it might be written again without
+// getting another time. The coarsest clock of a file system, FAT's, ticks every two seconds.
 const raceWindow = 2 * time.Second
 
-// isRacy reports whether a file might have changed, since it was read at a moment, without a trace.
+// isRacy reports whether a file might have changed without a trace since it was read at a moment.
 func isRacy(stat fileStat, taken time.Time) bool {
 	return !stat.telling() || !stat.youngest().Before(taken.Add(-raceWindow))
 }
@@ -31,7 +31,7 @@ type statWriter struct {
 	err  error
 }
 
-// createStatCache begins the file that will take a cache's place.
+// createStatCache begins the file that will replace a cache.
 func createStatCache(path string, origin statOrigin) *statWriter {
 	c := &statWriter{path: path, statOrigin: origin}
 	dir := filepath.Dir(path)
@@ -48,7 +48,8 @@ func createStatCache(path string, origin statOrigin) *statWriter {
 	return c
 }
 
-// removeLeftovers removes what was begun and never ended: nobody takes an hour, and who does loses the cache, no more.
+// removeLeftovers removes files that were begun and never finished. No import takes an hour; one that did would only lose the
+// cache.
 func removeLeftovers(path string) {
 	begun, _ := filepath.Glob(path + ".*.new")
 	for _, name := range begun {
@@ -64,7 +65,7 @@ func (c *statWriter) write(b []byte) {
 	}
 }
 
-// add adds whole records, at most a page of them, behind those before.
+// add appends whole records, at most a page of them.
 func (c *statWriter) add(records []byte) {
 	if len(c.page)+len(records) > statPage {
 		c.flush()
@@ -81,7 +82,7 @@ func (c *statWriter) flush() {
 	c.page = c.page[:0]
 }
 
-// keep puts what was written in the place of the cache. led is the version of the drive that has what the folder had, nil if
+// keep replaces the cache with the file that was written. led is the version of the drive that has what the folder had, nil if
 // that is not known.
 func (c *statWriter) keep(led *stream.Since) error {
 	defer c.drop()
@@ -98,7 +99,7 @@ func (c *statWriter) end(led *stream.Since) error {
 	if len(c.page) > 0 {
 		c.flush()
 	}
-	c.flush() // an empty one is the last
+	c.flush() // an empty page ends the file
 	if c.err != nil {
 		return c.err
 	}
@@ -117,11 +118,11 @@ func (c *statWriter) end(led *stream.Since) error {
 	return os.Rename(c.out.Name(), c.path)
 }
 
-// drop removes what was written, unless it was kept.
+// drop removes the file that was written, unless it was kept.
 func (c *statWriter) drop() {
 	if c.out != nil {
 		_ = c.out.Close()
-		_ = os.Remove(c.out.Name()) // where it was renamed there is none
+		_ = os.Remove(c.out.Name()) // fails if it was renamed
 		c.out = nil
 	}
 }

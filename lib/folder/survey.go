@@ -5,28 +5,28 @@ import (
 	"strings"
 )
 
-// A survey goes through a source, with all that is known from before: it says of each path whether it is as it was, is gone,
-// or has to be looked at. What is known comes from two sides that stand in one order, the stat cache and the drive's names.
+// A survey goes through a source together with what is known from before, and reports for each path whether it is unchanged,
+// gone, or has to be looked at. What is known comes from the stat cache and from the drive's names, both in the same order.
 type survey struct {
 	opt   *Options
 	cache *statCache // nil: there is none
-	holds bool       // what the cache says of the drive is true, but for what names say
+	holds bool       // what the cache says about the drive is true, except where names say otherwise
 	led   bool       // the drive has what the folder had
 	names *names     // nil: there is no drive
 
-	kept  func(r *record) error              // the file is as it was
-	gone  func(path string, r *record) error // the drive has it, and the folder has not
-	found func(j *job) error                 // all else
+	kept  func(r *record) error              // called for an unchanged file
+	gone  func(path string, r *record) error // called for a path that the drive has and the folder has not
+	found func(j *job) error                 // called for everything else
 
-	prefix  string  // of what is in the source
-	now     *record // what comes next, if that is found out
-	named   bool    // the names tell of it
-	outside bool    // it is before the source, or behind, and its path the whole one
-	ending  bool    // nothing more is found, in no source
-	ofName  record  // for what the drive's names alone tell of
+	prefix  string  // of the source's paths
+	now     *record // the next record, once it is known
+	named   bool    // the names have it
+	outside bool    // it is before or after the source, and has its whole path
+	ending  bool    // no source has anything more
+	ofName  record  // for paths that only the drive's names have
 }
 
-// known returns what is known of the path that comes next; nil if nothing is.
+// known returns the next record of what is known, nil if there is none.
 func (s *survey) known() (*record, error) {
 	if s.now != nil {
 		return s.now, nil
@@ -62,7 +62,7 @@ func (s *survey) known() (*record, error) {
 	return s.now, nil
 }
 
-// nameAlone is a record of a name that the cache does not have.
+// nameAlone makes the next record one of a name that the cache does not have.
 func (s *survey) nameAlone(n *named, path string) *record {
 	s.ofName = record{path: append(s.ofName.path[:0], path...)}
 	s.ofName.hold(n.entry, n.told)
@@ -73,7 +73,7 @@ func (s *survey) nameAlone(n *named, path string) *record {
 	return s.now
 }
 
-// take makes the cache's record the one that comes next, with what the names say of it; nil: nothing.
+// take makes the cache's record the next one, with what the names say about it; n is nil if they say nothing.
 func (s *survey) take(r *record, n *named) {
 	switch {
 	case n != nil && !n.gone:
@@ -86,7 +86,7 @@ func (s *survey) take(r *record, n *named) {
 	s.now, s.named = r, n != nil
 }
 
-// pass goes on behind the record that comes next.
+// pass moves past the next record.
 func (s *survey) pass() error {
 	r := s.now
 	s.now = nil
@@ -101,7 +101,7 @@ func (s *survey) pass() error {
 	return nil
 }
 
-// lose is pass for what the source does not have.
+// lose is pass for a path that the source does not have.
 func (s *survey) lose() error {
 	if s.now.drive != hasNothing {
 		path := string(s.now.path)
@@ -115,7 +115,7 @@ func (s *survey) lose() error {
 	return s.pass()
 }
 
-// look says what is to become of a file or a link that was found.
+// look decides what becomes of a file or a link that was found.
 func (s *survey) look(ctx context.Context, f *found) error {
 	r, err := s.of(f)
 	if err != nil {
@@ -136,7 +136,7 @@ func (s *survey) look(ctx context.Context, f *found) error {
 	return s.found(j)
 }
 
-// of returns what is known of what was found; nil if nothing is. What comes before it is gone.
+// of returns what is known of a file or link that was found, nil if nothing is. Records before it are of paths that are gone.
 func (s *survey) of(f *found) (*record, error) {
 	for {
 		r, err := s.known()
@@ -159,12 +159,12 @@ func (s *survey) of(f *found) (*record, error) {
 	}
 }
 
-// isAsItWas reports whether the drive has a file as it is, which need not be read for that.
+// isAsItWas reports whether the drive has a file as it is, as far as can be told without reading it.
 func (s *survey) isAsItWas(f *found, r *record) bool {
 	return r.told && r.drive == hasSame && !s.opt.Checksum && f.target == "" && f.stat.as(r.stat)
 }
 
-// run goes through a source; if it is the last one, also through all that is known behind it.
+// run goes through a source; after the last one, also through the rest of what is known.
 func (s *survey) run(ctx context.Context, of *source, last bool) error {
 	err := newWalker(ctx, s.opt, func(f *found) error { return s.look(ctx, f) }).walk(of)
 	if err != nil || !last {
@@ -173,7 +173,7 @@ func (s *survey) run(ctx context.Context, of *source, last bool) error {
 	return s.rest()
 }
 
-// rest passes over all that is known behind the last that was found.
+// rest moves past everything known after the last path that was found.
 func (s *survey) rest() error {
 	s.ending = true
 	for {

@@ -14,11 +14,11 @@ import (
 	"hc/lib/stream"
 )
 
-// ErrTar is wrapped by errors about an archive that cannot be imported as it is.
+// ErrTar says that an archive cannot be imported as it is.
 var ErrTar = errors.New("not a tar that can be imported")
 
-// ImportTar writes what a tar holds to w, as Import does. Names, targets and order are the tar's; hard links become the
-// same frames. A name that leads out of a folder, a path that comes twice, and a tar without its end are errors.
+// ImportTar writes the content of a tar to w, as Import does. Names, targets and order are the tar's; hard links become `same`
+// frames. A name that leads out of its folder, a path that occurs twice, and a tar without its end are errors.
 func ImportTar(ctx context.Context, w *stream.Writer, r io.Reader, opt Options) (Stats, error) {
 	if err := opt.prepare(); err != nil {
 		return Stats{}, err
@@ -53,7 +53,7 @@ type tarImport struct {
 	in    *tar.Reader
 	out   output
 	opt   *Options
-	links map[string]string // of hard links: what file each is the same as
+	links map[string]string // for each hard link, the file that it is the same as
 }
 
 // entry imports one entry.
@@ -93,7 +93,7 @@ func (t *tarImport) entry(h *tar.Header) error {
 	return t.special(path, fmt.Errorf("it is of type %q", h.Typeflag))
 }
 
-// tarPath returns the path of a tar's name, "" for the folder itself: "./a//b/" is a/b. What leads out is an error.
+// tarPath returns the path for a name in a tar, "" for the folder itself: "./a//b/" is a/b. A name that leads out is an error.
 func tarPath(name string) (string, error) {
 	if strings.HasPrefix(name, "/") {
 		return "", fmt.Errorf("%w: %q is absolute", ErrTar, name)
@@ -121,7 +121,7 @@ func (t *tarImport) leftOut(path string, isFolder bool) bool {
 	return t.opt.rules.leftOut(path, isFolder)
 }
 
-// special is what becomes of an entry that a drive does not hold.
+// special handles an entry that a drive cannot hold.
 func (t *tarImport) special(path string, why error) error {
 	if !t.opt.SkipSpecial {
 		return fmt.Errorf("%q: %w: %w", path, why, ErrSpecial)
@@ -167,13 +167,13 @@ func (t *tarImport) link(path, target string) error {
 	return t.out.w.Link(path, target)
 }
 
-// tarReader reads a tar until its context ends. It sees whether a tar ends, with two blocks of zeros, or just stops, which
-// archive/tar does not tell.
+// tarReader reads a tar until its context ends. It notices whether a tar ends, with two blocks of zeros, or just stops, which
+// archive/tar does not report.
 type tarReader struct {
 	ctx     context.Context
 	r       io.Reader
 	begin   []byte // the first bytes
-	stopped bool   // more was wanted than there is
+	stopped bool   // a read went beyond the end
 }
 
 func (t *tarReader) Read(p []byte) (int, error) {
@@ -188,7 +188,7 @@ func (t *tarReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// end reads what is left behind the archive's end, so that who writes it is not stopped, and sees that there was an end.
+// end checks that the archive has its end, and reads the rest after that, so that its writer is not cut off.
 func (t *tarReader) end() error {
 	if t.stopped {
 		return t.explain(io.ErrUnexpectedEOF)
@@ -197,7 +197,7 @@ func (t *tarReader) end() error {
 	return err
 }
 
-// compressed are the first bytes of what tars are mostly packed with.
+// compressed has the first bytes of the usual compression formats.
 var compressed = []struct{ magic, tool string }{
 	{"\x1f\x8b", "gzip -dc"}, {"\x28\xb5\x2f\xfd", "zstd -dc"}, {"\xfd7zXZ\x00", "xz -dc"}, {"BZh", "bzip2 -dc"},
 }

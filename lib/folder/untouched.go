@@ -5,8 +5,8 @@ import (
 	"os"
 )
 
-// Untouched reports whether a file or a link is as it was, as far as can be told without reading it. What has more than one name is
-// touched, as its ctime tells, by whoever removes another one of them: of such a file only the rest is compared.
+// Untouched reports whether a file or a link is as it was, as far as can be told without reading it. Removing another name of a
+// file changes its ctime. So the ctime is not compared if the file had more than one name.
 func Untouched(was, is fs.FileInfo) bool {
 	if !os.SameFile(was, is) || was.Mode() != is.Mode() || was.Size() != is.Size() || !was.ModTime().Equal(is.ModTime()) {
 		return false

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// inodeOf returns when a file was touched last, its names and mode included, and how many names it has.
+// inodeOf returns when a file, its names or its mode last changed, and how many names it has.
 func inodeOf(info fs.FileInfo) (changed time.Time, names uint64) {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

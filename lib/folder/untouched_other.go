@@ -7,5 +7,5 @@ import (
 	"time"
 )
 
-// inodeOf returns nothing: the system does not tell.
+// inodeOf returns nothing: the system does not provide it.
 func inodeOf(fs.FileInfo) (changed time.Time, names uint64) { return time.Time{}, 0 }

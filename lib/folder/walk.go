@@ -22,10 +22,10 @@ type Source struct {
 	As   string // in the drive: a relative path; "" for a folder whose content goes to the root
 }
 
-// ErrSpecial is wrapped by errors about what a drive does not hold: devices, sockets, pipes, names that are not UTF-8.
+// ErrSpecial says that a drive cannot hold something: devices, sockets, pipes, names that are not UTF-8.
 var ErrSpecial = errors.New("a drive holds files and symbolic links only, with names in UTF-8")
 
-// ErrChanged is wrapped by errors about a file that something writes while it is read.
+// ErrChanged says that something wrote to a file while it was read.
 var ErrChanged = errors.New("changed while it was read")
 
 // A ChangedError says which file of a drive an ErrChanged is about.
@@ -38,7 +38,7 @@ func (e *ChangedError) Error() string { return fmt.Sprintf("reading %q: %v", e.P
 
 func (e *ChangedError) Unwrap() error { return e.Err }
 
-// readError is an error about a file of the drive.
+// readError returns an error about reading a file for the drive.
 func readError(path string, err error) error {
 	if errors.Is(err, ErrChanged) {
 		return &ChangedError{path, err}
@@ -46,22 +46,22 @@ func readError(path string, err error) error {
 	return fmt.Errorf("reading %q: %w", path, err)
 }
 
-// errGone is what a file ends with that is not there any more: as if it had not been found.
+// errGone says that a file is gone: it is treated as if it had not been found.
 var errGone = fmt.Errorf("it was deleted: %w", ErrChanged)
 
 // A found is a file or a link on its way into a stream.
 type found struct {
 	source *source
-	folder string // its path in the drive, with a / behind it
-	name   string // in the folder; of a single file its path in the drive
+	folder string // its path in the drive, ending in /
+	name   string // in the folder; for a single file its path in the drive
 	stat   fileStat
 	target string // of a link, as the drive has it; "" for a file
 }
 
-// path is what it is called in the drive.
+// path returns its path in the drive.
 func (f *found) path() string { return f.folder + f.name }
 
-// below is what it is called below its source's root.
+// below returns its path below its source's root.
 func (f *found) below() string {
 	if f.source.only != "" {
 		return f.source.only
@@ -71,13 +71,13 @@ func (f *found) below() string {
 
 // source is an open Source.
 type source struct {
-	root   *os.Root // what is below it is reached through it, so that no link leads out
-	only   string   // of a single file: its name in root
+	root   *os.Root // everything below is reached through it, so that no link leads out
+	only   string   // for a single file: its name in root
 	as     string
 	places []string // absolute names of the folder on disk, for links into it
 }
 
-// walker finds all that is below its sources, in the order of a drive's keys: the bytes of whole paths.
+// walker finds everything below its sources, in the order of a drive's keys: that of the bytes of whole paths.
 type walker struct {
 	ctx   context.Context
 	opt   *Options
@@ -89,7 +89,7 @@ func newWalker(ctx context.Context, opt *Options, each func(*found) error) *walk
 	return &walker{ctx: ctx, opt: opt, each: each, slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
 }
 
-// openSources opens what is to be imported, in the order of keys.
+// openSources opens the sources, in the order of keys.
 func openSources(sources []Source) (open []*source, err error) {
 	defer func() {
 		if err != nil {
@@ -106,7 +106,7 @@ func openSources(sources []Source) (open []*source, err error) {
 	slices.SortFunc(open, func(a, b *source) int { return strings.Compare(a.key(), b.key()) })
 	for i, s := range open {
 		if i > 0 && (s.as == open[i-1].as || open[i-1].as == "") {
-			return open, fmt.Errorf("two of what is to be imported would be %q: import them one at a time, or what holds both", s.as)
+			return open, fmt.Errorf("two of the sources would be %q: import them one at a time, or the folder that holds both", s.as)
 		}
 	}
 	return open, nil
@@ -143,7 +143,7 @@ func openSource(s Source) (*source, error) {
 	return one, nil
 }
 
-// key is where the source stands in the order of a drive.
+// key returns the source's place in the order of a drive.
 func (s *source) key() string {
 	if s.only != "" {
 		return s.as
@@ -151,7 +151,7 @@ func (s *source) key() string {
 	return s.prefix()
 }
 
-// prefix is what a folder's content has before its paths in the drive.
+// prefix returns what precedes the paths of a folder's content in the drive.
 func (s *source) prefix() string {
 	if s.as == "" {
 		return ""
@@ -252,8 +252,8 @@ func (w *walker) entry(f *found, at *os.Root) error {
 	return w.each(f)
 }
 
-// checkName is stream.CheckPath for what stands in a folder that has passed it, under a name that is no store's: then next
-// to nothing is left to be wrong.
+// checkName is stream.CheckPath for something in a folder that has passed it, with a name that is not a store's: little is
+// left to check.
 func checkName(f *found) error {
 	if f.folder != "" && len(f.folder)+len(f.name) <= stream.MaxPath && utf8.ValidString(f.name) {
 		return nil
@@ -261,7 +261,7 @@ func checkName(f *found) error {
 	return stream.CheckPath(f.path())
 }
 
-// leaveOut is what becomes of something that a drive does not hold.
+// leaveOut handles something that a drive cannot hold.
 func (w *walker) leaveOut(path string, why error) error {
 	err := fmt.Errorf("%q: %w: %w", path, why, ErrSpecial)
 	if !w.opt.SkipSpecial {
@@ -271,7 +271,7 @@ func (w *walker) leaveOut(path string, why error) error {
 	return nil
 }
 
-// kindOf names what is neither a file, a folder nor a link.
+// kindOf returns a name for something that is neither a file, a folder nor a link.
 func kindOf(m fs.FileMode) string {
 	switch {
 	case m&fs.ModeNamedPipe != 0:
@@ -284,7 +284,7 @@ func kindOf(m fs.FileMode) string {
 	return "special file"
 }
 
-// linkTarget returns a link's target as the drive has it: one into the folder that is absolute on disk is absolute there.
+// linkTarget returns a link's target as the drive has it. An absolute target inside the folder is absolute in the drive, too.
 func (s *source) linkTarget(target string) string {
 	if !filepath.IsAbs(target) {
 		return filepath.ToSlash(target)
@@ -299,7 +299,7 @@ func (s *source) linkTarget(target string) string {
 	return target
 }
 
-// maxIgnoreFile is the most bytes of an ignore file.
+// maxIgnoreFile is the most bytes that an ignore file may have.
 const maxIgnoreFile = 1 << 20
 
 // readRules reads the ignore file of a folder, if it has one.
@@ -327,7 +327,7 @@ func (l *listing) readRules() error {
 	return nil
 }
 
-// leftOut reports whether rules leave a path out: those of the options before those of any file.
+// leftOut reports whether rules leave a path out. Those of the options override those of files.
 func (w *walker) leftOut(files *rules, path string, isFolder bool) bool {
 	if path == "" {
 		return false
@@ -338,9 +338,9 @@ func (w *walker) leftOut(files *rules, path string, isFolder bool) bool {
 	return files.leftOut(path, isFolder)
 }
 
-// openSame opens a file that was seen: what took its place since is not opened, or not taken for it.
+// openSame opens a file that was seen. If something else has taken its place since, it returns an error.
 func openSame(at *os.Root, name string, seen fileStat) (*os.File, error) {
-	file, err := openWith(at, name, syscall.O_NONBLOCK) // a pipe in its place would have us wait
+	file, err := openWith(at, name, syscall.O_NONBLOCK) // a pipe in its place would make us wait
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errGone
 	}

@@ -2,9 +2,9 @@ package folder
 
 import "strings"
 
-// wildmatch reports whether a git pattern matches text. With paths, * ? and [] match no /, and ** between slashes or at an
-// end matches any number of folders; without, text is one name, and ** is *. It works on bytes, as git does, and takes time in
-// the product of both lengths at most.
+// wildmatch reports whether a git pattern matches text. With paths, * ? and [] do not match /, and ** between slashes or at an
+// end matches any number of folders. Without, text is one name, and ** is *. It works on bytes, as git does, and its time is at
+// most proportional to the product of both lengths.
 func wildmatch(pattern, text string, paths bool) bool {
 	w := wild{pattern: pattern, text: text, paths: paths}
 	return w.match(0, 0)
@@ -13,7 +13,7 @@ func wildmatch(pattern, text string, paths bool) bool {
 type wild struct {
 	pattern, text string
 	paths         bool
-	failed        map[[2]int]struct{} // behind a star: places in pattern and text that do not match
+	failed        map[[2]int]struct{} // after a star: places in pattern and text that do not match
 }
 
 // match reports whether the rest of the pattern from p matches the rest of the text from t.
@@ -52,7 +52,7 @@ func (w *wild) star(p, t int) bool {
 	for behind < len(w.pattern) && w.pattern[behind] == '*' {
 		behind++
 	}
-	folders := !w.paths // a star that takes slashes, too
+	folders := !w.paths // the star matches slashes, too
 	if w.paths && behind-p > 1 && w.alone(p, behind) {
 		folders = true
 		if behind < len(w.pattern) && w.pattern[behind] == '/' && w.try(behind+1, t) {
@@ -69,7 +69,7 @@ func (w *wild) star(p, t int) bool {
 	}
 }
 
-// alone reports whether the stars from p to behind are a part of the path by themselves.
+// alone reports whether the stars from p to behind are a whole part of the path.
 func (w *wild) alone(p, behind int) bool {
 	rest := w.pattern[behind:]
 	return (p == 0 || w.pattern[p-1] == '/') && (rest == "" || rest[0] == '/' || strings.HasPrefix(rest, `\/`))
@@ -86,7 +86,7 @@ func (w *wild) try(p, t int) bool {
 	if w.match(p, t) {
 		return true
 	}
-	if strings.IndexByte(w.pattern[p:], '*') >= 0 { // else it ends soon, and by itself
+	if strings.IndexByte(w.pattern[p:], '*') >= 0 { // else the rest is quick to try again
 		if w.failed == nil {
 			w.failed = map[[2]int]struct{}{}
 		}
@@ -95,14 +95,14 @@ func (w *wild) try(p, t int) bool {
 	return false
 }
 
-// class matches c against the brackets that open at p, and returns the place behind them.
+// class matches c against the brackets that open at p, and returns the place after them.
 func (w *wild) class(p int, c byte) (next int, ok bool) {
 	p++
 	negated := p < len(w.pattern) && (w.pattern[p] == '!' || w.pattern[p] == '^')
 	if negated {
 		p++
 	}
-	in, low := false, -1 // low: what a - behind it would be a range from
+	in, low := false, -1 // low: the start of a range, if a - follows
 	for first := true; ; first = false {
 		if p >= len(w.pattern) {
 			return 0, false // it never closes
@@ -131,7 +131,7 @@ func (w *wild) class(p int, c byte) (next int, ok bool) {
 	}
 }
 
-// member returns the byte at p within brackets, unescaped, and the place behind it.
+// member returns the byte at p within brackets, unescaped, and the place after it.
 func (w *wild) member(p int) (int, int) {
 	if w.pattern[p] != '\\' {
 		return int(w.pattern[p]), p + 1
