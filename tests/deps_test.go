@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// layers are the packages from the ground up. A package imports only what stands in its own layer or below.
+// layers are the packages from the ground up. A package imports only from its own layer or below.
 var layers = []struct {
 	name     string
 	packages []string
@@ -95,7 +95,7 @@ var never = []struct{ from, to, why string }{
 	{"cmd/*", "lib/store/*", "the store is used as a whole"},
 }
 
-// exempt are the packages that a rule from lib/* or * is about: the one that may.
+// exempt are the packages to which a rule from lib/* or * does not apply, with what they may import.
 var exempt = map[string][]string{
 	"lib/cli":         {"github.com/urfave/cli/*", "golang.org/x/term", "os/signal"},
 	"lib/cli/network": {"github.com/urfave/cli/*"},
@@ -158,7 +158,7 @@ func TestImportsPointDown(t *testing.T) {
 	}
 }
 
-// unlinked are packages that a tool does not need and so does not link, by whatever way: each costs time at every start.
+// unlinked are packages that a tool does not need and so must not link, directly or indirectly: each costs time at every start.
 var unlinked = map[string][]string{
 	"hc-verify": {"net", "net/http", "crypto/tls", "os/exec", "github.com/hashicorp/mdns", "github.com/miekg/dns", "filippo.io/age",
 		"github.com/flynn/noise", "github.com/minio/sha256-simd", "github.com/klauspost/cpuid/v2", "hc/lib/replicate", "hc/lib/folder", "hc/lib/drive"},
@@ -187,7 +187,7 @@ func TestToolsLinkWhatTheyUse(t *testing.T) {
 	}
 }
 
-// TestLibraryIsPure looks for what belongs to the process: only lib/cli and the binaries touch it.
+// TestLibraryIsPure finds uses of the process's own state: only lib/cli and the binaries touch it.
 func TestLibraryIsPure(t *testing.T) {
 	forbidden := map[string][]string{
 		"os":   {"Args", "Exit", "Stdin", "Stdout", "Stderr", "Getenv", "LookupEnv", "Environ", "Setenv", "Unsetenv", "Chdir", "Getwd"},

@@ -32,7 +32,7 @@ type hostile struct {
 	above string // the folder that the clone is made in
 }
 
-// newHostile writes the blocks of a drive's names, behind their header, and of its blobs.
+// newHostile writes the blocks of a drive's names, after their header, and of its blobs.
 func newHostile(t *testing.T, names, blobs [][]byte) *hostile {
 	t.Helper()
 	h := &hostile{t: t, dir: filepath.Join(t.TempDir(), ".hc"), above: t.TempDir()}
@@ -78,7 +78,7 @@ func tree(t *testing.T, entries map[string]hyperdrive.Entry) [][]byte {
 	return blocks
 }
 
-// clone clones the drive; it must end in time, with little memory, and with this exit code. What it complains of is returned.
+// clone clones the drive; it must end in time, with little memory, and with this exit code. It returns the complaints.
 func (h *hostile) clone(code int) (complaints string) {
 	h.t.Helper()
 	serve := filepath.Join(bin, "hc-serve") + " -C " + h.dir + " --stdio " + h.key
@@ -102,7 +102,7 @@ func (h *hostile) clone(code int) (complaints string) {
 	return errs.String()
 }
 
-// wrote fails the test unless this is all that is there, above the clone and in it.
+// wrote fails the test unless these are all the files there are, above the clone and in it.
 func (h *hostile) wrote(want ...string) {
 	h.t.Helper()
 	var got []string
@@ -133,8 +133,8 @@ func fileOf(first, count, offset, size uint64) hyperdrive.Entry {
 
 func linkTo(target string) hyperdrive.Entry { return hyperdrive.Entry{Link: &target} }
 
-// TestCloneHostileNames: bad names are named, as a terminal may show them, and left out; all others are written; nothing is
-// outside, and no link leads there. A second run says the same.
+// TestCloneHostileNames: bad names are reported, safely for a terminal, and left out; all others are written; nothing is
+// written outside, and no link leads there. A second run reports the same.
 func TestCloneHostileNames(t *testing.T) {
 	t.Parallel()
 	good := fileOf(0, 1, 0, 4)
@@ -179,7 +179,7 @@ func TestCloneHostileMap(t *testing.T) {
 	h.wrote("good")
 }
 
-// TestCloneStockHostileVector: what stock lets be written, and lists without a word.
+// TestCloneStockHostileVector: names that stock lets anybody write, and lists without complaint.
 func TestCloneStockHostileVector(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("vectors/drive-hostile.json")
@@ -218,8 +218,7 @@ func TestCloneStockHostileVector(t *testing.T) {
 	h.wrote("good")
 }
 
-// nodeBlock is a block of a tree whose root has the key of block 1 and two children that are one and the same: node 0 of
-// that block.
+// nodeBlock is a block of a tree whose root has the key of block 1 and twice the same child: node 0 of that block.
 func nodeBlock(child uint64) []byte {
 	children := binary.AppendUvarint(nil, child)
 	children = append(children, 0)
@@ -253,7 +252,7 @@ func TestCloneHostileTrees(t *testing.T) {
 	}
 }
 
-// TestCloneHostileBlobs: what an entry says of blobs that are not there ends in time, makes no file, and keeps no other from coming.
+// TestCloneHostileBlobs: entries that name missing blobs end in time, make no file, and do not keep any other from coming.
 func TestCloneHostileBlobs(t *testing.T) {
 	mapped := fileOf(0, 1, 0, 4)
 	mapped.Blob.Map = true

@@ -65,7 +65,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// environment returns the script's environment as it is now, which only a program that the script runs can tell.
+// environment returns the script's environment as it is now, which only a program run by the script can report.
 func environment(ts *testscript.TestScript) []string {
 	ts.Check(ts.Exec("bash", "-c", `env -0 > "$TMPDIR/environment"`))
 	text := ts.ReadFile(filepath.Join(ts.Getenv("TMPDIR"), "environment"))
@@ -116,7 +116,7 @@ func exitCode(state *os.ProcessState) int {
 	return state.ExitCode()
 }
 
-// codeOf returns a program's exit code from what running it gave.
+// codeOf returns a program's exit code from the error of running it.
 func codeOf(ts *testscript.TestScript, err error) int {
 	var exit *exec.ExitError
 	switch {

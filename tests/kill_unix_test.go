@@ -25,15 +25,15 @@ const (
 	defaultKills = 60 // commands that TestKills kills; HC_KILLS is another number
 	killCores    = 8  // cores that are appended to, each by a process of its own
 
-	// conflict is the exit code where a lock was not to be had in time, or the store was repaired behind a killed writer while a
+	// conflict is the exit code if a lock could not be taken in time, or the store was repaired after a killed writer while a
 	// command ran: then nothing was done, and it says so.
 	conflict = 7
 )
 
-// TestKills has commands run in one store at once and kills them at random moments: appends to some cores, of one block and
-// of many, downloads, gc and repack, beside a server that is not killed, and a reader who follows it. Whatever a command has said that it did is there in
-// the end, in its order and whole; what did not end is there whole or not at all; the store is sound, and the next command
-// just works.
+// TestKills runs commands in one store at once and kills them at random moments: appends to several cores, of one block and
+// of many, downloads, gc and repack, beside a server that is not killed, and a reader that follows it. Everything that a command
+// reported is there in the end, in order and whole; what was killed is there whole or not at all; the store is sound, and the
+// next command just works.
 func TestKills(t *testing.T) {
 	t.Parallel()
 	kills := int64(defaultKills)
@@ -78,7 +78,7 @@ type killing struct {
 	said  [killCores][]said
 }
 
-// said is an append that ended well.
+// said is an append that succeeded.
 type said struct {
 	number, blocks int
 	length         int // that it printed
@@ -99,10 +99,10 @@ func newKilling(t *testing.T, kills int64) *killing {
 	return k
 }
 
-// over says that enough was killed, or that the test has failed.
+// over reports whether enough commands were killed, or the test has failed.
 func (k *killing) over() bool { return k.left.Load() <= 0 || k.t.Failed() }
 
-// command is one that is killed with its context.
+// command returns a command that is killed when its context ends.
 func (k *killing) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, name), args...)
 	cmd.Env = append(os.Environ(), "HC_DIR="+k.dir)
@@ -117,7 +117,7 @@ func doomed() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), time.Duration(rand.IntN(100_000))*time.Microsecond)
 }
 
-// outcome counts a kill, or that the command ended well, and fails the test if it ended badly by itself.
+// outcome counts a kill or a success, and fails the test if the command failed by itself.
 func (k *killing) outcome(err error, allowed ...int) (well bool) {
 	var exit *exec.ExitError
 	if err == nil {
@@ -144,7 +144,7 @@ func (k *killing) outcome(err error, allowed ...int) (well bool) {
 	return false
 }
 
-// blocksOf is how many blocks append number n has: one, mostly, or so many that runs and spans are written before the head.
+// blocksOf returns how many blocks append number n has: usually one, or so many that runs and spans are written before the head.
 func blocksOf(n int) int {
 	if n%5 == 4 {
 		return 30_000
@@ -152,7 +152,7 @@ func blocksOf(n int) int {
 	return 1
 }
 
-// content is what append number n to a core appends: its lines tell it from all others.
+// content returns what append number n to a core appends; its lines distinguish it from all others.
 func content(core, n int) []byte {
 	var b bytes.Buffer
 	for i := range blocksOf(n) {
@@ -161,7 +161,7 @@ func content(core, n int) []byte {
 	return b.Bytes()
 }
 
-// append appends, and returns what the command said; nothing where it was killed.
+// append appends, and returns what the command printed; nothing if it was killed.
 func (k *killing) append(ctx context.Context, core, n int) said {
 	var errs bytes.Buffer
 	cmd := k.command(ctx, "hc-append", "--lines", "--flush-every", "1h", fmt.Sprintf("core%d", core))
@@ -191,7 +191,7 @@ func (k *killing) appends(core int) {
 	}
 }
 
-// fetches downloads into the store, drops that again, and downloads anew.
+// fetches downloads into the store, drops that, and downloads again.
 func (k *killing) fetches() {
 	for !k.over() {
 		ctx, cancel := doomed()
@@ -209,7 +209,7 @@ func (k *killing) fetches() {
 	}
 }
 
-// cleans gives space back.
+// cleans frees space.
 func (k *killing) cleans() {
 	for n := 0; !k.over(); n++ {
 		ctx, cancel := doomed()
@@ -223,7 +223,7 @@ func (k *killing) cleans() {
 	}
 }
 
-// must runs a command that nobody kills.
+// must runs a command that is not killed.
 func (k *killing) must(name string, args ...string) string {
 	var errs bytes.Buffer
 	cmd := k.command(context.Background(), name, args...)
@@ -235,11 +235,12 @@ func (k *killing) must(name string, args ...string) string {
 	return string(out)
 }
 
-// follow serves the store, and has core 0 followed by a reader in another one. What it returns waits until the reader has all.
+// follow serves the store, and has core 0 followed by a reader in another one. The function returned waits until the reader has
+// everything.
 func (k *killing) follow() (has func(all []byte)) {
 	ctx, stop := context.WithCancel(context.Background())
 	folder := k.t.TempDir()
-	errs, err := os.Create(filepath.Join(folder, "errors")) // a file, for three commands write to it
+	errs, err := os.Create(filepath.Join(folder, "errors")) // a file, because three commands write to it
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -293,8 +294,8 @@ func (k *killing) follow() (has func(all []byte)) {
 	}
 }
 
-// check reads a core, verified, and holds it against what was said: whole appends, each at most once, in order, those that
-// were acknowledged all and at the length that was printed.
+// check reads a core, verified, and compares it with what was reported: whole appends, each at most once, in order, and all
+// acknowledged ones at the length that was printed.
 func (k *killing) check(core int) (all []byte) {
 	name := fmt.Sprintf("core%d", core)
 	proof := k.command(context.Background(), "hc-fetch", name)

@@ -39,7 +39,7 @@ func copyKills(t *testing.T) int {
 	return n
 }
 
-// copying is a folder that is shared, all versions that it had, and a working copy of it in which commands are killed.
+// copying is a shared folder, all versions that it had, and a working copy of it in which commands are killed.
 type copying struct {
 	t        *testing.T
 	random   *rand.Rand
@@ -50,7 +50,7 @@ type copying struct {
 	killed   int
 }
 
-// version is one version of the drive: its length, and what a folder has that was made of it.
+// version is one version of the drive: its length, and the content of a folder made from it.
 type version struct {
 	length int
 	files  map[string]string
@@ -83,8 +83,8 @@ func (c *copying) put(name string, size int, mode fs.FileMode) {
 	c.check(os.WriteFile(path, data, mode))
 }
 
-// edit makes the next version of the owner's folder: files that change, go and come, a folder that is renamed, a file that
-// becomes a folder and back, a link that becomes a file and back.
+// edit makes the next version of the owner's folder: files that change, disappear and appear, a folder that is renamed, a file
+// that becomes a folder and back, a link that becomes a file and back.
 func (c *copying) edit() {
 	c.t.Helper()
 	n := len(c.versions)
@@ -116,7 +116,7 @@ func (c *copying) edit() {
 	c.put("link", 0, 0o644)
 }
 
-// publish makes a version of what the owner's folder has.
+// publish makes a version of the owner's folder as it is.
 func (c *copying) publish() {
 	c.t.Helper()
 	out := c.must("share", c.owner, "--once", "--json")
@@ -129,7 +129,7 @@ func (c *copying) publish() {
 	c.versions = append(c.versions, version{said.Length, c.list(c.owner)})
 }
 
-// list returns what a folder has, but for its store and what its user put there. A folder is in it if it is empty.
+// list returns the content of a folder, except its store and the user's own files. Folders are listed if they are empty.
 func (c *copying) list(dir string) map[string]string {
 	c.t.Helper()
 	found := map[string]string{}
@@ -168,7 +168,7 @@ func (c *copying) list(dir string) map[string]string {
 	return found
 }
 
-// run runs hc, and returns its exit code, which is 128 and the signal's number where that ended it.
+// run runs hc, and returns its exit code: 128 and the signal's number if that ended it.
 func (c *copying) run(ctx context.Context, stop syscall.Signal, args ...string) (code int, out, errs string) {
 	c.t.Helper()
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "hc"), args...)
@@ -194,7 +194,7 @@ func (c *copying) run(ctx context.Context, stop syscall.Signal, args ...string) 
 	return exitCode(cmd.ProcessState), output.String(), complaints.String()
 }
 
-// must runs what nobody kills.
+// must runs a command that is not killed.
 func (c *copying) must(args ...string) string {
 	c.t.Helper()
 	code, out, errs := c.run(context.Background(), syscall.SIGKILL, args...)
@@ -204,7 +204,7 @@ func (c *copying) must(args ...string) string {
 	return out
 }
 
-// doom runs what is killed, or interrupted, at a random moment within most; it may have ended well before.
+// doom runs a command that is killed, or interrupted, at a random moment within most; it may have succeeded before.
 func (c *copying) doom(most time.Duration, args ...string) (well bool) {
 	c.t.Helper()
 	stop := syscall.SIGKILL
@@ -248,8 +248,7 @@ func (c *copying) same(dir string, want map[string]string) {
 }
 
 // TestCopyKills kills clone, pull and checkout of one working copy at random moments, one after another, to any version, and
-// lets the last one end: then the folder is that version, whatever was begun before, and what the user has put into it is
-// there.
+// lets the last one end: then the folder is that version, whatever was begun before, and the user's own files are still there.
 func TestCopyKills(t *testing.T) {
 	t.Parallel()
 	c := newCopying(t)
@@ -353,7 +352,7 @@ func TestCopyKillsKeepEdits(t *testing.T) {
 	}
 }
 
-// TestShareKills kills the publishing of a folder, also the first one: run again, it has published the folder as it is.
+// TestShareKills kills the publishing of a folder, even the first time: when run again, it publishes the folder as it is.
 func TestShareKills(t *testing.T) {
 	t.Parallel()
 	c := newCopying(t)

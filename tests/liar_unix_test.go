@@ -17,8 +17,8 @@ import (
 	"testing"
 )
 
-// lied is a drive of a few files, served by one who has all of it, and by others who have a wrong block of one of the files: a liar gives
-// it, who has a damaged store refuses it.
+// lied is a drive of a few files, served by one peer that has all of it, and by others that have a wrong block of one of the
+// files: a liar sends it, a peer with a damaged store refuses it.
 type lied struct {
 	t                      *testing.T
 	dir                    string
@@ -64,7 +64,7 @@ func (l *lied) check(err error) {
 	}
 }
 
-// run runs a tool, which must end with this exit code, and returns what it says.
+// run runs a tool, which must end with this exit code, and returns its output.
 func (l *lied) run(code int, tool string, args ...string) string {
 	l.t.Helper()
 	cmd := exec.Command(filepath.Join(bin, tool), args...)
@@ -75,7 +75,7 @@ func (l *lied) run(code int, tool string, args ...string) string {
 	return string(said)
 }
 
-// tamper changes a byte of what a store has; quiet: and the checksum over it, so that the store has nothing to complain of.
+// tamper changes a byte in a store; if quiet, also the checksum over it, so that the store finds nothing wrong.
 func (l *lied) tamper(store string, data []byte, quiet bool) {
 	l.t.Helper()
 	packs, err := filepath.Glob(filepath.Join(store, "*.pack"))
@@ -117,7 +117,7 @@ func resum(pack []byte, around int) {
 	}
 }
 
-// has fails the test unless a copy has all files, but for these.
+// has fails the test unless a copy has all files except these.
 func (l *lied) has(copy string, but ...string) {
 	l.t.Helper()
 	for name, want := range l.files {
@@ -132,7 +132,7 @@ func (l *lied) has(copy string, but ...string) {
 	}
 }
 
-// shows fails the test unless hc status shows just these differences of a copy.
+// shows fails the test unless hc status shows exactly these differences of a copy.
 func (l *lied) shows(copy string, want ...string) {
 	l.t.Helper()
 	var got []string
@@ -146,7 +146,7 @@ func (l *lied) shows(copy string, want ...string) {
 	}
 }
 
-// TestCloneFromLiar: a wrong block costs the file that it is of, which is named, and no other; where somebody else has it, it
+// TestCloneFromLiar: a wrong block costs only the file that it is part of, which is named; if another peer has the right one, it
 // costs nothing.
 func TestCloneFromLiar(t *testing.T) {
 	t.Parallel()
@@ -180,7 +180,7 @@ func TestCloneFromLiar(t *testing.T) {
 	}
 }
 
-// TestCloneFromLiarOverFiles: what the folder has already stays, is named where the store cannot have it, and costs no other file.
+// TestCloneFromLiarOverFiles: files that the folder has already stay, are named if the store cannot have them, and cost no other file.
 func TestCloneFromLiarOverFiles(t *testing.T) {
 	t.Parallel()
 	l := newLied(t)
@@ -201,7 +201,7 @@ func TestCloneFromLiarOverFiles(t *testing.T) {
 	l.has("again")
 }
 
-// TestFollowLiar: who follows one who gives a wrong block goes on with what comes later, and with the other files.
+// TestFollowLiar: a follower of a peer that sends a wrong block continues with later versions, and with the other files.
 func TestFollowLiar(t *testing.T) {
 	l := newLied(t)
 	l.run(4, "hc", "clone", l.key, l.path("copy"), "--exec", l.liars)
@@ -216,7 +216,7 @@ func TestFollowLiar(t *testing.T) {
 	l.has("copy", badFile)
 }
 
-// TestPullFromLiar: the version before of a file that was left out stays, is nobody's edit, and is replaced by a later pull.
+// TestPullFromLiar: the previous version of a file that was left out stays, does not count as an edit, and is replaced by a later pull.
 func TestPullFromLiar(t *testing.T) {
 	t.Parallel()
 	l := newLied(t)

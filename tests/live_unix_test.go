@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// begin starts hc, or another tool, until the test ends, and returns the address where it listens, if it says so.
+// begin starts hc, or another tool, until the test ends, and returns the address where it listens, if it reports one.
 func begin(t *testing.T, listens bool, name string, args ...string) (address string) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -52,8 +52,8 @@ func begin(t *testing.T, listens bool, name string, args ...string) (address str
 	return address
 }
 
-// await waits until a file has this content, and returns when it had. It waits long, for a machine that has much else to do; what is
-// promised is 500 ms on one that has not.
+// await waits until a file has this content, and returns the time when it had. It waits long, for busy machines; the promise is
+// 500 ms on an idle one.
 func await(t *testing.T, path, content string) time.Time {
 	t.Helper()
 	for until := time.Now().Add(waitLimit); time.Now().Before(until); time.Sleep(time.Millisecond) {
@@ -65,8 +65,8 @@ func await(t *testing.T, path, content string) time.Time {
 	return time.Time{}
 }
 
-// TestLiveChain saves a file fifty times in a folder that is shared: each time it is at once in the working copy that follows
-// it, and in one that follows a server of that working copy, with all that was saved before.
+// TestLiveChain saves a file fifty times in a shared folder: each time it is at once in the working copy that follows the folder,
+// and in one that follows a server of that working copy, with everything that was saved before.
 func TestLiveChain(t *testing.T) {
 	c := newCopying(t)
 	c.put("news", 100, 0o644)

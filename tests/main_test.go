@@ -15,7 +15,7 @@ var (
 	bin  string // the binaries, built once
 )
 
-// update says that expectations are written instead of compared.
+// update makes the tests write expectations instead of comparing them.
 var update = os.Getenv("HC_UPDATE") != ""
 
 func TestMain(m *testing.M) {
@@ -28,8 +28,8 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (int, error) {
-	os.Setenv("HC_NO_DISCOVERY", "1") // what else runs near the tests is none of their business
-	if signal.Ignored(os.Interrupt) { // in the background of a script; what is started here is to end by it all the same
+	os.Setenv("HC_NO_DISCOVERY", "1") // the tests must not depend on what else runs on this network
+	if signal.Ignored(os.Interrupt) { // in the background of a script; what is started here must still end by it
 		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	}
 	var err error
@@ -56,8 +56,8 @@ func run(m *testing.M) (int, error) {
 	return m.Run(), nil
 }
 
-// watchSources looks at every source file, so that go test, which remembers what a test looked at, does not take a result
-// from its cache when the binaries have changed: it does not see what the go build below reads.
+// watchSources looks at every source file, because go test caches results by the files that a test looked at: it does not see
+// what the go build below reads, and would take a result from its cache when the binaries have changed.
 func watchSources() error {
 	for _, dir := range []string{"cmd", "lib", "go.mod"} {
 		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, _ fs.DirEntry, err error) error {
@@ -73,7 +73,7 @@ func watchSources() error {
 	return nil
 }
 
-// binaries returns the names of what was built.
+// binaries returns the names of the programs that were built.
 func binaries(t *testing.T) []string {
 	t.Helper()
 	entries, err := os.ReadDir(bin)

@@ -65,7 +65,7 @@ func builtinVerbs(t *testing.T) []string {
 	return names
 }
 
-// generate has a binary, or the verb of hc of that name, write what it knows of itself.
+// generate has a binary, or the verb of hc of that name, write a page or a completion about itself.
 func generate(tool, what string) ([]byte, error) {
 	args := []string{tool}
 	if verb, ok := strings.CutPrefix(tool, "hc-"); ok {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestReadme holds the README against what is run: every command that it shows stands, word for word but for the names
-// of keys and hosts, in script/readme.txtar or readme_folders.txtar, which run it; every target of make that it names is one.
+// TestReadme compares the README with scripts that run: every command that it shows is, word for word except for names of keys
+// and hosts, in script/readme.txtar or readme_folders.txtar, which run it; every target of make that it names exists.
 func TestReadme(t *testing.T) {
 	readme, script, makefile := read(t, "README.md"), read(t, "tests/script/readme.txtar")+read(t, "tests/script/readme_folders.txtar"), read(t, "Makefile")
 	script = strings.NewReplacer("$KEY", "KEY", "$LENGTH", "LENGTH", "$ADDR", "HOST", "''", "'",

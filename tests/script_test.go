@@ -134,8 +134,8 @@ func cmdStep(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// literalBlock returns the first YAML block that a | begins behind the line of a heading, without its indentation; "" if
-// there is none.
+// literalBlock returns the first YAML block that a | begins after the line of a heading, without its indentation; "" if there
+// is none.
 func literalBlock(text, heading string) string {
 	_, rest, _ := strings.Cut("\n"+text, "\n"+heading+"\n")
 	lines := strings.Split(rest, "\n")

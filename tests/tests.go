@@ -1,13 +1,13 @@
 // Package tests runs the binaries the way users do: scripts in script/*.txtar, one promise each.
 //
-// A script is testscript's (see its documentation), every program behind exec, and has besides:
+// A script is one of testscript (see its documentation), runs every program with exec, and has these commands besides:
 //
 //	exit CODE program [ARG…]     runs the program; its exit code must be CODE
 //	pipe [CODE] 'a | b'          runs a pipeline in bash with pipefail; its exit code must be CODE, else 0
 //	start NAME 'a | b'           starts one, in the background, with its output in the files NAME.out and NAME.err
 //	signal NAME INT              sends all parts of a started one a signal: INT, TERM, KILL, STOP or CONT
 //	finish NAME CODE             waits for a started one to end; its exit code must be CODE
-//	step FILE HEADING [CODE]     runs the shell in a workflow that stands under this line of it, as the CI system does
+//	step FILE HEADING [CODE]     runs the shell code under this line of a workflow, as the CI system does
 //	waitfor FILE PATTERN [VAR…]  waits until the file has the pattern; $VAR are its groups
 //	growto FILE BYTES            waits until a file has that many bytes
 //	json FILE KEY…               every line of the file (or of stdout, stderr) is an object with these keys in this order
@@ -26,8 +26,8 @@
 //	signal serve INT
 //	finish serve 130
 //
-// What a script leaves running is killed at its end. Every script has an empty $HC_DIR, and $WORK as its folder.
+// Anything that a script leaves running is killed at its end. Every script has an empty $HC_DIR, and $WORK as its folder.
 //
-// HC_UPDATE=1 writes what `cmp stdout` and `cmp stderr` got into the scripts, and renews docs/man and completions.
+// HC_UPDATE=1 writes the output that `cmp stdout` and `cmp stderr` got into the scripts, and updates docs/man and completions.
 // HC_COVERDIR=DIR builds the binaries with -cover and has them write there.
 package tests

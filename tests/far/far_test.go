@@ -23,7 +23,7 @@ import (
 	"hc/lib/worktree"
 )
 
-// journey is what is done over a long way, and how many round trips that may take.
+// journey is something done over a long way, and how many round trips it may take.
 type journey struct {
 	name string
 	most float64
@@ -62,7 +62,7 @@ var journeys = []journey{
 	}},
 }
 
-// How often is waited for a peer does not depend on how many files there are, and little on how much there is of them.
+// The number of waits for a peer does not depend on the number of files, and little on their size.
 func TestRoundTrips(t *testing.T) {
 	for _, j := range journeys[:3] { // what a process makes once, such as what compresses, is made outside of the bubble
 		j.do(t, 0)
@@ -109,7 +109,7 @@ func (s *served) try(err error) {
 	}
 }
 
-// withFiles appends a version of a drive: so many files of so many bytes that do not compress.
+// withFiles appends a version of a drive: that many files of that many bytes, which do not compress.
 func (s *served) withFiles(count, size int) *served {
 	s.t.Helper()
 	s.files, s.bytes = count, count*size

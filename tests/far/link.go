@@ -1,5 +1,5 @@
-// Package far is connections with a long way between their ends, for tests that count round trips: in a bubble of
-// testing/synctest time stands still while anybody does anything, so that what passes is round trips, and nothing else.
+// Package far has connections with a long way between their ends, for tests that count round trips: in a bubble of
+// testing/synctest time stands still while any goroutine is busy, so only round trips take time.
 package far
 
 import (
@@ -12,7 +12,7 @@ import (
 // RoundTrip is how long it takes to send a byte and to get one back.
 const RoundTrip = 100 * time.Millisecond
 
-// Connect returns the ends of a new connection, after a round trip, which takes so long on it.
+// Connect returns the ends of a new connection, after a round trip on it.
 func Connect(roundTrip time.Duration) (ours, theirs *Conn) {
 	time.Sleep(roundTrip)
 	to, from := newWay(roundTrip/2), newWay(roundTrip/2)
@@ -48,10 +48,10 @@ type way struct {
 
 	mu     sync.Mutex // guards all below
 	pieces []piece
-	ended  bool // behind the pieces
+	ended  bool // after the pieces
 }
 
-// piece is what was written at once; no bytes are the end.
+// piece is one write; without bytes it is the end.
 type piece struct {
 	at    time.Time // when it arrives
 	bytes []byte

@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-// Package guard gives tests memory beside which nothing may be touched, for code that is free to read and write as it likes: assembly.
+// Package guard gives tests memory whose surroundings cannot be touched, for code without bounds checks: assembly.
 package guard
 
 import (

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// driveEntry is what stock's drive lists of a name.
+// driveEntry is how stock's drive lists a name.
 type driveEntry struct {
 	Name, Link, SHA256 string
 	Executable, Mapped bool
@@ -30,7 +30,7 @@ func startDrive(t *testing.T, flags ...string) *stock {
 	return startScript(t, "drive.js", flags...)
 }
 
-// folder is what a disk has below a folder: a line for each file and link.
+// folder returns the content of a folder on disk: a line for each file and link.
 type folder map[string]string
 
 func readFolder(t *testing.T, dir string) folder {
@@ -124,7 +124,7 @@ func makeFolder(t *testing.T) (dir string) {
 	return dir
 }
 
-// changeFolder makes its next version: changes, what goes, what is renamed, what is new.
+// changeFolder makes its next version: changed, removed, renamed and new files.
 func changeFolder(t *testing.T, dir string) {
 	t.Helper()
 	large := random(3<<20, 31)
@@ -236,7 +236,7 @@ func TestReadStocksDrive(t *testing.T) {
 			sh(t, one, 5, fmt.Sprintf("hc-fetch %s bin/alias --peer %s > link", key, address))
 			sh(t, one, 0, "hc fsck")
 
-			// What was kept is served on.
+			// What was kept is served to others.
 			second := startDrive(t, "--key", key, "--connect", serve(t, store, key))
 			out := t.TempDir()
 			second.do("mirrored", "mirror %s", out)
@@ -245,7 +245,7 @@ func TestReadStocksDrive(t *testing.T) {
 	}
 }
 
-// A drive that stock cut back is another one: it is followed, both cores of it, where the reader says so.
+// A drive that stock cut back is a different one: both cores of it are followed only if the reader asks for that.
 func TestFollowStocksTruncatedDrive(t *testing.T) {
 	writer := startDrive(t, "--listen")
 	version := writer.do("put", "put /file first").Length
@@ -268,8 +268,8 @@ func TestFollowStocksTruncatedDrive(t *testing.T) {
 	}
 }
 
-// A stock peer that has cleared a file ends the connection when it is asked for blocks beside those that it has no tree nodes of. It is dialled
-// again; what it gives is written, and what it does not give is named.
+// A stock peer that has cleared a file closes the connection when it is asked for blocks next to those of which it has no tree nodes.
+// It is dialled again; files that it sends are written, and the others are named.
 func TestCloneOfStocksClearedDrive(t *testing.T) {
 	drive := startDrive(t, "--listen")
 	for _, name := range []string{"one", "two", "three"} {

@@ -13,7 +13,7 @@ import (
 	"hc/lib/replicate"
 )
 
-// A live reader has a file that stock has just put within half a second, and of a whole drive only what is new.
+// A live reader has a file that stock has just put within half a second, and fetches only what is new of a whole drive.
 func TestFollowStocksDrive(t *testing.T) {
 	writer := startDrive(t, "--listen")
 	writer.do("imported", "import %s", makeFolder(t))

@@ -18,10 +18,10 @@ import (
 	"time"
 )
 
-// patience bounds every wait for something that must come; nothing measures with it.
+// patience bounds every wait for something that must come; nothing is measured with it.
 const patience = 3 * time.Minute
 
-// promptly is how soon what is appended is at the other end of a live connection.
+// promptly is how soon an append is at the other end of a live connection.
 const promptly = 500 * time.Millisecond
 
 var (
@@ -195,7 +195,7 @@ func (s *stock) say(format string, args ...any) {
 	}
 }
 
-// do says a command and waits for the event that answers it.
+// do sends a command and waits for the event that answers it.
 func (s *stock) do(answer, format string, args ...any) event {
 	s.t.Helper()
 	s.say(format, args...)

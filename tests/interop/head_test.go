@@ -18,8 +18,8 @@ func job(t *testing.T, whole, key string, blocks int) string {
 	return dir
 }
 
-// A store that has no more of a log than the roots that it appended to gives stock what is new: to a peer that stands there,
-// and to one that has nothing. Another one it does not keep from getting it elsewhere.
+// A store that has no more of a log than the roots that it appended to gives stock what is new: a peer that has the log up to
+// there, and one that has nothing. It does not keep any other peer from getting the log elsewhere.
 func TestStockReadsFromRootsOnlyStore(t *testing.T) {
 	versions(t, func(t *testing.T, flags ...string) {
 		whole := t.TempDir()
@@ -52,7 +52,7 @@ func TestStockReadsFromRootsOnlyStore(t *testing.T) {
 			t.Errorf("from length 13: stock read %+v", got)
 		}
 
-		// One that stands elsewhere is told no, and gets it from who has all of the log.
+		// A peer at another length is refused, and gets it from a peer that has all of the log.
 		sh(t, whole, 0, fmt.Sprintf("seq -f 'new %%g' 5 | hc-chunk --algorithm lines | hc-append %s", key))
 		short := startStock(t, append(flags, "--key", key, "--storage", storage[7], "--connect", address, "--exec", "hc-serve -C "+whole+"/.hc --stdio")...)
 		short.wait("length", func(e event) bool { return e.Length == 18 })
@@ -72,7 +72,7 @@ func TestStockReadsFromRootsOnlyStore(t *testing.T) {
 	})
 }
 
-// Stock goes over to a new fork by itself: the way out of a key that was used twice reaches its readers.
+// Stock switches to a new fork by itself: the way out of a key that was used twice reaches its readers.
 func TestStockFollowsNewFork(t *testing.T) {
 	versions(t, func(t *testing.T, flags ...string) {
 		one, two := t.TempDir(), t.TempDir()
@@ -106,14 +106,14 @@ func TestStockFollowsNewFork(t *testing.T) {
 		follower.wait("length", func(e event) bool { return e.Fork == 1 && e.Length == 11 })
 		reads(follower, 11, after)
 
-		// Who had read the other history, which was longer, gives that up.
+		// A reader of the other history, which was longer, gives that up.
 		reader = startStock(t, append(flags, "--key", key, "--storage", stray, "--connect", serve(t, one))...)
 		reader.wait("length", func(e event) bool { return e.Fork == 1 && e.Length == 11 })
 		reads(reader, 11, after)
 	})
 }
 
-// A log that stock cut back and went on with is followed where the reader says so.
+// A log that stock cut back and continued is followed if the reader asks for that.
 func TestFollowStocksNewFork(t *testing.T) {
 	versions(t, func(t *testing.T, flags ...string) {
 		writer := startStock(t, append(flags, "--listen")...)
@@ -141,8 +141,8 @@ func TestFollowStocksNewFork(t *testing.T) {
 	})
 }
 
-// An owner asks every peer for a head that he has not signed here. Stock peers that are level with him, or behind, show theirs,
-// and nothing is made of it.
+// An owner asks every peer for a head that was not signed here. Stock peers at the same length, or behind, show theirs, and
+// nothing follows from it.
 func TestStockBehindItsOwnerIsNoConflict(t *testing.T) {
 	versions(t, func(t *testing.T, flags ...string) {
 		dir, storage := t.TempDir(), filepath.Join(t.TempDir(), "reader")
@@ -164,8 +164,7 @@ func TestStockBehindItsOwnerIsNoConflict(t *testing.T) {
 	})
 }
 
-// A stock reader who comes to an old copy of a log, restored by its owner, with more than is there, keeps the owner from
-// signing that anew.
+// A stock reader that has more of a log than an old copy restored by its owner keeps the owner from signing that part again.
 func TestOwnerHearsOfItFromStock(t *testing.T) {
 	versions(t, func(t *testing.T, flags ...string) {
 		now, old, storage := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "reader")

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// startGroup makes a pipeline a process group of its own, so that killGroup ends all of it.
+// startGroup puts a pipeline into a process group of its own, so that killGroup ends all of it.
 func startGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
 func killGroup(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

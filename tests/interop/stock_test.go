@@ -138,7 +138,7 @@ func TestEmptyCore(t *testing.T) {
 		if info := reader.do("info", "info"); info.Length != 0 {
 			t.Errorf("stock has %+v of an empty core", info)
 		}
-		// The first block that comes reaches a reader who was there before.
+		// The first block reaches a reader that was there before it.
 		sh(t, dir, 0, "echo first | hc-append --raw empty")
 		if got := reader.do("block", "get 0"); got.SHA256 != sum([]byte("first\n")) {
 			t.Errorf("stock read %+v", got)
@@ -170,7 +170,7 @@ func TestLargeBlock(t *testing.T) {
 	})
 }
 
-// An append at either end is verified at the other within 500 ms, mostly, and always at all, 20 times in a row.
+// An append at either end is always verified at the other, usually within 500 ms, 20 times in a row.
 func TestLiveFromUsToStock(t *testing.T) {
 	versions(t, func(t *testing.T, flags ...string) {
 		dir := t.TempDir()
@@ -223,7 +223,7 @@ func TestStockFetchesCompat(t *testing.T) {
 	})
 }
 
-// What a carried proof file brought into a store is served on, to stock.
+// What a proof file brought into a store is served to stock.
 func TestCarriedProofIsServedOn(t *testing.T) {
 	dir, carried := t.TempDir(), t.TempDir()
 	data := random(6<<20, 12)

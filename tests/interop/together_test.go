@@ -57,7 +57,7 @@ func TestTwoReadersAtOnce(t *testing.T) {
 	}
 }
 
-// A stock reader gets from an hc reader's store what that one is still downloading from a stock writer.
+// A stock reader gets from an hc reader's store what the latter is still downloading from a stock writer.
 func TestStockBehindOurReader(t *testing.T) {
 	versions(t, func(t *testing.T, flags ...string) {
 		writer := startStock(t, append(flags, "--listen")...)
@@ -94,7 +94,7 @@ func waitForFile(t *testing.T, path string) {
 	}
 }
 
-// A core that is made after a server started reaches a reader who has asked for it before.
+// A core that is created after a server started reaches a reader that asked for it before.
 func TestNewCoreIsAnnounced(t *testing.T) {
 	versions(t, func(t *testing.T, flags ...string) {
 		dir, elsewhere := t.TempDir(), t.TempDir()
@@ -117,7 +117,7 @@ func TestNewCoreIsAnnounced(t *testing.T) {
 	})
 }
 
-// A log that its owner cut back and wrote anew is a conflict for whoever has the old one; what he has stays.
+// A log that its owner cut back and rewrote is a conflict for a reader of the old one, which keeps what it has.
 func TestRewrittenLogIsAConflict(t *testing.T) {
 	versions(t, func(t *testing.T, flags ...string) {
 		writer := startStock(t, append(flags, "--listen")...)
@@ -134,7 +134,7 @@ func TestRewrittenLogIsAConflict(t *testing.T) {
 		if before != after {
 			t.Error("the conflict changed what was here")
 		}
-		// Who has nothing takes the log as it is now.
+		// A reader that has nothing takes the log as it is now.
 		now, _ := sh(t, t.TempDir(), 0, fmt.Sprintf("hc-fetch %s --peer %s | hc-verify %s", key, writer.address(), key))
 		if len(now) != 10*100+15*99 {
 			t.Errorf("a new reader got %d bytes", len(now))
@@ -186,7 +186,7 @@ func TestStdio(t *testing.T) {
 	})
 }
 
-// A fetch that was killed goes on: it asks only for what it lacks.
+// A fetch that was killed continues: it asks only for what it lacks.
 func TestKilledFetchResumes(t *testing.T) {
 	writer := startStock(t, "--listen")
 	writer.do("appended", "append 3000 10000")

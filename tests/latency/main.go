@@ -5,7 +5,7 @@
 // WRITER and READER are lines for bash. The reader has to write a line when it is ready. From then on one line at a time goes
 // to the writer's standard input, and has to come out of the reader's standard output before the next one is written, a
 // moment of random length later, so that nothing falls into step with it. In the end the writer's input is closed, and the
-// reader, which may go on for good, is stopped. The line that latency writes has milliseconds:
+// reader, which may run forever, is stopped. The line that latency writes has milliseconds:
 //
 //	{"count":200,"median":1.234,"worst":5.678}
 package main
@@ -99,13 +99,13 @@ func line(ctx context.Context, words string) *exec.Cmd {
 	return cmd
 }
 
-// came is a line that the reader has written.
+// came is a line that the reader wrote.
 type came struct {
 	text string
 	at   time.Time
 }
 
-// scan tells what the reader writes, and when.
+// scan reports the lines that the reader writes, and when.
 func scan(ctx context.Context, r io.Reader) <-chan came {
 	arrived := make(chan came)
 	go func() {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// Lines that go through a named pipe all come, and the reader, which would go on, is stopped.
+// All lines come through a named pipe, and the reader, which would not end, is stopped.
 func TestMeasures(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Who goes on for good behind its first byte, and does not mind that nobody reads it, is ended with all that it has started.
+// A command that runs forever after its first byte, and ignores that nobody reads it, is ended with everything that it started.
 func TestFirstEnds(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
 	line := "trap '' PIPE TERM; sleep 1000 & echo first; wait"

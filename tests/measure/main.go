@@ -2,18 +2,18 @@
 //
 //	measure [-first | -wire] LOG NAME COMMAND [ARGUMENT…]
 //
-// Standard input, output and error are the command's. Behind its end one line is added to LOG:
+// Standard input, output and error are the command's. After its end one line is added to LOG:
 //
 //	NAME SECONDS CPU-SECONDS PEAK-KIB
 //
-// CPU seconds are those of the command and of all that it has waited for, the peak is that of the largest of them. With
-// -first the time is that of the first byte on standard output, which is all that is taken of it: the command, and whatever
-// it has started, is killed when it does not end by itself within a second of that. With -wire the line is
+// CPU seconds are those of the command and of all children that it waited for, the peak is that of the largest of them. With
+// -first the time is that of the first byte on standard output, which is all that is read: the command, and everything that it
+// started, is killed if it does not end by itself within a second of that. With -wire the line is
 //
 //	NAME BYTES
 //
 // which is how many went through standard input and output together, for a command that is a peer. The exit code is the
-// command's, or 125 where measure itself failed. Interrupt and termination are passed on to it.
+// command's, or 125 if measure itself failed. Interrupt and termination are passed on to it.
 package main
 
 import (
@@ -32,7 +32,7 @@ import (
 // failed is the exit code that is not the command's.
 const failed = 125
 
-// grace is how long a command may go on when nobody reads what it writes.
+// grace is how long a command may run on when nobody reads its output.
 const grace = time.Second
 
 func main() {
@@ -96,7 +96,7 @@ func wait(cmd *exec.Cmd, signals <-chan os.Signal) error {
 	return passOn(signals, cmd, func(p *os.Process, s os.Signal) { _ = p.Signal(s) }) // it may have ended just now
 }
 
-// passOn waits for the command, and passes on signals meanwhile.
+// passOn waits for the command, and meanwhile passes on signals.
 func passOn(signals <-chan os.Signal, cmd *exec.Cmd, send func(*os.Process, os.Signal)) error {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()

@@ -3,12 +3,12 @@
 //	nextversion count OLD NEW
 //	nextversion apply OLD NEW FOLDER
 //
-// count prints one JSON object: how many files NEW has, and of how many bytes; how many of them OLD has not, or with other
-// content; the chunks of NEW, cut as a folder's files are when they are imported; those of them that OLD does not have
-// anywhere, each counted once, and their bytes; and how many bytes these are when they are compressed as the store
-// compresses blocks, one behind the other, in runs of up to 256 KiB.
+// count prints one JSON object: how many files NEW has, and of how many bytes; how many of them OLD lacks, or has with other
+// content; the chunks of NEW, cut as in an import of a folder; those of them that OLD does not have anywhere, each counted
+// once, and their bytes; and how many bytes these are when they are compressed as the store compresses blocks, one after the
+// other, in runs of up to 256 KiB.
 //
-// apply makes FOLDER, which is as OLD, as NEW is, as a checkout does: what did not change is not touched.
+// apply turns FOLDER, which is like OLD, into NEW, as a checkout does: unchanged files are not touched.
 package main
 
 import (
@@ -27,7 +27,7 @@ import (
 	"hc/lib/hash"
 )
 
-// runSize is the store's limit for what is compressed together.
+// runSize is the store's limit for blocks that are compressed together.
 const runSize = 256 << 10
 
 func main() {
@@ -51,7 +51,7 @@ func run(args []string, out io.Writer) error {
 	return errors.New("usage: nextversion count OLD NEW, or nextversion apply OLD NEW FOLDER")
 }
 
-// files calls each for every file of a folder, in the order of their names. Anything else but folders is an error.
+// files calls each for every file of a folder, in the order of their names. Anything except files and folders is an error.
 func files(root string, each func(name string) error) error {
 	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {

@@ -1,5 +1,5 @@
-// Command noise writes bytes that nothing can compress, the same ones each time: scripts/bench.sh compares what went through
-// its pipelines with them, where a file of that size would need too much of the disk.
+// Command noise writes bytes that nothing can compress, the same ones each time: scripts/bench.sh compares the output of its
+// pipelines with them, when a file of that size would need too much of the disk.
 //
 //	noise BYTES
 package main

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The same bytes come each time, as many as are asked for, and a shorter run is the beginning of a longer one.
+// Each run writes the same bytes, as many as are asked for, and a shorter run is the beginning of a longer one.
 func TestNoise(t *testing.T) {
 	var long, again, short bytes.Buffer
 	for args, out := range map[string]*bytes.Buffer{"100000": &long, "0100000": &again, "999": &short} {

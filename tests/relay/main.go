@@ -1,5 +1,5 @@
-// Command relay stands between two peers on loopback and counts what they say to one another: scripts/bench-versions.sh
-// is made of it. With a delay it is a long link, too, of any rate: scripts/bench-far.sh.
+// Command relay stands between two peers on loopback and counts the bytes that they send each other: scripts/bench-versions.sh
+// uses it. With a delay it is also a long link, of any rate: scripts/bench-far.sh.
 //
 //	relay [-delay TIME] LOG NAME HOST:PORT|FOLDER
 //
@@ -9,7 +9,7 @@
 //
 //	NAME BYTES-TO-THE-SERVER BYTES-FROM-THE-SERVER
 //
-// With -delay each byte is passed on so much later, one way, and a connection is made after one more round trip.
+// With -delay each byte is passed on that much later, one way, and a connection is made after one more round trip.
 package main
 
 import (
@@ -76,7 +76,7 @@ type relay struct {
 	to, from atomic.Int64 // bytes that were written to the target, and that came from it
 }
 
-// serve takes connections until ctx ends, and returns when none of them is left.
+// serve accepts connections until ctx ends, and returns when none of them is left.
 func (r *relay) serve(ctx context.Context, listener net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	context.AfterFunc(ctx, func() { listener.Close() })
@@ -99,7 +99,7 @@ func (r *relay) serve(ctx context.Context, listener net.Listener) error {
 	}
 }
 
-// pass is one connection. What one side has closed, the other side is told, and may go on.
+// pass relays one connection. When one side has closed, the other side is told, and may continue to send.
 func (r *relay) pass(ctx context.Context, client net.Conn) error {
 	defer client.Close()
 	time.Sleep(2 * r.delay)
@@ -119,7 +119,7 @@ func (r *relay) pass(ctx context.Context, client net.Conn) error {
 	return nil
 }
 
-// copyCounting copies until either side has closed. Which error that was is for the peers to say.
+// copyCounting copies until either side has closed. The peers report the error.
 func copyCounting(to, from net.Conn, count *atomic.Int64, delay time.Duration) {
 	var err error
 	if delay > 0 {
@@ -143,7 +143,7 @@ type piece struct {
 	bytes   []byte
 }
 
-// copyLate copies what comes when the delay is over.
+// copyLate copies each piece when its delay is over.
 func copyLate(to io.Writer, from io.Reader, delay time.Duration) error {
 	way := make(chan piece, onItsWay)
 	var readErr, writeErr error
@@ -158,7 +158,7 @@ func copyLate(to io.Writer, from io.Reader, delay time.Duration) error {
 			}
 		}
 	})
-	for p := range way { // to its end, or else who reads would wait for ever
+	for p := range way { // to its end, or else the reader would wait for ever
 		if writeErr == nil {
 			time.Sleep(time.Until(p.arrives))
 			_, writeErr = to.Write(p.bytes)

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// start runs a relay and returns its address, and how to end it, which gives its line.
+// start runs a relay and returns its address, and a function that ends it and returns its line.
 func start(t *testing.T, target string, flags ...string) (address string, end func() string) {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "log")
@@ -42,7 +42,7 @@ func start(t *testing.T, target string, flags ...string) (address string, end fu
 	}
 }
 
-// The server answers a request, whose end it sees, three times over, twice: both ways are counted, over all connections.
+// Twice the server answers a request, whose end it sees, with three times as much: both ways are counted, over all connections.
 func TestCounts(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -85,7 +85,7 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// A long link takes no less than its round trips, and passes on the same.
+// A long link takes at least its round trips, and passes on the same bytes.
 func TestDelays(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,9 +1,9 @@
-// Command stages prints where processor time went, as a table in Markdown: scripts/profile.sh is made of it.
+// Command stages prints where processor time went, as a table in Markdown: scripts/profile.sh uses it.
 //
 //	stages NAME BYTES FILE [NAME BYTES FILE …]
 //
-// Each FILE is what `perf script -F comm,period,ip,sym` printed of a recording by a clock, so that periods are nanoseconds. A column for each NAME tells
-// what each stage of each program took, in nanoseconds for each of BYTES.
+// Each FILE is the output of `perf script -F comm,period,ip,sym` for a recording by a clock, so that periods are nanoseconds. A
+// column for each NAME shows what each stage of each program took, in nanoseconds for each of BYTES.
 package main
 
 import (
@@ -27,7 +27,7 @@ func main() {
 // stage is a row: what a program did.
 type stage struct{ program, what string }
 
-// column is what was recorded of one input.
+// column is the recording of one input.
 type column struct {
 	name  string
 	spent map[stage]float64 // nanoseconds a byte
@@ -66,7 +66,8 @@ func read(name, bytes, file string) (column, error) {
 	})
 }
 
-// samples calls each for what stands in a script: a line with a program's name and a period, a line for each frame, the innermost first, and an empty one.
+// samples calls each for every sample of a script: a line with a program's name and a period, a line for each frame, innermost
+// first, and an empty one.
 func samples(r io.Reader, each func(program string, period float64, frames []string)) error {
 	lines := bufio.NewScanner(r)
 	var program string

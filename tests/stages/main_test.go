@@ -30,7 +30,7 @@ hc-chunk  2000000:
 	    401000 [unknown] (/hc-chunk)
 `
 
-// Each sample is its innermost frame's that says anything, of the program that it was taken of, and nobody else's.
+// Each sample counts for the innermost frame that any rule fits, of the program that it was taken from, and for nothing else.
 func TestStages(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "script")
 	if err := os.WriteFile(file, []byte(script), 0o644); err != nil {
@@ -72,7 +72,7 @@ func TestStagesOfNothing(t *testing.T) {
 	}
 }
 
-// Whatever a rule names is printed.
+// Every stage that a rule names is printed.
 func TestOrder(t *testing.T) {
 	printed := map[string]bool{}
 	for _, stage := range order {

@@ -31,8 +31,8 @@ var order = []string{
 	memory, waiting, rest,
 }
 
-// rules name the stage of a frame by what it begins with. Of a sample the innermost frame counts that any of them fits, and of the rules for it the first. What the
-// system does on behalf of a call is that call's.
+// rules name the stage of a frame by the beginning of its symbol. Of a sample the innermost frame that any of them fits counts, and
+// the first rule that fits it. Time that the system spends on behalf of a call is that call's.
 var rules = []struct{ prefix, stage string }{
 	{"pipe_read", readPipe}, {"anon_pipe_read", readPipe},
 	{"pipe_write", writePipe}, {"anon_pipe_write", writePipe},
@@ -66,7 +66,7 @@ var rules = []struct{ prefix, stage string }{
 	{"hc/lib/", protocol},
 }
 
-// stageOf returns the stage of a sample. What only copies is of the stage that it is called by where that works on bytes, else it is a copy.
+// stageOf returns the stage of a sample. Copying belongs to the stage that calls it if that works on bytes; otherwise it is a copy.
 func stageOf(frames []string) string {
 	copied := false
 	for _, frame := range frames {

@@ -1,5 +1,5 @@
 // Command together does in one process what hc-chunk FILE | hc-append NAME does in two, in the same steps, but without the pipe and
-// the stream that goes through it: scripts/bench.sh tells by it what those cost.
+// the stream that goes through it: scripts/bench.sh uses it to show what those cost.
 //
 //	together STORE NAME FILE
 //
@@ -32,10 +32,10 @@ func main() {
 	}
 }
 
-// batchBytes is how much is hashed, and stored, at a time: as hc-append does.
+// batchBytes is how much is hashed and stored at a time, as in hc-append.
 const batchBytes = 2 << 20
 
-// batch is blocks that stand one behind the other, and their leaf hashes.
+// batch is consecutive blocks, and their leaf hashes.
 type batch struct {
 	data   []byte
 	ends   []int
@@ -86,7 +86,7 @@ func run(ctx context.Context, dir, name, file string) error {
 	return in.Close()
 }
 
-// appendFile reads and cuts, hashes, and stores, each beside the others.
+// appendFile reads and cuts, hashes, and stores, all at the same time.
 func appendFile(ctx context.Context, w *hypercore.Writer, name string) error {
 	f, err := os.Open(name)
 	if err != nil {
@@ -128,7 +128,7 @@ func appendFile(ctx context.Context, w *hypercore.Writer, name string) error {
 	return steps.Wait()
 }
 
-// cut puts what it cuts into batches.
+// cut puts the chunks that it cuts into batches.
 func cut(ctx context.Context, chunker *chunk.Chunker, free <-chan *batch, to chan<- *batch) error {
 	var b *batch
 	var blocks [][]byte

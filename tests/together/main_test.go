@@ -16,7 +16,7 @@ import (
 	"hc/lib/stream"
 )
 
-// What it appends is what a stream of the same file brings: the same blocks, so the same tree.
+// It appends the same blocks as a stream of the same file, so the tree is the same.
 func TestTogether(t *testing.T) {
 	ctx := t.Context()
 	dir := t.TempDir()
