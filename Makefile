@@ -1,4 +1,4 @@
-# Every target is a few commands that can be typed; plain `make` lists them.
+# Every target is a few commands that you could type; plain `make` lists them.
 
 GO      ?= go
 PREFIX  ?= /usr/local
@@ -52,7 +52,7 @@ bench: build peers ## measure against restic/chunker and stock Hypercore, side b
 	scripts/bench.sh
 
 profile: STRIP =
-profile: build peers ## say where processor time goes, stage by stage (Linux, with perf)
+profile: build peers ## show where processor time goes, stage by stage (Linux, with perf)
 	scripts/profile.sh
 
 large-drive: build peers ## bring 100,000 files and one of 4 GiB to stock Hyperdrive and back (25 GiB of disk)
@@ -61,16 +61,16 @@ large-drive: build peers ## bring 100,000 files and one of 4 GiB to stock Hyperd
 demo: build ## publish, serve, fetch and verify the Go library's source, twice
 	scripts/demo.sh
 
-generate: ## make again everything in the tree that is made
+generate: ## regenerate everything in the tree that is generated
 	$(GO) generate ./...
 	$(MAKE) --no-print-directory man
 
-man: ## make docs/man from what the binaries say of themselves; completions come with it
+man: ## make docs/man and the completions from the binaries
 	HC_UPDATE=1 $(GO) test -count=1 -run '^TestPages$$' ./tests
 
 completions: man ## make completions for bash, zsh and fish
 
-vectors: peers ## make the golden vectors again, as far as stock packages make them without a session
+vectors: peers ## remake the golden vectors that stock packages make without a session
 	scripts/vectors.sh
 
 lint: ## gofmt, go vet, staticcheck
@@ -78,7 +78,7 @@ lint: ## gofmt, go vet, staticcheck
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 
-ci: ## all that has to pass before a change goes in
+ci: ## everything that has to pass before a change goes in
 	.ci/run
 
 clean: ## remove what was built

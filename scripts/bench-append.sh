@@ -69,7 +69,7 @@ append_one() {
 	timed "read/$input/$who" "$("read_$who" one) > /dev/null"
 	[[ $who != hc && $who != stock ]] || ((i < runs)) || keep
 }
-# keep has a store where servers look for it.
+# keep puts a store where servers look for it.
 keep() {
 	local to=$who-$input
 	[[ $who != hc ]] || to=writer-$input
@@ -112,7 +112,7 @@ append_row() {
 	row "$@" "$(calc %.2f "$s")" "$(calc %.0f "$bytes / 1e6 / $s")" "$(calc %.2f "$s / $(median "read/$input/hc")")"
 }
 
-# cold packs copies of the stores again as tightly as can be, beside zpaq, and reads them.
+# cold repacks copies of the stores as tightly as possible, beside zpaq, and reads them.
 cold() {
 	local input i
 	for input in random source logs; do

@@ -70,7 +70,7 @@ copy_name() {
 	esac
 }
 
-# free_port sets $port to one that nobody listens at, and listens_at starts a server there, and is done when it listens.
+# free_port sets $port to one at which nothing listens; listens_at starts a server there, and returns when it listens.
 free_port() {
 	for ((port = 20000 + RANDOM % 20000; ; port++)); do
 		! (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null || continue
@@ -99,7 +99,7 @@ begin_rsync_daemon() {
 	listens_at "$port" rsync --daemon --no-detach --config=rsyncd.conf --address=127.0.0.1 --port="$port"
 }
 
-# begin_sshd starts a server of its own, with keys that are thrown away, for whoever runs this, at a high port.
+# begin_sshd starts a server of its own, with throw-away keys, for the user that runs this, at a high port.
 begin_sshd() {
 	local sshd
 	sshd=$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v sshd) && command -v scp > /dev/null || {
@@ -131,8 +131,8 @@ begin_sshd() {
 	fi
 }
 
-# copy_syncthing has two of them take over a folder with the one file. It is timed from the start of the second one until the
-# file has its name there; the first one has its folder scanned by then.
+# copy_syncthing has two of them synchronize a folder with the one file. It is timed from the start of the second one until the
+# file has its name there; the first one has scanned its folder by then.
 copy_syncthing() {
 	local who port_from i
 	rm -rf sync
@@ -154,7 +154,7 @@ copy_syncthing() {
 	mv "sync/copy/$input" copy
 	rm -rf sync
 }
-# sync_config tells both of one another, and to look for nobody else.
+# sync_config makes both know each other, and look for no other peers.
 sync_config() { # PORT-FROM PORT-TO
 	local who from to folder listens
 	from=$(sync_identity from)

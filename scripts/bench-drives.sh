@@ -3,8 +3,8 @@
 
 export drive_peer=$root/tests/peers/drive.js
 
-# drives clones the Go source tree, with hc and with stock Hyperdrive's mirror, and imports a tree again of which one file
-# in a hundred has changed.
+# drives clones the Go source tree, with hc and with stock Hyperdrive's mirror, and imports a tree again after one file in a
+# hundred has changed.
 drives() {
 	local i
 	cp -RL "$(go env GOROOT)/src" tree
@@ -31,7 +31,7 @@ drives() {
 	again
 }
 
-# same_tree stops where a clone is not what was shared.
+# same_tree stops if a clone is not what was shared.
 same_tree() {
 	diff -r --exclude=.hc tree "$1" > /dev/null || die "$1 is not the tree that was cloned"
 }
@@ -47,7 +47,7 @@ drives_table() {
 	done
 }
 
-# again imports a tree of 100,000 files of which every hundredth has a line more, beside git status and reading those files.
+# again imports a tree of 100,000 files after every hundredth got another line, beside git status and reading those files.
 again() {
 	local i n files=100000
 	say "drives: again, $files files"

@@ -4,8 +4,8 @@
 
 far_trips="0 20 100" # ms
 
-# far clones the Go source tree, a part of it, and a folder of three lines, and fetches a log, through a relay that takes its time. Stock,
-# which goes from file to file, does not take the whole tree, and takes part in the first round.
+# far clones the Go source tree, a part of it, and a folder of three lines, and fetches a log, through a relay with a delay. Stock,
+# which goes from file to file, does not clone the whole tree, and takes part only in the first round.
 far() {
 	local i trip
 	build relay
@@ -29,7 +29,7 @@ far() {
 	far_table
 	rm -rf far-* far.*
 }
-# far_stock stores the same with stock, which would import hc's stores, too, were they there.
+# far_stock stores the same with stock, which would also import hc's stores if they were there.
 far_stock() {
 	[[ -n $stock ]] || return 0
 	[[ -p nothing ]] || mkfifo nothing

@@ -2,7 +2,7 @@
 # bench-fetch.sh is the part of bench.sh that measures fetching over loopback TCP and through a pipe, beside stock Hypercore:
 # it is read by that, and uses what is defined there. docs/performance.md defines what the tables say.
 
-# hc_fetch, store_fetch and stock_fetch print the line that fetches a core whole: INPUT KEY PORT. Of hc-fetch alone nobody reads what it writes.
+# hc_fetch, store_fetch and stock_fetch print the line that fetches a core whole: INPUT KEY PORT. The output of hc-fetch alone is not read.
 store_fetch() { echo "$m hc-fetch/$1 hc-fetch -C reader $2 --peer 127.0.0.1:$3"; }
 hc_fetch() { echo "$(store_fetch "$@") | $m hc-verify/$1 hc-verify $2"; }
 stock_fetch() { echo "$m stock-fetch/$1 node \"\$peer\" fetch $2 $3 reader 2> fetch.log"; }
@@ -38,7 +38,7 @@ transfer() { # INPUT: serves, fetches and compares; sets $pairs to those that we
 	done
 	rm -rf reader
 }
-# spent_by prints the CPU seconds that the only child of a process, a server, has taken so far: 0 where that is not told.
+# spent_by prints the CPU seconds that the only child of a process, a server, has taken so far: 0 if that is not known.
 spent_by() {
 	local child
 	child=$(cat /proc/"$1"/task/*/children 2> /dev/null | tr -d ' ' || true)
@@ -66,7 +66,7 @@ named_pair() {
 	*) echo "${pair%-*} → ${pair#*-}" ;;
 	esac
 }
-# cpu_of_stock is what hc takes at the ends where it is, as a part of what stock takes there when it talks to itself.
+# cpu_of_stock is the CPU time of hc at the ends where it runs, as a part of what stock takes there when it talks to itself.
 cpu_of_stock() {
 	local stock_stock=fetch/$input/stock-stock server reader
 	[[ -n $stock ]] || return 0
@@ -79,7 +79,7 @@ cpu_of_stock() {
 	esac
 }
 
-# first measures how soon a byte comes of a log of random data, which the servers of transfer still serve.
+# first measures how soon the first byte of a log of random data comes, which the servers of transfer still serve.
 first() {
 	local i middle=$((size / 2))
 	for ((i = 1; i <= runs + 2; i++)); do

@@ -2,7 +2,7 @@
 # bench-jobs.sh is the part of bench.sh that measures second versions, many readers, and starting, beside programs of other
 # kinds: it is read by that, and uses what is defined there. docs/performance.md defines what the tables say.
 
-# logs prints lines as a web server writes them, of the length asked for.
+# logs prints lines like those of a web server, up to the length asked for.
 logs() {
 	awk -v bytes="$1" 'BEGIN {
 		srand(1)
@@ -47,7 +47,7 @@ releases() {
 	rm -rf versions-*
 }
 
-# differing stores two inputs that differ little.
+# differing stores two inputs with small differences.
 differing() {
 	local i who beside
 	beside=$(there hc zbackup bup casync restic)
@@ -90,7 +90,7 @@ differing_row() { # WHAT SECOND
 		"$(calc %.2f "$(median "differing/$2/$who/grew") / $(median "differing/$2/hc/grew")")"
 }
 
-# readers has one reader fetch a log, and then many at once.
+# readers lets one reader fetch a log, and then many at once.
 readers() {
 	local i many=64 key part=$((size / 4))
 	head -c "$part" random > quarter

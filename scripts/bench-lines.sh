@@ -56,7 +56,7 @@ one_block() {
 one_block_row() { # WHAT NANOSECONDS
 	row "$1" "$(per_second "$2")" "$(calc %.2f "$raw / $2")" "" ""
 }
-# metric UNIT [BENCHMARK]: the median, over the runs, of what commits measured in a unit.
+# metric UNIT [BENCHMARK]: the median, over the runs, of the values that commits measured in a unit.
 metric() {
 	awk -v name="Benchmark${2:-CommitBesideSync}" -v unit="$1" '{ sub(/-[0-9]+$/, "", $1) } $1 == name { for (i = 4; i <= NF; i += 2) if ($i == unit) print $(i - 1) }' <<< "$out" | sort -n |
 		awk '{ v[NR] = $1 } END { if (!NR) exit 1; printf "%.2f", (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }' ||
@@ -107,7 +107,7 @@ block_once() { # NAME LINE
 	fi
 }
 
-# live tells how soon a line that one process appends is printed by another one, which fetches it from a third.
+# live measures how soon a line that one process appends is printed by another one, which fetches it from a third.
 live() {
 	local name count=200
 	build latency

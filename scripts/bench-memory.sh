@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# bench-memory.sh is the part of bench.sh that tells the peak memory of each tool: it is read by that, and uses what is
+# bench-memory.sh is the part of bench.sh that measures the peak memory of each tool: it is read by that, and uses what is
 # defined there.
 
-# look_after runs on a store what rewrites it and what checks it: INPUT STORE.
+# look_after runs the verbs that rewrite and check a store on one: INPUT STORE.
 look_after() {
 	say "fsck and repack: $1"
 	timed "fsck/$1" "$m hc-fsck/$1 hc fsck -C $2 > /dev/null"
@@ -17,7 +17,7 @@ at_full() {
 }
 
 # peaks_at sends BYTES through every tool, and notes the peaks under INPUT. The bytes are made on the way, the same ones each time, so
-# that the disk holds only the store that is written and the one that is read into, and a pack that takes the place of another.
+# that the disk holds only the store that is written and the one that is read into, and a pack that replaces another.
 peaks_at() { # INPUT BYTES
 	local key noise="noise $2"
 	build noise

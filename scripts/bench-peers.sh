@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# bench-peers.sh is the part of bench.sh that knows the programs beside which it measures: how they are installed, how often
-# each takes part, and how each stores a file and brings it back. It is read by that, and uses what is defined there.
+# bench-peers.sh is the part of bench.sh that knows the programs it compares hc with: how they are installed, how often each
+# takes part, and how each stores a file and brings it back. It is read by that, and uses what is defined there.
 
-# install_peers installs what is not there, where root may do that with apt-get, and says elsewhere what would have to be.
-# HC_BENCH_INSTALL=0 keeps it from that. What cannot be had is left out of the tables.
+# install_peers installs missing programs, if it runs as root and there is apt-get; otherwise it names them. HC_BENCH_INSTALL=0
+# keeps it from installing. Programs that are not available are left out of the tables.
 install_peers() {
 	local pair missing=()
 	for pair in borg:borgbackup restic:restic casync:casync zbackup:zbackup bup:bup zpaq:zpaq rsync:rsync; do
@@ -22,7 +22,7 @@ install_peers() {
 	done
 }
 
-# obtain installs a program as any Go program is installed. What it says is shown only where it fails.
+# obtain installs a program like any Go program. Its output is shown only if it fails.
 obtain() { (cd "$work" && GOBIN=$work/bin go install "$1") > obtain.log 2>&1 || { tail -n 3 obtain.log >&2; return 1; }; }
 restic=v0.18.1
 obtain_restic() { [[ -x bin/restic ]] || obtain "github.com/restic/restic/cmd/restic@$restic"; }
@@ -51,7 +51,7 @@ release_tars() {
 	done
 }
 
-# there PROGRAM… prints those that are on the machine, and says which are not.
+# there PROGRAM… prints those that are on the machine, and reports which are not.
 there() {
 	local who
 	for who in "$@"; do
@@ -72,7 +72,7 @@ can() {
 	esac
 }
 
-# turns WHO INPUT: in how many rounds a program takes part, which is one where it is slow.
+# turns WHO INPUT: in how many rounds a program takes part; a slow one in one.
 turns() {
 	case $1/$2 in
 	stock/far | stock/version-* | casync/version-* | restic/version-file | borg/version-file | rsync/version-file) echo 1 ;;
@@ -122,7 +122,7 @@ name_of() {
 	esac
 }
 
-# durable is how dd writes a file that is on the disk when it returns, direct how it does so past the page cache.
+# durable makes dd write a file that is on the disk when it returns, direct makes it do so past the page cache.
 durable='' direct=''
 find_durable() {
 	local how
@@ -136,7 +136,7 @@ find_durable() {
 	rm -f probe
 }
 
-# printed is the line that prints what a program has stored under a name.
+# printed is the line that prints the data that a program stored under a name.
 printed() { # WHO NAME
 	case $1 in
 	casync | desync) echo "{ $("read_$1" "$2") && cat job.out; }" ;;
@@ -145,7 +145,7 @@ printed() { # WHO NAME
 }
 
 # For each program: how its store begins, the line that stores FILE as NAME, and the one that prints what is stored as NAME,
-# or, where a program cannot print, writes it to job.out.
+# or, if a program cannot print, writes it to job.out.
 begin_raw() { :; }
 store_raw() { echo "dd if=$1 of=job/raw bs=1048576 conv=$durable 2> /dev/null"; }
 begin_direct() { :; }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
-# bench-scale.sh is the part of bench.sh that measures what becomes of hc where there is much of everything: it is read by that, and
-# uses what is defined there.
+# bench-scale.sh is the part of bench.sh that measures hc with very many objects and blocks: it is read by that, and uses what is
+# defined there.
 
 # scale opens a store of many objects in 1,000 logs, takes more into it beside an empty one, and clones logs of more and more blocks.
 scale() {

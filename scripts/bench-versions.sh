@@ -24,7 +24,7 @@ second_versions() {
 	rm -rf file-old file-new nothing count
 }
 
-# second_version runs all of them by turns. Of what is beside, one that fails is left out.
+# second_version runs all of them by turns. Of the other programs, one that fails is left out.
 second_version() { # INPUT OLD NEW TITLE FILE
 	local input=$1 old=$2 new=$3 title=$4 file=$5 i who code failed= compressed hashes
 	nextversion count "$old" "$new" > count
@@ -65,7 +65,7 @@ second_version() { # INPUT OLD NEW TITLE FILE
 	already_table
 }
 
-# note NAME NUMBER keeps a number, of which kept prints the median, as a whole one.
+# note NAME NUMBER keeps a number; kept prints the median of these, as a whole number.
 note() { echo "second/$input/$who/$1 $2 0 0" >> times; }
 has() { grep -q "^second/$input/$who/$1 " times; }
 kept() { if has "$1"; then calc %.0f "$(median "second/$input/$who/$1")"; else printf "–"; fi; }
@@ -83,7 +83,7 @@ growing() {
 	note "$name" $(($(stored "$folder") - before))
 }
 
-# through_relay NAME TARGET LINE times a line, in which PORT is that of a relay to the target, and notes what went through.
+# through_relay NAME TARGET LINE times a line, in which PORT is that of a relay to the target, and notes the bytes that went through.
 through_relay() {
 	local to from
 	rm -f relayed
@@ -95,7 +95,7 @@ through_relay() {
 }
 wired() { note "$1-to" "$2" && note "$1-from" "$3" && note "$1-wire" $(($2 + $3)); } # NAME TO FROM
 
-# same FOLDER stops where a copy is not what it should be.
+# same FOLDER stops if a copy is not what it should be.
 same() { # WANT COPY
 	diff -r --exclude=.hc "$1" "$2" > v/differences || die "$who, $input: $2 is not $1: $(head -n 3 v/differences)"
 }
@@ -164,14 +164,14 @@ stock_pull() {
 	stock_mirror pull v/store v/reader v/copy
 	settle v/reader "--key $key"
 }
-# settle opens a stock store and closes it: it moves then what its last user left in its log, which would be counted as what
-# the next one added. Its old reports of what it does go, too.
+# settle opens a stock store and closes it: this moves data that its last user left in its log, which would be counted as added
+# by the next one. Its old reports are removed, too.
 settle() { # STORE OPTIONS
 	# shellcheck disable=SC2086 # these are words
 	echo quit | node "$drive_peer" --storage "$1" $2 > /dev/null
 	rm -f "$1"/db/LOG.old.*
 }
-# stock_line OPTIONS COMMAND… prints the line by which a stock peer does these, and which fails where it did not.
+# stock_line OPTIONS COMMAND… prints a line that has a stock peer do these, and that fails if it did not.
 stock_line() {
 	local options=$1
 	shift
@@ -204,7 +204,7 @@ rsync_copy() {
 	wired "$1" "$(sed -n 's/^Total bytes received: //p' v/stats)" "$(sed -n 's/^Total bytes sent: //p' v/stats)"
 }
 
-# casync's reader takes chunks and the index from a web server, but those chunks that are in the copy that it has.
+# casync's reader takes the index and chunks from a web server, except chunks that are in the copy that it has.
 second_casync() {
 	local make='casync make --store=v/served/default.castr v/served/index.caidx v/folder > /dev/null'
 	local extract='casync extract --store=http://127.0.0.1:PORT/default.castr --seed=v/copy http://127.0.0.1:PORT/index.caidx'
@@ -264,7 +264,7 @@ second_version_table() {
 	done
 }
 
-# already_table tells what comes over the wire of what a reader has already.
+# already_table prints how much comes over the wire of the data that a reader has already.
 already_table() {
 	local who names=() all=() renamed=() copied=()
 	for who in $beside; do

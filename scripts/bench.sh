@@ -1,24 +1,24 @@
 #!/usr/bin/env bash
 # bench.sh measures hc beside restic/chunker, stock Hypercore and programs of other kinds, in the same run, and prints tables
-# in Markdown: medians, ratios, peak memory. It asserts no time, but stops where bytes come out wrong. docs/performance.md
+# in Markdown: medians, ratios, peak memory. It asserts no time, but stops if bytes come out wrong. docs/performance.md
 # explains the method, and each bench-*.sh has some of the parts.
 #
 #   HC_BENCH_SIZE=1GiB  of random data, and half as much of logs (the third input is the Go source, as one tar)
-#   HC_BENCH_RUNS=3     of which the median is told
+#   HC_BENCH_RUNS=3     runs, of which the median is printed
 #   HC_BENCH_FULL=1     peak memory at 8 times that size, too, or at another size that is given instead of 1
 #   HC_BENCH_PARTS=…    only some of the parts cutting, append, cold, wire, commits, releases, drives, far, fetch, blocks, versions,
 #                       differing, copies, readers, live, starting and scale; cold and fetch take what append has stored; memory is
-#                       none of them but what FULL adds, at the size itself, too
+#                       not one of them: FULL adds it, at the size itself, too
 #   HC_BENCH_SCALE=1000000  objects of the store, and blocks of the longest log, of the part scale
-#   HC_BENCH_DIR=DIR    where to work: room for 8 times the size and 2 GiB (FULL: 2 times that and 6 GiB), on a disk, else
+#   HC_BENCH_DIR=DIR    where to work: room for 8 times the size and 2 GiB (FULL: 2 times that and 6 GiB), on a disk, or
 #                       nothing is durable
 #   HC_BENCH_INSTALL=0  install nothing
 #
-# Run it by `make bench`, which builds the tools and installs the stock peers, and leave the machine alone meanwhile: some
-# 40 minutes on two cores. It works in a folder of its own, which it removes, and talks to the loopback interface only, but to
-# fetch what it measures: two releases of a large module and restic as any Go program is fetched, and, where it runs as root
-# and there is apt-get, borg, casync, zbackup, bup, zpaq and rsync. desync, syncthing and scp are measured where they are
-# installed. What cannot be had is left out.
+# Run it by `make bench`, which builds the tools and installs the stock peers, and leave the machine alone meanwhile: about
+# 40 minutes on two cores. It works in a folder of its own, which it removes, and talks to the loopback interface only, except to
+# fetch what it measures: two releases of a large module, and restic, like any Go program; and, if it runs as root and there is
+# apt-get, borg, casync, zbackup, bup, zpaq and rsync. desync, syncthing and scp are measured if they are installed. Programs
+# that are not available are left out.
 . "$(dirname "$0")/measuring.sh"
 for file in peers append lines fetch jobs drives far versions copies memory scale; do . "$root/scripts/bench-$file.sh"; done
 
@@ -92,7 +92,7 @@ versions_of_others() {
 	((${#all[@]} == 0)) || printf '%s' "${all[0]}" "${all[@]:1}" | sed 's/\([0-9]\)\([a-z]\)/\1, \2/g'
 }
 
-# run does a part, if it is wanted, and says how long it took.
+# run runs a part, if it is wanted, and prints how long it took.
 run() { # PART FUNCTION…
 	local function part=$1
 	part "$part" || return 0
@@ -134,7 +134,7 @@ forget() {
 	rm -rf writer-* stock-* reader
 }
 
-# main is a function, so that all of this file was read before any of it runs.
+# main is a function, so that all of this file is read before any of it runs.
 main() {
 	say "working in $work"
 	head -c "$size" /dev/urandom > random

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # fuzz.sh each TIME      fuzzes every target for TIME (30s, 1h)
-# fuzz.sh total SECONDS  shares SECONDS among all targets, at least one each, on one processor: as many at a time as there are
+# fuzz.sh total SECONDS  divides SECONDS among all targets, at least one each, on one processor: as many at a time as there are
 #
-# That there are no targets is an error. What a run finds lies in testdata/fuzz of the package and fails go test from then on.
+# It is an error if there are no targets. Findings are in testdata/fuzz of the package and make go test fail from then on.
 set -euo pipefail
 [[ ${1:-} == each || ${1:-} == total ]] || { sed -n 's/^# \(fuzz.sh.*\)/usage: \1/p' "$0" >&2; exit 2; }
 cd "$(dirname "$0")/.."

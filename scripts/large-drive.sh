@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# large-drive.sh brings a large folder from hc to stock Hyperdrive and from stock Hyperdrive to hc, compares what came with
-# what was there, and prints times and peak memory as a table in Markdown. It stops at the first difference.
+# large-drive.sh brings a large folder from hc to stock Hyperdrive and from stock Hyperdrive to hc, compares the copies with
+# the original, and prints times and peak memory as a table in Markdown. It stops at the first difference.
 #
 #   HC_LARGE_FILES=100000  small files of text, at most a hundred in a folder
-#   HC_LARGE_SIZE=4GiB     of random data, in one file more
+#   HC_LARGE_SIZE=4GiB     of random data, in one more file
 #   HC_LARGE_DIR=DIR       where to work: room for 5 times the size, and 40 KiB for each file
 #
 # Run it by `make large-drive`, which builds the tools and installs the peers: it takes minutes. It works in a folder of its
@@ -35,8 +35,8 @@ make_files() {
 	head -c "$size" /dev/urandom > owner/large
 }
 
-# step NAME COMMAND runs a command, timed, beside the server that was started last. It stops where that one ends, which
-# the other side might wait for without an end.
+# step NAME COMMAND runs a command, timed, beside the server that was started last. It stops if that server ends, for
+# which the other side might wait forever.
 step() {
 	local server= pid code=0
 	((${#servers[@]} == 0)) || server=${servers[${#servers[@]} - 1]}
@@ -64,7 +64,7 @@ stock() {
 	grep -q "\"event\":\"$4\"" "$1.out" || die "$1: no \"$4\" in what stock reported: $(tail -c 2000 "$1.out")"
 }
 
-# same_files stops where a folder is not what was made.
+# same_files stops if a folder is not what was made.
 same_files() {
 	diff -r --exclude=.hc plain "$1" > differences || die "$1 is not what was shared: $(head -n 5 differences)"
 }

@@ -38,7 +38,7 @@ work_in() {
 	build measure
 	export PATH=$work/bin:$root/bin:$PATH
 }
-# build makes a program of tests/ that scripts are made of.
+# build builds a program of tests/ that scripts use.
 build() {
 	(cd "$root" && go build -o "$work/bin/" "./tests/$1")
 }
@@ -55,7 +55,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 # timed NAME LINE runs a pipeline and notes its time. In a LINE, "$m TOOL" before a command notes its peak memory as
-# TOOL's. What was written before is let reach the disk first, so that nobody pays for another.
+# TOOL's. Earlier writes reach the disk first, so that no command pays for another.
 timed() {
 	sync
 	measure times "$1" bash -o pipefail -c "$2" || die "this failed: $2"
@@ -112,7 +112,7 @@ serve() {
 stop_servers() {
 	while ((${#servers[@]} > 0)); do stop_server; done
 }
-# stop_server stops the one that was started last: it has noted its peak when this returns.
+# stop_server stops the server that was started last, which has noted its peak when this returns.
 stop_server() {
 	local last=$((${#servers[@]} - 1))
 	kill "${servers[last]}" 2> /dev/null && wait "${servers[last]}" 2> /dev/null || true

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the stock peers of tests/peers, as its lock file has them. Without node it says so and goes on, unless
+# Installs the stock peers of tests/peers, as its lock file has them. Without node it only prints a warning, unless
 # HC_REQUIRE_INTEROP=1.
 set -euo pipefail
 cd "$(dirname "$0")/../tests/peers"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# profile.sh says where the processor time of hc's pipelines goes, stage by stage, in nanoseconds for each byte of the input, and prints tables in Markdown:
+# profile.sh shows where the processor time of hc's pipelines goes, stage by stage, in nanoseconds for each byte of the input, and prints tables in Markdown:
 # those of docs/performance.md. It takes perf, which may have to be run by root to see the system's part; each pipeline runs once. Without node and the
 # stock peers, those with one of them at the other end are left out.
 #
 #   HC_BENCH_SIZE=1GiB  of random data, and half as much of logs (the third input is the Go source, as one tar)
 #   HC_BENCH_DIR=DIR    where to work: room for 6 times the size
 #
-# Run it by `make profile`, which builds the tools, and leave the machine alone meanwhile: some two minutes.
+# Run it by `make profile`, which builds the tools, and leave the machine alone meanwhile: about two minutes.
 . "$(dirname "$0")/measuring.sh"
 . "$root/scripts/bench-jobs.sh"
 
@@ -46,7 +46,7 @@ stages_table() { # NAME HEADING
 	stages "${all[@]}"
 }
 
-# with_stock has stock fetch from the server that there is, and hc from stock, which is given the same blocks.
+# with_stock has stock fetch from the running server, and hc from stock, which is given the same blocks.
 with_stock() {
 	served "to-stock-$input" "node \"\$peer\" fetch $key $port reader 2> fetch.log > /dev/null"
 	rm -rf reader

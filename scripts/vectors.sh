@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes again those golden vectors that need no recorded session: tests/vectors/identifiers.json, from the keys in it and
+# Remakes those golden vectors that need no recorded session: tests/vectors/identifiers.json, from the keys in it and
 # the stock package. The others are recordings; tests/vectors/README.md says of what.
 set -euo pipefail
 cd "$(dirname "$0")/../tests/peers"
