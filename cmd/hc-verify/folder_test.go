@@ -94,7 +94,7 @@ func TestNamesThatNoDiskShouldHave(t *testing.T) {
 		`"/../evil"`, `"/a/../../evil"`, `"/nul\x00byte"`, `"/dir/"`, `"//double"`, `"/./dot"`, `"/.hc/names"`, `"/"`, `"/../link"`,
 		`"/malformed"`, `"/out"`, `"/out/file"`, `"/good/file"`,
 	} {
-		if !strings.Contains(got.err, "left out: no name for a file: "+name+": ") && !strings.Contains(got.err, "left out: "+name+": malformed entry") {
+		if !strings.Contains(got.err, "left out: invalid file name: "+name+": ") && !strings.Contains(got.err, "left out: "+name+": malformed entry") {
 			t.Errorf("%s is not named in\n%s", name, got.err)
 		}
 	}

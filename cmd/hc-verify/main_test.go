@@ -103,7 +103,7 @@ func TestVerify(t *testing.T) {
 		{"a path as people say it", "path", []string{"--path", "data//table.csv", "--quiet"}, 0, "name,quantity\nnuts,3\n", ""},
 		{"a path of no key", "path", []string{"--path", "/data/table.csv"}, 0, "name,quantity\nnuts,3\n", "trusting the stream's own, " + driveKey},
 		{"another path", "path", []string{driveKey, "--path", "/data"}, 4, "", `proves "path /data/table.csv", not "path /data"`},
-		{"a path that is not there", "absent", []string{driveKey, "--path", "/data/table"}, 5, "", "proved not to be there"},
+		{"a path that is not there", "absent", []string{driveKey, "--path", "/data/table"}, 5, "", "proved not to exist"},
 		{"a path where all is wanted", "path", []string{driveKey}, 4, "", "run hc-verify " + driveKey + " --path /data/table.csv"},
 		{"a path, listed", "path", []string{driveKey, "--list"}, 4, "", "--path /data/table.csv"},
 		{"a folder where all is wanted", "tree", []string{driveKey}, 4, "", "run hc-verify " + driveKey + " --tree / --tar"},

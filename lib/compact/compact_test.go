@@ -156,7 +156,7 @@ func TestLimits(t *testing.T) {
 		{"array over the caller's limit", "03000000", func(d *Decoder) { d.ArrayLen(1, 2) }, "malformed message: byte 1: array of 3 is over the limit of 2"},
 		{"array over what is there", "03000000", func(d *Decoder) { d.ArrayLen(2, 10) }, "malformed message: byte 1: array of 3, but 3 bytes are left"},
 		{"words over what is there", "0201000000", func(d *Decoder) { d.Uint32s(10) }, "malformed message: byte 1: array of 2, but 4 bytes are left"},
-		{"boolean 2", "02", func(d *Decoder) { d.Bool() }, "malformed message: byte 1: 0x02 is no boolean"},
+		{"boolean 2", "02", func(d *Decoder) { d.Bool() }, "malformed message: byte 1: 0x02 is not a boolean"},
 		{"fixed cut off", "0011", func(d *Decoder) { d.Fixed32() }, "malformed message: byte 0: 32 bytes needed, 2 left"},
 	}
 	for _, c := range tests {

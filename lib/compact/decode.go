@@ -115,7 +115,7 @@ func (d *Decoder) Bool() bool {
 		return false
 	}
 	if b[0] > 1 {
-		d.Fail("%#02x is no boolean", b[0])
+		d.Fail("%#02x is not a boolean", b[0])
 		return false
 	}
 	return b[0] == 1

@@ -126,7 +126,7 @@ func (im *importer) openBlobs(ctx context.Context) error {
 	}
 	im.blobs, err = im.names.OpenCompanion(ctx, key, manifest)
 	if errors.Is(err, keys.ErrKey) {
-		return fmt.Errorf("the blobs of drive %v are signed with another key than its names: this one can be read only: %w", im.names.Key(), err)
+		return fmt.Errorf("the blobs of drive %v are signed with a different key than its names, so it can only be read: %w", im.names.Key(), err)
 	}
 	return err
 }

@@ -67,7 +67,7 @@ func (d *Drive) checkVersion(ctx context.Context) error {
 	}
 	err := d.Names().Walk(ctx, hyperbee.Range{Limit: 1}, func(hyperbee.Entry) error { return nil })
 	if errors.Is(err, hyperbee.ErrCorrupt) {
-		return fmt.Errorf("version %d %w: it is in the middle of what was published at once", d.Version(), store.ErrNotFound)
+		return fmt.Errorf("version %d %w: it is in the middle of one append", d.Version(), store.ErrNotFound)
 	}
 	return err
 }
@@ -124,7 +124,7 @@ func versionOf(ctx context.Context, view *store.View, ref keys.Ref) (uint64, err
 		return 0, err
 	}
 	if sum != *ref.TreeHash {
-		return 0, fmt.Errorf("%w: version %d of the drive has another tree hash than %v", hypercore.ErrForked, ref.Length, ref)
+		return 0, fmt.Errorf("%w: version %d of the drive does not have the tree hash of %v", hypercore.ErrForked, ref.Length, ref)
 	}
 	return ref.Length, nil
 }

@@ -101,7 +101,7 @@ func (t *Writer) place(name string) error {
 	}
 	for _, above := range t.above {
 		if strings.HasPrefix(name, above+"/") {
-			return fmt.Errorf("%w: %.300q: %.300q is no folder", hyperdrive.ErrName, name, above)
+			return fmt.Errorf("%w: %.300q: %.300q is not a folder", hyperdrive.ErrName, name, above)
 		}
 	}
 	t.above = append(t.above, name)

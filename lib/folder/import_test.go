@@ -386,7 +386,7 @@ func TestImportDeepFolders(t *testing.T) {
 	}
 	check(t, at.WriteFile("f", nil, 0o644))
 	check(t, at.Close())
-	if err := refused(t, Options{}, Source{Path: dir}); !errors.Is(err, ErrSpecial) || !strings.Contains(err.Error(), "the most is 4096") {
+	if err := refused(t, Options{}, Source{Path: dir}); !errors.Is(err, ErrSpecial) || !strings.Contains(err.Error(), "the limit is 4096") {
 		t.Errorf("error %v", err)
 	}
 	warned := 0

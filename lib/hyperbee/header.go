@@ -36,7 +36,7 @@ func parseHeader(block []byte, contentFeed *[]byte) error {
 		return err
 	}
 	if len(feed) < 32 {
-		return fmt.Errorf("it names a core by %d bytes", len(feed))
+		return fmt.Errorf("it names a core with only %d bytes", len(feed))
 	}
 	*contentFeed = feed[:32:32]
 	return nil

@@ -18,7 +18,7 @@ const (
 var (
 	errVarint = errors.New("a number that is cut off or too long")
 	errLength = errors.New("a field that reaches beyond its end")
-	errTwice  = errors.New("a field that stands twice")
+	errTwice  = errors.New("a field that occurs twice")
 )
 
 // fields are the fields of a message, in sequence.

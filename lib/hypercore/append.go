@@ -69,7 +69,7 @@ type Writer struct {
 }
 
 var (
-	errNameTaken = fmt.Errorf("%w: another process has given the name away meanwhile, and nothing was appended: append again", ErrConflict)
+	errNameTaken = fmt.Errorf("%w: another process has taken the name meanwhile, and nothing was appended: append again", ErrConflict)
 	errEnded     = errors.New("the append has ended")
 )
 
@@ -172,7 +172,7 @@ func (w *Writer) create(ctx context.Context, name string, options AppendOptions)
 	}
 	manifest, err := keys.ManifestOf(key, w.secret.Public())
 	if err != nil {
-		return worded{ErrReadOnly, fmt.Sprintf("core %v is none that is begun with its secret key: fetch it, then append to it by its key", key)}
+		return worded{ErrReadOnly, fmt.Sprintf("core %v cannot be created from its secret key alone: fetch it, then append to it by its key", key)}
 	}
 	w.auth, err = keys.NewAuth(key, manifest)
 	return err

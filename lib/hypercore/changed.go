@@ -141,7 +141,7 @@ func (w *Writer) sameLeaves(ctx context.Context) (bool, error) {
 			return false, err
 		}
 		if !known {
-			return false, worded{proof.ErrPartial, fmt.Sprintf("comparing %d blocks with the end of core %v: over %d it takes a store that has them, and this one lacks block %d",
+			return false, worded{proof.ErrPartial, fmt.Sprintf("comparing %d blocks with the end of core %v: more than %d can be compared only in a store that has them, and this one lacks block %d",
 				w.ending.count, w.Key(), w.ending.most, block)}
 		}
 		stored.chain = hash.Parent(node.Size, stored.chain, node.Hash)

@@ -17,7 +17,7 @@ func (d *Download) Conflict(ctx context.Context, proof *merkle.Proof) (head stor
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if proof.Upgrade == nil || proof.Upgrade.Start != 0 {
-		return store.Head{}, false, fmt.Errorf("%w: no head from nothing in it", merkle.ErrUnverified)
+		return store.Head{}, false, fmt.Errorf("%w: it has no head that is proved from length 0", merkle.ErrUnverified)
 	}
 	auth, err := d.authFor(proof)
 	if err != nil {

@@ -50,7 +50,7 @@ func Find(ctx context.Context, from *store.Store, word string) (keys.Ref, error)
 		return keys.Ref{}, fmt.Errorf("%w, and %w", err, nameErr)
 	}
 	if from == nil {
-		return keys.Ref{}, fmt.Errorf("%w: there is no store here in which %q could be a name, and a key it is not", store.ErrNotFound, word)
+		return keys.Ref{}, fmt.Errorf("%w: %q is not a key, and there is no store here in which it could be a name", store.ErrNotFound, word)
 	}
 	key, nameErr := from.Resolve(word)
 	if errors.Is(nameErr, store.ErrNotFound) && len(word) > keys.Size { // a name, or a key with a slip in it

@@ -184,7 +184,7 @@ func (d *Download) Seen(head store.Head) *SeenError {
 }
 
 func (d *Download) forked(fork uint64) error {
-	return fmt.Errorf("%w: core %v is at fork %d here and at fork %d there; what is here was kept as it is", ErrForked, d.key, d.state.Fork, fork)
+	return fmt.Errorf("%w: core %v is at fork %d here and at fork %d there; the log here was not changed", ErrForked, d.key, d.state.Fork, fork)
 }
 
 // Holds reports whether the block is here.

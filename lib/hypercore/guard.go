@@ -32,7 +32,7 @@ type SeenError struct {
 }
 
 func (e *SeenError) Error() string {
-	return fmt.Sprintf("core %v is at %v here and at %v elsewhere, and the key signed both; what is here was kept as it is",
+	return fmt.Sprintf("core %v is at %v here and at %v elsewhere, and the key signed both; the log here was not changed",
 		e.Key, HeadWords(e.Here), HeadWords(e.There))
 }
 

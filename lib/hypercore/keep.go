@@ -135,7 +135,7 @@ func (k *Keeper) save() error {
 	}
 	v := verifiedPart{replaces: k.replaces, key: k.key, manifest: k.manifest, head: k.head, nodes: k.nodes, blocks: k.blocks}
 	if _, err := v.keep(k.ctx, k.into); err != nil {
-		return fmt.Errorf("keeping what verified: %w", err)
+		return fmt.Errorf("storing verified blocks: %w", err)
 	}
 	clear(k.blocks)
 	k.nodes, k.blocks, k.memory, k.dirty = k.nodes[:0], k.blocks[:0], 0, false

@@ -14,7 +14,7 @@ type LackingError struct {
 }
 
 func (e *LackingError) Error() string {
-	return fmt.Sprintf("the store is damaged, and a newer head of core %v may be lost with that: %v", e.Key, e.Reason)
+	return fmt.Sprintf("the store is damaged, and a newer head of core %v may have been lost: %v", e.Key, e.Reason)
 }
 
 // Is reports whether target is ErrConflict.
@@ -22,7 +22,7 @@ func (e *LackingError) Is(target error) bool { return target == ErrConflict }
 
 // Hint says what to do next.
 func (e *LackingError) Hint() string {
-	return "hc fsck --repair --peer ADDR brings back what a peer has; if nobody has more, hc fsck --repair"
+	return "hc fsck --repair --peer ADDR restores what a peer has; if no peer has more, use hc fsck --repair"
 }
 
 // checkWhole returns a *LackingError if the log of a core that is about to be signed may have been longer than it

@@ -96,7 +96,7 @@ func (d *Download) settleNode(ctx context.Context, index uint64) (merkle.Node, e
 	}
 	made := merkle.ParentNode(a, b)
 	if node.Hint && node.Hash != made.Hash { // which is verified
-		return node, fmt.Errorf("internal error: tree node %d of core %v is not what is below it", index, d.key)
+		return node, fmt.Errorf("internal error: tree node %d of core %v does not match the nodes below it", index, d.key)
 	}
 	d.learn(made)
 	return made, nil

@@ -50,7 +50,7 @@ func Onto(ctx context.Context, in *store.Store, key keys.Key, from io.Reader) er
 // tree.
 const maxHeadNodes = 1024
 
-var errNoHead = worded{proof.ErrUnverified, "what it proves is not a head: make one with hc-fetch KEY --head"}
+var errNoHead = worded{proof.ErrUnverified, "this is not the proof of a head: make one with hc-fetch KEY --head"}
 
 // headNodes is the tree nodes that came with a head. Blocks are refused.
 type headNodes struct{ all []merkle.Node }

@@ -46,7 +46,7 @@ func (d *Download) AwaitSaved(ctx context.Context) error {
 	})
 }
 
-var errUnsaved = errors.New("what has come could not be saved")
+var errUnsaved = errors.New("downloaded blocks could not be saved")
 
 // saves counts saves, so that a caller can wait for one.
 type saves struct {
@@ -93,7 +93,7 @@ func (d *Download) Save(ctx context.Context) error {
 	if err != nil {
 		maps.Copy(d.saving, d.nodes)
 		d.nodes, d.saving = d.saving, nil
-		return fmt.Errorf("saving what has come: %w", err)
+		return fmt.Errorf("saving downloaded blocks: %w", err)
 	}
 	d.saves.ended = d.saves.begun
 	maps.DeleteFunc(d.saving, func(_ uint64, node merkle.Node) bool { return node.Hint }) // the view may know better
@@ -205,7 +205,7 @@ func (v *verifiedPart) sameLog(ctx context.Context, view *store.View, stored sto
 		return nil
 	}
 	if stored.Fork != v.head.Fork || stored.Length == v.head.Length {
-		return fmt.Errorf("%w: the store has core %v at fork %d with %d blocks and another tree than a peer proved", ErrForked, v.key, stored.Fork, stored.Length)
+		return fmt.Errorf("%w: the store has core %v at fork %d with %d blocks and a tree that differs from the one a peer proved", ErrForked, v.key, stored.Fork, stored.Length)
 	}
 	if err := sameNodes(ctx, view, v.nodes); err != nil {
 		return err

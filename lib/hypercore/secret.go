@@ -30,7 +30,7 @@ func SecretOf(ctx context.Context, in *store.Store, key keys.Key, from *keyfile.
 		file, err = companionSecret(ctx, in, key)
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		return keys.Secret{}, fmt.Errorf("%w for core %v in this store: only who has it can append", ErrReadOnly, key)
+		return keys.Secret{}, fmt.Errorf("%w for core %v in this store: only its holder can append", ErrReadOnly, key)
 	}
 	if err != nil {
 		return keys.Secret{}, err

@@ -35,9 +35,9 @@ type Piece struct {
 func PiecesAtOnce(pieces int) (int, error) {
 	switch {
 	case pieces == 0:
-		return 0, errors.New("a map of nothing: stock cannot read it")
+		return 0, errors.New("a map of an empty file: stock cannot read it")
 	case pieces > MaxPieces:
-		return 0, fmt.Errorf("a version that shares chunks with others can have %d of them, this one has %d: cut larger ones", MaxPieces, pieces)
+		return 0, fmt.Errorf("a version that shares chunks with others can have at most %d chunks, this one has %d: cut larger ones", MaxPieces, pieces)
 	}
 	return max(piecesAtOnce, (pieces+MaxMapBlocks-1)/MaxMapBlocks), nil
 }
@@ -66,7 +66,7 @@ func DecodeMap(block []byte) ([]Piece, error) {
 		}
 	}
 	if n := d.Left(); n > 0 {
-		d.Fail("%d bytes behind the last piece", n)
+		d.Fail("%d bytes after the last piece", n)
 	}
 	if err := d.Err(); err != nil {
 		return nil, fmt.Errorf("%w: map: %w", ErrContent, err)

@@ -72,7 +72,7 @@ func TestDecodeMapRefuses(t *testing.T) {
 		"0001ff":               "array of 1",
 		"0001fd01":             "2 bytes needed",
 		"000101fd01":           "2 bytes needed",
-		"0001010100":           "1 bytes behind",
+		"0001010100":           "1 bytes after",
 		"00fe0000100001":       "array of",
 		"00ffffffffffffffff7f": "over the limit",
 	} {

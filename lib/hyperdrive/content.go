@@ -239,7 +239,7 @@ func ofFile(item Item, with func(Blob) error) (err error) {
 // checkRun checks that a run is where its entry says, before anything is read.
 func checkRun(ctx context.Context, blobs Blobs, blob Blob) error {
 	if length := blobs.Length(); blob.end() > length {
-		return fmt.Errorf("%w: it ends behind block %d, the blobs have %d", ErrBehind, blob.end(), length)
+		return fmt.Errorf("%w: it ends %d blocks into the blobs, which have %d", ErrBehind, blob.end(), length)
 	}
 	offset, err := blobs.ByteOffset(ctx, blob.BlockOffset)
 	if err == nil && offset != blob.ByteOffset {
@@ -283,7 +283,7 @@ func readMap(ctx context.Context, blobs Blobs, blob Blob, each func(pieces []Pie
 		var pieces []Piece
 		err := blobs.Blocks(ctx, blob.BlockOffset+i, 1, func(_ uint64, data []byte) (err error) {
 			if uint64(len(data)) > left || i == blob.BlockLength-1 && uint64(len(data)) < left {
-				return fmt.Errorf("%w: its map has not the %d bytes that the entry says", ErrContent, blob.ByteLength)
+				return fmt.Errorf("%w: its map does not have the %d bytes that the entry says", ErrContent, blob.ByteLength)
 			}
 			left -= uint64(len(data))
 			if len(data) == 0 { // readers skip empty blocks, see the format

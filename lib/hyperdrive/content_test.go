@@ -85,15 +85,15 @@ func TestHostileContentIsRefused(t *testing.T) {
 		why  string
 		most int // bytes that may have been written
 	}{
-		"beyond the end":          {with(plain, func(b *Blob) { b.BlockLength = 9 }), ErrBehind, "the blobs have 8", 0},
+		"beyond the end":          {with(plain, func(b *Blob) { b.BlockLength = 9 }), ErrBehind, "blobs, which have 8", 0},
 		"far beyond the end":      {with(plain, func(b *Blob) { b.BlockLength = 1<<53 - 1; b.BlockOffset = 1<<53 - 1 }), ErrBehind, "", 0},
 		"byte offset":             {with(plain, func(b *Blob) { b.ByteOffset = 1 }), ErrContent, "begins at byte 0", 0},
 		"more bytes than said":    {with(plain, func(b *Blob) { b.ByteLength = 11 }), ErrContent, "more than the 11", 11},
 		"fewer bytes than said":   {with(plain, func(b *Blob) { b.ByteLength = 13 }), ErrContent, "have 12 bytes", 12},
 		"map: beyond the end":     {with(mapped, func(b *Blob) { b.BlockLength = 4 }), ErrBehind, "", 0},
 		"map: byte offset":        {with(mapped, func(b *Blob) { b.ByteOffset = 16 }), ErrContent, "begins at byte 17", 0},
-		"map: fewer bytes":        {with(mapped, func(b *Blob) { b.ByteLength = 11 }), ErrContent, "has not the 11", 0},
-		"map: more bytes":         {with(mapped, func(b *Blob) { b.ByteLength = 9 }), ErrContent, "has not the 9", 0},
+		"map: fewer bytes":        {with(mapped, func(b *Blob) { b.ByteLength = 11 }), ErrContent, "does not have the 11", 0},
+		"map: more bytes":         {with(mapped, func(b *Blob) { b.ByteLength = 9 }), ErrContent, "does not have the 9", 0},
 		"map: it is none":         {with(plain, func(b *Blob) { b.Map = true }), ErrContent, "unknown version", 0},
 		"map: too many blocks":    {with(mapped, func(b *Blob) { b.BlockLength = 65 }), ErrContent, "65 blocks", 0},
 		"map: block beyond end":   {with(mapped, func(b *Blob) { b.BlockOffset, b.ByteOffset, b.ByteLength = 6, 27, 4 }), ErrContent, "lists block 9", 0},

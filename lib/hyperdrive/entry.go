@@ -186,7 +186,7 @@ type object struct {
 
 func parseObject(raw []byte) (*object, error) {
 	if raw = bytes.TrimLeft(raw, " \t\r\n"); len(raw) == 0 || raw[0] != '{' {
-		return nil, errors.New("it is no JSON object")
+		return nil, errors.New("it is not a JSON object")
 	}
 	o := &object{}
 	return o, json.Unmarshal(raw, &o.fields)
@@ -214,7 +214,7 @@ func (o *object) number(name string) uint64 {
 		return uint64(value)
 	}
 	if o.err == nil {
-		o.err = fmt.Errorf("%s is no integer from 0 to 2^53-1", name)
+		o.err = fmt.Errorf("%s is not an integer from 0 to 2^53-1", name)
 	}
 	return 0
 }

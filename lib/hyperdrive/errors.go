@@ -4,7 +4,7 @@ import "errors"
 
 var (
 	// ErrName is returned for a name that must not be given to a file on a disk.
-	ErrName = errors.New("no name for a file")
+	ErrName = errors.New("invalid file name")
 
 	// ErrEntry is returned for a record of the names that is not a valid entry.
 	ErrEntry = errors.New("malformed entry")

@@ -117,7 +117,7 @@ func decodePlain(text string) (File, error) {
 	if keyed {
 		digits, seed, _ := strings.Cut(rest, " ")
 		if f.key, ok = digits32(digits); !ok || f.key == (keys.Key{}) {
-			return File{}, fmt.Errorf("%w: what should be the core's key is none", ErrFormat)
+			return File{}, fmt.Errorf("%w: the core's key in it is invalid", ErrFormat)
 		}
 		rest = seed
 	}
@@ -137,7 +137,7 @@ func decodeLocked(text string) (File, error) {
 	}
 	key, ok := digits32(strings.TrimPrefix(head, magicLocked))
 	if !ok || key == [32]byte{} {
-		return File{}, fmt.Errorf("%w: what should be the core's key is none", ErrFormat)
+		return File{}, fmt.Errorf("%w: the core's key in it is invalid", ErrFormat)
 	}
 	if err := lockedText(body).check(); err != nil {
 		return File{}, err
@@ -153,11 +153,11 @@ func Parse(text []byte) (File, error) {
 		return Decode(append(text, '\n'))
 	}
 	if len(text) != 64 && len(text) != 128 {
-		return File{}, fmt.Errorf("%w: that is what 'hc keys export' writes, or 64 or 128 hex digits; got %d characters", ErrFormat, len(text))
+		return File{}, fmt.Errorf("%w: expected the output of 'hc keys export', or 64 or 128 hex digits; got %d characters", ErrFormat, len(text))
 	}
 	raw := make([]byte, len(text)/2)
 	if _, err := hex.Decode(raw, text); err != nil { // the error would quote a digit of the key
-		return File{}, fmt.Errorf("%w: that is what 'hc keys export' writes, or 64 or 128 hex digits; not all of these are", ErrFormat)
+		return File{}, fmt.Errorf("%w: expected the output of 'hc keys export', or 64 or 128 hex digits; not all characters are hex digits", ErrFormat)
 	}
 	seed := [ed25519.SeedSize]byte(raw)
 	secret := keys.SecretFromSeed(seed)

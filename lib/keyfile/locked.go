@@ -21,7 +21,7 @@ func (t lockedText) check() error {
 	_, err := io.Copy(io.Discard, armor.NewReader(strings.NewReader(string(t))))
 	if err != nil || !strings.HasPrefix(string(t), armor.Header+"\n") || !strings.HasSuffix(string(t), "\n"+armor.Footer+"\n") ||
 		strings.ContainsRune(string(t), '\r') {
-		return fmt.Errorf("%w: no armored age file behind its first line", ErrFormat)
+		return fmt.Errorf("%w: no armored age file after its first line", ErrFormat)
 	}
 	return nil
 }
@@ -30,7 +30,7 @@ func (t lockedText) check() error {
 // error wraps [ErrFormat] if armored is not one.
 func NewLocked(key keys.Key, armored string) (File, error) {
 	if key == (keys.Key{}) {
-		return File{}, fmt.Errorf("%w: a locked one says of which core it is", ErrFormat)
+		return File{}, fmt.Errorf("%w: a locked one must name its core", ErrFormat)
 	}
 	if err := lockedText(armored).check(); err != nil {
 		return File{}, err

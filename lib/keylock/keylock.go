@@ -93,10 +93,10 @@ func unlock(file keyfile.File, passphrase string, maxWork int) (keyfile.File, er
 	}
 	inner, err := keyfile.Decode(text)
 	if err != nil || inner.Locked() {
-		return keyfile.File{}, bad(key, errors.New("what its passphrase opens is none"))
+		return keyfile.File{}, bad(key, errors.New("what its passphrase opens is not one"))
 	}
 	if of, _ := inner.Key(); of != key {
-		return keyfile.File{}, bad(key, errors.New("its passphrase opens that of another core"))
+		return keyfile.File{}, bad(key, errors.New("its passphrase opens the key of another core"))
 	}
 	return inner, nil
 }

@@ -111,7 +111,7 @@ func TestUnlockSamples(t *testing.T) {
 	}{
 		{"good", nil, ""},
 		{"otherkey", keyfile.ErrFormat, "another core"},
-		{"noise", keyfile.ErrFormat, "opens is none"},
+		{"noise", keyfile.ErrFormat, "opens is not one"},
 		{"version1", keyfile.ErrFormat, "another core"},
 		{"xrecipient", keyfile.ErrFormat, "not passphrase-encrypted"},
 		{"work19", keyfile.ErrFormat, "work factor too large"},

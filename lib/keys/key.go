@@ -85,7 +85,7 @@ func trimLink(s string) (string, error) {
 			continue
 		}
 		if i := strings.IndexAny(rest, "/?#"); i >= 0 {
-			return "", fmt.Errorf("%w: %q has %q behind the key: name a path apart from the key", ErrKey, abbreviate(s), abbreviate(rest[i:]))
+			return "", fmt.Errorf("%w: %q has %q after the key: give a path separately from the key", ErrKey, abbreviate(s), abbreviate(rest[i:]))
 		}
 		return rest, nil
 	}
@@ -97,7 +97,7 @@ func parse32(s string) (b [32]byte, err error) {
 	switch len(s) {
 	case 64:
 		if _, err := hex.Decode(b[:], []byte(s)); err != nil {
-			return b, errors.New("not all of it are hex digits")
+			return b, errors.New("not all characters are hex digits")
 		}
 		return b, nil
 	case zBase32Length:

@@ -64,11 +64,11 @@ func TestParseKeyRefuses(t *testing.T) {
 	tests := []struct{ in, want string }{
 		{"", `invalid key: "": 0 characters, expected 64 (hex) or 52 (z-base-32)`},
 		{hexKey[1:], `invalid key: "` + hexKey[1:] + `": 63 characters, expected 64 (hex) or 52 (z-base-32)`},
-		{"x" + hexKey[1:], `invalid key: "x` + hexKey[1:] + `": not all of it are hex digits`},
-		{zKey[:51] + "l", `invalid key: "` + zKey[:51] + `l": character 52 is not of z-base-32`},
-		{strings.ToUpper(zKey), `invalid key: "` + strings.ToUpper(zKey) + `": character 1 is not of z-base-32`},
-		{zKey[:51] + "b", `invalid key: "` + zKey[:51] + `b": the last character is not one that 32 bytes end with`},
-		{"hc://" + zKey + "/a/b", `invalid key: "hc://` + zKey + `/a/b" has "/a/b" behind the key: name a path apart from the key`},
+		{"x" + hexKey[1:], `invalid key: "x` + hexKey[1:] + `": not all characters are hex digits`},
+		{zKey[:51] + "l", `invalid key: "` + zKey[:51] + `l": character 52 is not a digit of z-base-32`},
+		{strings.ToUpper(zKey), `invalid key: "` + strings.ToUpper(zKey) + `": character 1 is not a digit of z-base-32`},
+		{zKey[:51] + "b", `invalid key: "` + zKey[:51] + `b": 32 bytes cannot end with the last character`},
+		{"hc://" + zKey + "/a/b", `invalid key: "hc://` + zKey + `/a/b" has "/a/b" after the key: give a path separately from the key`},
 		{"http://" + zKey, `invalid key: "http://` + zKey + `": 59 characters, expected 64 (hex) or 52 (z-base-32)`},
 	}
 	for _, c := range tests {

@@ -64,7 +64,7 @@ func ParseRef(s string) (Ref, error) {
 func parseNumber(s string) (uint64, error) {
 	n, err := strconv.ParseUint(s, 10, 64)
 	if err != nil || n > compact.MaxUint || strconv.FormatUint(n, 10) != s {
-		return 0, fmt.Errorf("%q is no number from 0 to %d", abbreviate(s), uint64(compact.MaxUint))
+		return 0, fmt.Errorf("%q is not a number from 0 to %d", abbreviate(s), uint64(compact.MaxUint))
 	}
 	return n, nil
 }

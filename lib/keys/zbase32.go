@@ -33,7 +33,7 @@ func parseZBase32(s string) (b [32]byte, err error) {
 	for i := range len(s) {
 		digit := strings.IndexByte(zBase32Alphabet, s[i])
 		if digit < 0 {
-			return b, fmt.Errorf("character %d is not of z-base-32", i+1)
+			return b, fmt.Errorf("character %d is not a digit of z-base-32", i+1)
 		}
 		bits = bits<<5 | uint(digit)
 		held += 5
@@ -45,7 +45,7 @@ func parseZBase32(s string) (b [32]byte, err error) {
 		}
 	}
 	if bits != 0 {
-		return b, errors.New("the last character is not one that 32 bytes end with")
+		return b, errors.New("32 bytes cannot end with the last character")
 	}
 	return b, nil
 }

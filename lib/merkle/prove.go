@@ -281,7 +281,7 @@ func (p *prover) seekIn(root uint64) (uint64, error) {
 		return 0, err
 	}
 	if before > p.seek.Bytes {
-		return 0, fmt.Errorf("%w: byte %d lies before node %d", ErrInvalidRequest, p.seek.Bytes, root)
+		return 0, fmt.Errorf("%w: byte %d is before node %d", ErrInvalidRequest, p.seek.Bytes, root)
 	}
 	left := p.seek.Bytes - before
 	if left == 0 {
@@ -296,7 +296,7 @@ func (p *prover) seekIn(root uint64) (uint64, error) {
 		return 0, err
 	}
 	if size <= left {
-		return 0, fmt.Errorf("%w: byte %d lies behind node %d", ErrInvalidRequest, p.seek.Bytes, root)
+		return 0, fmt.Errorf("%w: byte %d is after node %d", ErrInvalidRequest, p.seek.Bytes, root)
 	}
 	return p.descend(root, left)
 }

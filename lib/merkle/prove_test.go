@@ -164,8 +164,8 @@ func TestProveRefuses(t *testing.T) {
 		{merkle.Request{Hash: &merkle.HashRequest{Index: 1<<64 - 1}}, "invalid request: node 18446744073709551615 of a log of 8 blocks"},
 		{merkle.Request{Block: &merkle.BlockRequest{Index: 5}, Seek: &merkle.SeekRequest{}, Upgrade: &merkle.UpgradeRequest{Start: 2, Length: 6}},
 			"invalid request: seek and block or hash in one upgrade"},
-		{merkle.Request{Block: &merkle.BlockRequest{Index: 5, Nodes: 1}, Seek: &merkle.SeekRequest{Bytes: 1}}, "invalid request: byte 1 lies before node 9"},
-		{merkle.Request{Block: &merkle.BlockRequest{Index: 5, Nodes: 1}, Seek: &merkle.SeekRequest{Bytes: 30}}, "invalid request: byte 30 lies behind node 9"},
+		{merkle.Request{Block: &merkle.BlockRequest{Index: 5, Nodes: 1}, Seek: &merkle.SeekRequest{Bytes: 1}}, "invalid request: byte 1 is before node 9"},
+		{merkle.Request{Block: &merkle.BlockRequest{Index: 5, Nodes: 1}, Seek: &merkle.SeekRequest{Bytes: 30}}, "invalid request: byte 30 is after node 9"},
 	}
 	for _, c := range tests {
 		_, err := merkle.Prove(context.Background(), c.request, l.head(t, 8), l.nodes)

@@ -67,11 +67,11 @@ func (v *verifier) readFrame(n int) error {
 	next := g.First + uint64(have)
 	lines := string(word) == wordLines
 	if !lines && string(word) != wordBlock {
-		return v.in.fail("%s where block %d has to come", spell(word), next)
+		return v.in.fail("%s instead of block %d", spell(word), next)
 	}
 	w := v.in.words()
 	if index := w.number(maxNumber); w.bad || index != next {
-		return v.in.fail("block %d has to come here", next)
+		return v.in.fail("block %d must come here", next)
 	}
 	var count, size int
 	if lines {
@@ -136,16 +136,16 @@ func (v *verifier) checkFrame(lines bool, blocks [][]byte) error {
 	index := v.group.First + uint64(len(v.group.Blocks)-len(blocks))
 	last := v.sum.Claim.limit(v.head.Length) - 1
 	if index > v.group.First && v.run.takes(blocks[0], index == last) {
-		return v.in.fail("block %d belongs into the frame before", index)
+		return v.in.fail("block %d belongs in the frame before", index)
 	}
 	v.run = startRun(blocks[0])
 	if v.run.lines != lines {
-		return v.in.fail("block %d belongs into a frame of the other kind", index)
+		return v.in.fail("block %d belongs in a frame of the other kind", index)
 	}
 	for _, b := range blocks[1:] {
 		index++
 		if !v.run.takes(b, index == last) {
-			return v.in.fail("block %d belongs into a frame of its own", index)
+			return v.in.fail("block %d belongs in a frame of its own", index)
 		}
 		v.run.bytes += len(b)
 	}

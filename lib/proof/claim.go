@@ -103,7 +103,7 @@ func (c Claim) limit(length uint64) uint64 {
 func (c Claim) missing(length, bytes uint64) error {
 	if c.At != nil {
 		if length < *c.At {
-			return fmt.Errorf("%w: length %d is not there: the log has %d blocks", ErrPartial, *c.At, length)
+			return fmt.Errorf("%w: the log does not reach length %d: it has %d blocks", ErrPartial, *c.At, length)
 		}
 		length = *c.At
 	}
@@ -126,7 +126,7 @@ func ParseClaim(s string) (Claim, error) {
 		err = c.check()
 	}
 	if err == nil && c.String() != s {
-		err = fmt.Errorf("not spelt %q", c.String())
+		err = fmt.Errorf("must be spelt %q", c.String())
 	}
 	if err != nil {
 		return Claim{}, fmt.Errorf("claim %q: %w", shorten(s), err)

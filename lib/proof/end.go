@@ -35,7 +35,7 @@ func (v *verifier) missing() error {
 	case v.started: // all bytes of the log have come
 		v.size = v.offset
 	case !v.versionCertain():
-		return fmt.Errorf("%w: that %v are not there is certain only with the tree hash of length %d", ErrPartial, c, *c.At)
+		return fmt.Errorf("%w: only the tree hash of length %d can prove that %v do not exist", ErrPartial, *c.At, c)
 	}
 	return c.missing(v.head.Length, v.size)
 }

@@ -24,7 +24,7 @@ var (
 	ErrBlockMissing = errors.New("block is missing")
 
 	// ErrAbsent means that a path, or a folder, was proved not to exist.
-	ErrAbsent = errors.New("it is proved not to be there")
+	ErrAbsent = errors.New("it is proved not to exist")
 
 	// ErrUnsupported is returned for a claim that cannot be written: a path or a tree that follows later heads.
 	ErrUnsupported = errors.New("not supported")

@@ -148,7 +148,7 @@ func blobsKey(names keys.Key, manifest, header []byte) (*keys.Key, error) {
 }
 
 func errNoBlobs(names keys.Key) error {
-	return fmt.Errorf("%w: core %v has no manifest that it follows from, and does not name it", hyperdrive.ErrNoBlobs, names)
+	return fmt.Errorf("%w: core %v has no manifest to derive it from, and does not name it", hyperdrive.ErrNoBlobs, names)
 }
 
 // isMalformed reports whether an error says that what was signed is not a valid drive.

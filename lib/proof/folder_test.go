@@ -60,7 +60,7 @@ func TestWhatIsNoFile(t *testing.T) {
 		{pathOf("/a"), ErrAbsent, `"/a"`}, // before all
 		{pathOf("/zz"), ErrAbsent, `"/zz"`},
 		{pathOf("/man"), ErrAbsent, `"/man"`},
-		{pathOf("/many/03"), ErrAbsent, "proved not to be there"},
+		{pathOf("/many/03"), ErrAbsent, "proved not to exist"},
 		{pathOf("/many"), hyperdrive.ErrNotFile, `"/many" is a folder`},
 		{pathOf("/data"), hyperdrive.ErrNotFile, `"/data" is a folder`},
 		{pathOf("/link"), hyperdrive.ErrNotFile, `"/link" is a link to "data/table.csv"`},

@@ -44,7 +44,7 @@ func (v *verifier) readFolder() error {
 		return err
 	}
 	if string(word) != wordEnd {
-		return v.in.fail("%s where the end has to stand", spell(word))
+		return v.in.fail("%s instead of the end", spell(word))
 	}
 	if err := v.readEnd(); err != nil {
 		return err
@@ -59,7 +59,7 @@ func (v *verifier) readHeadOf(what string) error {
 		return err
 	}
 	if string(word) != wordHead {
-		return v.in.fail("%s where the head of %s has to stand", spell(word), what)
+		return v.in.fail("%s instead of the head of %s", spell(word), what)
 	}
 	return v.readHeadFrame()
 }
@@ -166,11 +166,11 @@ func (v *verifier) readCore(key keys.Key) error {
 		return err
 	}
 	if string(word) != wordCore {
-		return v.in.fail("%s where blocks of %v have to come", spell(word), key)
+		return v.in.fail("%s instead of blocks of %v", spell(word), key)
 	}
 	w := v.in.words()
 	if got := keys.Key(w.hex32()); !w.ok() || got != key {
-		return v.in.fail("blocks of another core than %v", key)
+		return v.in.fail("blocks of a core other than %v", key)
 	}
 	v.in.take()
 	return nil

@@ -49,7 +49,7 @@ func (f *folderReader) content(ctx context.Context, item hyperdrive.Item, out io
 		return hyperdrive.Content(ctx, &runBlobs{}, item, out)
 	}
 	if f.v.opt.TreeHash != nil && hyperdrive.ParseMeta(item.Entry.Metadata).SHA256 == nil {
-		return f.v.in.fail("%.300q has no sha256, so that the tree hash does not say what its content is", item.Name)
+		return f.v.in.fail("%.300q has no sha256, so the tree hash does not determine its content", item.Name)
 	}
 	if err := f.openBlobs(); err != nil {
 		return err
@@ -60,7 +60,7 @@ func (f *folderReader) content(ctx context.Context, item hyperdrive.Item, out io
 	}
 	err := hyperdrive.Content(ctx, from, item, out)
 	if errors.Is(err, hyperdrive.ErrBehind) && !f.blobs.at.begun {
-		return f.v.in.fail("%w, by a head that nothing came under", err)
+		return f.v.in.fail("%w, according to a head under which nothing came", err)
 	}
 	return err
 }

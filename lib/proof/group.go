@@ -84,11 +84,11 @@ func (v *verifier) groupEnd(l *layout) (e, larger uint64, err error) {
 		l.first, l.end = l.old, l.old
 		return l.end, 0, nil
 	case !isBlock:
-		return 0, 0, v.in.fail("%s where block %d has to come", spell(word), l.first)
+		return 0, 0, v.in.fail("%s instead of block %d", spell(word), l.first)
 	case inBytes && !v.started:
 		w := v.in.words()
 		if l.first = w.number(maxNumber); w.bad || l.first >= l.end {
-			return 0, 0, v.in.fail("the first block is not one of the %d that there are", l.end)
+			return 0, 0, v.in.fail("the first block must be below %d", l.end)
 		}
 	}
 	e = l.end
@@ -107,7 +107,7 @@ func (v *verifier) groupEnd(l *layout) (e, larger uint64, err error) {
 		larger, ok = 0, true
 	}
 	if !ok {
-		return 0, 0, v.in.fail("blocks %d-%d are no group", l.first, e-1)
+		return 0, 0, v.in.fail("blocks %d-%d cannot be a group", l.first, e-1)
 	}
 	if e-l.first > uint64(maxCount) {
 		return 0, 0, v.in.fail("a group of %d blocks: the limit is %d", e-l.first, maxCount)
@@ -124,7 +124,7 @@ func (v *verifier) checkNodes(l *layout, e uint64) error {
 		}
 	}
 	if missing := v.ids[len(v.group.Received):]; len(missing) > 0 {
-		return v.in.fail("node %d has to come", missing[0])
+		return v.in.fail("node %d is missing", missing[0])
 	}
 	return nil
 }
@@ -148,7 +148,7 @@ func (v *verifier) locate(l *layout, e uint64) error {
 	}
 	if len(g.Blocks) == 0 {
 		if c.From < v.size && c.limit(v.head.Length) > 0 {
-			return v.in.fail("the block that holds byte %d has to come", c.From)
+			return v.in.fail("the block that holds byte %d is missing", c.From)
 		}
 		return nil
 	}
@@ -165,7 +165,7 @@ func (v *verifier) locate(l *layout, e uint64) error {
 	}
 	g.To = c.To + 1 - v.offset
 	if last := g.Blocks[len(g.Blocks)-1]; c.To < v.offset+size-uint64(len(last)) {
-		return v.in.fail("block %d lies behind byte %d", e-1, c.To)
+		return v.in.fail("block %d is after byte %d", e-1, c.To)
 	}
 	return nil
 }
@@ -187,7 +187,7 @@ func (v *verifier) canonical(l *layout, e, larger uint64) error {
 			break
 		}
 		if larger-l.first <= uint64(maxCount) && size+n.Size <= uint64(maxGroup) {
-			return v.in.fail("blocks %d-%d have to be one group", l.first, larger-1)
+			return v.in.fail("blocks %d-%d must be one group", l.first, larger-1)
 		}
 		return nil
 	}

@@ -65,7 +65,7 @@ func (v *verifier) checkHead(head Head) error {
 		return v.in.failAs(ErrConflict, "a head of %d blocks follows one of %d", head.Length, v.head.Length)
 	}
 	if v.done || v.barren && v.sum.Claim.Kind != KindHead {
-		return v.in.fail("a head that nothing needs")
+		return v.in.fail("the head is not needed")
 	}
 	return nil
 }
@@ -114,7 +114,7 @@ func (v *verifier) endRange() error {
 	if v.tail {
 		v.tail = false
 		if v.next-v.tailFirst <= uint64(maxCount) && v.tailBytes <= uint64(maxGroup) {
-			return v.in.fail("the groups from block %d on have to be one", v.tailFirst)
+			return v.in.fail("the groups from block %d on must be one", v.tailFirst)
 		}
 	}
 	return nil

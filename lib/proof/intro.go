@@ -14,7 +14,7 @@ func (v *verifier) intro() error {
 	}
 	v.sum.Key = w.hex32()
 	if !w.ok() {
-		return v.in.fail("no key behind %s", version)
+		return v.in.fail("no key after %s", version)
 	}
 	if v.opt.Key != nil && *v.opt.Key != v.sum.Key {
 		return v.in.fail("the stream is of %v, not of %v", v.sum.Key, *v.opt.Key)
@@ -33,7 +33,7 @@ func (v *verifier) readClaim() error {
 		return err
 	}
 	if string(word) != wordClaim {
-		return v.in.fail("%s where the claim has to stand", spell(word))
+		return v.in.fail("%s instead of the claim", spell(word))
 	}
 	claim, err := ParseClaim(string(v.in.words().left))
 	if err != nil {

@@ -158,7 +158,7 @@ func (r *reader) payload(n int) ([]byte, error) {
 	b, behind := r.buf[r.start:r.start+n:r.start+n], r.buf[r.start+n]
 	r.taken(n + 1)
 	if behind != '\n' {
-		return nil, r.fail("no LF behind %d bytes", n)
+		return nil, r.fail("no LF after %d bytes", n)
 	}
 	r.frame++
 	return b, nil
@@ -174,7 +174,7 @@ func (r *reader) ended() error {
 	if err != nil {
 		return r.broken(err)
 	}
-	return r.fail("bytes behind the end frame")
+	return r.fail("bytes after the end frame")
 }
 
 // broken keeps an error of the input. An input that ends too early is incomplete, not wrong.

@@ -37,7 +37,7 @@ func newSigner(key keys.Key, manifest []byte) (*signer, error) {
 		return nil, err
 	}
 	if auth.Compat() || !bytes.Equal(m.Encode(), manifest) {
-		return nil, fmt.Errorf("%w: one that the key is not the hash of", keys.ErrManifest)
+		return nil, fmt.Errorf("%w: the key is not its hash", keys.ErrManifest)
 	}
 	s := &signer{auth: auth, version: m.Version, quorum: m.Quorum}
 	s.bare = m.Version == 0 && len(m.Signers) == 1 && m.Quorum == 1 && !m.AllowPatch

@@ -167,7 +167,7 @@ func (v *verifier) read() error {
 		case wordEnd:
 			return v.readEnd()
 		default:
-			err = v.in.fail("%s where a head or the end has to stand", spell(word))
+			err = v.in.fail("%s instead of a head or the end", spell(word))
 		}
 		if err != nil {
 			return err

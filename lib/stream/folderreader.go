@@ -104,7 +104,7 @@ func (r *Reader) readTarget(size, length int) (string, int, error) {
 		return "", 0, r.unexpected(err)
 	}
 	if r.buf[r.start+whole-1] != '\n' {
-		return "", 0, r.malformed(fmt.Errorf("no LF behind its target of %d bytes", length))
+		return "", 0, r.malformed(fmt.Errorf("no LF after its target of %d bytes", length))
 	}
 	return string(r.buf[r.start+size : r.start+whole-1]), whole, nil
 }

@@ -26,19 +26,19 @@ func (r *folderRules) admit(it Item) error {
 	case (it.Kind == KindTree || it.Kind == KindChanges) && !first:
 		return fmt.Errorf("%v must be the first frame", it.Kind)
 	case it.Kind == KindChanges && it.Since == nil:
-		return errors.New("changes are since some version")
+		return errors.New("changes must name a version with since")
 	case it.Kind == KindTree || it.Kind == KindChanges:
 		r.whole, r.since = it.Kind, it.Since != nil
 		return nil
 	case it.Kind == KindPurge && (r.whole != KindChanges || r.purged):
-		return errors.New("purge stands only under changes, and once")
+		return errors.New("purge is allowed only after changes, and once")
 	case it.Kind == KindPurge:
 		r.purged = true
 		return nil
 	case it.Kind == KindKeep && !(r.whole == KindTree && r.since):
-		return errors.New("keep stands only under tree since")
+		return errors.New("keep is allowed only after tree since")
 	case it.Kind == KindDelete && r.whole == KindTree:
-		return errors.New("delete stands only where there is no tree")
+		return errors.New("delete is not allowed after tree")
 	case it.Mode&^fs.ModePerm != 0:
 		return fmt.Errorf("mode %v is more than permission bits", it.Mode)
 	}
@@ -96,7 +96,7 @@ func (s *pathSet) add(kind Kind, path string) error {
 		s.known[key] = flags | pathNamed
 		return nil
 	case flags&pathFolder != 0:
-		return fmt.Errorf("%s is a file or a link, and a path before it is below it", QuotePath(path))
+		return fmt.Errorf("%s is a file or a link, and an earlier path is below it", QuotePath(path))
 	}
 	if err := s.addFolders(path); err != nil {
 		return err

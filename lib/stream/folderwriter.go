@@ -40,7 +40,7 @@ func (w *Writer) Same(path, earlier string) error {
 }
 
 var (
-	errMixed  = errors.New("hc-stream: a folder's frames and blocks that belong to no file do not go together")
+	errMixed  = errors.New("hc-stream: a folder's frames cannot be mixed with blocks that belong to no file")
 	errNoFile = errors.New("blocks that belong to no file")
 )
 

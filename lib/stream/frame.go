@@ -6,7 +6,7 @@ import (
 )
 
 //	chunk <len> [<len>…]\n<bytes>\n        one block for each length, ≤ 4096; several: ≤ 64 KiB together
-//	lines <count> <len>\n<bytes>\n         count blocks, split behind each LF; the last may lack it; several: ≤ 64 KiB
+//	lines <count> <len>\n<bytes>\n         count blocks, split after each LF; the last may lack it; several: ≤ 64 KiB
 //	end <frames> <bytes> <crc32c hex>\n    frames before it, bytes of all blocks, over every byte before this frame
 //
 // Numbers are decimal, without leading zeros; one space separates words.

@@ -82,7 +82,7 @@ func CheckPath(path string) error {
 	case path == "":
 		return errors.New("an empty path")
 	case len(path) > MaxPath:
-		return fmt.Errorf("path %s has %d bytes: the most is %d", show([]byte(path)), len(path), MaxPath)
+		return fmt.Errorf("path %s has %d bytes: the limit is %d", show([]byte(path)), len(path), MaxPath)
 	case !utf8.ValidString(path):
 		return fmt.Errorf("path %s is not UTF-8", show([]byte(path)))
 	case strings.IndexByte(path, 0) >= 0:
@@ -105,7 +105,7 @@ func CheckTarget(target string) error {
 	case target == "":
 		return errors.New("a link without a target")
 	case len(target) > MaxPath:
-		return fmt.Errorf("target of %d bytes: the most is %d", len(target), MaxPath)
+		return fmt.Errorf("target of %d bytes: the limit is %d", len(target), MaxPath)
 	case !utf8.ValidString(target):
 		return fmt.Errorf("target %s is not UTF-8", show([]byte(target)))
 	case strings.IndexByte(target, 0) >= 0:
@@ -147,7 +147,7 @@ func parseItem(kind Kind, rest []byte, more bool) (it Item, target int, err erro
 		it.Since, err = parseSince(rest)
 		return it, 0, err
 	case kind == KindPurge && more:
-		return it, 0, errors.New("nothing stands behind purge")
+		return it, 0, errors.New("nothing may follow purge")
 	case kind == KindTree, kind == KindPurge:
 		return it, 0, nil
 	case !more:

@@ -166,7 +166,7 @@ func (r *Reader) noMagic() error {
 	case bytes.HasPrefix(line, []byte(magic[:len("hc-stream/")])):
 		return fmt.Errorf("%w: version %s is not known here: this reads %s", ErrFormat, show(line), strings.TrimSpace(magic))
 	}
-	return fmt.Errorf("%w: it begins with %s, not with %q: hc-chunk makes such a stream of anything", ErrFormat, show(line), strings.TrimSpace(magic))
+	return fmt.Errorf("%w: it begins with %s, not with %q: hc-chunk makes such a stream from any input", ErrFormat, show(line), strings.TrimSpace(magic))
 }
 
 // readFrame reads a whole frame.
@@ -225,7 +225,7 @@ func (r *Reader) readData(size, length, count int, lines, pinned bool) error {
 	}
 	data := r.buf[r.start+size : r.start+size+length]
 	if r.buf[r.start+whole-1] != '\n' {
-		return r.malformed(fmt.Errorf("no LF behind its %d bytes", length))
+		return r.malformed(fmt.Errorf("no LF after its %d bytes", length))
 	}
 	if lines {
 		if n := countLines(data); n != count {
@@ -261,7 +261,7 @@ func countLines(data []byte) int {
 func (r *Reader) readEnd(size int, pinned bool) error {
 	header := r.buf[r.start : r.start+size]
 	if want := appendEnd(nil, r.frame-1, r.bytes, r.crc); !bytes.Equal(header, want) {
-		return r.malformed(fmt.Errorf("it says %s where %s is right: the stream was changed on its way, or the file that it is of",
+		return r.malformed(fmt.Errorf("it says %s, but %s is right: the stream was changed on its way, or the file that it was made from",
 			show(header[:size-1]), show(want[:len(want)-1])))
 	}
 	err := r.need(size+1, pinned)
@@ -269,7 +269,7 @@ func (r *Reader) readEnd(size int, pinned bool) error {
 	case err == errEnd:
 		return io.EOF
 	case err == nil:
-		return fmt.Errorf("%w: bytes behind the end frame (frame %d at byte %d)", ErrFormat, r.frame, r.at)
+		return fmt.Errorf("%w: bytes after the end frame (frame %d at byte %d)", ErrFormat, r.frame, r.at)
 	}
 	return r.unexpected(err)
 }
