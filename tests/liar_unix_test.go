@@ -191,7 +191,7 @@ func TestCloneFromLiarOverFiles(t *testing.T) {
 	for _, act := range [][]string{{"clone", l.key}, {"pull"}} {
 		args := append(act, l.path("over"), "--exec", l.liars)
 		said := l.run(4, "hc", args...)
-		if !strings.Contains(said, fmt.Sprintf("left out: %q: the folder has it, and nobody gives it to the store", badFile)) || strings.Count(said, `left out: "`) != 1 {
+		if !strings.Contains(said, fmt.Sprintf("left out: %q: the folder has it, but no peer gives it to the store", badFile)) || strings.Count(said, `left out: "`) != 1 {
 			t.Errorf("hc %s says %s", act[0], said)
 		}
 		l.has("over")

@@ -10,11 +10,11 @@ import (
 	"hc/lib/proof"
 )
 
-// A file that nobody gives as it was signed is left out, and named: the others are not to suffer by it.
+// A file that no peer gives as it was signed is left out, and named: the others must not suffer for it.
 
 const (
-	mostFaulty    = 1 << 20 // bytes of names of such files that an update leaves out before it gives up; for each all peers are connected to again
-	retryTogether = 256     // files that are asked for at once behind such a one: the next one may be near
+	mostFaulty    = 1 << 20 // bytes of names of such files that an update leaves out before it gives up; each costs new connections to all peers
+	retryTogether = 256     // files to ask for at once after such a file: the next one may be near
 )
 
 // contentError is an error of Source.Content.
@@ -29,7 +29,7 @@ func contentErr(err error) error {
 	return &contentError{err}
 }
 
-// refusal is why a file is left out whose content could not be had.
+// refusal returns why a file is left out whose content could not be read.
 func refusal(name string, err error) error {
 	var content *contentError
 	if errors.As(err, &content) {
@@ -38,16 +38,17 @@ func refusal(name string, err error) error {
 	return fmt.Errorf("%q: %w", name[1:], err)
 }
 
-// notGiven reports whether no peer gave what was to be had, but that the next may: one who sends a wrong block is sent away.
+// notGiven reports whether an error means that no peer gave the content, though another connection may: a peer that sends a
+// wrong block is dropped.
 func notGiven(err error) bool {
 	return errors.Is(err, merkle.ErrUnverified) || errors.Is(err, proof.ErrBlockMissing) || errors.Is(err, proof.ErrPartial)
 }
 
-// A getting gets the content of files, which it asks for ahead. left are those that it did not come to.
+// A getting gets the content of files, which it asks for ahead. left are those that it did not get to.
 type getting func(ctx context.Context, items []hyperdrive.Item) (left []hyperdrive.Item, err error)
 
-// getAll gets files. As they are asked for ahead, the one that could not be had is not the one that was being got: it is looked
-// for one by one.
+// getAll gets files. As they are asked for ahead, the one that failed need not be the one being read: it is searched for one by
+// one.
 func (u *update) getAll(ctx context.Context, items []hyperdrive.Item, get getting) error {
 	left, err := get(ctx, items)
 	if err == nil || !notGiven(err) || ctx.Err() != nil {
@@ -62,8 +63,8 @@ func (u *update) getAll(ctx context.Context, items []hyperdrive.Item, get gettin
 	return err
 }
 
-// passFaulty gets files one by one until some could not be had, and the next one could; rest are those behind it. why is what was
-// wrong with one of them.
+// passFaulty gets files one by one until some have failed, and the next one has not; rest are those after it. why is the error
+// of one of them.
 func (u *update) passFaulty(ctx context.Context, items []hyperdrive.Item, get getting, why error) (rest []hyperdrive.Item, err error) {
 	if err := u.afresh(ctx, why); err != nil {
 		return nil, err
@@ -90,18 +91,18 @@ func (u *update) passFaulty(ctx context.Context, items []hyperdrive.Item, get ge
 	return nil, nil
 }
 
-// leaveOut goes on behind a file that nobody gives, unless there were too many.
+// leaveOut leaves out a file that nobody gives, unless there were too many.
 func (u *update) leaveOut(name string, why error) error {
 	if u.faulty+len(name) > mostFaulty {
-		return fmt.Errorf("%d files were left out, and no more are tried, ask other peers: %w", u.done.Refused, why)
+		return fmt.Errorf("%d files were left out, and no more are tried: ask other peers: %w", u.done.Refused, why)
 	}
 	u.faulty += len(name)
 	u.refuse(name, refusal(name, why))
 	return nil
 }
 
-// afterDoubt goes over to peers that are asked anew where those whom the plan was made with did not tell what is in a file: they
-// give nothing more.
+// afterDoubt makes new connections to peers if those that the plan was made with did not give the content of a file: they give
+// nothing more.
 func (u *update) afterDoubt(ctx context.Context) error {
 	if u.unsure == nil {
 		return nil
@@ -109,7 +110,7 @@ func (u *update) afterDoubt(ctx context.Context) error {
 	return u.afresh(ctx, u.unsure)
 }
 
-// afresh goes over to peers that are asked anew. If that cannot be, why stays what is wrong.
+// afresh makes new connections to peers, after the error why. If there is no use in that, it returns why.
 func (u *update) afresh(ctx context.Context, why error) error {
 	fresh, err := u.to.Afresh(ctx)
 	if err != nil {

@@ -24,27 +24,27 @@ type update struct {
 	root    *os.Root
 	to      Source
 	before  []Source // versions that any file may be of
-	was     []Source // versions that what was left out may be of, too
+	was     []Source // versions that files left out may be of, too
 	options UpdateOptions
 	steps   []step
-	planned map[string]bool        // names that were considered, where one may come twice
-	same    []hyperdrive.Item      // files that are as they should be, but maybe for their time
-	retimes []retime               // of these, those that have another one
-	unended []string               // names beside which an interrupted update may have left something unfinished
+	planned map[string]bool        // names that were considered; nil if none can come twice
+	same    []hyperdrive.Item      // files that are as they should be, except perhaps for their time
+	retimes []retime               // those of them with another time
+	unended []string               // names beside which an interrupted update may have left unfinished files
 	left    []string               // names that are not written
-	seen    map[string]fs.FileInfo // what is to be replaced or removed, as it was found
+	seen    map[string]fs.FileInfo // files to be replaced or removed, as they were found
 	written map[[32]byte]string    // digests of files that were written, and their names
 	edited  []string               // names of files that were edited here
 	total   uint64                 // bytes that will be written
 	faulty  int                    // bytes of the names of files that nobody could give as they were signed
-	unsure  error                  // why it is not known of a file whether it is as it should be
+	unsure  error                  // why it is not known whether a file is as it should be
 	looked  looked
 
 	mu   sync.Mutex // guards written, left and done while files are written
 	done Updated
 }
 
-// step is one file that changes: item is nil for one that goes.
+// step is one file that changes; item is nil for one that is removed.
 type step struct {
 	name string
 	item *hyperdrive.Item
@@ -67,7 +67,7 @@ func (t *Tree) newUpdate(ctx context.Context, to Source, options UpdateOptions) 
 
 func (u *update) close() { _ = u.root.Close() } // only looked through
 
-// plan finds out what has to be written and removed. Nothing is changed yet.
+// plan finds out what has to be written and removed. It changes nothing yet.
 func (u *update) plan(ctx context.Context) error {
 	if !u.tree.at.Pinned || u.tree.More { // nothing is known to be here
 		err := u.to.Files().List(ctx, "/", func(item hyperdrive.Item) error { return u.consider(ctx, item.Name, &item) })
@@ -89,7 +89,7 @@ func (u *update) plan(ctx context.Context) error {
 	return u.planLeft(ctx)
 }
 
-// planLeft considers what the update before has left out.
+// planLeft considers the names that the last update left out.
 func (u *update) planLeft(ctx context.Context) error {
 	for _, name := range u.tree.leftNames() {
 		item, err := u.to.Files().Get(ctx, name)
@@ -113,7 +113,8 @@ func (u *update) planLeft(ctx context.Context) error {
 	return nil
 }
 
-// planGone considers what could not be removed, or was never written: what is there goes only if the drive had it like that.
+// planGone considers a name that could not be removed, or was never written: what is there is removed only if the drive had it
+// like that.
 func (u *update) planGone(ctx context.Context, name string) error {
 	if hyperdrive.CheckName(name) != nil || u.planned[name] {
 		return nil
@@ -126,13 +127,14 @@ func (u *update) planGone(ctx context.Context, name string) error {
 	switch {
 	case err == nil && clean:
 		return u.consider(ctx, name, nil)
-	case ctx.Err() == nil && (notGiven(err) || errors.Is(err, hyperdrive.ErrBehind)): // nobody can tell
+	case ctx.Err() == nil && (notGiven(err) || errors.Is(err, hyperdrive.ErrBehind)): // it cannot be known
 		return nil
 	}
 	return u.skipRefused(name, err)
 }
 
-// consider looks at what is on the disk under a name that differs between the versions. What it may not look at is left out.
+// consider looks at what is on the disk under a name that differs between the versions. A name that it may not look at is left
+// out.
 func (u *update) consider(ctx context.Context, name string, item *hyperdrive.Item) error {
 	return u.skipRefused(name, u.considerOne(ctx, name, item))
 }
@@ -148,7 +150,7 @@ func (u *update) considerOne(ctx context.Context, name string, item *hyperdrive.
 		u.refuse(name, item.Err)
 		return nil
 	}
-	if hyperdrive.CheckName(name) != nil { // one that is gone was never written
+	if hyperdrive.CheckName(name) != nil { // it is gone from the drive, and was never written
 		return nil
 	}
 	here, err := u.look(name)
@@ -156,8 +158,8 @@ func (u *update) considerOne(ctx context.Context, name string, item *hyperdrive.
 		return err
 	}
 	done, err := u.isDone(ctx, here, item)
-	if ctx.Err() == nil && (notGiven(err) || errors.Is(err, hyperdrive.ErrBehind)) { // nobody can tell: no sha256 was signed
-		u.unsure = fmt.Errorf("comparing it with what the folder has: %w", err)
+	if ctx.Err() == nil && (notGiven(err) || errors.Is(err, hyperdrive.ErrBehind)) { // it cannot be known: no sha256 was signed
+		u.unsure = fmt.Errorf("comparing it with the file in the folder: %w", err)
 		return u.leaveOut(name, u.unsure)
 	}
 	if err != nil {
@@ -175,7 +177,7 @@ func (u *update) considerOne(ctx context.Context, name string, item *hyperdrive.
 // isDone reports whether a name is as it should be.
 func (u *update) isDone(ctx context.Context, here *onDisk, item *hyperdrive.Item) (bool, error) {
 	if item == nil {
-		return here.absent || here.info.IsDir(), nil // a folder is another name
+		return here.absent || here.info.IsDir(), nil // a folder's files have names of their own
 	}
 	same, err := here.is(ctx, u.to, *item)
 	if !same || err != nil {
@@ -208,8 +210,7 @@ func (u *update) step(ctx context.Context, here *onDisk, name string, item *hype
 	return nil
 }
 
-// unblock sees whether a file that stands where a folder of a new file should be is one of the drive's, which goes, or
-// somebody's own.
+// unblock checks whether a file in the place of a new file's folder is the drive's, which is removed, or somebody's own.
 func (u *update) unblock(ctx context.Context, here *onDisk) error {
 	name := here.blocker
 	if name == "" {
@@ -234,7 +235,7 @@ func (u *update) unblock(ctx context.Context, here *onDisk) error {
 	return nil
 }
 
-// letGo sees whether what is on the disk may be replaced: what was edited is noted, or, where edits are to be kept, refused.
+// letGo checks whether the file on the disk may be replaced: an edited one is noted or, if edits are to be kept, refused.
 func (u *update) letGo(ctx context.Context, here *onDisk, name string) error {
 	clean, err := u.clean(ctx, here, name)
 	if err != nil || clean {
@@ -247,9 +248,9 @@ func (u *update) letGo(ctx context.Context, here *onDisk, name string) error {
 	return nil
 }
 
-// clean reports whether what is on the disk is as one of the versions has it that may be there, or nothing.
+// clean reports whether the file on the disk is as one of the versions that may be there has it, or absent.
 func (u *update) clean(ctx context.Context, here *onDisk, name string) (bool, error) {
-	if here.absent || here.info.IsDir() { // what is in a folder is looked at under its own name
+	if here.absent || here.info.IsDir() { // a folder's files are looked at under their own names
 		return true, nil
 	}
 	versions := u.before
@@ -276,18 +277,18 @@ type onDisk struct {
 	root    *os.Root
 	path    string
 	absent  bool
-	blocker string // with absent: the name of what stands where its folder should be; "": nothing
+	blocker string // with absent: the name of a file in the place of its folder; "": there is none
 	info    fs.FileInfo
 	sum     *[32]byte // once it was asked for
 }
 
-// looked is what the last look has found on the way to a name: most often the next name has the same way.
+// looked is what the last look found on the way to a name: the next name usually has the same way.
 type looked struct {
-	folder string // is one, and no link; "": nothing is known
-	absent string // is not there, nor is anything below it; "": nothing is known
+	folder string // a path that is a folder, and not reached by a link; "": nothing is known
+	absent string // a path that does not exist, nor anything below it; "": nothing is known
 }
 
-// look looks at a name, through no link.
+// look looks at a name, following no link.
 func (u *update) look(name string) (*onDisk, error) {
 	d := &onDisk{root: u.root, path: strings.TrimPrefix(name, "/")}
 	if u.looked.absent != "" && strings.HasPrefix(d.path, u.looked.absent+"/") {
@@ -308,13 +309,13 @@ func (u *update) look(name string) (*onDisk, error) {
 	return d, folder.NotAllowed(d.path, err)
 }
 
-// lookAbove looks at the folders on the way to a name. Nothing is changed while that is planned.
+// lookAbove looks at the folders on the way to a name. Nothing changes while the update is planned.
 func (u *update) lookAbove(d *onDisk, in string) {
 	u.looked = looked{folder: in}
 	for folder := in; folder != "."; folder = path.Dir(folder) {
 		info, err := u.root.Lstat(folder)
 		switch {
-		case err == nil && !info.IsDir(): // a file or a link where a folder should be: looked at under its own name
+		case err == nil && !info.IsDir(): // a file or a link in the place of a folder: looked at under its own name
 			d.absent, d.blocker = true, "/"+folder
 		case errors.Is(err, fs.ErrNotExist):
 			u.looked.absent = folder
@@ -323,7 +324,7 @@ func (u *update) lookAbove(d *onDisk, in string) {
 			u.looked.folder = ""
 		}
 	}
-	if d.blocker != "" { // what is below it is not the same for all names
+	if d.blocker != "" { // names below it need a look of their own
 		u.looked = looked{}
 	}
 	d.absent = d.absent || u.looked.absent != ""

@@ -21,14 +21,14 @@ import (
 type PublishOptions struct {
 	Append   hypercore.AppendOptions
 	Folder   folder.Options          // which files, and how they are cut
-	Left     func(path string)       // told of files that the drive has as they were, for something writes to them all the time; may be nil
-	Progress func(bytes, blocks int) // told of what is imported; nil: nobody
+	Left     func(path string)       // called for each file that stays as it was in the drive, because something writes to it all the time; may be nil
+	Progress func(bytes, blocks int) // called with what is imported; may be nil
 }
 
-// driveName is what the drive of a working copy that was begun here is called in its store.
+// driveName is the name in its store of the drive of a working copy that was begun here.
 const driveName = "drive"
 
-// Begin makes a drive of the folder that a store is in, and its working copy, or goes on with what was begun.
+// Begin makes a drive of the folder that a store is in, and its working copy, or continues if that was interrupted.
 func Begin(ctx context.Context, in *store.Store, options PublishOptions) (*Tree, drive.Result, error) {
 	t, err := Of(in)
 	if err == nil {
@@ -64,16 +64,16 @@ func Begin(ctx context.Context, in *store.Store, options PublishOptions) (*Tree,
 	return t, result, err
 }
 
-// Publish imports the folder into its drive. Files that are as they were are not read again. Where nothing was edited
-// nothing changes, and the version stays.
+// Publish imports the folder into its drive. Unchanged files are not read again. If nothing was edited, nothing changes, and
+// the version stays.
 func (t *Tree) Publish(ctx context.Context, options PublishOptions) (drive.Result, error) {
 	if len(t.Parts) > 0 {
-		return drive.Result{}, errors.New("only a part of the drive is here, and what is not here would be deleted: clone all of it to publish")
+		return drive.Result{}, errors.New("only a part of the drive is here, and the rest would be deleted: clone all of it to publish")
 	}
 	for tries := 1; ; tries++ {
 		result, err := t.publish(ctx, options)
-		if err == nil { // one that failed may have come as far as its commit, and is taken for one that was killed
-			_ = t.published() // where it stays, the next update removes it
+		if err == nil { // one that failed may have got as far as its commit, and is treated as one that was killed
+			_ = t.published() // if the file stays, the next update removes it
 		}
 		if tries == publishTries || !errors.Is(err, drive.ErrConflict) || !t.movedOn(ctx, result.Length) {
 			return result, err
@@ -81,25 +81,25 @@ func (t *Tree) Publish(ctx context.Context, options PublishOptions) (drive.Resul
 	}
 }
 
-// publishTries is how often a publish begins anew because the drive was at another version than it seemed to be: what was
-// killed right behind its commit is not seen before somebody else writes.
+// publishTries is how often a publish is tried if the drive was at another version than it seemed to be: the commit of a process
+// that was killed right after it is not seen until somebody else writes.
 const publishTries = 3
 
-// movedOn reports whether the drive is not at a version any more.
+// movedOn reports whether the drive is no longer at a version.
 func (t *Tree) movedOn(ctx context.Context, version uint64) bool {
 	newest, err := t.Newest(ctx)
 	return err == nil && newest.Version() != version
 }
 
-// publish imports the folder. Where that fails the result has the version that it was to build on.
+// publish imports the folder. If that fails, the result has the version that it was to build on.
 func (t *Tree) publish(ctx context.Context, options PublishOptions) (drive.Result, error) {
 	newest, err := t.Newest(ctx)
-	if errors.Is(err, store.ErrNotFound) && !t.at.Pinned { // the first one was killed when it had a key, and nothing else
+	if errors.Is(err, store.ErrNotFound) && !t.at.Pinned { // the first publish was killed when it had a key, and nothing else
 		result, err := t.importAll(ctx, t.begunAs(), nil, options)
 		if err != nil {
 			return drive.Result{}, err
 		}
-		return result, t.noteNewest(context.WithoutCancel(ctx)) // what is committed is to be noted
+		return result, t.noteNewest(context.WithoutCancel(ctx)) // what is committed must be noted
 	}
 	if err != nil {
 		return drive.Result{}, err
@@ -120,10 +120,10 @@ func (t *Tree) publish(ctx context.Context, options PublishOptions) (drive.Resul
 	if err != nil {
 		return from, err
 	}
-	return result, t.noteNewest(context.WithoutCancel(ctx)) // what is committed is to be noted
+	return result, t.noteNewest(context.WithoutCancel(ctx)) // what is committed must be noted
 }
 
-// begunAs returns the name of a drive that was begun here: by its key alone none is begun.
+// begunAs returns the name of a drive that was begun here, else its key: a key alone does not begin a drive.
 func (t *Tree) begunAs() string {
 	if key, err := t.in.Resolve(driveName); err == nil && key == t.key {
 		return driveName
@@ -136,8 +136,8 @@ const publishingName = "publishing"
 
 func (t *Tree) publishingFile() string { return filepath.Join(t.in.Dir(), publishingName) }
 
-// publishedAs reports whether a version is that of a publish which was killed behind its commit, and had built on what is checked out:
-// the folder is then no older than it.
+// publishedAs reports whether a version is that of a publish that built on what is checked out, and was killed after its commit:
+// then the folder is at least as new as the version.
 func (t *Tree) publishedAs(ctx context.Context, version *drive.Drive) (bool, error) {
 	text, err := os.ReadFile(t.publishingFile())
 	if err != nil || !t.at.Pinned {
@@ -147,16 +147,17 @@ func (t *Tree) publishedAs(ctx context.Context, version *drive.Drive) (bool, err
 	return err == nil && string(text) == t.step(ref), err
 }
 
-// step is a version, and the one that is checked out, as the file says it.
+// step returns the text of the file: the version that is checked out, and another one.
 func (t *Tree) step(to keys.Ref) string { return t.at.String() + " " + to.String() }
 
-// publishes says which version is going to be signed. It is not synced: if it is lost, the user is asked to check out the newest version.
+// publishes writes which version is about to be signed. The file is not synced: if it is lost, the user is asked to check out
+// the newest version.
 func (t *Tree) publishes(head keys.Head) error {
 	to := keys.Ref{Key: t.key, Pinned: true, Fork: head.Fork, Length: head.Length, TreeHash: &head.TreeHash}
 	return os.WriteFile(t.publishingFile(), []byte(t.step(to)), 0o666)
 }
 
-// published says that none is under way any more: it has ended well, or the files are going to be noted as another version's.
+// published removes the file: the publish has ended well, or the files are about to be noted as those of another version.
 func (t *Tree) published() error {
 	if err := os.Remove(t.publishingFile()); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -177,11 +178,11 @@ func (t *Tree) noteNewest(ctx context.Context) error {
 	return t.ended(ref, nil)
 }
 
-// mostRestless is how many large files are left at most: for each the folder is imported once more.
+// mostRestless is how many large files may be left: for each the folder is imported once more.
 const mostRestless = 16
 
-// importAll imports the folder into the drive that word names, which is at version before; nil: it is a new one. What something writes to
-// all the time stays as it is there, so that all else is published.
+// importAll imports the folder into the drive that word names, which is at version before; nil: it is a new one. Files that
+// something writes to all the time stay as they are in the drive, so that everything else is published.
 func (t *Tree) importAll(ctx context.Context, word string, before *drive.Drive, options PublishOptions) (drive.Result, error) {
 	options.Folder.Leave = map[string]bool{}
 	for {
@@ -210,14 +211,14 @@ func (t *Tree) importOnce(ctx context.Context, word string, before *drive.Drive,
 	return result, nil
 }
 
-// A reading is the folder as a stream, which fails where the folder cannot be read. Stop it at the end.
+// A reading is the folder as a stream, which fails if the folder cannot be read. The caller stops it at the end.
 type reading struct {
 	*io.PipeReader
 	cancel   context.CancelFunc
-	done     chan struct{} // closed once nothing is read any more
+	done     chan struct{} // closed once the reading has ended
 	imported *folder.Imported
-	whole    bool  // the stream has its end
-	failure  error // why not
+	whole    bool  // the stream is complete
+	failure  error // why it is not
 	warn     func(text string)
 }
 
@@ -247,8 +248,8 @@ func (r *reading) write(ctx context.Context, to io.Writer, sources []folder.Sour
 	return w.Close()
 }
 
-// end keeps what is known of the files, once the stream is read to its end. result, if there is one, is what became of it. It
-// returns how many files the stream does not name, as they are what the version has.
+// end saves what is known of the files, once the stream has been read to its end. result, if there is one, is that of its
+// import. It returns how many files the stream does not name because the version has the same.
 func (r *reading) end(result *drive.Result) (kept uint64) {
 	<-r.done
 	if !r.whole {
@@ -260,7 +261,8 @@ func (r *reading) end(result *drive.Result) (kept uint64) {
 	return r.imported.Kept
 }
 
-// cause returns why the folder could not be read, if that is what an import's error is about: nobody has seen the stream that it names.
+// cause returns why the folder could not be read, if that is the cause of an import's error: the user has never seen the stream
+// that the error is about.
 func (r *reading) cause(err error) error {
 	r.cancel()
 	_ = r.Close()
@@ -271,7 +273,7 @@ func (r *reading) cause(err error) error {
 	return err
 }
 
-// stop waits for the reading to end.
+// stop ends the reading, and waits for it.
 func (r *reading) stop() {
 	r.cancel()
 	_ = r.Close()

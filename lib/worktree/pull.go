@@ -10,17 +10,17 @@ import (
 	"hc/lib/replicate"
 )
 
-// PullOptions say where a drive's newest version comes from, and what becomes of it.
+// PullOptions say where a drive's newest version comes from, and how the folder is updated.
 type PullOptions struct {
 	Drive  replicate.DriveOptions // Store is set by Pull
 	Update UpdateOptions
-	Pin    keys.Ref // the version that is wanted; one that pins nothing: the newest
+	Pin    keys.Ref // the version that is wanted; not pinned: the newest
 
-	// Pulled is told of each version that is in the folder, the first one also where it was there already; nil: nobody.
+	// Pulled is called for each version that is in the folder, for the first one even if it was there already; may be nil.
 	Pulled func(ref keys.Ref, done Updated)
 }
 
-// pulling is a drive on its way.
+// pulling is a drive that is being fetched.
 type pulling struct {
 	want    keys.Ref
 	options replicate.DriveOptions
@@ -43,7 +43,7 @@ func (p *pulling) close() error {
 // newest returns the newest version.
 func (p *pulling) newest() arriving { return arriving{p.from, p, p.from.Files()} }
 
-// arriving is a version of a drive on its way as a Source.
+// arriving is a version of a drive that is being fetched, as a Source.
 type arriving struct {
 	*replicate.Drive
 	pulling *pulling
@@ -53,7 +53,7 @@ type arriving struct {
 // Files implements Source.
 func (a arriving) Files() *hyperdrive.Drive { return a.files }
 
-// Before implements Source. What the store lacks of an older version comes from peers, too.
+// Before implements Source. Blocks of an older version that the store lacks come from peers, too.
 func (a arriving) Before(_ context.Context, version uint64) (Source, error) {
 	return arriving{a.Drive, a.pulling, a.FilesAt(version)}, nil
 }
@@ -97,7 +97,7 @@ func (a arriving) Soon(ctx context.Context, items []hyperdrive.Item) error {
 	return err
 }
 
-// Pull brings the newest version that peers have into the folder, or with Drive.Live all that come until ctx ends.
+// Pull brings the newest version that peers have into the folder; with Drive.Live, each newer one until ctx ends.
 func (t *Tree) Pull(ctx context.Context, options PullOptions) (err error) {
 	options.Drive.Store = t.in
 	want := options.Pin
@@ -128,7 +128,7 @@ func (t *Tree) Pull(ctx context.Context, options PullOptions) (err error) {
 		if !options.Drive.Live {
 			return p.from.AwaitHistory(ctx)
 		}
-		if p.from.Files().Version() > ref.Length { // what came while peers were asked anew
+		if p.from.Files().Version() > ref.Length { // it came while peers were asked afresh
 			continue
 		}
 		if err := p.from.Next(ctx); errors.Is(err, io.EOF) {

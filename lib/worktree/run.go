@@ -18,7 +18,7 @@ import (
 	"hc/lib/hyperdrive"
 )
 
-// run removes what goes, and writes what comes.
+// run removes and writes files as planned.
 func (u *update) run(ctx context.Context) error {
 	export, err := folder.OpenExport(u.tree.Root, folder.ExportOptions{Decide: u.decide})
 	if err != nil {
@@ -26,7 +26,7 @@ func (u *update) run(ctx context.Context) error {
 	}
 	defer export.Close()
 	for _, name := range u.unended {
-		if err := u.readOnlyBelow(name, export.Tidy(name[1:])); err != nil && !errors.Is(err, folder.ErrRefused) { // the next one tries again where it may
+		if err := u.readOnlyBelow(name, export.Tidy(name[1:])); err != nil && !errors.Is(err, folder.ErrRefused) { // the next update tries again
 			return err
 		}
 	}
@@ -60,27 +60,27 @@ func (u *update) run(ctx context.Context) error {
 	return u.complete(ctx)
 }
 
-// complete has the store have the files that the folder had already.
+// complete brings the files into the store that the folder had already.
 func (u *update) complete(ctx context.Context) error {
 	return u.getAll(ctx, u.same, func(ctx context.Context, items []hyperdrive.Item) ([]hyperdrive.Item, error) {
 		return u.reached(ctx, items, func(ctx context.Context, items []hyperdrive.Item) error {
 			err := u.to.Complete(ctx, items)
 			if err != nil {
-				err = fmt.Errorf("the folder has it, and nobody gives it to the store: %w", err)
+				err = fmt.Errorf("the folder has it, but no peer gives it to the store: %w", err)
 			}
 			return err
 		})
 	})
 }
 
-// writers is how many files are written at once: to make one is mostly to wait for the file system.
+// writers is how many files are written at once: making one is mostly waiting for the file system.
 const writers = 2
 
-// write writes files, several at once. left are those that it did not come to.
+// write writes files, several at once. left are those that it did not get to.
 func (u *update) write(ctx context.Context, export *folder.Export, writes []hyperdrive.Item) (left []hyperdrive.Item, err error) {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(writers)
-	failed := make([]bool, len(writes)) // each is one goroutine's
+	failed := make([]bool, len(writes)) // each element belongs to one goroutine
 	begun := 0
 	for i, item := range writes {
 		if groupCtx.Err() != nil {
@@ -109,7 +109,7 @@ func (u *update) write(ctx context.Context, export *folder.Export, writes []hype
 	return left, err
 }
 
-// wrote takes in what came of a file.
+// wrote takes in the result of writing a file.
 func (u *update) wrote(name string, err error) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -119,19 +119,20 @@ func (u *update) wrote(name string, err error) error {
 			u.options.Wrote(name)
 		}
 	}
-	if errors.Is(err, hyperdrive.ErrContent) { // so it was signed
+	if errors.Is(err, hyperdrive.ErrContent) { // it was signed like that
 		u.refuse(name, refusal(name, err))
 		return nil
 	}
 	return u.skipRefused(name, err)
 }
 
-// soon says what will be read next, and returns it.
+// soon announces the files that will be read next, and returns them.
 func (u *update) soon(ctx context.Context, writes []hyperdrive.Item) ([]hyperdrive.Item, error) {
 	return u.reached(ctx, writes, u.to.Soon)
 }
 
-// reached asks for files, and returns them. What the blobs are too short for is left out: the next update tries it again.
+// reached asks for files, and returns them. Those that the blobs are too short for are left out: the next update tries them
+// again.
 func (u *update) reached(ctx context.Context, items []hyperdrive.Item, ask func(context.Context, []hyperdrive.Item) error) ([]hyperdrive.Item, error) {
 	behind := ask(ctx, items)
 	if !errors.Is(behind, hyperdrive.ErrBehind) {
@@ -152,7 +153,7 @@ func (u *update) reached(ctx context.Context, items []hyperdrive.Item, ask func(
 	return ready, ask(ctx, ready)
 }
 
-// A retime is a file that is as it should be, but for its time.
+// A retime is a file that is as it should be, except for its time.
 type retime struct {
 	path string
 	was  fs.FileInfo // before it was read
@@ -167,7 +168,7 @@ func appendRetime(to []retime, here *onDisk, item hyperdrive.Item) []retime {
 	return to
 }
 
-// retime gives files their times that are as they should be otherwise. One that was edited since that was seen keeps its own.
+// retime sets the times of files that are as they should be otherwise. A file that was edited meanwhile keeps its own.
 func (u *update) retime() error {
 	for _, r := range u.retimes {
 		is, err := u.root.Lstat(r.path)
@@ -181,7 +182,7 @@ func (u *update) retime() error {
 	return nil
 }
 
-// skipRefused goes on behind what must not, or cannot, be written here, having told of it.
+// skipRefused reports a file that must not, or cannot, be written here, and drops the error; other errors it returns.
 func (u *update) skipRefused(name string, err error) error {
 	err = u.readOnlyBelow(name, err)
 	if !errors.Is(err, folder.ErrRefused) {
@@ -191,8 +192,8 @@ func (u *update) skipRefused(name string, err error) error {
 	return nil
 }
 
-// readOnlyBelow makes an error about a name one that wraps folder.ErrRefused where that is on a disk of its own, mounted below the folder, which
-// is read-only: the folder has others. If its own disk is, it has none.
+// readOnlyBelow makes an error about a name wrap folder.ErrRefused if the name is on a read-only disk mounted below the folder:
+// other names may still work. If the folder's own disk is read-only, none would.
 func (u *update) readOnlyBelow(name string, err error) error {
 	if !errors.Is(err, syscall.EROFS) || errors.Is(err, folder.ErrRefused) || errors.Is(syscall.Access(u.tree.Root, mayWrite), syscall.EROFS) {
 		return err
@@ -210,7 +211,7 @@ func (u *update) refuse(name string, why error) {
 	}
 }
 
-// decide lets go of what stands in the way, if it is as the plan found it: nobody edited it, or the edit is to be lost.
+// decide gives up a file that is in the way if it is as the plan found it: nobody edited it, or the edit is to be lost.
 func (u *update) decide(there folder.Existing) (folder.Decision, error) {
 	seen, planned := u.seen["/"+there.Path]
 	switch {
@@ -222,8 +223,7 @@ func (u *update) decide(there folder.Existing) (folder.Decision, error) {
 	return folder.Refuse, nil
 }
 
-// content writes a file's bytes: of a file that was written before and has the same, if there is one, else as the source
-// has them.
+// content writes a file's bytes: from an equal file that was written before, if there is one, else from the source.
 func (u *update) content(ctx context.Context, item hyperdrive.Item, w io.Writer) error {
 	sum := hyperdrive.ParseMeta(item.Entry.Metadata).SHA256
 	size, _ := item.Entry.Size()
@@ -242,14 +242,14 @@ func (u *update) content(ctx context.Context, item hyperdrive.Item, w io.Writer)
 	return err
 }
 
-// given writes a file's bytes as the source has them.
+// given writes a file's bytes from the source.
 func (u *update) given(ctx context.Context, item hyperdrive.Item, w io.Writer) error {
 	out := &counted{Writer: w, u: u, name: item.Name}
 	err := u.to.Content(ctx, item, out)
 	if err != nil {
 		u.mu.Lock()
 		defer u.mu.Unlock()
-		u.done.Bytes -= out.written // of a file that is not there
+		u.done.Bytes -= out.written // the file is not there after all
 	}
 	return err
 }
@@ -271,12 +271,12 @@ func (u *update) remember(sum [32]byte, name string) {
 }
 
 const (
-	worthACopy  = 64 << 10 // bytes of a file of which it is remembered that it was written
+	worthACopy  = 64 << 10 // bytes of a file from which it is remembered for copies
 	mostWritten = 64 << 10 // files
 )
 
-// copy makes a file of one that was written before, inside the file system where that can share or copy blocks. What came of
-// it is read again: somebody may have edited that one meanwhile. copied is false if it is not what it should be.
+// copy makes a file from one that was written before, inside the file system if that can share or copy blocks. The result is
+// read back: somebody may have edited that one meanwhile. copied is false if it is not what it should be.
 func (u *update) copy(equal string, sum [32]byte, w io.Writer) (copied bool, err error) {
 	into, ok := w.(*os.File)
 	if !ok {
@@ -284,7 +284,7 @@ func (u *update) copy(equal string, sum [32]byte, w io.Writer) (copied bool, err
 	}
 	from, err := folder.Open(u.root, equal[1:])
 	if err != nil {
-		return false, nil // it is not there any more
+		return false, nil // it is gone
 	}
 	defer from.Close() // only read from
 	if err := folder.CopyFile(into, from); err != nil {
@@ -306,7 +306,7 @@ func (u *update) copy(equal string, sum [32]byte, w io.Writer) (copied bool, err
 	return false, err
 }
 
-// counted tells the progress of what is written.
+// counted reports the progress of a file being written.
 type counted struct {
 	io.Writer
 	u       *update

@@ -16,7 +16,7 @@ type files interface {
 	Content(ctx context.Context, item hyperdrive.Item, w io.Writer) error
 }
 
-// Source is a version of the drive that files come from: of the store, or on its way from peers.
+// Source is a version of the drive that files come from: one in the store, or one fetched from peers.
 type Source interface {
 	files
 
@@ -26,17 +26,17 @@ type Source interface {
 	// Length returns how many blocks of blobs can be read.
 	Length() (uint64, error)
 
-	// Complete has the store have the content of files that need not be read, as they are on the disk already.
+	// Complete brings the content of files into the store that need not be read, as they are on the disk already.
 	Complete(ctx context.Context, items []hyperdrive.Item) error
 
 	// Before returns an older version.
 	Before(ctx context.Context, version uint64) (Source, error)
 
-	// Afresh returns the same version from peers that are asked anew, as nothing more comes from those that were; nil if there
-	// is no use in that. The one before is not used any more.
+	// Afresh returns the same version over new connections to peers, when nothing more comes from the old ones; nil if there is
+	// no use in that. The old Source must not be used any more.
 	Afresh(ctx context.Context) (Source, error)
 
-	// Kept returns once all that was read is in the store.
+	// Kept returns once everything that was read is in the store.
 	Kept(ctx context.Context) error
 }
 
@@ -45,7 +45,7 @@ func Stored(d *drive.Drive) Source { return stored{d} }
 
 type stored struct{ *drive.Drive }
 
-// Soon does nothing: what is in a store is there.
+// Soon does nothing: files in a store need no fetching.
 func (s stored) Soon(context.Context, []hyperdrive.Item) error { return nil }
 
 // Length implements Source.
@@ -60,8 +60,8 @@ func (s stored) Before(ctx context.Context, version uint64) (Source, error) {
 	return stored{d}, err
 }
 
-// Afresh returns nil: the store says the same again.
+// Afresh returns nil: the store would give the same again.
 func (s stored) Afresh(context.Context) (Source, error) { return nil, nil }
 
-// Kept does nothing: what is in a store is kept.
+// Kept does nothing: everything is in the store already.
 func (s stored) Kept(context.Context) error { return nil }

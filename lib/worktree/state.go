@@ -18,14 +18,14 @@ const (
 	stateName = "worktree"
 	format    = "hc-worktree 1"
 	maxState  = 1 << 20
-	mostTo    = 16        // updates that were interrupted one after another
-	mostLeft  = 128 << 10 // bytes of names that were left out, as they are listed
+	mostTo    = 16        // versions of interrupted updates
+	mostLeft  = 128 << 10 // bytes of names that were left out, quoted
 )
 
-// ErrNone is returned where there is no working copy.
+// ErrNone says that there is no working copy.
 var ErrNone = errors.New("not a working copy")
 
-// state is what the file says.
+// state is the content of the file.
 type state struct {
 	Format string   `json:"format"`
 	Drive  string   `json:"drive"`
@@ -37,7 +37,7 @@ type state struct {
 	More   bool     `json:"more,omitempty"`
 	Was    []string `json:"was,omitempty"`
 
-	left map[string]struct{} // Left, once it was looked into
+	left map[string]struct{} // Left as a set, once it is needed
 }
 
 // Find returns the working copy that dir is in: the nearest folder, upward, whose store says that it is one.
@@ -64,10 +64,10 @@ func Is(root string) bool {
 	return err == nil
 }
 
-// StoreDir returns the store's folder of the working copy at root.
+// StoreDir returns the store's folder in the working copy at root.
 func StoreDir(root string) string { return filepath.Join(root, storeName) }
 
-// readState reads the file in a store's folder. ErrNone if there is none.
+// readState reads the file in a store's folder; ErrNone if there is none.
 func readState(dir string) (s state, err error) {
 	file, err := os.Open(filepath.Join(dir, stateName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -147,7 +147,7 @@ func syncFolder(dir string) error {
 	return folder.Sync()
 }
 
-// parse reads the references that the file has.
+// parse parses the references in the file.
 func (s state) parse(dir string) (key keys.Key, at keys.Ref, to, was []keys.Ref, err error) {
 	if key, err = keys.ParseKey(s.Drive); err != nil {
 		return key, at, to, was, damaged(dir, err)
@@ -159,7 +159,7 @@ func (s state) parse(dir string) (key keys.Key, at keys.Ref, to, was []keys.Ref,
 	version := func(text string) keys.Ref {
 		ref, parseErr := keys.ParseRef(text)
 		if parseErr != nil || ref.Key != key || !ref.Pinned {
-			err = damaged(dir, fmt.Errorf("%q is no version of its drive", text))
+			err = damaged(dir, fmt.Errorf("%q is not a version of its drive", text))
 		}
 		return ref
 	}
@@ -175,7 +175,7 @@ func (s state) parse(dir string) (key keys.Key, at keys.Ref, to, was []keys.Ref,
 	return key, at, to, was, err
 }
 
-// leave notes which names were left out, and no others.
+// leave replaces the list of names that were left out.
 func (s *state) leave(names []string) {
 	s.Left, s.More, s.left = nil, false, nil
 	listed := 0
@@ -207,7 +207,7 @@ func (s *state) leftOut(name string) bool {
 // leftNames returns the names that were left out.
 func (s *state) leftNames() (names []string) {
 	for _, quoted := range s.Left {
-		if name, err := strconv.Unquote(quoted); err == nil { // what is none is tried by nobody
+		if name, err := strconv.Unquote(quoted); err == nil { // else it is not a name: skip it
 			names = append(names, name)
 		}
 	}

@@ -18,16 +18,16 @@ import (
 	"hc/lib/stream"
 )
 
-// Change is how the folder differs from a version. Of a change that was made here New has the name only.
+// Change is how the folder differs from a version. For a change made here, New has only the name.
 type Change struct {
 	drive.Change
 
-	// LeftOut: nobody has edited the file. The last update has left it out, so that it is as a version before has it, or
+	// LeftOut says that nobody has edited the file. The last update left it out, so that it is as an earlier version has it, or
 	// is not there.
 	LeftOut bool
 }
 
-// Letter is L for what was left out, else A, M or D.
+// Letter returns L for a file that was left out, else A, M or D.
 func (c Change) Letter() string {
 	if c.LeftOut {
 		return "L"
@@ -35,8 +35,8 @@ func (c Change) Letter() string {
 	return c.Change.Letter()
 }
 
-// Status hands on how the files in the folder differ from a version, in no particular order for what is gone: what Publish
-// would import.
+// Status calls each for every difference between the folder and a version: for everything that Publish would import. Files that
+// are gone come last, in the order of their names.
 func (t *Tree) Status(ctx context.Context, version *drive.Drive, options folder.Options, each func(Change) error) error {
 	var gone []string
 	from := t.read(ctx, version, options)
@@ -80,7 +80,7 @@ func (t *Tree) Status(ctx context.Context, version *drive.Drive, options folder.
 	return nil
 }
 
-// wasVersions opens the versions that what was left out may still be of.
+// wasVersions opens the versions that files left out may still be of.
 func (t *Tree) wasVersions(ctx context.Context) (versions []*drive.Drive, err error) {
 	for _, ref := range t.was {
 		version, err := drive.Open(ctx, t.in, ref)
@@ -95,18 +95,18 @@ func (t *Tree) wasVersions(ctx context.Context) (versions []*drive.Drive, err er
 	return versions, nil
 }
 
-// isUnknown reports whether an older version is not here any more, or not all of it.
+// isUnknown reports whether an error means that an older version, or a part of it, is no longer here.
 func isUnknown(err error) bool {
 	return errors.Is(err, store.ErrBlockMissing) || errors.Is(err, store.ErrNotFound) || errors.Is(err, merkle.ErrNodeMissing) ||
 		errors.Is(err, hypercore.ErrForked)
 }
 
-// tell hands on how a file differs from what a version has of it, if it does.
+// tell calls each with how a file differs from a version, if it does.
 func (t *Tree) tell(ctx context.Context, version *drive.Drive, was []*drive.Drive, file *hereFile, each func(Change) error) error {
 	change, err := edited(ctx, version, file)
 	name := "/" + file.item.Path
 	leftOut := t.leftOut(name)
-	if leftOut && isUnknown(err) { // what the version has of it never came
+	if leftOut && isUnknown(err) { // the version's file never arrived
 		change, err = &drive.Change{Name: name, Old: &hyperdrive.Item{Name: name}, New: &hyperdrive.Item{Name: name}}, nil
 	}
 	if err != nil || change == nil || !t.Wants(name) {
@@ -130,7 +130,7 @@ func (t *Tree) tell(ctx context.Context, version *drive.Drive, was []*drive.Driv
 	return each(Change{Change: *change})
 }
 
-// strange appends the names of a version that are no paths of a stream.
+// strange appends the names of a version that are not valid paths of a stream.
 func strange(ctx context.Context, version *drive.Drive, to []string) ([]string, error) {
 	err := version.List(ctx, "/", func(item hyperdrive.Item) error {
 		if item.Err != nil && stream.CheckPath(item.Name[1:]) != nil {
@@ -141,7 +141,7 @@ func strange(ctx context.Context, version *drive.Drive, to []string) ([]string, 
 	return to, err
 }
 
-// edited returns how a file differs from what a version has of it; nil if it does not. Only another time is no difference.
+// edited returns how a file differs from a version, nil if it does not. A different time alone does not count.
 func edited(ctx context.Context, version *drive.Drive, file *hereFile) (*drive.Change, error) {
 	item := file.item
 	name := "/" + item.Path
@@ -177,14 +177,14 @@ func edited(ctx context.Context, version *drive.Drive, file *hereFile) (*drive.C
 	return change, nil
 }
 
-// hereFile is a file or a link of the folder, as it comes.
+// hereFile is a file or a link of the folder, as it is read.
 type hereFile struct {
 	item    stream.Item
 	content *stream.FolderReader
 	sum     *[32]byte // once it was asked for
 }
 
-// digest returns the sha256 of what comes.
+// digest returns the sha256 of the content.
 func (f *hereFile) digest() ([32]byte, error) {
 	if f.sum != nil {
 		return *f.sum, nil
@@ -217,12 +217,12 @@ func modeOf(entry hyperdrive.Entry) fs.FileMode {
 	return 0o644
 }
 
-// plainMode reports whether a mode is what becomes of an entry that tells only whether the file is executable.
+// plainMode reports whether a mode fits an entry that only says whether the file is executable.
 func plainMode(entry hyperdrive.Entry, mode fs.FileMode) bool {
 	return !hyperdrive.ParseMeta(entry.Metadata).HasMode && entry.Executable == (mode&0o100 != 0)
 }
 
-// sumOf returns the sha256 of a file: what its entry says, else that of its content.
+// sumOf returns the sha256 of a file: the one in its entry, else that of its content.
 func sumOf(ctx context.Context, of files, item hyperdrive.Item) ([32]byte, error) {
 	if meta := hyperdrive.ParseMeta(item.Entry.Metadata); meta.SHA256 != nil {
 		return *meta.SHA256, nil

@@ -20,15 +20,15 @@ type Tree struct {
 	in   *store.Store
 	key  keys.Key
 	at   keys.Ref   // not pinned: nothing is checked out yet
-	to   []keys.Ref // where the update under way goes, behind those that were interrupted before it
-	was  []keys.Ref // of which what was left out may still be
+	to   []keys.Ref // versions of interrupted updates, and last that of the update under way
+	was  []keys.Ref // versions that files left out may still be of
 	state
 }
 
-// ErrLocal is wrapped where files in the folder were edited that an update would replace.
+// ErrLocal says that files in the folder were edited that an update would replace.
 var ErrLocal = errors.New("local edits")
 
-// Of returns the working copy that a store is in. ErrNone if it is in none.
+// Of returns the working copy that a store is in; ErrNone if it is in none.
 func Of(in *store.Store) (*Tree, error) {
 	t := &Tree{in: in}
 	var err error
@@ -50,7 +50,7 @@ func rootOf(in *store.Store) string {
 	return filepath.Dir(filepath.Clean(in.Dir()))
 }
 
-// Create makes the folder that a store is in the working copy of a drive, of which only some parts may be wanted.
+// Create makes the folder that a store is in the working copy of a drive; parts lists the wanted parts, if not all are wanted.
 func Create(in *store.Store, key keys.Key, parts []string) (*Tree, error) {
 	if filepath.Base(in.Dir()) != storeName {
 		return nil, fmt.Errorf("the store of a working copy is the folder %s in it, not %q", storeName, in.Dir())
@@ -68,16 +68,16 @@ func Create(in *store.Store, key keys.Key, parts []string) (*Tree, error) {
 // Key returns the drive's key.
 func (t *Tree) Key() keys.Key { return t.key }
 
-// At returns the version that is checked out; one that pins nothing if none is.
+// At returns the version that is checked out; it is not pinned if there is none.
 func (t *Tree) At() keys.Ref { return t.at }
 
-// Interrupted reports whether an update has begun and not ended.
+// Interrupted reports whether an update was begun and did not end.
 func (t *Tree) Interrupted() bool { return len(t.to) > 0 }
 
-// IsPinned reports whether one version was asked for, and not the newest.
+// IsPinned reports whether a particular version was asked for, and not the newest.
 func (t *Tree) IsPinned() bool { return t.Pinned }
 
-// Pin says whether the next update is to one version that was asked for, or to the newest.
+// Pin says whether the next update is to a particular version, and not to the newest.
 func (t *Tree) Pin(pinned bool) { t.Pinned = pinned }
 
 // Store returns the store.
@@ -101,18 +101,18 @@ func (t *Tree) Wants(name string) bool {
 	})
 }
 
-// begin notes that the files are going to be those of a version. Until then they may be, too, those of all versions that
-// were begun before and not ended.
+// begin notes that the files are being brought to a version. Until that has ended, they may also be those of versions of
+// updates that were begun before and did not end.
 func (t *Tree) begin(to keys.Ref) error {
 	next := slices.DeleteFunc(slices.Clone(t.to), func(ref keys.Ref) bool { return ref.String() == to.String() })
 	next = append(next, to)
-	if len(next) > mostTo { // what is of the oldest one, and of no other, will be taken for an edit
+	if len(next) > mostTo { // files of the oldest one only will be taken for edits
 		next = next[len(next)-mostTo:]
 	}
 	return t.note(t.state, t.at, next, t.was)
 }
 
-// ended notes that the files are those of a version, but for some names that were left out: those may be of a version before.
+// ended notes that the files are those of a version, except for names that were left out, which may be of earlier versions.
 func (t *Tree) ended(at keys.Ref, left []string) error {
 	next := t.state
 	next.leave(left)
@@ -123,7 +123,7 @@ func (t *Tree) ended(at keys.Ref, left []string) error {
 	return t.note(next, at, nil, was)
 }
 
-// earlier returns the versions, but for one, that files may be of, the latest ones. Those of another fork cannot be looked at any more.
+// earlier returns the latest versions, except for one, that files may be of. Those of another fork can no longer be opened.
 func (t *Tree) earlier(but keys.Ref) (versions []keys.Ref) {
 	for _, ref := range slices.Concat(t.was, []keys.Ref{t.at}, t.to) {
 		known := slices.ContainsFunc(append(versions, but), func(other keys.Ref) bool { return other.String() == ref.String() })
@@ -134,7 +134,7 @@ func (t *Tree) earlier(but keys.Ref) (versions []keys.Ref) {
 	return versions[max(0, len(versions)-mostTo):]
 }
 
-// note writes down where the files are.
+// note saves which versions the files are of.
 func (t *Tree) note(next state, at keys.Ref, to, was []keys.Ref) error {
 	next.At, next.To, next.Was = "", nil, nil
 	if at.Pinned {
@@ -153,5 +153,5 @@ func (t *Tree) note(next state, at keys.Ref, to, was []keys.Ref) error {
 	return nil
 }
 
-// statDir is where the stat caches of imports are.
+// statDir returns the folder of the stat caches of imports.
 func (t *Tree) statDir() string { return filepath.Join(t.in.Dir(), "stat") }

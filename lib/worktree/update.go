@@ -12,24 +12,24 @@ import (
 
 // UpdateOptions say how files of another version come into the folder.
 type UpdateOptions struct {
-	Force     bool                                   // replace what was edited here
-	KeepEdits bool                                   // leave out what was edited here, and go on
-	Refused   func(name string, why error)           // told of what is not written, as no disk should take it; nil: nobody
-	Wrote     func(name string)                      // told of each file and link that was written; nil: nobody
-	Progress  func(name string, bytes, total uint64) // told of bytes that were written, and of those that will be; nil: nobody
+	Force     bool                                   // replace files that were edited here
+	KeepEdits bool                                   // leave out files that were edited here, and continue
+	Refused   func(name string, why error)           // called for each file that is left out; may be nil
+	Wrote     func(name string)                      // called for each file and link that was written; may be nil
+	Progress  func(name string, bytes, total uint64) // called with bytes that were written, and the total to write; may be nil
 }
 
-// Updated is what an update came to.
+// Updated is the result of an update.
 type Updated struct {
 	Written, Removed, Refused uint64 // files and links
-	Same                      uint64 // were here already
-	Bytes                     uint64 // of files that were written
+	Same                      uint64 // files and links that were here already
+	Bytes                     uint64 // of the files that were written
 }
 
 // maxNamed is how many edited files an error names.
 const maxNamed = 10
 
-// LocalError says which files were edited here, and would be replaced.
+// LocalError lists files that were edited here, and would be replaced.
 type LocalError struct{ Names []string }
 
 func (e *LocalError) Error() string {
@@ -48,8 +48,8 @@ func (e *LocalError) Error() string {
 // Is makes it ErrLocal, and a conflict.
 func (e *LocalError) Is(target error) bool { return target == ErrLocal || target == drive.ErrConflict }
 
-// Update makes the files in the folder those of a version, which ref names. Where a file that it would replace, or remove,
-// was edited here, it changes nothing, and the error is a *LocalError. An update that was interrupted goes on from where it was.
+// Update makes the files in the folder those of a version, which ref names. If a file that it would replace or remove was edited
+// here, it changes nothing, and the error is a *LocalError. An interrupted update continues where it was.
 func (t *Tree) Update(ctx context.Context, ref keys.Ref, to Source, options UpdateOptions) (done Updated, err error) {
 	u, err := t.newUpdate(ctx, to, options)
 	if err != nil {
@@ -60,7 +60,7 @@ func (t *Tree) Update(ctx context.Context, ref keys.Ref, to Source, options Upda
 		return done, err
 	}
 	if len(u.edited) > 0 && !options.Force {
-		slices.Sort(u.edited) // those that the last update left out come as that was done with them
+		slices.Sort(u.edited) // those that the last update left out come in another order
 		return done, &LocalError{Names: u.edited}
 	}
 	if err := u.afterDoubt(ctx); err != nil {
@@ -77,7 +77,7 @@ func (t *Tree) Update(ctx context.Context, ref keys.Ref, to Source, options Upda
 	if err := u.to.Kept(ctx); err != nil { // a version is noted only if its names are in the store
 		return u.done, err
 	}
-	if err := t.published(); err != nil { // before the note: what is killed between the two has the user check out the newest version
+	if err := t.published(); err != nil { // before the note: if killed between the two, the user has to check out the newest version
 		return u.done, err
 	}
 	return u.done, t.ended(ref, u.left)
@@ -90,8 +90,7 @@ func (u *update) begin(ctx context.Context, ref keys.Ref) error {
 	return u.tree.begin(ref)
 }
 
-// before opens the versions that a file which nobody edited is of: the one that is checked out, and those that interrupted
-// updates went to.
+// before opens the versions that an unedited file may be of: the one that is checked out, and those of interrupted updates.
 func (t *Tree) before(ctx context.Context, from Source) (versions []Source, err error) {
 	refs := t.to
 	if t.at.Pinned {

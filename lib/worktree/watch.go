@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	settleAfter = 50 * time.Millisecond  // of quiet, in which an editor ends what it began
-	settleMost  = 250 * time.Millisecond // for what never is quiet
-	lookEvery   = 2 * time.Second        // where the system does not tell of changes
+	settleAfter = 50 * time.Millisecond  // of quiet, for an editor to finish what it began
+	settleMost  = 250 * time.Millisecond // if it never is quiet
+	lookEvery   = 2 * time.Second        // if the system does not report changes
 )
 
-// Watch returns a channel that tells, a moment after the fact, that something in the folder may have changed; it is closed
-// when ctx ends. It begins with what may have changed before, behind the back of who has looked at the folder already. Where the system
-// does not tell of changes in so many folders, it tells every two seconds that there may be one, and warn, which may be nil, is told why.
+// Watch returns a channel that signals, a moment after the fact, that something in the folder may have changed. It is closed when
+// ctx ends. The first signal comes at once, for changes that the caller may have missed before Watch. If the system cannot report
+// changes in so many folders, there is a signal every two seconds, and warn, which may be nil, is called with the reason.
 func (t *Tree) Watch(ctx context.Context, warn func(error)) (<-chan struct{}, error) {
 	events, err := fsnotify.NewWatcher()
 	if err == nil {
@@ -46,7 +46,7 @@ func (t *Tree) Watch(ctx context.Context, warn func(error)) (<-chan struct{}, er
 	return changed, nil
 }
 
-// watchAll watches a folder and those below it, but no store.
+// watchAll watches a folder and those below it, except for stores.
 func watchAll(events *fsnotify.Watcher, root string) error {
 	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		switch {
@@ -70,7 +70,7 @@ func watchAll(events *fsnotify.Watcher, root string) error {
 func tell(ctx context.Context, events *fsnotify.Watcher, changed chan struct{}) {
 	defer close(changed)
 	defer events.Close()
-	var since time.Time // of the first event that was not told; zero: there is none
+	var since time.Time // of the first event not signalled yet; zero: there is none
 	quiet := time.NewTimer(time.Hour)
 	defer quiet.Stop()
 	for {
@@ -85,7 +85,7 @@ func tell(ctx context.Context, events *fsnotify.Watcher, changed chan struct{}) 
 				continue
 			}
 			if event.Has(fsnotify.Create) {
-				_ = watchAll(events, event.Name) // what is no folder, or gone, has nothing to watch
+				_ = watchAll(events, event.Name) // if it is not a folder, or gone, there is nothing to watch
 			}
 			if since.IsZero() {
 				since = time.Now()
@@ -117,7 +117,7 @@ func tellOften(ctx context.Context, changed chan struct{}) {
 	}
 }
 
-// signal leaves word, unless there is word already.
+// signal sends a signal, unless one is pending.
 func signal(changed chan struct{}) {
 	select {
 	case changed <- struct{}{}:
