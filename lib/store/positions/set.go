@@ -49,9 +49,6 @@ func (s *Set) Add(at packlog.Position, to runs.Place) error {
 		return nil
 	}
 	s.last = at
-	if s.rows == nil {
-		s.rows = make([]row, 0, rowsInMemory)
-	}
 	if s.rows = append(s.rows, row{at, to}); len(s.rows) < rowsInMemory {
 		return nil
 	}

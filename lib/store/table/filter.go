@@ -132,13 +132,13 @@ type filterWriter struct {
 
 func newFilterWriter(file packlog.File, h *header, rows uint64) *filterWriter {
 	h.filter = min((rows+filterRows-1)/filterRows, maxFilter)
-	w := &filterWriter{file: file, buffer: make([]byte, 0, filterBuffer), at: pageSize}
+	w := &filterWriter{file: file, at: pageSize}
 	w.filterMaker = filterMaker{header: h, done: w.gather}
 	return w
 }
 
 func (w *filterWriter) gather(block []byte) error {
-	if w.buffer = append(w.buffer, block...); len(w.buffer) < cap(w.buffer) {
+	if w.buffer = append(w.buffer, block...); len(w.buffer) < filterBuffer {
 		return nil
 	}
 	return w.write()

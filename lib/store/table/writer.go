@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"hc/lib/store/packlog"
 )
@@ -58,8 +59,7 @@ func CreateFiltered(fsys packlog.FS, path string, schema Schema, rows uint64) (*
 	}
 	w := &Writer{
 		fs: fsys, path: path, file: file, schema: schema,
-		last:  make([]byte, 0, schema.KeySize),
-		pages: make([]byte, 0, writeBuffer),
+		last: make([]byte, 0, schema.KeySize),
 	}
 	if most := max(schema.sparseRows(), schema.denseRows()); schema.denseRows() > 0 {
 		w.keys, w.values = make([]byte, 0, most*schema.KeySize), make([]byte, 0, most*schema.ValueSize)
@@ -223,13 +223,13 @@ func (w *Writer) addFollowing(first uint64, values []byte) error {
 
 // endPage encodes the gathered rows as a page.
 func (w *Writer) endPage() error {
-	if len(w.pages) == cap(w.pages) {
+	if len(w.pages) == writeBuffer {
 		if err := w.beginWrite(); err != nil {
 			return err
 		}
 	}
 	at := len(w.pages)
-	w.pages = w.pages[:at+pageSize]
+	w.pages = slices.Grow(w.pages, pageSize)[:at+pageSize] // most tables are small
 	raw := w.pages[at:]
 	switch {
 	case w.rows != nil:
