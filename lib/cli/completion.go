@@ -64,7 +64,7 @@ const bashCores = `	local dir=${HC_DIR:-.hc} i
 	COMPREPLY=($(compgen -W "$(command ls -- "$dir/names" 2> /dev/null)" -- "$cur"))
 `
 
-// bashVerbs hands the words behind a verb to that tool's own completion.
+// bashVerbs passes the words after a verb to that tool's own completion.
 const bashVerbs = `	local i
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
@@ -134,7 +134,7 @@ func zshSpec(f flagInfo) string {
 		switch {
 		case f.value == "":
 		case strings.HasPrefix(n, "--"):
-			n += "=" // the value follows behind = or as the next word
+			n += "=" // the value follows after = or as the next word
 		default:
 			n += "+" // … or at once
 		}
@@ -184,7 +184,7 @@ func (p *page) fish() string {
 	return b.String()
 }
 
-// fishFlags writes a line for each flag, behind the command that adds it.
+// fishFlags writes a line for each flag, after the command that adds it.
 func (p *page) fishFlags(b *strings.Builder, command string) {
 	for _, f := range p.visible() {
 		b.WriteString(command)
@@ -204,7 +204,7 @@ func (p *page) fishFlags(b *strings.Builder, command string) {
 	}
 }
 
-// verbWords returns the verbs that are there on every machine.
+// verbWords returns the verbs that every machine has.
 func (p *page) verbWords() string {
 	return strings.Join(append([]string{"help", "version"}, p.Verbs.Names()...), " ")
 }

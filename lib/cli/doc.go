@@ -1,5 +1,5 @@
-// Package cli is what all binaries of the project share: the skeleton of an app, its exit codes, its progress line, its
-// JSON Lines, its signals, its manual page. It is the only package that knows a process or a terminal.
+// Package cli has everything that the project's binaries share: the skeleton of an app, its exit codes, its progress line,
+// its JSON Lines, its signals, its manual page. It is the only package that knows a process or a terminal.
 //
 // A binary is a main of one line and a function that describes it:
 //
@@ -20,11 +20,10 @@
 //		}
 //	}
 //
-// Run adds --help, --version, --quiet and --verbose to every app. Flags may stand anywhere on the line; `--` ends them;
+// Run adds --help, --version, --quiet and --verbose to every app. Flags may be anywhere on the line; `--` ends them;
 // `-` is an argument. An action reads its flags with c.String and so on, its arguments with c.Args(), refuses bad ones
-// with [Usagef], and returns an error, whose exit code is that of the first row of the table in exit.go that matches. A
-// tool that talks to peers gives the rows of lib/cli/network to [Main], too.
-// It must end when c.Context is done.
+// with [Usagef], and returns an error, whose exit code is that of the first matching row of the table in exit.go. It must
+// end when c.Context is done. A tool that talks to peers also passes the rows of lib/cli/network to [Main].
 //
 // Such an app can also be a verb of hc instead of a binary: see [Verbs].
 package cli

@@ -37,7 +37,7 @@ type kindError struct{ kind, err error }
 func (e *kindError) Error() string   { return e.err.Error() }
 func (e *kindError) Unwrap() []error { return []error{e.kind, e.err} }
 
-// Hint adds what to do next to an error: a few words without a full stop, printed behind the error on the same line
+// Hint adds what to do next to an error: a few words without a full stop, printed after the error on the same line
 // (`hc-append: core "table" has 12 blocks, expected 10: fetch it and append again`). The text of the error itself does
 // not change. An error of another package gives a hint by a method Hint() string. The outermost hint is the one that
 // is printed. A nil error stays nil.

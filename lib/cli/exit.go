@@ -53,18 +53,18 @@ var exitMeanings = []struct {
 	{exitSignal + 15, "terminated"},
 }
 
-// Exits are errors by the exit code that they get.
+// Exits are errors by their exit code.
 type Exits map[int][]error
 
 // exits maps errors to exit codes; the first row with one that matches decides, so the order is the rule:
 //
 //   - A failed verification first: whatever else went wrong, it accuses somebody.
-//   - Usage next: an action that says so has seen what it wraps.
+//   - Usage next: an action that returns it has seen the error that it wraps.
 //   - Network before partial and not found: a download that lost its peers is partial, too, and the peers are the cause.
 //   - Conflict before key: a fork may be found while signing.
 //   - Partial before not found: of what was asked, some came.
 //
-// A tool may bring more errors for these codes: those of packages that not every tool links.
+// A tool may add errors to these codes: those of packages that not every tool links.
 var exits = []struct {
 	code   int
 	errors []error
@@ -134,7 +134,7 @@ var exits = []struct {
 	}},
 }
 
-// ExitCode returns the exit code for an action's error, of a tool that brings more errors of its own.
+// ExitCode returns the exit code for an action's error, with the errors that the tool adds.
 func ExitCode(err error, more ...Exits) int {
 	if err == nil {
 		return ExitDone

@@ -2,7 +2,7 @@ package cli
 
 import urfave "github.com/urfave/cli/v2"
 
-// DefaultStore is the store's folder where neither --dir nor $HC_DIR names one.
+// DefaultStore is the store's folder if neither --dir nor $HC_DIR names one.
 const DefaultStore = ".hc"
 
 // StoreFlag is -C/--dir DIR, the store's folder; read it with [IO.StoreDir]. Its long name is not --store, which is

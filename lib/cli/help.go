@@ -95,7 +95,7 @@ func columns(rows [][2]string) string {
 	return b.String()
 }
 
-// wrap breaks text into lines of at most width columns, each behind the indent.
+// wrap breaks text into lines of at most width columns, each after the indent.
 func wrap(text string, width int, indent string) string {
 	var lines []string
 	line := indent

@@ -26,7 +26,7 @@ type IO struct {
 	InTerminal, OutTerminal, ErrTerminal bool
 
 	OutPipe bool // Out goes to another process, which may draw a progress line of its own
-	Width   int  // columns of the terminal behind Err; 0: 80
+	Width   int  // columns of the terminal that Err writes to; 0: 80
 
 	InFile  *os.File // what In reads from; nil in tests. Its bytes are read through In: this is to ask about it, or to send them on by offset
 	outFile *os.File // what Out writes to; nil in tests
@@ -55,14 +55,14 @@ func (std *IO) Getenv(name string) string {
 	return std.Env(name)
 }
 
-// InSize returns how many bytes standard input has left, and false where that cannot be told: it is not a file.
+// InSize returns how many bytes standard input has left, and false if that is not known because it is not a file.
 func (std *IO) InSize() (int64, bool) {
 	at, size, ok := Rest(std.InFile)
 	return size - at, ok
 }
 
-// Rest returns where the next read of a regular file begins, and the file's size: what is between them is left. It returns zeros and false where
-// that cannot be told: it is no such file, or nil.
+// Rest returns where the next read of a regular file begins, and the file's size: the bytes between them are left. It returns zeros and
+// false if f is not a regular file, or nil.
 func Rest(f *os.File) (at, size int64, ok bool) {
 	if f == nil {
 		return 0, 0, false
@@ -78,9 +78,9 @@ func Rest(f *os.File) (at, size int64, ok bool) {
 	return at, info.Size(), true
 }
 
-// UntilReaderGone returns a context that also ends when standard output is a pipe whose reader went away. It is for
-// tools that may wait for long before they have something to write, and would find out only then; not for one whose
-// work counts without its output. Run takes it for what it is, the end of a filter.
+// UntilReaderGone returns a context that also ends when standard output is a pipe whose reader went away. It is for tools
+// that may wait for long before they have something to write, and would find out only then; not for tools whose work
+// counts without its output. Run treats it as what it is, the end of a filter.
 func (std *IO) UntilReaderGone(ctx context.Context) context.Context {
 	if !std.OutPipe || std.outFile == nil {
 		return ctx
@@ -130,7 +130,7 @@ func system() *IO {
 // errOutputGone is returned by a write to standard output whose reader went away.
 var errOutputGone = errors.New("standard output was closed by its reader")
 
-// output is standard output. It tells its own broken pipe from any other, say a socket's.
+// output is standard output. It distinguishes its own broken pipe from any other, say a socket's.
 type output struct {
 	w      io.Writer
 	file   *os.File // w, if it is one; nil in tests
@@ -143,7 +143,7 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, o.noted(err)
 }
 
-// WritePieces writes pieces one behind the other, from where they stand.
+// WritePieces writes pieces one after the other, without copying them.
 func (o *output) WritePieces(pieces [][]byte) error {
 	if o.file != nil {
 		return o.noted(writePieces(o.file, pieces))
@@ -156,11 +156,11 @@ func (o *output) WritePieces(pieces [][]byte) error {
 	return nil
 }
 
-// WriteFrom writes b, which was read from a file at that offset: a pipe may take it from there.
+// WriteFrom writes b, which was read from a file at that offset: a pipe may take it directly from the file.
 func (o *output) WriteFrom(file io.ReaderAt, offset int64, b []byte) error {
 	if from, ok := file.(syscall.Conn); ok && o.pipe {
 		taken := splice(o.file, from, offset, len(b))
-		o.pipe = taken > 0 // else the file's system has no way to do that: do not ask again
+		o.pipe = taken > 0 // else the file system cannot do that: do not ask again
 		b = b[taken:]
 	}
 	if len(b) == 0 {

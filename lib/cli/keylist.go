@@ -7,8 +7,8 @@ import (
 	"hc/lib/keys"
 )
 
-// KeyList returns the keys that the words name: each a KEY, or a file with a KEY a line, in which # begins a comment. No
-// words are no keys; words without a key are an error wrapping ErrUsage.
+// KeyList returns the keys that the words name: each is a KEY, or a file with a KEY a line, in which # begins a comment.
+// Without words there are no keys; words that name none are an error wrapping ErrUsage.
 func KeyList(words []string) (list []keys.Key, err error) {
 	for _, word := range words {
 		more, err := keysOf(word)

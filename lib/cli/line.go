@@ -176,7 +176,7 @@ func (l *line) has(name string) bool {
 	return false
 }
 
-// usageText puts a complaint of the package flag into our words; only bad values get so far.
+// usageText puts an error of the package flag into our words; only bad values get this far.
 func usageText(err error) string {
 	text := err.Error()
 	text = strings.TrimSuffix(text, ": parse error")

@@ -79,7 +79,7 @@ func roff(s string) string {
 	return strings.NewReplacer(`\`, `\e`, `-`, `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`).Replace(s)
 }
 
-// roffLines escapes whole lines: one that begins with a full stop would be a request.
+// roffLines escapes whole lines: a line that begins with a full stop would be a request.
 func roffLines(s string) string {
 	lines := strings.Split(roff(s), "\n")
 	for i, l := range lines {

@@ -2,17 +2,16 @@ package cli
 
 import urfave "github.com/urfave/cli/v2"
 
-// Manual is what an app tells about itself beyond the fields of urfave.App. Help, manual page and completions are made
-// from both.
+// Manual describes an app beyond the fields of urfave.App. Help, manual page and completions are made from both.
 type Manual struct {
 	Examples    []Example
 	Environment []Variable          // beyond those of the shared flags
 	SeeAlso     []string            // "hc-append(1)"
 	Choices     map[string][]string // the values that a flag takes, by the flag's first name
 	Arguments   Arguments           // what completions offer for an argument
-	FlagsFirst  bool                // flags end at the first argument; the rest is passed on as it stands (hc VERB …)
+	FlagsFirst  bool                // flags end at the first argument; the rest is passed on unchanged (hc VERB …)
 	Verbs       Verbs               // apps that are part of this binary
-	HelpOnly    func() string       // what help alone tells, as it depends on the machine; nil: nothing
+	HelpOnly    func() string       // shown only in help, as it depends on the machine; nil: nothing
 }
 
 // Example is one command line and what it does, in a few words.
@@ -24,7 +23,7 @@ type Variable struct{ Name, Meaning string }
 // Arguments says what an app's arguments are.
 type Arguments int
 
-// What completions offer where an argument stands.
+// What completions offer for an argument.
 const (
 	NoArguments Arguments = iota
 	FileArguments

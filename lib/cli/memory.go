@@ -9,16 +9,16 @@ import (
 	"sync/atomic"
 )
 
-// tuneCollector makes the garbage collector keep the heap small where much is live, and rest where little is. What the
-// tools hold is mostly the bytes of blocks, which are cheap to collect and dear to hold, so the heap is not let double. But
-// a part of the few MiB that are live in a pipe's step is one look at the heap for every few blocks, and pages that go back to
-// the system and come again. So 64 MiB seem live that are nothing but the ballast that is returned: never touched, it costs
-// addresses and no memory, and counts as live while the caller keeps it. With it a collection is due behind 9 MiB
-// where 6 are live, behind 13 where 40 are. It once was 16 MiB, and a quarter: as much where 40 are live, but behind 5 MiB where 6 are, and
-// hc-fetch of random bytes from the local store took a fifth more processor time.
+// tuneCollector makes the garbage collector keep the heap small if much is live, and rest if little is. The tools hold mostly the
+// bytes of blocks, which are cheap to collect and expensive to hold, so the heap must not double. But with only a percentage of the
+// few MiB that are live in a step of a pipe, there would be a collection every few blocks, and pages would go back to the system and
+// come again. So the returned ballast makes 64 MiB more seem live: never touched, it costs addresses and no memory, and counts as
+// live while the caller keeps it. With it a collection is due after 9 MiB if 6 are live, after 13 if 40 are. It once was 16 MiB, and
+// a quarter: as much if 40 are live, but after 5 MiB if 6 are, and hc-fetch of random bytes from the local store took a fifth more
+// processor time.
 //
-// What was collected goes back to the system a little at a time, and that may lie behind by as much as is live. So there is a
-// limit, too, which makes the runtime give back what is free before it takes more: see memoryLimit.
+// Collected memory goes back to the system a little at a time, which may lag by as much as is live. So there is a limit, too,
+// which makes the runtime give back free memory before it takes more: see memoryLimit.
 func tuneCollector() (ballast []byte) {
 	if os.Getenv("GOGC") != "" {
 		return nil
@@ -29,7 +29,7 @@ func tuneCollector() (ballast []byte) {
 		debug.SetMemoryLimit(usually.least)
 		l.awaitCollection()
 	} else if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64-ballastBytes {
-		debug.SetMemoryLimit(limit + ballastBytes) // the user's is of memory, of which the ballast takes none
+		debug.SetMemoryLimit(limit + ballastBytes) // the user's limit is of memory, of which the ballast takes none
 	}
 	return make([]byte, ballastBytes)
 }
@@ -37,29 +37,31 @@ func tuneCollector() (ballast []byte) {
 const (
 	ballastBytes = 64 << 20
 
-	// The runtime aims at 3 % less than a limit. Where more is live than a pace's least leaves room for, the limit has that much on top of
-	// what the percentage lets lie about, but for closeBytes, or a third of that where it is less: so much more often it may collect there.
+	// The runtime aims at 3 % less than a limit. If more is live than a pace's least leaves room for, the limit has that much on top of the
+	// garbage that the percentage allows, less closeBytes, or less a third of that garbage if this is smaller: it may collect that much
+	// more often there.
 	aimPart    = 32
 	closeBytes = 4 << 20
 	closePart  = 3
 )
 
-// A pace says how much may lie about.
+// A pace says how much garbage there may be.
 type pace struct {
-	percent int   // of what is live, and of the ballast, until it is collected
-	least   int64 // bytes that the runtime may have of the system before it gives back what is free, and collects sooner than by the percentage
+	percent int   // of the live memory, and of the ballast, until a collection
+	least   int64 // bytes that the runtime may have of the system before it gives back free memory, and collects sooner than by the percentage
 }
 
 var (
-	usually = pace{13, ballastBytes + 46<<20} // with the program's own pages, some 12 MiB, it makes 58 MiB resident
+	usually = pace{13, ballastBytes + 46<<20} // with the program's own pages, about 12 MiB, it makes 58 MiB resident
 	sooner  = pace{5, ballastBytes + 14<<20}
 
 	collectsSooner atomic.Bool
 )
 
-// CollectSooner is for what holds so much for as long as it runs that as much as is usual would be too much to leave lying about
-// behind it, or so little that this would be most of its memory: two fifths of that are, and little of what is free is kept, which would be more
-// the longer it runs. It takes little time where most of what is held is tables, or next to nothing is made anew.
+// CollectSooner is for tools that hold so much for as long as they run that the usual amount of garbage would be too much on top of
+// it, or so little that garbage would be most of their memory. It allows two fifths of the usual amount, and keeps little free memory,
+// which would otherwise grow the longer they run. It takes little time if most of the memory held is tables, or hardly anything is
+// allocated again.
 func CollectSooner() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(sooner.percent)
@@ -74,27 +76,27 @@ func currentPace() pace {
 	return usually
 }
 
-// memoryLimit returns how much the runtime should have of the system at most, all told: the least, and more only where so much is live that it
-// would collect again and again to keep to that. beside is what the runtime needs for itself, and what lies between objects.
+// memoryLimit returns how much the runtime should have of the system at most, in all: the least, and more only if so much is live that
+// it would collect again and again to keep to that. beside is what the runtime needs for itself, and the gaps between objects.
 func (p pace) memoryLimit(live, beside int64) int64 {
 	lying := live * int64(p.percent) / 100
 	goal := live + lying - min(closeBytes, lying/closePart)
 	return max(p.least, goal+goal/aimPart+beside)
 }
 
-// A limiter has the limit follow what is live, from one collection to the next.
+// A limiter makes the limit follow the live memory, from one collection to the next.
 type limiter struct{ set int64 }
 
-// awaitCollection looks at the limit behind each collection from now on.
+// awaitCollection adjusts the limit after each collection from now on.
 func (l *limiter) awaitCollection() {
-	const size = 32 // bytes: what is smaller shares its memory with others, and may live as long as they do
+	const size = 32 // bytes: a smaller object shares its memory with others, and may live as long as they do
 	runtime.SetFinalizer(new([size]byte), func(*[size]byte) {
 		l.follow()
 		l.awaitCollection()
 	})
 }
 
-// follow sets the limit by what the last collection has left.
+// follow sets the limit by what the last collection left.
 func (l *limiter) follow() {
 	samples := [...]metrics.Sample{
 		{Name: "/gc/heap/live:bytes"},
@@ -114,8 +116,8 @@ func (l *limiter) follow() {
 	}
 }
 
-// outdatedBy reports whether another limit is to be set, which stops all goroutines for a moment: not where it is lower by a little. One that
-// is higher by a little is: under one that is too low the collector comes again and again.
+// outdatedBy reports whether another limit is to be set, which stops all goroutines for a moment: not if it is only a little lower. One
+// that is a little higher is set: under a limit that is too low the collector runs again and again.
 func (l *limiter) outdatedBy(limit, least int64) bool {
 	return limit > l.set || limit < l.set && (limit == least || l.set-limit >= least/64)
 }

@@ -1,6 +1,6 @@
 package cli
 
-// Nearest returns those of the known words that a mistyped one probably means, at most three, the nearest only.
+// Nearest returns the known words that a mistyped one probably means: only the nearest, at most three.
 func Nearest(word string, known []string) []string {
 	best := len(word)/3 + 1 // edits: one in a short word, more in a long one
 	var near []string

@@ -13,8 +13,8 @@ import (
 // its verbs, which have pages of their own. The Makefile makes docs/man and completions with it.
 const generateFlag = "--generate"
 
-// page is all that is known about an app: what its help, its manual page and its completions are made from, and what
-// its command line is read by.
+// page is everything known about an app: its help, its manual page and its completions are made from it, and its command
+// line is read by it.
 type page struct {
 	Manual
 	name, usage, arguments, description string
@@ -122,7 +122,7 @@ func (f flagInfo) text() string {
 	return fmt.Sprintf("%s (default %s)", f.usage, f.fallback)
 }
 
-// visible returns the flags that help shows, in the app's order, those that all tools have last.
+// visible returns the flags that help shows, in the app's order; those that all tools have come last.
 func (p *page) visible() []flagInfo {
 	var own, shared []flagInfo
 	for _, f := range p.flags {
@@ -137,7 +137,7 @@ func (p *page) visible() []flagInfo {
 	return append(own, shared...)
 }
 
-// environment returns the variables that the tool reads, those of its shared flags included.
+// environment returns the variables that the tool reads, including those of its shared flags.
 func (p *page) environment() []Variable {
 	vars := slices.Clone(p.Environment)
 	for _, f := range p.flags {
@@ -177,13 +177,13 @@ func (p *page) generate(w io.Writer, what string) error {
 	return err
 }
 
-// part is a paragraph of a description, or lines that stand as they are.
+// part is a paragraph of a description, or literal lines.
 type part struct {
 	literal bool
 	text    string
 }
 
-// parts splits a description: blank lines part paragraphs, indented lines are literal.
+// parts splits a description: blank lines separate paragraphs, indented lines are literal.
 func parts(description string) []part {
 	var all []part
 	for block := range strings.SplitSeq(strings.Trim(description, "\n"), "\n\n") {

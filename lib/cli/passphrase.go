@@ -19,7 +19,7 @@ func PassphraseFlag() urfave.Flag {
 	return &urfave.IntFlag{Name: "passphrase-fd", Usage: "read the passphrase of a locked secret key from the open descriptor `N`, one line, instead of asking on the terminal"}
 }
 
-// Passphrases is where passphrases come from: the lines of --passphrase-fd, one each, else whoever sits at the terminal.
+// Passphrases is where passphrases come from: the lines of --passphrase-fd, one each, or else the user at the terminal.
 // Not for concurrent use.
 type Passphrases struct {
 	std    *IO
@@ -73,7 +73,7 @@ func (p *Passphrases) New(ctx context.Context, key keys.Key) (string, error) {
 	return first, nil
 }
 
-// line reads one line, and nothing behind it: the next passphrase may come later.
+// line reads one line, and nothing after it: the next passphrase may come later.
 func (p *Passphrases) line(ctx context.Context) (string, error) {
 	if p.opened == nil {
 		in, err := p.std.openDescriptor(ctx, p.fd)

@@ -12,11 +12,11 @@ import (
 	"hc/lib/gather"
 )
 
-// mostAtOnce is how many pieces one call of the system gets: for more its list would be allocated each time, which is all that a tool
-// like hc-chunk would leave behind, 350 kB for each GiB.
+// mostAtOnce is how many pieces one system call gets: for more its list would be allocated each time, which would be all the garbage of
+// a tool like hc-chunk, 350 kB for each GiB.
 const mostAtOnce = 8
 
-// writePieces writes pieces, which it changes, one behind the other into f.
+// writePieces writes pieces, which it changes, one after the other into f.
 func writePieces(f *os.File, pieces [][]byte) error {
 	conn, err := f.SyscallConn()
 	if err != nil {

@@ -21,7 +21,7 @@ type ProgressOptions struct {
 	Total   int64 // bytes in all; 0: not known
 	DataOut bool  // standard output carries the tool's data: no line where that is a terminal
 
-	// Counts are shown behind the bytes, in this order, where they are not 0; nil: there are none. It is called by another
+	// Counts are shown after the bytes, in this order, unless they are 0; nil: there are none. It is called by another
 	// goroutine, and must not take long.
 	Counts func() []Count
 }
@@ -92,14 +92,14 @@ func (p *Progress) Add(bytes, blocks int64) {
 	}
 }
 
-// SetTotal tells the number of bytes in all, once that is known.
+// SetTotal sets the number of bytes in all, once that is known.
 func (p *Progress) SetTotal(bytes int64) {
 	if p != nil {
 		p.total.Store(bytes)
 	}
 }
 
-// Done stops, writes the last state, and returns when that is out. It may be called again.
+// Done stops, writes the last state, and returns when that is written. It may be called again.
 func (p *Progress) Done() {
 	if p != nil {
 		p.once.Do(func() { close(p.stop) })

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readerGone waits until nobody reads the pipe any more whose descriptor this is; false if that cannot be told. As coreutils' tail
-// does. It takes no *os.File: the process ends by closing that while somebody waits here.
+// readerGone waits until nobody reads the pipe with this descriptor any more, as coreutils' tail does; false if that cannot be found
+// out. It takes no *os.File: the process ends by closing that while a goroutine waits here.
 func readerGone(descriptor uintptr) bool {
 	for {
 		watched := []unix.PollFd{{Fd: int32(descriptor)}}

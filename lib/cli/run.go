@@ -12,21 +12,21 @@ import (
 	urfave "github.com/urfave/cli/v2"
 )
 
-// Main runs an app as this process and exits. SIGINT, SIGTERM and SIGHUP end the action's context, the second of them
-// ends the process; a reader that goes away ends the tool without a word, as it does any filter. exits are errors of
-// packages that this one does not know, by the exit code that they get.
+// Main runs an app as this process and exits. SIGINT, SIGTERM and SIGHUP end the action's context, a second one ends the
+// process; a reader that goes away ends the tool silently, like any filter. exits are errors of packages that this one
+// does not know, by their exit code.
 func Main(newApp func(*IO) *urfave.App, exits ...Exits) {
 	std, ctx := system(), context.Background()
 	std.exits = exits
 	var ballast []byte
-	if !onlyVersion(os.Args) { // which is over before any of it is of use
+	if !onlyVersion(os.Args) { // that is over before any of this is of use
 		ballast = tuneCollector()
 		ctx = untilSignal(ctx)
 		std.In = interruptible(ctx, os.Stdin)
 	}
 	code := Run(ctx, newApp, std, os.Args)
 	runtime.KeepAlive(ballast)
-	// The last that can fail, on a network file system or over quota, is closing the output.
+	// Closing the output is the last thing that can fail, on a network file system or over quota.
 	if err := os.Stdout.Close(); err != nil && code == ExitDone && !errors.Is(err, os.ErrClosed) {
 		if !isBadDescriptor(err) {
 			fmt.Fprintf(os.Stderr, "%s: closing standard output: %v\n", std.Name, err)
@@ -36,8 +36,8 @@ func Main(newApp func(*IO) *urfave.App, exits ...Exits) {
 	os.Exit(code)
 }
 
-// Run runs an app and returns its exit code. args[0] is the program's name, as in os.Args. What went wrong stands on
-// std.Err, in one line. std itself is not changed: the app gets a copy.
+// Run runs an app and returns its exit code. args[0] is the program's name, as in os.Args. An error is written to std.Err,
+// in one line. std itself is not changed: the app gets a copy.
 func Run(ctx context.Context, newApp func(*IO) *urfave.App, std *IO, args []string) int {
 	own := *std
 	out := &output{w: std.Out, file: std.outFile, pipe: std.outPipe}
@@ -79,8 +79,8 @@ func Run(ctx context.Context, newApp func(*IO) *urfave.App, std *IO, args []stri
 	return code
 }
 
-// onlyVersion reports whether a command line asks for the version and says nothing else, as a script does that looks
-// whether a tool is there.
+// onlyVersion reports whether a command line asks for the version and nothing else, as a script does to find out whether a
+// tool is there.
 func onlyVersion(args []string) bool { return slices.Equal(args[1:], []string{"--version"}) }
 
 func run(ctx context.Context, app *urfave.App, std *IO, args []string) error {
@@ -95,7 +95,7 @@ func run(ctx context.Context, app *urfave.App, std *IO, args []string) error {
 	line, err := p.read(args[1:])
 	if err != nil {
 		isJSON := func(f flagInfo) bool { return f.long == "json" }
-		std.JSON = p.find(isJSON) != nil && slices.Contains(args, "--json") // so who reads objects reads why, too
+		std.JSON = p.find(isJSON) != nil && slices.Contains(args, "--json") // so a reader of objects can read the reason, too
 		return seeHelp(std, err)
 	}
 	switch {
@@ -121,7 +121,7 @@ func complete(app *urfave.App) *urfave.App {
 	return app
 }
 
-// seeHelp points to the help where an error has no better hint.
+// seeHelp points to the help if an error has no better hint.
 func seeHelp(std *IO, err error) error {
 	if hintOf(err) != "" {
 		return err
@@ -129,8 +129,8 @@ func seeHelp(std *IO, err error) error {
 	return Hint(err, fmt.Sprintf("see '%s --help'", std.Name))
 }
 
-// tame undoes urfave/cli's defaults: a help command that takes the place of an argument named help, help on standard
-// output when the usage is wrong, a comma that splits values, and an exit from inside. Lines are read by page.read.
+// tame undoes urfave/cli's defaults: a help command in place of an argument named help, help on standard output when the
+// usage is wrong, a comma that splits values, and an exit from inside. Lines are read by page.read.
 func tame(app *urfave.App, std *IO) {
 	app.HideHelp, app.HideHelpCommand, app.HideVersion = true, true, true
 	app.DisableSliceFlagSeparator = true

@@ -66,8 +66,8 @@ func (s *screen) keep(line string) {
 	s.status = ""
 }
 
-// hold takes the status line away and makes all others wait with what they write until release is called: somebody is
-// being asked something.
+// hold takes the status line away and makes all other writers wait until release is called, while the user is being asked
+// something.
 func (s *screen) hold() (release func()) {
 	s.mu.Lock()
 	if s.status != "" {

@@ -14,8 +14,8 @@ import (
 	"hc/lib/keyfile"
 )
 
-// Secrets come in here and nowhere else: from a file, a descriptor, the environment, a terminal, and never from a
-// command line, which everybody sees. No error has a part of one in it.
+// Secrets come in here and nowhere else: from a file, a descriptor, the environment or a terminal, and never from a command
+// line, which everybody can see. No error contains a part of one.
 
 const secretVariable = "HC_SECRET_KEY"
 
@@ -29,9 +29,10 @@ func SecretFlags() []urfave.Flag {
 	}
 }
 
-// Secret returns a secret key that comes from outside the store, nil where there is none: from --secret-key-file, or
-// --secret-key-fd, else from the file $HC_SECRET_KEY_FILE, else from $HC_SECRET_KEY. It may be locked. keyfile.ErrFormat
-// for what is none, keyfile.ErrNotPrivate, with the command that mends it, where others can get at the file.
+// Secret returns a secret key that comes from outside the store, nil if there is none: from --secret-key-file, or
+// --secret-key-fd, else from the file $HC_SECRET_KEY_FILE, else from $HC_SECRET_KEY. It may be locked. The error is
+// keyfile.ErrFormat if it is not a secret key, and keyfile.ErrNotPrivate, with the command that fixes it, if others can access
+// the file.
 func (std *IO) Secret(c *urfave.Context) (*keyfile.File, error) {
 	name, source := c.String("secret-key-file"), "--secret-key-file"
 	switch {
@@ -81,8 +82,8 @@ func (std *IO) hideSecret() {
 	}
 }
 
-// ReadSecret reads a secret key from a file that must be private, from a descriptor (/dev/fd/3) that somebody has opened
-// for us, or from standard input (-).
+// ReadSecret reads a secret key from a file that must be private, from a descriptor (/dev/fd/3) that was opened for this
+// process, or from standard input (-).
 func (std *IO) ReadSecret(ctx context.Context, name string) (keyfile.File, error) {
 	in, what, err := std.openSecret(ctx, name)
 	if err != nil {
@@ -165,8 +166,8 @@ type descriptorReader struct {
 
 func (r descriptorReader) Close() error { return errors.Join(r.ReadCloser.Close(), r.f.Close()) }
 
-// WarnOfReaders warns where standard output goes to a file that others can read, as a shell makes it by default: a secret
-// is on its way there.
+// WarnOfReaders warns if standard output goes to a file that others can read, as a shell creates it by default: a secret is
+// about to be written there.
 func (std *IO) WarnOfReaders() {
 	if std.outFile == nil {
 		return

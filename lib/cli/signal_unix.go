@@ -14,14 +14,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// grace is how long a tool may take to end after a signal. It may stand in a write that nobody reads.
+// grace is how long a tool may take to end after a signal. It may be blocked in a write that nobody reads.
 const grace = 10 * time.Second
 
 // untilSignal returns a context that ends with the first SIGINT, SIGTERM or SIGHUP; its cause is a *signalError. The
 // next one ends the process.
 //
-// SIGINT is taken even where it came in ignored, as it does for a job that a script starts with &: so a script can stop
-// its hc-serve with any of them, once or twice. SIGHUP is not, for nohup.
+// SIGINT is handled even if it was ignored at the start, as for a job that a script starts with &: so a script can stop its
+// hc-serve with any of them, once or twice. SIGHUP is not, for nohup.
 //
 // SIGPIPE is caught and dropped, so that a write to a closed standard output fails instead of killing: there may be a
 // store to close and a child to wait for. Run then exits with the same code, and as silently.
@@ -63,8 +63,8 @@ func (e *signalError) Error() string {
 // Is makes a signal a cancellation.
 func (e *signalError) Is(target error) bool { return target == context.Canceled }
 
-// interruptible returns a reader of f whose Read returns the context's cause when that ends, also while it waits for
-// a pipe or a terminal. Close ends it in the same way, and leaves f open. One goroutine may read.
+// interruptible returns a reader of f whose Read returns the context's cause when that ends, even while it waits for a pipe
+// or a terminal. Close ends it in the same way, and leaves f open. One goroutine may read.
 func interruptible(ctx context.Context, f *os.File) io.ReadCloser {
 	r := &interruptibleReader{f: f}
 	// Any event on f lets the read decide: also POLLNVAL, which is what macOS says of some terminals.
@@ -84,7 +84,7 @@ func interruptible(ctx context.Context, f *os.File) io.ReadCloser {
 	return r
 }
 
-// watch has poll look at a file. Its number is asked for once: the runtime looks at its flags each time.
+// watch makes poll look at a file. It asks for the descriptor once: the runtime looks at its flags each time.
 func (r *interruptibleReader) watch(f *os.File) {
 	r.watched = append(r.watched, unix.PollFd{Fd: int32(f.Fd()), Events: unix.POLLIN})
 }
@@ -134,7 +134,7 @@ func (r *interruptibleReader) Await(most time.Duration) bool {
 	}
 }
 
-// poll waits for so many milliseconds, below 0 for ever, until a read of f would not block, or ctx is done.
+// poll waits for up to that many milliseconds, below 0 for ever, until a read of f would not block, or ctx is done.
 func (r *interruptibleReader) poll(most int) (ready bool, err error) {
 	n, err := unix.Poll(r.watched, most)
 	return n > 0, err

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// splice has a pipe take bytes of a file from the page cache, and returns how many it took: fewer where that cannot be done, or the file
-// has become shorter. Each page is lent to the pipe, so that nobody copies it but who reads the pipe.
+// splice makes a pipe take bytes of a file from the page cache, and returns how many it took: fewer if that cannot be done, or the file
+// has become shorter. Each page is lent to the pipe, so that only the pipe's reader copies it.
 func splice(pipe *os.File, file syscall.Conn, offset int64, bytes int) (taken int) {
 	to, err := pipe.SyscallConn()
 	if err != nil {

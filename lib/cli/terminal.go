@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// RefuseTerminal returns a usage error where standard output is a terminal and force is false. For tools that write
+// RefuseTerminal returns a usage error if standard output is a terminal and force is false. It is for tools that write
 // bytes which are not text.
 func RefuseTerminal(std *IO, force bool) error {
 	if !std.OutTerminal || force {
@@ -15,8 +15,8 @@ func RefuseTerminal(std *IO, force bool) error {
 	return Usagef("not writing binary data to a terminal: send it to a file or a pipe")
 }
 
-// RefuseTyped returns a usage error where standard input is a terminal. For tools that read bytes which nobody types; from is
-// a pipe that brings them.
+// RefuseTyped returns a usage error if standard input is a terminal. It is for tools that read bytes which nobody types; from
+// is a pipe that brings them.
 func RefuseTyped(std *IO, from string) error {
 	if !std.InTerminal {
 		return nil
@@ -24,8 +24,8 @@ func RefuseTyped(std *IO, from string) error {
 	return Usagef("standard input is a terminal: give it a file, or pipe into it (%s)", from)
 }
 
-// DataOut returns where a tool writes data that is often text: standard output, which lets only text through where it is a
-// terminal, unless force is set.
+// DataOut returns the writer for data that is often text: standard output, which lets only text through if it is a terminal,
+// unless force is set.
 func DataOut(std *IO, force bool) io.Writer {
 	if !std.OutTerminal || force {
 		return std.Out
@@ -36,7 +36,7 @@ func DataOut(std *IO, force bool) io.Writer {
 // textOnly lets text through to a terminal, and refuses what could play tricks with it.
 type textOnly struct {
 	out  io.Writer
-	rest []byte // the beginning of a character, from the end of the write before
+	rest []byte // the beginning of a character, from the end of the previous write
 }
 
 var errNotText = errors.New("not writing anything but text to a terminal")

@@ -42,15 +42,15 @@ func (v Verbs) Usage(verb string) string {
 	return ""
 }
 
-// verbOf returns what stands behind the first dash of an app's name: gc of hc-gc.
+// verbOf returns the part of an app's name after the first dash: gc of hc-gc.
 func verbOf(name string) string {
 	_, verb, _ := strings.Cut(name, "-")
 	return verb
 }
 
-// RunVerb runs an app inside the action of another one, as if it were a binary that was called with args. The app's words
+// RunVerb runs an app inside the action of another one, as if it were a binary that was called with args. The app's messages
 // begin with its name as it was typed, `hc gc: …`. The error, which the action must return, is nil or makes [Run] exit
-// with the app's own code: everything was said already.
+// with the app's own code: everything was reported already.
 func RunVerb(ctx context.Context, newApp func(*IO) *urfave.App, std *IO, args []string) error {
 	own := *std
 	own.called = strings.Replace(newApp(&IO{}).Name, "-", " ", 1)
@@ -60,7 +60,7 @@ func RunVerb(ctx context.Context, newApp func(*IO) *urfave.App, std *IO, args []
 	return nil
 }
 
-// ranError is the exit code of an app that ran and told by itself what went wrong.
+// ranError is the exit code of an app that ran and reported by itself what went wrong.
 type ranError struct {
 	name string
 	code int
@@ -68,7 +68,7 @@ type ranError struct {
 
 func (e *ranError) Error() string { return fmt.Sprintf("%s: exit %d", e.name, e.code) }
 
-// printVerbs writes the verbs for those who generate their pages, one a line.
+// print writes the verbs, one a line, for the generation of their pages.
 func (v Verbs) print(w io.Writer) error {
 	_, err := io.WriteString(w, strings.Join(append(v.Names(), ""), "\n"))
 	return err

@@ -17,8 +17,8 @@ import (
 	"hc/lib/store"
 )
 
-// Announce has who looks on the local network told of what a server that listens at an address has, until ctx ends; then wait
-// returns.
+// Announce answers peers that look on the local network for what a server, which listens at an address, has, until ctx ends;
+// then wait returns.
 func Announce(ctx context.Context, std *cli.IO, at net.Addr, server *replicate.Server) (wait func(), err error) {
 	tcp, ok := at.(*net.TCPAddr)
 	if !ok || tcp.IP.IsLoopback() {
@@ -34,24 +34,24 @@ func Announce(ctx context.Context, std *cli.IO, at net.Addr, server *replicate.S
 	return announcing.Wait, nil
 }
 
-// lookFirst is how long it is waited for a first peer to be found.
+// lookFirst is how long to wait for the first peer.
 const lookFirst = 3 * time.Second
 
-// discoveryOff is set where no tool is to look for peers, such as in a job that must not depend on what else runs near it.
+// discoveryOff is set if no tool is to look for peers, as in a job that must not depend on what else runs on its network.
 const discoveryOff = "HC_NO_DISCOVERY"
 
-// Found is peers of one core that were found, and that are still to be.
+// Found is the peers of one core that were found, and that will be.
 type Found struct {
 	finder  *discovery.Finder
 	limiter *peer.Limiter
 }
 
-// Announces reports whether what a command serves is to be announced, where it does that unless told not to.
+// Announces reports whether a command that announces by default is to announce what it serves.
 func Announces(std *cli.IO, c *urfave.Context) bool {
 	return !c.Bool("no-discovery") && std.Getenv(discoveryOff) == ""
 }
 
-// Discovers reports whether peers are to be looked for: where [DiscoveryFlags] say so, else where it is of use and none is named.
+// Discovers reports whether to look for peers: if [DiscoveryFlags] say so, or if it is useful and none is named.
 func Discovers(std *cli.IO, c *urfave.Context, named int, useful bool) bool {
 	if !Announces(std, c) {
 		return false
@@ -60,7 +60,7 @@ func Discovers(std *cli.IO, c *urfave.Context, named int, useful bool) bool {
 }
 
 // Look looks for peers of a core until the command ends: on the local network, and where blocks of it came from before, which
-// the store remembers, if there is one. It returns when it has found one, or after 3 seconds: nil if there is none.
+// the store, if there is one, remembers. It returns when it has found one, or nil after 3 seconds without any.
 func Look(std *cli.IO, c *urfave.Context, of *store.Store, key keys.Key) (*Found, error) {
 	limiter, _, err := Limiter(c, 0)
 	if err != nil {
@@ -83,7 +83,7 @@ func Look(std *cli.IO, c *urfave.Context, of *store.Store, key keys.Key) (*Found
 	return f, nil
 }
 
-// Dialers returns the peers that are found so far; none on nil.
+// Dialers returns the peers that were found so far; none on nil.
 func (f *Found) Dialers() (peers []replicate.Dialer) {
 	if f == nil {
 		return nil
@@ -94,7 +94,7 @@ func (f *Found) Dialers() (peers []replicate.Dialer) {
 	return peers
 }
 
-// Remembers returns what notes, in the store, a peer at an address that was of use; nil without a store.
+// Remembers returns a function that records in the store a peer that was useful; nil without a store.
 func Remembers(std *cli.IO, c *urfave.Context, of *store.Store, key keys.Key) func(peer string) {
 	if of == nil {
 		return nil
@@ -110,7 +110,7 @@ func Remembers(std *cli.IO, c *urfave.Context, of *store.Store, key keys.Key) fu
 	}
 }
 
-// More is for replicate.FetchOptions: peers that are found while a fetch runs, with those that were; nil on nil.
+// More is for replicate.FetchOptions: it yields peers found before and during a fetch; nil on nil.
 func (f *Found) More() func(ctx context.Context) <-chan replicate.Dialer {
 	if f == nil {
 		return nil

@@ -1,5 +1,5 @@
-// Package network is what the tools that talk to peers share: flags that say to whom, finding peers, listening, and the
-// exit codes of what goes wrong on the way. It is apart from [cli] so that a tool that talks to nobody links none of it.
+// Package network has what the tools that talk to peers share: flags that name peers, discovery, listening, and the exit
+// codes of network errors. It is apart from [cli] so that a tool that talks to no peer does not link it.
 package network
 
 import (
@@ -16,7 +16,7 @@ var Exits = cli.Exits{
 	cli.ExitNetwork: {
 		peer.ErrUnreachable,
 		secretstream.ErrHandshake,
-		secretstream.ErrFrame, // tampered with under way; the data was not looked at
+		secretstream.ErrFrame, // tampered with on the way; the data was not looked at
 		protomux.ErrClosed,
 		protomux.ErrBacklog,
 		protomux.ErrDropped,

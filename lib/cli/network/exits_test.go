@@ -13,7 +13,7 @@ import (
 	"hc/lib/secretstream"
 )
 
-// What is of the network, and of another kind, too, is decided by the order of the codes.
+// The order of the codes decides for an error of the network that is also of another kind.
 func TestExits(t *testing.T) {
 	for _, test := range []struct {
 		name string

@@ -10,8 +10,8 @@ import (
 	"hc/lib/peer"
 )
 
-// Listen listens at the first of these addresses whose port is free, and says at which: a line for people, an object of the
-// type "listening" with --json.
+// Listen listens at the first of these addresses whose port is free, and reports which one: as a line for people, or with --json
+// as an object of the type "listening".
 func Listen(ctx context.Context, std *cli.IO, addresses ...string) (net.Listener, error) {
 	listener, err := firstFree(ctx, addresses)
 	if err != nil {

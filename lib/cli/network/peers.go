@@ -53,7 +53,7 @@ func Peers(std *cli.IO, c *urfave.Context) (dialers []replicate.Dialer, err erro
 	return dialers, nil
 }
 
-// NamedPeers is Peers without $HC_PEERS: for who brings them something.
+// NamedPeers is Peers without $HC_PEERS: for tools that bring something to the peers.
 func NamedPeers(std *cli.IO, c *urfave.Context) (dialers []replicate.Dialer, err error) {
 	limiter, _, err := Limiter(c, 0)
 	if err != nil {
@@ -80,8 +80,8 @@ func namedPeers(std *cli.IO, c *urfave.Context, limiter *peer.Limiter) (dialers 
 	return dialers, nil
 }
 
-// PeersAt returns the peers at the addresses that a tool which only asks was given. One that is none is an error, before anything
-// is done: others might hide it.
+// PeersAt returns the peers at the given addresses, for a tool that only asks them. An invalid address is an error before anything is
+// done: other peers might hide it.
 func PeersAt(addresses []string) (dialers []replicate.Dialer, err error) {
 	for _, address := range addresses {
 		if err := peer.CheckAddress(address); err != nil {
@@ -94,7 +94,7 @@ func PeersAt(addresses []string) (dialers []replicate.Dialer, err error) {
 
 const peersVariable = "HC_PEERS"
 
-// at is the peer at an address.
+// at returns the peer at an address.
 func at(address string, limiter *peer.Limiter) replicate.Dialer {
 	return limited(address, limiter, func(ctx context.Context) (peer.Conn, error) { return peer.Dial(ctx, address) })
 }
