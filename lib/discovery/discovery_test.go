@@ -29,7 +29,7 @@ func network(t *testing.T, cidr ...string) (all []*net.IPNet) {
 	return all
 }
 
-// Who asks for a core that is here is told where; who asks for anything else is told nothing, and there is no list.
+// A question for a core that is here is answered with its address, any other question with nothing, and there is no list.
 func TestZoneAnswersForWhatIsHere(t *testing.T) {
 	here, gone := keys.Key{1, 2, 3}, keys.Key{4}
 	z := zone{link: link{addresses: network(t, "192.0.2.7/24", "2001:db8::7/64")}, instance: "hc-test", port: 4977, offer: func(id keys.Key) bool { return id == here }}

@@ -23,7 +23,7 @@ func deltaOf(t testing.TB, block, base []byte) []byte {
 	return e.EncodeAll(block, nil)
 }
 
-// lending is a reader who lends some blocks.
+// lending is a reader that lends some blocks.
 type lending struct {
 	base    func(uint64) ([]byte, error)
 	held    []Span

@@ -28,7 +28,7 @@ func lengthOf(block uint64) int { return 70000 + int(block) }
 
 func knows(block uint64) (int, bool) { return lengthOf(block), true }
 
-// holding is a reader who holds these blocks.
+// holding is a reader that holds these blocks.
 func holding(held ...Span) lending {
 	return lending{held: held, lengths: func(block uint64) (int, error) { return lengthOf(block), nil }}
 }

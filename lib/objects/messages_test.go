@@ -26,7 +26,7 @@ func body(t testing.TB, m Blocks) []byte {
 	return b
 }
 
-// pack makes a piece behind what its buffer has already, which must stay.
+// pack appends a piece to a buffer that is not empty, and whose content must stay.
 func pack(blocks [][]byte, try bool) Piece {
 	const before = "before"
 	p, b := Pack([]byte(before), blocks, try)

@@ -103,7 +103,7 @@ func TestFramesOfOtherLengths(t *testing.T) {
 	}
 }
 
-// Payloads that are the caller's are copied, unless he has done so.
+// Payloads that belong to the caller are copied, unless they are copies already.
 func TestUnpackCopies(t *testing.T) {
 	for _, copied := range []bool{false, true} {
 		piece := packed([][]byte{[]byte("some "), []byte("blocks")}, false)

@@ -182,7 +182,7 @@ func TestStdio(t *testing.T) {
 	}
 }
 
-// closeUnblocks closes a stream to a peer who neither writes nor reads.
+// closeUnblocks closes a stream to a peer that neither writes nor reads.
 func closeUnblocks(t *testing.T, c Conn) {
 	t.Helper()
 	done := make(chan error, 2)

@@ -123,7 +123,7 @@ func TestBacklog(t *testing.T) {
 	}
 }
 
-// deep calls f behind n more calls.
+// deep calls f below n more calls.
 func deep(n int, f func() error) error {
 	if n == 0 {
 		return f()

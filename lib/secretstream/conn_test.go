@@ -318,7 +318,7 @@ func TestHandshakeErrors(t *testing.T) {
 	}
 }
 
-// An initiator who is told when the handshake is over writes before the peer's header is here; reading is what ends it then.
+// An initiator with Shaken set writes before the peer's header is here; its first read ends the handshake.
 func TestInitiatorWritesBeforeTheHeader(t *testing.T) {
 	s := loadSessions(t)[0]
 	var received []byte
@@ -358,7 +358,7 @@ func TestInitiatorWritesBeforeTheHeader(t *testing.T) {
 	}
 }
 
-// One who never gets the header waits no longer than the handshake may take.
+// An initiator that never gets the header waits no longer than the handshake may take.
 func TestHeaderEndsWithContext(t *testing.T) {
 	left, right := net.Pipe()
 	defer right.Close()
@@ -535,7 +535,7 @@ func TestWriteInPlace(t *testing.T) {
 	}
 }
 
-// The error of a write stays, and nothing is written behind it.
+// The error of a write stays, and nothing is written after it.
 func TestWriteInPlaceFails(t *testing.T) {
 	a, b := pair(t)
 	if err := b.Close(); err != nil {

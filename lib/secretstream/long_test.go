@@ -12,7 +12,7 @@ import (
 	"hc/lib/budget"
 )
 
-// A long frame that does not come to its end keeps others from theirs for a while, not for ever; who hands his in goes on.
+// A long frame that never ends delays others for a while, not for ever; a peer whose frame arrives continues.
 func TestLongFramesShareABudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		long := budget.New(3<<20, budget.Window)

@@ -74,7 +74,7 @@ func TestOwn(t *testing.T) {
 	}
 }
 
-// Who holds all that he gets is given no more than the pool's limit, and one message; without a pool he gets nothing.
+// A caller that holds every message gets no more than the pool's limit, and one message; without a pool it gets none.
 func TestOwnIsBounded(t *testing.T) {
 	const limit, size = 2 << 20, 512 << 10
 	for name, pool := range map[string]*lent.Pool{"a pool": lent.NewPool(limit), "none": nil} {
