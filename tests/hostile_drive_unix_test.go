@@ -39,7 +39,7 @@ func newHostile(t *testing.T, names, blobs [][]byte) *hostile {
 	in, err := store.Open(t.Context(), h.dir, store.Options{Create: true})
 	h.check(err)
 	defer in.Close()
-	writer, err := hypercore.OpenWriter(t.Context(), in, "drive", hypercore.AppendOptions{})
+	writer, err := hypercore.OpenWriter(t.Context(), in, "drive", hypercore.AppendOptions{Drive: true})
 	h.check(err)
 	manifest, key, err := hyperdrive.BlobsManifest(writer.Key(), writer.Manifest())
 	h.check(err)

@@ -194,6 +194,12 @@ func (j job) hint(err error) error {
 		return cli.Hint(err, "nothing was appended")
 	case errors.Is(err, replicate.ErrNotOffered):
 		return cli.Hint(err, "leave out --peer for a log that it never had")
+	case errors.Is(err, hypercore.ErrDrive):
+		return cli.Hint(err, fmt.Sprintf("add --drive (hc-chunk FOLDER | hc-append %s --drive)", j.word))
+	case errors.Is(err, hypercore.ErrFramed) && j.raw:
+		return cli.Hint(err, "leave out --raw")
+	case errors.Is(err, hypercore.ErrFramed):
+		return cli.Hint(err, "leave out --lines (hc-chunk --algorithm lines cuts lines)")
 	case errors.Is(err, hypercore.ErrReadOnly):
 		return cli.Hint(err, "name the right one with --secret-key-file")
 	}

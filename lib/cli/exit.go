@@ -86,6 +86,8 @@ var exits = []struct {
 		chunk.ErrLimits,
 		stream.ErrFolder, // a stream of a folder where none is taken
 		hyperdrive.ErrNotDrive,
+		hypercore.ErrDrive,
+		hypercore.ErrFramed,
 	}},
 	{ExitUnverified, []error{
 		hyperdrive.ErrName, // unless somebody typed it

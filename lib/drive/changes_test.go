@@ -142,7 +142,7 @@ func TestImportPurges(t *testing.T) {
 func putNames(t testing.TB, key keys.Key, in *store.Store, names ...string) {
 	t.Helper()
 	ctx := context.Background()
-	w, err := hypercore.OpenWriter(ctx, in, key.String(), hypercore.AppendOptions{})
+	w, err := hypercore.OpenWriter(ctx, in, key.String(), hypercore.AppendOptions{Drive: true})
 	check(t, err)
 	defer w.Abort()
 	batch := hyperbee.NewBatch(viewOf{w}, w.View().Head().Length)

@@ -103,6 +103,7 @@ type importer struct {
 // open opens both cores for appending.
 func open(ctx context.Context, in *store.Store, word string, options hypercore.AppendOptions) (*importer, error) {
 	im := &importer{}
+	options.Drive = true
 	var err error
 	if im.names, err = hypercore.OpenWriter(ctx, in, word, options); err != nil {
 		return nil, err

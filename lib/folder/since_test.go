@@ -345,7 +345,7 @@ func TestImportPurges(t *testing.T) {
 func putLinks(t testing.TB, p *publication, names ...string) {
 	t.Helper()
 	ctx := context.Background()
-	w, err := hypercore.OpenWriter(ctx, p.in, "d", hypercore.AppendOptions{})
+	w, err := hypercore.OpenWriter(ctx, p.in, "d", hypercore.AppendOptions{Drive: true})
 	check(t, err)
 	defer w.Abort()
 	batch := hyperbee.NewBatch(blocksOf{w}, w.View().Head().Length)

@@ -20,6 +20,7 @@ import (
 type AppendOptions struct {
 	New          bool         // the name must not be taken yet
 	Compat       bool         // a new core's key is its public key, without a manifest
+	Drive        bool         // the blocks are a drive's names; without it, a core that holds such is refused
 	Short        bool         // many small blocks, such as lines: kept together, not deduplicated
 	ExpectLength *uint64      // fail with ErrConflict if the log has another length
 	IfChanged    bool         // append nothing if the log already ends with exactly these blocks
@@ -258,6 +259,11 @@ func (w *Writer) load(ctx context.Context, word string, options AppendOptions) e
 	w.sure = w.sure || options.signed > 0 && w.head.Length >= options.signed
 	if err := w.checkWhole(); err != nil {
 		return err
+	}
+	if !options.Drive && !options.recovers {
+		if err := w.refuseDrive(ctx, word); err != nil {
+			return err
+		}
 	}
 	if err := expectLength(word, w.head.Length, options); err != nil {
 		return err

@@ -25,6 +25,7 @@ var (
 	ErrReadOnly = errors.New("no secret key")         // the core is somebody else's
 	ErrForked   = errors.New("the log was rewritten") // the key signed a history that does not extend ours
 	ErrTooLarge = errors.New("block is too large")
+	ErrFramed   = errors.New("the input is an hc-stream, whose framing would become part of the log")
 )
 
 // worded is an error with a text of its own that wraps a sentinel.

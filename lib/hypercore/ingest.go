@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"hc/lib/store"
+	"hc/lib/stream"
 )
 
 // Result describes what an append did.
@@ -52,7 +53,7 @@ func (i *Incoming) AppendTo(ctx context.Context, in *store.Store, word string, o
 	return w.result(ctx, before, bytes)
 }
 
-// AppendRaw appends everything that a reader delivers as one block.
+// AppendRaw appends everything that a reader delivers as one block. It refuses an hc-stream with ErrFramed.
 func AppendRaw(ctx context.Context, in *store.Store, word string, from io.Reader, options AppendOptions) (Result, error) {
 	data, err := io.ReadAll(io.LimitReader(from, MaxBlock+1))
 	if err != nil {
@@ -60,6 +61,9 @@ func AppendRaw(ctx context.Context, in *store.Store, word string, from io.Reader
 	}
 	if len(data) > MaxBlock {
 		return Result{}, fmt.Errorf("%w: the input is over the limit of %d bytes for one block: cut it with hc-chunk", ErrTooLarge, MaxBlock)
+	}
+	if stream.Begins(data) {
+		return Result{}, ErrFramed
 	}
 	for tries := 1; ; tries++ {
 		result, err := appendOne(ctx, in, word, data, options)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hc/lib/store"
+	"hc/lib/stream"
 )
 
 // Flush says when lines are signed and published: after Count of them, or Interval after the first that is not yet.
@@ -21,7 +22,7 @@ const DefaultFlush = 200 * time.Millisecond
 
 // AppendLines appends each line of a reader, with its LF, as one block (the last may lack the LF). Lines are
 // published at every flush; a later error of the input, or the end of ctx, takes nothing back. The log is locked only
-// during a flush, so an endless input lets others in. committed, which may be nil, is called at each flush.
+// during a flush, so an endless input lets others in. An hc-stream is refused with ErrFramed. committed, which may be nil, is called at each flush.
 func AppendLines(ctx context.Context, in *store.Store, word string, from io.Reader, options AppendOptions, flush Flush, committed func(Result)) (Result, error) {
 	if flush == (Flush{}) {
 		flush.Interval = DefaultFlush
@@ -38,6 +39,7 @@ type lineAppend struct {
 	flush     Flush
 	committed func(Result)
 
+	begun  bool    // lines have come
 	w      *Writer // nil between flushes
 	before uint64
 	added  uint64 // bytes since the last flush
@@ -73,6 +75,10 @@ func (l *lineAppend) run(ctx context.Context, from io.Reader) (Result, error) {
 			if !open {
 				return l.end(work, lines.err)
 			}
+			if !l.begun && stream.Begins(next.blocks[0]) {
+				return l.total, ErrFramed
+			}
+			l.begun = true
 			if l.w == nil && l.flush.Interval > 0 {
 				timer.Reset(l.flush.Interval)
 			}

@@ -45,7 +45,7 @@ func (d *craftedDrive) appendBlobs(blocks ...[]byte) {
 			d.t.Fatal(err)
 		}
 	}
-	names, err := hypercore.OpenWriter(d.t.Context(), d.store, "log", hypercore.AppendOptions{})
+	names, err := hypercore.OpenWriter(d.t.Context(), d.store, "log", hypercore.AppendOptions{Drive: true})
 	try(err)
 	manifest, key, err := hyperdrive.BlobsManifest(names.Key(), names.Manifest())
 	try(err)

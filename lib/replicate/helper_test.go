@@ -53,7 +53,7 @@ func newCore(t *testing.T, count int) *testCore {
 
 func (c *testCore) append(blocks ...[]byte) {
 	c.t.Helper()
-	w, err := hypercore.OpenWriter(c.t.Context(), c.store, "log", hypercore.AppendOptions{Secret: c.secret, Compat: c.compat})
+	w, err := hypercore.OpenWriter(c.t.Context(), c.store, "log", hypercore.AppendOptions{Drive: true, Secret: c.secret, Compat: c.compat})
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -18,6 +18,7 @@
 package stream
 
 import (
+	"bytes"
 	"errors"
 	"hash/crc32"
 	"io"
@@ -37,6 +38,9 @@ const (
 
 // magic is the first line.
 const magic = "hc-stream/1\n"
+
+// Begins reports whether data begin with a stream's first line.
+func Begins(data []byte) bool { return bytes.HasPrefix(data, []byte(magic)) }
 
 // castagnoli is the table of the checksum: CRC-32C.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
