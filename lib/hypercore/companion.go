@@ -73,6 +73,16 @@ func companionSecret(ctx context.Context, in *store.Store, key keys.Key) (keyfil
 	return keyfile.File{}, store.ErrNotFound
 }
 
+// Signs reports whether a secret key in the store signs a core, even one that cannot be read: its own key, or that of
+// the core it belongs to.
+func Signs(ctx context.Context, in *store.Store, key keys.Key) bool {
+	if Owned(in, key) {
+		return true
+	}
+	_, err := companionSecret(ctx, in, key)
+	return !errors.Is(err, store.ErrNotFound)
+}
+
 // signerOf returns the public key of a manifest's one signer.
 func signerOf(manifest []byte) (keys.Key, error) {
 	m, err := keys.DecodeManifest(manifest)

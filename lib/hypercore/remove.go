@@ -26,7 +26,7 @@ func byWhom(key keys.Key, err error) error {
 // blocks can be proved as before, and the cleared ones downloaded again.
 func Clear(ctx context.Context, in *store.Store, key keys.Key, first, end uint64) (blocks uint64, err error) {
 	err = again(func() (err error) {
-		if blocks, err = heldIn(ctx, in, key, first, end); err != nil {
+		if blocks, err = Held(ctx, in, key, first, end); err != nil {
 			return err
 		}
 		return in.Clear(ctx, key, first, end)
@@ -34,8 +34,8 @@ func Clear(ctx context.Context, in *store.Store, key keys.Key, first, end uint64
 	return blocks, byWhom(key, err)
 }
 
-// heldIn counts the blocks of a range that the store holds.
-func heldIn(ctx context.Context, in *store.Store, key keys.Key, first, end uint64) (blocks uint64, err error) {
+// Held returns how many of the blocks first … end-1 of a core the store holds.
+func Held(ctx context.Context, in *store.Store, key keys.Key, first, end uint64) (blocks uint64, err error) {
 	view, err := in.View(ctx, key, false)
 	if err != nil {
 		return 0, err
