@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 
 	urfave "github.com/urfave/cli/v2"
@@ -69,7 +70,7 @@ func newApp(std *cli.IO) *urfave.App {
 			if err := cli.RefuseTerminal(std, c.Bool("force")); err != nil {
 				return cli.Hint(err, "pipe it into hc-verify, or use --force")
 			}
-			return hint(fetch(c, std, claim))
+			return hint(fetch(c, std, claim), claim)
 		},
 	}
 }
@@ -255,8 +256,13 @@ func followFork(ctx context.Context, std *cli.IO, in *store.Store, key keys.Key,
 }
 
 // hint adds to an error what to do next.
-func hint(err error) error {
+func hint(err error, claim proof.Claim) error {
 	switch {
+	case errors.Is(err, hyperdrive.ErrNotDrive) && claim.Kind == proof.KindPath:
+		return cli.Hint(err, "leave out PATH")
+	case errors.Is(err, hyperdrive.ErrNotDrive):
+		kind, _, _ := strings.Cut(claim.String(), " ")
+		return cli.Hint(err, "leave out --"+kind)
 	case errors.Is(err, peer.ErrUnreachable):
 		return cli.Hint(err, "is hc-serve running there?")
 	case errors.Is(err, proof.ErrBlockMissing):

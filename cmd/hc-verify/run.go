@@ -76,6 +76,10 @@ func (j job) run(ctx context.Context, std *cli.IO) (err error) {
 	if flushErr := words.Flush(); err == nil {
 		err = flushErr
 	}
+	if errors.Is(err, hyperdrive.ErrNotDrive) {
+		kind, _, _ := strings.Cut(sum.Claim.String(), " ")
+		return cli.Hint(err, fmt.Sprintf("leave out --%s, and the same of hc-fetch", kind))
+	}
 	return hint(err, sum.Key)
 }
 

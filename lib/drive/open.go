@@ -162,10 +162,7 @@ func blobsOf(ctx context.Context, names *store.View, key keys.Key, manifest []by
 	if err != nil {
 		return blobs, nil, fmt.Errorf("reading the header of drive %v: %w", key, err)
 	}
-	if blobs, manifest, err = hyperdrive.BlobsCore(key, manifest, header); err != nil && !errors.Is(err, hyperdrive.ErrNoBlobs) {
-		err = fmt.Errorf("log %v is %w: %v", key, hyperdrive.ErrNotDrive, err)
-	}
-	return blobs, manifest, err
+	return hyperdrive.BlobsCore(key, manifest, header)
 }
 
 // viewNames is a names core of a store. Its blocks are copies: a small block is a part of the run that it was

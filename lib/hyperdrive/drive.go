@@ -36,11 +36,12 @@ func Open(names hyperbee.Blocks, version uint64) *Drive {
 func (d *Drive) Version() uint64 { return d.tree.Version() }
 
 // BlobsCore returns the key of a drive's blobs core: the one in the names core's header (its block 0), else the one
-// derived from its manifest. blobsManifest is the blobs core's own manifest, nil if it is not known.
+// derived from its manifest. blobsManifest is the blobs core's own manifest, nil if it is not known. The header must be
+// verified: a *NotDriveError blames whoever named the core.
 func BlobsCore(driveKey keys.Key, manifest, header []byte) (key keys.Key, blobsManifest []byte, err error) {
 	named, err := hyperbee.ParseHeader(header)
 	if err != nil {
-		return key, nil, err
+		return key, nil, &NotDriveError{Key: driveKey, Reason: err}
 	}
 	if named != nil {
 		return keys.Key(named), nil, nil

@@ -207,7 +207,7 @@ func TestBlobsCore(t *testing.T) {
 			t.Errorf("%s: manifest %x", name, manifest)
 		}
 	}
-	if _, _, err := BlobsCore(keys.Key{}, nil, []byte("log")); !errors.Is(err, hyperbee.ErrCorrupt) {
+	if _, _, err := BlobsCore(keys.Key{}, nil, []byte("log")); !errors.Is(err, ErrNotDrive) || errors.Is(err, hyperbee.ErrCorrupt) {
 		t.Errorf("a core that is no bee: %v", err)
 	}
 }

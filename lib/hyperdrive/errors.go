@@ -1,6 +1,11 @@
 package hyperdrive
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+
+	"hc/lib/keys"
+)
 
 var (
 	// ErrName is returned for a name that must not be given to a file on a disk.
@@ -25,3 +30,21 @@ var (
 	// ErrNotFile is returned for the content of an item that is not a file.
 	ErrNotFile = errors.New("not a file")
 )
+
+// NotDriveError says which log is used as a drive's names, but is not one: its block 0 is another log's. It is
+// ErrNotDrive, and not hyperbee.ErrCorrupt: somebody has named the wrong log, and nothing is damaged.
+type NotDriveError struct {
+	Key    keys.Key
+	Reason error // why block 0 is not a drive's header
+}
+
+// Error implements error.
+func (e *NotDriveError) Error() string { return fmt.Sprintf("core %v is a log, not a drive", e.Key) }
+
+// Unwrap returns ErrNotDrive.
+func (e *NotDriveError) Unwrap() error { return ErrNotDrive }
+
+// Hint says what to do next.
+func (e *NotDriveError) Hint() string {
+	return fmt.Sprintf("hc-fetch %v | hc-verify %v reads it", e.Key, e.Key)
+}

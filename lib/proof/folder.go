@@ -141,9 +141,6 @@ func blobsKey(names keys.Key, manifest, header []byte) (*keys.Key, error) {
 	if errors.Is(err, hyperdrive.ErrNoBlobs) {
 		return nil, nil
 	}
-	if errors.Is(err, hyperbee.ErrCorrupt) {
-		return nil, fmt.Errorf("core %v is not a drive: %w", names, err)
-	}
 	return &key, err
 }
 

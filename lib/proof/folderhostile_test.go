@@ -46,7 +46,7 @@ func TestHostileDrives(t *testing.T) {
 			d.names.append([]byte("\x0a\x0b\x0a\x09\x0a\x01\x01\x12\x04\x01\x00\x01\x00\x12\x01k"))
 		}, ErrUnverified, "out of order"},
 		"a block that is none": {func(d *testDrive) { d.names.append([]byte("block")) }, ErrUnverified, "not a tree of names"},
-		"another header":       {func(d *testDrive) { d.names = newLog(t, []byte("a header"), []byte("a block")) }, ErrUnverified, "header"},
+		"another header":       {func(d *testDrive) { d.names = newLog(t, []byte("a header"), []byte("a block")) }, hyperdrive.ErrNotDrive, "is a log, not a drive"},
 	} {
 		d := newDrive(t)
 		c.make(d)

@@ -56,7 +56,7 @@ type Drive struct {
 
 // OpenDrive connects to peers and returns their newest version of a drive, or the one that ref pins. Close it.
 //
-// The error is proof.ErrPartial if nothing was signed yet, or not that much; hyperbee.ErrCorrupt if the core is not a
+// The error is proof.ErrPartial if nothing was signed yet, or not that much; hyperdrive.ErrNotDrive if the core is not a
 // drive's; else one from Fetch.
 func OpenDrive(ctx context.Context, ref keys.Ref, options DriveOptions) (*Drive, error) {
 	if options.Wait == 0 {
@@ -109,7 +109,7 @@ func (d *Drive) open(ctx context.Context, ref keys.Ref) (err error) {
 		return err
 	}
 	if _, err := hyperbee.ParseHeader(d.header); err != nil {
-		return fmt.Errorf("core %v is not a drive: %w", d.key, err)
+		return &hyperdrive.NotDriveError{Key: d.key, Reason: err}
 	}
 	d.head, d.files = head, hyperdrive.Open(d.names, version)
 	d.openAhead()

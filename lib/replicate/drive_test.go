@@ -309,7 +309,7 @@ func TestBlobsThatNobodyHas(t *testing.T) {
 func TestOpenDriveRefuses(t *testing.T) {
 	core := newCore(t, 3)
 	_, err := OpenDrive(t.Context(), keys.Ref{Key: core.key}, DriveOptions{Peers: []Dialer{over("log", core.serving(ServerOptions{}))}})
-	if !errors.Is(err, hyperbee.ErrCorrupt) {
+	if !errors.Is(err, hyperdrive.ErrNotDrive) || errors.Is(err, hyperbee.ErrCorrupt) {
 		t.Errorf("a log: %v", err)
 	}
 	_, err = OpenDrive(t.Context(), keys.Ref{Key: keys.Key{1}}, DriveOptions{Peers: []Dialer{over("log", core.serving(ServerOptions{}))}})
