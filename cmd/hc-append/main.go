@@ -19,6 +19,7 @@ import (
 	"hc/lib/peer"
 	"hc/lib/replicate"
 	"hc/lib/store"
+	"hc/lib/stream"
 )
 
 func main() { cli.Main(newApp, network.Exits) }
@@ -137,7 +138,7 @@ func parse(c *urfave.Context, std *cli.IO) (job, error) {
 	case j.onto != "" && (j.options.New || j.options.Compat):
 		return j, cli.Usagef("--onto is for a log that exists: --new and --compat are for one that does not")
 	case slices.Contains(c.StringSlice("peer"), ""):
-		return j, cli.Usagef("--peer needs an address")
+		return j, cli.Usagef("--peer \"\": want HOST[:PORT]")
 	}
 	var err error
 	if j.peers, err = network.PeersAt(c.StringSlice("peer")); err != nil {
@@ -196,6 +197,8 @@ func (j job) hint(err error) error {
 		return cli.Hint(err, "leave out --peer for a log that it never had")
 	case errors.Is(err, hypercore.ErrDrive):
 		return cli.Hint(err, fmt.Sprintf("add --drive (hc-chunk FOLDER | hc-append %s --drive)", j.word))
+	case errors.Is(err, stream.ErrPlain):
+		return cli.Hint(err, fmt.Sprintf("hc-chunk FOLDER | hc-append %s --drive", j.word))
 	case errors.Is(err, hypercore.ErrFramed) && j.raw:
 		return cli.Hint(err, "leave out --raw")
 	case errors.Is(err, hypercore.ErrFramed):

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -49,7 +51,7 @@ func checkFile(name string) (int64, error) {
 	}
 	info, err := os.Stat(name)
 	if err != nil {
-		return 0, err
+		return 0, unreadable(name, err)
 	}
 	if info.IsDir() {
 		return 0, cli.Hint(cli.Usagef("%q is a folder", name), "--dry-run lists one; --list and --cuts are for files, --join is for a stream")
@@ -88,9 +90,18 @@ func (in input) open(ctx context.Context, std *cli.IO) (io.ReadCloser, error) {
 	}
 	f, err := os.Open(in.name)
 	if err != nil {
-		return nil, err
+		return nil, unreadable(in.name, err)
 	}
 	return &fileReader{f, ctx}, nil
+}
+
+// unreadable names the file as the user wrote it, and not the call that failed.
+func unreadable(name string, err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	return fmt.Errorf("reading %q: %w", name, err)
 }
 
 // fileReader is a file until its context ends.

@@ -97,6 +97,9 @@ func parseLimits(c *urfave.Context) (chunk.Limits, error) {
 
 func newCutter(c *urfave.Context, l chunk.Limits) (cutter chunk.Cutter, err error) {
 	algorithm := c.String("algorithm")
+	if rolling := algorithm == "rabin" || algorithm == "fastcdc"; rolling && !chunk.IsAverage(l.Average) {
+		return nil, cli.Usagef("--avg %q: want a power of two from 64 to 8 MiB, such as 64k or 128k", c.String("avg"))
+	}
 	switch algorithm {
 	case "rabin":
 		cutter, err = chunk.NewRabin(l)

@@ -23,6 +23,7 @@ import (
 	"hc/lib/peer"
 	"hc/lib/proof"
 	"hc/lib/replicate"
+	"hc/lib/secretstream"
 	"hc/lib/store"
 )
 
@@ -70,7 +71,7 @@ func newApp(std *cli.IO) *urfave.App {
 			if err := cli.RefuseTerminal(std, c.Bool("force")); err != nil {
 				return cli.Hint(err, "pipe it into hc-verify, or use --force")
 			}
-			return hint(fetch(c, std, claim), claim)
+			return hint(fetch(c, std, claim), claim, c.IsSet("exec"))
 		},
 	}
 }
@@ -256,13 +257,15 @@ func followFork(ctx context.Context, std *cli.IO, in *store.Store, key keys.Key,
 }
 
 // hint adds to an error what to do next.
-func hint(err error, claim proof.Claim) error {
+func hint(err error, claim proof.Claim, exec bool) error {
 	switch {
 	case errors.Is(err, hyperdrive.ErrNotDrive) && claim.Kind == proof.KindPath:
 		return cli.Hint(err, "leave out PATH")
 	case errors.Is(err, hyperdrive.ErrNotDrive):
 		kind, _, _ := strings.Cut(claim.String(), " ")
 		return cli.Hint(err, "leave out --"+kind)
+	case errors.Is(err, secretstream.ErrHandshake) && exec:
+		return cli.Hint(err, "does the command run hc-serve --stdio?")
 	case errors.Is(err, peer.ErrUnreachable):
 		return cli.Hint(err, "is hc-serve running there?")
 	case errors.Is(err, proof.ErrBlockMissing):

@@ -2,17 +2,11 @@
 package main
 
 import (
-	"errors"
-	"io/fs"
-	"os"
-
 	urfave "github.com/urfave/cli/v2"
 
 	"hc/lib/cli"
-	"hc/lib/hypercore"
 	"hc/lib/keys"
 	"hc/lib/proof"
-	"hc/lib/store"
 )
 
 func main() { cli.Main(newApp) }
@@ -124,9 +118,10 @@ func parse(c *urfave.Context, std *cli.IO) (job, error) {
 		return j, err
 	}
 	if c.NArg() == 1 {
-		if err := j.resolve(c); err != nil {
+		if j.ref, err = std.Ref(c, c.Args().First()); err != nil {
 			return j, err
 		}
+		j.given, j.options.Key = true, &j.ref.Key
 	}
 	if j.ref.Pinned {
 		claim.At = &j.ref.Length
@@ -170,27 +165,4 @@ func parseClaim(c *urfave.Context) (claim proof.Claim, asked bool, err error) {
 		}
 	}
 	return claim, asked, nil
-}
-
-// resolve finds the key: the argument is one, or the name of a log in the store, if there is a store.
-func (j *job) resolve(c *urfave.Context) error {
-	word := c.Args().First()
-	j.given = true
-	ref, err := keys.ParseRef(word)
-	if err != nil {
-		if _, statErr := os.Stat(j.dir); errors.Is(statErr, fs.ErrNotExist) {
-			return cli.Exitf(cli.ErrNotFound, "%q is not a key, and there is no store %q in which it could be a name", word, j.dir)
-		}
-		in, err := store.Open(c.Context, j.dir, store.Options{ReadOnly: true})
-		if err != nil {
-			return err
-		}
-		defer in.Close()
-		if ref, err = hypercore.Find(c.Context, in, word); err != nil {
-			return err
-		}
-	}
-	j.ref = ref
-	j.options.Key = &j.ref.Key
-	return nil
 }

@@ -113,7 +113,7 @@ func hint(err error, key keys.Key) error {
 	var at *proof.FrameError
 	switch {
 	case errors.Is(err, proof.ErrCut) && errors.As(err, &at) && at.Offset == 0:
-		return cli.Exitf(proof.ErrPartial, "the input is empty: the program that should have written it says why")
+		return cli.Exitf(proof.ErrPartial, "the input is empty: see the error of the command before it")
 	case errors.As(err, &claim):
 		c := claim.Claim
 		word := key.String()

@@ -22,7 +22,7 @@ func newClone(std *cli.IO) *urfave.App {
 	return &urfave.App{
 		Name:        "hc-clone",
 		Usage:       "fetch a drive into a new folder",
-		ArgsUsage:   "KEY FOLDER [PATH...]",
+		ArgsUsage:   "KEY|NAME FOLDER [PATH...]",
 		Description: cloneDescription,
 		Flags:       append(followFlags(), cli.JSONFlag()),
 		Metadata: cli.Manual{
@@ -41,7 +41,7 @@ func newClone(std *cli.IO) *urfave.App {
 const cloneDescription = `
 hc clone fetches a drive and writes its files into FOLDER, each once all of it is verified, with its mode and time. With PATHs it takes
 only these files and folders, and only the names that it needs to find them. A clone of FORK.LENGTH.KEY stays at that version; with
-its .TREEHASH added it can be no other.
+its .TREEHASH added it can be no other. A NAME is looked up in the store that $HC_DIR or 'hc -C DIR' names, else in ./.hc, for its key only.
 
 Without --peer, --exec or $HC_PEERS it looks for peers that have the drive: where it came from before, and on the local network, where
 'hc share' and 'hc-serve --announce' answer.
@@ -63,7 +63,7 @@ func clone(c *urfave.Context, std *cli.IO) error {
 	if c.NArg() < 2 {
 		return cli.Usagef("want a KEY and a FOLDER, got %d arguments", c.NArg())
 	}
-	ref, err := keys.ParseRef(c.Args().First())
+	ref, err := std.Ref(c, c.Args().First())
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func newPhysician(c *urfave.Context, std *cli.IO) (*physician, error) {
 	case d.newFork && c.IsSet("peer"):
 		return nil, cli.Usagef("--new-fork asks no peer: leave out --peer")
 	case slices.Contains(c.StringSlice("peer"), ""):
-		return nil, cli.Usagef("--peer needs an address")
+		return nil, cli.Usagef("--peer \"\": want HOST[:PORT]")
 	}
 	var err error
 	if d.peers, err = network.PeersAt(c.StringSlice("peer")); err != nil {
@@ -174,7 +174,7 @@ func (d *physician) everyCore(ctx context.Context, in *store.Store) error {
 		}
 	}
 	if d.conflict == 0 && !d.std.JSON {
-		_, err := fmt.Fprintf(d.std.Out, "%d logs: no head was seen that conflicts with what is here\n", len(cores))
+		_, err := fmt.Fprintf(d.std.Out, "%s: no head was seen that conflicts with what is here\n", plural(len(cores), "log"))
 		return err
 	}
 	return d.conclude()

@@ -70,7 +70,7 @@ func meaning(here store.Head, seen hypercore.SeenHead) string {
 	goesOn := seen.Compared && seen.Common == here.Length
 	switch {
 	case seen.Head.Fork > here.Fork && seen.Compared:
-		return fmt.Sprintf("the log was signed again under a higher fork; %d blocks are the same", seen.Common)
+		return fmt.Sprintf("the log was signed again under a higher fork; it shares the first %s", plural(int(seen.Common), "block"))
 	case seen.Head.Fork > here.Fork:
 		return "the log was signed again under a higher fork"
 	case goesOn:
@@ -169,7 +169,7 @@ func (d *physician) done(key keys.Key, a replicate.Adopted) error {
 		return err
 	}
 	if a.Common < a.Before.Length {
-		d.std.Notef("the first %d blocks are the same; those after them are no longer part of the log here", a.Common)
+		d.std.Notef("it shares the first %s; those after them are no longer part of the log here", plural(int(a.Common), "block"))
 	}
 	if a.Common < a.After.Length {
 		d.std.Notef("its blocks from %d on are still to be fetched: hc-fetch %s --peer HOST > /dev/null", a.Common, name)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -48,10 +49,29 @@ func openDrive(c *urfave.Context, std *cli.IO) (*opened, error) {
 		return nil, err
 	}
 	if o.Drive, err = drive.Open(c.Context, o.in, ref); err != nil {
+		err = o.notHere(c, ref, err)
 		o.close()
 		return nil, err
 	}
 	return o, nil
+}
+
+// notHere says how a log that the store does not have can be brought there.
+func (o *opened) notHere(c *urfave.Context, ref keys.Ref, err error) error {
+	if _, viewErr := o.in.View(c.Context, ref.Key, false); !errors.Is(viewErr, store.ErrNotFound) {
+		return err
+	}
+	return cli.Hint(cli.Exitf(cli.ErrNotFound, "no log with key %v in this store", ref.Key), "hc-fetch KEY, or hc clone KEY FOLDER, brings it")
+}
+
+// isFolder makes the error about a word that names nothing one about the folder of that name, if it is a working copy.
+func isFolder(c *urfave.Context, word string, err error) error {
+	notFound := errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrName) || errors.Is(err, store.ErrNoStore)
+	dir := worktree.StoreDir(word)
+	if _, statErr := os.Stat(dir); word == "" || !notFound || statErr != nil {
+		return err
+	}
+	return cli.Hint(cli.Usagef("%q is a folder", word), fmt.Sprintf("%s -C %s reads the drive of that working copy", strings.Replace(c.App.Name, "-", " ", 1), dir))
 }
 
 // find opens the store, and finds which log the arguments name; it need not be a drive.
@@ -64,11 +84,11 @@ func find(c *urfave.Context, std *cli.IO) (o *opened, ref keys.Ref, err error) {
 		}
 	}
 	if o.in, err = store.Open(c.Context, dir, store.Options{ReadOnly: true}); err != nil {
-		return nil, ref, err
+		return nil, ref, isFolder(c, c.Args().First(), err)
 	}
 	if ref, err = o.ref(c); err != nil {
 		o.close()
-		return nil, ref, err
+		return nil, ref, isFolder(c, c.Args().First(), err)
 	}
 	return o, ref, nil
 }

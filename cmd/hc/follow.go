@@ -18,6 +18,7 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/peer"
 	"hc/lib/replicate"
+	"hc/lib/secretstream"
 	"hc/lib/worktree"
 )
 
@@ -48,6 +49,7 @@ type following struct {
 	versions int             // that came, or were here
 	last     string          // of these
 	away     bool            // all peers are lost
+	exec     bool            // a command was named as a peer
 
 	blocks, bytes atomic.Uint64 // that came over the wire since the last version
 	came          atomic.Int64  // bytes that came over the wire in all
@@ -67,7 +69,7 @@ func (f *following) counts() []cli.Count {
 
 // follow brings the newest version, or the one that ref pins, into a working copy; live: and all that come later.
 func follow(c *urfave.Context, std *cli.IO, tree *worktree.Tree, ref keys.Ref, live bool) error {
-	f := &following{std: std, tree: tree, kept: map[string]bool{}}
+	f := &following{std: std, tree: tree, exec: c.IsSet("exec"), kept: map[string]bool{}}
 	f.progress = cli.NewProgress(std, cli.ProgressOptions{Counts: f.counts})
 	defer f.progress.Done()
 	dialers, err := network.Peers(std, c)
@@ -234,6 +236,8 @@ func (f *following) end(err error) error {
 		return cli.Hint(err, "move them away, or use --force to lose the edits")
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return cli.Hint(err, "make room, then run it again: what is here is kept")
+	case errors.Is(err, secretstream.ErrHandshake) && f.exec:
+		return cli.Hint(err, "does the command run hc-serve --stdio?")
 	case errors.Is(err, peer.ErrUnreachable):
 		return cli.Hint(err, "is hc share or hc-serve running there?")
 	case err == nil && f.refused > 0:

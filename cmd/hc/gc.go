@@ -67,7 +67,7 @@ func collect(c *urfave.Context, std *cli.IO, run func(*store.Store, func(int64))
 		return err
 	}
 	if report.Damaged > 0 {
-		std.Warnf("%d packs are damaged and stay as they are: see 'hc fsck'", report.Damaged)
+		std.Warnf("%s damaged, left as before: see 'hc fsck'", plural(report.Damaged, "pack"))
 	}
 	return printCollected(std, report, c.Bool("dry-run"))
 }
@@ -88,6 +88,6 @@ func printCollected(std *cli.IO, r store.GCReport, dry bool) error {
 	if dry {
 		what = "would free"
 	}
-	_, err := fmt.Fprintf(std.Out, "%s %d bytes of %d, rewriting %d of %d packs\n", what, max(r.Freed(), 0), r.Before, r.Rewritten, r.Packs)
+	_, err := fmt.Fprintf(std.Out, "%s %d bytes of %d, rewriting %d of %s\n", what, max(r.Freed(), 0), r.Before, r.Rewritten, plural(r.Packs, "pack"))
 	return err
 }

@@ -51,12 +51,17 @@ type Limits struct {
 	Average, Min, Max int
 }
 
+// IsAverage reports whether n can be an Average.
+func IsAverage(n int) bool {
+	return n == 0 || n >= Window && n <= 8<<20 && bits.OnesCount(uint(n)) == 1
+}
+
 // Resolved returns l with its zeros replaced, or an error that wraps ErrLimits and names the wrong limit.
 func (l Limits) Resolved() (Limits, error) {
 	if l.Average == 0 {
 		l.Average = DefaultAverage
 	}
-	if l.Average < Window || l.Average > 8<<20 || bits.OnesCount(uint(l.Average)) != 1 {
+	if !IsAverage(l.Average) {
 		return l, fmt.Errorf("%w: average %d: must be a power of two from %d to %d", ErrLimits, l.Average, Window, 8<<20)
 	}
 	if l.Min == 0 {

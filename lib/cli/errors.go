@@ -66,7 +66,7 @@ func hintOf(err error) string {
 		return h.Hint()
 	}
 	if errors.Is(err, store.ErrNoStore) {
-		return "name another with -C, or make one with hc-append or hc share"
+		return "name another with -C"
 	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return "make room, then run it again"

@@ -85,6 +85,7 @@ var exits = []struct {
 		store.ErrName,
 		chunk.ErrLimits,
 		stream.ErrFolder, // a stream of a folder where none is taken
+		stream.ErrPlain,
 		hyperdrive.ErrNotDrive,
 		hypercore.ErrDrive,
 		hypercore.ErrFramed,

@@ -35,6 +35,7 @@ func TestExitCode(t *testing.T) {
 		{"impossible limits", chunk.ErrLimits, 2},
 		{"folder", stream.ErrFolder, 2},
 		{"log in place of a drive", hyperdrive.ErrNotDrive, 2},
+		{"bytes in place of a folder", stream.ErrPlain, 2},
 		{"drive in place of a log", hypercore.ErrDrive, 2},
 		{"stream in place of lines", hypercore.ErrFramed, 2},
 		{"part of a core", proof.ErrPartial, 3},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -54,6 +55,9 @@ func (std *IO) Secret(c *urfave.Context) (*keyfile.File, error) {
 		return nil, Usagef("%s: the passphrase comes from descriptor %d, too", source, n)
 	}
 	file, err := std.ReadSecret(c.Context, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, Exitf(ErrKey, "reading the secret key: %s: %w", source, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the secret key: %s: %w", source, err)
 	}

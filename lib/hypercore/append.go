@@ -138,7 +138,7 @@ func (w *Writer) identify(ctx context.Context, word string, options AppendOption
 	case err != nil:
 		return err
 	case options.New:
-		return fmt.Errorf("%w: core %q exists already, as %v: take another name, or append to it without asking for a new one", ErrConflict, word, ref.Key)
+		return fmt.Errorf("%w: core %q exists already, as %v: choose another name, or leave out --new", ErrConflict, word, ref.Key)
 	case ref.Pinned:
 		return fmt.Errorf("%w: %q is a pinned version: append to %v", ErrConflict, word, ref.Key)
 	}
@@ -287,7 +287,15 @@ func expectLength(word string, length uint64, options AppendOptions) error {
 	if options.ExpectLength == nil || *options.ExpectLength == length {
 		return nil
 	}
-	return fmt.Errorf("%w: core %q has %d blocks, expected %d: look at what was appended, then try again", ErrConflict, word, length, *options.ExpectLength)
+	return fmt.Errorf("%w: core %q has %s, expected %d: look at what was appended, then try again", ErrConflict, word, blocks(length), *options.ExpectLength)
+}
+
+// blocks counts blocks in words.
+func blocks(n uint64) string {
+	if n == 1 {
+		return "1 block"
+	}
+	return fmt.Sprintf("%d blocks", n)
 }
 
 // Key returns the core's key.

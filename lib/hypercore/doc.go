@@ -10,14 +10,7 @@
 // The formats are those of stock Hypercore: the tree in lib/merkle, manifests and signatures in lib/keys.
 package hypercore
 
-import (
-	"context"
-	"errors"
-	"fmt"
-
-	"hc/lib/keys"
-	"hc/lib/store"
-)
+import "errors"
 
 // Sentinel errors, to be tested with errors.Is.
 var (
@@ -39,23 +32,3 @@ func (e worded) Unwrap() error { return e.is }
 
 // MaxBlock is the size in bytes of the largest block that can be appended: stock's limit.
 const MaxBlock = 15 << 20
-
-// Find returns the core that word names: a key in any of its spellings, else a local name in the store, which is nil
-// if there is none. The error wraps both keys.ErrKey and store.ErrName if word can be neither.
-func Find(ctx context.Context, from *store.Store, word string) (keys.Ref, error) {
-	ref, err := keys.ParseRef(word)
-	if err == nil {
-		return ref, nil
-	}
-	if nameErr := store.CheckName(word); nameErr != nil {
-		return keys.Ref{}, fmt.Errorf("%w, and %w", err, nameErr)
-	}
-	if from == nil {
-		return keys.Ref{}, fmt.Errorf("%w: %q is not a key, and there is no store here in which it could be a name", store.ErrNotFound, word)
-	}
-	key, nameErr := from.Resolve(word)
-	if errors.Is(nameErr, store.ErrNotFound) && len(word) > keys.Size { // a name, or a key with a slip in it
-		nameErr = fmt.Errorf("%w, and as a key: %v", nameErr, err)
-	}
-	return keys.Ref{Key: key}, nameErr
-}

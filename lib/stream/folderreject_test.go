@@ -15,7 +15,7 @@ func TestFolderRejected(t *testing.T) {
 	pad := strings.Repeat
 	hash := pad("0a", 32)
 	for _, test := range []struct{ name, body, want string }{
-		{"blocks of no file", "chunk 1\nx\n", "frame 1 at byte 12: blocks that belong to no file"},
+		{"blocks of no file", "chunk 1\nx\n", "the stream is of plain bytes, not of a folder"},
 		{"lines of no file", "tree\nlines 1 1\n\n\n", "frame 2 at byte 17: blocks that belong to no file"},
 		{"blocks behind a link", "file 0644 0 f\nlink 1 a\nb\nchunk 1\nx\n", "blocks that belong to no file"},
 		{"blocks behind a same", "file 0644 0 f\nsame b\nf\nchunk 1\nx\n", "blocks that belong to no file"},

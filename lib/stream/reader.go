@@ -193,6 +193,8 @@ func (r *Reader) parseFrame(pinned bool) error {
 		return r.folderFrame(word)
 	case string(word) == "end" && more:
 		return r.readEnd(size, pinned)
+	case r.folder != nil && r.frame == 1 && (string(word) == "chunk" || string(word) == "lines"):
+		return ErrPlain
 	case r.folder != nil && !r.folder.inFile && (string(word) == "chunk" || string(word) == "lines"):
 		err = fmt.Errorf("%w: a folder's stream begins with tree or file", errNoFile)
 	case string(word) == "chunk" && more:

@@ -52,9 +52,16 @@ var (
 	ErrTruncated error = truncated{}
 	// ErrFolder is wrapped by errors about a stream of files, if a stream of blocks is wanted.
 	ErrFolder = errors.New("this is a stream of a folder")
+	// ErrPlain is returned for a stream of blocks, where a stream of files is wanted. It wraps ErrFormat.
+	ErrPlain error = plainBytes{}
 	// ErrTooLarge is wrapped by a Writer's error about a block or a line over MaxBlock.
 	ErrTooLarge = errors.New("larger than a block may be")
 )
+
+type plainBytes struct{}
+
+func (plainBytes) Error() string { return "the stream is of plain bytes, not of a folder" }
+func (plainBytes) Unwrap() error { return ErrFormat }
 
 type truncated struct{}
 

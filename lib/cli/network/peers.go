@@ -63,8 +63,11 @@ func NamedPeers(std *cli.IO, c *urfave.Context) (dialers []replicate.Dialer, err
 }
 
 func namedPeers(std *cli.IO, c *urfave.Context, limiter *peer.Limiter) (dialers []replicate.Dialer, err error) {
-	if slices.Contains(c.StringSlice("peer"), "") || slices.Contains(c.StringSlice("exec"), "") {
-		return nil, cli.Usagef("--peer and --exec need an address or a command")
+	switch {
+	case slices.Contains(c.StringSlice("peer"), ""):
+		return nil, cli.Usagef("--peer \"\": want HOST[:PORT]")
+	case slices.Contains(c.StringSlice("exec"), ""):
+		return nil, cli.Usagef("--exec \"\": want a command")
 	}
 	for _, address := range c.StringSlice("peer") {
 		if err := peer.CheckAddress(address); err != nil {
