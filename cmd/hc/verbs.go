@@ -11,7 +11,7 @@ import (
 
 // builtin are the verbs that are part of this binary, each in a file of its own. They come before programs hc-VERB.
 var builtin = cli.Verbs{
-	newCat, newCheckout, newClear, newClone, newDiff, newDoctor, newDu, newFsck, newGC, newKeys, newLog, newLs, newPeers, newPull, newRepack,
+	newCat, newCheckout, newClear, newClone, newDiff, newDoctor, newDu, newFsck, newGC, newKeys, newLog, newLogs, newLs, newPeers, newPull, newRepack,
 	newRm, newShare, newStatus, newSync,
 }
 
