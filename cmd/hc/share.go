@@ -58,6 +58,9 @@ hc share makes a drive of a folder, or publishes its next version: it imports wh
 imports again whenever something in the folder changes. Anybody with the key can read all of it, from any peer that has it; only somebody
 with the secret key, which stays in the folder's store (.hc), can publish. Back that up.
 
+Unless --listen names an address of this machine alone (localhost:4977), it is served on every network interface, so whoever can reach
+this machine and has the key can read it; without the key nobody can.
+
 Peers with the key find the share on the local network. It is announced by multicast DNS under its discovery key only, from which nobody
 learns the key.
 
@@ -351,6 +354,9 @@ func listenFor(ctx context.Context, std *cli.IO, server *replicate.Server, addre
 	listener, err := network.Listen(ctx, std, addresses...)
 	if err != nil {
 		return err
+	}
+	if address == "" {
+		std.Notef("the network can reach it: --listen localhost:PORT keeps it on this machine")
 	}
 	if announce {
 		announced, err := network.Announce(ctx, std, listener.Addr(), server)
