@@ -111,7 +111,14 @@ func writeHead(w io.Writer, sum proof.Summary, json bool) error {
 func hint(err error, key keys.Key) error {
 	var claim *proof.ClaimError
 	var at *proof.FrameError
+	var other *proof.NotProofError
 	switch {
+	case errors.As(err, &other):
+		err = cli.Exitf(proof.ErrUnverified, "the input is not an hc-proof stream (it begins with %q)", other.Begins)
+		if strings.HasPrefix(other.Begins, "hc-stream/") {
+			return cli.Hint(err, "hc-append takes it, and hc-fetch makes a proof")
+		}
+		return cli.Hint(err, "hc-fetch makes one")
 	case errors.Is(err, proof.ErrCut) && errors.As(err, &at) && at.Offset == 0:
 		return cli.Exitf(proof.ErrPartial, "the input is empty: see the error of the command before it")
 	case errors.As(err, &claim):

@@ -46,6 +46,16 @@ func (e *FrameError) Error() string {
 // Unwrap returns kind and reason.
 func (e *FrameError) Unwrap() []error { return []error{e.Kind, e.Reason} }
 
+// NotProofError says that a stream was never meant to be a proof. The FrameError around it is ErrUnverified.
+type NotProofError struct {
+	Begins string // with this, shortened
+}
+
+// Error implements error.
+func (e *NotProofError) Error() string {
+	return fmt.Sprintf("not an %s stream: it begins with %q", version, e.Begins)
+}
+
 // ClaimError says that a stream proves something other than what was asked for.
 type ClaimError struct{ Claim, Want Claim }
 

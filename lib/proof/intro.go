@@ -1,17 +1,23 @@
 package proof
 
-import "bytes"
+import (
+	"bytes"
+	"errors"
+)
 
 // intro reads the frames up to the first head.
 func (v *verifier) intro() error {
 	word, err := v.in.peek()
+	if errors.Is(err, ErrUnverified) { // no line
+		word, err = v.in.buf[v.in.start:v.in.end], nil
+	}
 	if err != nil {
 		return err
 	}
-	w := v.in.words()
 	if string(word) != version {
-		return v.in.fail("not an %s stream: it begins with %s", version, spell(word))
+		return v.in.fail("%w", &NotProofError{Begins: shorten(string(word))})
 	}
+	w := v.in.words()
 	v.sum.Key = w.hex32()
 	if !w.ok() {
 		return v.in.fail("no key after %s", version)

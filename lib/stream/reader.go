@@ -162,12 +162,18 @@ func (r *Reader) noMagic() error {
 	line, _, _ := bytes.Cut(have, []byte("\n"))
 	switch {
 	case bytes.HasPrefix(line, []byte("hc-proof/")):
-		return fmt.Errorf("%w: this is a proof, from hc-fetch: pipe it through hc-verify", ErrFormat)
+		return notStream("the input is a proof, from hc-fetch: pipe it through hc-verify")
 	case bytes.HasPrefix(line, []byte(magic[:len("hc-stream/")])):
 		return fmt.Errorf("%w: version %s is not known here: this reads %s", ErrFormat, show(line), strings.TrimSpace(magic))
 	}
-	return fmt.Errorf("%w: it begins with %s, not with %q: hc-chunk makes such a stream from any input", ErrFormat, show(line), strings.TrimSpace(magic))
+	return notStream(fmt.Sprintf("the input is not an hc-stream (it begins with %s): hc-chunk makes one from any input", show(line)))
 }
+
+// notStream is the ErrFormat of an input that was never meant to be an hc-stream: it says what it is.
+type notStream string
+
+func (e notStream) Error() string { return string(e) }
+func (e notStream) Unwrap() error { return ErrFormat }
 
 // readFrame reads a whole frame.
 func (r *Reader) readFrame(pinned bool) error {

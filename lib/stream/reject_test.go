@@ -89,7 +89,7 @@ func TestRejected(t *testing.T) {
 		want     string // part of the error
 	}{
 		{"empty", "", ErrTruncated, "it is empty"},
-		{"text", "hello\n", ErrFormat, `it begins with "hello", not with "hc-stream/1"`},
+		{"text", "hello\n", ErrFormat, `the input is not an hc-stream (it begins with "hello")`},
 		{"CRLF", "hc-stream/1\r\n", ErrFormat, "version"},
 		{"version", "hc-stream/2\nend 0 0 00000000\n", ErrFormat, `version "hc-stream/2" is not known here`},
 		{"proof", "hc-proof/1 00\n", ErrFormat, "pipe it through hc-verify"},
