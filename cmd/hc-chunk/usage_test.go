@@ -22,8 +22,8 @@ func TestUsage(t *testing.T) {
 		args []string
 		want string // part of the error
 	}{
-		{"two modes", []string{"--list", "--cuts"}, "exclude each other"},
-		{"join and list", []string{"--join", "--list"}, "exclude each other"},
+		{"two modes", []string{"--list", "--cuts"}, "cannot be used together"},
+		{"join and list", []string{"--join", "--list"}, "cannot be used together"},
 		{"join and avg", []string{"--join", "--avg", "64k"}, "--avg says how to cut, and --join does not cut"},
 		{"algorithm", []string{"--algorithm", "md5"}, `--algorithm "md5": one of rabin, fastcdc, fixed, lines`},
 		{"odd average", []string{"--avg", "65000"}, "average 65000: must be a power of two"},
