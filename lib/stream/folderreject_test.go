@@ -132,8 +132,8 @@ func TestFolderRejected(t *testing.T) {
 		{"far below a link", "link 1 a\nb\nfile 0644 0 a/b/c/d\n", "a/b/c/d is below a, which is a file or a link"},
 		{"below a kept one", "tree since 0.1." + hash + "\nkeep a\nlink 1 a/b\nc\n", "a/b is below a"},
 		{"below a same", "file 0644 0 a\nsame b\na\nfile 0644 0 b/c\n", "b/c is below b"},
-		{"below a later file", "file 0644 0 a/b/c\nfile 0644 0 x/y\nfile 0644 0 a\n", "a is a file or a link, and a path before it is below it"},
-		{"below a later link", "file 0644 0 a/b/c\nlink 1 a/b\nc\n", "a/b is a file or a link, and a path before it is below it"},
+		{"below a later file", "file 0644 0 a/b/c\nfile 0644 0 x/y\nfile 0644 0 a\n", "a is a file or a link, and an earlier path is below it"},
+		{"below a later link", "file 0644 0 a/b/c\nlink 1 a/b\nc\n", "a/b is a file or a link, and an earlier path is below it"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			in := sealed(test.body, strings.Count(test.body, "\n"), 0) // never reached
@@ -177,8 +177,8 @@ func TestFolderWriterRefuses(t *testing.T) {
 		calls func(w *Writer) error
 		want  string
 	}{
-		"blocks before":  {func(w *Writer) error { _ = w.Chunk([]byte("x")); return w.File(0o644, 0, "a") }, "do not go together"},
-		"lines before":   {func(w *Writer) error { _ = w.Lines([]byte("x")); return w.Tree(nil) }, "do not go together"},
+		"blocks before":  {func(w *Writer) error { _ = w.Chunk([]byte("x")); return w.File(0o644, 0, "a") }, "cannot be mixed with blocks"},
+		"lines before":   {func(w *Writer) error { _ = w.Lines([]byte("x")); return w.Tree(nil) }, "cannot be mixed with blocks"},
 		"chunk of none":  {func(w *Writer) error { _ = w.Tree(nil); return w.Chunk([]byte("x")) }, "belong to no file"},
 		"lines of none":  {func(w *Writer) error { _ = w.Link("a", "b"); return w.Lines([]byte("x")) }, "belong to no file"},
 		"mode":           {func(w *Writer) error { return w.File(0o1644, 0, "a") }, "permission bits"},
@@ -189,7 +189,7 @@ func TestFolderWriterRefuses(t *testing.T) {
 		"same":           {func(w *Writer) error { return w.Same("a", "b") }, "no file frame has named before"},
 		"keep":           {func(w *Writer) error { _ = w.Tree(nil); return w.Keep("a") }, "only after tree since"},
 		"changes":        {func(w *Writer) error { _ = w.Tree(nil); return w.Changes(Since{}) }, "must be the first frame"},
-		"purge":          {func(w *Writer) error { _ = w.Tree(nil); return w.Purge() }, "only under changes"},
+		"purge":          {func(w *Writer) error { _ = w.Tree(nil); return w.Purge() }, "only after changes"},
 		"target":         {func(w *Writer) error { return w.Link("a", "") }, "without a target"},
 		"target of NULs": {func(w *Writer) error { return w.Link("a", "\x00") }, "holds a NUL"},
 	} {

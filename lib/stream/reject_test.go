@@ -109,7 +109,7 @@ func TestRejected(t *testing.T) {
 		{"several too long", sealed("chunk 65536 1\n", 1, 1), ErrFormat, "more than 65536 bytes together"},
 		{"many lengths", sealed("chunk"+pad(" 0", 4097)+"\n\n", 1, 0), ErrFormat, "more than 4096 lengths"},
 		{"endless header", "hc-stream/1\nchunk" + pad(" 0", 40_000), ErrFormat, "its header has no end within the limit"},
-		{"no LF behind", sealed("chunk 1\nxy\n", 1, 1), ErrFormat, "no LF behind its 1 bytes"},
+		{"no LF behind", sealed("chunk 1\nxy\n", 1, 1), ErrFormat, "no LF after its 1 bytes"},
 		{"no lines", sealed("lines 0 0\n\n", 1, 0), ErrFormat, "a line has at least its LF"},
 		{"empty line", sealed("lines 1 0\n\n", 1, 0), ErrFormat, "a line has at least its LF"},
 		{"fewer lines", sealed("lines 3 4\na\nb\n\n", 1, 4), ErrFormat, "it holds 2 lines, not 3"},
