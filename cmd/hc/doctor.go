@@ -42,7 +42,7 @@ func newDoctor(std *cli.IO) *urfave.App {
 			Arguments: cli.CoreArguments,
 		}.Metadata(),
 		Action: func(c *urfave.Context) error {
-			d, err := newPhysician(c, std)
+			d, err := doctorFor(c, std)
 			if err != nil {
 				return err
 			}
@@ -65,8 +65,8 @@ is cut back to what both share, and its own blocks after that are given up; appe
 While anything is left to be resolved, the exit code is 7.
 `
 
-// physician is one run of hc doctor.
-type physician struct {
+// doctor is one run of hc doctor.
+type doctor struct {
 	std      *cli.IO
 	word     string // "" for every core
 	adopt    bool
@@ -77,8 +77,8 @@ type physician struct {
 	conflict int // cores that are left in conflict
 }
 
-func newPhysician(c *urfave.Context, std *cli.IO) (*physician, error) {
-	d := &physician{std: std, word: c.Args().First(), adopt: c.Bool("adopt"), newFork: c.Bool("new-fork"), names: map[keys.Key]string{}}
+func doctorFor(c *urfave.Context, std *cli.IO) (*doctor, error) {
+	d := &doctor{std: std, word: c.Args().First(), adopt: c.Bool("adopt"), newFork: c.Bool("new-fork"), names: map[keys.Key]string{}}
 	switch {
 	case c.NArg() > 1:
 		return nil, cli.Usagef("want one NAME or KEY, or none, got %d arguments", c.NArg())
@@ -112,7 +112,7 @@ func newPhysician(c *urfave.Context, std *cli.IO) (*physician, error) {
 }
 
 // hint says what to do next.
-func (d *physician) hint(err error) error {
+func (d *doctor) hint(err error) error {
 	switch {
 	case errors.Is(err, peer.ErrUnreachable):
 		return cli.Hint(err, "is hc-serve running there?")
@@ -122,7 +122,7 @@ func (d *physician) hint(err error) error {
 	return err
 }
 
-func (d *physician) run(c *urfave.Context) error {
+func (d *doctor) run(c *urfave.Context) error {
 	in, err := store.Open(c.Context, d.std.StoreDir(c), store.Options{ReadOnly: len(d.peers) == 0 && !d.newFork})
 	if err != nil {
 		return err
@@ -149,14 +149,14 @@ func (d *physician) run(c *urfave.Context) error {
 }
 
 // nameOf returns a core's name, or else its key.
-func (d *physician) nameOf(key keys.Key) string {
+func (d *doctor) nameOf(key keys.Key) string {
 	if name := d.names[key]; name != "" {
 		return name
 	}
 	return key.String()
 }
 
-func (d *physician) everyCore(ctx context.Context, in *store.Store) error {
+func (d *doctor) everyCore(ctx context.Context, in *store.Store) error {
 	cores, err := in.Cores(ctx)
 	if err != nil {
 		return err
@@ -181,7 +181,7 @@ func (d *physician) everyCore(ctx context.Context, in *store.Store) error {
 }
 
 // treat does what was asked for with one core, and reports its state.
-func (d *physician) treat(ctx context.Context, in *store.Store, key keys.Key) error {
+func (d *doctor) treat(ctx context.Context, in *store.Store, key keys.Key) error {
 	switch {
 	case d.adopt:
 		return d.takeOver(ctx, in, key)
@@ -199,7 +199,7 @@ func (d *physician) treat(ctx context.Context, in *store.Store, key keys.Key) er
 	return d.report(found)
 }
 
-func (d *physician) takeOver(ctx context.Context, in *store.Store, key keys.Key) error {
+func (d *doctor) takeOver(ctx context.Context, in *store.Store, key keys.Key) error {
 	adopted, err := replicate.Adopt(ctx, in, key, d.peers, replicate.FetchOptions{})
 	var seen *hypercore.SeenError
 	if errors.As(err, &seen) {
@@ -222,7 +222,7 @@ func (d *physician) takeOver(ctx context.Context, in *store.Store, key keys.Key)
 }
 
 // conclude returns the error for the conflicts that are left.
-func (d *physician) conclude() error {
+func (d *doctor) conclude() error {
 	switch {
 	case d.conflict == 1:
 		return cli.Exitf(cli.ErrConflict, "a log has a head here and another elsewhere, and the key signed both")

@@ -30,7 +30,7 @@ func toJSON(head store.Head) headJSON {
 }
 
 // report prints which heads were seen of a core.
-func (d *physician) report(found hypercore.Diagnosis) error {
+func (d *doctor) report(found hypercore.Diagnosis) error {
 	if len(found.Seen) > 0 {
 		d.conflict++
 	}
@@ -86,7 +86,7 @@ func meaning(here store.Head, seen hypercore.SeenHead) string {
 }
 
 // ownersWays prints what the log's writer can do.
-func (d *physician) ownersWays(text *bytes.Buffer, found hypercore.Diagnosis) {
+func (d *doctor) ownersWays(text *bytes.Buffer, found hypercore.Diagnosis) {
 	name, fork := d.nameOf(found.Key), found.View.Head().Fork
 	adoptable, higher := false, false
 	for _, seen := range found.Seen {
@@ -118,7 +118,7 @@ func readersWays(text *bytes.Buffer, found hypercore.Diagnosis) {
 	text.WriteString("  what is here can be read as before; only its owner can say which one is right\n")
 }
 
-func (d *physician) reportJSON(found hypercore.Diagnosis) error {
+func (d *doctor) reportJSON(found hypercore.Diagnosis) error {
 	line := struct {
 		Key   string     `json:"key"`
 		Name  string     `json:"name,omitempty"`
@@ -154,7 +154,7 @@ func relationWord(here store.Head, seen hypercore.SeenHead) string {
 }
 
 // done prints how a core was settled.
-func (d *physician) done(key keys.Key, a replicate.Adopted) error {
+func (d *doctor) done(key keys.Key, a replicate.Adopted) error {
 	if d.std.JSON {
 		return cli.WriteJSON(d.std.Out, struct {
 			Key    string   `json:"key"`
