@@ -24,13 +24,8 @@ const (
 	maxBatchBlocks = 16 << 10
 )
 
-// AppendStream appends an hc-stream to the core that word names: all of it or, if the stream is not whole, nothing.
-// progress, which may be nil, is called for each batch.
-func AppendStream(ctx context.Context, in *store.Store, word string, from io.Reader, options AppendOptions, progress func(bytes, blocks int)) (Result, error) {
-	return Receive(ctx, from).AppendTo(ctx, in, word, options, progress)
-}
-
-// AppendTo is AppendStream for a stream that is already being read. It may be called once.
+// AppendTo appends the stream to the core that word names: all of it or, if the stream is not whole, nothing. progress,
+// which may be nil, is called for each batch. AppendTo may be called once.
 func (i *Incoming) AppendTo(ctx context.Context, in *store.Store, word string, options AppendOptions, progress func(bytes, blocks int)) (Result, error) {
 	defer i.Close()
 	first, err := i.next(ctx)

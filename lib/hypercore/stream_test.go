@@ -36,21 +36,21 @@ func TestBrokenStreamsAppendNothing(t *testing.T) {
 	key, _ := appended(t, in, "log", AppendOptions{}, []byte("before"))
 	whole := streamOf(t, []byte("first"), []byte("second"), []byte{})
 	for cut := range whole {
-		if _, err := AppendStream(t.Context(), in, "log", bytes.NewReader(whole[:cut]), AppendOptions{}, nil); err == nil {
+		if _, err := Receive(t.Context(), bytes.NewReader(whole[:cut])).AppendTo(t.Context(), in, "log", AppendOptions{}, nil); err == nil {
 			t.Errorf("cut to %d of %d bytes: appended", cut, len(whole))
 		}
 	}
 	for bit := range 8 * len(whole) {
 		flipped := bytes.Clone(whole)
 		flipped[bit/8] ^= 1 << (bit % 8)
-		if _, err := AppendStream(t.Context(), in, "log", bytes.NewReader(flipped), AppendOptions{}, nil); err == nil {
+		if _, err := Receive(t.Context(), bytes.NewReader(flipped)).AppendTo(t.Context(), in, "log", AppendOptions{}, nil); err == nil {
 			t.Errorf("bit %d flipped: appended", bit)
 		}
 	}
 	if got := readBlocks(t, in, key); len(got) != 1 {
 		t.Errorf("%d blocks are there", len(got))
 	}
-	result, err := AppendStream(t.Context(), in, "log", bytes.NewReader(whole), AppendOptions{}, nil)
+	result, err := Receive(t.Context(), bytes.NewReader(whole)).AppendTo(t.Context(), in, "log", AppendOptions{}, nil)
 	if err != nil || result.Length != 4 || result.Blocks != 3 || result.Bytes != 11 {
 		t.Errorf("the whole one: %+v, %v", result, err)
 	}
@@ -65,7 +65,7 @@ func TestLongBrokenStream(t *testing.T) {
 		blocks = append(blocks, bytes.Repeat([]byte{byte(i)}, 100_000))
 	}
 	whole := streamOf(t, blocks...)
-	_, err := AppendStream(t.Context(), in, "log", bytes.NewReader(whole[:len(whole)-1]), AppendOptions{}, nil)
+	_, err := Receive(t.Context(), bytes.NewReader(whole[:len(whole)-1])).AppendTo(t.Context(), in, "log", AppendOptions{}, nil)
 	if !errors.Is(err, stream.ErrTruncated) {
 		t.Errorf("%v, want %v", err, stream.ErrTruncated)
 	}
@@ -78,11 +78,11 @@ func TestLongBrokenStream(t *testing.T) {
 		_, _ = feed.Write(whole[:len(whole)/2])
 		cancel()
 	}()
-	if _, err := AppendStream(ctx, in, "log", from, AppendOptions{}, nil); !errors.Is(err, context.Canceled) {
+	if _, err := Receive(ctx, from).AppendTo(ctx, in, "log", AppendOptions{}, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	feed.Close()
-	if _, err := AppendStream(t.Context(), in, "log", bytes.NewReader(whole), AppendOptions{}, nil); err != nil {
+	if _, err := Receive(t.Context(), bytes.NewReader(whole)).AppendTo(t.Context(), in, "log", AppendOptions{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	key, _ := in.Resolve("log")

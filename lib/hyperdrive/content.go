@@ -104,22 +104,6 @@ func (c *contentWriter) write(data []byte) error {
 	return err
 }
 
-// Size returns a file's size in bytes. If the entry does not say it, the file's map is fetched.
-func Size(ctx context.Context, blobs Blobs, item Item) (size uint64, err error) {
-	if size, ok := item.Entry.Size(); ok {
-		return size, nil
-	}
-	err = ofFile(item, func(blob Blob) error {
-		return readMap(ctx, blobs, blob, func(pieces []Piece) error {
-			for _, p := range pieces { // MaxPieces of maxBlock: no overflow
-				size += p.Length
-			}
-			return nil
-		})
-	})
-	return size, err
-}
-
 // Pieces calls each with the pieces of a mapped file, one map block at a time. For any other file it does nothing.
 func Pieces(ctx context.Context, blobs Blobs, item Item, each func(pieces []Piece) error) error {
 	if blob := item.Entry.Blob; item.Err != nil || blob == nil || !blob.Map || blob.Empty() {

@@ -120,11 +120,15 @@ func TestHostileContentIsRefused(t *testing.T) {
 	}
 }
 
-func TestSizeRefusesPiecesLargerThanBlocks(t *testing.T) {
+func TestPiecesRefusesThoseLargerThanBlocks(t *testing.T) {
 	encoded := EncodeMapBlock([]Piece{{Block: 0, Length: maxBlock + 1}})
 	item := fileItem(Blob{BlockLength: 1, ByteLength: uint64(len(encoded)), Map: true}, Meta{})
-	if size, err := Size(t.Context(), blocks{encoded}, item); !errors.Is(err, ErrContent) {
-		t.Errorf("Size = %d, %v, want ErrContent", size, err)
+	err := Pieces(t.Context(), blocks{encoded}, item, func(pieces []Piece) error {
+		t.Errorf("a piece of %d bytes", pieces[0].Length)
+		return nil
+	})
+	if !errors.Is(err, ErrContent) {
+		t.Errorf("%v, want ErrContent", err)
 	}
 }
 

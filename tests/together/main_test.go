@@ -37,7 +37,7 @@ func TestTogether(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer in.Close()
-		if _, err := hypercore.AppendStream(ctx, in, "stream", streamOf(t, data), hypercore.AppendOptions{}, nil); err != nil {
+		if _, err := hypercore.Receive(ctx, streamOf(t, data)).AppendTo(ctx, in, "stream", hypercore.AppendOptions{}, nil); err != nil {
 			t.Fatal(err)
 		}
 		if one, two := head(ctx, t, in, "together"), head(ctx, t, in, "stream"); one.TreeHash != two.TreeHash || one.ByteLength != uint64(size) {
