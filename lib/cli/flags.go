@@ -2,8 +2,8 @@ package cli
 
 import urfave "github.com/urfave/cli/v2"
 
-// DefaultStore is the store's folder if neither --dir nor $HC_DIR names one.
-const DefaultStore = ".hc"
+// defaultStore is the store's folder if neither --dir nor $HC_DIR names one.
+const defaultStore = ".hc"
 
 // StoreFlag is -C/--dir DIR, the store's folder; read it with [IO.StoreDir]. Its long name is not --store, which is
 // hc-verify's word for keeping what it verified. Flags carry state, so each app gets new ones.
@@ -36,5 +36,5 @@ func (std *IO) StoreDir(c *urfave.Context) string {
 	if dir := std.Getenv("HC_DIR"); dir != "" {
 		return dir
 	}
-	return DefaultStore
+	return defaultStore
 }

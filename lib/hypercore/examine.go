@@ -34,7 +34,7 @@ func Examine(ctx context.Context, in *store.Store, key keys.Key) (Diagnosis, err
 		return d, err
 	}
 	for _, head := range seen {
-		relation, err := Relate(ctx, d.View, head, nil)
+		relation, err := relate(ctx, d.View, head, nil)
 		if err != nil {
 			return d, err
 		}

@@ -68,8 +68,8 @@ const (
 	Different                 // of a higher fork, or of the same fork with another tree
 )
 
-// Relate compares a head with the log in a view. nodes are some nodes of the head's tree, such as its roots.
-func Relate(ctx context.Context, view *store.View, head store.Head, nodes []merkle.Node) (Relation, error) {
+// relate compares a head with the log in a view. nodes are some nodes of the head's tree, such as its roots.
+func relate(ctx context.Context, view *store.View, head store.Head, nodes []merkle.Node) (Relation, error) {
 	stored := view.Head()
 	switch {
 	case head.Fork < stored.Fork || head.Length == 0:
@@ -153,7 +153,7 @@ func relateStored(ctx context.Context, in *store.Store, proved Proved) (here sto
 	if err != nil {
 		return store.Head{}, 0, err
 	}
-	relation, err = Relate(ctx, view, proved.Head, proved.Roots)
+	relation, err = relate(ctx, view, proved.Head, proved.Roots)
 	return view.Head(), relation, err
 }
 
@@ -172,7 +172,7 @@ func keepSeen(ctx context.Context, into *store.Store, key keys.Key, manifest []b
 			return err
 		}
 		defer tx.Abort()
-		relation, err := Relate(ctx, tx.View(), head, nil)
+		relation, err := relate(ctx, tx.View(), head, nil)
 		if err != nil || relation == Behind {
 			return err
 		}

@@ -188,7 +188,7 @@ func TestRelate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := Relate(t.Context(), view, c.head, nil); err != nil || got != c.want {
+		if got, err := relate(t.Context(), view, c.head, nil); err != nil || got != c.want {
 			t.Errorf("%s: %v, %v, want %v", c.name, got, err, c.want)
 		}
 	}
@@ -205,7 +205,7 @@ func TestRelate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := Relate(t.Context(), view, theirs.Head(), roots); err != nil || got != want {
+		if got, err := relate(t.Context(), view, theirs.Head(), roots); err != nil || got != want {
 			t.Errorf("a longer head: %v, %v, want %v", got, err, want)
 		}
 	}

@@ -69,7 +69,7 @@ func settle(ctx context.Context, in *store.Store, key keys.Key, seen []store.Hea
 	}
 	defer tx.Abort()
 	for _, head := range seen {
-		relation, err := Relate(ctx, tx.View(), head, nil)
+		relation, err := relate(ctx, tx.View(), head, nil)
 		if err != nil {
 			return nil, err
 		}

@@ -58,8 +58,8 @@ func AskHead(ctx context.Context, key keys.Key, of Dialer, options FetchOptions)
 	return proved, err
 }
 
-// AskCommon returns a peer's newest head, and how many blocks its log and that of a view share, from the first one on.
-func AskCommon(ctx context.Context, view *store.View, of Dialer, options FetchOptions) (proved hypercore.Proved, common uint64, err error) {
+// askCommon returns a peer's newest head, and how many blocks its log and that of a view share, from the first one on.
+func askCommon(ctx context.Context, view *store.View, of Dialer, options FetchOptions) (proved hypercore.Proved, common uint64, err error) {
 	err = aboutHead(ctx, view.Key(), []Dialer{of}, options, func(ctx context.Context, d *hypercore.Download) error {
 		proved = d.Proved()
 		common, err = hypercore.Common(ctx, view, proved.Head.Length, d.Hash)
@@ -181,7 +181,7 @@ func FollowFork(ctx context.Context, in *store.Store, key keys.Key, peers []Dial
 
 // replace switches to a peer's log, which is of a higher fork.
 func replace(ctx context.Context, in *store.Store, view *store.View, from Dialer, options FetchOptions) (adopted Adopted, err error) {
-	found, common, err := AskCommon(ctx, view, from, options)
+	found, common, err := askCommon(ctx, view, from, options)
 	if err != nil {
 		return adopted, err
 	}

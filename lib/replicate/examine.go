@@ -17,7 +17,7 @@ func Examine(ctx context.Context, in *store.Store, key keys.Key, peers []Dialer,
 	}
 	heads, common := make([]hypercore.Proved, len(peers)), make([]uint64, len(peers))
 	for i, of := range peers {
-		if heads[i], common[i], err = AskCommon(ctx, found.View, of, options); err != nil {
+		if heads[i], common[i], err = askCommon(ctx, found.View, of, options); err != nil {
 			return found, err
 		}
 		if err := hypercore.Meet(ctx, in, heads[i], common[i]); err != nil {

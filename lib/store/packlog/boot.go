@@ -10,7 +10,7 @@ import (
 func parseBootID(text string) (BootID, error) {
 	b, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
 	if err != nil || len(b) != len(BootID{}) {
-		return BootID{}, fmt.Errorf("%w: %q is not a UUID", ErrBoot, text)
+		return BootID{}, fmt.Errorf("%w: %q is not a UUID", errBoot, text)
 	}
 	return BootID(b), nil
 }

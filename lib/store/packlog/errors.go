@@ -23,8 +23,8 @@ var (
 	ErrReadOnly = errors.New("opened read-only")
 	// ErrMoved says that a position's pack has been rewritten or is gone: look the position up again.
 	ErrMoved = errors.New("position is not current")
-	// ErrBoot says that the system has no readable boot id.
-	ErrBoot = errors.New("boot id is unknown")
+	// errBoot says that the system has no readable boot id.
+	errBoot = errors.New("boot id is unknown")
 	// ErrTooLarge says that a record is over the format's limits.
 	ErrTooLarge = errors.New("record is too large")
 	// ErrClosed says that the log was closed.

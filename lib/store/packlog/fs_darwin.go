@@ -10,7 +10,7 @@ import (
 func bootID() (BootID, error) {
 	text, err := unix.Sysctl("kern.bootsessionuuid")
 	if err != nil {
-		return BootID{}, fmt.Errorf("%w: kern.bootsessionuuid: %w", ErrBoot, err)
+		return BootID{}, fmt.Errorf("%w: kern.bootsessionuuid: %w", errBoot, err)
 	}
 	return parseBootID(text)
 }

@@ -17,7 +17,7 @@ const bootIDFile = "/proc/sys/kernel/random/boot_id"
 func bootID() (BootID, error) {
 	text, err := os.ReadFile(bootIDFile)
 	if err != nil {
-		return BootID{}, fmt.Errorf("%w: %w", ErrBoot, err)
+		return BootID{}, fmt.Errorf("%w: %w", errBoot, err)
 	}
 	return parseBootID(string(bytes.TrimSpace(text)))
 }
