@@ -16,6 +16,9 @@ import (
 	"hc/lib/store/packlog"
 )
 
+// MaxBlock is the size in bytes of the largest block that can be appended: stock's limit.
+const MaxBlock = 15 << 20
+
 // AppendOptions say how a log is opened for appending. The zero value opens or creates it by name.
 type AppendOptions struct {
 	New          bool         // the name must not be taken yet

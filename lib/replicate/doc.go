@@ -28,21 +28,3 @@
 //   - a [Drive]: drive.go, driveread.go, arriving.go; a whole folder: driveplan.go
 //   - a proof stream: pipe.go, drivepipe.go; whether a store has all of it: holds.go
 package replicate
-
-import (
-	"errors"
-
-	"hc/lib/merkle"
-	"hc/lib/replicate/messages"
-)
-
-// Errors that callers tell apart with errors.Is.
-var (
-	ErrPeer       = errors.New("peer broke the protocol") // and was dropped
-	ErrMessage    = messages.ErrMalformed                 // likewise
-	ErrLost       = errors.New("connection lost")         // before everything had arrived
-	ErrNotOffered = errors.New("the peer does not have this core")
-)
-
-// Trace, if set, sees every proof that is sent or received, for tests and for counting.
-type Trace func(sent bool, proof *merkle.Proof)
