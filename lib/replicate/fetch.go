@@ -272,10 +272,17 @@ func (f *fetcher) listen(ctx context.Context) <-chan event {
 		ctx = context.WithoutCancel(ctx) // a save is a few MiB; abandoning it would leave them in the log as waste
 		f.saver.Go(func() { f.saved <- f.d.Save(ctx) })
 	}
-	if memory >= maxUnsaved {
+	if f.full() {
 		return nil
 	}
 	return f.events
+}
+
+// full reports whether what is verified has to be saved before more is taken in: an answer of a few KiB may have
+// thousands of blocks.
+func (f *fetcher) full() bool {
+	memory, _ := f.d.Unsaved()
+	return memory >= maxUnsaved
 }
 
 // handleAll takes in an event and all others that have arrived by now, to avoid planning for each block. After a large
@@ -290,7 +297,7 @@ func (f *fetcher) handleAll(ctx context.Context, e event) error {
 		}
 		last := events[len(events)-1]
 		f.gate.leave(last.bytes)
-		if n == cap(f.events) || last.gift != nil && last.bytes >= planBehind {
+		if n == cap(f.events) || last.gift != nil && last.bytes >= planBehind || f.full() {
 			return nil
 		}
 		select {

@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"runtime"
 	"runtime/debug"
@@ -10,8 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"hc/lib/hypercore"
 	"hc/lib/keys"
 	"hc/lib/merkle"
+	"hc/lib/objects"
 	"hc/lib/proof"
 	"hc/lib/protomux"
 	"hc/lib/replicate/messages"
@@ -43,6 +46,44 @@ func heapPeak(run func()) (grown int64) {
 	close(stop)
 	<-done
 	return int64(peak.Load()) - int64(before.HeapAlloc)
+}
+
+// Blocks of a few bytes, of which one answer has thousands, are saved before they pile up in memory.
+func TestManyShortBlocksTakeLittleMemory(t *testing.T) {
+	noLeaks(t)
+	core := &testCore{t: t, store: newStore(t)}
+	core.blocks = make([][]byte, lots(400_000))
+	for i := range core.blocks {
+		core.blocks[i] = fmt.Appendf(nil, "%06d\n", i)
+	}
+	core.append(core.blocks...)
+	into := newStore(t)
+	d, err := hypercore.NewDownload(t.Context(), core.key, hypercore.DownloadOptions{Store: into})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := Fetch(t.Context(), d, []Dialer{over("peer", core.serving(ServerOptions{}))}, FetchOptions{keep: true}); err != nil {
+			t.Error(err)
+		}
+	}()
+	most := 0
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		default:
+			memory, _ := d.Unsaved()
+			most = max(most, memory)
+			runtime.Gosched()
+		}
+	}
+	const answer = objects.MaxBlocks * 1024 // what one more answer may add
+	if t.Logf("%d KiB", most>>10); most > maxUnsaved+answer {
+		t.Errorf("%d KiB of verified blocks are not saved", most>>10)
+	}
 }
 
 // Bodies of many MiB where a few bytes were expected do not pile up: neither unread nor parked until what they build on
