@@ -38,8 +38,8 @@ hc logs prints a line for each log in the store, in the order of the keys:
 
   KEY KIND LENGTH BYTES SECRET [NAME...]
 
-KIND is log, drive (the log with a drive's names), blobs (the log with a drive's bytes), or unknown if the first block is not
-here. LENGTH is in blocks, of a drive its version; BYTES is what the whole log has, here or not. SECRET is secret if the secret
+KIND is log, drive (the log with a drive's names), blobs (the log with a drive's bytes), or unknown if the first block cannot be
+read. LENGTH is in blocks, of a drive its version; BYTES is what the whole log has, here or not. SECRET is secret if the secret
 key is here, else -. The store is only read.
 `
 
@@ -120,7 +120,7 @@ func (row *logRow) look(ctx context.Context, in *store.Store, blobs map[keys.Key
 	}
 	isDrive, err := hypercore.IsDrive(ctx, in, view)
 	switch {
-	case errors.Is(err, store.ErrBlockMissing):
+	case errors.Is(err, store.ErrBlockMissing), errors.Is(err, store.ErrDamaged):
 		row.Kind = "unknown"
 	case err != nil:
 		return err

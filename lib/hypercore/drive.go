@@ -19,7 +19,7 @@ func (w *Writer) refuseDrive(ctx context.Context, word string) error {
 		return nil
 	}
 	drive, err := IsDrive(ctx, w.store, w.tx.View())
-	if err != nil && !errors.Is(err, store.ErrBlockMissing) {
+	if err != nil && !unreadable(err) { // else a log that was appended to before goes on, whatever befell its first block
 		return fmt.Errorf("looking whether core %q is a drive: %w", word, err)
 	}
 	if drive {
@@ -28,15 +28,21 @@ func (w *Writer) refuseDrive(ctx context.Context, word string) error {
 	return nil
 }
 
-// IsDrive reports whether a core, which is not empty, holds the names of a drive. Its header (block 0) tells, or if that
-// is not here, the blobs that belong to a drive; store.ErrBlockMissing if neither is here.
+// unreadable reports whether an error says that a block is not here, or damaged.
+func unreadable(err error) bool {
+	return errors.Is(err, store.ErrBlockMissing) || errors.Is(err, store.ErrDamaged)
+}
+
+// IsDrive reports whether a core, which is not empty, holds the names of a drive: by its header (block 0) or, if that
+// cannot be read, by the blobs that belong to a drive. If neither is here, the error is the header's, which wraps
+// store.ErrBlockMissing or store.ErrDamaged.
 func IsDrive(ctx context.Context, in *store.Store, view *store.View) (bool, error) {
 	block, err := view.Block(ctx, 0)
 	if err == nil {
 		_, notHeader := hyperbee.ParseHeader(block)
 		return notHeader == nil, nil
 	}
-	if !errors.Is(err, store.ErrBlockMissing) {
+	if !unreadable(err) {
 		return false, err
 	}
 	_, key, noBlobs := hyperdrive.BlobsManifest(view.Key(), view.Manifest())
