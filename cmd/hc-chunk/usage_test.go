@@ -26,7 +26,7 @@ func TestUsage(t *testing.T) {
 		{"join and list", []string{"--join", "--list"}, "cannot be used together"},
 		{"join and avg", []string{"--join", "--avg", "64k"}, "--avg says how to cut, and --join does not cut"},
 		{"algorithm", []string{"--algorithm", "md5"}, `--algorithm "md5": one of rabin, fastcdc, fixed, lines`},
-		{"odd average", []string{"--avg", "65000"}, "average 65000: must be a power of two"},
+		{"odd average", []string{"--avg", "65000"}, `--avg "65000": want a power of two`},
 		{"no size", []string{"--avg", "big"}, `size "big"`},
 		{"zero", []string{"--min", "0"}, "--min 0: must be from 1"},
 		{"small", []string{"--min", "63"}, "min 63: must be at least 64"},
@@ -71,7 +71,7 @@ func TestUsage(t *testing.T) {
 
 func TestMissingFile(t *testing.T) {
 	got := tool(t, cli.IO{}, write(t, t.TempDir()+"/here", nil), "not/there")
-	if got.code != 1 || got.out != "" || !strings.Contains(got.err, "not/there: no such file") {
+	if got.code != 1 || got.out != "" || !strings.Contains(got.err, `reading "not/there": no such file`) {
 		t.Errorf("exit %d, %q, stdout %q", got.code, got.err, got.out)
 	}
 }
