@@ -6,10 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"hc/lib/hypercore"
 	"hc/lib/keys"
 	"hc/lib/merkle"
-	"hc/lib/proof"
 	"hc/lib/protomux"
 	"hc/lib/replicate/messages"
 	"hc/lib/store"
@@ -50,34 +48,6 @@ func TestPushComparesHistories(t *testing.T) {
 			}
 			if err := core.bring(mirror.dial(), 0); !errors.Is(err, test.sure) || (test.sure == nil) != (err == nil) {
 				t.Errorf("to a mirror: %v, want %v", err, test.sure)
-			}
-		})
-	}
-}
-
-// A reader who asks one peer for news is told where that has another history, though it has nothing longer.
-func TestFetchComparesHistories(t *testing.T) {
-	noLeaks(t)
-	core := newCore(t, 10)
-	for name, test := range map[string]struct {
-		peer *testCore
-		want error
-	}{
-		"as long":             {core.twin(4, 6), hypercore.ErrConflict},
-		"shorter":             {core.twin(4, 3), hypercore.ErrConflict},
-		"the same":            {core.twin(10, 0), nil},
-		"the same, but fewer": {core.twin(8, 0), nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			into := newStore(t)
-			for _, claim := range []proof.Claim{{}, {Kind: proof.KindHead}} {
-				if _, err := read(t, into, core.key, proof.Claim{}, FetchOptions{}, core.serving(ServerOptions{})); err != nil {
-					t.Fatal(err)
-				}
-				_, err := read(t, into, core.key, claim, FetchOptions{}, test.peer.serving(ServerOptions{}))
-				if !errors.Is(err, test.want) || (test.want == nil) != (err == nil) {
-					t.Errorf("claim %v: %v, want %v", claim, err, test.want)
-				}
 			}
 		})
 	}

@@ -100,7 +100,6 @@ type fetcher struct {
 	options  FetchOptions
 	sessions []*session
 	met      int            // peers that have taken part so far
-	stored   bool           // the store had a head before
 	running  sync.WaitGroup // of the sessions
 	more     <-chan Dialer  // peers found meanwhile; nil: nobody looks for any
 	alone    time.Time      // since when there has been no peer
@@ -184,8 +183,6 @@ func newFetcher(d *hypercore.Download, options FetchOptions) *fetcher {
 		patience: time.NewTimer(time.Hour),
 	}
 	f.patience.Stop()
-	length, _ := d.Length()
-	f.stored = length > 0
 	if d.Lends() {
 		f.pool = lent.NewPool(lentWindows * options.Window / 2)
 	}

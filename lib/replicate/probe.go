@@ -44,10 +44,11 @@ func (f *fetcher) compareHeads() error {
 	return nil
 }
 
-// uncompared reports whether a peer's head has to be compared: another peer, or this store, may have another history.
+// uncompared reports whether a peer's head has to be compared: another peer, or this store itself if it writes the core, may
+// have another history.
 func (f *fetcher) uncompared(s *session) bool {
 	length, _ := f.d.Length()
-	several := f.met > 1 || f.stored
+	several := f.met > 1 || f.d.Owned()
 	return several && s.offers() && !s.declined && f.sameFork(s) && 0 < s.remote.Length && s.remote.Length <= length && s.remote.Length != s.compared
 }
 

@@ -45,12 +45,6 @@ var journeys = []journey{
 		from.withFiles(3, 20)
 		return from.pull(tree, over)
 	}},
-	{"pull of what is here", 4, func(t *testing.T, over time.Duration) float64 {
-		from := newServed(t).withFiles(3, 10)
-		tree := from.tree()
-		from.pull(tree, over)
-		return from.pull(tree, over)
-	}},
 	{"fetch of a file", 8, func(t *testing.T, over time.Duration) float64 {
 		return newServed(t).withFiles(3, 10).fetch(over, proof.Claim{Kind: proof.KindPath, Path: "/00/0"})
 	}},
