@@ -1,5 +1,5 @@
 // Package store keeps blocks, cores, keys and names in one folder. The store is itself one append-only log of records
-// (lib/store/packlog); everything else is derived from it and can be rebuilt.
+// (lib/store/packlog); everything else is derived from it and can be rebuilt, except secret keys, names and grants.
 //
 // Open a store, then read a core through a View, or change it through a Tx:
 //
