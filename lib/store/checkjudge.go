@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"hc/lib/keys"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 )
 
@@ -172,6 +173,9 @@ func (c *Checker) CoresHurt() []CoreHurt {
 		parts[key] = append(parts[key], part)
 	}
 	for key, ranges := range c.hurt {
+		if part := c.broken[key]; part.First < part.End { // these blocks are named already
+			ranges = blockmap.RemoveRange(ranges, blockmap.Range{First: part.First, End: part.End})
+		}
 		for _, r := range ranges {
 			parts[key] = append(parts[key], BlockRange{First: r.First, End: r.End})
 		}

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
+	"hc/lib/keys"
+	"hc/lib/store/blockmap"
 	"hc/lib/store/packlog"
 	"hc/lib/store/packlog/memfs"
 	"hc/lib/store/records"
@@ -339,5 +342,23 @@ func TestScratchIsRemoved(t *testing.T) {
 	}
 	if left, err := os.ReadDir(scratch); err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// A block that is to be fetched for two reasons is named once.
+func TestCoresHurtNamesBlocksOnce(t *testing.T) {
+	broken, tree, blocks := keys.Key{1}, keys.Key{2}, keys.Key{3}
+	hurt := []blockmap.Range{{First: 2, End: 5}, {First: 7, End: 9}}
+	c := &Checker{
+		broken: map[keys.Key]BlockRange{broken: {First: 4, End: 8}, tree: {}},
+		hurt:   map[keys.Key][]blockmap.Range{broken: hurt, tree: hurt, blocks: hurt},
+	}
+	want := []CoreHurt{
+		{broken, []BlockRange{{First: 4, End: 8}, {First: 2, End: 4}, {First: 8, End: 9}}},
+		{tree, []BlockRange{{}, {First: 2, End: 5}, {First: 7, End: 9}}},
+		{blocks, []BlockRange{{First: 2, End: 5}, {First: 7, End: 9}}},
+	}
+	if got := c.CoresHurt(); !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
