@@ -170,7 +170,7 @@ func (f *fetcher) enough() bool {
 }
 
 // lookUp looks in the store for blocks whose leaf hashes have come.
-func (f *fetcher) lookUp(ctx context.Context, m *question, g *gift) error {
+func (f *fetcher) lookUp(ctx context.Context, m *question, g *objectsAnswer) error {
 	found := 0
 	for i, leaf := range g.leaves {
 		block := m.spans[0].First + uint64(i)

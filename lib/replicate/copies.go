@@ -8,7 +8,7 @@ import (
 
 // A reader of a log's second version has most of its blocks from the first one. It is told which, in place of leaf hashes.
 
-func (g *giver) giveCopies(snapshot *hypercore.Snapshot, m objects.AskCopies) error {
+func (g *objectsServer) giveCopies(snapshot *hypercore.Snapshot, m objects.AskCopies) error {
 	done, err := g.conn.server.turns.take(g.conn.ctx)
 	if err != nil {
 		return err
@@ -21,7 +21,7 @@ func (g *giver) giveCopies(snapshot *hypercore.Snapshot, m objects.AskCopies) er
 	return g.sendLeaves(objects.TypeCopies, answer, answer.Leaves, answer.Nodes)
 }
 
-func (g *giver) copies(snapshot *hypercore.Snapshot, m objects.AskCopies) (answer objects.Copies, err error) {
+func (g *objectsServer) copies(snapshot *hypercore.Snapshot, m objects.AskCopies) (answer objects.Copies, err error) {
 	last := m.Held[len(m.Held)-1]
 	if err := g.check(snapshot.Head(), m.Fork, last.First+last.Count, nil); err != nil {
 		return answer, err
@@ -37,7 +37,7 @@ func (g *giver) copies(snapshot *hypercore.Snapshot, m objects.AskCopies) (answe
 }
 
 // indexOf returns the index of blocks that a reader holds, extended for a question about count blocks from first on.
-func (g *giver) indexOf(snapshot *hypercore.Snapshot, fork uint64, held []objects.Span, first, count uint64) *copies.Index {
+func (g *objectsServer) indexOf(snapshot *hypercore.Snapshot, fork uint64, held []objects.Span, first, count uint64) *copies.Index {
 	index := g.conn.server.leafIndex(g.core, fork)
 	index.Extend(g.conn.ctx, snapshot, held, first, count)
 	return index

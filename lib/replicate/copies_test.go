@@ -137,7 +137,7 @@ func TestCopiesAreAskedOfWhoKnowsThem(t *testing.T) {
 	for name, knows := range map[string]uint64{"older": 0, "other": 1 << 19, "newer": objects.KnowsCopies | 1<<20} {
 		core, into := versions(t, first, first, proof.Claim{})
 		kinds := map[uint64]int{}
-		l := &liar{capable: true, knows: knows, onObjects: func(l *liar, g *giver, kind uint64, body []byte) error {
+		l := &liar{capable: true, knows: knows, onObjects: func(l *liar, g *objectsServer, kind uint64, body []byte) error {
 			kinds[kind]++
 			return copying(func(*objects.Copies) {})(l, g, kind, body)
 		}, onRequest: func(l *liar, ch *protomux.Channel, r merkle.Request) error { return l.honest(ch, r, nil) }}
@@ -176,7 +176,7 @@ func TestReaderWhoForgot(t *testing.T) {
 		t.Fatal(err)
 	}
 	kinds := map[uint64]int{}
-	l := &liar{capable: true, knows: objects.KnowsCopies, onObjects: func(l *liar, g *giver, kind uint64, body []byte) error {
+	l := &liar{capable: true, knows: objects.KnowsCopies, onObjects: func(l *liar, g *objectsServer, kind uint64, body []byte) error {
 		kinds[kind]++
 		return copying(func(*objects.Copies) {})(l, g, kind, body)
 	}, onRequest: func(l *liar, ch *protomux.Channel, r merkle.Request) error { return l.honest(ch, r, nil) }}
@@ -195,15 +195,15 @@ func TestReaderWhoForgot(t *testing.T) {
 	}
 }
 
-// givesOf is a giver of a core, for one who asks it directly.
-func givesOf(t *testing.T, core *testCore) (*giver, *hypercore.Snapshot) {
+// givesOf is an objectsServer of a core, for one who asks it directly.
+func givesOf(t *testing.T, core *testCore) (*objectsServer, *hypercore.Snapshot) {
 	t.Helper()
 	snapshot, err := hypercore.OpenSnapshot(t.Context(), core.store, core.key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := NewServer(core.store, ServerOptions{})
-	return &giver{conn: &serverConn{ctx: t.Context(), server: server}, core: &servedCore{key: core.key, users: 1}}, snapshot
+	return &objectsServer{conn: &serverConn{ctx: t.Context(), server: server}, core: &servedCore{key: core.key, users: 1}}, snapshot
 }
 
 // The index of a core that nobody reads any more is forgotten, and nothing is taken in for who still asks.

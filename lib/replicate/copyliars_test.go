@@ -13,8 +13,8 @@ import (
 
 // copying answers as a real server does, after change had a look at the answer about copies, if there are some: of few blocks, as they are
 // asked for where another peer gave the rest, all may be new.
-func copying(change func(*objects.Copies)) func(*liar, *giver, uint64, []byte) error {
-	return func(l *liar, g *giver, kind uint64, body []byte) error {
+func copying(change func(*objects.Copies)) func(*liar, *objectsServer, uint64, []byte) error {
+	return func(l *liar, g *objectsServer, kind uint64, body []byte) error {
 		if kind != objects.TypeAskCopies {
 			return answering(nil, nil)(l, g, kind, body)
 		}
@@ -34,8 +34,8 @@ func copying(change func(*objects.Copies)) func(*liar, *giver, uint64, []byte) e
 }
 
 // raw answers questions about copies with something.
-func raw(kind uint64, body func(ask objects.AskCopies) []byte) func(*liar, *giver, uint64, []byte) error {
-	return func(l *liar, g *giver, asked uint64, question []byte) error {
+func raw(kind uint64, body func(ask objects.AskCopies) []byte) func(*liar, *objectsServer, uint64, []byte) error {
+	return func(l *liar, g *objectsServer, asked uint64, question []byte) error {
 		if asked != objects.TypeAskCopies {
 			return answering(nil, nil)(l, g, asked, question)
 		}
@@ -53,7 +53,7 @@ func TestLiarsAboutCopies(t *testing.T) {
 	second := slices.Concat(first[:30], noise(2, 1), first[30:100], noise(3, 2), first[100:])
 	cases := []struct {
 		name   string
-		answer func(*liar, *giver, uint64, []byte) error
+		answer func(*liar, *objectsServer, uint64, []byte) error
 		want   error
 	}{
 		{"like another one", copying(func(m *objects.Copies) { m.Copies[0].From++ }), merkle.ErrUnverified},
@@ -94,7 +94,7 @@ func TestLiarsAboutCopies(t *testing.T) {
 		{"no message", raw(objects.TypeCopies, func(objects.AskCopies) []byte { return []byte{1, 0xff} }), objects.ErrMessage},
 		{"an answer of another kind", raw(objects.TypeLeaves, func(ask objects.AskCopies) []byte { return objects.Leaves{ID: ask.ID}.Append(nil) }), ErrPeer},
 		{"silence", raw(99, func(objects.AskCopies) []byte { return nil }), ErrLost},
-		{"one answer twice", func(l *liar, g *giver, kind uint64, body []byte) error {
+		{"one answer twice", func(l *liar, g *objectsServer, kind uint64, body []byte) error {
 			answer := copying(func(*objects.Copies) {})
 			if err := answer(l, g, kind, body); err != nil || kind != objects.TypeAskCopies {
 				return err

@@ -15,7 +15,7 @@ import (
 
 // baseFinder returns a function that finds the block with a leaf hash among those that a reader holds. The index is made
 // when it is first called.
-func (g *giver) baseFinder(snapshot *hypercore.Snapshot, m objects.AskDeltas) func(hash.Digest) (uint64, bool) {
+func (g *objectsServer) baseFinder(snapshot *hypercore.Snapshot, m objects.AskDeltas) func(hash.Digest) (uint64, bool) {
 	var index *copies.Index
 	return func(leaf hash.Digest) (uint64, bool) {
 		if index == nil {
@@ -30,7 +30,7 @@ func (g *giver) baseFinder(snapshot *hypercore.Snapshot, m objects.AskDeltas) fu
 	}
 }
 
-func (g *giver) giveDeltas(snapshot *hypercore.Snapshot, m objects.AskDeltas) error {
+func (g *objectsServer) giveDeltas(snapshot *hypercore.Snapshot, m objects.AskDeltas) error {
 	last := m.Held[len(m.Held)-1]
 	if err := g.check(snapshot.Head(), m.Fork, last.First+last.Count, nil); err != nil {
 		return err
@@ -120,7 +120,7 @@ func (l lender) Length(block uint64) (int, error) {
 // refuseDeltas reports whether an answer cannot be taken in because of its deltas or maps; its blocks are then asked for
 // again. A peer that sends a map unasked is dropped. If the base of a delta is not here, or was not lent, the peer is asked
 // for no more deltas. (If nothing was lent, neither is unpacked.)
-func (f *fetcher) refuseDeltas(s *session, a *asked, g *gift) bool {
+func (f *fetcher) refuseDeltas(s *session, a *asked, g *objectsAnswer) bool {
 	switch {
 	case g.maps && !s.maps:
 		f.takeBack(a)

@@ -111,8 +111,8 @@ func (k *kindCounts) count(kind uint64) { k[kind].Add(1) }
 func (k *kindCounts) of(kind uint64) int32 { return k[kind].Load() }
 
 // givingDeltas answers as a real server does, after change had a look at the blocks.
-func givingDeltas(change func(*objects.Blocks, objects.AskDeltas)) func(*liar, *giver, uint64, []byte) error {
-	return func(l *liar, g *giver, kind uint64, body []byte) error {
+func givingDeltas(change func(*objects.Blocks, objects.AskDeltas)) func(*liar, *objectsServer, uint64, []byte) error {
+	return func(l *liar, g *objectsServer, kind uint64, body []byte) error {
 		if kind != objects.TypeAskDeltas {
 			return copying(func(*objects.Copies) {})(l, g, kind, body)
 		}
@@ -145,7 +145,7 @@ func eachDelta(change func(*objects.Piece)) func(*objects.Blocks, objects.AskDel
 func TestLiarsOfDeltas(t *testing.T) {
 	first, second := twoVersions(30)
 	for name, c := range map[string]struct {
-		answer func(*liar, *giver, uint64, []byte) error
+		answer func(*liar, *objectsServer, uint64, []byte) error
 		want   error
 	}{
 		"none":             {givingDeltas(func(*objects.Blocks, objects.AskDeltas) {}), nil},
@@ -160,7 +160,7 @@ func TestLiarsOfDeltas(t *testing.T) {
 			has := blocks(0, 298)
 			core, into := versions(t, first, second, has)
 			var asked kindCounts
-			l := &liar{capable: true, knows: objects.KnowsCopies | objects.KnowsDeltas, onObjects: func(l *liar, g *giver, kind uint64, body []byte) error {
+			l := &liar{capable: true, knows: objects.KnowsCopies | objects.KnowsDeltas, onObjects: func(l *liar, g *objectsServer, kind uint64, body []byte) error {
 				asked.count(kind)
 				return c.answer(l, g, kind, body)
 			}, onRequest: func(l *liar, ch *protomux.Channel, r merkle.Request) error { return l.honest(ch, r, nil) }}
@@ -179,7 +179,7 @@ func TestLiarsOfDeltas(t *testing.T) {
 func TestDeltaThatNobodyAskedFor(t *testing.T) {
 	first, second := twoVersions(30)
 	core, into := versions(t, first, second, proof.Claim{})
-	l := &liar{capable: true, knows: objects.KnowsCopies, onObjects: func(l *liar, g *giver, kind uint64, body []byte) error {
+	l := &liar{capable: true, knows: objects.KnowsCopies, onObjects: func(l *liar, g *objectsServer, kind uint64, body []byte) error {
 		if kind != objects.TypeAskBlocks {
 			return copying(func(*objects.Copies) {})(l, g, kind, body)
 		}
@@ -210,7 +210,7 @@ func TestDeltaWhoseBaseIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	var asked kindCounts
-	l := &liar{capable: true, knows: objects.KnowsCopies | objects.KnowsDeltas, onObjects: func(l *liar, g *giver, kind uint64, body []byte) error {
+	l := &liar{capable: true, knows: objects.KnowsCopies | objects.KnowsDeltas, onObjects: func(l *liar, g *objectsServer, kind uint64, body []byte) error {
 		asked.count(kind)
 		return givingDeltas(func(*objects.Blocks, objects.AskDeltas) {})(l, g, kind, body)
 	}, onRequest: func(l *liar, ch *protomux.Channel, r merkle.Request) error { return l.honest(ch, r, nil) }}

@@ -15,14 +15,14 @@
 //   - a connection: connect.go; proof that a peer knows a core's key: link.go; one connection for several cores: line.go
 //   - a [Server]: server.go; its cores: registry.go; one of them: served.go; its number of connections: places.go; the
 //     memory that slow ones take: hc/lib/budget, long.go; one connection: conn.go; its queue: jobs.go, turns.go; a core's channels,
-//     stock's: reader.go, and hc's: giver.go, copies.go, deltas.go, runs.go; what a reader has: holdings.go, compare.go;
+//     stock's: reader.go, and hc's: objectsserver.go, copies.go, deltas.go, runs.go; what a reader has: holdings.go, compare.go;
 //     what a mirror takes from it: sink.go
 //   - a [Server.Push]: push.go, reserve.go
-//   - a [Fetch]: fetch.go; peers that join later: join.go; a peer's channels: session.go, taker.go; its state: standing.go
-//   - requests: in order: plan.go, in any order: want.go, single nodes and bytes: stray.go, leaf hashes: check.go,
-//     spread.go, many blocks at once: many.go, runs.go; passing over a slow peer: slow.go; how much at a time: pace.go;
+//   - a [Fetch]: fetch.go; peers that join later: join.go; a peer's channels: session.go, objectsreader.go; its state: standing.go
+//   - requests: in order: plan.go, in any order: want.go, single nodes and bytes: nodes.go, leaf hashes: check.go,
+//     leaves.go, many blocks at once: many.go, runs.go; passing over a slow peer: slow.go; how much at a time: pace.go;
 //     requests under way: request.go
-//   - answers: handle.go, answer.go, takegift.go; with bounded memory, on all processors: gate.go, gather.go, unpack.go;
+//   - answers: handle.go, answer.go, applyanswer.go; with bounded memory, on all processors: gate.go, gather.go, unpack.go;
 //     those that do not verify: probe.go
 //   - a core's head, for its owner or for someone who lost it: adopt.go, examine.go, restore.go
 //   - a [Drive]: drive.go, driveread.go, arriving.go; a whole folder: driveplan.go

@@ -150,8 +150,8 @@ type fetcher struct {
 
 type parked struct {
 	proof  *merkle.Proof
-	memory *lent.Memory // a hold on the memory of proof
-	gift   *gift        // instead of proof; holds its own memory
+	memory *lent.Memory   // a hold on the memory of proof
+	answer *objectsAnswer // instead of proof; holds its own memory
 	asked  *asked
 }
 
@@ -294,7 +294,7 @@ func (f *fetcher) handleAll(ctx context.Context, e event) error {
 		}
 		last := events[len(events)-1]
 		f.gate.leave(last.bytes)
-		if n == cap(f.events) || last.gift != nil && last.bytes >= planBehind || f.full() {
+		if n == cap(f.events) || last.answer != nil && last.bytes >= planBehind || f.full() {
 			return nil
 		}
 		select {

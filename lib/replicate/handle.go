@@ -18,8 +18,8 @@ import (
 func (f *fetcher) handle(ctx context.Context, e event) error {
 	s := e.session
 	defer e.release()
-	if e.gift != nil {
-		e.gift.await()
+	if e.answer != nil {
+		e.answer.await()
 	}
 	switch {
 	case e.closed && ctx.Err() != nil: // it ended because the fetch did: no loss
@@ -39,8 +39,8 @@ func (f *fetcher) handle(ctx context.Context, e event) error {
 		s.deltas = s.copies && e.knows.Bits&objects.KnowsDeltas != 0
 		s.maps = s.deltas && e.knows.Bits&objects.KnowsMaps != 0
 		s.tellsRuns = e.knows.Bits&objects.KnowsRuns != 0
-	case e.gift != nil:
-		return f.given(ctx, s, e.gift)
+	case e.answer != nil:
+		return f.handleAnswer(ctx, s, e.answer)
 	case e.sync != nil:
 		s.spent++
 		return f.heardState(s, *e.sync)
@@ -238,23 +238,23 @@ func (f *fetcher) buildsOn(ctx context.Context, a *asked) (known, coming bool) {
 }
 
 func (p parked) size() int {
-	if p.gift != nil {
-		return p.gift.bytes()
+	if p.answer != nil {
+		return p.answer.bytes()
 	}
 	return valueSize(p.proof)
 }
 
 func (p parked) release() {
 	p.memory.Release()
-	if p.gift != nil {
-		p.gift.release()
+	if p.answer != nil {
+		p.answer.release()
 	}
 }
 
 func (f *fetcher) applyParked(ctx context.Context, p parked) error {
 	defer p.release()
-	if p.gift != nil {
-		return f.takeGift(ctx, p.asked, p.gift)
+	if p.answer != nil {
+		return f.applyAnswer(ctx, p.asked, p.answer)
 	}
 	return f.apply(ctx, p.asked, p.proof, p.memory)
 }

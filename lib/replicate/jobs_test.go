@@ -100,7 +100,7 @@ func TestQuestionsAreCounted(t *testing.T) {
 		objects.TypeAskCopies: {objects.AskCopies{AskLeaves: leaves, Held: spans[:60]}.Append(nil), 60*16 + 50*8},
 	} {
 		conn := &serverConn{work: make(chan struct{}, 1)}
-		if err := (&giver{conn: conn}).OnMessage(nil, kind, c.body); err != nil {
+		if err := (&objectsServer{conn: conn}).OnMessage(nil, kind, c.body); err != nil {
 			t.Fatal(err)
 		}
 		if got := conn.jobs.bytes - perJob; got != c.want {

@@ -23,10 +23,10 @@ type liar struct {
 	capable   bool                                                        // sends the right capability
 	onRequest func(l *liar, ch *protomux.Channel, r merkle.Request) error // nil: honest
 	onOpen    func(l *liar, ch *protomux.Channel) error
-	says      func(state *messages.Sync)                              // changes what it tells of itself; nil: nothing
-	ctx       context.Context                                         // ends with the test
-	onObjects func(l *liar, g *giver, kind uint64, body []byte) error // on the channel for many blocks; nil: it has none
-	knows     uint64                                                  // what it says there that it answers
+	says      func(state *messages.Sync)                                      // changes what it tells of itself; nil: nothing
+	ctx       context.Context                                                 // ends with the test
+	onObjects func(l *liar, g *objectsServer, kind uint64, body []byte) error // on the channel for many blocks; nil: it has none
+	knows     uint64                                                          // what it says there that it answers
 	running   *sync.WaitGroup
 }
 
@@ -54,8 +54,8 @@ func (c *testCore) lying(l *liar) *net.TCPConn {
 		l.mux, l.link = mux, link{key: c.key, handshakeHash: secret.HandshakeHash()}
 		mux.OnPair(func(protocol string, id, _ []byte) {
 			if protocol == objects.Protocol && l.onObjects != nil {
-				g := &giver{conn: &serverConn{ctx: ctx, server: NewServer(c.store, ServerOptions{})}, link: l.link, core: &servedCore{key: c.key, users: 1}}
-				_, _ = mux.Open(protocol, id, l.link.capability(), &falseGiver{l, g})
+				g := &objectsServer{conn: &serverConn{ctx: ctx, server: NewServer(c.store, ServerOptions{})}, link: l.link, core: &servedCore{key: c.key, users: 1}}
+				_, _ = mux.Open(protocol, id, l.link.capability(), &falseServer{l, g})
 			}
 			if protocol != messages.Protocol {
 				return

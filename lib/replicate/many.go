@@ -125,7 +125,7 @@ func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) 
 	if err := f.askRuns(s, block, f.wantedFrom(block, limit), length); err != nil {
 		return false, err
 	}
-	m, bytes, err := f.together(ctx, s, block, limit, most)
+	m, bytes, err := f.makeQuestion(ctx, s, block, limit, most)
 	if err != nil {
 		return false, err
 	}
@@ -140,9 +140,9 @@ func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) 
 	return true, f.sendMany(s, m, min(bytes, max(most, f.sizeOf(block, length))))
 }
 
-// together makes a question for a block and as many of those after it as are likely to fit into an answer of most bytes.
+// makeQuestion makes a question for a block and as many of those after it as are likely to fit into an answer of most bytes.
 // It returns how many bytes the blocks may have.
-func (f *fetcher) together(ctx context.Context, s *session, block, limit uint64, most int) (m *question, bytes int, err error) {
+func (f *fetcher) makeQuestion(ctx context.Context, s *session, block, limit uint64, most int) (m *question, bytes int, err error) {
 	length, fork := f.d.Length()
 	_, known := f.hashed[block]
 	m = &question{prove: !known}
@@ -248,8 +248,8 @@ func (f *fetcher) takeBackQuestions(s *session) {
 	clear(s.questions)
 }
 
-// given takes in an answer from an hc peer.
-func (f *fetcher) given(ctx context.Context, s *session, g *gift) error {
+// handleAnswer takes in an answer from an hc peer.
+func (f *fetcher) handleAnswer(ctx context.Context, s *session, g *objectsAnswer) error {
 	if g.err != nil {
 		f.drop(s, g.err)
 		return f.unpark(ctx)
@@ -297,7 +297,7 @@ func (f *fetcher) given(ctx context.Context, s *session, g *gift) error {
 	if !f.ready(ctx, a) {
 		if size := g.bytes(); f.parkedBytes+size <= f.options.Window {
 			g.hold()
-			f.parked = append(f.parked, parked{gift: g, asked: a})
+			f.parked = append(f.parked, parked{answer: g, asked: a})
 			f.parkedBytes += size
 		} else {
 			f.takeBack(a)
@@ -305,7 +305,7 @@ func (f *fetcher) given(ctx context.Context, s *session, g *gift) error {
 		}
 		return f.unpark(ctx)
 	}
-	if err := f.takeGift(ctx, a, g); err != nil {
+	if err := f.applyAnswer(ctx, a, g); err != nil {
 		return err
 	}
 	return f.unpark(ctx)

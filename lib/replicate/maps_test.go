@@ -88,7 +88,7 @@ func TestManyMapsCostTheirRuns(t *testing.T) {
 }
 
 // givingMaps answers as a real server does, after change had a look at each map.
-func givingMaps(change func(*objects.Piece)) func(*liar, *giver, uint64, []byte) error {
+func givingMaps(change func(*objects.Piece)) func(*liar, *objectsServer, uint64, []byte) error {
 	return givingDeltas(func(m *objects.Blocks, _ objects.AskDeltas) {
 		for i := range m.Pieces {
 			if m.Pieces[i].Map {
@@ -102,7 +102,7 @@ func givingMaps(change func(*objects.Piece)) func(*liar, *giver, uint64, []byte)
 func TestLiarsOfMaps(t *testing.T) {
 	const all = objects.KnowsCopies | objects.KnowsDeltas | objects.KnowsMaps
 	first, second := inserted(3000)
-	unasked := func(l *liar, g *giver, kind uint64, body []byte) error {
+	unasked := func(l *liar, g *objectsServer, kind uint64, body []byte) error {
 		if kind != objects.TypeAskDeltas {
 			return copying(func(*objects.Copies) {})(l, g, kind, body)
 		}
@@ -122,7 +122,7 @@ func TestLiarsOfMaps(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		knows  uint64
-		answer func(*liar, *giver, uint64, []byte) error
+		answer func(*liar, *objectsServer, uint64, []byte) error
 		want   error
 	}{
 		"none":            {all, givingMaps(func(*objects.Piece) {}), nil},
@@ -134,7 +134,7 @@ func TestLiarsOfMaps(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			core, into := versions(t, first, second, proof.Claim{})
 			went := 0
-			l := &liar{capable: true, knows: c.knows, onObjects: func(l *liar, g *giver, kind uint64, body []byte) error {
+			l := &liar{capable: true, knows: c.knows, onObjects: func(l *liar, g *objectsServer, kind uint64, body []byte) error {
 				if kind == objects.TypeAskDeltas {
 					went++
 				}
@@ -191,12 +191,12 @@ func TestMapAnswersItsOwnQuestion(t *testing.T) {
 			t.Fatalf("no map of %d bytes is told to who holds %d blocks", len(second[1]), held)
 		}
 		body := append(objects.Blocks{ID: uint64(id), Pieces: []objects.Piece{piece}}.Head(), piece.Payload...)
-		if err := (&taker{s}).OnMessage(s.objects, objects.TypeBlocks, body); err != nil {
+		if err := (&objectsReader{s}).OnMessage(s.objects, objects.TypeBlocks, body); err != nil {
 			t.Fatalf("answer %d: %v", id, err)
 		}
 		e := <-f.events
-		e.gift.await()
-		if len(e.gift.blocks) != 1 || !bytes.Equal(e.gift.blocks[0], second[1]) {
+		e.answer.await()
+		if len(e.answer.blocks) != 1 || !bytes.Equal(e.answer.blocks[0], second[1]) {
 			t.Errorf("answer %d does not give the map", id)
 		}
 	}

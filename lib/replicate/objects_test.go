@@ -18,29 +18,29 @@ import (
 	"hc/lib/replicate/messages"
 )
 
-// falseGiver is a liar's channel for many blocks.
-type falseGiver struct {
-	liar  *liar
-	giver *giver
+// falseServer is a liar's channel for many blocks.
+type falseServer struct {
+	liar          *liar
+	objectsServer *objectsServer
 }
 
-func (f *falseGiver) OnOpen(ch *protomux.Channel, _ []byte) error {
-	f.giver.channel = ch
+func (f *falseServer) OnOpen(ch *protomux.Channel, _ []byte) error {
+	f.objectsServer.channel = ch
 	if f.liar.knows == 0 {
 		return nil
 	}
 	return ch.Send(objects.TypeKnows, objects.Knows{Bits: f.liar.knows}.Append(nil))
 }
 
-func (f *falseGiver) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error {
-	return f.liar.onObjects(f.liar, f.giver, kind, body)
+func (f *falseServer) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error {
+	return f.liar.onObjects(f.liar, f.objectsServer, kind, body)
 }
 
-func (f *falseGiver) OnClose(*protomux.Channel, error) {}
+func (f *falseServer) OnClose(*protomux.Channel, error) {}
 
 // answering answers as a real server does, after change had a look at the answer.
-func answering(leaves func(*objects.Leaves), blocks func(*objects.Blocks)) func(*liar, *giver, uint64, []byte) error {
-	return func(l *liar, g *giver, kind uint64, body []byte) error {
+func answering(leaves func(*objects.Leaves), blocks func(*objects.Blocks)) func(*liar, *objectsServer, uint64, []byte) error {
+	return func(l *liar, g *objectsServer, kind uint64, body []byte) error {
 		switch kind {
 		case objects.TypeAskLeaves:
 			ask, err := objects.DecodeAskLeaves(body)
@@ -106,7 +106,7 @@ func TestLiarsOfManyBlocks(t *testing.T) {
 	bomb.Raw, bomb.Lengths = 4000, []uint32{4000}
 	cases := []struct {
 		name   string
-		answer func(*liar, *giver, uint64, []byte) error
+		answer func(*liar, *objectsServer, uint64, []byte) error
 		want   error
 	}{
 		{"a wrong leaf hash", answering(func(m *objects.Leaves) { m.Leaves[len(m.Leaves)/2].Hash[3] ^= 1 }, nil), merkle.ErrUnverified},
@@ -131,7 +131,7 @@ func TestLiarsOfManyBlocks(t *testing.T) {
 			m.Pieces = append(m.Pieces, pack(make([][]byte, 400), false))
 		}), ErrPeer},
 		{"nodes that nobody wants", answering(nil, func(m *objects.Blocks) { m.Nodes = append(m.Nodes, merkle.Node{}) }), ErrPeer},
-		{"a bomb", func(l *liar, g *giver, kind uint64, body []byte) error {
+		{"a bomb", func(l *liar, g *objectsServer, kind uint64, body []byte) error {
 			if kind != objects.TypeAskBlocks {
 				return answering(nil, nil)(l, g, kind, body)
 			}
@@ -141,7 +141,7 @@ func TestLiarsOfManyBlocks(t *testing.T) {
 			}
 			return sendBlocks(g.channel, objects.Blocks{ID: ask.ID, Pieces: []objects.Piece{bomb}})
 		}, objects.ErrMessage},
-		{"one zero block of 16 MiB", func(l *liar, g *giver, kind uint64, body []byte) error {
+		{"one zero block of 16 MiB", func(l *liar, g *objectsServer, kind uint64, body []byte) error {
 			if kind != objects.TypeAskBlocks {
 				return answering(nil, nil)(l, g, kind, body)
 			}
@@ -156,10 +156,10 @@ func TestLiarsOfManyBlocks(t *testing.T) {
 			answer.Pieces = []objects.Piece{zeros}
 			return sendBlocks(g.channel, answer)
 		}, nil},
-		{"a message that is none", func(_ *liar, g *giver, _ uint64, _ []byte) error {
+		{"a message that is none", func(_ *liar, g *objectsServer, _ uint64, _ []byte) error {
 			return g.channel.Send(objects.TypeBlocks, []byte{0xff})
 		}, objects.ErrMessage},
-		{"silence", func(*liar, *giver, uint64, []byte) error { return nil }, ErrLost},
+		{"silence", func(*liar, *objectsServer, uint64, []byte) error { return nil }, ErrLost},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -206,13 +206,13 @@ func TestForgedLeafSizes(t *testing.T) {
 }
 
 // A peer who says that nobody gives here is asked on the core's own channel; one who gives a block at a time is slow, not bad.
-func TestPoorGivers(t *testing.T) {
-	for name, answer := range map[string]func(*liar, *giver, uint64, []byte) error{
-		"gives nothing": func(l *liar, g *giver, kind uint64, body []byte) error {
+func TestPoorObjectsServers(t *testing.T) {
+	for name, answer := range map[string]func(*liar, *objectsServer, uint64, []byte) error{
+		"gives nothing": func(l *liar, g *objectsServer, kind uint64, body []byte) error {
 			id := uint64(body[0])
 			return g.channel.Send(objects.TypeNone, objects.None{ID: id, Reason: objects.ReasonInvalid}.Append(nil))
 		},
-		"one by one": func(l *liar, g *giver, kind uint64, body []byte) error {
+		"one by one": func(l *liar, g *objectsServer, kind uint64, body []byte) error {
 			ask, err := objects.DecodeAskBlocks(body)
 			if err != nil || kind != objects.TypeAskBlocks {
 				return answering(nil, nil)(l, g, kind, body)
@@ -232,7 +232,7 @@ func TestPoorGivers(t *testing.T) {
 			}
 			return sendBlocks(g.channel, answer)
 		},
-		"asks in place of answering": func(l *liar, g *giver, kind uint64, body []byte) error {
+		"asks in place of answering": func(l *liar, g *objectsServer, kind uint64, body []byte) error {
 			if kind == objects.TypeNone {
 				return nil
 			}
@@ -241,7 +241,7 @@ func TestPoorGivers(t *testing.T) {
 			}
 			return answering(nil, nil)(l, g, kind, body)
 		},
-		"closes the channel": func(_ *liar, g *giver, _ uint64, _ []byte) error { g.channel.Close(); return nil },
+		"closes the channel": func(_ *liar, g *objectsServer, _ uint64, _ []byte) error { g.channel.Close(); return nil },
 	} {
 		core := bulky(t)
 		got, err := read(t, onceFilled(t, core).store, core.key, proof.Claim{}, FetchOptions{}, core.lying(&liar{capable: true, onObjects: answer}))
@@ -362,7 +362,7 @@ func TestAnnouncedBehindTheState(t *testing.T) {
 		peer := &liar{
 			capable: true,
 			onOpen:  func(_ *liar, ch *protomux.Channel) error { channel = ch; return nil },
-			onObjects: func(l *liar, g *giver, kind uint64, body []byte) error {
+			onObjects: func(l *liar, g *objectsServer, kind uint64, body []byte) error {
 				if questions.Add(1) == 1 {
 					if err := channel.Send(messages.TypeRange, messages.Range{Length: l.length}.Append(nil)); err != nil {
 						return err

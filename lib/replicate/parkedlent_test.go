@@ -17,7 +17,7 @@ func TestParkedAnswersHoldTheirMemory(t *testing.T) {
 	block := make([]byte, leastHeld)
 	together := func(memory *lent.Memory) event {
 		memory.Hold() // one is of the block, one of the frame
-		return event{gift: &gift{id: 1, blocks: [][]byte{block}, memory: []*lent.Memory{memory}, frames: []giftFrame{{count: 1, data: block, raw: true, memory: memory}}}}
+		return event{answer: &objectsAnswer{id: 1, blocks: [][]byte{block}, memory: []*lent.Memory{memory}, frames: []answerFrame{{count: 1, data: block, raw: true, memory: memory}}}}
 	}
 	alone := func(memory *lent.Memory) event {
 		return event{proof: &merkle.Proof{ID: 1, Block: &merkle.BlockProof{Value: block}}, memory: memory}

@@ -73,7 +73,7 @@ func (r *runEnds) forget(block uint64) {
 }
 
 // heardRuns takes in where runs end.
-func (f *fetcher) heardRuns(s *session, a *asked, g *gift) {
+func (f *fetcher) heardRuns(s *session, a *asked, g *objectsAnswer) {
 	r := &s.runs
 	r.asked = false
 	switch {
@@ -105,7 +105,7 @@ func (m *question) cutToRuns(r *runEnds) (rest []uint64) {
 	return rest
 }
 
-func (g *giver) giveRuns(snapshot *hypercore.Snapshot, m objects.AskRuns) error {
+func (g *objectsServer) giveRuns(snapshot *hypercore.Snapshot, m objects.AskRuns) error {
 	answer, err := g.runs(snapshot, m)
 	if err != nil {
 		return err
@@ -113,7 +113,7 @@ func (g *giver) giveRuns(snapshot *hypercore.Snapshot, m objects.AskRuns) error 
 	return g.channel.Send(objects.TypeRuns, answer.Append(nil))
 }
 
-func (g *giver) runs(snapshot *hypercore.Snapshot, m objects.AskRuns) (answer objects.Runs, err error) {
+func (g *objectsServer) runs(snapshot *hypercore.Snapshot, m objects.AskRuns) (answer objects.Runs, err error) {
 	answer.ID = m.ID
 	if err := g.check(snapshot.Head(), m.Fork, m.First+m.Count, nil); err != nil {
 		return answer, err

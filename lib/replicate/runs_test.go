@@ -78,7 +78,7 @@ func TestLiesAboutRuns(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			core := worded(t, 1200)
 			asked := false
-			peer := &liar{capable: true, onObjects: func(l *liar, g *giver, kind uint64, body []byte) error {
+			peer := &liar{capable: true, onObjects: func(l *liar, g *objectsServer, kind uint64, body []byte) error {
 				if kind != objects.TypeAskRuns {
 					return answering(nil, nil)(l, g, kind, body)
 				}
@@ -108,7 +108,7 @@ func TestGiveRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &giver{conn: &serverConn{ctx: t.Context()}}
+	g := &objectsServer{conn: &serverConn{ctx: t.Context()}}
 	all, err := g.runs(snapshot, objects.AskRuns{ID: 5, Count: 300})
 	if err != nil || all.ID != 5 || len(all.Counts) < 4 {
 		t.Fatalf("%+v, %v", all, err)
@@ -161,7 +161,7 @@ func TestRunsAreKnownBefore(t *testing.T) {
 		if c.block != c.asked && s.runs.within(c.block, c.block+2*each) != c.block+2*each {
 			t.Errorf("block %d: what was known is forgotten", c.block)
 		}
-		f.heardRuns(s, s.questions[s.questionID], &gift{runs: &objects.Runs{Counts: slices.Repeat([]uint64{each}, int(c.told))}})
+		f.heardRuns(s, s.questions[s.questionID], &objectsAnswer{runs: &objects.Runs{Counts: slices.Repeat([]uint64{each}, int(c.told))}})
 		if end := c.asked + each*c.told; !s.runs.knows(end-1) || s.runs.knows(end) || s.runs.within(end-3*each, end-1) != end-each {
 			t.Errorf("block %d: %d runs are known to block %d", c.block, len(s.runs.ends), s.runs.end)
 		}
@@ -177,9 +177,9 @@ func TestRunsBeyondTheQuestion(t *testing.T) {
 	s := f.add(t.Context(), "server")
 	a := &asked{question: &question{runs: true}, session: s}
 	s.runs = runEnds{from: 0, to: 10}
-	f.heardRuns(s, a, &gift{runs: &objects.Runs{Counts: []uint64{5, 20, 1, 1}}})
+	f.heardRuns(s, a, &objectsAnswer{runs: &objects.Runs{Counts: []uint64{5, 20, 1, 1}}})
 	s.runs.from, s.runs.to = s.runs.end, 20
-	f.heardRuns(s, a, &gift{runs: &objects.Runs{Counts: []uint64{4, 6}}})
+	f.heardRuns(s, a, &objectsAnswer{runs: &objects.Runs{Counts: []uint64{4, 6}}})
 	if want := []uint64{5, 14, 20}; !slices.Equal(s.runs.ends, want) || s.runs.end != 20 {
 		t.Errorf("runs are known to end at %v, and up to %d, want %v", s.runs.ends, s.runs.end, want)
 	}

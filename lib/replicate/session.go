@@ -26,7 +26,7 @@ type event struct {
 	noData   *messages.NoData
 	have     *messages.Range
 	bitfield *messages.Bitfield
-	gift     *gift
+	answer   *objectsAnswer
 	knows    *objects.Knows
 	decided  bool              // it is known whether the peer has the channel for many blocks:
 	objects  *protomux.Channel // this one; nil: it has not
@@ -40,9 +40,9 @@ type event struct {
 // release ends the holds that came with an event, once it has been handled.
 func (e *event) release() {
 	e.memory.Release()
-	if e.gift != nil {
-		e.gift.await()
-		e.gift.release()
+	if e.answer != nil {
+		e.answer.await()
+		e.answer.release()
 	}
 }
 

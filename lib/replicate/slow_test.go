@@ -32,7 +32,7 @@ func TestSlowPeersArePassedOver(t *testing.T) {
 	}
 	slow := map[string]*liar{
 		"one by one": {capable: true, onRequest: onRequest},
-		"many at once": {capable: true, onRequest: onRequest, onObjects: func(l *liar, g *giver, kind uint64, body []byte) error {
+		"many at once": {capable: true, onRequest: onRequest, onObjects: func(l *liar, g *objectsServer, kind uint64, body []byte) error {
 			if kind != objects.TypeAskBlocks {
 				return answering(nil, nil)(l, g, kind, body)
 			}
@@ -64,13 +64,13 @@ func TestLateAnswers(t *testing.T) {
 	if !s.behind() || s.owed() != 0 || len(f.retry) != 4 {
 		t.Errorf("passed over: behind %v, owes %d, %d blocks to be asked for again", s.behind(), s.owed(), len(f.retry))
 	}
-	if err := f.given(t.Context(), s, &gift{id: 5, none: true}); err != nil || s.dropped {
+	if err := f.handleAnswer(t.Context(), s, &objectsAnswer{id: 5, none: true}); err != nil || s.dropped {
 		t.Errorf("a late answer: %v, %v", err, s.reason)
 	}
 	if err := f.answered(t.Context(), s, &merkle.Proof{ID: 7}, nil); err != nil || s.dropped || s.behind() {
 		t.Errorf("another late answer: %v, %v, behind %v", err, s.reason, s.behind())
 	}
-	if err := f.given(t.Context(), s, &gift{id: 5, none: true}); err != nil || !s.dropped {
+	if err := f.handleAnswer(t.Context(), s, &objectsAnswer{id: 5, none: true}); err != nil || !s.dropped {
 		t.Errorf("an answer to nothing: %v, dropped %v", err, s.dropped)
 	}
 }

@@ -27,7 +27,7 @@ func TestDearQuestionsTakeTurns(t *testing.T) {
 	}
 	gone, hangUp := context.WithCancel(t.Context())
 	hangUp()
-	g := &giver{conn: &serverConn{server: server, ctx: gone}, core: &servedCore{key: core.key}}
+	g := &objectsServer{conn: &serverConn{server: server, ctx: gone}, core: &servedCore{key: core.key}}
 	ask := objects.AskLeaves{Count: 20}
 	for name, give := range map[string]func() error{
 		"leaves": func() error { return g.giveLeaves(snapshot, ask) },

@@ -62,7 +62,7 @@ func (u *unpackers) end() {
 	u.running.Wait()
 }
 
-// parcel is an answer that is to be unpacked into a gift.
+// parcel is an answer as it came, which is to be unpacked.
 type parcel struct {
 	blocks objects.Blocks
 	from   objects.Unpacker
@@ -81,8 +81,8 @@ func (s *session) parcel(m objects.Blocks) parcel {
 	return parcel{blocks: m, stores: s.stores, from: objects.Unpacker{Lender: s.lender(m.ID), Own: own, Copied: own == nil, Pool: s.pool}}
 }
 
-// beginUnpacking starts to unpack a parcel into a gift. On an error nothing is started, and the parcel's hold has ended.
-func (s *session) beginUnpacking(g *gift, p parcel) error {
+// beginUnpacking starts to unpack a parcel into an answer. On an error nothing is started, and the parcel's hold has ended.
+func (s *session) beginUnpacking(g *objectsAnswer, p parcel) error {
 	s.waiting.Store(true)
 	defer s.waiting.Store(false)
 	err := s.unpacks.begin(s.ctx, func() {
@@ -95,8 +95,8 @@ func (s *session) beginUnpacking(g *gift, p parcel) error {
 	return err
 }
 
-// unpack fills a gift, and ends the hold on the memory that the answer came in.
-func (g *gift) unpack(p parcel) {
+// unpack fills the answer, and ends the hold on the memory that the answer came in.
+func (g *objectsAnswer) unpack(p parcel) {
 	own := p.from.Own
 	defer own.Release()
 	var err error
@@ -116,10 +116,10 @@ func (g *gift) unpack(p parcel) {
 
 // keepFrames keeps the frames that may be stored as they are. Short ones are copied: a hold on one would keep everything
 // that came with it in memory.
-func (g *gift) keepFrames(pieces []objects.Piece, own *lent.Memory) {
+func (g *objectsAnswer) keepFrames(pieces []objects.Piece, own *lent.Memory) {
 	at := 0
 	for _, p := range pieces {
-		f := giftFrame{at: at, count: p.Count, data: p.Payload, delta: p.Delta, base: p.Base, raw: !p.Zstd && !p.Delta}
+		f := answerFrame{at: at, count: p.Count, data: p.Payload, delta: p.Delta, base: p.Base, raw: !p.Zstd && !p.Delta}
 		at += p.Count
 		switch {
 		case !mayStay(p):

@@ -71,21 +71,21 @@ func TestAnswersAreUnpackedBeside(t *testing.T) {
 	broken.Payload = bytes.Repeat([]byte("no frame"), 10)
 	for id, piece := range []objects.Piece{whole, whole, broken, whole} {
 		body := append(objects.Blocks{ID: uint64(id), Pieces: []objects.Piece{piece}}.Head(), piece.Payload...)
-		if err := (&taker{s}).OnMessage(nil, objects.TypeBlocks, body); err != nil {
+		if err := (&objectsReader{s}).OnMessage(nil, objects.TypeBlocks, body); err != nil {
 			t.Fatal(err)
 		}
 		clear(body) // as the read loop's buffer is used again
 	}
 	for id := range uint64(4) {
 		e := <-f.events
-		e.gift.await()
+		e.answer.await()
 		switch {
-		case e.gift.id != id:
-			t.Errorf("answer %d comes in place of %d", e.gift.id, id)
-		case id == 2 && !errors.Is(e.gift.err, objects.ErrMessage):
-			t.Errorf("a broken one: %v", e.gift.err)
-		case id != 2 && (e.gift.err != nil || len(e.gift.blocks) != 2 || !bytes.Equal(bytes.Join(e.gift.blocks, nil), text)):
-			t.Errorf("answer %d: %d blocks, %v", id, len(e.gift.blocks), e.gift.err)
+		case e.answer.id != id:
+			t.Errorf("answer %d comes in place of %d", e.answer.id, id)
+		case id == 2 && !errors.Is(e.answer.err, objects.ErrMessage):
+			t.Errorf("a broken one: %v", e.answer.err)
+		case id != 2 && (e.answer.err != nil || len(e.answer.blocks) != 2 || !bytes.Equal(bytes.Join(e.answer.blocks, nil), text)):
+			t.Errorf("answer %d: %d blocks, %v", id, len(e.answer.blocks), e.answer.err)
 		}
 		e.release()
 	}

@@ -14,19 +14,19 @@ import (
 	"hc/lib/store"
 )
 
-// taker is a session's second channel, on which hc peers answer: lib/objects/FORMAT.md. It decodes in the read loop,
+// objectsReader is a session's second channel, on which hc peers answer: lib/objects/FORMAT.md. It decodes in the read loop,
 // and passes on events; see unpack.go.
-type taker struct{ session *session }
+type objectsReader struct{ session *session }
 
-// gift is an answer from an hc peer.
-type gift struct {
+// objectsAnswer is an answer from an hc peer.
+type objectsAnswer struct {
 	id     uint64
 	leaves []merkle.Node   // leaf hashes
 	copies *objects.Copies // leaf hashes, except for those that are here
 	like   []uint64        // the block that each leaf is taken from, which may be an equal one
 	blocks [][]byte        // or blocks
 	hashes []hash.Digest   // of blocks
-	frames []giftFrame     // in which some of the blocks came
+	frames []answerFrame   // in which some of the blocks came
 	nodes  []merkle.Node
 	runs   *objects.Runs
 	none   bool // or a refusal
@@ -41,14 +41,14 @@ type gift struct {
 }
 
 // await waits until the answer is unpacked.
-func (g *gift) await() {
+func (g *objectsAnswer) await() {
 	if g.unpacked != nil {
 		<-g.unpacked
 	}
 }
 
 // hold takes every hold of the answer once more.
-func (g *gift) hold() {
+func (g *objectsAnswer) hold() {
 	for _, m := range g.memory {
 		m.Hold()
 	}
@@ -58,7 +58,7 @@ func (g *gift) hold() {
 }
 
 // release ends the holds that came with an answer, or those of hold.
-func (g *gift) release() {
+func (g *objectsAnswer) release() {
 	for _, m := range g.memory {
 		m.Release()
 	}
@@ -67,8 +67,8 @@ func (g *gift) release() {
 	}
 }
 
-// giftFrame holds blocks of an answer that came together, compressed or not, or one block as a delta.
-type giftFrame struct {
+// answerFrame holds blocks of an answer that came together, compressed or not, or one block as a delta.
+type answerFrame struct {
 	at, count int
 	data      []byte
 	raw       bool // data is the blocks themselves
@@ -77,7 +77,7 @@ type giftFrame struct {
 	memory    *lent.Memory // a hold on the memory of data; nil: the collector's
 }
 
-func (g *gift) bytes() (sum int) {
+func (g *objectsAnswer) bytes() (sum int) {
 	for _, block := range g.blocks {
 		sum += len(block)
 	}
@@ -93,11 +93,11 @@ func (g *gift) bytes() (sum int) {
 func (s *session) openObjects() (*protomux.Channel, error) {
 	id := keys.DiscoveryKey(s.link.key)
 	s.undecided = time.Now().Add(patience)
-	return s.mux.Open(objects.Protocol, id[:], s.link.capability(), &taker{s})
+	return s.mux.Open(objects.Protocol, id[:], s.link.capability(), &objectsReader{s})
 }
 
 // OnOpen checks that the peer knows the key.
-func (t *taker) OnOpen(channel *protomux.Channel, remote []byte) error {
+func (t *objectsReader) OnOpen(channel *protomux.Channel, remote []byte) error {
 	if err := t.session.link.checkCapability(remote); err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (t *taker) OnOpen(channel *protomux.Channel, remote []byte) error {
 }
 
 // OnMessage decodes an answer. A question is refused: nobody answers here.
-func (t *taker) OnMessage(channel *protomux.Channel, kind uint64, body []byte) error {
+func (t *objectsReader) OnMessage(channel *protomux.Channel, kind uint64, body []byte) error {
 	err := t.heard(channel, kind, body)
 	if t.session.ctx.Err() != nil || errors.Is(err, errNobodyAsks) { // nobody waits for it any more
 		return nil
@@ -113,7 +113,7 @@ func (t *taker) OnMessage(channel *protomux.Channel, kind uint64, body []byte) e
 	return err
 }
 
-func (t *taker) heard(channel *protomux.Channel, kind uint64, body []byte) error {
+func (t *objectsReader) heard(channel *protomux.Channel, kind uint64, body []byte) error {
 	s := t.session
 	switch kind {
 	case objects.TypeLeaves:
@@ -122,18 +122,18 @@ func (t *taker) heard(channel *protomux.Channel, kind uint64, body []byte) error
 			return err
 		}
 		m, err := objects.DecodeLeaves(body)
-		return s.emitDecoded(event{gift: &gift{id: m.ID, leaves: m.Leaves, nodes: m.Nodes, wire: len(body)}, bytes: len(body)}, err)
+		return s.emitDecoded(event{answer: &objectsAnswer{id: m.ID, leaves: m.Leaves, nodes: m.Nodes, wire: len(body)}, bytes: len(body)}, err)
 	case objects.TypeCopies:
 		s.answers.Add(1)
 		if err := s.enter(len(body)); err != nil {
 			return err
 		}
 		m, err := objects.DecodeCopies(body)
-		return s.emitDecoded(event{gift: &gift{id: m.ID, copies: &m, wire: len(body)}, bytes: len(body)}, err)
+		return s.emitDecoded(event{answer: &objectsAnswer{id: m.ID, copies: &m, wire: len(body)}, bytes: len(body)}, err)
 	case objects.TypeRuns:
 		s.answers.Add(1)
 		m, err := objects.DecodeRuns(body)
-		return s.emitDecoded(event{gift: &gift{id: m.ID, runs: &m}}, err)
+		return s.emitDecoded(event{answer: &objectsAnswer{id: m.ID, runs: &m}}, err)
 	case objects.TypeKnows:
 		m, err := objects.DecodeKnows(body)
 		return s.emitDecoded(event{knows: &m}, err)
@@ -143,7 +143,7 @@ func (t *taker) heard(channel *protomux.Channel, kind uint64, body []byte) error
 		s.answers.Add(1)
 		m, err := objects.DecodeNone(body)
 		s.lent.answered(m.ID)
-		return s.emitDecoded(event{gift: &gift{id: m.ID, none: true, reason: m.Reason}}, err)
+		return s.emitDecoded(event{answer: &objectsAnswer{id: m.ID, none: true, reason: m.Reason}}, err)
 	case objects.TypeAskLeaves, objects.TypeAskBlocks, objects.TypeAskDeltas, objects.TypeAskCopies, objects.TypeAskRuns:
 		return refuseQuestion(channel, body)
 	}
@@ -159,7 +159,7 @@ func refuseQuestion(channel *protomux.Channel, question []byte) error {
 }
 
 // heardBlocks starts to unpack blocks, and passes the answer on meanwhile.
-func (t *taker) heardBlocks(body []byte) error {
+func (t *objectsReader) heardBlocks(body []byte) error {
 	s := t.session
 	m, err := objects.DecodeBlocks(body)
 	if err != nil {
@@ -170,17 +170,17 @@ func (t *taker) heardBlocks(body []byte) error {
 		return err
 	}
 	s.answers.Add(1)
-	g := &gift{id: m.ID, nodes: m.Nodes, wire: len(body), unpacked: make(chan struct{})}
+	g := &objectsAnswer{id: m.ID, nodes: m.Nodes, wire: len(body), unpacked: make(chan struct{})}
 	g.maps = slices.ContainsFunc(m.Pieces, func(p objects.Piece) bool { return p.Map })
 	if err := s.beginUnpacking(g, s.parcel(m)); err != nil {
 		s.gate.leave(raw)
 		return err
 	}
-	return s.emit(event{gift: g, bytes: raw})
+	return s.emit(event{answer: g, bytes: raw})
 }
 
 // OnClose reports that the peer does not have the channel, or no longer: a stock peer never opens it.
-func (t *taker) OnClose(*protomux.Channel, error) {
+func (t *objectsReader) OnClose(*protomux.Channel, error) {
 	_ = t.session.emit(event{decided: true}) // if the connection has ended, the session reports that
 }
 

@@ -37,7 +37,7 @@ func (f *fetcher) heldFor(ctx context.Context, s *session, length uint64) ([]obj
 var errForgotten = errors.New("a leaf of a block that is held is missing")
 
 // spread merges the leaves that the reader has with those that came, which makes as many as were asked for.
-func (f *fetcher) spread(ctx context.Context, m *question, g *gift) error {
+func (f *fetcher) spread(ctx context.Context, m *question, g *objectsAnswer) error {
 	c := g.copies
 	if c.Count()+uint64(len(c.Leaves)) != m.count() {
 		return fmt.Errorf("%w: its answer %d has %d leaves and %d copies, but %d leaves were asked for", ErrPeer, c.ID, len(c.Leaves), c.Count(), m.count())
@@ -70,7 +70,7 @@ func (f *fetcher) spread(ctx context.Context, m *question, g *gift) error {
 }
 
 // fill turns an answer about copies into one about leaves. done says that the answer needs no further handling.
-func (f *fetcher) fill(ctx context.Context, a *asked, g *gift) (done bool) {
+func (f *fetcher) fill(ctx context.Context, a *asked, g *objectsAnswer) (done bool) {
 	if (a.question.held != nil) != (g.copies != nil) {
 		f.takeBack(a)
 		f.drop(a.session, fmt.Errorf("%w: its answer %d is about something else", ErrPeer, g.id))

@@ -16,8 +16,8 @@ import (
 	"hc/lib/store"
 )
 
-// giver answers an hc peer on hc's own channel of a core: lib/objects/FORMAT.md.
-type giver struct {
+// objectsServer answers an hc peer on hc's own channel of a core: lib/objects/FORMAT.md.
+type objectsServer struct {
 	conn    *serverConn
 	core    *servedCore
 	link    link
@@ -41,14 +41,14 @@ func (c *serverConn) openObjects(id keys.Key) {
 	if err != nil {
 		return // reported on the core's own channel
 	}
-	g := &giver{conn: c, core: core, link: c.link(core.key)}
+	g := &objectsServer{conn: c, core: core, link: c.link(core.key)}
 	if _, err := c.mux.Open(objects.Protocol, id[:], g.link.capability(), g); err != nil {
 		c.server.leave(core)
 	}
 }
 
 // OnOpen checks the peer's capability, then says what can be asked.
-func (g *giver) OnOpen(channel *protomux.Channel, remote []byte) error {
+func (g *objectsServer) OnOpen(channel *protomux.Channel, remote []byte) error {
 	if err := g.link.checkCapability(remote); err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (g *giver) OnOpen(channel *protomux.Channel, remote []byte) error {
 }
 
 // OnMessage has a question answered in its turn.
-func (g *giver) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error {
+func (g *objectsServer) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error {
 	g.conn.heard.Add(1)
 	switch kind {
 	case objects.TypeAskLeaves:
@@ -96,7 +96,7 @@ func (g *giver) OnMessage(_ *protomux.Channel, kind uint64, body []byte) error {
 }
 
 // OnClose gives the core back.
-func (g *giver) OnClose(*protomux.Channel, error) {
+func (g *objectsServer) OnClose(*protomux.Channel, error) {
 	g.closed.Store(true)
 	if g.channel != nil {
 		g.conn.place.closed()
@@ -111,7 +111,7 @@ const (
 )
 
 // enqueue queues a question that takes so many bytes of memory.
-func (g *giver) enqueue(id uint64, bytes int, give func(*hypercore.Snapshot) error) error {
+func (g *objectsServer) enqueue(id uint64, bytes int, give func(*hypercore.Snapshot) error) error {
 	return g.conn.enqueue(job{bytes: bytes, do: func() error {
 		if g.closed.Load() {
 			return nil
@@ -128,7 +128,7 @@ func (g *giver) enqueue(id uint64, bytes int, give func(*hypercore.Snapshot) err
 }
 
 // refuse answers a question with a refusal, as reader.refuse does.
-func (g *giver) refuse(id uint64, cause error) error {
+func (g *objectsServer) refuse(id uint64, cause error) error {
 	reason := uint64(objects.ReasonNotHere)
 	switch {
 	case errors.Is(cause, merkle.ErrInvalidRequest):
@@ -148,7 +148,7 @@ func (g *giver) refuse(id uint64, cause error) error {
 }
 
 // check refuses a question about another fork, or about blocks or nodes beyond the log.
-func (g *giver) check(head store.Head, fork, end uint64, nodes []uint64) error {
+func (g *objectsServer) check(head store.Head, fork, end uint64, nodes []uint64) error {
 	if fork != head.Fork {
 		return fmt.Errorf("%w: %d asked for, %d here", merkle.ErrFork, fork, head.Fork)
 	}
@@ -163,7 +163,7 @@ func (g *giver) check(head store.Head, fork, end uint64, nodes []uint64) error {
 	return nil
 }
 
-func (g *giver) giveLeaves(snapshot *hypercore.Snapshot, m objects.AskLeaves) error {
+func (g *objectsServer) giveLeaves(snapshot *hypercore.Snapshot, m objects.AskLeaves) error {
 	done, err := g.conn.server.turns.take(g.conn.ctx)
 	if err != nil {
 		return err
@@ -177,14 +177,14 @@ func (g *giver) giveLeaves(snapshot *hypercore.Snapshot, m objects.AskLeaves) er
 }
 
 // sendLeaves sends an answer of leaf hashes and nodes, without blocks.
-func (g *giver) sendLeaves(kind uint64, answer interface{ Append([]byte) []byte }, leaves, nodes []merkle.Node) error {
+func (g *objectsServer) sendLeaves(kind uint64, answer interface{ Append([]byte) []byte }, leaves, nodes []merkle.Node) error {
 	if trace := g.conn.server.options.Trace; trace != nil {
 		trace(true, tracedNodes(leaves, nodes))
 	}
 	return g.channel.Send(kind, answer.Append(nil))
 }
 
-func (g *giver) leaves(snapshot *hypercore.Snapshot, m objects.AskLeaves) (answer objects.Leaves, err error) {
+func (g *objectsServer) leaves(snapshot *hypercore.Snapshot, m objects.AskLeaves) (answer objects.Leaves, err error) {
 	answer.ID = m.ID
 	end := m.First + m.Count
 	if err := g.check(snapshot.Head(), m.Fork, end, m.Nodes); err != nil {
@@ -201,7 +201,7 @@ func (g *giver) leaves(snapshot *hypercore.Snapshot, m objects.AskLeaves) (answe
 	return answer, err
 }
 
-func (g *giver) nodes(snapshot *hypercore.Snapshot, indexes []uint64) ([]merkle.Node, error) {
+func (g *objectsServer) nodes(snapshot *hypercore.Snapshot, indexes []uint64) ([]merkle.Node, error) {
 	nodes := make([]merkle.Node, 0, len(indexes))
 	for _, index := range indexes {
 		node, err := snapshot.Node(g.conn.ctx, index)
@@ -214,7 +214,7 @@ func (g *giver) nodes(snapshot *hypercore.Snapshot, indexes []uint64) ([]merkle.
 }
 
 // giveBlocks answers with blocks. deltas is the question, if it allows deltas.
-func (g *giver) giveBlocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas *objects.AskDeltas) error {
+func (g *objectsServer) giveBlocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas *objects.AskDeltas) error {
 	most := g.conn.mostRaw()
 	frame := answers.Take(most)
 	defer frame.GiveBack()
@@ -241,7 +241,7 @@ func (g *giver) giveBlocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, de
 }
 
 // blocks makes an answer whose payloads are in the frame.
-func (g *giver) blocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas *objects.AskDeltas, options answers.PackOptions, frame *answers.Frame) (answer objects.Blocks, err error) {
+func (g *objectsServer) blocks(snapshot *hypercore.Snapshot, m objects.AskBlocks, deltas *objects.AskDeltas, options answers.PackOptions, frame *answers.Frame) (answer objects.Blocks, err error) {
 	answer.ID = m.ID
 	last := m.Spans[len(m.Spans)-1]
 	if err := g.check(snapshot.Head(), m.Fork, last.First+last.Count, m.Nodes); err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // complete checks that an answer has what was asked for, and no more, and numbers its nodes.
-func (g *gift) complete(m *question) error {
+func (g *objectsAnswer) complete(m *question) error {
 	wrong := func(what string, got int) error {
 		return fmt.Errorf("%w: its answer %d has %d %s, but %d blocks and %d nodes were asked for", ErrPeer, g.id, got, what, m.count(), len(m.Nodes))
 	}
@@ -41,9 +41,9 @@ func (g *gift) complete(m *question) error {
 	return nil
 }
 
-// takeGift verifies an answer and takes it in.
-func (f *fetcher) takeGift(ctx context.Context, a *asked, g *gift) error {
-	f.traceGift(a.question, g)
+// applyAnswer verifies an answer and takes it in.
+func (f *fetcher) applyAnswer(ctx context.Context, a *asked, g *objectsAnswer) error {
+	f.traceAnswer(a.question, g)
 	err := f.tooMany(ctx, a.question, g)
 	if err == nil && a.question.leaves {
 		err = f.d.ApplyLeaves(ctx, a.request.Fork, a.question.spans[0].First, g.leaves, g.nodes)
@@ -98,14 +98,14 @@ func (s *session) gave(a *asked, blocks int) {
 }
 
 // tooMany refuses a block that has more bytes than the tree has room for.
-func (f *fetcher) tooMany(ctx context.Context, m *question, g *gift) error {
+func (f *fetcher) tooMany(ctx context.Context, m *question, g *objectsAnswer) error {
 	if len(g.blocks) != 1 {
 		return nil
 	}
 	return f.tooLarge(ctx, m.spans[0].First, len(g.blocks[0]))
 }
 
-func (f *fetcher) applyBlocks(ctx context.Context, a *asked, g *gift) error {
+func (f *fetcher) applyBlocks(ctx context.Context, a *asked, g *objectsAnswer) error {
 	for _, block := range g.blocks {
 		f.recent = max(uint64(len(block)), f.recent-f.recent/16)
 		f.usual = (15*f.usual + uint64(len(block))) / 16
@@ -121,7 +121,7 @@ func (f *fetcher) applyBlocks(ctx context.Context, a *asked, g *gift) error {
 	return nil
 }
 
-func (f *fetcher) verifyBlocks(ctx context.Context, a *asked, g *gift) error {
+func (f *fetcher) verifyBlocks(ctx context.Context, a *asked, g *objectsAnswer) error {
 	if a.question.prove {
 		return f.d.ApplyBlocks(ctx, a.request.Fork, a.question.spans[0].First, g.blocks, g.hashes, g.nodes, g.memory)
 	}
@@ -136,7 +136,7 @@ func (f *fetcher) verifyBlocks(ctx context.Context, a *asked, g *gift) error {
 	return err
 }
 
-func (f *fetcher) traceGift(m *question, g *gift) {
+func (f *fetcher) traceAnswer(m *question, g *objectsAnswer) {
 	trace := f.options.Trace
 	switch {
 	case trace == nil:
