@@ -275,8 +275,8 @@ func (f *fetcher) listen(ctx context.Context) <-chan event {
 	return f.events
 }
 
-// full reports whether what is verified has to be saved before more is taken in: an answer of a few KiB may have
-// thousands of blocks.
+// full reports whether verified blocks have to be saved before more are requested or taken in: an answer of a few KiB may
+// have thousands of blocks.
 func (f *fetcher) full() bool {
 	memory, _ := f.d.Unsaved()
 	return memory >= maxUnsaved

@@ -162,7 +162,7 @@ func (f *fetcher) askBlocks(ctx context.Context) (missing bool, err error) {
 		limit = min(limit, position+maxAhead)
 	}
 	for {
-		if unsaved, _ := f.d.Unsaved(); unsaved >= maxUnsaved {
+		if f.full() {
 			return false, nil
 		}
 		block, ok, err := f.nextBlock(ctx, limit, length)
