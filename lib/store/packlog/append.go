@@ -93,7 +93,7 @@ type batch struct {
 }
 
 func (l *Log) newBatch() *batch {
-	w := newPackWriter(l.tail.file, l.tail.position(), l.buffer)
+	w := l.newPackWriter(l.tail.file, l.tail.position(), l.buffer)
 	if begun := l.tail.begun; begun > 0 && begun < w.begun { // a batch alone is too small for writeback to be started
 		w.begun = begun
 	}
@@ -145,7 +145,7 @@ func (b *batch) seal(ctx context.Context) error {
 	if err := b.l.sealed(ctx); err != nil {
 		return err
 	}
-	b.w = newPackWriter(b.l.tail.file, b.l.tail.position(), b.w.buf)
+	b.w = b.l.newPackWriter(b.l.tail.file, b.l.tail.position(), b.w.buf)
 	return nil
 }
 

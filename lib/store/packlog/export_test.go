@@ -14,6 +14,12 @@ func BelieveMark() { markPauses = nil }
 // WriteAheadAfter makes zeros be written ahead after so many short durable commits.
 func (l *Log) WriteAheadAfter(commits int) { l.aheadAfter = commits }
 
+// SetFlushEvery makes the disk's cache be flushed after so many bytes.
+func (l *Log) SetFlushEvery(bytes uint64) { l.disk.size = bytes }
+
+// WaitFlushed waits until no flush is under way.
+func (l *Log) WaitFlushed() { l.disk.wait() }
+
 // WroteAhead reports whether this process has written zeros ahead in the last pack.
 func (l *Log) WroteAhead() bool { return l.tail != nil && l.tail.ahead }
 

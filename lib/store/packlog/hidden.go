@@ -91,6 +91,6 @@ func (l *Log) emptyPack(first, through uint64, sizes map[string]uint64) (*Rewrit
 	if err := r.create(); err != nil {
 		return nil, err
 	}
-	r.w = newPackWriter(r.file, r.First(), nil)
+	r.w = r.log.newPackWriter(r.file, r.First(), nil)
 	return r, r.Finish()
 }

@@ -47,6 +47,7 @@ type Log struct {
 	onDamage   func(*DamageError)
 	holder     []byte
 	boot       BootID
+	disk       *diskCache
 
 	append  appendLock
 	spare   spareLocks
@@ -117,6 +118,7 @@ func newLog(dir string, options Options) *Log {
 	if l.fs == nil {
 		l.fs = OS()
 	}
+	l.disk = &diskCache{fs: l.fs, path: l.path(formatFile), size: flushEvery}
 	if l.lockWait == 0 {
 		l.lockWait = DefaultLockWait
 	}
@@ -147,6 +149,7 @@ func (l *Log) Close() error {
 	l.append.gate <- struct{}{}
 	defer func() { <-l.append.gate }()
 	l.giveBackAhead()
+	l.disk.wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {

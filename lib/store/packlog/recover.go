@@ -154,7 +154,7 @@ func (l *Log) copyWhole(ctx context.Context, c *chain, s *survey, info *packInfo
 
 func (l *Log) copyTo(ctx context.Context, file File, c *chain, s *survey, info *packInfo) error {
 	start := Position{Pack: info.sequence, Offset: packHeader, ID: info.id}
-	w := newPackWriter(file, start, l.buffer)
+	w := l.newPackWriter(file, start, l.buffer)
 	err := l.walk(ctx, c, s.synced, s.torn, true, func(it item) error {
 		if it.damage != nil && it.damage.Position.Less(s.synced) {
 			return nil // reported by the survey

@@ -155,7 +155,7 @@ func (l *Log) NewRewrite(ctx context.Context, view View, first, last uint64) (*R
 	if err := r.create(); err != nil {
 		return nil, err
 	}
-	r.w = newPackWriter(r.file, Position{Pack: first, Offset: packHeader, ID: r.info.id}, nil)
+	r.w = r.log.newPackWriter(r.file, Position{Pack: first, Offset: packHeader, ID: r.info.id}, nil)
 	return r, nil
 }
 

@@ -9,6 +9,7 @@ const (
 // packWriter writes records one after another into a pack, gathering small ones.
 type packWriter struct {
 	file    File
+	disk    *diskCache
 	at      Position // of the next record
 	buf     []byte   // gathered bytes that are not written yet
 	pieces  [][]byte // everything that is not written yet, in order, except the end of buf
@@ -19,8 +20,8 @@ type packWriter struct {
 	written uint64   // offset of the first byte that is not written yet
 }
 
-func newPackWriter(file File, at Position, buf []byte) *packWriter {
-	return &packWriter{file: file, at: at, buf: buf[:0], begun: at.Offset, written: at.Offset}
+func (l *Log) newPackWriter(file File, at Position, buf []byte) *packWriter {
+	return &packWriter{file: file, disk: l.disk, at: at, buf: buf[:0], begun: at.Offset, written: at.Offset}
 }
 
 // add is done with the record's bytes when it returns.
@@ -89,6 +90,7 @@ func (w *packWriter) setToWork(least uint64) {
 	if n := w.written - w.begun; n >= least {
 		w.file.StartWriteback(int64(w.begun), int64(n))
 		w.begun = w.written
+		w.disk.give(n)
 	}
 }
 
