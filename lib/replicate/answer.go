@@ -36,14 +36,7 @@ func (f *fetcher) answered(ctx context.Context, s *session, p *merkle.Proof, mem
 		}
 	case p.Upgrade != nil && p.Upgrade.Start != length: // another peer was faster
 	case f.early(ctx, a):
-		if size := valueSize(p); f.parkedBytes+size <= f.options.Window {
-			memory.Hold()
-			f.parked = append(f.parked, parked{proof: p, memory: memory, asked: a})
-			f.parkedBytes += size
-		} else {
-			f.takeBack(a)
-			s.broken += overflow
-		}
+		f.park(parked{proof: p, memory: memory, asked: a})
 	default:
 		if err := f.apply(ctx, a, p, memory); err != nil {
 			return err
@@ -116,7 +109,7 @@ func (f *fetcher) apply(ctx context.Context, a *asked, p *merkle.Proof, memory *
 	f.proved(a.session)
 	a.session.answeredWell()
 	if p.Block != nil {
-		delete(f.hashed, p.Block.Index)
+		delete(f.leaves.known, p.Block.Index)
 		f.recent = max(uint64(len(p.Block.Value)), f.recent-f.recent/16)
 	}
 	if a.checks != nil {

@@ -54,7 +54,7 @@ func (f *fetcher) applyAnswer(ctx context.Context, a *asked, g *objectsAnswer) e
 		f.takeBack(a)
 		switch {
 		case errors.Is(err, merkle.ErrNodeMissing): // a node it builds on is gone: nobody's fault
-			a.question.each(func(block uint64) { delete(f.hashed, block) }) // else the same question would be asked for ever
+			a.question.each(func(block uint64) { delete(f.leaves.known, block) }) // else the same question would be asked for ever
 			return nil
 		case !verification(err):
 			return err
@@ -68,12 +68,12 @@ func (f *fetcher) applyAnswer(ctx context.Context, a *asked, g *objectsAnswer) e
 		return f.lookUp(ctx, a.question, g)
 	}
 	a.session.gave(a, len(g.blocks))
-	f.credit = min(f.credit+g.wire/checkPart, mostCredit)
+	f.leaves.earn(uint64(g.wire / checkPart))
 	left := uint64(len(g.blocks))
 	a.question.each(func(block uint64) {
 		if left > 0 {
 			left--
-			delete(f.hashed, block)
+			delete(f.leaves.known, block)
 			return
 		}
 		f.again(block)

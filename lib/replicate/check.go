@@ -33,38 +33,72 @@ type hashed struct {
 	like uint64 // as this other block of the core; if it is the block itself, under its leaf hash
 }
 
+// leafChecks is what is known of blocks by their leaf hashes alone, and how many more to ask for.
+type leafChecks struct {
+	mayHold bool              // the store may have blocks from elsewhere
+	lacking uint64            // blocks at the log's beginning of which it has none
+	known   map[uint64]hashed // blocks whose leaf hashes came before them
+	hashing int               // blocks whose leaf hashes are under way
+	credit  int               // bytes that leaf hashes may cost
+	atOnce  int               // leaf hashes to ask for at once
+}
+
+func newLeafChecks(mayHold bool) leafChecks {
+	return leafChecks{mayHold: mayHold, known: map[uint64]hashed{}, credit: firstCredit, atOnce: firstCheck}
+}
+
+// earn raises the credit by bytes that need not come, or by a part of those that came.
+func (c *leafChecks) earn(bytes uint64) {
+	c.credit = min(c.credit+int(min(bytes, mostCredit)), mostCredit)
+}
+
+// found raises the number of leaf hashes to ask for at once while blocks are found, and lowers it otherwise.
+func (c *leafChecks) found(blocks int) {
+	if blocks > 0 {
+		c.atOnce = min(4*c.atOnce, objects.MaxLeaves)
+	} else {
+		c.atOnce = max(c.atOnce/2, firstCheck)
+	}
+}
+
+// enough reports whether enough leaf hashes are known or on their way: their outcome decides whether more are asked for.
+func (c *leafChecks) enough() bool {
+	all := len(c.known) + c.hashing
+	return c.hashing > 0 && (all >= mostHashed || all >= 2*c.atOnce || c.credit <= 0)
+}
+
 // checks reports whether to ask a peer for the leaf hashes of a block and those after it first.
 func (f *fetcher) checks(s *session, block, limit, length uint64) bool {
 	least := leastCheck
-	if f.tells(s) && (f.hashing > 0 || f.atOnce > firstCheck) { // others are under way, or some were found
+	if f.tells(s) && (f.leaves.hashing > 0 || f.leaves.atOnce > firstCheck) { // others are under way, or some were found
 		least = leastCopies
 	}
-	return f.mayHold && block >= f.lacking && (f.credit > 0 || f.hashing > 0) && len(f.hashed) < mostHashed && f.wantedFrom(block, limit)*uint64(f.sizeOf(block, length)) >= uint64(least)
+	return f.leaves.mayHold && block >= f.leaves.lacking && (f.leaves.credit > 0 || f.leaves.hashing > 0) && len(f.leaves.known) < mostHashed && f.wantedFrom(block, limit)*uint64(f.sizeOf(block, length)) >= uint64(least)
 }
 
 // knowsLeaf reports whether a block's leaf hash is verified, and looks for the block in the store if that has not been done.
 func (f *fetcher) knowsLeaf(ctx context.Context, block uint64) (bool, error) {
-	if _, known := f.hashed[block]; known {
+	if _, known := f.leaves.known[block]; known {
 		return true, nil
 	}
 	leaf, known := f.d.Leaf(ctx, block)
-	if !known || len(f.hashed) >= mostHashed {
+	if !known || len(f.leaves.known) >= mostHashed {
 		return known, nil
 	}
 	here, err := f.d.HoldsObject(ctx, leaf.Hash)
-	f.hashed[block] = hashed{leaf.Hash, leaf.Size, here, block}
+	f.leaves.known[block] = hashed{leaf.Hash, leaf.Size, here, block}
 	return true, err
 }
 
 // askLeaves asks for the leaf hashes of a block and of those after it. more is false if there are enough of them for now.
 func (f *fetcher) askLeaves(ctx context.Context, s *session, block, limit, length uint64) (more bool, err error) {
-	if f.enough() {
+	if f.leaves.enough() {
 		f.again(block)
 		return false, nil
 	}
 	_, fork := f.d.Length()
 	m := &question{leaves: true}
-	end := (block/uint64(f.atOnce) + 1) * uint64(f.atOnce)
+	end := (block/uint64(f.leaves.atOnce) + 1) * uint64(f.leaves.atOnce)
 	for {
 		m.add(block)
 		next, ok, err := f.nextBlock(ctx, limit, length)
@@ -88,10 +122,10 @@ func (f *fetcher) askLeaves(ctx context.Context, s *session, block, limit, lengt
 		return false, err
 	}
 	m.Needs = f.d.Needs(ctx, m.spans[0].First, m.end(), f.expects)
-	f.hashing += int(m.count())
-	f.credit -= leafCost * len(m.Nodes)
+	f.leaves.hashing += int(m.count())
+	f.leaves.credit -= leafCost * len(m.Nodes)
 	if m.held == nil { // else fill takes the cost of the leaves that came
-		f.credit -= leafCost * int(m.count())
+		f.leaves.credit -= leafCost * int(m.count())
 	}
 	return true, f.sendMany(s, m, 0)
 }
@@ -103,12 +137,12 @@ func (f *fetcher) checkFirst(ctx context.Context, s *session, block, limit, leng
 	switch {
 	case err != nil:
 		return false, false, err
-	case known && f.hashed[block].here:
+	case known && f.leaves.known[block].here:
 		f.again(block)
 		return true, true, nil
 	case known:
 		return false, false, nil
-	case f.enough():
+	case f.leaves.enough():
 		f.again(block)
 		return true, false, nil
 	}
@@ -123,7 +157,7 @@ func (f *fetcher) askLeaf(ctx context.Context, s *session, block, limit, length 
 	if err != nil {
 		return err
 	}
-	if _, known := f.hashed[next]; ok && !known && way.levels > 0 && merkle.Sibling(2*block) == 2*next {
+	if _, known := f.leaves.known[next]; ok && !known && way.levels > 0 && merkle.Sibling(2*block) == 2*next {
 		a.checks = append(a.checks, next)
 	} else if ok {
 		f.again(next)
@@ -132,8 +166,8 @@ func (f *fetcher) askLeaf(ctx context.Context, s *session, block, limit, length 
 		f.asking[block] = true
 	}
 	f.expected.add(way.brings)
-	f.hashing += len(a.checks)
-	f.credit -= questionCost + leafCost*int(way.levels+1)
+	f.leaves.hashing += len(a.checks)
+	f.leaves.credit -= questionCost + leafCost*int(way.levels+1)
 	return s.send(a)
 }
 
@@ -144,29 +178,14 @@ func (f *fetcher) checked(ctx context.Context, a *asked) error {
 		if _, err := f.knowsLeaf(ctx, block); err != nil {
 			return err
 		}
-		if h := f.hashed[block]; h.here {
+		if h := f.leaves.known[block]; h.here {
 			found++
-			f.credit = min(f.credit+int(min(h.size, mostCredit)), mostCredit)
+			f.leaves.earn(h.size)
 		}
 		f.again(block)
 	}
-	f.foundHere(found)
+	f.leaves.found(found)
 	return nil
-}
-
-// foundHere raises the number of leaf hashes to ask for at once while blocks are found, and lowers it otherwise.
-func (f *fetcher) foundHere(found int) {
-	if found > 0 {
-		f.atOnce = min(4*f.atOnce, objects.MaxLeaves)
-	} else {
-		f.atOnce = max(f.atOnce/2, firstCheck)
-	}
-}
-
-// enough reports whether enough leaf hashes are known or on their way: their outcome decides whether more are asked for.
-func (f *fetcher) enough() bool {
-	all := len(f.hashed) + f.hashing
-	return f.hashing > 0 && (all >= mostHashed || all >= 2*f.atOnce || f.credit <= 0)
 }
 
 // lookUp looks in the store for blocks whose leaf hashes have come.
@@ -187,12 +206,12 @@ func (f *fetcher) lookUp(ctx context.Context, m *question, g *objectsAnswer) err
 		}
 		if here {
 			found++
-			f.credit = min(f.credit+int(min(leaf.Size, mostCredit)), mostCredit)
+			f.leaves.earn(leaf.Size)
 		}
-		f.hashed[block] = hashed{leaf.Hash, leaf.Size, here, like}
+		f.leaves.known[block] = hashed{leaf.Hash, leaf.Size, here, like}
 		f.again(block)
 	}
-	f.foundHere(found)
+	f.leaves.found(found)
 	return nil
 }
 
@@ -232,7 +251,7 @@ func (f *fetcher) copyHere(ctx context.Context, block, limit, length uint64) (mo
 		if !ok {
 			break
 		}
-		if !f.hashed[next].here {
+		if !f.leaves.known[next].here {
 			f.again(next)
 			break
 		}
@@ -243,7 +262,7 @@ func (f *fetcher) copyHere(ctx context.Context, block, limit, length uint64) (mo
 
 // fromElsewhere returns a block that is here as another one, or in another core. The caller has to verify it.
 func (f *fetcher) fromElsewhere(ctx context.Context, block uint64) ([]byte, error) {
-	h := f.hashed[block]
+	h := f.leaves.known[block]
 	if h.like != block {
 		if data, err := f.d.HeldBlock(ctx, h.like); err == nil || ctx.Err() != nil {
 			return data, err
@@ -253,9 +272,9 @@ func (f *fetcher) fromElsewhere(ctx context.Context, block uint64) ([]byte, erro
 }
 
 func (f *fetcher) notHere(block uint64) {
-	h := f.hashed[block]
+	h := f.leaves.known[block]
 	h.here = false
-	f.hashed[block] = h
+	f.leaves.known[block] = h
 	f.again(block)
 }
 
@@ -267,12 +286,12 @@ func (f *fetcher) applyCopies(ctx context.Context, blocks []uint64, data [][]byt
 		case verification(err): // the disk no longer holds that block
 			f.notHere(block)
 		case errors.Is(err, merkle.ErrNodeMissing): // the leaf to compare it with was forgotten
-			delete(f.hashed, block)
+			delete(f.leaves.known, block)
 			f.again(block)
 		case err != nil:
 			return err
 		default:
-			delete(f.hashed, block)
+			delete(f.leaves.known, block)
 			if f.options.Copied != nil {
 				f.options.Copied(block, len(data[i]))
 			}

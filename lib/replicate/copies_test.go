@@ -156,7 +156,7 @@ func fetchBoasting(t *testing.T, d *hypercore.Download, claim proof.Claim, held,
 	t.Helper()
 	var dropped error
 	f := newFetcher(d, FetchOptions{keep: true, Claim: claim, Dropped: func(_ string, reason error) { dropped = reason }})
-	f.held, f.heldAt = []objects.Span{{First: 0, Count: held}}, length
+	f.told.spans, f.told.length = []objects.Span{{First: 0, Count: held}}, length
 	ctx, stop := context.WithCancel(t.Context())
 	f.begin(ctx, over("server", from))
 	err := f.loop(ctx)

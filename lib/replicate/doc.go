@@ -18,12 +18,13 @@
 //     stock's: reader.go, and hc's: objectsserver.go, copies.go, deltas.go, runs.go; what a reader has: holdings.go, compare.go;
 //     what a mirror takes from it: sink.go
 //   - a [Server.Push]: push.go, reserve.go
-//   - a [Fetch]: fetch.go; peers that join later: join.go; a peer's channels: session.go, objectsreader.go; its state: standing.go
+//   - a [Fetch]: fetch.go; peers that join later: join.go; those that are gone: losses.go, redial.go; a peer's channels: session.go,
+//     objectsreader.go; its state: standing.go; what has verified is saved: save.go
 //   - requests: in order: plan.go, in any order: want.go, single nodes and bytes: nodes.go, leaf hashes: check.go,
 //     leaves.go, many blocks at once: many.go, runs.go; passing over a slow peer: slow.go; how much at a time: pace.go;
 //     requests under way: request.go
-//   - answers: handle.go, answer.go, applyanswer.go; with bounded memory, on all processors: gate.go, gather.go, unpack.go;
-//     those that do not verify: probe.go
+//   - answers: handle.go, answer.go, applyanswer.go; those that come too early: parking.go; with bounded memory, on all
+//     processors: gate.go, gather.go, unpack.go; those that do not verify: probe.go
 //   - a core's head, for its owner or for someone who lost it: adopt.go, examine.go, restore.go
 //   - a [Drive]: drive.go, driveread.go, arriving.go; a whole folder: driveplan.go
 //   - a proof stream: pipe.go, drivepipe.go; whether a store has all of it: holds.go

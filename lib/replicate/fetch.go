@@ -2,19 +2,14 @@ package replicate
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"hc/lib/hypercore"
-	"hc/lib/keys"
 	"hc/lib/lent"
-	"hc/lib/merkle"
-	"hc/lib/objects"
 	"hc/lib/peer"
 	"hc/lib/proof"
-	"hc/lib/store"
 )
 
 // FetchOptions say what to fetch of a core. The zero value is all of it, once.
@@ -53,10 +48,7 @@ const (
 	defaultWindow = 8 << 20
 	defaultStall  = 30 * time.Second
 	patience      = 3 * time.Second // for one peer to say what it has, when another has already said so
-	saveBytes     = 4 << 20         // bytes of memory of verified blocks that are worth a save
-	saveEvery     = time.Second
 	lookEvery     = saveEvery / 4
-	maxUnsaved    = 9 << 20
 	maxAhead      = 64 << 10  // blocks asked for ahead of the reader
 	planBehind    = 256 << 10 // bytes of an answer from which the next questions are asked right after it
 	lentWindows   = 3         // half windows of unread or unsaved blocks that may stay in the memory they were read into; the rest is copied
@@ -84,11 +76,11 @@ func Fetch(ctx context.Context, d *hypercore.Download, peers []Dialer, options F
 
 // finish saves everything that has been verified.
 func (f *fetcher) finish(ctx context.Context, err error) error {
-	f.saver.Wait()
 	if f.unwelcome {
+		f.saves.running.Wait()
 		return err
 	}
-	if saveErr := f.d.Save(context.WithoutCancel(ctx)); err == nil {
+	if saveErr := f.saves.last(ctx); err == nil {
 		err = saveErr
 	}
 	return err
@@ -96,63 +88,46 @@ func (f *fetcher) finish(ctx context.Context, err error) error {
 
 // fetcher decides what to ask of which peer. One goroutine runs it.
 type fetcher struct {
-	d        *hypercore.Download
-	options  FetchOptions
+	d         *hypercore.Download
+	options   FetchOptions
+	events    chan event // from the sessions
+	gathered  []event    // of gather
+	gate      *gate
+	unpacks   *unpackers
+	pool      *lent.Pool // memory to read into; nil: the reader keeps the blocks
+	began     time.Time
+	saves     *saves
+	unwelcome bool // verified blocks are not to be saved
+
+	// Peers.
 	sessions []*session
 	met      int            // peers that have taken part so far
 	running  sync.WaitGroup // of the sessions
 	more     <-chan Dialer  // peers found meanwhile; nil: nobody looks for any
 	alone    time.Time      // since when there has been no peer
 	waited   waited
-	events   chan event
-	gate     *gate
-	unpacks  *unpackers
-	pool     *lent.Pool // memory to read into; nil: the reader keeps the blocks
-	began    time.Time
+	patience *time.Timer
+	losses   losses
+	away     []away // those of the lost peers that are tried again
 
-	expected    expected
-	asking      map[uint64]bool // blocks that are under way, or parked
-	underWay    int             // bytes expected of requests under way
-	parked      []parked        // proofs whose anchor another answer will bring
-	parkedBytes int
+	// What to ask for.
+	from, to    uint64   // wanted range, to exclusive; to is proof.Open if the range ends with the log
+	ranged      bool     // from and to are known
+	cursor      uint64   // next block to ask for
 	retry       []uint64 // blocks whose request failed, ascending
 	anew        []uint64 // blocks of a scattered reader to ask for again, ascending
 	soon, later []span   // blocks that a scattered reader wants, those of soon first
-	cursor      uint64   // next block to ask for
-	from, to    uint64   // wanted range, to exclusive; to is proof.Open if the range ends with the log
-	ranged      bool     // from and to are known
-	failures    []error  // of sessions that are gone, the last one of each peer
-	failed      []string // the names of these peers
-	away        []away   // those of them that are tried again
-	recent      uint64   // bytes of a block, near the largest of those that came lately
-	usual       uint64   // bytes of a typical block among those that came lately
-	gathered    []event  // of gather
-	patience    *time.Timer
-	pace        pace
-	unwelcome   bool // verified blocks are not to be saved
+	leaves      leafChecks
+	told        toldSpans
 
-	mayHold bool              // the store may have blocks from elsewhere
-	lacking uint64            // blocks at the log's beginning of which it has none
-	hashed  map[uint64]hashed // blocks whose leaf hashes came before them
-	hashing int               // blocks whose leaf hashes are under way
-	credit  int               // bytes that leaf hashes may cost
-	atOnce  int               // leaf hashes to ask for at once
-
-	held      []objects.Span // blocks of the core that the store had
-	heldAt    uint64         // the log's length at that time
-	forgetful bool           // not all blocks of held were really there
-
-	saver    sync.WaitGroup
-	saved    chan error // the result of the save under way
-	saving   bool
-	nextSave time.Time
-}
-
-type parked struct {
-	proof  *merkle.Proof
-	memory *lent.Memory   // a hold on the memory of proof
-	answer *objectsAnswer // instead of proof; holds its own memory
-	asked  *asked
+	// What is under way.
+	expected expected
+	asking   map[uint64]bool // blocks that are under way, or parked
+	underWay int             // bytes expected of requests under way
+	parking  parking
+	pace     pace
+	recent   uint64 // bytes of a block, near the largest of those that came lately
+	usual    uint64 // bytes of a typical block among those that came lately
 }
 
 func newFetcher(d *hypercore.Download, options FetchOptions) *fetcher {
@@ -174,12 +149,8 @@ func newFetcher(d *hypercore.Download, options FetchOptions) *fetcher {
 		began:    time.Now(),
 		expected: expected{},
 		asking:   map[uint64]bool{},
-		mayHold:  d.MayHold() && !options.NoDedup,
-		hashed:   map[uint64]hashed{},
-		credit:   firstCredit,
-		atOnce:   firstCheck,
-		saved:    make(chan error, 1),
-		nextSave: time.Now().Add(saveEvery),
+		leaves:   newLeafChecks(d.MayHold() && !options.NoDedup),
+		saves:    newSaves(d),
 		patience: time.NewTimer(time.Hour),
 	}
 	f.patience.Stop()
@@ -244,12 +215,8 @@ func (f *fetcher) loop(ctx context.Context) error {
 		case p, found := <-f.more:
 			f.join(ctx, p, found)
 		case <-changed:
-		case err := <-f.saved:
-			f.saving = false
-			if errors.Is(err, store.ErrLocked) { // by an append, say: save later
-				err, f.nextSave = nil, time.Now().Add(2*saveEvery)
-			}
-			if err != nil {
+		case err := <-f.saves.done:
+			if err := f.saves.ended(err); err != nil {
 				return err
 			}
 		case now := <-ticker.C:
@@ -263,23 +230,11 @@ func (f *fetcher) loop(ctx context.Context) error {
 // listen starts a save if it is time for one, and returns the channel to take events from. It is nil, so that nothing is
 // taken in, while the disk lags behind.
 func (f *fetcher) listen(ctx context.Context) <-chan event {
-	memory, any := f.d.Unsaved()
-	if now := time.Now(); any && !f.saving && (f.d.SaveWanted() || memory >= saveBytes && !now.Before(f.nextSave.Add(-saveEvery)) || now.After(f.nextSave)) {
-		f.saving, f.nextSave = true, now.Add(saveEvery)
-		ctx = context.WithoutCancel(ctx) // a save is a few MiB; abandoning it would leave them in the log as waste
-		f.saver.Go(func() { f.saved <- f.d.Save(ctx) })
-	}
-	if f.full() {
+	f.saves.begin(ctx)
+	if f.saves.full() {
 		return nil
 	}
 	return f.events
-}
-
-// full reports whether verified blocks have to be saved before more are requested or taken in: an answer of a few KiB may
-// have thousands of blocks.
-func (f *fetcher) full() bool {
-	memory, _ := f.d.Unsaved()
-	return memory >= maxUnsaved
 }
 
 // handleAll takes in an event and all others that have arrived by now, to avoid planning for each block. After a large
@@ -294,7 +249,7 @@ func (f *fetcher) handleAll(ctx context.Context, e event) error {
 		}
 		last := events[len(events)-1]
 		f.gate.leave(last.bytes)
-		if n == cap(f.events) || last.answer != nil && last.bytes >= planBehind || f.full() {
+		if n == cap(f.events) || last.answer != nil && last.bytes >= planBehind || f.saves.full() {
 			return nil
 		}
 		select {
@@ -322,38 +277,4 @@ func (f *fetcher) look(ctx context.Context, now time.Time) error {
 		}
 	}
 	return f.unpark(ctx)
-}
-
-// peersGone tells why no peer is left.
-type peersGone struct{ error }
-
-func (e *peersGone) Unwrap() error { return e.error }
-
-// lost decides what follows when no peer is left: the fetch has failed, unless everything wanted is here.
-func (f *fetcher) lost() (over bool, err error) {
-	reason := &peersGone{f.reason()}
-	if f.options.Live || !f.complete() {
-		return true, reason
-	}
-	f.d.Settle()
-	f.d.Finish(reason) // reported only if the reader looks for more than it asked for
-	return true, nil
-}
-
-// reason returns the error to report when no peer is left.
-func (f *fetcher) reason() error {
-	if len(f.failures) == 0 {
-		return ErrLost
-	}
-	unreachable := true
-	for _, failure := range f.failures { // verification errors go before network errors
-		if errors.Is(failure, merkle.ErrUnverified) || errors.Is(failure, keys.ErrSignature) || errors.Is(failure, keys.ErrManifest) {
-			return failure
-		}
-		unreachable = unreachable && errors.Is(failure, peer.ErrUnreachable)
-	}
-	if unreachable {
-		return errors.Join(f.failures...)
-	}
-	return f.failures[len(f.failures)-1]
 }

@@ -182,81 +182,16 @@ func (f *fetcher) settled(a *asked) {
 	case a.question != nil:
 		a.question.each(func(block uint64) { delete(f.asking, block) })
 		if a.question.leaves {
-			f.hashing -= int(a.question.count())
+			f.leaves.hashing -= int(a.question.count())
 		}
 	case a.checks != nil:
 		for _, block := range a.checks {
 			delete(f.asking, block)
 		}
-		f.hashing -= len(a.checks)
+		f.leaves.hashing -= len(a.checks)
 	case a.request.Block != nil:
 		delete(f.asking, a.request.Block.Index)
 	}
-}
-
-// unpark applies the parked proofs whose anchor has arrived, and asks again for those whose anchor is not coming.
-func (f *fetcher) unpark(ctx context.Context) error {
-	for i := 0; i < len(f.parked); {
-		item := f.parked[i]
-		known, coming := f.buildsOn(ctx, item.asked)
-		if !known && coming {
-			i++
-			continue
-		}
-		f.parked = slices.Delete(f.parked, i, i+1)
-		f.parkedBytes -= item.size()
-		if !known {
-			f.takeBack(item.asked)
-			item.release()
-		} else if err := f.applyParked(ctx, item); err != nil {
-			return err
-		}
-		i = 0 // others may build on it
-	}
-	if f.underWayCount() == 0 { // those left build only on each other
-		for _, item := range f.parked {
-			f.takeBack(item.asked)
-			item.release()
-		}
-		f.parked, f.parkedBytes = nil, 0
-	}
-	return nil
-}
-
-// buildsOn reports whether the nodes that an answer builds on are here and, if not, whether all of them are on their way.
-func (f *fetcher) buildsOn(ctx context.Context, a *asked) (known, coming bool) {
-	if a.question == nil {
-		return f.d.Knows(ctx, a.anchor), f.expected[a.anchor] > 0
-	}
-	known, coming = true, true
-	for _, n := range a.question.Anchors {
-		if !f.d.Usable(ctx, n) {
-			known, coming = false, coming && f.expected[n] > 0
-		}
-	}
-	return known, coming
-}
-
-func (p parked) size() int {
-	if p.answer != nil {
-		return p.answer.bytes()
-	}
-	return valueSize(p.proof)
-}
-
-func (p parked) release() {
-	p.memory.Release()
-	if p.answer != nil {
-		p.answer.release()
-	}
-}
-
-func (f *fetcher) applyParked(ctx context.Context, p parked) error {
-	defer p.release()
-	if p.answer != nil {
-		return f.applyAnswer(ctx, p.asked, p.answer)
-	}
-	return f.apply(ctx, p.asked, p.proof, p.memory)
 }
 
 func verification(err error) bool {
@@ -300,10 +235,7 @@ func (f *fetcher) gone(ctx context.Context, s *session, err error) error {
 	if s.doubts != nil && errors.Is(err, peer.ErrUnreachable) { // it was reached before
 		err = fmt.Errorf("%s: %w: the peer closed it, and dialling again failed: %w", s.name, ErrLost, err)
 	}
-	if at := slices.Index(f.failed, s.name); at >= 0 {
-		f.failed, f.failures = slices.Delete(f.failed, at, at+1), slices.Delete(f.failures, at, at+1)
-	}
-	f.failed, f.failures = append(f.failed, s.name), append(f.failures, err)
+	f.losses.add(s.name, err)
 	f.goneAway(s, err)
 	if f.options.Dropped != nil && (s.synced || s.waited == 0) { // a peer that was already lost is not reported again
 		f.options.Dropped(s.name, err)

@@ -11,26 +11,33 @@ import (
 
 // The reader's side of copies.go: leaf hashes that the reader has need not be sent.
 
+// toldSpans are the blocks of the core that the store had when the log got some length, as peers are told.
+type toldSpans struct {
+	spans      []objects.Span
+	length     uint64
+	unreliable bool // not all of them were really there
+}
+
 // tells reports whether to tell the peer which blocks of the core are held: it makes use of that, and they are reliable.
-func (f *fetcher) tells(s *session) bool { return f.mayHold && s.copies && !f.forgetful }
+func (f *fetcher) tells(s *session) bool { return f.leaves.mayHold && s.copies && !f.told.unreliable }
 
 // heldFor returns the held blocks to tell a peer, as they were when the log got that length; nil: it is told none.
 func (f *fetcher) heldFor(ctx context.Context, s *session, length uint64) ([]objects.Span, error) {
 	if !f.tells(s) {
 		return nil, nil
 	}
-	if f.heldAt == length {
-		return f.held, nil
+	if f.told.length == length {
+		return f.told.spans, nil
 	}
 	ranges, err := f.d.Held(ctx, objects.MaxHeld)
 	if err != nil {
 		return nil, err
 	}
-	f.held, f.heldAt = nil, length
+	f.told.spans, f.told.length = nil, length
 	for _, r := range ranges {
-		f.held = append(f.held, objects.Span{First: r.First, Count: r.End - r.First})
+		f.told.spans = append(f.told.spans, objects.Span{First: r.First, Count: r.End - r.First})
 	}
-	return f.held, nil
+	return f.told.spans, nil
 }
 
 // errForgotten says that a leaf that should be here is not.
@@ -80,10 +87,10 @@ func (f *fetcher) fill(ctx context.Context, a *asked, g *objectsAnswer) (done bo
 		return false
 	}
 	err := f.spread(ctx, a.question, g)
-	f.credit -= leafCost * len(g.copies.Leaves)
+	f.leaves.credit -= leafCost * len(g.copies.Leaves)
 	switch {
 	case errors.Is(err, errForgotten): // nobody's fault; from now on all leaves are asked for
-		f.forgetful = true
+		f.told.unreliable = true
 		f.takeBack(a)
 		return true
 	case err != nil:

@@ -88,7 +88,7 @@ func (s *session) undecidedYet() bool {
 
 // sizeOf returns how many bytes a block is likely to have, rather too many than too few.
 func (f *fetcher) sizeOf(block, length uint64) int {
-	if h, ok := f.hashed[block]; ok {
+	if h, ok := f.leaves.known[block]; ok {
 		return int(min(h.size, messages.MaxBlock))
 	}
 	return int(min(max(f.d.ByteLength()/max(length, 1), f.recent), messages.MaxBlock))
@@ -96,7 +96,7 @@ func (f *fetcher) sizeOf(block, length uint64) int {
 
 // usuallyOf returns how many bytes a block is likely to have on average, for a sum over many blocks.
 func (f *fetcher) usuallyOf(block, length uint64) int {
-	if h, ok := f.hashed[block]; ok {
+	if h, ok := f.leaves.known[block]; ok {
 		return int(min(h.size, messages.MaxBlock))
 	}
 	return int(min(max(f.d.ByteLength()/max(length, 1), f.usual), messages.MaxBlock))
@@ -113,7 +113,7 @@ func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) 
 			return false, err
 		case !known:
 			return f.askLeaves(ctx, s, block, limit, length)
-		case f.hashed[block].here:
+		case f.leaves.known[block].here:
 			f.again(block)
 			return true, nil
 		}
@@ -144,7 +144,7 @@ func (f *fetcher) askMany(ctx context.Context, s *session, block, limit uint64) 
 // It returns how many bytes the blocks may have.
 func (f *fetcher) makeQuestion(ctx context.Context, s *session, block, limit uint64, most int) (m *question, bytes int, err error) {
 	length, fork := f.d.Length()
-	_, known := f.hashed[block]
+	_, known := f.leaves.known[block]
 	m = &question{prove: !known}
 	m.add(block)
 	var here []uint64 // blocks in between that are here already
@@ -162,7 +162,7 @@ func (f *fetcher) makeQuestion(ctx context.Context, s *session, block, limit uin
 		if !ok {
 			break
 		}
-		h, nextKnown := f.hashed[next]
+		h, nextKnown := f.leaves.known[next]
 		if known && h.here && len(here) < objects.MaxSpans {
 			here = append(here, next)
 			continue
@@ -190,7 +190,7 @@ func (f *fetcher) makeQuestion(ctx context.Context, s *session, block, limit uin
 
 // askOne asks a peer for one block.
 func (f *fetcher) askOne(ctx context.Context, s *session, block, length uint64) error {
-	_, known := f.hashed[block]
+	_, known := f.leaves.known[block]
 	m := &question{prove: !known}
 	m.add(block)
 	if m.prove {
@@ -295,14 +295,7 @@ func (f *fetcher) handleAnswer(ctx context.Context, s *session, g *objectsAnswer
 		return f.unpark(ctx)
 	}
 	if !f.ready(ctx, a) {
-		if size := g.bytes(); f.parkedBytes+size <= f.options.Window {
-			g.hold()
-			f.parked = append(f.parked, parked{answer: g, asked: a})
-			f.parkedBytes += size
-		} else {
-			f.takeBack(a)
-			s.broken += overflow
-		}
+		f.park(parked{answer: g, asked: a})
 		return f.unpark(ctx)
 	}
 	if err := f.applyAnswer(ctx, a, g); err != nil {

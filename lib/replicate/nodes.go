@@ -22,7 +22,7 @@ func (f *fetcher) askStrays(ctx context.Context) error {
 	if length, _ := f.d.Length(); !waits || block >= length {
 		return nil
 	}
-	if f.hashing > 0 || f.hashed[block].here { // it may not be needed from a peer
+	if f.leaves.hashing > 0 || f.leaves.known[block].here { // it may not be needed from a peer
 		return nil
 	}
 	return f.askAlone(ctx, block)

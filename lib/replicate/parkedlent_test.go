@@ -41,15 +41,15 @@ func TestParkedAnswersHoldTheirMemory(t *testing.T) {
 			if err := f.handle(t.Context(), e); err != nil {
 				t.Fatal(err)
 			}
-			if parked := len(f.parked) == 1; parked == late || pool.Full() != parked {
+			if parked := len(f.parking.answers) == 1; parked == late || pool.Full() != parked {
 				t.Errorf("%s, late %v: it is parked: %v, and held: %v", name, late, parked, pool.Full())
 			}
 			delete(f.expected, anchor)
 			if err := f.unpark(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if len(f.parked) > 0 || pool.Full() {
-				t.Errorf("%s, late %v: %d answers are parked, something is held: %v", name, late, len(f.parked), pool.Full())
+			if len(f.parking.answers) > 0 || pool.Full() {
+				t.Errorf("%s, late %v: %d answers are parked, something is held: %v", name, late, len(f.parking.answers), pool.Full())
 			}
 		}
 	}

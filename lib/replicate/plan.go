@@ -56,8 +56,8 @@ func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
 	if err := f.compareHeads(); err != nil {
 		return false, err
 	}
-	if length, _ := f.d.Length(); f.options.fresh && f.lacking == 0 {
-		f.lacking = length
+	if length, _ := f.d.Length(); f.options.fresh && f.leaves.lacking == 0 {
+		f.leaves.lacking = length
 	}
 	settled := f.newest()
 	if settled && !f.ranged {
@@ -86,7 +86,7 @@ func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
 
 // idle reports whether nothing is under way.
 func (f *fetcher) idle() bool {
-	return f.underWayCount() == 0 && len(f.parked) == 0
+	return f.underWayCount() == 0 && len(f.parking.answers) == 0
 }
 
 func (f *fetcher) underWayCount() (count int) {
@@ -148,7 +148,7 @@ func (f *fetcher) newest() bool {
 // complete reports whether everything wanted of the verified log is here.
 func (f *fetcher) complete() bool {
 	length, _ := f.d.Length()
-	return length > 0 && f.ranged && f.cursor >= min(f.to, length) && len(f.retry) == 0 && len(f.parked) == 0
+	return length > 0 && f.ranged && f.cursor >= min(f.to, length) && len(f.retry) == 0 && len(f.parking.answers) == 0
 }
 
 // askBlocks asks for blocks in order, as far ahead of the reader as the window allows. missing says that no peer has a
@@ -162,17 +162,17 @@ func (f *fetcher) askBlocks(ctx context.Context) (missing bool, err error) {
 		limit = min(limit, position+maxAhead)
 	}
 	for {
-		if f.full() {
+		if f.saves.full() {
 			return false, nil
 		}
 		block, ok, err := f.nextBlock(ctx, limit, length)
 		if err != nil || !ok || ctx.Err() != nil {
 			return false, err
 		}
-		if (f.options.keep || !f.inRange(block)) && !f.hashed[block].here && f.passLacked(block) {
+		if (f.options.keep || !f.inRange(block)) && !f.leaves.known[block].here && f.passLacked(block) {
 			continue
 		}
-		if f.hashed[block].here {
+		if f.leaves.known[block].here {
 			if more, err := f.copyHere(ctx, block, limit, length); err != nil || !more {
 				return false, err
 			}
@@ -223,7 +223,7 @@ func (f *fetcher) estimate(way climb, length uint64) int {
 
 // fitsWindow reports whether a block of about size bytes may be asked for. The block that the reader waits for always may.
 func (f *fetcher) fitsWindow(block uint64, size int) bool {
-	here := f.parkedBytes + f.d.Unread()
+	here := f.parking.bytes + f.d.Unread()
 	taken := f.underWay + here
 	if taken == 0 || taken+size <= f.options.Window || here <= f.options.Window && taken+size <= f.underWayMost() {
 		return true
@@ -257,7 +257,7 @@ func (f *fetcher) nextBlock(ctx context.Context, limit, length uint64) (block ui
 		if !held {
 			return block, true, nil
 		}
-		delete(f.hashed, block)
+		delete(f.leaves.known, block)
 	}
 }
 
