@@ -4,7 +4,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -137,8 +136,6 @@ func parse(c *urfave.Context, std *cli.IO) (job, error) {
 		return j, cli.Usagef("--onto: standard input carries data: name a file, or a descriptor (/dev/fd/3)")
 	case j.onto != "" && (j.options.New || j.options.Compat):
 		return j, cli.Usagef("--onto is for a log that exists: --new and --compat are for one that does not")
-	case slices.Contains(c.StringSlice("peer"), ""):
-		return j, cli.Usagef("--peer \"\": want HOST[:PORT]")
 	}
 	var err error
 	if j.peers, err = network.PeersAt(c.StringSlice("peer")); err != nil {

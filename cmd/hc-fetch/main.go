@@ -20,10 +20,8 @@ import (
 	"hc/lib/hyperdrive"
 	"hc/lib/keys"
 	"hc/lib/merkle"
-	"hc/lib/peer"
 	"hc/lib/proof"
 	"hc/lib/replicate"
-	"hc/lib/secretstream"
 	"hc/lib/store"
 )
 
@@ -264,14 +262,10 @@ func hint(err error, claim proof.Claim, exec bool) error {
 	case errors.Is(err, hyperdrive.ErrNotDrive):
 		kind, _, _ := strings.Cut(claim.String(), " ")
 		return cli.Hint(err, "leave out --"+kind)
-	case errors.Is(err, secretstream.ErrHandshake) && exec:
-		return cli.Hint(err, "does the command run hc-serve --stdio?")
-	case errors.Is(err, peer.ErrUnreachable):
-		return cli.Hint(err, "is hc-serve running there?")
 	case errors.Is(err, proof.ErrBlockMissing):
 		return cli.Hint(err, "name a peer that has it (--peer or --exec)")
 	}
-	return err
+	return network.Hint(err, exec)
 }
 
 // openStore opens the store, and creates it if something is to be kept. Without a store there may still be peers.

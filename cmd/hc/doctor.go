@@ -13,7 +13,6 @@ import (
 	"hc/lib/hypercore"
 	"hc/lib/keylock"
 	"hc/lib/keys"
-	"hc/lib/peer"
 	"hc/lib/replicate"
 	"hc/lib/store"
 )
@@ -90,8 +89,6 @@ func doctorFor(c *urfave.Context, std *cli.IO) (*doctor, error) {
 		return nil, cli.Usagef("--adopt needs a --peer that has the head that was seen")
 	case d.newFork && c.IsSet("peer"):
 		return nil, cli.Usagef("--new-fork asks no peer: leave out --peer")
-	case slices.Contains(c.StringSlice("peer"), ""):
-		return nil, cli.Usagef("--peer \"\": want HOST[:PORT]")
 	}
 	var err error
 	if d.peers, err = network.PeersAt(c.StringSlice("peer")); err != nil {
@@ -113,13 +110,10 @@ func doctorFor(c *urfave.Context, std *cli.IO) (*doctor, error) {
 
 // hint says what to do next.
 func (d *doctor) hint(err error) error {
-	switch {
-	case errors.Is(err, peer.ErrUnreachable):
-		return cli.Hint(err, "is hc-serve running there?")
-	case errors.Is(err, hypercore.ErrReadOnly):
+	if errors.Is(err, hypercore.ErrReadOnly) {
 		return cli.Hint(err, "name the secret key with --secret-key-file")
 	}
-	return err
+	return network.Hint(err, false)
 }
 
 func (d *doctor) run(c *urfave.Context) error {

@@ -64,8 +64,8 @@ func (o *opened) notHere(c *urfave.Context, ref keys.Ref, err error) error {
 	return cli.Hint(cli.Exitf(cli.ErrNotFound, "no log with key %v in this store", ref.Key), "hc-fetch KEY, or hc clone KEY FOLDER, brings it")
 }
 
-// isFolder makes the error about a word that names nothing one about the folder of that name, if it is a working copy.
-func isFolder(c *urfave.Context, word string, err error) error {
+// whenFolder makes the error about a word that names nothing one about the folder of that name, if it is a working copy.
+func whenFolder(c *urfave.Context, word string, err error) error {
 	notFound := errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrName) || errors.Is(err, store.ErrNoStore)
 	dir := worktree.StoreDir(word)
 	if _, statErr := os.Stat(dir); word == "" || !notFound || statErr != nil {
@@ -84,11 +84,11 @@ func find(c *urfave.Context, std *cli.IO) (o *opened, ref keys.Ref, err error) {
 		}
 	}
 	if o.in, err = store.Open(c.Context, dir, store.Options{ReadOnly: true}); err != nil {
-		return nil, ref, isFolder(c, c.Args().First(), err)
+		return nil, ref, whenFolder(c, c.Args().First(), err)
 	}
 	if ref, err = o.ref(c); err != nil {
 		o.close()
-		return nil, ref, isFolder(c, c.Args().First(), err)
+		return nil, ref, whenFolder(c, c.Args().First(), err)
 	}
 	return o, ref, nil
 }

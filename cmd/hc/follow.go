@@ -18,7 +18,6 @@ import (
 	"hc/lib/merkle"
 	"hc/lib/peer"
 	"hc/lib/replicate"
-	"hc/lib/secretstream"
 	"hc/lib/worktree"
 )
 
@@ -236,10 +235,6 @@ func (f *following) end(err error) error {
 		return cli.Hint(err, "move them away, or use --force to lose the edits")
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return cli.Hint(err, "make room, then run it again: what is here is kept")
-	case errors.Is(err, secretstream.ErrHandshake) && f.exec:
-		return cli.Hint(err, "does the command run hc-serve --stdio?")
-	case errors.Is(err, peer.ErrUnreachable):
-		return cli.Hint(err, "is hc share or hc-serve running there?")
 	case err == nil && f.refused > 0:
 		kind := cli.ErrPartial
 		if f.faulty {
@@ -247,5 +242,5 @@ func (f *following) end(err error) error {
 		}
 		return cli.Exitf(kind, "%s left out: named above, with the reason", plural(int(f.refused), "name"))
 	}
-	return err
+	return network.Hint(err, f.exec)
 }

@@ -63,14 +63,11 @@ func NamedPeers(std *cli.IO, c *urfave.Context) (dialers []replicate.Dialer, err
 }
 
 func namedPeers(std *cli.IO, c *urfave.Context, limiter *peer.Limiter) (dialers []replicate.Dialer, err error) {
-	switch {
-	case slices.Contains(c.StringSlice("peer"), ""):
-		return nil, cli.Usagef("--peer \"\": want HOST[:PORT]")
-	case slices.Contains(c.StringSlice("exec"), ""):
+	if slices.Contains(c.StringSlice("exec"), "") {
 		return nil, cli.Usagef("--exec \"\": want a command")
 	}
 	for _, address := range c.StringSlice("peer") {
-		if err := peer.CheckAddress(address); err != nil {
+		if err := checkPeer(address); err != nil {
 			return nil, err
 		}
 		dialers = append(dialers, at(address, limiter))
@@ -87,12 +84,20 @@ func namedPeers(std *cli.IO, c *urfave.Context, limiter *peer.Limiter) (dialers 
 // done: other peers might hide it.
 func PeersAt(addresses []string) (dialers []replicate.Dialer, err error) {
 	for _, address := range addresses {
-		if err := peer.CheckAddress(address); err != nil {
+		if err := checkPeer(address); err != nil {
 			return nil, err
 		}
 		dialers = append(dialers, replicate.At(address))
 	}
 	return dialers, nil
+}
+
+// checkPeer refuses an argument of --peer. An empty one is most likely a variable that is not set.
+func checkPeer(address string) error {
+	if address == "" {
+		return cli.Usagef("--peer \"\": want HOST[:PORT]")
+	}
+	return peer.CheckAddress(address)
 }
 
 const peersVariable = "HC_PEERS"
