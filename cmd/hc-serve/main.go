@@ -329,7 +329,7 @@ func (s serving) push(ctx context.Context, address string, options replicate.Pus
 		return cli.Hint(err, "start the mirror with --accept KEY; one that is not hc may take it with --no-reserve")
 	}
 	if errors.Is(err, peer.ErrUnreachable) {
-		return network.Hint(err, false)
+		return cli.Hint(err, "is hc-serve running there?")
 	}
 	if errors.Is(err, store.ErrConflict) {
 		return s.remember(ctx, to, options.Secret != nil, err)
