@@ -111,14 +111,13 @@ type fetcher struct {
 	away     []away // those of the lost peers that are tried again
 
 	// What to ask for.
-	from, to    uint64   // wanted range, to exclusive; to is proof.Open if the range ends with the log
-	ranged      bool     // from and to are known
-	cursor      uint64   // next block to ask for
-	retry       []uint64 // blocks whose request failed, ascending
-	anew        []uint64 // blocks of a scattered reader to ask for again, ascending
-	soon, later []span   // blocks that a scattered reader wants, those of soon first
-	leaves      leafChecks
-	told        toldSpans
+	from, to  uint64   // wanted range, to exclusive; to is proof.Open if the range ends with the log
+	ranged    bool     // from and to are known
+	cursor    uint64   // next block to ask for
+	retry     []uint64 // blocks whose request failed, ascending
+	scattered scattered
+	leaves    leafChecks
+	told      toldSpans
 
 	// What is under way.
 	expected expected

@@ -150,7 +150,7 @@ func (f *fetcher) refused(ctx context.Context, s *session, m messages.NoData) er
 // again puts a block back on the list of blocks to ask for.
 func (f *fetcher) again(block uint64) {
 	if !f.inRange(block) {
-		f.wantAgain(block)
+		f.scattered.putBack(block)
 		return
 	}
 	if at, there := slices.BinarySearch(f.retry, block); !there {

@@ -68,7 +68,7 @@ func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
 	if settled && f.ranged { // not before: a reader would look for the bytes itself, by sizes that are only hints yet
 		f.d.Settle()
 	}
-	f.takeWants()
+	f.scattered.add(f.d.TakeWants())
 	missing := false
 	if f.ranged {
 		if missing, err = f.askBlocks(ctx); err != nil {
@@ -78,7 +78,7 @@ func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
 	if err := f.askStrays(ctx); err != nil {
 		return false, err
 	}
-	if settled && len(f.anew)+len(f.soon)+len(f.later) == 0 && f.idle() {
+	if settled && f.scattered.none() && f.idle() {
 		f.d.WantsSettled()
 	}
 	return settled && (missing || f.options.keep && f.complete()) && !f.options.Live && f.idle(), nil
@@ -243,7 +243,7 @@ func (f *fetcher) nextBlock(ctx context.Context, limit, length uint64) (block ui
 			block = f.cursor
 			f.cursor++
 		default:
-			if block, ok = f.nextWanted(length); !ok {
+			if block, ok = f.scattered.next(length); !ok {
 				return 0, false, nil
 			}
 		}

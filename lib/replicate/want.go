@@ -3,51 +3,43 @@ package replicate
 import (
 	"math"
 	"slices"
+
+	"hc/lib/hypercore"
 )
 
 // A scattered reader (see hypercore.Download.Want) has no range: it wants spans, which are asked for in turn. Blocks that
 // nobody has are passed over until the reader waits for them.
 
-// takeWants takes over the wishes that the reader has added since the last call.
-func (f *fetcher) takeWants() {
-	soon, later := f.d.TakeWants()
+// scattered are the blocks that such a reader wants and that have not been taken yet.
+type scattered struct {
+	anew        []uint64 // blocks that were put back, ascending
+	soon, later []span   // those of soon first
+}
+
+// add takes over wishes of the reader.
+func (w *scattered) add(soon, later []hypercore.BlockRange) {
 	for _, r := range soon {
-		f.soon = append(f.soon, span{r.First, r.End})
+		w.soon = append(w.soon, span{r.First, r.End})
 	}
 	for _, r := range later {
-		f.later = append(f.later, span{r.First, r.End})
+		w.later = append(w.later, span{r.First, r.End})
 	}
 }
 
-// inRange reports whether a block is one of those that are read in order.
-func (f *fetcher) inRange(block uint64) bool { return f.from <= block && block < f.to }
+func (w *scattered) none() bool { return len(w.anew)+len(w.soon)+len(w.later) == 0 }
 
-// wantAgain puts back a block that nextWanted took. It goes before all blocks not taken yet: otherwise what is known of
-// it, such as its leaf hash, would wait for the rest, and keep the rest from being looked at.
-func (f *fetcher) wantAgain(block uint64) {
-	for _, spans := range [][]span{f.soon, f.later} {
-		if len(spans) > 0 && spans[0].start == block+1 {
-			spans[0].start = block
-			return
-		}
-	}
-	if at, there := slices.BinarySearch(f.anew, block); !there {
-		f.anew = slices.Insert(f.anew, at, block)
-	}
-}
-
-// nextWanted takes the next block from the wanted spans. Once there is a log, blocks beyond its end are not waited for.
-func (f *fetcher) nextWanted(length uint64) (block uint64, ok bool) {
+// next takes a block of a log of length blocks. Once there is a log, blocks beyond its end are not waited for.
+func (w *scattered) next(length uint64) (block uint64, ok bool) {
 	if length == 0 {
 		return 0, false
 	}
-	for len(f.anew) > 0 {
-		block, f.anew = f.anew[0], f.anew[1:]
+	for len(w.anew) > 0 {
+		block, w.anew = w.anew[0], w.anew[1:]
 		if block < length {
 			return block, true
 		}
 	}
-	for _, spans := range []*[]span{&f.soon, &f.later} {
+	for _, spans := range []*[]span{&w.soon, &w.later} {
 		for len(*spans) > 0 {
 			first := &(*spans)[0]
 			if first.start < min(first.end, length) {
@@ -60,6 +52,53 @@ func (f *fetcher) nextWanted(length uint64) (block uint64, ok bool) {
 	}
 	return 0, false
 }
+
+// putBack undoes next. The block goes before all blocks not taken yet: otherwise what is known of it, such as its leaf
+// hash, would wait for the rest, and keep the rest from being looked at.
+func (w *scattered) putBack(block uint64) {
+	if s := w.after(block); s != nil {
+		s.start = block
+		return
+	}
+	if at, there := slices.BinarySearch(w.anew, block); !there {
+		w.anew = slices.Insert(w.anew, at, block)
+	}
+}
+
+// skip passes over the blocks between one just taken and another, within the span of the first.
+func (w *scattered) skip(block, next uint64) {
+	if s := w.after(block); s != nil {
+		s.start = min(next, max(s.end, block+1))
+	}
+}
+
+// neighbours returns how many blocks in a row are wanted, from one just taken on.
+func (w *scattered) neighbours(block uint64) uint64 {
+	if s := w.after(block); s != nil {
+		return s.end - block
+	}
+	count := uint64(1)
+	for _, next := range w.anew {
+		if next != block+count {
+			break
+		}
+		count++
+	}
+	return count
+}
+
+// after returns what is left of the span that a block was taken from; nil: it was one put back, or others were taken since.
+func (w *scattered) after(block uint64) *span {
+	for _, spans := range [][]span{w.soon, w.later} {
+		if len(spans) > 0 && spans[0].start == block+1 {
+			return &spans[0]
+		}
+	}
+	return nil
+}
+
+// inRange reports whether a block is one of those that are read in order.
+func (f *fetcher) inRange(block uint64) bool { return f.from <= block && block < f.to }
 
 // passLacked passes over the blocks, from one already taken on, that no peer should be asked for until a reader waits for
 // them. It reports whether that first block is one of them.
@@ -84,12 +123,7 @@ func (f *fetcher) passLacked(block uint64) bool {
 	if f.cursor == block+1 {
 		f.cursor = min(next, max(f.to, f.cursor))
 	}
-	for _, spans := range [][]span{f.soon, f.later} {
-		if len(spans) > 0 && spans[0].start == block+1 {
-			spans[0].start = min(next, max(spans[0].end, block+1))
-			break
-		}
-	}
+	f.scattered.skip(block, next)
 	return true
 }
 
@@ -98,17 +132,5 @@ func (f *fetcher) wantedFrom(block, limit uint64) uint64 {
 	if f.inRange(block) {
 		return max(limit, block+1) - block
 	}
-	for _, spans := range [][]span{f.soon, f.later} {
-		if len(spans) > 0 && spans[0].start == block+1 {
-			return spans[0].end - block
-		}
-	}
-	count := uint64(1)
-	for _, next := range f.anew {
-		if next != block+count {
-			break
-		}
-		count++
-	}
-	return count
+	return f.scattered.neighbours(block)
 }
