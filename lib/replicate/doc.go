@@ -20,9 +20,9 @@
 //   - a [Server.Push]: push.go, reserve.go
 //   - a [Fetch]: fetch.go; peers that join later: join.go; those that are gone: losses.go, redial.go; a peer's channels: session.go,
 //     objectsreader.go; its state: standing.go; what has verified is saved: save.go
-//   - requests: in order: plan.go, in any order: want.go, single nodes and bytes: nodes.go, leaf hashes: check.go,
-//     leaves.go, many blocks at once: many.go, runs.go; passing over a slow peer: slow.go; how much at a time: pace.go;
-//     requests under way: request.go
+//   - requests: plan.go; for which blocks: in order: ordered.go, in any order: want.go; single nodes and bytes: nodes.go,
+//     leaf hashes: check.go, leaves.go, many blocks at once: many.go, runs.go; passing over a slow peer: slow.go; how much
+//     at a time: pace.go; requests under way: request.go
 //   - answers: handle.go, answer.go, applyanswer.go; those that come too early: parking.go; with bounded memory, on all
 //     processors: gate.go, gather.go, unpack.go; those that do not verify: probe.go
 //   - a core's head, for its owner or for someone who lost it: adopt.go, examine.go, restore.go

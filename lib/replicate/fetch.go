@@ -111,10 +111,7 @@ type fetcher struct {
 	away     []away // those of the lost peers that are tried again
 
 	// What to ask for.
-	from, to  uint64   // wanted range, to exclusive; to is proof.Open if the range ends with the log
-	ranged    bool     // from and to are known
-	cursor    uint64   // next block to ask for
-	retry     []uint64 // blocks whose request failed, ascending
+	ordered   ordered
 	scattered scattered
 	leaves    leafChecks
 	told      toldSpans
@@ -146,6 +143,7 @@ func newFetcher(d *hypercore.Download, options FetchOptions) *fetcher {
 		gate:     newGate(options.Window),
 		unpacks:  newUnpackers(),
 		began:    time.Now(),
+		ordered:  newOrdered(options.Claim),
 		expected: expected{},
 		asking:   map[uint64]bool{},
 		leaves:   newLeafChecks(d.MayHold() && !options.NoDedup),
@@ -156,7 +154,7 @@ func newFetcher(d *hypercore.Download, options FetchOptions) *fetcher {
 	if d.Lends() {
 		f.pool = lent.NewPool(lentWindows * options.Window / 2)
 	}
-	f.setRange()
+	f.start()
 	return f
 }
 

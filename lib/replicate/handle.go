@@ -103,11 +103,11 @@ func (f *fetcher) heardState(s *session, m messages.Sync) error {
 
 // want asks the peer which blocks it has of the segments that matter.
 func (f *fetcher) want(s *session) error {
-	if !f.ranged || !s.offers() {
+	if !f.ordered.known || !s.offers() {
 		return nil
 	}
-	end := min(f.to, s.remote.Length)
-	first := f.from / segment
+	end := min(f.ordered.to, s.remote.Length)
+	first := f.ordered.from / segment
 	for number := first + s.wanted; number*segment < end && s.wanted < 64; number++ {
 		s.wanted++
 		m := messages.Want{Start: number * segment, Length: segment}
@@ -149,12 +149,10 @@ func (f *fetcher) refused(ctx context.Context, s *session, m messages.NoData) er
 
 // again puts a block back on the list of blocks to ask for.
 func (f *fetcher) again(block uint64) {
-	if !f.inRange(block) {
+	if f.ordered.has(block) {
+		f.ordered.putBack(block)
+	} else {
 		f.scattered.putBack(block)
-		return
-	}
-	if at, there := slices.BinarySearch(f.retry, block); !there {
-		f.retry = slices.Insert(f.retry, at, block)
 	}
 }
 

@@ -103,7 +103,7 @@ func (f *fetcher) findBytes(ctx context.Context) error {
 		length = min(length, *claim.At)
 	}
 	if length == 0 {
-		f.ranged = true
+		f.ordered.known = true
 		return nil
 	}
 	first, known, err := f.findByte(ctx, claim.From, length)
@@ -116,7 +116,7 @@ func (f *fetcher) findBytes(ctx context.Context) error {
 			return err
 		}
 	}
-	f.from, f.to, f.ranged = first, last+1, true
+	f.ordered.set(first, last+1)
 	f.start()
 	for _, s := range f.sessions {
 		if err := f.want(s); err != nil {

@@ -5,38 +5,16 @@ import (
 	"time"
 
 	"hc/lib/merkle"
-	"hc/lib/proof"
 	"hc/lib/replicate/messages"
 )
 
-// setRange takes the wanted blocks from the claim, as far as it names them; a range of bytes is looked up later.
-func (f *fetcher) setRange() {
-	claim := f.options.Claim
-	f.from, f.to, f.ranged = 0, proof.Open, true
-	switch claim.Kind {
-	case proof.KindHead:
-		f.to = 0
-	case proof.KindBlocks:
-		f.from = claim.From
-		if claim.To != proof.Open {
-			f.to = claim.To + 1
-		}
-	case proof.KindBytes:
-		f.ranged = false
-	}
-	if claim.At != nil {
-		f.to = min(f.to, *claim.At)
-	}
-	f.start()
-}
-
+// start tells the download where its reader begins.
 func (f *fetcher) start() {
-	f.cursor = f.from
 	if f.options.keep {
 		f.d.Start(merkle.MaxLength) // a reader beyond the end waits for nothing
 		return
 	}
-	f.d.Start(f.from)
+	f.d.Start(f.ordered.from)
 }
 
 // plan asks for the blocks that are wanted next. over says that nothing more can come.
@@ -60,17 +38,17 @@ func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
 		f.leaves.lacking = length
 	}
 	settled := f.newest()
-	if settled && !f.ranged {
+	if settled && !f.ordered.known {
 		if err := f.findBytes(ctx); err != nil {
 			return false, err
 		}
 	}
-	if settled && f.ranged { // not before: a reader would look for the bytes itself, by sizes that are only hints yet
+	if settled && f.ordered.known { // not before: a reader would look for the bytes itself, by sizes that are only hints yet
 		f.d.Settle()
 	}
 	f.scattered.add(f.d.TakeWants())
 	missing := false
-	if f.ranged {
+	if f.ordered.known {
 		if missing, err = f.askBlocks(ctx); err != nil {
 			return false, err
 		}
@@ -148,17 +126,17 @@ func (f *fetcher) newest() bool {
 // complete reports whether everything wanted of the verified log is here.
 func (f *fetcher) complete() bool {
 	length, _ := f.d.Length()
-	return length > 0 && f.ranged && f.cursor >= min(f.to, length) && len(f.retry) == 0 && len(f.parking.answers) == 0
+	return length > 0 && f.ordered.allTaken(length) && len(f.parking.answers) == 0
 }
 
 // askBlocks asks for blocks in order, as far ahead of the reader as the window allows. missing says that no peer has a
 // block that the reader is at or will come to; nothing after that block is asked for.
 func (f *fetcher) askBlocks(ctx context.Context) (missing bool, err error) {
 	length, _ := f.d.Length()
-	limit := min(f.to, length)
+	limit := min(f.ordered.to, length)
 	if !f.options.keep {
-		position := max(f.d.Position(), f.from)
-		f.cursor = max(f.cursor, position)
+		position := max(f.d.Position(), f.ordered.from)
+		f.ordered.cursor = max(f.ordered.cursor, position)
 		limit = min(limit, position+maxAhead)
 	}
 	for {
@@ -169,7 +147,7 @@ func (f *fetcher) askBlocks(ctx context.Context) (missing bool, err error) {
 		if err != nil || !ok || ctx.Err() != nil {
 			return false, err
 		}
-		if (f.options.keep || !f.inRange(block)) && !f.leaves.known[block].here && f.passLacked(block) {
+		if (f.options.keep || !f.ordered.has(block)) && !f.leaves.known[block].here && f.passLacked(block) {
 			continue
 		}
 		if f.leaves.known[block].here {
@@ -195,7 +173,7 @@ func (f *fetcher) askBlocks(ctx context.Context) (missing bool, err error) {
 			}
 			continue
 		}
-		if s == nil && (f.options.keep || !f.inRange(block)) && f.nobodyHas(block, way.anchor) {
+		if s == nil && (f.options.keep || !f.ordered.has(block)) && f.nobodyHas(block, way.anchor) {
 			continue // the blocks after it are worth having
 		}
 		if s == nil || !f.fitsWindow(block, f.estimate(way, length)) {
@@ -236,16 +214,11 @@ func (f *fetcher) fitsWindow(block uint64, size int) bool {
 // wants of a log of length blocks.
 func (f *fetcher) nextBlock(ctx context.Context, limit, length uint64) (block uint64, ok bool, err error) {
 	for {
-		switch {
-		case len(f.retry) > 0 && f.retry[0] < limit:
-			block, f.retry = f.retry[0], f.retry[1:]
-		case f.cursor < limit:
-			block = f.cursor
-			f.cursor++
-		default:
-			if block, ok = f.scattered.next(length); !ok {
-				return 0, false, nil
-			}
+		if block, ok = f.ordered.next(limit); !ok {
+			block, ok = f.scattered.next(length)
+		}
+		if !ok {
+			return 0, false, nil
 		}
 		if f.asking[block] {
 			continue

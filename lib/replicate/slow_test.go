@@ -61,8 +61,8 @@ func TestLateAnswers(t *testing.T) {
 	s.questions[5] = &asked{question: &question{spans: []objects.Span{{First: 0, Count: 3}}}, session: s}
 	s.requests[7] = &asked{request: merkle.Request{ID: 7, Block: &merkle.BlockRequest{Index: 9}}, session: s}
 	f.passOver(s)
-	if !s.behind() || s.owed() != 0 || len(f.retry) != 4 {
-		t.Errorf("passed over: behind %v, owes %d, %d blocks to be asked for again", s.behind(), s.owed(), len(f.retry))
+	if !s.behind() || s.owed() != 0 || len(f.ordered.retry) != 4 {
+		t.Errorf("passed over: behind %v, owes %d, %d blocks to be asked for again", s.behind(), s.owed(), len(f.ordered.retry))
 	}
 	if err := f.handleAnswer(t.Context(), s, &objectsAnswer{id: 5, none: true}); err != nil || s.dropped {
 		t.Errorf("a late answer: %v, %v", err, s.reason)

@@ -97,9 +97,6 @@ func (w *scattered) after(block uint64) *span {
 	return nil
 }
 
-// inRange reports whether a block is one of those that are read in order.
-func (f *fetcher) inRange(block uint64) bool { return f.from <= block && block < f.to }
-
 // passLacked passes over the blocks, from one already taken on, that no peer should be asked for until a reader waits for
 // them. It reports whether that first block is one of them.
 func (f *fetcher) passLacked(block uint64) bool {
@@ -120,16 +117,14 @@ func (f *fetcher) passLacked(block uint64) bool {
 	if !heard || next == block {
 		return false
 	}
-	if f.cursor == block+1 {
-		f.cursor = min(next, max(f.to, f.cursor))
-	}
+	f.ordered.skip(block, next)
 	f.scattered.skip(block, next)
 	return true
 }
 
 // wantedFrom returns how many neighbouring blocks are wanted, from one already taken on.
 func (f *fetcher) wantedFrom(block, limit uint64) uint64 {
-	if f.inRange(block) {
+	if f.ordered.has(block) {
 		return max(limit, block+1) - block
 	}
 	return f.scattered.neighbours(block)
