@@ -151,7 +151,7 @@ func (f *fetcher) checkFirst(ctx context.Context, s *session, block, limit, leng
 
 func (f *fetcher) askLeaf(ctx context.Context, s *session, block, limit, length uint64) error {
 	_, fork := f.d.Length()
-	way := f.expected.climb(ctx, f.d, 2*block, length)
+	way := f.underWay.nodes.climb(ctx, f.d, 2*block, length)
 	a := &asked{request: merkle.Request{Fork: fork, Hash: &merkle.HashRequest{Index: 2 * block, Nodes: way.levels}}, climb: way, checks: []uint64{block}}
 	next, ok, err := f.nextBlock(ctx, limit, length)
 	if err != nil {
@@ -162,10 +162,7 @@ func (f *fetcher) askLeaf(ctx context.Context, s *session, block, limit, length 
 	} else if ok {
 		f.again(next)
 	}
-	for _, block := range a.checks {
-		f.asking[block] = true
-	}
-	f.expected.add(way.brings)
+	f.underWay.add(a)
 	f.leaves.hashing += len(a.checks)
 	f.leaves.credit -= questionCost + leafCost*int(way.levels+1)
 	return s.send(a)

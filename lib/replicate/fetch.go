@@ -117,9 +117,7 @@ type fetcher struct {
 	told      toldSpans
 
 	// What is under way.
-	expected expected
-	asking   map[uint64]bool // blocks that are under way, or parked
-	underWay int             // bytes expected of requests under way
+	underWay underWay
 	parking  parking
 	pace     pace
 	recent   uint64 // bytes of a block, near the largest of those that came lately
@@ -144,8 +142,7 @@ func newFetcher(d *hypercore.Download, options FetchOptions) *fetcher {
 		unpacks:  newUnpackers(),
 		began:    time.Now(),
 		ordered:  newOrdered(options.Claim),
-		expected: expected{},
-		asking:   map[uint64]bool{},
+		underWay: newUnderWay(),
 		leaves:   newLeafChecks(d.MayHold() && !options.NoDedup),
 		saves:    newSaves(d),
 		patience: time.NewTimer(time.Hour),

@@ -159,37 +159,17 @@ func (f *fetcher) again(block uint64) {
 // takeBack has the blocks of a request asked for again, and stops counting on the nodes it was to bring.
 func (f *fetcher) takeBack(a *asked) {
 	f.settled(a)
-	switch {
-	case a.question != nil:
-		a.question.each(f.again)
-	case a.checks != nil:
-		for _, block := range a.checks {
-			f.again(block)
-		}
-	case a.request.Block != nil:
-		f.again(a.request.Block.Index)
-	}
+	a.each(f.again)
 }
 
 // settled removes a request from the accounts.
 func (f *fetcher) settled(a *asked) {
-	f.expected.remove(a.brings)
-	f.underWay -= a.bytes
+	f.underWay.remove(a)
 	f.pace.came += a.bytes
-	switch {
-	case a.question != nil:
-		a.question.each(func(block uint64) { delete(f.asking, block) })
-		if a.question.leaves {
-			f.leaves.hashing -= int(a.question.count())
-		}
-	case a.checks != nil:
-		for _, block := range a.checks {
-			delete(f.asking, block)
-		}
-		f.leaves.hashing -= len(a.checks)
-	case a.request.Block != nil:
-		delete(f.asking, a.request.Block.Index)
+	if a.question != nil && a.question.leaves {
+		f.leaves.hashing -= int(a.question.count())
 	}
+	f.leaves.hashing -= len(a.checks)
 }
 
 func verification(err error) bool {

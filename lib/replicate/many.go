@@ -199,7 +199,7 @@ func (f *fetcher) askOne(ctx context.Context, s *session, block, length uint64) 
 	return f.sendMany(s, m, f.sizeOf(block, length))
 }
 
-func (f *fetcher) expects(node uint64) bool { return f.expected[node] > 0 }
+func (f *fetcher) expects(node uint64) bool { return f.underWay.nodes[node] > 0 }
 
 // sendMany sends a question, and counts on the nodes that it will bring.
 func (f *fetcher) sendMany(s *session, m *question, bytes int) error {
@@ -212,9 +212,7 @@ func (f *fetcher) sendMany(s *session, m *question, bytes int) error {
 			a.brings = append(a.brings, node)
 		}
 	}
-	f.expected.add(a.brings)
-	f.underWay += bytes
-	m.each(func(block uint64) { f.asking[block] = true })
+	f.underWay.add(a)
 	id := s.newQuestion(a)
 	return ignoreClosed(s.sendQuestion(m, id, fork))
 }

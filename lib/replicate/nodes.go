@@ -51,30 +51,28 @@ func (f *fetcher) askNode(ctx context.Context, node uint64) error {
 
 func (f *fetcher) askHash(ctx context.Context, node uint64) error {
 	length, fork := f.d.Length()
-	if merkle.RightSpan(node) >= 2*length || f.expected[node] > 0 || f.d.Knows(ctx, node) {
+	if merkle.RightSpan(node) >= 2*length || f.underWay.nodes[node] > 0 || f.d.Knows(ctx, node) {
 		return nil
 	}
-	way := f.expected.climb(ctx, f.d, node, length)
+	way := f.underWay.nodes.climb(ctx, f.d, node, length)
 	first := merkle.FirstBlock(node)
 	s := f.pick(first, way.anchor)
 	if s == nil {
 		f.giveUp(first, way.anchor)
 		return nil
 	}
-	f.expected.add(way.brings)
-	return s.send(&asked{
-		request: merkle.Request{Fork: fork, Hash: &merkle.HashRequest{Index: node, Nodes: way.levels}},
-		climb:   way,
-	})
+	a := &asked{request: merkle.Request{Fork: fork, Hash: &merkle.HashRequest{Index: node, Nodes: way.levels}}, climb: way}
+	f.underWay.add(a)
+	return s.send(a)
 }
 
 // askAlone asks for a block that is not part of what is read in order.
 func (f *fetcher) askAlone(ctx context.Context, block uint64) error {
-	if held, err := f.d.Holds(ctx, block); held || err != nil || f.asking[block] {
+	if held, err := f.d.Holds(ctx, block); held || err != nil || f.underWay.blocks[block] {
 		return err
 	}
 	length, _ := f.d.Length()
-	way := f.expected.climb(ctx, f.d, 2*block, length)
+	way := f.underWay.nodes.climb(ctx, f.d, 2*block, length)
 	s := f.pick(block, way.anchor)
 	if s == nil {
 		f.giveUp(block, way.anchor)

@@ -32,7 +32,7 @@ func TestParkedAnswersHoldTheirMemory(t *testing.T) {
 			some := &asked{session: s, question: &question{spans: []objects.Span{{Count: 1}}, Needs: hypercore.Needs{Anchors: []uint64{anchor}}}}
 			another := &asked{session: s, question: &question{}}
 			s.requests[1], s.questions[1], s.questions[2] = one, some, another
-			f.expected[anchor]++
+			f.underWay.nodes[anchor]++
 			s.dropped = late
 
 			pool := lent.NewPool(1) // full as long as anything is out
@@ -44,7 +44,7 @@ func TestParkedAnswersHoldTheirMemory(t *testing.T) {
 			if parked := len(f.parking.answers) == 1; parked == late || pool.Full() != parked {
 				t.Errorf("%s, late %v: it is parked: %v, and held: %v", name, late, parked, pool.Full())
 			}
-			delete(f.expected, anchor)
+			delete(f.underWay.nodes, anchor)
 			if err := f.unpark(t.Context()); err != nil {
 				t.Fatal(err)
 			}

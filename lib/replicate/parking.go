@@ -88,12 +88,12 @@ func (f *fetcher) unpark(ctx context.Context) error {
 // buildsOn reports whether the nodes that an answer builds on are here and, if not, whether all of them are on their way.
 func (f *fetcher) buildsOn(ctx context.Context, a *asked) (known, coming bool) {
 	if a.question == nil {
-		return f.d.Knows(ctx, a.anchor), f.expected[a.anchor] > 0
+		return f.d.Knows(ctx, a.anchor), f.underWay.nodes[a.anchor] > 0
 	}
 	known, coming = true, true
 	for _, n := range a.question.Anchors {
 		if !f.d.Usable(ctx, n) {
-			known, coming = false, coming && f.expected[n] > 0
+			known, coming = false, coming && f.underWay.nodes[n] > 0
 		}
 	}
 	return known, coming

@@ -156,7 +156,7 @@ func (f *fetcher) askBlocks(ctx context.Context) (missing bool, err error) {
 			}
 			continue
 		}
-		way := f.expected.climb(ctx, f.d, 2*block, length)
+		way := f.underWay.nodes.climb(ctx, f.d, 2*block, length)
 		s := f.pick(block, way.anchor)
 		if s != nil && s.doubts == nil && !s.leafless && !s.givesMany(length) && f.checks(s, block, limit, length) {
 			asked, more, err := f.checkFirst(ctx, s, block, limit, length)
@@ -202,7 +202,7 @@ func (f *fetcher) estimate(way climb, length uint64) int {
 // fitsWindow reports whether a block of about size bytes may be asked for. The block that the reader waits for always may.
 func (f *fetcher) fitsWindow(block uint64, size int) bool {
 	here := f.parking.bytes + f.d.Unread()
-	taken := f.underWay + here
+	taken := f.underWay.bytes + here
 	if taken == 0 || taken+size <= f.options.Window || here <= f.options.Window && taken+size <= f.underWayMost() {
 		return true
 	}
@@ -220,7 +220,7 @@ func (f *fetcher) nextBlock(ctx context.Context, limit, length uint64) (block ui
 		if !ok {
 			return 0, false, nil
 		}
-		if f.asking[block] {
+		if f.underWay.blocks[block] {
 			continue
 		}
 		held, err := f.d.Holds(ctx, block)
@@ -278,13 +278,11 @@ func (f *fetcher) nobodyHas(block, anchor uint64) bool {
 // ask requests a block, with the hashes that are neither here nor under way.
 func (f *fetcher) ask(ctx context.Context, s *session, block uint64, way climb) error {
 	length, fork := f.d.Length()
-	f.expected.add(way.brings)
-	f.asking[block] = true
 	a := &asked{
 		request: merkle.Request{Fork: fork, Block: &merkle.BlockRequest{Index: block, Nodes: way.levels}},
 		climb:   way,
 		bytes:   f.estimate(way, length),
 	}
-	f.underWay += a.bytes
+	f.underWay.add(a)
 	return s.send(a)
 }

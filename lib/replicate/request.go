@@ -20,6 +20,44 @@ type asked struct {
 	bytes    int       // expected of its answer
 }
 
+// each calls do for every block that nobody else is asked for meanwhile.
+func (a *asked) each(do func(block uint64)) {
+	switch {
+	case a.question != nil:
+		a.question.each(do)
+	case a.checks != nil:
+		for _, block := range a.checks {
+			do(block)
+		}
+	case a.request.Block != nil:
+		do(a.request.Block.Index)
+	}
+}
+
+// underWay is what the requests under way, and those whose answers are parked, ask for and bring. A request takes away
+// what it added.
+type underWay struct {
+	nodes  expected
+	blocks map[uint64]bool
+	bytes  int // expected of the answers
+}
+
+func newUnderWay() underWay {
+	return underWay{nodes: expected{}, blocks: map[uint64]bool{}}
+}
+
+func (u *underWay) add(a *asked) {
+	u.nodes.add(a.brings)
+	u.bytes += a.bytes
+	a.each(func(block uint64) { u.blocks[block] = true })
+}
+
+func (u *underWay) remove(a *asked) {
+	u.nodes.remove(a.brings)
+	u.bytes -= a.bytes
+	a.each(func(block uint64) { delete(u.blocks, block) })
+}
+
 // climb is a way up the tree from a node.
 type climb struct {
 	levels uint64

@@ -56,7 +56,7 @@ func (f *fetcher) owes(block uint64) *session {
 // another reports whether a peer other than s can be asked for a block.
 func (f *fetcher) another(ctx context.Context, s *session, block uint64) bool {
 	length, fork := f.d.Length()
-	anchor := f.expected.climb(ctx, f.d, 2*block, length).anchor
+	anchor := f.underWay.nodes.climb(ctx, f.d, 2*block, length).anchor
 	for _, other := range f.sessions {
 		if other != s && other.slow <= s.slow && other.mayHave(block, anchor, fork) && other.blocks.Has(block) && other.room() && !other.undecidedYet() {
 			return true
