@@ -20,7 +20,7 @@ type asked struct {
 	bytes    int       // expected of its answer
 }
 
-// each calls do for every block that nobody else is asked for meanwhile.
+// each calls do for every block that it asks for, or for whose leaf hash.
 func (a *asked) each(do func(block uint64)) {
 	switch {
 	case a.question != nil:
