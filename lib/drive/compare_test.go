@@ -84,6 +84,9 @@ func TestComparisonAgainstPlain(t *testing.T) {
 
 // Of the old version no more is held than a map can list, of the new one no more than what may be shown.
 func TestComparisonOfMany(t *testing.T) {
+	if testing.Short() {
+		t.Skip("millions of steps of one goroutine")
+	}
 	var regions []drive.Region
 	c := drive.NewComparison(func(r drive.Region) error {
 		regions = append(regions, r)

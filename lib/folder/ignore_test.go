@@ -50,7 +50,11 @@ func TestIgnoreAsGit(t *testing.T) {
 		}
 		return text
 	}
-	for round := range len(patterns) + 200 {
+	random := 200
+	if testing.Short() {
+		random = 20
+	}
+	for round := range len(patterns) + random {
 		texts := map[string]string{"": lines(1 + dice.IntN(3))}
 		if round < len(patterns) {
 			texts[""] = patterns[round] + "\n"

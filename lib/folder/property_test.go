@@ -131,7 +131,11 @@ func isFile(path string) bool {
 // Whatever was edited, and whatever became of the imports before, an import by what is known makes of the drive what a full
 // one makes of it that reads all files and lists all names.
 func TestImportByCacheIsFullImport(t *testing.T) {
-	for seed := range uint64(8) {
+	seeds := uint64(8)
+	if testing.Short() {
+		seeds = 2
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			e := &editor{t: t, dice: rand.New(rand.NewPCG(seed, 1)), dir: t.TempDir()}
 			fast, full := publish(t, e.dir), publish(t, e.dir)

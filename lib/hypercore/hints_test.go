@@ -16,7 +16,11 @@ import (
 func TestHintsOverBlocks(t *testing.T) {
 	from, blocks := newStore(t), someBlocks(21)
 	key, _ := appended(t, from, "log", AppendOptions{}, blocks...)
-	for seed := range uint64(120) {
+	seeds := uint64(120)
+	if testing.Short() {
+		seeds = 15
+	}
+	for seed := range seeds {
 		r := rand.New(rand.NewPCG(seed, 1))
 		a := newAsker(t, from, newStore(t), key)
 		a.upgrade()

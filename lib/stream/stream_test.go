@@ -122,10 +122,14 @@ func TestRoundTrip(t *testing.T) {
 	for _, n := range sizes {
 		blocks = append(blocks, strings.Repeat("x", n))
 	}
-	for range 20_000 {
+	short, long := 20_000, 500
+	if testing.Short() {
+		short, long = 2000, 50
+	}
+	for range short {
 		blocks = append(blocks, strings.Repeat("y", dice.IntN(20)))
 	}
-	for range 500 {
+	for range long {
 		blocks = append(blocks, strings.Repeat("z", dice.IntN(40_000)))
 	}
 	dice.Shuffle(len(blocks), func(i, j int) { blocks[i], blocks[j] = blocks[j], blocks[i] })

@@ -305,6 +305,9 @@ func (f *mutantFile) Sync() error {
 
 // TestMutations shows that the histories can fail: each deviation from the protocol loses data in one of them.
 func TestMutations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it tests the test")
+	}
 	wrap := func(m mutant) func(*world) {
 		return func(w *world) {
 			w.wrap = func(fs packlog.FS) packlog.FS { m.FS = fs; return m }
