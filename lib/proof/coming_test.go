@@ -58,6 +58,10 @@ func TestFlippedBitsInWhatIsComing(t *testing.T) {
 	at, before := 0, 0
 	for i, block := range l.blocks {
 		at += bytes.Index(stream[at:], block)
+		if i%stride(5) != 0 {
+			before += len(block)
+			continue
+		}
 		stream[at+len(block)/2] ^= 1
 		var out bytes.Buffer
 		_, err := Verify(t.Context(), bytes.NewReader(stream), Options{Out: &out}, nil)

@@ -178,7 +178,7 @@ func TestFlippedBitsInGroups(t *testing.T) {
 		s.refuse(t, fmt.Sprintf("byte %d, bit %d flipped", i, bit), s.stream)
 		s.stream[i] ^= 1 << bit
 	}
-	every := stride(127)
+	every := stride(1009)
 	if testing.Short() {
 		every = max(every, 41)
 	}
