@@ -111,6 +111,7 @@ type fetcher struct {
 	away     []away // those of the lost peers that are tried again
 
 	// What to ask for.
+	plans     uint64 // made so far, and one more
 	ordered   ordered
 	scattered scattered
 	leaves    leafChecks
@@ -141,6 +142,7 @@ func newFetcher(d *hypercore.Download, options FetchOptions) *fetcher {
 		gate:     newGate(options.Window),
 		unpacks:  newUnpackers(),
 		began:    time.Now(),
+		plans:    1,
 		ordered:  newOrdered(options.Claim),
 		underWay: newUnderWay(),
 		leaves:   newLeafChecks(d.MayHold() && !options.NoDedup),

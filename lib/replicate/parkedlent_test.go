@@ -48,6 +48,13 @@ func TestParkedAnswersHoldTheirMemory(t *testing.T) {
 			if err := f.unpark(t.Context()); err != nil {
 				t.Fatal(err)
 			}
+			if parked := len(f.parking.answers) == 1; parked == late {
+				t.Errorf("%s, late %v: before the next plan, which may ask for its node, it is parked: %v", name, late, parked)
+			}
+			f.plans++
+			if err := f.unpark(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 			if len(f.parking.answers) > 0 || pool.Full() {
 				t.Errorf("%s, late %v: %d answers are parked, something is held: %v", name, late, len(f.parking.answers), pool.Full())
 			}

@@ -20,6 +20,7 @@ type parked struct {
 	memory *lent.Memory   // a hold on the memory of proof
 	answer *objectsAnswer // instead of proof; holds its own memory
 	asked  *asked
+	doubts uint64 // the plan after which its nodes were first seen not to come; 0: they do
 }
 
 func (p parked) size() int {
@@ -56,15 +57,17 @@ func (f *fetcher) park(p parked) {
 	f.parking.bytes += p.size()
 }
 
-// unpark applies the parked answers whose nodes have arrived, and asks again for those whose nodes are not coming.
+// unpark applies the parked answers whose nodes have arrived, and asks again for those whose nodes are not coming, even
+// after another plan: if an answer was cut short, the next plan asks for the rest of it, which brings them.
 func (f *fetcher) unpark(ctx context.Context) error {
 	for i := 0; i < len(f.parking.answers); {
-		p := f.parking.answers[i]
-		known, coming := f.buildsOn(ctx, p.asked)
-		if !known && coming {
+		waits := &f.parking.answers[i]
+		known, coming := f.buildsOn(ctx, waits.asked)
+		if !known && f.mayCome(&waits.doubts, coming && f.underWayCount() > 0) { // if nothing is under way, those left build only on each other
 			i++
 			continue
 		}
+		p := *waits
 		f.parking.answers = slices.Delete(f.parking.answers, i, i+1)
 		f.parking.bytes -= p.size()
 		if !known {
@@ -75,14 +78,18 @@ func (f *fetcher) unpark(ctx context.Context) error {
 		}
 		i = 0 // others may build on it
 	}
-	if f.underWayCount() == 0 { // those left build only on each other
-		for _, p := range f.parking.answers {
-			f.takeBack(p.asked)
-			p.release()
-		}
-		f.parking = parking{}
-	}
 	return nil
+}
+
+// mayCome reports whether to wait for nodes: they are coming, or no plan has been made since they were first seen not to be.
+func (f *fetcher) mayCome(doubts *uint64, coming bool) bool {
+	switch {
+	case coming:
+		*doubts = 0
+	case *doubts == 0:
+		*doubts = f.plans
+	}
+	return *doubts == 0 || *doubts == f.plans
 }
 
 // buildsOn reports whether the nodes that an answer builds on are here and, if not, whether all of them are on their way.

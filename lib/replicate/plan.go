@@ -19,6 +19,7 @@ func (f *fetcher) start() {
 
 // plan asks for the blocks that are wanted next. over says that nothing more can come.
 func (f *fetcher) plan(ctx context.Context) (over bool, err error) {
+	f.plans++
 	if len(f.sessions) == 0 && f.awaitsPeers() {
 		return false, nil
 	}
